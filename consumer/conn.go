@@ -1,0 +1,95 @@
+package consumer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Conn is a connection as consumers see it: [protocol.Conn] plus groups, a
+// channel name and JSON. All methods are safe for use by several goroutines,
+// also after the connection has ended, when they return errors that match
+// protocol.ErrClosed.
+type Conn struct {
+	*protocol.Conn
+	layer      *layers.Layer
+	values     protocol.Values
+	ctx        context.Context //nolint:containedctx // the connection's own, with values
+	wantsSends bool            // the consumer handles protocol.SendType itself
+	mu         struct {        // of what follows; the layer is called under it, user code never
+		sync.Mutex
+		membership
+	}
+}
+
+// Context ends when the connection does, and has what layers.Use and other
+// middleware put into the scope with WithValue. context.Cause tells how the
+// connection ended. Use it, not Connect's ctx, for goroutines that a consumer
+// starts.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// bind returns a callback's ctx with the values. For most callbacks it is the
+// connection's own, which needs no allocation.
+func (c *Conn) bind(ctx context.Context) context.Context {
+	if ctx == c.Conn.Context() {
+		return c.ctx
+	}
+	return c.values.Bind(ctx)
+}
+
+// SendText queues a text message; see [protocol.Conn.Send].
+func (c *Conn) SendText(ctx context.Context, s string) error { return c.Send(ctx, protocol.Text(s)) }
+
+// SendJSON queues v, encoded by encoding/json, as a text message; see
+// [protocol.Conn.Send]. A v that cannot be encoded is an error, and nothing is
+// sent.
+func (c *Conn) SendJSON(ctx context.Context, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("wye: SendJSON: %w", err)
+	}
+	return c.Send(ctx, Message{Data: b})
+}
+
+// GroupSend sends e to every member of group, this connection included if it is
+// one; see [layers.Layer.GroupSend].
+func (c *Conn) GroupSend(ctx context.Context, group string, e *protocol.Event) error {
+	return c.layer.GroupSend(ctx, group, e)
+}
+
+// GroupSendOthers is GroupSend to all members but this connection.
+func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *protocol.Event) error {
+	return c.layer.GroupSendExcept(ctx, group, e, (*member)(c))
+}
+
+// Broadcast sends m to the peers of all members of group, this one included if
+// it is one, encoded once and without waking their consumers; see
+// [layers.Layer.Broadcast].
+func (c *Conn) Broadcast(ctx context.Context, group string, m Message) error {
+	return c.layer.Broadcast(ctx, group, m)
+}
+
+// Layer returns the connection's layer, for sends that have nothing to do with
+// the connection.
+func (c *Conn) Layer() *layers.Layer { return c.layer }
+
+// member is a Conn as its layer sees it. It keeps Deliver out of Conn's methods.
+type member Conn
+
+// Deliver puts a ready message on the outgoing queue and has the consumer's
+// strand handle any other event. What does not fit has been counted by the
+// session.
+func (m *member) Deliver(e *protocol.Event) {
+	c := (*Conn)(m)
+	if !c.wantsSends {
+		if p := e.Prepared(); p != nil {
+			_ = c.Offer(p) //nolint:errcheck // see above
+			return
+		}
+	}
+	_ = c.Post(e) //nolint:errcheck // see above
+}

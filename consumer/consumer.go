@@ -1,0 +1,80 @@
+package consumer
+
+import (
+	"context"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// The words that consumers use all the time, under the names they have in
+// package protocol.
+type (
+	// Scope describes a connection to a factory.
+	Scope = protocol.Scope
+	// Message is a text or binary message.
+	Message = protocol.Message
+	// CloseStatus is how a connection ended.
+	CloseStatus = protocol.CloseStatus
+)
+
+// Consumer is one value per connection. Embed [Base] and write the methods you
+// need. Calls never overlap, so fields need no lock; they may block.
+//
+//  1. Connect, before the handshake is answered: nil accepts, an error refuses
+//     (protocol.Reject chooses how). ctx has the request's values here, and only
+//     here. What is sent now arrives right after the handshake.
+//  2. Receive for each message, and the functions given to [On] for each event.
+//     A returned error closes: with the code of protocol.Close, otherwise with
+//     1011, a line in the log, and nothing of it for the peer to see.
+//  3. Disconnect, exactly once for each accepted connection, with a fresh ctx
+//     that has a deadline; then the connection leaves its groups.
+//
+// ctx ends when the connection does. In Django Channels this is
+// AsyncWebsocketConsumer, except that there disconnect is not called after an
+// exception.
+type Consumer interface {
+	// Connect decides whether to accept. Groups joined here are left again
+	// if the connection is refused.
+	Connect(ctx context.Context, c *Conn) error
+	// Receive handles a message. m.Data is lent until it returns: keep
+	// m.Text() or m.Clone().
+	Receive(ctx context.Context, c *Conn, m Message) error
+	// Disconnect says farewell to others; sends to the peer itself fail.
+	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
+}
+
+// Base accepts everybody and ignores everything. Embedding it makes a method
+// with a wrong signature a compile error rather than a method that is never
+// called.
+type Base struct{}
+
+// Connect accepts.
+func (Base) Connect(context.Context, *Conn) error { return nil }
+
+// Receive ignores the message.
+func (Base) Receive(context.Context, *Conn, Message) error { return nil }
+
+// Disconnect does nothing.
+func (Base) Disconnect(context.Context, *Conn, CloseStatus) {}
+
+// New returns the application that makes a C for each connection. factory may
+// be called by many goroutines at once; it takes what it needs from the scope,
+// for example s.Param("group"), and must not keep the scope. It may return the
+// same value for several connections only if that value is safe for concurrent
+// use.
+func New[C Consumer](factory func(*Scope) C, opts ...Option[C]) protocol.Application {
+	return build(factory, C.Receive, opts)
+}
+
+// Receive is the smallest consumer: it calls f for each message. f is called by
+// many goroutines at once, but never twice at once for one connection.
+func Receive(f func(ctx context.Context, c *Conn, m Message) error) protocol.Application {
+	return New(func(*Scope) receiver { return receiver{f: f} })
+}
+
+type receiver struct {
+	Base
+	f func(context.Context, *Conn, Message) error
+}
+
+func (r receiver) Receive(ctx context.Context, c *Conn, m Message) error { return r.f(ctx, c, m) }

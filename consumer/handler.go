@@ -1,0 +1,67 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
+
+// life is what both kinds of consumer have in common.
+type life interface {
+	Connect(ctx context.Context, c *Conn) error
+	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
+}
+
+type receiveFunc[C any] func(C, context.Context, *Conn, Message) error
+
+// build is New for any way to receive.
+func build[C life](factory func(*Scope) C, receive receiveFunc[C], opts []Option[C]) protocol.Application {
+	if factory == nil {
+		panic("wye: consumer: the factory is nil")
+	}
+	sp := newSpec(opts)
+	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
+		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
+		h.conn.layer = layers.From(s)
+		h.conn.wantsSends = sp.events[protocol.SendType.Name] != nil
+		h.conn.values = s.Values()
+		return h, nil
+	})
+}
+
+// handler is one connection: the user's value and its Conn in one allocation.
+type handler[C life] struct {
+	conn    Conn
+	user    C
+	spec    *spec[C]
+	receive receiveFunc[C]
+}
+
+func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
+	h.conn.Conn, h.conn.ctx = c, h.conn.values.Bind(c.Context())
+	if err := h.user.Connect(h.conn.bind(ctx), &h.conn); err != nil {
+		return err
+	}
+	if err := h.conn.Join(ctx, h.spec.groups...); err != nil {
+		return fmt.Errorf("wye: joining the consumer's groups: %w", err)
+	}
+	return nil
+}
+
+func (h *handler[C]) Receive(ctx context.Context, _ *protocol.Conn, m Message) error {
+	return h.receive(h.user, h.conn.bind(ctx), &h.conn, m)
+}
+
+func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *protocol.Event) error {
+	f := h.spec.events[e.Type()]
+	if f == nil {
+		return protocol.ErrEventUnknown
+	}
+	return f(h.user, h.conn.bind(ctx), &h.conn, e)
+}
+
+func (h *handler[C]) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {
+	h.user.Disconnect(h.conn.bind(ctx), &h.conn, s)
+}

@@ -1,0 +1,2 @@
+// Package wye
+package wye

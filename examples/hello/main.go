@@ -1,0 +1,18 @@
+// Hello is the smallest Wye program: it answers every message with itself.
+package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+func echo(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }
+
+func main() {
+	http.Handle("/echo", websocket.Handler(consumer.Receive(echo)))
+	log.Fatal(http.ListenAndServe("127.0.0.1:8000", nil))
+}

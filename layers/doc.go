@@ -1,0 +1,18 @@
+// Package layers carries events between consumers: to one of them by its
+// channel name, or to a group of them.
+//
+// A [Layer] is what programs use. Consumers join groups through
+// consumer.Conn.Join and leave them by themselves; everybody else sends:
+//
+//	layers.Default().GroupSend(ctx, "news", Published.New(article))
+//
+// Delivery is at most once. Events that one goroutine sends to one group arrive
+// in the order of the sends, and so do messages; an event and a message
+// ([Layer.Broadcast]) may overtake each other, because a message goes straight
+// to the outgoing queue of each member, and an event waits for the consumer.
+// A send never waits for a member: what a member has no room for costs that
+// member, as its limits say, and is counted there.
+//
+// In this version a layer reaches the consumers of one process. The Django
+// Channels counterpart is channels.layers.InMemoryChannelLayer.
+package layers

@@ -1,0 +1,10 @@
+// Package memory makes channel layers that live in this process: for programs
+// that run as one process and want several layers, and for tests that want
+// their own.
+package memory
+
+import "github.com/wye-go/wye/layers"
+
+// New returns an empty layer, which nothing but this process sees. Give it to
+// an application with layers.Use.
+func New() *layers.Layer { return new(layers.Layer) }

@@ -1,0 +1,30 @@
+package layers
+
+import "fmt"
+
+// MaxName is the greatest length of a group's or channel's name, in bytes. It
+// is that of Channels, whose check is "shorter than 100".
+const MaxName = 99
+
+// ValidName returns nil if name may be the name of a group or channel: ASCII
+// letters, digits, hyphens, underscores and periods, 1 to MaxName of them.
+// Otherwise the error says what is wrong, for whoever chose the name.
+func ValidName(name string) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("wye: a group or channel name has 1 to %d bytes, not %d: %.120q", MaxName, len(name), name)
+	}
+	for i := range len(name) {
+		if !nameByte(name[i]) {
+			return fmt.Errorf("wye: group or channel name %q: byte %d is none of a-z A-Z 0-9 - _ . (escape or hash what users may choose)", name, i)
+		}
+	}
+	return nil
+}
+
+func nameByte(c byte) bool {
+	switch {
+	case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9':
+		return true
+	}
+	return c == '-' || c == '_' || c == '.'
+}

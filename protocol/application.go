@@ -1,0 +1,82 @@
+package protocol
+
+import (
+	"context"
+	"net/http"
+)
+
+// Application decides who serves a connection. It does not run the connection:
+// a call that lasted as long as its connection would cost each of them a
+// goroutine. Routers are Applications, so they nest; consumer.New and
+// consumer.Func make Applications.
+//
+// Open may be called by many goroutines at once. It may block, for as long as
+// s.Context() lasts. It returns the handler of this one connection, or an error
+// that refuses it: see [RejectError] for what the peer is told. It must not
+// keep s.
+type Application interface {
+	Open(s *Scope) (Handler, error)
+}
+
+// ApplicationFunc makes an Application of a function.
+type ApplicationFunc func(s *Scope) (Handler, error)
+
+// Open calls f.
+func (f ApplicationFunc) Open(s *Scope) (Handler, error) { return f(s) }
+
+// Middleware wraps an Application: it may change the scope, refuse the
+// connection, or wrap the handler that the inner application returns.
+type Middleware func(Application) Application
+
+// Handler is the behaviour of one connection as the engine sees it. Most
+// programs write a consumer instead, and get its Handler from consumer.New.
+//
+//  1. Connect, before the handshake is answered. nil accepts, an error refuses.
+//  2. Receive for every message and Event for every layer event, in order.
+//  3. Disconnect, exactly once, if and only if the connection was accepted.
+//
+// The calls for one connection never overlap and may block; while one of them
+// does, pings and the close handshake are still answered. ctx ends when the
+// connection does. Once the connection has ended, messages that the peer had
+// sent before are still handed over, and they and Disconnect share a fresh ctx
+// with a deadline, so that what is left can be saved or told to others.
+//
+// What Receive and Event return: nil goes on; the error of [Close] closes with
+// its code; [ErrDropped] goes on, because it was counted where it happened; any
+// other error closes with [CloseInternalError], is logged, and is never shown
+// to the peer. [ErrEventUnknown] and [ErrEventPayload] from Event, and
+// [ErrUnread] from Receive, are counted and go on. A panic is logged with its
+// stack and closes with CloseInternalError.
+type Handler interface {
+	// Connect decides. Its ctx also has the values of the handshake's
+	// request, which later ones have not.
+	Connect(ctx context.Context, c *Conn) error
+	// Receive handles one message. m.Data is valid until it returns.
+	Receive(ctx context.Context, c *Conn, m Message) error
+	// Event handles one event, on the connection's own goroutine or loop,
+	// never on the sender's. Events are shared: it must not change e.
+	Event(ctx context.Context, c *Conn, e *Event) error
+	// Disconnect says farewell. Sends to the peer fail with ErrClosed by
+	// then. ctx ends ten seconds after the connection did.
+	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
+}
+
+// Protocol recognises the requests that speak it and carries their connections
+// to the application that it was made with. A router.ProtocolTypeRouter asks
+// its protocols in order; the first that matches serves.
+//
+// All methods may be called by many goroutines at once.
+type Protocol interface {
+	// Type is the Scope.Type of its connections, for example "websocket".
+	Type() string
+	// Match reports whether r asks for this protocol. It looks at method and
+	// headers only, and does not block.
+	Match(r *http.Request) bool
+	// ServeHTTP answers the handshake and returns. It never keeps net/http's
+	// goroutine for the life of the connection.
+	http.Handler
+	// Shutdown refuses new connections with 503, closes the open ones with
+	// CloseGoingAway in paced batches, and returns when every Disconnect has
+	// run or, with ctx's error, when ctx ends.
+	Shutdown(ctx context.Context) error
+}

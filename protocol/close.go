@@ -1,0 +1,182 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// CloseCode says why a connection ended, in the numbers of WebSocket (RFC 6455
+// section 7.4 and the IANA registry "WebSocket Close Code Number"). Other
+// protocols use the same numbers.
+//
+// 1000 to 2999 belong to the protocol, 3000 to 3999 are registered by libraries
+// and frameworks, 4000 to 4999 are for programs to use as they like.
+type CloseCode uint16
+
+// The codes of RFC 6455 and of the IANA registry.
+const (
+	CloseNormal           CloseCode = 1000 // the purpose is fulfilled
+	CloseGoingAway        CloseCode = 1001 // a server shuts down, a browser leaves the page
+	CloseProtocolError    CloseCode = 1002
+	CloseUnsupportedData  CloseCode = 1003 // for example binary where only text is understood
+	CloseReserved         CloseCode = 1004 // no meaning yet; never seen, never sent
+	CloseNoStatus         CloseCode = 1005 // seen when the peer gave no code; never sent
+	CloseAbnormal         CloseCode = 1006 // seen when the connection broke without a close; never sent
+	CloseInvalidPayload   CloseCode = 1007 // for example text that is not UTF-8
+	ClosePolicyViolation  CloseCode = 1008
+	CloseMessageTooBig    CloseCode = 1009
+	CloseMissingExtension CloseCode = 1010 // clients send it, servers do not
+	CloseInternalError    CloseCode = 1011
+	CloseServiceRestart   CloseCode = 1012
+	CloseTryAgainLater    CloseCode = 1013
+	CloseBadGateway       CloseCode = 1014
+	CloseTLSHandshake     CloseCode = 1015 // seen by clients whose TLS failed; never sent
+	CloseUnauthorized     CloseCode = 3000
+	CloseForbidden        CloseCode = 3003
+	CloseTimeout          CloseCode = 3008
+)
+
+// MaxCloseReason is how many bytes of a reason a close carries (RFC 6455
+// section 5.5: a control frame's 125 less the code). Longer ones are cut.
+const MaxCloseReason = 123
+
+var closeNames = map[CloseCode]string{
+	CloseNormal:           "normal closure",
+	CloseGoingAway:        "going away",
+	CloseProtocolError:    "protocol error",
+	CloseUnsupportedData:  "unsupported data",
+	CloseReserved:         "reserved",
+	CloseNoStatus:         "no status received",
+	CloseAbnormal:         "abnormal closure",
+	CloseInvalidPayload:   "invalid payload data",
+	ClosePolicyViolation:  "policy violation",
+	CloseMessageTooBig:    "message too big",
+	CloseMissingExtension: "mandatory extension missing",
+	CloseInternalError:    "internal error",
+	CloseServiceRestart:   "service restart",
+	CloseTryAgainLater:    "try again later",
+	CloseBadGateway:       "bad gateway",
+	CloseTLSHandshake:     "TLS handshake failed",
+	CloseUnauthorized:     "unauthorized",
+	CloseForbidden:        "forbidden",
+	CloseTimeout:          "timeout",
+}
+
+// String returns the number and, where the code has one, its registered name.
+func (c CloseCode) String() string {
+	if name, ok := closeNames[c]; ok {
+		return strconv.Itoa(int(c)) + " " + name
+	}
+	return strconv.Itoa(int(c))
+}
+
+// Receivable reports whether a peer's close may carry c. Every other code, also
+// one that is not assigned, is a protocol error (RFC 6455 section 7.4.2).
+func (c CloseCode) Receivable() bool {
+	switch c {
+	case CloseReserved, CloseNoStatus, CloseAbnormal, CloseTLSHandshake:
+		return false
+	}
+	return c >= 1000 && c <= 1014 || c >= 3000 && c <= 4999
+}
+
+// Sendable reports whether a server's close may carry c: what is receivable,
+// less CloseMissingExtension, which only clients have a use for. An attempt to
+// close with any other code closes with CloseInternalError and is logged.
+func (c CloseCode) Sendable() bool { return c.Receivable() && c != CloseMissingExtension }
+
+// CloseStatus is how a connection ended.
+type CloseStatus struct {
+	// Code is the peer's if Remote, ours otherwise; CloseNoStatus if the peer
+	// closed without one, CloseAbnormal if the connection broke.
+	Code CloseCode
+	// Reason is a text for humans, at most MaxCloseReason bytes of UTF-8.
+	Reason string
+	// Remote says that the peer closed. Otherwise we did, or the network.
+	Remote bool
+	// Err is the cause, where there is one: what the callback returned, a
+	// *PanicError, a network error. It is never shown to the peer.
+	Err error
+}
+
+// sendable returns s as it may be sent, and whether its code had to change.
+func (s CloseStatus) sendable() (sent CloseStatus, changed bool) {
+	s.Reason = trimReason(s.Reason)
+	if s.Code.Sendable() {
+		return s, false
+	}
+	s.Code, s.Reason = CloseInternalError, ""
+	return s, true
+}
+
+// trimReason cuts reason at the last rune that fits a close, and makes it valid
+// UTF-8.
+func trimReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "\uFFFD")
+	if len(reason) <= MaxCloseReason {
+		return reason
+	}
+	n := MaxCloseReason
+	for !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
+}
+
+// CloseError is a [CloseStatus] as an error. A callback that returns one closes
+// the connection with it; [Conn.Send] and context.Cause(conn.Context()) return
+// one once the connection has ended. It matches ErrClosed and net.ErrClosed.
+type CloseError struct {
+	CloseStatus
+	// ended marks the report of an end, which a callback may pass on but
+	// which is no wish to close the callback's own connection that way.
+	ended bool
+}
+
+// Error names the code, the reason and the side.
+func (e *CloseError) Error() string {
+	var b strings.Builder
+	b.WriteString("wye: connection closed")
+	if e.Remote {
+		b.WriteString(" by the peer")
+	}
+	fmt.Fprintf(&b, ": %v", e.Code)
+	if e.Reason != "" {
+		fmt.Fprintf(&b, " %q", e.Reason)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *CloseError) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrClosed or net.ErrClosed.
+func (e *CloseError) Is(target error) bool { return target == ErrClosed || target == net.ErrClosed }
+
+// Close returns the error that closes a connection with code and reason when a
+// callback returns it. Returned by Open or Connect it refuses the connection
+// with 403, as Channels does; [Reject] chooses another answer.
+func Close(code CloseCode, reason string) error {
+	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}}
+}
+
+// StatusOf returns the status that err closes a connection with: CloseNormal
+// for nil, what [Close] was given, otherwise CloseInternalError with err as the
+// cause. The CloseError of a send, which tells how some connection ended, is a
+// cause like any other.
+func StatusOf(err error) CloseStatus {
+	if err == nil {
+		return CloseStatus{Code: CloseNormal}
+	}
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && ce.Code.Sendable() {
+		return ce.CloseStatus
+	}
+	return CloseStatus{Code: CloseInternalError, Err: err}
+}

@@ -1,0 +1,94 @@
+package protocol
+
+import "context"
+
+// Conn is the application's side of a connection. All methods are safe for use
+// by several goroutines, also after the connection has ended. It is a struct,
+// not an interface, so that it can grow.
+type Conn struct{ s *Session }
+
+// Context ends when the connection does; context.Cause then tells how, as a
+// *CloseError. Use it, not Connect's ctx, for goroutines that a consumer
+// starts.
+func (c *Conn) Context() context.Context { return c.s.ctx }
+
+// Accept answers the handshake now. Returning nil from Connect does the same;
+// call Accept to choose a subprotocol or headers, or to go on working in
+// Connect after the peer may start. Later calls return ErrAccepted. Any other
+// error means that the connection could not be accepted, and never will be.
+//
+// While Connect goes on after it, messages wait and the request stays alive.
+func (c *Conn) Accept(o *AcceptOptions) error {
+	if o == nil {
+		o = &AcceptOptions{}
+	}
+	return c.s.accept(*o)
+}
+
+// Send queues a message and returns. nil means queued, not delivered. Before
+// the handshake is answered, messages wait behind the answer. It does not
+// block, except under OverflowBlock, where ctx bounds the wait; ctx never ends
+// the connection.
+//
+// Errors: a *CloseError, which matches ErrClosed, once the connection has
+// ended; ErrDropped or ErrSlow when the queue is full; ErrFull when too much
+// waits for the answer; ctx's.
+func (c *Conn) Send(ctx context.Context, m Message) error {
+	var err error
+	if c.s.isOpen() {
+		err = c.s.t.Send(m)
+	} else {
+		err = c.s.sendEarly(outgoing{msg: m})
+	}
+	if err == nil {
+		return nil
+	}
+	return c.s.overflow(ctx, err, outgoing{msg: m})
+}
+
+// SendPrepared is Send for a message that many connections get: it is copied
+// and encoded once for all of them.
+func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
+	err := c.s.trySend(p)
+	if err == nil {
+		return nil
+	}
+	return c.s.overflow(ctx, err, outgoing{prepared: p})
+}
+
+// Offer is SendPrepared for group sends: it never blocks, so that OverflowBlock
+// means OverflowClose here. Layers call it.
+func (c *Conn) Offer(p *Prepared) error {
+	err := c.s.trySend(p)
+	if err == nil {
+		return nil
+	}
+	return c.s.refused(err)
+}
+
+// Close ends the connection with code and reason after what is queued, and
+// returns. The first end wins; later calls do nothing. Before the handshake is
+// answered it refuses the connection.
+func (c *Conn) Close(code CloseCode, reason string) {
+	c.s.end(CloseStatus{Code: code, Reason: reason}, true)
+}
+
+// CloseWith ends the connection as a callback that returned err would, or with
+// CloseNormal if err is nil. It is for code that serves a connection beside its
+// callbacks.
+func (c *Conn) CloseWith(err error) {
+	if err == nil {
+		c.Close(CloseNormal, "")
+		return
+	}
+	c.s.fail(err)
+}
+
+// Post queues an event for the handler. Layers call it; it never blocks. If
+// Limits.QueueEvents are waiting the connection is closed and ErrBusy returned.
+func (c *Conn) Post(e *Event) error { return c.s.post(e) }
+
+// Defer calls f once when the connection is over: after Disconnect, or after it
+// was refused; the last function given runs first. If it is over already, f is
+// called at once. A panic in f is contained and logged.
+func (c *Conn) Defer(f func()) { c.s.deferred(f) }

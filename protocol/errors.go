@@ -1,0 +1,58 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// The errors of opening, sending and receiving. Match them with errors.Is.
+var (
+	// ErrNoRoute refuses a connection with 404. A router in front tries its
+	// next route, if it had mounted this one.
+	ErrNoRoute = errors.New("wye: no route")
+	// ErrClosed means that the connection has ended. It matches
+	// net.ErrClosed. The error that a send returns is a *CloseError that says
+	// how it ended.
+	ErrClosed = fmt.Errorf("wye: connection closed: %w", net.ErrClosed)
+	// ErrAccepted means that Accept was called a second time, or after
+	// Connect had returned.
+	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")
+	// ErrFull is a Transport's: its outgoing queue is full and nothing was
+	// queued. Senders see it only before the handshake is answered, when
+	// more than Limits.QueueBytes wait behind the answer.
+	ErrFull = errors.New("wye: the outgoing queue is full")
+	// ErrDropped means that the message was dropped and counted, because the
+	// outgoing queue is full and Limits.Overflow says so.
+	ErrDropped = errors.New("wye: message dropped: the outgoing queue is full and its policy is to drop")
+	// ErrSlow means that the connection was closed because its outgoing queue
+	// is full, and Limits.Overflow says so. It matches ErrClosed.
+	ErrSlow = fmt.Errorf("%w because the peer reads too slowly", ErrClosed)
+	// ErrBusy means that the connection was closed because Limits.QueueEvents
+	// events were waiting for its consumer. It matches ErrClosed.
+	ErrBusy = fmt.Errorf("%w because too many events wait for its consumer", ErrClosed)
+	// ErrUnread is a Handler's: the message reached nobody. It is counted.
+	ErrUnread = errors.New("wye: message not read by the application")
+	// ErrEventUnknown is a Handler's: it has no use for events of this type.
+	// They are counted, and the first of each type is logged.
+	ErrEventUnknown = errors.New("wye: no handler for events of this type")
+	// ErrEventPayload means that an event's payload does not fit the type it
+	// is read as. It is counted and logged, and costs nobody the connection.
+	ErrEventPayload = errors.New("wye: the event's payload does not fit")
+)
+
+// PanicError is what a panic in user code becomes. It appears in
+// [CloseStatus.Err] and in the log, and nowhere else: the peer never sees it.
+type PanicError struct {
+	Value any    // what panic was called with
+	Stack []byte // of the goroutine that panicked
+}
+
+// Error returns the value, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("wye: panic: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,67 @@
+package protocol
+
+// Overflow is what happens to a message when the outgoing queue of its
+// connection is full. The sender is never slowed, except where it asks for it
+// with OverflowBlock.
+type Overflow uint8
+
+// The policies. Whatever they drop or close is counted in [Stats].
+const (
+	// OverflowClose closes the connection with CloseTryAgainLater; the send
+	// returns ErrSlow. It is the default: a peer that does not keep up finds
+	// out, and can come back and catch up.
+	OverflowClose Overflow = iota
+	// OverflowDropNewest drops the message; the send returns ErrDropped.
+	OverflowDropNewest
+	// OverflowBlock makes the send wait for room, for as long as its ctx and
+	// the connection last. It is for direct sends; for group sends, where
+	// waiting would hold up everybody else, it means OverflowClose.
+	OverflowBlock
+)
+
+// Default values of [Limits].
+const (
+	DefaultMaxMessage  = 1 << 20
+	DefaultReadAhead   = 64 << 10
+	DefaultQueueBytes  = 1 << 20
+	DefaultQueueEvents = 100
+)
+
+// Limits bound one connection. A zero field means its default.
+type Limits struct {
+	// MaxMessage is the size of an incoming message in bytes, over all its
+	// frames. A larger one closes with CloseMessageTooBig as soon as its
+	// size is known. Default 1 MiB.
+	MaxMessage int
+	// ReadAhead is how much of what the peer sends is kept, in bytes (each
+	// message counts its size and 64), while a callback is busy. Then the
+	// peer is not read from until there is room. One message always fits.
+	// Default 64 KiB.
+	ReadAhead int
+	// QueueBytes is the size of the outgoing queue in bytes. What happens
+	// then is Overflow. One message always fits. Default 1 MiB.
+	QueueBytes int
+	// QueueEvents is how many layer events may wait for the consumer. One
+	// more closes the connection with CloseTryAgainLater. Default 100.
+	QueueEvents int
+	// Overflow is what happens when QueueBytes is reached. Default
+	// OverflowClose.
+	Overflow Overflow
+}
+
+// WithDefaults returns l with its zero and negative fields replaced by the
+// defaults.
+func (l Limits) WithDefaults() Limits {
+	l.MaxMessage = positive(l.MaxMessage, DefaultMaxMessage)
+	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
+	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
+	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
+	return l
+}
+
+func positive(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}

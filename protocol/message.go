@@ -1,0 +1,50 @@
+package protocol
+
+import "slices"
+
+// Kind says whether a message is text or binary. The zero Kind is text.
+type Kind uint8
+
+// The kinds of message.
+const (
+	KindText   Kind = iota // UTF-8
+	KindBinary             // anything
+)
+
+// String returns "text" or "binary".
+func (k Kind) String() string {
+	if k == KindBinary {
+		return "binary"
+	}
+	return "text"
+}
+
+// Message is one application message, in either direction. The zero Message is
+// an empty text message, which is legal.
+//
+// Incoming: Data belongs to the engine and is valid until the callback returns
+// (in a loop over Stream.Messages: until the next turn). Keep it with Clone or
+// Text.
+//
+// Outgoing: Wye never keeps Data. When a send returns, the caller may use it
+// again. Text must be UTF-8: it is not checked, and peers close the connection
+// over text that is not.
+type Message struct {
+	Kind Kind
+	Data []byte
+}
+
+// Text returns a text message.
+func Text(s string) Message { return Message{Data: []byte(s)} }
+
+// Binary returns a binary message around b, which it does not copy.
+func Binary(b []byte) Message { return Message{Kind: KindBinary, Data: b} }
+
+// Text returns a copy of the payload as a string.
+func (m Message) Text() string { return string(m.Data) }
+
+// Clone returns a message with a copy of the payload.
+func (m Message) Clone() Message {
+	m.Data = slices.Clone(m.Data)
+	return m
+}

@@ -1,0 +1,207 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+)
+
+var (
+	errNoHandler = errors.New("wye: the application returned neither a handler nor an error")
+	errGoexit    = errors.New("wye: a callback ended its goroutine (runtime.Goexit, or FailNow of a test)")
+)
+
+// Open routes, runs Connect, and accepts or rejects; it reports whether the
+// connection is open. It is called once, on a goroutine that may wait for user
+// code, and ends when Connect has. Callbacks after it run elsewhere.
+func (s *Session) Open() (accepted bool) {
+	err := errGoexit
+	defer func() {
+		// A callback that ends the goroutine ends this function too, and the
+		// peer still gets its answer.
+		accepted = s.opened(err)
+	}()
+	err = s.early(s.contained(s.connect))
+	if err == nil {
+		if err = s.early(s.accept(AcceptOptions{})); errors.Is(err, ErrAccepted) {
+			err = nil
+		}
+	}
+	return false // set by the deferred function
+}
+
+// connect finds the handler and asks it.
+func (s *Session) connect() error {
+	ctx, cancel := context.WithCancelCause(s.scope.Context())
+	defer cancel(nil)
+	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
+	defer stop()
+	h, err := s.app.Open(s.scope)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return errNoHandler
+	}
+	s.h = h
+	return h.Connect(ctx, &s.conn)
+}
+
+// early is the error of a connection that was closed instead of accepted, which
+// is also what made a Connect give up.
+func (s *Session) early(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	closed := s.mu.life.state == stateOpening && s.mu.life.early
+	if closed && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
+		return &CloseError{CloseStatus: s.mu.life.status}
+	}
+	return err
+}
+
+// opened does what Open has decided.
+func (s *Session) opened(err error) bool {
+	scope := s.scope
+	s.answer.Do(s.reject) // unless somebody has accepted, or tried to
+	s.mu.Lock()
+	rejected := s.mu.life.state == stateRejected
+	s.mu.Unlock()
+	if rejected {
+		s.refuse(scope, err)
+	} else {
+		s.failed(err)
+	}
+	scope.answered(s.ctx)
+	s.scope, s.app = nil, nil
+	s.release()
+	return !rejected
+}
+
+// reject is the answer no: from here on nobody can accept.
+func (s *Session) reject() {
+	s.mu.Lock()
+	s.mu.life.step(stateRejected)
+	s.mu.Unlock()
+}
+
+// refuse gives the answer no.
+func (s *Session) refuse(scope *Scope, err error) {
+	s.shared.Counters.refused.Add(1)
+	answer, loud := rejection(err)
+	if _, ok := errors.AsType[*PanicError](err); ok {
+		s.shared.Counters.panics.Add(1)
+	}
+	if loud && !errors.Is(err, context.Canceled) { // cancelled: the peer has gone
+		s.shared.Logger.Error("wye: connection refused because of an error",
+			append(details(answer.Err), "path", scope.RootPath+scope.Path, "peer", scope.RemoteAddr,
+				"status", answer.Status)...)
+	}
+	s.cancel(err)
+	s.t.Reject(answer)
+}
+
+// details are the log attributes of err.
+func details(err error) []any {
+	attrs := []any{"error", err}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		attrs = append(attrs, "stack", string(p.Stack))
+	}
+	return attrs
+}
+
+// release gives up running callbacks, or has what is due run elsewhere.
+func (s *Session) release() {
+	s.mu.Lock()
+	due := !s.mu.mail.empty() || s.mu.life.over()
+	rejected := s.mu.life.state == stateRejected
+	s.mu.running = due
+	s.mu.Unlock()
+	switch {
+	case rejected:
+		s.drain() // nothing of the user's is left to run but what was deferred
+	case due:
+		s.schedule()
+	}
+}
+
+// accept answers yes, once.
+func (s *Session) accept(o AcceptOptions) error {
+	err, mine := ErrAccepted, false
+	s.answer.Do(func() { err, mine = s.answerYes(o), true })
+	if !mine && s.wasRejected() {
+		return ErrClosed
+	}
+	return err
+}
+
+func (s *Session) answerYes(o AcceptOptions) error {
+	if err := s.checkAccept(o); err != nil {
+		s.reject()
+		return err
+	}
+	s.mu.Lock()
+	ok := !s.mu.life.early && s.mu.life.step(stateAnswering)
+	s.mu.Unlock()
+	if !ok {
+		s.reject()
+		return ErrClosed
+	}
+	if err := s.t.Accept(o); err != nil {
+		s.reject()
+		return err
+	}
+	s.shared.Counters.accepted.Add(1)
+	s.shared.Counters.open.Add(1)
+	s.flushWaiting()
+	return nil
+}
+
+// checkAccept refuses a subprotocol that the peer has not offered: it would
+// close the connection over it.
+func (s *Session) checkAccept(o AcceptOptions) error {
+	if o.Subprotocol == "" || slices.Contains(s.scope.Subprotocols, o.Subprotocol) {
+		return nil
+	}
+	return errors.New("wye: subprotocol " + o.Subprotocol + " was not offered by the peer; choose one of Scope.Subprotocols")
+}
+
+// flushWaiting sends what was sent before the answer, and opens.
+func (s *Session) flushWaiting() {
+	for {
+		s.mu.Lock()
+		waiting := s.mu.waiting
+		s.mu.waiting, s.mu.queued = nil, 0
+		if len(waiting) == 0 {
+			s.mu.life.step(stateOpen)
+			s.open.Store(true)
+			early, local, st := s.mu.life.early, s.mu.life.local, s.mu.life.status
+			s.mu.Unlock()
+			if early {
+				s.end(st, local)
+			}
+			return
+		}
+		s.mu.Unlock()
+		for _, o := range waiting {
+			if err := s.transmit(o); err != nil {
+				s.shared.Counters.messagesDropped.Add(1)
+			}
+		}
+	}
+}
+
+func (s *Session) transmit(o outgoing) error {
+	if o.prepared != nil {
+		return s.t.SendPrepared(o.prepared)
+	}
+	return s.t.Send(o.msg)
+}
+
+// logAttrs adds the connection's name, if the transport has one.
+func (s *Session) logAttrs(attrs []any) []any {
+	if v, ok := s.t.(slog.LogValuer); ok {
+		return append(attrs, "conn", v)
+	}
+	return attrs
+}

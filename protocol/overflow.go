@@ -1,0 +1,102 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+)
+
+// sendEarly is a send while the fast path is shut: the message waits for the
+// answer, or the connection is over.
+func (s *Session) sendEarly(o outgoing) error {
+	s.mu.Lock()
+	switch life := &s.mu.life; {
+	case life.over():
+		defer s.mu.Unlock()
+		return s.endedLocked()
+	case life.state == stateOpen: // since we looked
+		s.mu.Unlock()
+		return s.transmit(o)
+	case s.mu.queued > 0 && s.mu.queued+o.size() > s.shared.Limits.QueueBytes:
+		s.mu.Unlock()
+		return ErrFull
+	}
+	o.msg = o.msg.Clone()
+	s.mu.waiting = append(s.mu.waiting, o)
+	s.mu.queued += o.size()
+	s.mu.Unlock()
+	return nil
+}
+
+// trySend is a send of a shared message that applies no policy.
+func (s *Session) trySend(p *Prepared) error {
+	if s.isOpen() {
+		return s.t.SendPrepared(p)
+	}
+	return s.sendEarly(outgoing{prepared: p})
+}
+
+// sent makes a transport's error the sender's, who is told how the connection
+// has ended.
+func (s *Session) sent(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.life.over() {
+		return s.endedLocked()
+	}
+	return err
+}
+
+// refused is what becomes of a send that the transport did not take and that
+// must not wait.
+func (s *Session) refused(err error) error {
+	if !errors.Is(err, ErrFull) || !s.isOpen() {
+		return s.sent(err)
+	}
+	return s.full()
+}
+
+// overflow is what becomes of a direct send that the transport did not take.
+func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
+	if s.shared.Limits.Overflow != OverflowBlock || !s.isOpen() {
+		return s.refused(err)
+	}
+	for errors.Is(err, ErrFull) {
+		room := s.awaitRoom()
+		if err = s.transmit(o); !errors.Is(err, ErrFull) {
+			break
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ctx.Done():
+			return s.sent(ErrClosed)
+		}
+	}
+	return s.sent(err)
+}
+
+// awaitRoom returns a channel that is closed when the transport has drained.
+func (s *Session) awaitRoom() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.room == nil {
+		s.mu.room = make(chan struct{})
+	}
+	return s.mu.room
+}
+
+// full applies the policy to one message that does not fit.
+func (s *Session) full() error {
+	s.shared.Counters.messagesDropped.Add(1)
+	if s.shared.Limits.Overflow == OverflowDropNewest {
+		return ErrDropped
+	}
+	if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: ErrSlow}, true) {
+		s.shared.Counters.slowClosed.Add(1)
+	}
+	return ErrSlow
+}

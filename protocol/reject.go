@@ -1,0 +1,93 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// RejectError refuses a connection before it is accepted. Open and Connect
+// return it, mostly made by [Reject].
+//
+// Other errors refuse too: [ErrNoRoute] with 404, the error of [Close] with 403
+// and its reason, a context's deadline with 503, and anything else with 500, a
+// line in the log, and a text that tells the peer nothing.
+type RejectError struct {
+	// Status of the answer, 300 to 599. Default 403.
+	Status int
+	// Header is added to the answer.
+	Header http.Header
+	// Body is plain text unless Header says otherwise. Default: the status in
+	// words.
+	Body string
+	// Err is the cause, for the log only.
+	Err error
+}
+
+// Error names status, body and cause.
+func (e *RejectError) Error() string {
+	s := fmt.Sprintf("wye: connection refused with %d", e.Status)
+	if e.Body != "" {
+		s += ": " + e.Body
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *RejectError) Unwrap() error { return e.Err }
+
+// Reject returns the error that refuses a connection with status and body.
+func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }
+
+// rejection is the answer to err. It logs nothing; loud says that somebody
+// should hear of err, because it is a fault of ours and not the peer's.
+func rejection(err error) (answer *RejectError, loud bool) {
+	if chosen, ok := errors.AsType[*RejectError](err); ok {
+		return chosen.normal()
+	}
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended {
+		return closedEarly(ce), false
+	}
+	switch {
+	case errors.Is(err, ErrNoRoute):
+		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), false
+	case errors.Is(err, context.DeadlineExceeded):
+		return (&RejectError{Status: http.StatusServiceUnavailable, Err: err}).filled(), true
+	}
+	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+}
+
+// closedEarly is the answer when Close came before the answer: 503 if it is we
+// who have to go, otherwise 403.
+func closedEarly(ce *CloseError) *RejectError {
+	e := &RejectError{Status: http.StatusForbidden, Body: ce.Reason, Err: ce}
+	switch ce.Code {
+	case CloseGoingAway, CloseServiceRestart, CloseTryAgainLater:
+		e.Status = http.StatusServiceUnavailable
+	}
+	return e.filled()
+}
+
+// normal fills in the defaults. A status that is no refusal is a fault.
+func (e *RejectError) normal() (answer *RejectError, loud bool) {
+	c := *e
+	if c.Status == 0 {
+		c.Status = http.StatusForbidden
+	}
+	if c.Status < 300 || c.Status > 599 {
+		err := fmt.Errorf("wye: a connection cannot be refused with status %d; choose 300 to 599", c.Status)
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+	}
+	return c.filled(), false
+}
+
+func (e *RejectError) filled() *RejectError {
+	if e.Body == "" {
+		e.Body = http.StatusText(e.Status)
+	}
+	return e
+}

@@ -1,0 +1,188 @@
+package protocol
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// Scope describes one connection to whoever decides about it: routers,
+// middleware, factories. It is read-only; the With methods return a changed
+// copy, so that a router that tries a branch and fails leaves no trace. Safe
+// for concurrent use.
+//
+// A Scope is for the time until the handshake is answered. Then the engine lets
+// go of it, because a browser's headers alone weigh more than an idle
+// connection may. Take what you need (s.Param("group"), s.User) into your
+// consumer, not the Scope.
+type Scope struct {
+	Type         string      // the protocol's: "websocket", ...
+	Path         string      // percent-decoded; what is left to route
+	RootPath     string      // what outer routers took from it
+	RawQuery     string      // as in url.URL
+	Host         string      // as the peer named us
+	RemoteAddr   string      // the peer's, as in http.Request
+	Header       http.Header // the request's; do not change it
+	Subprotocols []string    // offered by the peer, in its order of preference
+	User         any         // whoever an authenticator found
+
+	params map[string]string
+	values *value
+	origin *origin // shared by all copies
+}
+
+// origin is the request that a connection began as, until it is answered.
+type origin struct {
+	request  atomic.Pointer[http.Request]
+	wildcard map[string]string // what http.ServeMux matched; set before request is cleared
+	base     context.Context   // of the answered connection
+}
+
+// value is one pair of WithValue, in front of older ones.
+type value struct {
+	key, val any
+	next     *value
+}
+
+// NewScope describes the connection that begins with r, which may not be nil.
+// Protocols call it. Subprotocols are for the protocol to fill in.
+func NewScope(typ string, r *http.Request) *Scope {
+	s := &Scope{
+		Type:       typ,
+		Path:       r.URL.Path,
+		RawQuery:   r.URL.RawQuery,
+		Host:       r.Host,
+		RemoteAddr: r.RemoteAddr,
+		Header:     r.Header,
+		origin:     &origin{base: context.Background()},
+	}
+	s.origin.request.Store(r)
+	return s
+}
+
+// Context has the values of the request's context and those of WithValue, and
+// ends when the request's context does. Once the connection is answered it has
+// only those of WithValue: middleware of net/http is free to recycle what its
+// context points to when its handler has returned, and some does, so that a
+// kept one would show another user's data.
+func (s *Scope) Context() context.Context {
+	if r := s.origin.request.Load(); r != nil {
+		return s.Values().Bind(r.Context())
+	}
+	return s.Values().Bind(s.origin.base)
+}
+
+// Request returns the HTTP request that the connection began as, for code that
+// wants one, such as a session store. Once the connection is answered it
+// returns nil.
+func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
+
+// Param returns what a route captured under name, or the wildcard of the
+// http.ServeMux pattern in front of Wye, or "".
+func (s *Scope) Param(name string) string {
+	if v, ok := s.params[name]; ok {
+		return v
+	}
+	if r := s.origin.request.Load(); r != nil {
+		return r.PathValue(name)
+	}
+	return s.origin.wildcard[name]
+}
+
+// Query parses the query string. What is malformed is left out, as in
+// url.URL.Query.
+func (s *Scope) Query() url.Values {
+	v, _ := url.ParseQuery(s.RawQuery) //nolint:errcheck // malformed pairs are left out
+	return v
+}
+
+// WithRoute returns a copy for the application behind a route: matched is taken
+// from the front of Path and rest is what is left, and params are added to
+// those of outer routers, of which they replace those of the same name.
+func (s *Scope) WithRoute(matched, rest string, params map[string]string) *Scope {
+	c := *s
+	c.RootPath, c.Path = s.RootPath+matched, rest
+	if len(params) > 0 {
+		c.params = make(map[string]string, len(s.params)+len(params))
+		maps.Copy(c.params, s.params)
+		maps.Copy(c.params, params)
+	}
+	return &c
+}
+
+// WithUser returns a copy whose User is u.
+func (s *Scope) WithUser(u any) *Scope {
+	c := *s
+	c.User = u
+	return &c
+}
+
+// WithValue returns a copy whose Context has a value more, as
+// context.WithValue. Consumers behind it find it in the ctx of all their
+// callbacks.
+func (s *Scope) WithValue(key, val any) *Scope {
+	c := *s
+	c.values = &value{key: key, val: val, next: s.values}
+	return &c
+}
+
+// Values returns what WithValue has added, without keeping s. Whoever makes a
+// [Handler] binds it to the contexts of its callbacks; consumers get theirs
+// bound.
+func (s *Scope) Values() Values { return Values{s.values} }
+
+// Values are the pairs of Scope.WithValue. The zero value has none.
+type Values struct{ list *value }
+
+// Bind returns ctx with the values; ctx itself if there are none.
+func (v Values) Bind(ctx context.Context) context.Context {
+	if v.list == nil {
+		return ctx
+	}
+	return &bound{Context: ctx, values: v.list}
+}
+
+type bound struct {
+	context.Context //nolint:containedctx // it is a context
+	values          *value
+}
+
+func (b *bound) Value(key any) any {
+	for v := b.values; v != nil; v = v.next {
+		if v.key == key {
+			return v.val
+		}
+	}
+	return b.Context.Value(key)
+}
+
+// answered lets go of the request. base is the context that the connection
+// keeps.
+func (s *Scope) answered(base context.Context) {
+	o := s.origin
+	r := o.request.Load()
+	if r == nil {
+		return
+	}
+	o.base, o.wildcard = base, wildcards(r)
+	o.request.Store(nil)
+}
+
+// wildcards returns what the http.ServeMux pattern in front matched.
+func wildcards(r *http.Request) map[string]string {
+	var found map[string]string
+	for _, part := range strings.Split(r.Pattern, "{")[1:] {
+		name, _, _ := strings.Cut(part, "}")
+		name = strings.TrimSuffix(name, "...")
+		if v := r.PathValue(name); v != "" {
+			if found == nil {
+				found = make(map[string]string, 1)
+			}
+			found[name] = v
+		}
+	}
+	return found
+}

@@ -1,0 +1,223 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// farewell is how long what is left after the end of a connection may take:
+// messages that the peer had sent before, and Disconnect.
+const farewell = 10 * time.Second
+
+var errReadAhead = errors.New("wye: the transport went on reading after Receive had told it to stop")
+
+// SessionOptions configure the sessions of one protocol server. The zero value
+// is safe.
+type SessionOptions struct {
+	Limits   Limits       // zero fields mean the defaults
+	Logger   *slog.Logger // default slog.Default()
+	Counters *Counters    // default: counters that nobody reads
+}
+
+// Session is the protocol's side of a connection. It runs the handler and keeps
+// the promises of package protocol; the protocol's [Transport] does what the
+// session says, and tells it what the peer did.
+//
+//  1. NewSession, then Open, which routes, runs Connect and has the transport
+//     accept or reject.
+//  2. Receive for every message, from one goroutine at a time. While a callback
+//     is busy, another goroutine should go on reading, so that pings and the
+//     close handshake are answered.
+//  3. Ended, when the peer has closed or the connection has broken.
+//
+// All methods are safe for concurrent use, and no user code is called with a
+// lock held.
+type Session struct {
+	conn   Conn
+	app    Application // until the answer
+	scope  *Scope      // until the answer
+	h      Handler
+	t      Transport
+	ctx    context.Context //nolint:containedctx // it is the connection's: it ends when this does
+	cancel context.CancelCauseFunc
+	shared *SessionOptions // the server's
+	run    func()          // drain, bound once so that scheduling it allocates nothing
+	open   atomic.Bool     // mirrors mu.life.state == stateOpen, for sends
+	answer sync.Once       // around the answer, so that Open waits for an Accept elsewhere
+	late   late            // used by whoever runs callbacks
+
+	mu struct {
+		sync.Mutex
+		life     lifecycle
+		running  bool // somebody runs callbacks, or is about to
+		mail     mailbox
+		waiting  []outgoing // sends before the answer
+		queued   int        // bytes in waiting
+		resume   func()     // set by a transport that has stopped reading
+		room     chan struct{}
+		cause    *CloseError
+		deferred []func()
+	}
+}
+
+// outgoing is a message that is sent: one of its own, or a shared one.
+type outgoing struct {
+	msg      Message
+	prepared *Prepared
+}
+
+func (o outgoing) size() int {
+	if o.prepared != nil {
+		return len(o.prepared.msg.Data) + messageOverhead
+	}
+	return len(o.msg.Data) + messageOverhead
+}
+
+// NewSession prepares a session of app for the connection that scope describes.
+// ctx is the connection's own: it must not be the request's, and what ends it
+// does not end the connection. o may be nil; sessions share it, so it must not
+// be changed any more.
+func NewSession(ctx context.Context, app Application, scope *Scope, t Transport, o *SessionOptions) *Session {
+	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
+		o = o.withDefaults()
+	}
+	s := &Session{app: app, scope: scope, t: t, shared: o}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.conn.s = s
+	s.run = s.drain
+	s.mu.running = true // Open does
+	return s
+}
+
+// withDefaults returns a copy of o, which may be nil, with the defaults filled
+// in.
+func (o *SessionOptions) withDefaults() *SessionOptions {
+	var c SessionOptions
+	if o != nil {
+		c = *o
+	}
+	c.Limits = c.Limits.WithDefaults()
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Counters == nil {
+		c.Counters = new(Counters)
+	}
+	return &c
+}
+
+// Conn returns the application's side.
+func (s *Session) Conn() *Conn { return &s.conn }
+
+// isOpen is the fast path of sends: no lock while the connection is open.
+func (s *Session) isOpen() bool { return s.open.Load() }
+
+// Receive hands over one message of the peer. If no callback is running it runs
+// the handler on the caller's goroutine, with m.Data as it is; otherwise the
+// message waits as a copy. It reports whether the transport may go on reading;
+// if not, it must call Receive no more until the function given to Resume is
+// called. After the end messages are counted and dropped.
+func (s *Session) Receive(m Message) (more bool) {
+	s.mu.Lock()
+	switch {
+	case s.mu.life.over():
+		s.mu.Unlock()
+		s.shared.Counters.messagesUnread.Add(1)
+		return true
+	case s.mu.mail.bytes >= s.shared.Limits.ReadAhead:
+		s.mu.Unlock()
+		s.failed(errReadAhead)
+		return true
+	case s.mu.running:
+		s.mu.mail.addMessage(m.Clone())
+		more = s.mu.mail.bytes < s.shared.Limits.ReadAhead
+		s.mu.Unlock()
+		return more
+	}
+	s.mu.running = true
+	s.mu.Unlock()
+	s.receive(s.ctx, m)
+	s.drain()
+	return true
+}
+
+// Resume calls f once when Receive may be called again: at once if it may be
+// now. f must not block, and replaces one given before.
+func (s *Session) Resume(f func()) {
+	s.mu.Lock()
+	if s.mu.mail.bytes < s.shared.Limits.ReadAhead || s.mu.life.over() {
+		s.mu.Unlock()
+		f()
+		return
+	}
+	s.mu.resume = f
+	s.mu.Unlock()
+}
+
+// Drained tells that the transport's outgoing queue, for which a send had
+// returned ErrFull, has room again.
+func (s *Session) Drained() {
+	s.mu.Lock()
+	room := s.mu.room
+	s.mu.room = nil
+	s.mu.Unlock()
+	if room != nil {
+		close(room)
+	}
+}
+
+// Ended tells how the peer closed (st.Remote) or how the connection broke.
+// Messages that were handed over before still reach the handler; then
+// Disconnect runs. The transport's Close is not called any more.
+func (s *Session) Ended(st CloseStatus) { s.end(st, false) }
+
+// post queues an event.
+func (s *Session) post(e *Event) error {
+	s.mu.Lock()
+	if s.mu.life.over() {
+		defer s.mu.Unlock()
+		return s.endedLocked()
+	}
+	if s.mu.mail.events >= s.shared.Limits.QueueEvents {
+		s.mu.Unlock()
+		s.shared.Counters.eventsDropped.Add(1)
+		if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: ErrBusy}, true) {
+			s.shared.Counters.busyClosed.Add(1)
+		}
+		return ErrBusy
+	}
+	s.mu.mail.addEvent(e)
+	run := !s.mu.running
+	s.mu.running = true
+	s.mu.Unlock()
+	if run {
+		s.schedule()
+	}
+	return nil
+}
+
+// schedule has what is due run elsewhere. The caller has set running.
+func (s *Session) schedule() {
+	if sched, ok := s.t.(Scheduler); ok {
+		sched.Schedule(s.run)
+		return
+	}
+	go s.run()
+}
+
+// deferred is Conn.Defer.
+func (s *Session) deferred(f func()) {
+	s.mu.Lock()
+	over := s.mu.life.settled() && !s.mu.running
+	if !over {
+		s.mu.deferred = append(s.mu.deferred, f)
+	}
+	s.mu.Unlock()
+	if over {
+		s.finish(f)
+	}
+}

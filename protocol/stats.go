@@ -1,0 +1,78 @@
+package protocol
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats are the counters of a protocol server since it was made. All but Open
+// only grow.
+type Stats struct {
+	Open     int64 // connections now open, from the answer until Disconnect has returned
+	Accepted int64
+	Refused  int64 // by the application or for a fault of its; handshakes that are malformed count elsewhere
+	Panics   int64
+	Failures int64 // connections closed with CloseInternalError, panics included
+
+	MessagesUnread  int64 // came in and reached nobody: too late, or not read by the application
+	MessagesDropped int64 // going out, dropped because the queue was full
+	SlowClosed      int64 // connections closed because their peer read too slowly
+	BusyClosed      int64 // connections closed because too many events waited for their consumer
+
+	EventsDropped     int64 // waited for a consumer when its connection ended
+	EventsUnknown     int64 // of a type that the consumer declared no handler for
+	EventsUndecodable int64 // whose payload did not fit the declared type
+}
+
+// Counters count what happens to the connections of one protocol server. The
+// zero value is ready for use, by any number of sessions at once.
+type Counters struct {
+	open, accepted, refused, panics, failures atomic.Int64
+
+	messagesUnread, messagesDropped atomic.Int64
+	slowClosed, busyClosed          atomic.Int64
+
+	eventsDropped, eventsUnknown, eventsUndecodable atomic.Int64
+
+	logged sync.Map // event type -> nothing, for those logged as unknown
+}
+
+// Stats returns the counters as they are now. They are read one after the
+// other, so that a sum may be off by what happens meanwhile.
+func (c *Counters) Stats() Stats {
+	return Stats{
+		Open:              c.open.Load(),
+		Accepted:          c.accepted.Load(),
+		Refused:           c.refused.Load(),
+		Panics:            c.panics.Load(),
+		Failures:          c.failures.Load(),
+		MessagesUnread:    c.messagesUnread.Load(),
+		MessagesDropped:   c.messagesDropped.Load(),
+		SlowClosed:        c.slowClosed.Load(),
+		BusyClosed:        c.busyClosed.Load(),
+		EventsDropped:     c.eventsDropped.Load(),
+		EventsUnknown:     c.eventsUnknown.Load(),
+		EventsUndecodable: c.eventsUndecodable.Load(),
+	}
+}
+
+// unknownEvent counts an event that nobody declared, and logs the first of each
+// type.
+func (c *Counters) unknownEvent(log *slog.Logger, typ string) {
+	c.eventsUnknown.Add(1)
+	if _, known := c.logged.LoadOrStore(typ, nil); known {
+		return
+	}
+	log.Warn("wye: a consumer was sent an event of a type that it declared no handler for; "+
+		"declare it with consumer.On, or do not send it there. Later ones are only counted.", "type", typ)
+}
+
+// lost counts a letter that reached nobody.
+func (c *Counters) lost(l letter) {
+	if l.event != nil {
+		c.eventsDropped.Add(1)
+		return
+	}
+	c.messagesUnread.Add(1)
+}

@@ -1,0 +1,244 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+)
+
+// The strand of a session is the right to run its callbacks. Whoever set
+// mu.running has it, and gives it up in step, when nothing is left to do. So
+// callbacks never overlap, without a goroutine of their own and without a lock
+// that is held while they run.
+
+// drain runs what is due, and gives the strand up.
+func (s *Session) drain() {
+	for s.step() {
+	}
+}
+
+// step does what is due next. It returns false when it has given up the strand.
+func (s *Session) step() bool {
+	s.mu.Lock()
+	switch life := &s.mu.life; {
+	case !s.mu.mail.empty():
+		l, over := s.mu.mail.take(), life.over()
+		resume := s.roomToReadLocked()
+		s.mu.Unlock()
+		if resume != nil {
+			resume()
+		}
+		s.deliver(l, over)
+		return true
+	case life.state == stateEnded:
+		life.step(stateClosed)
+		st := life.status
+		s.mu.Unlock()
+		s.disconnect(st)
+		return true
+	case life.settled() && len(s.mu.deferred) > 0:
+		last := len(s.mu.deferred) - 1
+		f := s.mu.deferred[last]
+		s.mu.deferred = s.mu.deferred[:last]
+		s.mu.Unlock()
+		s.finish(f)
+		return true
+	}
+	s.mu.running = false
+	s.mu.Unlock()
+	return false
+}
+
+// roomToReadLocked returns the function that lets the transport read on, if it
+// is waiting and may.
+func (s *Session) roomToReadLocked() (resume func()) {
+	if s.mu.resume != nil && s.mu.mail.bytes < s.shared.Limits.ReadAhead {
+		resume, s.mu.resume = s.mu.resume, nil
+	}
+	return resume
+}
+
+// deliver hands over a letter. After the end, what the peer had said is still
+// heard; events are not.
+func (s *Session) deliver(l letter, over bool) {
+	switch {
+	case !over && l.event != nil:
+		s.event(l.event)
+	case !over:
+		s.receive(s.ctx, l.msg)
+	case l.event != nil || s.h == nil || s.wasRejected():
+		s.shared.Counters.lost(l)
+	default:
+		s.receive(s.late.context(s.ctx), l.msg)
+	}
+}
+
+func (s *Session) wasRejected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.life.state == stateRejected
+}
+
+func (s *Session) receive(ctx context.Context, m Message) {
+	done := false
+	defer s.contain(&done)
+	err := s.h.Receive(ctx, &s.conn, m)
+	done = true
+	if err != nil {
+		s.failed(err)
+	}
+}
+
+func (s *Session) event(e *Event) {
+	done := false
+	defer s.contain(&done)
+	err := s.h.Event(s.ctx, &s.conn, e)
+	done = true
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrEventUnknown):
+		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
+	case errors.Is(err, ErrEventPayload):
+		s.shared.Counters.eventsUndecodable.Add(1)
+		s.shared.Logger.Warn("wye: event dropped", s.logAttrs(details(err))...)
+	default:
+		s.failed(err)
+	}
+}
+
+func (s *Session) disconnect(st CloseStatus) {
+	done := false
+	defer s.shared.Counters.open.Add(-1)
+	defer s.contain(&done)
+	ctx := s.late.context(s.ctx)
+	defer s.late.end()
+	s.h.Disconnect(ctx, &s.conn, st)
+	done = true
+}
+
+// finish calls a function of Conn.Defer.
+func (s *Session) finish(f func()) {
+	done := false
+	defer s.contain(&done)
+	f()
+	done = true
+}
+
+// contain is deferred around user code that sets done when it returns. It turns
+// a panic into an end of the connection. If the code ends the goroutine instead,
+// the strand goes on on another one.
+func (s *Session) contain(done *bool) {
+	if *done {
+		return
+	}
+	if v := recover(); v != nil {
+		s.failed(&PanicError{Value: v, Stack: debug.Stack()})
+		return
+	}
+	s.failed(errGoexit)
+	s.schedule()
+}
+
+// contained is contain for code whose error is wanted. It leaves Goexit to its
+// caller.
+func (s *Session) contained(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// failed does what the error that a callback has returned asks for.
+func (s *Session) failed(err error) {
+	switch {
+	case err == nil || errors.Is(err, ErrDropped):
+		return
+	case errors.Is(err, ErrUnread):
+		s.shared.Counters.messagesUnread.Add(1)
+		return
+	}
+	s.fail(err)
+}
+
+// fail ends the connection with err, and logs it if it is a fault. That a
+// connection which has ended cannot be used any more is none.
+func (s *Session) fail(err error) {
+	if !s.isOpen() && (errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
+		return
+	}
+	st := StatusOf(err)
+	if st.Code == CloseInternalError {
+		s.fault(err)
+	}
+	s.end(st, true)
+}
+
+// fault counts and logs what should not happen.
+func (s *Session) fault(err error) {
+	s.shared.Counters.failures.Add(1)
+	if _, ok := errors.AsType[*PanicError](err); ok {
+		s.shared.Counters.panics.Add(1)
+	}
+	s.shared.Logger.Error("wye: a consumer failed; its connection is closed with 1011",
+		s.logAttrs(details(err))...)
+}
+
+// end ends the connection. local says that the transport has to be told; first
+// that nobody had ended it before.
+func (s *Session) end(st CloseStatus, local bool) (first bool) {
+	if local {
+		st = s.sendable(st)
+	}
+	cause := &CloseError{CloseStatus: st, ended: true}
+	s.mu.Lock()
+	if first = s.mu.life.end(st, local); !first {
+		opening := s.mu.life.state == stateOpening
+		s.mu.Unlock()
+		if opening {
+			s.cancel(cause) // Connect has no more to decide
+		}
+		return false
+	}
+	s.open.Store(false)
+	s.mu.cause = cause
+	var events, messages int
+	if local {
+		events, messages = s.mu.mail.discard()
+	}
+	run, resume := !s.mu.running, s.mu.resume
+	s.mu.running, s.mu.resume = true, nil
+	s.mu.Unlock()
+	s.shared.Counters.eventsDropped.Add(int64(events))
+	s.shared.Counters.messagesUnread.Add(int64(messages))
+	s.cancel(cause)
+	if local {
+		s.t.Close(st)
+	}
+	if resume != nil {
+		resume()
+	}
+	if run {
+		s.schedule()
+	}
+	return true
+}
+
+// sendable makes st fit for a close frame.
+func (s *Session) sendable(st CloseStatus) CloseStatus {
+	sent, changed := st.sendable()
+	if changed {
+		s.shared.Logger.Error("wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
+			s.logAttrs([]any{"code", int(st.Code)})...)
+	}
+	return sent
+}
+
+// endedLocked is the error of whoever comes too late.
+func (s *Session) endedLocked() error {
+	if s.mu.cause != nil {
+		return s.mu.cause
+	}
+	return ErrClosed
+}

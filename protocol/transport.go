@@ -1,0 +1,53 @@
+package protocol
+
+import "net/http"
+
+// Transport is what a protocol implements for each connection; a [Session]
+// calls it. Send, SendPrepared and Close may be called by several goroutines at
+// once. No method may block on the peer, and none may keep the bytes it is
+// given. None may call back into the Session before it returns, except that
+// Accept may start whatever will.
+//
+// A Transport that is a [Scheduler] decides where callbacks run, and one that
+// is a slog.LogValuer is named in log lines.
+type Transport interface {
+	// Accept answers the handshake with yes and starts reading. It is called
+	// at most once. An error refuses the connection with 500.
+	Accept(o AcceptOptions) error
+	// Reject answers the handshake with no. It is called at most once, never
+	// after an Accept that returned nil, and from within Session.Open.
+	Reject(e *RejectError)
+	// Send queues a message. ErrFull means that nothing was queued because
+	// the outgoing queue is full: the transport must then be writing, and
+	// call Session.Drained when there is room. ErrClosed means that nothing
+	// can be sent any more.
+	Send(m Message) error
+	// SendPrepared is Send for a message that is shared with other
+	// connections: the transport keeps a reference to the bytes of p.Frame.
+	SendPrepared(p *Prepared) error
+	// Close sends a close after what is queued, and stops writing. It is
+	// called at most once, and not at all if the transport has called
+	// Session.Ended before. The transport gives the peer a bounded time to
+	// answer. It may report the end with Session.Ended; that changes nothing.
+	Close(s CloseStatus)
+}
+
+// Scheduler is implemented by a [Transport] that wants to run callbacks itself,
+// for example on an event loop.
+type Scheduler interface {
+	// Schedule runs run soon, once, on another goroutine than the caller's or
+	// later on the same. It must not block and must not drop run, even when
+	// the connection has ended: Disconnect may be what is due.
+	Schedule(run func())
+}
+
+// AcceptOptions is how a connection is accepted. The zero value is right for
+// most.
+type AcceptOptions struct {
+	// Subprotocol is the one chosen, which must be one of
+	// Scope.Subprotocols. Default: none.
+	Subprotocol string
+	// Header is added to the answer, for example a Set-Cookie. Headers that
+	// the protocol itself sets are refused.
+	Header http.Header
+}

@@ -1,0 +1,168 @@
+package websocket
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// conn is one connection: the protocol.Transport of its session.
+//
+// Reading is a role that one goroutine has at a time; turn says which one. The
+// holder of the role owns the fields of role. Writing belongs to whoever holds
+// the outbox, and with it the fields of writer.
+type conn struct {
+	server  *Server
+	session *protocol.Session
+	hand    *handshake // until the answer
+	path    string     // for the log
+	nc      net.Conn   // from Accept on
+
+	out    outbox
+	write  func() // flush, bound once so that starting it allocates nothing
+	writer struct {
+		vector net.Buffers
+		until  time.Time // deadline of writes
+	}
+
+	role struct {
+		parser parser
+		rest   []byte // read, and not yet parsed
+		holds  bool   // the outbox, until the end of the turn
+	}
+	turn atomic.Uint64 // odd while a message is lent to a callback
+
+	watched  atomic.Bool // on the watcher's list
+	peerDone atomic.Bool // the peer's close has come
+	deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
+	shut     atomic.Bool // the socket is closed
+	parts    atomic.Int32
+}
+
+// parts of a connection that must be over before the server forgets it: the
+// session, the socket and the reading.
+const allParts = 3
+
+var _ protocol.Transport = (*conn)(nil)
+
+// LogValue names the connection in log lines.
+func (c *conn) LogValue() slog.Value {
+	peer := ""
+	if c.nc != nil {
+		peer = c.nc.RemoteAddr().String()
+	}
+	return slog.GroupValue(slog.String("path", c.path), slog.String("peer", peer))
+}
+
+// Accept answers the handshake and starts reading.
+func (c *conn) Accept(o protocol.AcceptOptions) error {
+	hand := c.hand
+	nc, early, err := hand.accept(&c.out, o)
+	if err != nil {
+		return err
+	}
+	c.nc, c.hand = nc, nil
+	c.parts.Add(allParts - 1) // the session counted itself
+	go c.begin(early)
+	return nil
+}
+
+// begin writes the answer, and reads.
+func (c *conn) begin(early []byte) {
+	c.flush()
+	c.read(early)
+}
+
+// Reject answers the handshake, if it has not been answered.
+func (c *conn) Reject(e *protocol.RejectError) {
+	if c.hand != nil {
+		reject(c.hand.w, e)
+	}
+	c.hand = nil
+}
+
+// Send queues a message.
+func (c *conn) Send(m protocol.Message) error {
+	write, err := c.out.message(m, c.server.opts.Limits.QueueBytes)
+	if write {
+		go c.write()
+	}
+	return err
+}
+
+// SendPrepared queues a message that is shared.
+func (c *conn) SendPrepared(p *protocol.Prepared) error {
+	write, err := c.out.frame(p.Frame(plain, encodePlain), c.server.opts.Limits.QueueBytes)
+	if write {
+		go c.write()
+	}
+	return err
+}
+
+// Close sends a close frame behind what is queued. From then on the peer has
+// CloseTimeout to answer.
+func (c *conn) Close(s protocol.CloseStatus) {
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.server.opts.CloseTimeout)) //nolint:errcheck // a broken socket shows when it is read
+	c.sendClose(s)
+}
+
+func (c *conn) sendClose(s protocol.CloseStatus) {
+	var frame [2 + ws.MaxControlFramePayloadSize]byte
+	if c.out.control(true, appendClose(frame[:0], s)) {
+		go c.write()
+	}
+}
+
+// pong answers a ping, unless the peer is not reading anyway.
+func (c *conn) pong(payload []byte) {
+	if c.out.isFull(c.server.opts.Limits.QueueBytes) {
+		return
+	}
+	var frame [2 + ws.MaxControlFramePayloadSize]byte
+	if c.out.control(false, appendFrame(frame[:0], ws.OpPong, payload)) {
+		go c.write()
+	}
+}
+
+// peerClosed ends the connection as the peer has asked: its close is answered
+// behind what is queued, and then it is for us to close the socket (RFC 6455
+// section 7.1.1).
+func (c *conn) peerClosed(s protocol.CloseStatus) {
+	c.session.Ended(s)
+	c.peerDone.Store(true)
+	c.sendClose(protocol.CloseStatus{Code: s.Code})
+}
+
+// broke ends the connection because the socket failed, or was cut.
+func (c *conn) broke(err error) {
+	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
+	c.out.abort()
+	c.cut()
+}
+
+// cut closes the socket, once.
+func (c *conn) cut() {
+	if c.shut.CompareAndSwap(false, true) {
+		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
+		c.partOver()
+	}
+}
+
+// partOver takes note that the session, the socket or the reading is over.
+func (c *conn) partOver() {
+	if c.parts.Add(-1) == 0 {
+		c.server.forget(c)
+	}
+}
+
+// isTimeout reports whether err is a deadline's.
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}

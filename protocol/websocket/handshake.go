@@ -1,0 +1,159 @@
+package websocket
+
+import (
+	"bytes"
+	"crypto/sha1" //nolint:gosec // RFC 6455 section 4.2.2 asks for it; nothing is kept secret by it
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+const (
+	version = "13"
+	guid    = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	keySize = 16
+)
+
+// acceptKey is the answer to a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + guid)) //nolint:gosec // see the import
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// checkRequest decides whether r is a good opening handshake, in a fixed order,
+// so that one request is always refused for the same reason: method, HTTP
+// version, size, Upgrade, Connection, WebSocket version, key, subprotocols,
+// body. nil means that it is.
+func checkRequest(r *http.Request, maxBytes int) *protocol.RejectError {
+	switch h := r.Header; {
+	case r.Method != http.MethodGet:
+		return refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return refusal(http.StatusNotImplemented, "WebSocket over "+r.Proto+" is not served here; use HTTP/1.1")
+	case headerBytes(h) > maxBytes:
+		return refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
+	case !hasToken(h, "Upgrade", "websocket"):
+		return refusal(http.StatusUpgradeRequired, "this address speaks WebSocket", "Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
+	case !hasToken(h, "Connection", "Upgrade"):
+		return refusal(http.StatusBadRequest, `the header "Connection: Upgrade" is missing; a proxy may have taken it`)
+	case !single(h, "Sec-Websocket-Version", version):
+		return refusal(http.StatusUpgradeRequired, "WebSocket version 13 is spoken here", "Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
+	case !validKey(h):
+		return refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
+	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
+		return refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
+	}
+	return nil
+}
+
+// refusal makes a RejectError; header holds names and values in turn.
+func refusal(status int, body string, header ...string) *protocol.RejectError {
+	e := &protocol.RejectError{Status: status, Body: body, Header: http.Header{}}
+	for pair := range slices.Chunk(header, 2) {
+		e.Header.Set(pair[0], pair[1])
+	}
+	return e
+}
+
+func headerBytes(h http.Header) int {
+	n := 0
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
+// single reports whether the header is there once, with this value.
+func single(h http.Header, name, value string) bool {
+	return len(h[name]) == 1 && h[name][0] == value
+}
+
+func validKey(h http.Header) bool {
+	keys := h["Sec-Websocket-Key"]
+	if len(keys) != 1 {
+		return false
+	}
+	b, err := base64.StdEncoding.DecodeString(keys[0])
+	return err == nil && len(b) == keySize
+}
+
+// handshake is a request that is to be answered.
+type handshake struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// ours are the headers of the answer that nobody else may set.
+var ours = []string{
+	"Connection", "Upgrade", "Content-Length", "Transfer-Encoding",
+	"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
+}
+
+// accept takes the connection over from net/http and puts the answer into out.
+// early is what the peer has sent behind its request.
+func (h *handshake) accept(out *outbox, o protocol.AcceptOptions) (nc net.Conn, early []byte, err error) {
+	for name := range o.Header {
+		if slices.Contains(ours, http.CanonicalHeaderKey(name)) {
+			return nil, nil, fmt.Errorf("wye: AcceptOptions.Header must not have %s: the protocol sets it", name)
+		}
+	}
+	answer := h.answer(o)
+	nc, rw, err := http.NewResponseController(h.w).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
+			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early = make([]byte, n)
+		_, _ = io.ReadFull(rw.Reader, early) //nolint:errcheck // it is in memory
+	}
+	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // a broken socket shows when it is read
+	out.control(false, answer)
+	return nc, early, nil
+}
+
+// answer is the response that accepts. Headers that middleware has set are kept.
+func (h *handshake) answer(o protocol.AcceptOptions) []byte {
+	header := http.Header{}
+	for _, from := range []http.Header{h.w.Header(), o.Header} {
+		for name, values := range from {
+			name = http.CanonicalHeaderKey(name)
+			header[name] = append(header[name], values...)
+		}
+	}
+	for _, name := range ours {
+		header.Del(name)
+	}
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	b.WriteString(acceptKey(h.r.Header.Get("Sec-Websocket-Key")))
+	b.WriteString("\r\n")
+	if o.Subprotocol != "" {
+		b.WriteString("Sec-WebSocket-Protocol: " + o.Subprotocol + "\r\n")
+	}
+	_ = header.Write(&b) //nolint:errcheck // a buffer takes everything
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// reject answers a handshake with no.
+func reject(w http.ResponseWriter, e *protocol.RejectError) {
+	h := w.Header()
+	for name, values := range e.Header {
+		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+	}
+	w.WriteHeader(e.Status)
+	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck // the peer may have gone
+}

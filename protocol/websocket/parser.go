@@ -1,0 +1,218 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// parser turns the bytes of a client into messages and control frames. It is
+// resumable: it takes what there is, in pieces of any size, and keeps what it
+// needs of them. It has no I/O, clock or goroutine in it. Its zero value with a
+// maxMessage is at the beginning of a connection.
+type parser struct {
+	maxMessage int
+
+	head    [ws.MaxHeaderSize]byte // of the frame whose header is incomplete
+	headLen int
+
+	frame   ws.Header // the frame whose payload is incomplete
+	inFrame bool
+	got     int // of its payload
+
+	op   ws.OpCode // of the message that is incomplete, or 0
+	body []byte    // of it so far, unmasked
+
+	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
+	controlLen int
+}
+
+// item is a whole message, or a control frame. data is valid until the next call
+// of next, or as long as the bytes given to it stay as they are.
+type item struct {
+	op   ws.OpCode
+	data []byte
+}
+
+// The ways in which a client can break the rules, as the closes they cause.
+var (
+	errTooBig     = protocol.Close(protocol.CloseMessageTooBig, "message too big")
+	errNotUTF8    = protocol.Close(protocol.CloseInvalidPayload, "text is not UTF-8")
+	errNotMinimal = protocol.Close(protocol.CloseProtocolError, "frame length not in its shortest form")
+	errLength     = protocol.Close(protocol.CloseProtocolError, "frame length out of range")
+)
+
+// next takes bytes from b until an item is complete, and returns the rest. If b
+// ends before, ok is false and all of it has been taken. b is changed: payloads
+// are unmasked where they lie. After an error the parser is of no more use.
+func (p *parser) next(b []byte) (it item, rest []byte, ok bool, err error) {
+	for {
+		if !p.inFrame {
+			if b, ok, err = p.takeHeader(b); !ok || err != nil {
+				return item{}, nil, false, err
+			}
+		}
+		var done bool
+		it, b, done = p.takePayload(b)
+		if !done {
+			return item{}, nil, false, nil
+		}
+		if it, ok, err = p.frameEnd(it); ok || err != nil {
+			return it, b, ok, err
+		}
+	}
+}
+
+// takeHeader reads a frame's header, of which the first bytes may have come
+// before.
+func (p *parser) takeHeader(b []byte) (rest []byte, ok bool, err error) {
+	if p.headLen == 0 {
+		if h, n, err := parseHeader(b); n > 0 || err != nil {
+			return b[n:], err == nil, p.begin(h, err)
+		}
+	}
+	n := copy(p.head[p.headLen:], b)
+	h, size, err := parseHeader(p.head[:p.headLen+n])
+	if size == 0 && err == nil {
+		p.headLen += n
+		return nil, false, nil
+	}
+	rest = b[max(size-p.headLen, 0):]
+	p.headLen = 0
+	return rest, err == nil, p.begin(h, err)
+}
+
+// begin checks a frame by its header alone.
+func (p *parser) begin(h ws.Header, err error) error {
+	if err != nil {
+		return err
+	}
+	state := ws.StateServerSide
+	if p.op != 0 {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err := ws.CheckHeader(h, state); err != nil {
+		return protocol.Close(protocol.CloseProtocolError, err.Error())
+	}
+	if !h.OpCode.IsControl() && h.Length > int64(p.maxMessage-len(p.body)) {
+		return errTooBig
+	}
+	if h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
+		p.op = h.OpCode
+	}
+	p.frame, p.inFrame, p.got, p.controlLen = h, true, 0, 0
+	return nil
+}
+
+// takePayload reads a frame's payload. done means that it is complete; a whole
+// message that lies in b is then returned as it lies there.
+func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool) {
+	want := int(p.frame.Length) - p.got
+	part := b[:min(want, len(b))]
+	rest = b[len(part):]
+	ws.Cipher(part, p.frame.Mask, p.got)
+	p.got += len(part)
+	done = len(part) == want
+	switch {
+	case p.frame.OpCode.IsControl():
+		p.controlLen += copy(p.control[p.controlLen:], part)
+		it = item{p.frame.OpCode, p.control[:p.controlLen]}
+	case done && p.frame.Fin && p.got == len(part) && len(p.body) == 0:
+		it = item{p.op, part}
+	default:
+		p.body = append(p.body, part...)
+		it = item{p.op, p.body}
+	}
+	return it, rest, done
+}
+
+// frameEnd decides whether a complete frame completes an item.
+func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
+	p.inFrame = false
+	if p.frame.OpCode.IsControl() {
+		return it, true, nil
+	}
+	if !p.frame.Fin {
+		return item{}, false, nil
+	}
+	if p.op == ws.OpText && !utf8.Valid(it.data) {
+		return item{}, false, errNotUTF8
+	}
+	p.op, p.body = 0, p.reuse()
+	return it, true, nil
+}
+
+// keptBody is the size up to which the buffer of fragmented messages is kept.
+const keptBody = 4 << 10
+
+func (p *parser) reuse() []byte {
+	if cap(p.body) > keptBody {
+		return nil
+	}
+	return p.body[:0]
+}
+
+// abandon lets go of the bytes that were lent with the last item, because they
+// are still in use.
+func (p *parser) abandon() { p.body = append([]byte(nil), p.body...) }
+
+const (
+	bitFin  = 0x80
+	bitMask = 0x80
+	bitsLen = 0x7f
+)
+
+// parseHeader reads a frame's header from the front of b. n is its size, 0 if b
+// is too short. It checks what ws.CheckHeader does not: lengths.
+func parseHeader(b []byte) (h ws.Header, n int, err error) {
+	if len(b) < ws.MinHeaderSize {
+		return h, 0, nil
+	}
+	h.Fin = b[0]&bitFin != 0
+	h.Rsv = b[0] & 0x70 >> 4
+	h.OpCode = ws.OpCode(b[0] & 0x0f)
+	h.Masked = b[1]&bitMask != 0
+	h.Length = int64(b[1] & bitsLen)
+	if n, err = extendedLength(b, &h.Length); n == 0 || err != nil {
+		return h, 0, err
+	}
+	if !h.Masked {
+		return h, n, nil
+	}
+	if len(b) < n+len(h.Mask) {
+		return h, 0, nil
+	}
+	n += copy(h.Mask[:], b[n:])
+	return h, n, nil
+}
+
+// extendedLength reads the length that follows the first two bytes, if there is
+// one (RFC 6455 section 5.2). n is where the mask begins, 0 if b is too short.
+func extendedLength(b []byte, length *int64) (n int, err error) {
+	switch {
+	case *length < 126:
+		return 2, nil
+	case *length == 126:
+		if len(b) < 4 {
+			return 0, nil
+		}
+		*length = int64(binary.BigEndian.Uint16(b[2:]))
+		if *length < 126 {
+			return 0, errNotMinimal
+		}
+		return 4, nil
+	case len(b) < 10:
+		return 0, nil
+	}
+	*length = int64(binary.BigEndian.Uint64(b[2:])) //nolint:gosec // a negative one is refused below
+	switch {
+	case *length < 0:
+		return 0, errLength
+	case *length <= 0xffff:
+		return 0, errNotMinimal
+	}
+	return 10, nil
+}

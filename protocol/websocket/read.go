@@ -1,0 +1,190 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// readBuffer is the size of the buffer that a connection reads into.
+const readBuffer = 4 << 10
+
+type buffer [readBuffer]byte
+
+var readBuffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// outcome is what became of the bytes that were parsed.
+type outcome uint8
+
+const (
+	readOn    outcome = iota // all of them are dealt with
+	roleLost                 // another goroutine reads now; touch nothing
+	peerLeft                 // the peer's close has come: nothing follows
+	peerBroke                // the peer broke the rules: what follows means nothing
+)
+
+// read has the role of reading until the connection is over or the role is
+// lost. rest is what has been read already.
+func (c *conn) read(rest []byte) {
+	returned := false
+	defer func() {
+		if !returned { // a callback has ended the goroutine
+			c.takeOver(c.turn.Load())
+		}
+	}()
+	buf := readBuffers.Get().(*buffer) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	lost := c.readLoop(buf[:], rest)
+	if !lost { // otherwise the new reader may look at its bytes
+		readBuffers.Put(buf)
+		c.partOver()
+	}
+	returned = true
+}
+
+func (c *conn) readLoop(buf, rest []byte) (lost bool) {
+	for {
+		if len(rest) > 0 {
+			c.role.holds = c.out.hold()
+			o := c.parse(rest)
+			if o == roleLost {
+				return true
+			}
+			c.endTurn()
+			switch o {
+			case peerBroke:
+				c.discard(buf)
+				return false
+			case peerLeft:
+				c.afterWriting()
+				return false
+			}
+		}
+		n, err := c.nc.Read(buf)
+		if n == 0 && err != nil {
+			c.unreadable(err)
+			return false
+		}
+		rest = buf[:n]
+	}
+}
+
+// endTurn writes what the callbacks of a turn have sent.
+func (c *conn) endTurn() {
+	if c.role.holds {
+		c.role.holds = false
+		c.flush()
+	}
+}
+
+// unreadable ends the connection because nothing more comes.
+func (c *conn) unreadable(err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		err = errors.New("the peer hung up without a close frame")
+	case isTimeout(err):
+		err = errors.New("the peer did not answer our close frame in time")
+	}
+	c.broke(err)
+}
+
+// discard reads and drops what the peer still sends, so that closing the socket
+// does not reset it and eat the close frame on its way. Close has set the
+// deadline.
+func (c *conn) discard(buf []byte) {
+	c.deaf.Store(true)
+	c.afterWriting()
+	for {
+		if _, err := c.nc.Read(buf); err != nil {
+			c.broke(err)
+			return
+		}
+	}
+}
+
+// parse deals with b, up to the end or to what ends the reading.
+func (c *conn) parse(b []byte) outcome {
+	for len(b) > 0 {
+		it, rest, ok, err := c.role.parser.next(b)
+		if err != nil {
+			c.session.Conn().CloseWith(err)
+			return peerBroke
+		}
+		if !ok {
+			break
+		}
+		b = rest
+		if o := c.handle(it, b); o != readOn {
+			return o
+		}
+	}
+	return readOn
+}
+
+func (c *conn) handle(it item, rest []byte) outcome {
+	switch it.op {
+	case ws.OpPing:
+		c.pong(it.data)
+	case ws.OpPong:
+	case ws.OpClose:
+		s, err := parseClose(it.data)
+		if err != nil {
+			c.session.Conn().CloseWith(err)
+			return peerBroke
+		}
+		c.peerClosed(s)
+		return peerLeft
+	default:
+		return c.lend(protocol.Message{Kind: kindOf(it.op), Data: it.data}, rest)
+	}
+	return readOn
+}
+
+// lend hands a message to the session, which runs the callback here. If that
+// takes long the watcher gives the role of reading to another goroutine.
+func (c *conn) lend(m protocol.Message, rest []byte) outcome {
+	c.role.rest = rest
+	turn := c.turn.Add(1)
+	if !c.watched.Load() {
+		c.server.watcher.watch(c)
+	}
+	more := c.session.Receive(m)
+	if !c.turn.CompareAndSwap(turn, turn+1) {
+		return roleLost
+	}
+	if !more {
+		c.stall()
+	}
+	return readOn
+}
+
+// stall waits until the session takes messages again. It happens only beside a
+// callback that is busy.
+func (c *conn) stall() {
+	c.endTurn()
+	resumed := make(chan struct{})
+	c.session.Resume(func() { close(resumed) })
+	<-resumed
+}
+
+// takeOver gives the role of reading to a new goroutine, if turn is still the
+// odd one of a message that is lent.
+func (c *conn) takeOver(turn uint64) {
+	if turn%2 == 1 && c.turn.CompareAndSwap(turn, turn+1) {
+		c.role.rest = slices.Clone(c.role.rest) // its bytes belong to the reader that lost
+		c.role.parser.abandon()
+		go c.carryOn()
+	}
+}
+
+// carryOn writes what was sent so far, and reads.
+func (c *conn) carryOn() {
+	c.endTurn()
+	rest := c.role.rest
+	c.role.rest = nil
+	c.read(rest)
+}

@@ -1,0 +1,95 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// ProtocolTypeRouter is an http.Handler that hands requests which speak one of
+// its protocols to it, and all others to plain HTTP. It can be the Handler of a
+// http.Server, or serve one path of a mux, which then speaks HTTP and WebSocket
+// on one URL. Make it with [New]. All methods are safe for concurrent use.
+type ProtocolTypeRouter struct {
+	plain     http.Handler
+	protocols []protocol.Protocol
+}
+
+// New returns a router. plain may be nil: then requests that no protocol claims
+// are answered with 404 and a text that names what is there. An upgrade that no
+// protocol claims goes to plain as well. A nil protocol, or two of one type,
+// panic.
+func New(plain http.Handler, protocols ...protocol.Protocol) *ProtocolTypeRouter {
+	var types []string
+	for i, p := range protocols {
+		if p == nil {
+			panic(fmt.Sprintf("wye: router.New: protocol %d is nil", i+1))
+		}
+		for _, t := range types {
+			if t == p.Type() {
+				panic(fmt.Sprintf("wye: router.New: two protocols of type %q; put a URLRouter behind one", t))
+			}
+		}
+		types = append(types, p.Type())
+	}
+	if plain == nil {
+		plain = nothingElse(types)
+	}
+	return &ProtocolTypeRouter{plain: plain, protocols: protocols}
+}
+
+// nothingElse is the plain handler of a router that was given none.
+func nothingElse(types []string) http.Handler {
+	served := "nothing is served here yet"
+	if len(types) > 0 {
+		served = "only " + strings.Join(types, " and ") + " is served here"
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := "plain HTTP"
+		if up := r.Header.Get("Upgrade"); up != "" {
+			asked = fmt.Sprintf("the protocol %.40q", up)
+		}
+		http.Error(w, fmt.Sprintf("this request is for %s; %s", asked, served), http.StatusNotFound)
+	})
+}
+
+// ServeHTTP hands the request on. It returns when the answer is given, also for
+// connections that go on afterwards.
+func (r *ProtocolTypeRouter) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	for _, p := range r.protocols {
+		if p.Match(req) {
+			p.ServeHTTP(w, req)
+			return
+		}
+	}
+	r.plain.ServeHTTP(w, req)
+}
+
+// Shutdown shuts every protocol down, all at the same time: new connections are
+// refused and old ones closed with 1001. http.Server.Shutdown, which does not
+// know connections that were upgraded, is to be called beside it; [Run] does
+// both. The error joins the protocols'.
+func (r *ProtocolTypeRouter) Shutdown(ctx context.Context) error {
+	errs := make([]error, len(r.protocols))
+	var all sync.WaitGroup
+	for i, p := range r.protocols {
+		all.Go(func() { errs[i] = p.Shutdown(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// Use wraps app in middleware, the first outermost:
+//
+//	Use(app, a, b) // a(b(app))
+func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.Application {
+	for i := len(middleware) - 1; i >= 0; i-- {
+		app = middleware[i](app)
+	}
+	return app
+}

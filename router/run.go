@@ -1,0 +1,66 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Run serves until ctx ends and then shuts everything down, for at most grace.
+// srv.Handler is r if it is nil; otherwise r is what stands somewhere behind it.
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+//	err := router.Run(ctx, &http.Server{Addr: ":8000"}, r, 10*time.Second)
+//
+// The order is: the listener closes, so that a load balancer sends no more;
+// open connections are closed with 1001 while plain requests finish; Run returns
+// when all of it is done. The error is that of listening or serving, or says
+// what did not finish within grace. It is nil after a clean end.
+func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
+	addr := srv.Addr
+	if addr == "" {
+		addr = ":http"
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("wye: %w", err)
+	}
+	return Serve(ctx, l, srv, r, grace)
+}
+
+// Serve is [Run] on a listener, which it closes.
+func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
+	if srv.Handler == nil {
+		srv.Handler = r
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		return errors.Join(fmt.Errorf("wye: %w", err), r.Shutdown(end))
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return shutdown(end, srv, r, served)
+}
+
+// shutdown ends plain HTTP and the protocols side by side: http.Server closes
+// its listener first of all, and waits for requests that may be handshakes.
+func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, served <-chan error) error {
+	plain := make(chan error, 1)
+	go func() { plain <- srv.Shutdown(ctx) }()
+	<-served // the listener is closed: nothing new comes in
+	upgraded := r.Shutdown(ctx)
+	err := <-plain
+	if err != nil {
+		err = errors.Join(fmt.Errorf("wye: plain HTTP: %w", err), srv.Close())
+	}
+	return errors.Join(err, upgraded)
+}

@@ -1,0 +1,79 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// URLRouter is an Application that hands a connection to the first of its
+// routes that matches the path. Make it with [URLs]. Safe for concurrent use.
+type URLRouter struct{ routes []Route }
+
+// URLs returns a router that tries routes in order. Two routes with the same
+// expression, of which the second could never be reached, panic with both
+// lines of the program.
+func URLs(routes ...Route) *URLRouter {
+	first := map[string]Route{}
+	for _, r := range routes {
+		if r.expr == nil {
+			panic("wye: router.URLs: a route is empty; make routes with RePath or Mount")
+		}
+		key := fmt.Sprint(r.source, r.mounted)
+		if before, twice := first[key]; twice && !before.mounted {
+			panic(fmt.Sprintf("wye: route %q (%s) can never be reached: the same stands before it (%s)", r.source, r.at, before.at))
+		}
+		first[key] = r
+	}
+	return &URLRouter{routes: routes}
+}
+
+// Open hands s to the first route that matches, with the route's parameters and
+// the rest of the path. A mounted application that answers with
+// protocol.ErrNoRoute is passed over. If none matches the error is
+// protocol.ErrNoRoute, which refuses the connection with 404, and says so if
+// only a final slash is missing.
+func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
+	path := strings.TrimLeft(s.Path, "/")
+	var inner error // a mounted router knows better why there is nothing
+	for i := range u.routes {
+		r := &u.routes[i]
+		match := r.expr.FindStringSubmatchIndex(path)
+		if match == nil {
+			continue
+		}
+		taken := s.Path[:len(s.Path)-len(path)+match[1]]
+		h, err := r.app.Open(s.WithRoute(taken, path[match[1]:], r.params(path, match)))
+		if r.mounted && errors.Is(err, protocol.ErrNoRoute) {
+			inner = err
+			continue
+		}
+		return h, err
+	}
+	if inner != nil {
+		return nil, inner
+	}
+	return nil, u.noRoute(s, path)
+}
+
+// noRoute is the refusal of a path. Its text holds nothing but what the peer
+// has sent.
+func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
+	body := fmt.Sprintf("nothing is served at %q", s.RootPath+s.Path)
+	if !strings.HasSuffix(path, "/") && u.matches(path+"/") {
+		body += "; did you mean the same with a slash at the end?"
+	}
+	return &protocol.RejectError{Status: http.StatusNotFound, Body: body, Err: protocol.ErrNoRoute}
+}
+
+func (u *URLRouter) matches(path string) bool {
+	for _, r := range u.routes {
+		if !r.mounted && r.expr.MatchString(path) {
+			return true
+		}
+	}
+	return false
+}
