@@ -24,12 +24,16 @@ import (
 // grace is how long open connections have to end.
 const grace = 5 * time.Second
 
-// newRouter is the whole program: the page at /, and the rooms behind it.
-func newRouter() *router.ProtocolTypeRouter {
-	urls := router.URLs(
+// urls are the rooms.
+func urls() *router.URLRouter {
+	return router.URLs(
 		router.RePath(`^ws/(?P<group>\w+)/$`, chat()),
 	)
-	return router.New(page(), websocket.New(urls, nil))
+}
+
+// newRouter is the whole program: the page, and the rooms behind it.
+func newRouter() *router.ProtocolTypeRouter {
+	return router.New(page(), websocket.New(urls(), nil))
 }
 
 func main() {

@@ -1,0 +1,83 @@
+package consumer_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// sink is a transport that takes everything and does nothing, so that what is
+// measured is session, consumer and layer.
+type sink struct{ bytes int }
+
+func (t *sink) Accept(protocol.AcceptOptions) error { return nil }
+func (t *sink) Reject(*protocol.RejectError)        {}
+func (t *sink) Close(protocol.CloseStatus)          {}
+func (t *sink) Send(m protocol.Message) error       { t.bytes += len(m.Data); return nil }
+func (t *sink) SendPrepared(p *protocol.Prepared) error {
+	t.bytes += len(p.Message().Data)
+	return nil
+}
+
+type benchMember struct {
+	consumer.Base
+	room string
+}
+
+func (m *benchMember) Connect(ctx context.Context, c *consumer.Conn) error {
+	return c.Join(ctx, m.room)
+}
+
+func (m *benchMember) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
+	return c.Send(ctx, msg)
+}
+
+func benchApp(l *layers.Layer) protocol.Application {
+	return router.Use(router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, consumer.New(
+		func(s *consumer.Scope) *benchMember { return &benchMember{room: s.Param("group")} }))), layers.Use(l))
+}
+
+func benchSession(tb testing.TB, app protocol.Application) *protocol.Session {
+	tb.Helper()
+	scope := protocol.NewScope("websocket", httptest.NewRequest("GET", "/ws/a/", nil))
+	s := protocol.NewSession(context.Background(), app, scope, &sink{}, nil)
+	if !s.Open() {
+		tb.Fatal("refused")
+	}
+	return s
+}
+
+// BenchmarkEcho is one message of 64 bytes through session, consumer and Conn,
+// and back to the transport. No framing, no socket.
+func BenchmarkEcho(b *testing.B) {
+	s := benchSession(b, benchApp(memory.New()))
+	m := protocol.Message{Data: make([]byte, 64)}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Receive(m)
+	}
+}
+
+// BenchmarkBroadcast is one message of 128 bytes to the transports of 1000
+// members.
+func BenchmarkBroadcast(b *testing.B) {
+	l := memory.New()
+	app := benchApp(l)
+	for range 1000 {
+		benchSession(b, app)
+	}
+	m := protocol.Message{Data: make([]byte, 128)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.Broadcast(context.Background(), "a", m); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/member")
+}

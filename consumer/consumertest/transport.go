@@ -1,0 +1,97 @@
+package consumertest
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// transport is a protocol.Transport whose network is a list.
+type transport struct {
+	limit int // bytes that the client leaves unread before the queue is full
+	moved chan struct{}
+
+	mu struct {
+		sync.Mutex
+		accepted *protocol.AcceptOptions
+		rejected *protocol.RejectError
+		unread   []protocol.Message
+		bytes    int
+		full     bool
+		closed   *protocol.CloseStatus
+	}
+}
+
+func newTransport(l protocol.Limits) *transport {
+	return &transport{limit: l.WithDefaults().QueueBytes, moved: make(chan struct{}, 1)}
+}
+
+// changed wakes whoever waits for the state to change.
+func (t *transport) changed() {
+	select {
+	case t.moved <- struct{}{}:
+	default:
+	}
+}
+
+func (t *transport) Accept(o protocol.AcceptOptions) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.accepted = &o
+	return nil
+}
+
+func (t *transport) Reject(e *protocol.RejectError) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.rejected = e
+}
+
+func (t *transport) refused() *protocol.RejectError {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.rejected
+}
+
+func (t *transport) Send(m protocol.Message) error {
+	defer t.changed()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.mu.closed != nil:
+		return protocol.ErrClosed
+	case t.mu.bytes > 0 && t.mu.bytes+len(m.Data) > t.limit:
+		t.mu.full = true
+		return protocol.ErrFull
+	}
+	t.mu.unread = append(t.mu.unread, m.Clone())
+	t.mu.bytes += len(m.Data)
+	return nil
+}
+
+func (t *transport) SendPrepared(p *protocol.Prepared) error { return t.Send(p.Message()) }
+
+func (t *transport) Close(s protocol.CloseStatus) {
+	defer t.changed()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.closed = &s
+}
+
+// next takes the oldest unread message. If there is none, closed says whether
+// any will come. drained means that the queue was full and is not any more.
+func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseStatus, drained bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.mu.unread) == 0 {
+		return m, false, t.mu.closed, false
+	}
+	m = t.mu.unread[0]
+	t.mu.unread = slices.Delete(t.mu.unread, 0, 1)
+	t.mu.bytes -= len(m.Data)
+	if t.mu.full && t.mu.bytes <= t.limit/2 {
+		t.mu.full, drained = false, true
+	}
+	return m, true, nil, drained
+}

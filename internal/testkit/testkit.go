@@ -1,0 +1,111 @@
+// Package testkit is what the tests of all Wye modules share: runs fail over
+// leaked goroutines and descriptors, and the rows of tables name their line.
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Main is for TestMain: it runs the tests, and fails the run if goroutines,
+// sockets, pipes or files are left that were not there before.
+func Main(m *testing.M) {
+	before := descriptors()
+	code := m.Run()
+	if code == 0 {
+		code = report("goroutines", leftOver(goroutines))
+	}
+	if code == 0 {
+		code = report("descriptors", leftOver(func() []string { return added(before, descriptors()) }))
+	}
+	os.Exit(code)
+}
+
+func report(what string, left []string) (code int) {
+	if len(left) == 0 {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "FAIL: the tests have left %d %s:\n%s\n", len(left), what, strings.Join(left, "\n\n"))
+	return 1
+}
+
+// patience is how long what ends by itself may take.
+const patience = 5 * time.Second
+
+// leftOver looks until nothing is left or patience has run out.
+func leftOver(look func() []string) (left []string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		left = look()
+		if len(left) == 0 || time.Now().After(end) {
+			return left
+		}
+	}
+}
+
+// expected are goroutines that belong to the runtime, the test runner or this
+// package.
+var expected = []string{
+	"testing.Main(", "testing.(*M).", "testing.runFuzzing", "testing.runTests",
+	"runtime.goexit0", "runtime.ReadTrace", "runtime.ensureSigM", "os/signal.signal_recv", "os/signal.loop",
+	"testkit.goroutines(", "created by runtime.gc",
+}
+
+func goroutines() (left []string) {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+next:
+	for _, stack := range strings.Split(string(buf), "\n\n") {
+		for _, e := range expected {
+			if strings.Contains(stack, e) {
+				continue next
+			}
+		}
+		left = append(left, stack)
+	}
+	return left
+}
+
+// descriptors are the sockets, pipes and files that the process has open. What
+// the runtime opens for itself (epoll, eventfd) is left out. Where there is no
+// /proc, there are none to see.
+func descriptors() map[string]bool {
+	open := map[string]bool{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return open
+	}
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil || strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, "/proc/") ||
+			strings.HasPrefix(target, "/sys/") || strings.HasPrefix(target, "/dev/") {
+			continue
+		}
+		open[e.Name()+" -> "+target] = true
+	}
+	return open
+}
+
+func added(before, after map[string]bool) (left []string) {
+	for d := range after {
+		if !before[d] {
+			left = append(left, d)
+		}
+	}
+	return left
+}
+
+// Line is where a table's row stands. Give a table a field of this type and
+// each row a Here(), and print it in failures.
+type Line string
+
+// Here returns the line that it is called in.
+func Here() Line {
+	_, file, line, _ := runtime.Caller(1)
+	return Line(fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line))
+}
