@@ -34,12 +34,12 @@ func (s segment) bytes() []byte {
 	return s.shared
 }
 
-// chunk is a buffer of a connection while it has something to write.
+// chunk is a buffer that a connection has while it needs one.
 type chunk struct{ b []byte }
 
 const (
 	newChunk  = 2 << 10  // size of a new chunk
-	keptChunk = 32 << 10 // size up to which one is used again
+	keptChunk = 64 << 10 // size up to which one is used again
 	copyBelow = 2 << 10  // shared frames smaller than this are copied: cheaper than another piece for writev
 )
 

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -24,7 +25,7 @@ type parser struct {
 	got     int // of its payload
 
 	op   ws.OpCode // of the message that is incomplete, or 0
-	body []byte    // of it so far, unmasked
+	body *chunk    // of it so far, unmasked; nil if nothing had to be kept
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
 	controlLen int
@@ -97,11 +98,14 @@ func (p *parser) begin(h ws.Header, err error) error {
 	if err := ws.CheckHeader(h, state); err != nil {
 		return protocol.Close(protocol.CloseProtocolError, err.Error())
 	}
-	if !h.OpCode.IsControl() && h.Length > int64(p.maxMessage-len(p.body)) {
+	if !h.OpCode.IsControl() && h.Length > int64(p.maxMessage-p.kept()) {
 		return errTooBig
 	}
 	if h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
 		p.op = h.OpCode
+		if p.body != nil {
+			p.body.b = p.body.b[:0] // it was lent with the last message
+		}
 	}
 	p.frame, p.inFrame, p.got, p.controlLen = h, true, 0, 0
 	return nil
@@ -120,11 +124,11 @@ func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool) {
 	case p.frame.OpCode.IsControl():
 		p.controlLen += copy(p.control[p.controlLen:], part)
 		it = item{p.frame.OpCode, p.control[:p.controlLen]}
-	case done && p.frame.Fin && p.got == len(part) && len(p.body) == 0:
+	case done && p.frame.Fin && p.got == len(part) && p.kept() == 0:
 		it = item{p.op, part}
 	default:
-		p.body = append(p.body, part...)
-		it = item{p.op, p.body}
+		p.keep(part)
+		it = item{p.op, p.body.b}
 	}
 	return it, rest, done
 }
@@ -141,23 +145,49 @@ func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
 	if p.op == ws.OpText && !utf8.Valid(it.data) {
 		return item{}, false, errNotUTF8
 	}
-	p.op, p.body = 0, p.reuse()
+	p.op = 0
 	return it, true, nil
 }
 
-// keptBody is the size up to which the buffer of fragmented messages is kept.
-const keptBody = 4 << 10
-
-func (p *parser) reuse() []byte {
-	if cap(p.body) > keptBody {
-		return nil
+// kept is how much of the incomplete message has been kept.
+func (p *parser) kept() int {
+	if p.body == nil || p.op == 0 {
+		return 0
 	}
-	return p.body[:0]
+	return len(p.body.b)
 }
 
-// abandon lets go of the bytes that were lent with the last item, because they
-// are still in use.
-func (p *parser) abandon() { p.body = append([]byte(nil), p.body...) }
+// firstRoom bounds what a frame's announced length makes us allocate before its
+// bytes have come.
+const firstRoom = 64 << 10
+
+// keep adds to the incomplete message.
+func (p *parser) keep(part []byte) {
+	if p.body == nil {
+		p.body = chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	}
+	if len(p.body.b) == 0 {
+		p.body.b = slices.Grow(p.body.b, int(min(p.frame.Length, firstRoom)))
+	}
+	p.body.b = append(p.body.b, part...)
+}
+
+// rest lets go of memory that is needed for incomplete messages only. What was
+// lent with the last item is not valid any more.
+func (p *parser) rest() {
+	if p.op == 0 && p.body != nil {
+		p.body.release()
+		p.body = nil
+	}
+}
+
+// abandon lets go of what was lent with the last item, because it is still in
+// use.
+func (p *parser) abandon() {
+	if p.op == 0 {
+		p.body = nil
+	}
+}
 
 const (
 	bitFin  = 0x80

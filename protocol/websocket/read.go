@@ -11,12 +11,54 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// readBuffer is the size of the buffer that a connection reads into.
-const readBuffer = 4 << 10
+// A connection reads into a small buffer, and into a large one as long as reads
+// fill it, so that large messages can be lent as they lie.
+const (
+	smallRead = 4 << 10
+	largeRead = 64 << 10
+	calmReads = 16 // so many reads in a row that a small buffer could hold end the large one
+)
 
-type buffer [readBuffer]byte
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallRead); return &b }}
+	largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeRead); return &b }}
+)
 
-var readBuffers = sync.Pool{New: func() any { return new(buffer) }}
+// readBuffer is the buffer of whoever reads.
+type readBuffer struct {
+	b    *[]byte
+	calm int // small reads in a row into a large buffer
+}
+
+func takeBuffer(pool *sync.Pool) *[]byte { return pool.Get().(*[]byte) } //nolint:errcheck,forcetypeassert // the pools hold nothing else
+
+func (r *readBuffer) put() {
+	if len(*r.b) == largeRead {
+		largeBuffers.Put(r.b)
+	} else {
+		smallBuffers.Put(r.b)
+	}
+}
+
+// adapt chooses the buffer of the next read by the size of the last one, whose
+// bytes are dealt with.
+func (r *readBuffer) adapt(n int) {
+	large := len(*r.b) == largeRead
+	switch {
+	case !large && n == smallRead:
+		r.put()
+		r.b, r.calm = takeBuffer(&largeBuffers), 0
+	case !large:
+	case n > smallRead:
+		r.calm = 0
+	default:
+		r.calm++
+		if r.calm >= calmReads {
+			r.put()
+			r.b = takeBuffer(&smallBuffers)
+		}
+	}
+}
 
 // outcome is what became of the bytes that were parsed.
 type outcome uint8
@@ -37,16 +79,16 @@ func (c *conn) read(rest []byte) {
 			c.takeOver(c.turn.Load())
 		}
 	}()
-	buf := readBuffers.Get().(*buffer) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	lost := c.readLoop(buf[:], rest)
+	buf := readBuffer{b: takeBuffer(&smallBuffers)}
+	lost := c.readLoop(&buf, rest)
 	if !lost { // otherwise the new reader may look at its bytes
-		readBuffers.Put(buf)
+		buf.put()
 		c.partOver()
 	}
 	returned = true
 }
 
-func (c *conn) readLoop(buf, rest []byte) (lost bool) {
+func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
 	for {
 		if len(rest) > 0 {
 			c.role.holds = c.out.hold()
@@ -57,24 +99,26 @@ func (c *conn) readLoop(buf, rest []byte) (lost bool) {
 			c.endTurn()
 			switch o {
 			case peerBroke:
-				c.discard(buf)
+				c.discard(*buf.b)
 				return false
 			case peerLeft:
 				c.afterWriting()
 				return false
 			}
 		}
-		n, err := c.nc.Read(buf)
+		buf.adapt(len(rest))
+		n, err := c.nc.Read(*buf.b)
 		if n == 0 && err != nil {
 			c.unreadable(err)
 			return false
 		}
-		rest = buf[:n]
+		rest = (*buf.b)[:n]
 	}
 }
 
 // endTurn writes what the callbacks of a turn have sent.
 func (c *conn) endTurn() {
+	c.role.parser.rest()
 	if c.role.holds {
 		c.role.holds = false
 		c.flush()
