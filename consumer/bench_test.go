@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -45,7 +46,7 @@ func benchApp(l *layers.Layer) protocol.Application {
 
 func benchSession(tb testing.TB, app protocol.Application) *protocol.Session {
 	tb.Helper()
-	scope := protocol.NewScope("websocket", httptest.NewRequest("GET", "/ws/a/", nil))
+	scope := protocol.NewScope("websocket", httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/ws/a/", nil))
 	s := protocol.NewSession(context.Background(), app, scope, &sink{}, nil)
 	if !s.Open() {
 		tb.Fatal("refused")

@@ -13,7 +13,10 @@ import (
 // Deliver is called by the goroutine that sends, many at once, with no lock
 // held. It must not block and must run no code of the application. e is shared
 // and sealed. Members are compared with ==, so a Member is a pointer.
-type Member interface{ Deliver(e *protocol.Event) }
+type Member interface {
+	// Deliver takes e in, or counts it as lost.
+	Deliver(e *protocol.Event)
+}
 
 // Layer carries events within this process. The zero value is an empty layer,
 // ready for use. All methods are safe for concurrent use; a Layer must not be

@@ -2,7 +2,8 @@ package layers
 
 import "github.com/wye-go/wye/protocol"
 
-var process Layer
+// process is the layer of this process, which lives as long as it does.
+var process Layer //nolint:gochecknoglobals // Default returns it
 
 // Default returns the layer of this process. It is what consumers use that were
 // given no other. It cannot be replaced, so that nothing depends on who set it

@@ -15,6 +15,7 @@ import (
 // that refuses it: see [RejectError] for what the peer is told. It must not
 // keep s.
 type Application interface {
+	// Open decides who serves the connection that s describes.
 	Open(s *Scope) (Handler, error)
 }
 

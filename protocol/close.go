@@ -44,6 +44,7 @@ const (
 // section 5.5: a control frame's 125 less the code). Longer ones are cut.
 const MaxCloseReason = 123
 
+//nolint:gochecknoglobals // a table
 var closeNames = map[CloseCode]string{
 	CloseNormal:           "normal closure",
 	CloseGoingAway:        "going away",

@@ -53,6 +53,8 @@ func (e *PanicError) Error() string { return fmt.Sprintf("wye: panic: %v", e.Val
 
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+	if err, ok := e.Value.(error); ok {
+		return err
+	}
+	return nil
 }

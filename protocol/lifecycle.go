@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // state is where a connection is in its life. Each constant names the states
 // that may follow; no other step is ever taken.
 type state uint8
@@ -8,22 +10,22 @@ const (
 	// stateOpening: Open and Connect run, and nothing has been answered.
 	// Sends wait; an end is remembered and refuses the connection.
 	//
-	// -> stateAnswering, stateRejected
+	// Next: stateAnswering, stateRejected.
 	stateOpening state = iota
 	// stateAnswering: the transport has been told to accept, and what was
 	// sent before follows the answer. Sends wait behind that; an end is
 	// remembered.
 	//
-	// -> stateOpen, stateRejected (the answer could not be given)
+	// Next: stateOpen, stateRejected (the answer could not be given).
 	stateAnswering
 	// stateOpen: messages and events flow.
 	//
-	// -> stateEnded
+	// Next: stateEnded.
 	stateOpen
 	// stateEnded: it is known how the connection ended. What arrived before
 	// it, and Disconnect, are due.
 	//
-	// -> stateClosed
+	// Next: stateClosed.
 	stateEnded
 	// stateClosed: Disconnect has been called. Terminal.
 	stateClosed
@@ -32,6 +34,8 @@ const (
 )
 
 // steps are the transitions written on the constants.
+//
+//nolint:gochecknoglobals // a table
 var steps = [...][]state{
 	stateOpening:   {stateAnswering, stateRejected},
 	stateAnswering: {stateOpen, stateRejected},
@@ -52,13 +56,11 @@ type lifecycle struct {
 
 // step goes to next, and reports whether that was a legal step.
 func (l *lifecycle) step(next state) bool {
-	for _, s := range steps[l.state] {
-		if s == next {
-			l.state = next
-			return true
-		}
+	if !slices.Contains(steps[l.state], next) {
+		return false
 	}
-	return false
+	l.state = next
+	return true
 }
 
 // end takes note of an end. first says that the connection was open and ends
@@ -74,6 +76,7 @@ func (l *lifecycle) end(st CloseStatus, local bool) (first bool) {
 	case stateOpen:
 		l.local, l.status = local, st
 		return l.step(stateEnded)
+	case stateEnded, stateClosed, stateRejected:
 	}
 	return false
 }

@@ -38,7 +38,7 @@ type Scope struct {
 type origin struct {
 	request  atomic.Pointer[http.Request]
 	wildcard map[string]string // what http.ServeMux matched; set before request is cleared
-	base     context.Context   // of the answered connection
+	base     context.Context   //nolint:containedctx // the answered connection's
 }
 
 // value is one pair of WithValue, in front of older ones.

@@ -126,7 +126,7 @@ func (s *Session) finish(f func()) {
 
 // contain is deferred around user code that sets done when it returns. It turns
 // a panic into an end of the connection. If the code ends the goroutine instead,
-// the strand goes on on another one.
+// another one takes the strand on.
 func (s *Session) contain(done *bool) {
 	if *done {
 		return

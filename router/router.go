@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,15 +26,13 @@ type ProtocolTypeRouter struct {
 // protocol claims goes to plain as well. A nil protocol, or two of one type,
 // panic.
 func New(plain http.Handler, protocols ...protocol.Protocol) *ProtocolTypeRouter {
-	var types []string
+	types := make([]string, 0, len(protocols))
 	for i, p := range protocols {
 		if p == nil {
 			panic(fmt.Sprintf("wye: router.New: protocol %d is nil", i+1))
 		}
-		for _, t := range types {
-			if t == p.Type() {
-				panic(fmt.Sprintf("wye: router.New: two protocols of type %q; put a URLRouter behind one", t))
-			}
+		if slices.Contains(types, p.Type()) {
+			panic(fmt.Sprintf("wye: router.New: two protocols of type %q; put a URLRouter behind one", p.Type()))
 		}
 		types = append(types, p.Type())
 	}
@@ -88,8 +87,8 @@ func (r *ProtocolTypeRouter) Shutdown(ctx context.Context) error {
 //
 //	Use(app, a, b) // a(b(app))
 func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.Application {
-	for i := len(middleware) - 1; i >= 0; i-- {
-		app = middleware[i](app)
+	for _, wrap := range slices.Backward(middleware) {
+		app = wrap(app)
 	}
 	return app
 }

@@ -56,11 +56,14 @@ func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTyp
 func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, served <-chan error) error {
 	plain := make(chan error, 1)
 	go func() { plain <- srv.Shutdown(ctx) }()
-	<-served // the listener is closed: nothing new comes in
+	ended := <-served // the listener is closed, and nothing new comes in
+	if errors.Is(ended, http.ErrServerClosed) {
+		ended = nil
+	}
 	upgraded := r.Shutdown(ctx)
 	err := <-plain
 	if err != nil {
 		err = errors.Join(fmt.Errorf("wye: plain HTTP: %w", err), srv.Close())
 	}
-	return errors.Join(err, upgraded)
+	return errors.Join(ended, err, upgraded)
 }

@@ -93,17 +93,17 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 }
 
 func scope(t testing.TB, target string, o *Options) *protocol.Scope {
-	r := httptest.NewRequest(http.MethodGet, target, nil)
+	t.Helper()
 	ctx := o.Context
 	if ctx == nil {
 		ctx = t.Context()
 	}
-	r = r.WithContext(ctx)
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	for name, values := range o.Header {
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
 	if len(o.Subprotocols) > 0 {
-		r.Header.Set("Sec-WebSocket-Protocol", strings.Join(o.Subprotocols, ", "))
+		r.Header.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
 	}
 	s := protocol.NewScope("websocket", r)
 	s.Subprotocols = o.Subprotocols

@@ -50,6 +50,8 @@ func leftOver(look func() []string) (left []string) {
 
 // expected are goroutines that belong to the runtime, the test runner or this
 // package.
+//
+//nolint:gochecknoglobals // a table
 var expected = []string{
 	"testing.Main(", "testing.(*M).", "testing.runFuzzing", "testing.runTests",
 	"runtime.goexit0", "runtime.ReadTrace", "runtime.ensureSigM", "os/signal.signal_recv", "os/signal.loop",
@@ -60,7 +62,7 @@ func goroutines() (left []string) {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 next:
-	for _, stack := range strings.Split(string(buf), "\n\n") {
+	for stack := range strings.SplitSeq(string(buf), "\n\n") {
 		for _, e := range expected {
 			if strings.Contains(stack, e) {
 				continue next
