@@ -15,7 +15,7 @@ func appendHeader(b []byte, op ws.OpCode, length int) []byte {
 	b = append(b, bitFin|byte(op))
 	switch {
 	case length < 126:
-		return append(b, byte(length))
+		return append(b, byte(length)) //nolint:gosec // less than 126
 	case length <= 0xffff:
 		return binary.BigEndian.AppendUint16(append(b, 126), uint16(length))
 	}

@@ -39,17 +39,22 @@ func checkRequest(r *http.Request, maxBytes int) *protocol.RejectError {
 	case headerBytes(h) > maxBytes:
 		return refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
 	case !hasToken(h, "Upgrade", "websocket"):
-		return refusal(http.StatusUpgradeRequired, "this address speaks WebSocket", "Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
+		return mustUpgrade("this address speaks WebSocket")
 	case !hasToken(h, "Connection", "Upgrade"):
 		return refusal(http.StatusBadRequest, `the header "Connection: Upgrade" is missing; a proxy may have taken it`)
 	case !single(h, "Sec-Websocket-Version", version):
-		return refusal(http.StatusUpgradeRequired, "WebSocket version 13 is spoken here", "Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
+		return mustUpgrade("WebSocket version 13 is spoken here")
 	case !validKey(h):
 		return refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
 		return refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
 	return nil
+}
+
+func mustUpgrade(body string) *protocol.RejectError {
+	return refusal(http.StatusUpgradeRequired, body,
+		"Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
 }
 
 // refusal makes a RejectError; header holds names and values in turn.
@@ -92,6 +97,8 @@ type handshake struct {
 }
 
 // ours are the headers of the answer that nobody else may set.
+//
+//nolint:gochecknoglobals // a table
 var ours = []string{
 	"Connection", "Upgrade", "Content-Length", "Transfer-Encoding",
 	"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
@@ -155,5 +162,5 @@ func reject(w http.ResponseWriter, e *protocol.RejectError) {
 		h.Set("X-Content-Type-Options", "nosniff")
 	}
 	w.WriteHeader(e.Status)
-	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck // the peer may have gone
+	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck,gosec // the peer may have gone; the text is plain, and not to be sniffed
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -38,7 +39,7 @@ func newOrigins(o *Options) *origins {
 
 func parseOrigin(entry string) (origin, error) {
 	if entry == "*" {
-		return origin{}, fmt.Errorf("to let every page in the world connect, set InsecureAllowAnyOrigin")
+		return origin{}, errors.New("to let every page in the world connect, set InsecureAllowAnyOrigin")
 	}
 	scheme, rest, hasScheme := strings.Cut(entry, "://")
 	if !hasScheme {
@@ -46,7 +47,7 @@ func parseOrigin(entry string) (origin, error) {
 	}
 	u, err := url.Parse("//" + rest)
 	if err != nil || u.Hostname() == "" || u.Host != rest || strings.Contains(rest, "*") {
-		return origin{}, fmt.Errorf("write example.com, .example.com (and all below it), example.com:8443 or https://example.com")
+		return origin{}, errors.New("write example.com, .example.com (and all below it), example.com:8443 or https://example.com")
 	}
 	p := origin{scheme: strings.ToLower(scheme), host: strings.ToLower(u.Hostname()), port: u.Port()}
 	if hasScheme && p.port == "" {

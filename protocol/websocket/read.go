@@ -104,6 +104,7 @@ func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
 			case peerLeft:
 				c.afterWriting()
 				return false
+			case readOn, roleLost:
 			}
 		}
 		buf.adapt(len(rest))

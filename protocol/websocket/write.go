@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"net"
 	"time"
 )
 
@@ -83,7 +82,7 @@ func (c *conn) writeVector(segments []segment) error {
 		pieces = append(pieces, s.bytes())
 	}
 	c.writer.vector = pieces
-	left := net.Buffers(pieces)
+	left := pieces // WriteTo consumes it
 	_, err := left.WriteTo(c.nc)
 	clear(pieces)
 	return err
