@@ -80,16 +80,19 @@ func (c *Conn) Layer() *layers.Layer { return c.layer }
 // member is a Conn as its layer sees it. It keeps Deliver out of Conn's methods.
 type member Conn
 
-// Deliver puts a ready message on the outgoing queue and has the consumer's
-// strand handle any other event. What does not fit has been counted by the
-// session.
+// Deliver has the consumer's strand handle e. If it does not fit the session has
+// counted it.
 func (m *member) Deliver(e *protocol.Event) {
-	c := (*Conn)(m)
-	if !c.wantsSends {
-		if p := e.Prepared(); p != nil {
-			_ = c.Offer(p) //nolint:errcheck // see above
-			return
-		}
+	_ = m.Conn.Post(e) //nolint:errcheck // see above
+}
+
+// Offer puts a ready message on the outgoing queue, or makes an event of it for
+// a consumer that wants to see such messages. If it does not fit the session has
+// counted it.
+func (m *member) Offer(p *protocol.Prepared) {
+	if m.wantsSends {
+		m.Deliver(protocol.SendType.New(p.Message()))
+		return
 	}
-	_ = c.Post(e) //nolint:errcheck // see above
+	_ = m.Conn.Offer(p) //nolint:errcheck // see above
 }

@@ -10,12 +10,17 @@ import (
 
 // Member is what a layer delivers to: a consumer's connection, as a rule.
 //
-// Deliver is called by the goroutine that sends, many at once, with no lock
-// held. It must not block and must run no code of the application. e is shared
-// and sealed. Members are compared with ==, so a Member is a pointer.
+// Its methods are called by the goroutine that sends, many at once, with no lock
+// held. They must not block and must run no code of the application. What they
+// cannot take in they count as lost. Members are compared with ==, so a Member
+// is a pointer.
 type Member interface {
-	// Deliver takes e in, or counts it as lost.
+	// Deliver takes an event for the consumer. e is sealed, shared, and may
+	// be kept.
 	Deliver(e *protocol.Event)
+	// Offer takes a message for the peer, past the consumer. p must not be
+	// kept; what its methods return may be.
+	Offer(p *protocol.Prepared)
 }
 
 // Layer carries events within this process. The zero value is an empty layer,
@@ -39,59 +44,80 @@ func (l *Layer) GroupSend(ctx context.Context, group string, e *protocol.Event) 
 
 // GroupSendExcept is GroupSend to all members but one. nil leaves nobody out.
 func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.Event, but Member) error {
-	if err := sendable(ctx, group, e); err != nil {
+	if err := usable(ctx, group); err != nil {
 		return err
 	}
+	if err := e.Seal(); err != nil {
+		return err
+	}
+	message := e.Prepared()
 	for _, m := range l.members(group) {
 		if m != but {
-			m.Deliver(e)
+			deliver(m, e, message)
 		}
 	}
 	return nil
+}
+
+// deliver chooses the lane.
+func deliver(m Member, e *protocol.Event, message *protocol.Prepared) {
+	if message != nil {
+		m.Offer(message)
+	} else {
+		m.Deliver(e)
+	}
 }
 
 // Broadcast puts a message on the outgoing queue of every connection in group,
 // encoded once, without waking the consumers (except those that declared a
 // handler for [protocol.SendType]). m may be used again when it returns.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
-	return l.GroupSend(ctx, group, protocol.SendType.New(m))
+	if err := usable(ctx, group); err != nil {
+		return err
+	}
+	p := protocol.Prepare(m)
+	defer p.Release()
+	for _, member := range l.members(group) {
+		member.Offer(p)
+	}
+	return nil
 }
 
 // Send sends e to the one consumer that has the channel name. Nobody there is
 // not an error: it may just have gone. Errors as in GroupSend.
 func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
-	if err := sendable(ctx, channel, e); err != nil {
+	if err := usable(ctx, channel); err != nil {
+		return err
+	}
+	if err := e.Seal(); err != nil {
 		return err
 	}
 	l.mu.RLock()
 	m := l.mu.channels[channel]
 	l.mu.RUnlock()
 	if m != nil {
-		m.Deliver(e)
+		deliver(m, e, e.Prepared())
 	}
 	return nil
 }
 
-// sendable checks what a sender can have got wrong.
-func sendable(ctx context.Context, name string, e *protocol.Event) error {
+// usable checks what the caller can have got wrong.
+func usable(ctx context.Context, name string) error {
 	if err := ValidName(name); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return e.Seal()
+	return nil
 }
 
 // Join makes m a member of group; again is no error and no change. Consumers
 // use consumer.Conn.Join, which leaves by itself. The error is an invalid name
 // or ctx's.
 func (l *Layer) Join(ctx context.Context, group string, m Member) error {
-	if err := ValidName(group); err != nil {
+	if err := usable(ctx, group); err != nil {
 		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -142,10 +142,10 @@ func (e *Event) decodeLocked(into any) error {
 		return unmarshal(e.mu.body, into)
 	}
 	if m, ok := into.(*Message); ok {
-		*m = e.mu.frame.msg
+		*m = e.mu.frame.Message()
 		return nil
 	}
-	body, err := marshal(asDirect(e.mu.frame.msg))
+	body, err := marshal(asDirect(e.mu.frame.Message()))
 	if err != nil {
 		return err
 	}

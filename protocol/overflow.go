@@ -21,6 +21,9 @@ func (s *Session) sendEarly(o outgoing) error {
 		return ErrFull
 	}
 	o.msg = o.msg.Clone()
+	if o.prepared != nil {
+		o.prepared.keep()
+	}
 	s.mu.waiting = append(s.mu.waiting, o)
 	s.mu.queued += o.size()
 	s.mu.Unlock()

@@ -1,34 +1,91 @@
 package protocol
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Prepared is one message on its way to many connections. Every transport
 // encodes it once per variant, for example plain and deflated, and the
 // connections share the bytes. It is immutable and safe for concurrent use.
 type Prepared struct {
-	msg    Message
-	frames atomic.Pointer[encoded]
+	msg     Message // its Data is own
+	own     []byte  // memory of the copy
+	kept    atomic.Bool
+	claimed atomic.Bool // somebody makes, or has made, first
+	first   encoded
+	frames  atomic.Pointer[encoded]
 }
 
-// encoded is a list of the encodings made so far, newest first.
+// encoded is one encoding, in front of older ones.
 type encoded struct {
 	variant any
 	bytes   []byte
 	next    *encoded
 }
 
-// Prepare copies m, once.
-func Prepare(m Message) *Prepared { return &Prepared{msg: m.Clone()} }
+// Encode appends the encoding of a message to b.
+type Encode func(b []byte, m Message) []byte
 
-// Message returns the message. Nobody may change its Data.
-func (p *Prepared) Message() Message { return p.msg }
+var preparedPool = sync.Pool{New: func() any { return new(Prepared) }}
+
+// pooledBytes is the size up to which the memory of a Prepared is used again.
+const pooledBytes = 4 << 10
+
+// Prepare copies m, once.
+func Prepare(m Message) *Prepared {
+	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	p.own = append(p.own[:0], m.Data...)
+	p.msg = Message{Kind: m.Kind, Data: p.own}
+	return p
+}
+
+// Release gives up a Prepared whose caller made it with Prepare, and will not
+// touch it again. Its memory is used again, unless somebody keeps a part of it.
+// It is never necessary; it saves group sends their allocations.
+func (p *Prepared) Release() {
+	if p.kept.Load() || cap(p.own) > pooledBytes || cap(p.first.bytes) > pooledBytes {
+		return
+	}
+	p.frames.Store(nil)
+	p.first.next = nil
+	p.claimed.Store(false)
+	preparedPool.Put(p)
+}
+
+// keep makes Release do nothing.
+func (p *Prepared) keep() {
+	if !p.kept.Load() { // a shared cache line is better read than written
+		p.kept.Store(true)
+	}
+}
+
+// Message returns the message. Its Data may be kept, and nobody may change it.
+func (p *Prepared) Message() Message {
+	p.keep()
+	return p.msg
+}
+
+// Len returns the size of the message in bytes.
+func (p *Prepared) Len() int { return len(p.msg.Data) }
 
 // Frame returns the encoding of the message for variant, which encode makes for
 // the first that asks. Variants are compared with ==; a transport uses values
 // of a type of its own. When several ask at once, encode may run more than
-// once. Nobody may change the bytes. Transports call it, applications need not
-// know it.
-func (p *Prepared) Frame(variant any, encode func(Message) []byte) []byte {
+// once. The bytes may be kept, and nobody may change them. Transports call it,
+// applications need not know it.
+func (p *Prepared) Frame(variant any, encode Encode) []byte {
+	p.keep()
+	return p.encoded(variant, encode)
+}
+
+// AppendFrame is Frame for a transport that copies the bytes behind its own,
+// which is cheaper than keeping a reference to small ones.
+func (p *Prepared) AppendFrame(b []byte, variant any, encode Encode) []byte {
+	return append(b, p.encoded(variant, encode)...)
+}
+
+func (p *Prepared) encoded(variant any, encode Encode) []byte {
 	for {
 		head := p.frames.Load()
 		for e := head; e != nil; e = e.next {
@@ -36,9 +93,16 @@ func (p *Prepared) Frame(variant any, encode func(Message) []byte) []byte {
 				return e.bytes
 			}
 		}
-		e := &encoded{variant: variant, bytes: encode(p.msg), next: head}
+		e := &p.first
+		if !p.claimed.CompareAndSwap(false, true) {
+			e = new(encoded)
+		}
+		e.variant, e.bytes, e.next = variant, encode(e.bytes[:0], p.msg), head
 		if p.frames.CompareAndSwap(head, e) {
 			return e.bytes
+		}
+		if e == &p.first { // lost against another variant, or the same one: put it behind
+			p.claimed.Store(false)
 		}
 	}
 }

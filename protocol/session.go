@@ -72,7 +72,7 @@ type outgoing struct {
 
 func (o outgoing) size() int {
 	if o.prepared != nil {
-		return len(o.prepared.msg.Data) + messageOverhead
+		return o.prepared.Len() + messageOverhead
 	}
 	return len(o.msg.Data) + messageOverhead
 }

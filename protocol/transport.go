@@ -23,7 +23,8 @@ type Transport interface {
 	// can be sent any more.
 	Send(m Message) error
 	// SendPrepared is Send for a message that is shared with other
-	// connections: the transport keeps a reference to the bytes of p.Frame.
+	// connections. The transport may keep a reference to the bytes of
+	// p.Frame, but not to p.
 	SendPrepared(p *Prepared) error
 	// Close sends a close after what is queued, and stops writing. It is
 	// called at most once, and not at all if the transport has called

@@ -98,7 +98,7 @@ func (c *conn) Send(m protocol.Message) error {
 
 // SendPrepared queues a message that is shared.
 func (c *conn) SendPrepared(p *protocol.Prepared) error {
-	write, err := c.out.frame(p.Frame(plain, encodePlain), c.server.opts.Limits.QueueBytes)
+	write, err := c.out.prepared(p, c.server.opts.Limits.QueueBytes)
 	if write {
 		go c.write()
 	}

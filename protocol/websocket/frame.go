@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -49,9 +50,8 @@ type variant uint8
 const plain variant = 0
 
 // encodePlain is the plain variant of a message: one frame.
-func encodePlain(m protocol.Message) []byte {
-	b := make([]byte, 0, ws.MaxHeaderSize+len(m.Data))
-	return appendFrame(b, opOf(m.Kind), m.Data)
+func encodePlain(b []byte, m protocol.Message) []byte {
+	return appendFrame(slices.Grow(b, ws.MaxHeaderSize+len(m.Data)), opOf(m.Kind), m.Data)
 }
 
 // appendClose appends a close frame. A code that may not be sent, such as

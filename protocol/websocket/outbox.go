@@ -77,19 +77,22 @@ func (o *outbox) message(m protocol.Message, limit int) (write bool, err error) 
 	return o.addedLocked(len(c.b) - before), nil
 }
 
-// frame adds a frame that other connections share. It keeps a reference.
-func (o *outbox) frame(f []byte, limit int) (write bool, err error) {
+// prepared adds a message that other connections share: a copy of a small frame,
+// a reference to a large one.
+func (o *outbox) prepared(p *protocol.Prepared, limit int) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.admitLocked(len(f), limit); err != nil {
+	if err := o.admitLocked(p.Len(), limit); err != nil {
 		return false, err
 	}
-	if len(f) < copyBelow {
+	if p.Len() < copyBelow {
 		c := o.tailLocked()
-		c.b = append(c.b, f...)
-	} else {
-		o.mu.segments = append(o.mu.segments, segment{shared: f})
+		before := len(c.b)
+		c.b = p.AppendFrame(c.b, plain, encodePlain)
+		return o.addedLocked(len(c.b) - before), nil
 	}
+	f := p.Frame(plain, encodePlain)
+	o.mu.segments = append(o.mu.segments, segment{shared: f})
 	return o.addedLocked(len(f)), nil
 }
 

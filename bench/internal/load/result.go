@@ -1,0 +1,104 @@
+package load
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Result is what a run has measured, warm-up and connecting excluded.
+type Result struct {
+	Scenario Scenario `json:"scenario"`
+	URL      string   `json:"url"`
+	Conns    int      `json:"conns"`
+	Size     int      `json:"size,omitempty"`
+	Depth    int      `json:"depth,omitempty"`
+
+	Seconds float64 `json:"seconds"`
+	// Messages counts the answers, in a room the deliveries.
+	Messages  uint64  `json:"messages"`
+	PerSecond float64 `json:"per_second"`
+	P50us     float64 `json:"p50_us"`
+	P99us     float64 `json:"p99_us"`
+
+	// Server is nil unless the process was known.
+	Server *Server `json:"server,omitempty"`
+	Client Cost    `json:"client"`
+	// ClientBound tells that the load generator itself ran out of CPU while the
+	// server had some left. The server's cost per message still holds, with the
+	// note that it was less than busy; the rate and the latency are the
+	// client's.
+	ClientBound bool `json:"client_bound"`
+}
+
+// Server is what the run cost the server.
+type Server struct {
+	Cost
+	// RSSPerConn is the growth of the resident set since before the first
+	// connection, per connection, in bytes.
+	RSSPerConn float64 `json:"rss_per_conn"`
+	// HandshakeNs is the CPU time per connection opened, one after the other.
+	HandshakeNs float64 `json:"handshake_ns"`
+}
+
+// Cost is CPU time.
+type Cost struct {
+	// UserNs and SysNs are CPU time per message and add up to TotalNs. Zero if
+	// there were no messages.
+	UserNs  float64 `json:"user_ns"`
+	SysNs   float64 `json:"sys_ns"`
+	TotalNs float64 `json:"total_ns"`
+	// Cores is CPU time over wall time.
+	Cores float64 `json:"cores"`
+	// Waiting is the time that threads were ready to run and had no core, over
+	// wall time. It tells how much other processes have disturbed the run.
+	Waiting float64 `json:"waiting"`
+}
+
+// cost shares out the CPU time used over a window.
+func cost(u usage, seconds float64, messages uint64) Cost {
+	c := Cost{Cores: u.cpu.Seconds() / seconds, Waiting: u.waiting.Seconds() / seconds}
+	if messages == 0 {
+		return c
+	}
+	c.TotalNs = float64(u.cpu.Nanoseconds()) / float64(messages)
+	c.UserNs = c.TotalNs * u.userShare()
+	c.SysNs = c.TotalNs - c.UserNs
+	return c
+}
+
+// busy is the share of a core from which one thread is held to have no more to
+// give, waiting for a core included.
+const busy = 0.9
+
+// clientBound decides ClientBound.
+func clientBound(client Cost, server *Server) bool {
+	if client.Cores+client.Waiting < busy {
+		return false
+	}
+	return server == nil || server.Cores+server.Waiting < busy
+}
+
+// String returns the result on one line.
+func (r Result) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d conns", r.Scenario, r.Conns)
+	if r.Scenario != Idle {
+		fmt.Fprintf(&b, " x %d B, depth %d: %d msgs in %.2f s, %.0f/s, p50 %.0f us, p99 %.0f us",
+			r.Size, r.Depth, r.Messages, r.Seconds, r.PerSecond, r.P50us, r.P99us)
+	} else {
+		fmt.Fprintf(&b, " for %.2f s", r.Seconds)
+	}
+	if s := r.Server; s != nil {
+		fmt.Fprintf(&b, "; server %v, %.0f B RSS/conn, %.1f us/handshake", s.Cost, s.RSSPerConn, s.HandshakeNs/1e3)
+	}
+	fmt.Fprintf(&b, "; client %v", r.Client)
+	if r.ClientBound {
+		b.WriteString("; CLIENT-BOUND")
+	}
+	return b.String()
+}
+
+// String returns the cost in a few words.
+func (c Cost) String() string {
+	return fmt.Sprintf("%.0f ns/msg (user %.0f, sys %.0f), %.2f cores", c.TotalNs, c.UserNs, c.SysNs, c.Cores)
+}

@@ -1,0 +1,162 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Run does one run. It fails on the first answer that is not what was sent, on
+// a connection that is closed, and if the server stops answering.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	t, err := cfg.check()
+	if err != nil {
+		return Result{}, err
+	}
+	cl, err := newClient(t, cfg.Size)
+	if err != nil {
+		return Result{}, err
+	}
+	r := run{cfg: cfg, cl: cl}
+	err = r.do(ctx)
+	return r.result, errors.Join(err, cl.close())
+}
+
+// run is one run in progress.
+type run struct {
+	cfg    Config
+	cl     *client
+	result Result
+	rss    int64 // of the server, without a connection
+	opened usage // of the server, for opening the connections
+}
+
+func (r *run) do(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.cl.perform(r.scenario()); err != nil {
+		return err
+	}
+	if err := r.cl.runFor(ctx, r.cfg.Warmup); err != nil {
+		return err
+	}
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	return r.cl.runOut(ctx)
+}
+
+// open opens the connections, in a room the publisher last.
+func (r *run) open(ctx context.Context) (err error) {
+	var before usage
+	if r.cfg.PID != 0 {
+		if r.rss, err = readRSS(r.cfg.PID); err != nil {
+			return err
+		}
+		if before, err = readUsage(r.cfg.PID); err != nil {
+			return err
+		}
+	}
+	if r.cfg.Scenario == Room {
+		err = r.join(ctx)
+	} else {
+		err = r.cl.dial(ctx, r.cfg.Conns, "/echo")
+	}
+	if err != nil || r.cfg.PID == 0 {
+		return err
+	}
+	after, err := readUsage(r.cfg.PID)
+	r.opened = after.since(before)
+	return err
+}
+
+// join brings everybody into the room. A server may answer the handshake before
+// it has joined the client, but not its first message.
+func (r *run) join(ctx context.Context) error {
+	if err := r.cl.dial(ctx, r.cfg.Conns-1, "/member/bench"); err != nil {
+		return err
+	}
+	hello := &echo{cl: r.cl, mold: newMold(r.cfg.Size, 1, false), depth: 1, limit: 1}
+	if err := r.cl.perform(hello); err != nil {
+		return err
+	}
+	if err := r.cl.runOut(ctx); err != nil {
+		return fmt.Errorf("joining the room: %w", err)
+	}
+	return r.cl.dial(ctx, 1, "/room/bench")
+}
+
+func (r *run) scenario() scenario {
+	m := newMold(r.cfg.Size, r.cfg.Depth, r.cl.raw)
+	switch r.cfg.Scenario {
+	case Room:
+		return &room{cl: r.cl, mold: m, publisher: r.cl.conns[len(r.cl.conns)-1], window: r.cfg.Depth}
+	case Echo:
+		return &echo{cl: r.cl, mold: m, depth: r.cfg.Depth}
+	default:
+		return idle{}
+	}
+}
+
+// measure runs the loop for the duration and fills in the result.
+func (r *run) measure(ctx context.Context) error {
+	server, client, err := r.usages()
+	if err != nil {
+		return err
+	}
+	r.cl.clock()
+	began := r.cl.now
+	r.cl.counts = histogram{}
+	if err := r.cl.runFor(ctx, r.cfg.Duration); err != nil {
+		return err
+	}
+	seconds := float64(r.cl.now-began) / 1e9
+	server2, client2, err := r.usages()
+	if err != nil {
+		return err
+	}
+	r.fill(seconds, client2.since(client))
+	if r.cfg.PID == 0 {
+		r.result.ClientBound = clientBound(r.result.Client, nil)
+		return nil
+	}
+	return r.fillServer(server2.since(server))
+}
+
+// usages reads what the server and the client have used so far.
+func (r *run) usages() (server, client usage, err error) {
+	if r.cfg.PID != 0 {
+		if server, err = readUsage(r.cfg.PID); err != nil {
+			return server, client, err
+		}
+	}
+	client, err = readUsage(os.Getpid())
+	return server, client, err
+}
+
+func (r *run) fill(seconds float64, client usage) {
+	h := &r.cl.counts
+	r.result = Result{
+		Scenario: r.cfg.Scenario, URL: r.cfg.URL, Conns: r.cfg.Conns, Size: r.cfg.Size, Depth: r.cfg.Depth,
+		Seconds: seconds, Messages: h.total, PerSecond: float64(h.total) / seconds,
+		P50us: float64(h.quantile(0.50)) / 1e3, P99us: float64(h.quantile(0.99)) / 1e3,
+		Client: cost(client, seconds, h.total),
+	}
+}
+
+func (r *run) fillServer(used usage) error {
+	rss, err := readRSS(r.cfg.PID)
+	if err != nil {
+		return err
+	}
+	conns := float64(r.cfg.Conns)
+	r.result.Server = &Server{
+		Cost:        cost(used, r.result.Seconds, r.result.Messages),
+		RSSPerConn:  float64(rss-r.rss) / conns,
+		HandshakeNs: float64(r.opened.cpu.Nanoseconds()) / conns,
+	}
+	r.result.ClientBound = clientBound(r.result.Client, r.result.Server)
+	return nil
+}

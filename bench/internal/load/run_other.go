@@ -1,0 +1,14 @@
+//go:build !linux
+
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Run needs Linux: the load generator is written for epoll and reads /proc.
+func Run(context.Context, Config) (Result, error) {
+	return Result{}, fmt.Errorf("load generator: %w, it needs Linux", errors.ErrUnsupported)
+}

@@ -1,0 +1,91 @@
+// Command load drives a WebSocket echo server, checks every answer and prints
+// what a message costs.
+//
+//	load echo -url ws://127.0.0.1:9001 -conns 100 -size 64 -depth 16 -pid 4711
+//	load room -url ws://127.0.0.1:9001 -members 1000 -window 16
+//	load idle -url ws://127.0.0.1:9001 -conns 10000
+//	load echo -url tcp://127.0.0.1:9001
+//
+// The paths /echo, /room/bench and /member/bench are appended to the URL; one
+// that starts with tcp:// means raw bytes, with no WebSocket around them. Given
+// the server's -pid it also prints the server's CPU time and memory.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/wye-go/wye/bench/internal/load"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	cfg, asJSON, err := parse(args)
+	if err != nil {
+		return err
+	}
+	result, err := load.Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(result)
+	}
+	_, err = fmt.Fprintln(out, result)
+	return err
+}
+
+// parse reads the scenario and the flags that it knows.
+func parse(args []string) (cfg load.Config, asJSON bool, err error) {
+	if len(args) == 0 {
+		return cfg, false, errors.New("which scenario: echo, room or idle?")
+	}
+	cfg.Scenario = load.Scenario(args[0])
+	f := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
+	f.StringVar(&cfg.URL, "url", "ws://127.0.0.1:9001", "the server; tcp:// for raw bytes")
+	f.DurationVar(&cfg.Warmup, "warmup", 500*time.Millisecond, "time before anything is measured")
+	f.DurationVar(&cfg.Duration, "duration", 3*time.Second, "time measured; CPU times want 2s or more")
+	f.IntVar(&cfg.PID, "pid", 0, "the server's process, to read its CPU time and memory")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	switch cfg.Scenario {
+	case load.Echo:
+		f.IntVar(&cfg.Conns, "conns", 100, "connections")
+		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
+		f.IntVar(&cfg.Depth, "depth", 1, "messages under way per connection")
+	case load.Room:
+		f.IntVar(&cfg.Conns, "members", 1000, "connections in the room, the publisher included")
+		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
+		f.IntVar(&cfg.Depth, "window", 1, "messages under way")
+	case load.Idle:
+		f.IntVar(&cfg.Conns, "conns", 10000, "connections")
+	default:
+		return cfg, false, fmt.Errorf("unknown scenario %q: want echo, room or idle", args[0])
+	}
+	if err := f.Parse(args[1:]); err != nil {
+		return cfg, false, err
+	}
+	if f.NArg() > 0 {
+		return cfg, false, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return cfg, asJSON, nil
+}
