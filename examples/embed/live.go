@@ -9,10 +9,6 @@ import (
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
-// live is the new socket: it tells the price of an item, now and whenever it
-// changes.
-type live = websocket.Server
-
 // price is what the peer gets, and what travels through the layer.
 type price struct {
 	Item  string `json:"item"`
@@ -38,7 +34,9 @@ type viewer struct {
 	name string
 }
 
-func newLive(s *shop) *live {
+// newLive returns the new socket, which tells the price of an item, now and
+// whenever it changes.
+func newLive(s *shop) *websocket.Server {
 	return websocket.Handler(consumer.New(func(scope *consumer.Scope) *viewer {
 		return &viewer{shop: s, item: scope.Param("item")} // the {item} of the mux's pattern
 	}, consumer.On(changed, (*viewer).changed)))

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // shop is the program's data.
@@ -71,7 +73,7 @@ func (s *shop) changePrice(w http.ResponseWriter, r *http.Request) {
 }
 
 // routes returns the program's handler, and what has to be shut down.
-func routes() (http.Handler, *live) {
+func routes() (http.Handler, *websocket.Server) {
 	s := &shop{prices: map[string]string{"tea": "3.00", "cake": "4.50"}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{item}", s.showItem)

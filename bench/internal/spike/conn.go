@@ -163,14 +163,12 @@ func (c *conn) frames(b []byte) (rest []byte, err error) {
 		}
 		payload := b[h.Len:h.Size()]
 		ws.Cipher(payload, h.Mask, 0)
-		if err := c.handle(h.Op(), payload); err != nil {
-			return nil, err
-		}
+		c.handle(h.Op(), payload)
 		b = b[h.Size():]
 	}
 }
 
-func (c *conn) handle(op byte, payload []byte) error {
+func (c *conn) handle(op byte, payload []byte) {
 	switch op {
 	case frame.OpText:
 		c.session.Receive(protocol.Message{Data: payload})
@@ -183,7 +181,6 @@ func (c *conn) handle(op byte, payload []byte) error {
 		c.out = append(frame.AppendHeader(c.out, frame.Fin|frame.OpClose, len(payload), nil), payload...)
 		c.last = true
 	}
-	return nil
 }
 
 // flush writes what waits; what the socket does not take stays, until epoll

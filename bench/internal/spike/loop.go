@@ -210,7 +210,7 @@ func (l *Loop) close() {
 	}
 	l.endTurn()
 	_ = unix.Close(l.ln) //nolint:errcheck // nothing more is accepted
-	_ = l.poll.Close()   //nolint:errcheck // nothing more is waited for
+	_ = l.poll.Close()
 }
 
 func newReader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(b)) }

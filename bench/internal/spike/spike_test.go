@@ -27,8 +27,9 @@ func dial(tb testing.TB, l *Loop, path string) *conn {
 	return c
 }
 
-// masked returns n client frames of size bytes each.
-func masked(n, size int) (b []byte) {
+// masked returns n client frames of 64 bytes each.
+func masked(n int) (b []byte) {
+	const size = 64
 	mask := [4]byte{1, 2, 3, 4}
 	for range n {
 		b = frame.AppendHeader(b, frame.Fin|frame.OpText, size, &mask)
@@ -44,7 +45,7 @@ func masked(n, size int) (b []byte) {
 func TestEcho(t *testing.T) {
 	l := New(app.New())
 	c := dial(t, l, "/echo")
-	rest, err := c.consume(masked(3, 64))
+	rest, err := c.consume(masked(3))
 	if err != nil || len(rest) > 0 {
 		t.Fatalf("%d bytes left, error %v", len(rest), err)
 	}
@@ -57,7 +58,7 @@ func TestEcho(t *testing.T) {
 func TestRoomReachesEveryMemberOnce(t *testing.T) {
 	l := New(app.New())
 	speaker, listener, other := dial(t, l, "/room/a"), dial(t, l, "/member/a"), dial(t, l, "/room/b")
-	if _, err := speaker.consume(masked(1, 64)); err != nil {
+	if _, err := speaker.consume(masked(1)); err != nil {
 		t.Fatal(err)
 	}
 	if len(speaker.out) != 66 || len(listener.out) != 66 || len(other.out) != 0 {
@@ -93,7 +94,7 @@ func BenchmarkMessage(b *testing.B) {
 			if bm.path != "" {
 				c = dial(b, l, bm.path)
 			}
-			frames, in := masked(n, 64), make([]byte, 16*128)
+			frames, in := masked(n), make([]byte, 16*128)
 			b.ReportAllocs()
 			for b.Loop() {
 				read := in[:copy(in, frames)]
@@ -118,7 +119,7 @@ func BenchmarkRoom(b *testing.B) {
 	for range members - 1 {
 		all = append(all, dial(b, l, "/member/a"))
 	}
-	frames := masked(1, 64)
+	frames := masked(1)
 	in := make([]byte, len(frames))
 	b.ReportAllocs()
 	for b.Loop() {
