@@ -33,6 +33,10 @@ type Limits struct {
 	// frames. A larger one closes with CloseMessageTooBig as soon as its
 	// size is known. Default 1 MiB.
 	MaxMessage int
+	// MaxFrame is the size of one incoming frame in bytes, for protocols
+	// that have frames. A larger one closes as a message does that is too
+	// large. Default MaxMessage.
+	MaxFrame int
 	// ReadAhead is how much of what the peer sends is kept, in bytes (each
 	// message counts its size and 64), while a callback is busy. Then the
 	// peer is not read from until there is room. One message always fits.
@@ -53,6 +57,7 @@ type Limits struct {
 // defaults.
 func (l Limits) WithDefaults() Limits {
 	l.MaxMessage = positive(l.MaxMessage, DefaultMaxMessage)
+	l.MaxFrame = positive(l.MaxFrame, l.MaxMessage)
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)

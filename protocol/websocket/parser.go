@@ -15,7 +15,8 @@ import (
 // needs of them. It has no I/O, clock or goroutine in it. Its zero value with a
 // maxMessage is at the beginning of a connection.
 type parser struct {
-	maxMessage int
+	maxMessage int // bytes, over all frames
+	maxFrame   int // bytes; 0 means maxMessage
 
 	head    [ws.MaxHeaderSize]byte // of the frame whose header is incomplete
 	headLen int
@@ -98,7 +99,7 @@ func (p *parser) begin(h ws.Header, err error) error {
 	if err := ws.CheckHeader(h, state); err != nil {
 		return protocol.Close(protocol.CloseProtocolError, err.Error())
 	}
-	if !h.OpCode.IsControl() && h.Length > int64(p.maxMessage-p.kept()) {
+	if !h.OpCode.IsControl() && h.Length > int64(p.room()) {
 		return errTooBig
 	}
 	if h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
@@ -147,6 +148,15 @@ func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
 	}
 	p.op = 0
 	return it, true, nil
+}
+
+// room is how large the next frame may be.
+func (p *parser) room() int {
+	room := p.maxMessage - p.kept()
+	if p.maxFrame > 0 {
+		room = min(room, p.maxFrame)
+	}
+	return room
 }
 
 // kept is how much of the incomplete message has been kept.

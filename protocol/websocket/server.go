@@ -108,7 +108,7 @@ func (s *Server) admit(r *http.Request) *protocol.RejectError {
 
 // open runs the handshake's decision.
 func (s *Server) open(base context.Context, scope *protocol.Scope, c *conn) {
-	c.role.parser.maxMessage = s.opts.Limits.MaxMessage
+	c.role.parser.maxMessage, c.role.parser.maxFrame = s.opts.Limits.MaxMessage, s.opts.Limits.MaxFrame
 	c.write = c.flush
 	c.parts.Store(1)
 	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
