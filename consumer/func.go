@@ -101,8 +101,25 @@ func (v *funcConsumer) run() {
 	v.err = v.f(v.stream.Context(), v.stream)
 }
 
-// Receive lends m to a turn of f's loop.
+// Receive lends m to a turn of f's loop. What the peer had said before the
+// connection ended has a while longer to be taken.
 func (v *funcConsumer) Receive(ctx context.Context, _ *Conn, m Message) error {
+	err := v.lend(ctx, m)
+	if !errors.Is(err, errNotTaken) {
+		return err
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if err := v.lend(late, m); err != nil {
+		return protocol.ErrUnread
+	}
+	return nil
+}
+
+// errNotTaken means that ctx ended before f's loop came for the message.
+var errNotTaken = errors.New("wye: message not taken in time")
+
+func (v *funcConsumer) lend(ctx context.Context, m Message) error {
 	select {
 	case v.stream.next <- m:
 		<-v.stream.turn
@@ -110,22 +127,7 @@ func (v *funcConsumer) Receive(ctx context.Context, _ *Conn, m Message) error {
 	case <-v.stream.discard:
 	case <-v.done:
 	case <-ctx.Done():
-		return v.receiveLate(m)
-	}
-	return protocol.ErrUnread
-}
-
-// receiveLate lends what the peer had said before the connection ended.
-func (v *funcConsumer) receiveLate(m Message) error {
-	late := time.NewTimer(farewell)
-	defer late.Stop()
-	select {
-	case v.stream.next <- m:
-		<-v.stream.turn
-		return nil
-	case <-v.stream.discard:
-	case <-v.done:
-	case <-late.C:
+		return errNotTaken
 	}
 	return protocol.ErrUnread
 }

@@ -49,3 +49,22 @@ func bind(fd int, to *net.TCPAddr) (bound string, err error) {
 	}
 	return (&net.TCPAddr{IP: in4.Addr[:], Port: in4.Port}).String(), nil
 }
+
+// AcceptAll accepts what waits on the listening socket ln and gives each
+// connection to take, whose first error ends it.
+func AcceptAll(ln int, take func(fd int) error) error {
+	for {
+		fd, err := Accept(ln)
+		switch {
+		case errors.Is(err, ErrAgain):
+			return nil
+		case errors.Is(err, unix.ECONNABORTED):
+			continue
+		case err != nil:
+			return fmt.Errorf("accept: %w", err)
+		}
+		if err := take(fd); err != nil {
+			return err
+		}
+	}
+}

@@ -13,7 +13,6 @@ package floor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -99,24 +98,13 @@ func (s *Server) dispatch(fd int, events uint32) error {
 }
 
 func (s *Server) accept() error {
-	for {
-		fd, err := epoll.Accept(s.ln)
-		switch {
-		case errors.Is(err, epoll.ErrAgain):
-			return nil
-		case errors.Is(err, unix.ECONNABORTED):
-			continue
-		case err != nil:
-			return fmt.Errorf("accept: %w", err)
-		}
+	return epoll.AcceptAll(s.ln, func(fd int) error {
 		for fd >= len(s.conns) {
 			s.conns = append(s.conns, nil)
 		}
 		s.conns[fd] = &conn{fd: fd, open: s.raw}
-		if err := s.poll.Add(fd); err != nil {
-			return err
-		}
-	}
+		return s.poll.Add(fd)
+	})
 }
 
 // drop closes the connection and forgets it.

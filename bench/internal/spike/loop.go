@@ -164,24 +164,17 @@ func (l *Loop) endTurn() {
 }
 
 func (l *Loop) accept() error {
-	for {
-		fd, err := epoll.Accept(l.ln)
-		switch {
-		case errors.Is(err, epoll.ErrAgain):
-			return nil
-		case errors.Is(err, unix.ECONNABORTED):
-			continue
-		case err != nil:
-			return fmt.Errorf("spike: accept: %w", err)
-		}
+	err := epoll.AcceptAll(l.ln, func(fd int) error {
 		for fd >= len(l.conns) {
 			l.conns = append(l.conns, nil)
 		}
 		l.conns[fd] = &conn{loop: l, fd: fd}
-		if err := l.poll.Add(fd); err != nil {
-			return fmt.Errorf("spike: %w", err)
-		}
+		return l.poll.Add(fd)
+	})
+	if err != nil {
+		return fmt.Errorf("spike: %w", err)
 	}
+	return nil
 }
 
 // open starts the session of a connection whose request has come.
