@@ -13,6 +13,7 @@ type server struct {
 	args []string // followed by -addr and an address
 	mode string   // ws, or tcp for a server that echoes bytes
 	path string   // what comes before /echo, /room/<name> and /member/<name>
+	solo bool     // it has no rooms
 }
 
 // baseline is the server that the others are compared with.
@@ -20,15 +21,18 @@ const baseline = "floor"
 
 var servers = []server{
 	{name: baseline, dir: "./floor", mode: "ws"},
-	{name: "floor-raw", dir: "./floor", args: []string{"-raw"}, mode: "tcp"},
+	{name: "floor-raw", dir: "./floor", args: []string{"-raw"}, mode: "tcp", solo: true},
 	{name: "spike", dir: "./spike", mode: "ws"},
 	{name: "wye", dir: "./server", mode: "ws"},
+	{name: "gorilla", dir: "./peers/gorilla", mode: "ws", solo: true},
+	{name: "coder", dir: "./peers/coder", mode: "ws", solo: true},
+	{name: "gws", dir: "./peers/gws", mode: "ws", solo: true},
 }
 
 func (s server) key() string { return s.name }
 
 // plays tells whether the server can take part in a scenario.
-func (s server) plays(sc scenario) bool { return s.mode == "ws" || sc.kind() != load.Room }
+func (s server) plays(sc scenario) bool { return !s.solo || sc.kind() != load.Room }
 
 // scenario is a way to use a server: a name for the flag, one for the table,
 // and the arguments of the load generator.
