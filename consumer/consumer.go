@@ -69,6 +69,9 @@ func New[C Consumer](factory func(*Scope) C, opts ...Option[C]) protocol.Applica
 // Receive is the smallest consumer: it calls f for each message. f is called by
 // many goroutines at once, but never twice at once for one connection.
 func Receive(f func(ctx context.Context, c *Conn, m Message) error) protocol.Application {
+	if f == nil {
+		panic("wye: consumer.Receive: the function is nil")
+	}
 	return New(func(*Scope) receiver { return receiver{f: f} })
 }
 

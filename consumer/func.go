@@ -22,22 +22,24 @@ import (
 // does; f must return then, and has ten seconds.
 //
 // Events with a handler are handled between the turns of the loop, and beside f
-// where f is not in a loop.
+// where f is not in a loop. A message that no turn takes holds up what is behind
+// it, events too: a function without a loop calls s.Discard.
 func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream]) protocol.Application {
 	if f == nil {
 		panic("wye: consumer.Func: the function is nil")
 	}
+	groups := newSpec(opts).groups
 	factory := func(s *Scope) *funcConsumer {
-		return &funcConsumer{f: f, stream: newStream(s), done: make(chan struct{})}
+		return &funcConsumer{f: f, stream: newStream(s, groups), done: make(chan struct{})}
 	}
 	return build(factory, (*funcConsumer).Receive, lift(opts))
 }
 
-// lift turns the options of a Stream into those of the consumer that runs it.
+// lift turns the options of a Stream into those of the consumer that runs it. The
+// stream joins its groups itself, before f goes on.
 func lift(opts []Option[*Stream]) []Option[*funcConsumer] {
 	in := newSpec(opts)
 	return []Option[*funcConsumer]{func(out *spec[*funcConsumer]) {
-		out.groups = in.groups
 		for name, h := range in.events {
 			out.events[name] = func(v *funcConsumer, ctx context.Context, c *Conn, e *protocol.Event) error {
 				return h(v.stream, ctx, c, e)
@@ -57,6 +59,26 @@ type funcConsumer struct {
 	stream *Stream
 	done   chan struct{} // closed when f has returned
 	err    error         // what f returned; read it after done
+	late   late
+}
+
+// late is the context of what is left to do after the end of the connection. Its
+// deadline counts from the first use, and f's last turn.
+type late struct {
+	ctx    context.Context //nolint:containedctx // shared by the callbacks after the end
+	cancel context.CancelFunc
+}
+
+func (l *late) context(of context.Context) context.Context {
+	if l.ctx == nil {
+		l.ctx, l.cancel = context.WithTimeout(context.WithoutCancel(of), farewell)
+	}
+	return l.ctx
+}
+
+func (l *late) end() {
+	l.cancel()
+	l.ctx = nil
 }
 
 // Connect starts f, and waits for its decision.
@@ -68,6 +90,9 @@ func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	case <-v.stream.begun:
 		return v.stream.beginErr
 	case <-v.done:
+		if v.stream.hasBegun() { // both at once
+			return v.stream.beginErr
+		}
 		return v.early()
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -79,7 +104,7 @@ func (v *funcConsumer) early() error {
 	if v.err != nil {
 		return v.err
 	}
-	if err := v.stream.Conn.Accept(nil); err != nil && !errors.Is(err, protocol.ErrAccepted) {
+	if err := v.stream.accept(nil); err != nil {
 		return err
 	}
 	v.stream.Close(protocol.CloseNormal, "")
@@ -103,17 +128,20 @@ func (v *funcConsumer) run() {
 
 // Receive lends m to a turn of f's loop. What the peer had said before the
 // connection ended has a while longer to be taken.
-func (v *funcConsumer) Receive(ctx context.Context, _ *Conn, m Message) error {
-	err := v.lend(ctx, m)
-	if !errors.Is(err, errNotTaken) {
-		return err
+func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
+	if c.Context().Err() == nil {
+		if err := v.lend(ctx, m); !errors.Is(err, errNotTaken) {
+			return err
+		}
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-	defer cancel()
-	if err := v.lend(late, m); err != nil {
+	err := v.lend(v.late.context(ctx), m)
+	switch {
+	case err == nil: // f goes on: its time begins anew
+		v.late.end()
+	case errors.Is(err, errNotTaken):
 		return protocol.ErrUnread
 	}
-	return nil
+	return err
 }
 
 // errNotTaken means that ctx ended before f's loop came for the message.
@@ -134,6 +162,8 @@ func (v *funcConsumer) lend(ctx context.Context, m Message) error {
 
 // Disconnect waits for f, so that the connection is in its groups while f runs.
 func (v *funcConsumer) Disconnect(ctx context.Context, _ *Conn, _ CloseStatus) {
+	ctx = v.late.context(ctx)
+	defer v.late.end()
 	v.stream.end()
 	select {
 	case <-v.done:
@@ -145,7 +175,8 @@ func (v *funcConsumer) Disconnect(ctx context.Context, _ *Conn, _ CloseStatus) {
 // [Func] have one, because in a callback such a loop would wait for itself.
 type Stream struct {
 	*Conn
-	scope *Scope
+	scope  *Scope
+	groups []string // to join when accepting
 
 	once     sync.Once     // accepting
 	begun    chan struct{} // closed when f has accepted, or tried to
@@ -159,9 +190,10 @@ type Stream struct {
 	mute    func()        // closes discard, once
 }
 
-func newStream(scope *Scope) *Stream {
+func newStream(scope *Scope, groups []string) *Stream {
 	s := &Stream{
 		scope:   scope,
+		groups:  groups,
 		begun:   make(chan struct{}),
 		next:    make(chan Message),
 		turn:    make(chan struct{}),
@@ -180,7 +212,9 @@ func (s *Stream) begin() { _ = s.accept(nil) } //nolint:errcheck // Connect repo
 func (s *Stream) accept(o *protocol.AcceptOptions) error {
 	err := protocol.ErrAccepted
 	s.once.Do(func() {
-		err = s.Conn.Accept(o)
+		if err = s.Join(s.Context(), s.groups...); err == nil {
+			err = s.Conn.Accept(o)
+		}
 		s.beginErr = err
 		close(s.begun)
 	})

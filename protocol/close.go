@@ -176,7 +176,7 @@ func StatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
 	}
-	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && ce.Code.Sendable() {
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && ce.Code.Sendable() && !isPanic(err) {
 		return ce.CloseStatus
 	}
 	return CloseStatus{Code: CloseInternalError, Err: err}

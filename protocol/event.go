@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -105,7 +107,7 @@ func (e *Event) encodeLocked() error {
 	if err != nil {
 		return fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, e.mu.payload, err)
 	}
-	if !isMap(b) {
+	if !isMap(b) || !hasNames(e.mu.payload) {
 		return fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, e.mu.payload)
 	}
 	e.mu.body = b
@@ -121,11 +123,15 @@ func (e *Event) Prepared() *Prepared {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.mu.frame != nil {
+	return e.preparedLocked()
+}
+
+func (e *Event) preparedLocked() *Prepared {
+	if e.mu.frame != nil || !e.mu.sealed {
 		return e.mu.frame
 	}
 	var d direct
-	if !e.mu.sealed || unmarshal(e.mu.body, &d) != nil {
+	if unmarshal(e.mu.body, &d) != nil {
 		return nil
 	}
 	if m, ok := d.message(); ok {
@@ -134,36 +140,41 @@ func (e *Event) Prepared() *Prepared {
 	return e.mu.frame
 }
 
+var errNoMessage = errors.New("it has neither a text nor bytes")
+
 func (e *Event) decodeLocked(into any) error {
 	if err := e.sealLocked(); err != nil {
 		return err
 	}
-	if e.mu.frame == nil {
-		return unmarshal(e.mu.body, into)
-	}
-	if m, ok := into.(*Message); ok {
-		*m = e.mu.frame.Message()
+	if m, ok := into.(*Message); ok && e.typ == SendType.Name {
+		p := e.preparedLocked()
+		if p == nil {
+			return errNoMessage
+		}
+		*m = p.Message()
 		return nil
 	}
-	body, err := marshal(asDirect(e.mu.frame.Message()))
-	if err != nil {
-		return err
+	if e.mu.body == nil { // a ready message that is to be read as its wire form
+		body, err := marshal(asDirect(e.mu.frame.Message()))
+		if err != nil {
+			return err
+		}
+		e.mu.body = body
 	}
-	return unmarshal(body, into)
+	return unmarshal(e.mu.body, into)
 }
 
-// direct is the wire form of a SendType event.
+// direct is the wire form of a SendType event, of which one field is there.
 type direct struct {
-	Text  *string `json:"text,omitempty"`
-	Bytes []byte  `json:"bytes,omitempty"`
+	Text  *string `json:"text"`
+	Bytes []byte  `json:"bytes"`
 }
 
-func asDirect(m Message) direct {
+func asDirect(m Message) map[string]any {
 	if m.Kind == KindBinary {
-		return direct{Bytes: m.Data}
+		return map[string]any{"bytes": append([]byte{}, m.Data...)}
 	}
-	s := m.Text()
-	return direct{Text: &s}
+	return map[string]any{"text": m.Text()}
 }
 
 func (d direct) message() (m Message, ok bool) {
@@ -196,6 +207,15 @@ func unmarshal(b []byte, into any) error {
 	dec.Reset(bytes.NewReader(b))
 	dec.SetCustomStructTag(tag)
 	return dec.Decode(into)
+}
+
+// hasNames reports whether v, if it is a map, has strings for keys.
+func hasNames(v any) bool {
+	t := reflect.TypeOf(v)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t == nil || t.Kind() != reflect.Map || t.Key().Kind() == reflect.String
 }
 
 // isMap reports whether b begins a MessagePack map: fixmap, map 16 or map 32.

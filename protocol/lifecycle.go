@@ -54,6 +54,13 @@ type lifecycle struct {
 	status CloseStatus // of the end, once there is one
 }
 
+// open goes to stateOpen, and from there on if an end came before. ended says
+// that one did.
+func (l *lifecycle) open() (ended bool) {
+	l.step(stateOpen)
+	return l.early && l.end(l.status, l.local)
+}
+
 // step goes to next, and reports whether that was a legal step.
 func (l *lifecycle) step(next state) bool {
 	if !slices.Contains(steps[l.state], next) {
@@ -72,6 +79,7 @@ func (l *lifecycle) end(st CloseStatus, local bool) (first bool) {
 		if !l.early {
 			l.early, l.local, l.status = true, local, st
 		}
+		l.local = l.local && local // if the transport knows, it need not be told
 		return false
 	case stateOpen:
 		l.local, l.status = local, st

@@ -53,9 +53,10 @@ func (s *Session) connect() error {
 func (s *Session) early(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	closed := s.mu.life.state == stateOpening && s.mu.life.early
+	life := &s.mu.life
+	closed := life.early && (life.state == stateOpening || life.state == stateRejected)
 	if closed && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
-		return &CloseError{CloseStatus: s.mu.life.status}
+		return &CloseError{CloseStatus: life.status}
 	}
 	return err
 }
@@ -89,16 +90,32 @@ func (s *Session) reject() {
 func (s *Session) refuse(scope *Scope, err error) {
 	s.shared.Counters.refused.Add(1)
 	answer, loud := rejection(err)
-	if _, ok := errors.AsType[*PanicError](err); ok {
+	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
-	if loud && !errors.Is(err, context.Canceled) { // cancelled: the peer has gone
+	gone := errors.Is(err, context.Canceled) && scope.Context().Err() != nil
+	if loud && !gone {
 		s.shared.Logger.Error("wye: connection refused because of an error",
 			append(details(answer.Err), "path", scope.RootPath+scope.Path, "peer", scope.RemoteAddr,
 				"status", answer.Status)...)
 	}
-	s.cancel(err)
+	s.over(err)
 	s.t.Reject(answer)
+}
+
+// over ends the context of a connection that will never be open.
+func (s *Session) over(err error) {
+	st := CloseStatus{Code: CloseAbnormal, Err: err}
+	s.mu.Lock()
+	if s.mu.life.early {
+		st = s.mu.life.status
+	}
+	if s.mu.cause == nil {
+		s.mu.cause = &CloseError{CloseStatus: st, ended: true}
+	}
+	cause := s.mu.cause
+	s.mu.Unlock()
+	s.cancel(cause)
 }
 
 // details are the log attributes of err.
@@ -138,6 +155,7 @@ func (s *Session) accept(o AcceptOptions) error {
 func (s *Session) answerYes(o AcceptOptions) error {
 	if err := s.checkAccept(o); err != nil {
 		s.reject()
+		s.over(err)
 		return err
 	}
 	s.mu.Lock()
@@ -149,6 +167,7 @@ func (s *Session) answerYes(o AcceptOptions) error {
 	}
 	if err := s.t.Accept(o); err != nil {
 		s.reject()
+		s.over(err)
 		return err
 	}
 	s.shared.Counters.accepted.Add(1)
@@ -173,22 +192,31 @@ func (s *Session) flushWaiting() {
 		waiting := s.mu.waiting
 		s.mu.waiting, s.mu.queued = nil, 0
 		if len(waiting) == 0 {
-			s.mu.life.step(stateOpen)
-			s.open.Store(true)
-			early, local, st := s.mu.life.early, s.mu.life.local, s.mu.life.status
-			s.mu.Unlock()
-			if early {
-				s.end(st, local)
-			}
+			s.openUnlock()
 			return
 		}
 		s.mu.Unlock()
 		for _, o := range waiting {
-			if err := s.transmit(o); err != nil {
+			switch err := s.transmit(o); {
+			case errors.Is(err, ErrFull):
+				_ = s.full() //nolint:errcheck // the sender has been told that it waits
+			case err != nil:
 				s.shared.Counters.messagesDropped.Add(1)
 			}
 		}
 	}
+}
+
+// openUnlock lets sends through, unless the connection has ended meanwhile.
+func (s *Session) openUnlock() {
+	if !s.mu.life.open() {
+		s.open.Store(true)
+		s.mu.Unlock()
+		return
+	}
+	e := s.endLocked()
+	s.mu.Unlock()
+	s.ended(e)
 }
 
 func (s *Session) transmit(o outgoing) error {

@@ -98,8 +98,6 @@ func (s *Session) full() error {
 	if s.shared.Limits.Overflow == OverflowDropNewest {
 		return ErrDropped
 	}
-	if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: ErrSlow}, true) {
-		s.shared.Counters.slowClosed.Add(1)
-	}
+	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: ErrSlow}, true)
 	return ErrSlow
 }

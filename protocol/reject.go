@@ -46,6 +46,9 @@ func Reject(status int, body string) error { return &RejectError{Status: status,
 // rejection is the answer to err. It logs nothing; loud says that somebody
 // should hear of err, because it is a fault of ours and not the peer's.
 func rejection(err error) (answer *RejectError, loud bool) {
+	if isPanic(err) { // whatever it was called with
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+	}
 	if chosen, ok := errors.AsType[*RejectError](err); ok {
 		return chosen.normal()
 	}

@@ -130,6 +130,7 @@ func (s *Session) Receive(m Message) (more bool) {
 		return true
 	case s.mu.mail.bytes >= s.shared.Limits.ReadAhead:
 		s.mu.Unlock()
+		s.shared.Counters.messagesUnread.Add(1)
 		s.failed(errReadAhead)
 		return true
 	case s.mu.running:
@@ -185,9 +186,7 @@ func (s *Session) post(e *Event) error {
 	if s.mu.mail.events >= s.shared.Limits.QueueEvents {
 		s.mu.Unlock()
 		s.shared.Counters.eventsDropped.Add(1)
-		if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: ErrBusy}, true) {
-			s.shared.Counters.busyClosed.Add(1)
-		}
+		s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: ErrBusy}, true)
 		return ErrBusy
 	}
 	s.mu.mail.addEvent(e)

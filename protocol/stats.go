@@ -68,6 +68,18 @@ func (c *Counters) unknownEvent(log *slog.Logger, typ string) {
 		"declare it with consumer.On, or do not send it there. Later ones are only counted.", "type", typ)
 }
 
+// ended counts the end of a connection, and what waited for its consumer then.
+func (c *Counters) ended(st CloseStatus, events, messages int) {
+	c.eventsDropped.Add(int64(events))
+	c.messagesUnread.Add(int64(messages))
+	switch st.Err {
+	case ErrSlow:
+		c.slowClosed.Add(1)
+	case ErrBusy:
+		c.busyClosed.Add(1)
+	}
+}
+
 // lost counts a letter that reached nobody.
 func (c *Counters) lost(l letter) {
 	if l.event != nil {

@@ -73,6 +73,12 @@ func (s *Session) deliver(l letter, over bool) {
 	}
 }
 
+func (s *Session) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.life.over()
+}
+
 func (s *Session) wasRejected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,11 +138,17 @@ func (s *Session) contain(done *bool) {
 		return
 	}
 	if v := recover(); v != nil {
-		s.failed(&PanicError{Value: v, Stack: debug.Stack()})
+		s.crash(&PanicError{Value: v, Stack: debug.Stack()})
 		return
 	}
-	s.failed(errGoexit)
+	s.crash(errGoexit)
 	s.schedule()
+}
+
+// crash ends the connection over a fault that no error of user code tells about.
+func (s *Session) crash(err error) {
+	s.fault(err)
+	s.end(CloseStatus{Code: CloseInternalError, Err: err}, true)
 }
 
 // contained is contain for code whose error is wanted. It leaves Goexit to its
@@ -153,19 +165,21 @@ func (s *Session) contained(f func() error) (err error) {
 // failed does what the error that a callback has returned asks for.
 func (s *Session) failed(err error) {
 	switch {
-	case err == nil || errors.Is(err, ErrDropped):
-		return
+	case err == nil:
+	case isPanic(err):
+		s.crash(err) // whatever it was called with
+	case errors.Is(err, ErrDropped):
 	case errors.Is(err, ErrUnread):
 		s.shared.Counters.messagesUnread.Add(1)
-		return
+	default:
+		s.fail(err)
 	}
-	s.fail(err)
 }
 
 // fail ends the connection with err, and logs it if it is a fault. That a
 // connection which has ended cannot be used any more is none.
 func (s *Session) fail(err error) {
-	if !s.isOpen() && (errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
+	if !isPanic(err) && s.hasEnded() && (errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
 		return
 	}
 	st := StatusOf(err)
@@ -178,51 +192,69 @@ func (s *Session) fail(err error) {
 // fault counts and logs what should not happen.
 func (s *Session) fault(err error) {
 	s.shared.Counters.failures.Add(1)
-	if _, ok := errors.AsType[*PanicError](err); ok {
+	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
 	s.shared.Logger.Error("wye: a consumer failed; its connection is closed with 1011",
 		s.logAttrs(details(err))...)
 }
 
-// end ends the connection. local says that the transport has to be told; first
-// that nobody had ended it before.
-func (s *Session) end(st CloseStatus, local bool) (first bool) {
+// end ends the connection, if nobody has before. local says that the transport
+// has to be told.
+func (s *Session) end(st CloseStatus, local bool) {
 	if local {
 		st = s.sendable(st)
 	}
-	cause := &CloseError{CloseStatus: st, ended: true}
 	s.mu.Lock()
-	if first = s.mu.life.end(st, local); !first {
+	if !s.mu.life.end(st, local) {
 		opening := s.mu.life.state == stateOpening
 		s.mu.Unlock()
 		if opening {
-			s.cancel(cause) // Connect has no more to decide
+			s.over(nil) // Connect has no more to decide
 		}
-		return false
+		return
+	}
+	e := s.endLocked()
+	s.mu.Unlock()
+	s.ended(e)
+}
+
+// ending is what is to be done, without the lock, about an end.
+type ending struct {
+	cause            *CloseError
+	events, messages int // dropped
+	tell, run        bool
+	resume           func()
+}
+
+// endLocked follows the step to stateEnded.
+func (s *Session) endLocked() ending {
+	e := ending{
+		cause:  &CloseError{CloseStatus: s.mu.life.status, ended: true},
+		tell:   s.mu.life.local,
+		run:    !s.mu.running,
+		resume: s.mu.resume,
 	}
 	s.open.Store(false)
-	s.mu.cause = cause
-	var events, messages int
-	if local {
-		events, messages = s.mu.mail.discard()
+	if e.tell {
+		e.events, e.messages = s.mu.mail.discard()
 	}
-	run, resume := !s.mu.running, s.mu.resume
-	s.mu.running, s.mu.resume = true, nil
-	s.mu.Unlock()
-	s.shared.Counters.eventsDropped.Add(int64(events))
-	s.shared.Counters.messagesUnread.Add(int64(messages))
-	s.cancel(cause)
-	if local {
-		s.t.Close(st)
+	s.mu.cause, s.mu.running, s.mu.resume = e.cause, true, nil
+	return e
+}
+
+func (s *Session) ended(e ending) {
+	s.shared.Counters.ended(e.cause.CloseStatus, e.events, e.messages)
+	s.cancel(e.cause)
+	if e.tell {
+		s.t.Close(e.cause.CloseStatus)
 	}
-	if resume != nil {
-		resume()
+	if e.resume != nil {
+		e.resume()
 	}
-	if run {
+	if e.run {
 		s.schedule()
 	}
-	return true
 }
 
 // sendable makes st fit for a close frame.

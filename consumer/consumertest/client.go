@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,9 @@ type Client struct {
 	patience  time.Duration
 	over      chan struct{} // closed when the connection is over
 
+	current atomic.Pointer[byte] // of the message that is being handed over
+	inside  chan struct{}        // the callback has it
+
 	out struct {
 		sync.Mutex
 		queue []func()
@@ -33,7 +37,7 @@ const defaultPatience = 5 * time.Second
 
 func newClient(t testing.TB, o *Options) *Client {
 	t.Helper()
-	c := &Client{t: t, transport: newTransport(o.Limits), patience: o.Patience, over: make(chan struct{})}
+	c := &Client{t: t, transport: newTransport(o.Limits), patience: o.Patience, over: make(chan struct{}), inside: make(chan struct{}, 1)}
 	c.out.wake = make(chan struct{}, 1)
 	if c.patience <= 0 {
 		c.patience = defaultPatience
@@ -76,14 +80,35 @@ func (c *Client) deliver() {
 
 // Send sends a message. It does not wait for the consumer.
 func (c *Client) Send(m protocol.Message) {
-	m = m.Clone()
-	c.say(func() {
-		if !c.session.Receive(m) {
+	data := make([]byte, len(m.Data), len(m.Data)+1) // so that it has an address
+	copy(data, m.Data)
+	c.say(func() { c.handOver(protocol.Message{Kind: m.Kind, Data: data}) })
+}
+
+// handOver gives m to the session. If that runs a callback, the callback gets a
+// goroutine to itself, so that what the client does next reaches the session
+// while it is busy, as with a real transport.
+func (c *Client) handOver(m protocol.Message) {
+	c.current.Store(&m.Data[:1][0])
+	taken := make(chan bool, 1)
+	go func() { taken <- c.session.Receive(m) }()
+	select {
+	case <-c.inside:
+	case more := <-taken:
+		if !more {
 			resumed := make(chan struct{})
 			c.session.Resume(func() { close(resumed) })
 			<-resumed
 		}
-	})
+	}
+}
+
+// entered tells handOver that the callback has the very bytes that it gave. The
+// session's copies, which wait for a callback, are others.
+func (c *Client) entered(m protocol.Message) {
+	if cap(m.Data) > 0 && c.current.CompareAndSwap(&m.Data[:1][0], nil) {
+		c.inside <- struct{}{}
+	}
 }
 
 // SendText sends a text message.
@@ -202,11 +227,7 @@ func (c *Client) settle() {
 // has returned and the groups are left.
 func (c *Client) WantOver() {
 	c.t.Helper()
-	late := time.NewTimer(c.patience)
-	defer late.Stop()
-	select {
-	case <-c.over:
-	case <-late.C:
+	if !c.isOver(c.patience) {
 		c.t.Fatalf("consumertest: the connection is not over after %v; is a callback blocked?", c.patience)
 	}
 }
@@ -234,13 +255,26 @@ func (c *Client) await() (protocol.Message, *protocol.CloseStatus) {
 
 // cleanup ends the connection with the test, and waits for Disconnect.
 func (c *Client) cleanup() {
-	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true})
-	late := time.NewTimer(2 * farewell)
+	c.t.Helper()
+	c.Close(protocol.CloseGoingAway, "")
+	if c.isOver(farewell) {
+		return
+	}
+	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}) // what the client has said is stuck
+	if !c.isOver(2 * farewell) {
+		c.t.Errorf("consumertest: a callback or Disconnect still runs %v after the end of the connection", 3*farewell)
+	}
+}
+
+// isOver reports whether the connection is over within d.
+func (c *Client) isOver(d time.Duration) bool {
+	late := time.NewTimer(d)
 	defer late.Stop()
 	select {
 	case <-c.over:
+		return true
 	case <-late.C:
-		c.t.Errorf("consumertest: a callback or Disconnect still runs %v after the end of the connection", 2*farewell)
+		return false
 	}
 }
 

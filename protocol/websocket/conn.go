@@ -22,6 +22,7 @@ type conn struct {
 	session *protocol.Session
 	hand    *handshake // until the answer
 	path    string     // for the log
+	peer    string     // its address, for the log
 	nc      net.Conn   // from Accept on
 
 	out    outbox
@@ -39,6 +40,7 @@ type conn struct {
 	turn atomic.Uint64 // odd while a message is lent to a callback
 
 	watched  atomic.Bool // on the watcher's list
+	closing  atomic.Bool // we have closed, and the deadlines are for that
 	peerDone atomic.Bool // the peer's close has come
 	deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
 	shut     atomic.Bool // the socket is closed
@@ -53,11 +55,7 @@ var _ protocol.Transport = (*conn)(nil)
 
 // LogValue names the connection in log lines.
 func (c *conn) LogValue() slog.Value {
-	peer := ""
-	if c.nc != nil {
-		peer = c.nc.RemoteAddr().String()
-	}
-	return slog.GroupValue(slog.String("path", c.path), slog.String("peer", peer))
+	return slog.GroupValue(slog.String("path", c.path), slog.String("peer", c.peer))
 }
 
 // Accept answers the handshake and starts reading.
@@ -108,7 +106,8 @@ func (c *conn) SendPrepared(p *protocol.Prepared) error {
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.
 func (c *conn) Close(s protocol.CloseStatus) {
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.server.opts.CloseTimeout)) //nolint:errcheck // a broken socket shows when it is read
+	c.closing.Store(true)
+	c.boundClose()
 	c.sendClose(s)
 }
 

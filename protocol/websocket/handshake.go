@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -46,6 +47,8 @@ func checkRequest(r *http.Request, maxBytes int) *protocol.RejectError {
 		return mustUpgrade("WebSocket version 13 is spoken here")
 	case !validKey(h):
 		return refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
+	case !validSubprotocols(h):
+		return refusal(http.StatusBadRequest, "Sec-WebSocket-Protocol is malformed")
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
 		return refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
@@ -161,6 +164,9 @@ func reject(w http.ResponseWriter, e *protocol.RejectError) {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("X-Content-Type-Options", "nosniff")
 	}
+	body := e.Body + "\n"
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Status)
-	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck,gosec // the peer may have gone; the text is plain, and not to be sniffed
+	_, _ = io.WriteString(w, body)            //nolint:errcheck,gosec // the peer may have gone; the text is plain, and not to be sniffed
+	_ = http.NewResponseController(w).Flush() //nolint:errcheck // for a goroutine that ends without returning to net/http
 }

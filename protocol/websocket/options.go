@@ -37,8 +37,9 @@ type Options struct {
 	// WriteTimeout is how long a write may make no progress; then the
 	// connection is cut. Default 15 s.
 	WriteTimeout time.Duration
-	// CloseTimeout is how long the peer may take to answer a close; then the
-	// connection is cut. Default 5 s.
+	// CloseTimeout is how long the peer may take to read what is queued
+	// before our close and to answer it; then the connection is cut.
+	// Default 5 s.
 	CloseTimeout time.Duration
 
 	// KeepContext returns the context whose values the callbacks after the

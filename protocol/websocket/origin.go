@@ -37,6 +37,8 @@ func newOrigins(o *Options) *origins {
 	return list
 }
 
+var errNoOrigin = errors.New("write example.com, .example.com (and all below it), example.com:8443, [::1] or https://example.com")
+
 func parseOrigin(entry string) (origin, error) {
 	if entry == "*" {
 		return origin{}, errors.New("to let every page in the world connect, set InsecureAllowAnyOrigin")
@@ -47,13 +49,16 @@ func parseOrigin(entry string) (origin, error) {
 	}
 	u, err := url.Parse("//" + rest)
 	if err != nil || u.Hostname() == "" || u.Host != rest || strings.Contains(rest, "*") {
-		return origin{}, errors.New("write example.com, .example.com (and all below it), example.com:8443 or https://example.com")
+		return origin{}, errNoOrigin
 	}
 	p := origin{scheme: strings.ToLower(scheme), host: strings.ToLower(u.Hostname()), port: u.Port()}
 	if hasScheme && p.port == "" {
 		p.port = defaultPort(p.scheme)
 	}
 	p.host, p.below = strings.CutPrefix(p.host, ".")
+	if p.host == "" || strings.Contains(p.host, ":") && !strings.HasPrefix(rest, "[") {
+		return origin{}, errNoOrigin
+	}
 	return p, nil
 }
 

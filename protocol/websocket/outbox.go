@@ -13,7 +13,8 @@ type outbox struct {
 	mu struct {
 		sync.Mutex
 		segments []segment
-		queued   int  // bytes added and not yet written
+		queued   int  // bytes of messages added and not yet written: what is bounded
+		pending  int  // bytes of all frames added and not yet written
 		held     bool // somebody writes, or will before long
 		full     bool // a send has been refused since the queue was last half empty
 		final    bool // nothing may follow
@@ -23,8 +24,9 @@ type outbox struct {
 // segment is bytes that lie together: own ones, which are added to, or those of
 // a frame that is shared with other connections.
 type segment struct {
-	own    *chunk
-	shared []byte
+	own     *chunk
+	shared  []byte
+	ofQueue int // bytes of messages in it
 }
 
 func (s segment) bytes() []byte {
@@ -32,6 +34,17 @@ func (s segment) bytes() []byte {
 		return s.own.b
 	}
 	return s.shared
+}
+
+// size is that of segments: all of it, and what is of messages.
+type size struct{ all, ofQueue int }
+
+func sizeOf(segments []segment) (n size) {
+	for _, s := range segments {
+		n.all += len(s.bytes())
+		n.ofQueue += s.ofQueue
+	}
+	return n
 }
 
 // chunk is a buffer that a connection has while it needs one.
@@ -74,7 +87,7 @@ func (o *outbox) message(m protocol.Message, limit int) (write bool, err error) 
 	c := o.tailLocked()
 	before := len(c.b)
 	c.b = appendFrame(c.b, opOf(m.Kind), m.Data)
-	return o.addedLocked(len(c.b) - before), nil
+	return o.queuedLocked(len(c.b) - before), nil
 }
 
 // prepared adds a message that other connections share: a copy of a small frame,
@@ -89,11 +102,11 @@ func (o *outbox) prepared(p *protocol.Prepared, limit int) (write bool, err erro
 		c := o.tailLocked()
 		before := len(c.b)
 		c.b = p.AppendFrame(c.b, plain, encodePlain)
-		return o.addedLocked(len(c.b) - before), nil
+		return o.queuedLocked(len(c.b) - before), nil
 	}
 	f := p.Frame(plain, encodePlain)
 	o.mu.segments = append(o.mu.segments, segment{shared: f})
-	return o.addedLocked(len(f)), nil
+	return o.queuedLocked(len(f)), nil
 }
 
 // control adds a copy of f, whatever the limit; nothing follows if it is final.
@@ -130,8 +143,15 @@ func (o *outbox) tailLocked() *chunk {
 	return c
 }
 
-func (o *outbox) addedLocked(n int) (write bool) {
+// queuedLocked takes note of n bytes of a message in the last segment.
+func (o *outbox) queuedLocked(n int) (write bool) {
+	o.mu.segments[len(o.mu.segments)-1].ofQueue += n
 	o.mu.queued += n
+	return o.addedLocked(n)
+}
+
+func (o *outbox) addedLocked(n int) (write bool) {
+	o.mu.pending += n
 	write = !o.mu.held
 	o.mu.held = true
 	return write
@@ -155,15 +175,16 @@ func (o *outbox) take(done []segment) []segment {
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.final, o.mu.segments, o.mu.queued = true, nil, 0
+	o.mu.final, o.mu.segments, o.mu.queued, o.mu.pending = true, nil, 0, 0
 }
 
-// wrote tells how much has been written. drained says that a sender who was
-// refused may try again.
-func (o *outbox) wrote(n, limit int) (drained bool) {
+// wrote tells that segments of that size have been written. drained says that a
+// sender who was refused may try again.
+func (o *outbox) wrote(n size, limit int) (drained bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.queued = max(o.mu.queued-n, 0)
+	o.mu.queued = max(o.mu.queued-n.ofQueue, 0)
+	o.mu.pending = max(o.mu.pending-n.all, 0)
 	if o.mu.full && o.mu.queued <= limit/2 {
 		o.mu.full = false
 		return true
@@ -175,12 +196,12 @@ func (o *outbox) wrote(n, limit int) (drained bool) {
 func (o *outbox) isFull(limit int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.queued > limit
+	return o.mu.pending > limit
 }
 
 // finished reports whether the last bytes have been written.
 func (o *outbox) finished() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.final && o.mu.queued == 0
+	return o.mu.final && o.mu.pending == 0
 }

@@ -226,9 +226,10 @@ func (c *conn) takeOver(turn uint64) {
 	}
 }
 
-// carryOn writes what was sent so far, and reads.
+// carryOn writes what was sent so far, and reads when the session takes
+// messages; the reader before may have been told to stop.
 func (c *conn) carryOn() {
-	c.endTurn()
+	c.stall()
 	rest := c.role.rest
 	c.role.rest = nil
 	c.read(rest)

@@ -69,12 +69,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, e)
 		return
 	}
-	offered, ok := subprotocols(r.Header)
-	if !ok {
-		s.malformed.Add(1)
-		reject(w, refusal(http.StatusBadRequest, "Sec-WebSocket-Protocol is malformed"))
-		return
-	}
 	base := context.Background()
 	if s.opts.KeepContext != nil {
 		base = context.WithoutCancel(s.opts.KeepContext(r))
@@ -82,8 +76,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
-	scope.Subprotocols = offered
-	s.open(base, scope, &conn{server: s, hand: &handshake{w, r}, path: strings.Clone(r.URL.Path)})
+	scope.Subprotocols, _ = subprotocols(r.Header) // admit has seen that they are well-formed
+	s.open(base, scope, &conn{
+		server: s,
+		hand:   &handshake{w, r},
+		path:   strings.Clone(r.URL.Path), // without the rest of the request
+		peer:   strings.Clone(r.RemoteAddr),
+	})
 }
 
 // admit is what can be decided without the application.

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 
@@ -9,33 +8,48 @@ import (
 )
 
 // tokens calls f with each token of a header that is a list, over all its lines,
-// until f returns false. It reports whether the header is well-formed. Any legal
-// white space is (httphead takes tabs for part of a token).
+// until f returns false. It reports whether what it has seen is well-formed:
+// tokens between commas, with any legal white space around them, and empty
+// elements, which say nothing (RFC 9110 section 5.6.1). httphead, which knows
+// what a token is, would also take spaces for commas.
 func tokens(h http.Header, name string, f func(token []byte) bool) bool {
 	for _, line := range h[name] {
-		b := bytes.ReplaceAll([]byte(line), []byte{'\t'}, []byte{' '})
-		if len(bytes.Trim(b, " ,")) == 0 {
-			continue // an empty list
-		}
-		more := true
-		if !httphead.ScanTokens(b, func(t []byte) bool { more = f(t); return more }) && more {
-			return false
-		}
-		if !more {
-			return true
+		for element := range strings.SplitSeq(line, ",") {
+			element = strings.Trim(element, " \t")
+			switch {
+			case element == "":
+			case !isToken(element):
+				return false
+			case !f([]byte(element)):
+				return true
+			}
 		}
 	}
 	return true
 }
 
+func isToken(s string) bool {
+	whole := false
+	httphead.ScanTokens([]byte(s), func(t []byte) bool {
+		whole = len(t) == len(s)
+		return false
+	})
+	return whole
+}
+
 // hasToken reports whether a header that is a list has token, in any case.
 func hasToken(h http.Header, name, token string) bool {
 	found := false
-	tokens(h, name, func(t []byte) bool {
+	ok := tokens(h, name, func(t []byte) bool {
 		found = strings.EqualFold(string(t), token)
 		return !found
 	})
-	return found
+	return ok && found
+}
+
+func validSubprotocols(h http.Header) bool {
+	_, ok := subprotocols(h)
+	return ok
 }
 
 // subprotocols returns what the peer offers, in its order (RFC 6455 section

@@ -17,8 +17,8 @@ func (c *conn) flush() {
 		if len(segments) == 0 {
 			break
 		}
-		n, err := c.writeOut(segments)
-		if err != nil {
+		n := sizeOf(segments)
+		if err := c.writeOut(segments, n.all); err != nil {
 			c.broke(err)
 		}
 		if c.out.wrote(n, c.server.opts.Limits.QueueBytes) {
@@ -41,29 +41,48 @@ func (c *conn) afterWriting() {
 	}
 }
 
-// writeOut writes segments, in one call if possible, and recycles them. n is
-// their size.
-func (c *conn) writeOut(segments []segment) (n int, err error) {
-	defer func() {
-		for _, s := range segments {
-			if s.own != nil {
-				s.own.release()
-			}
-		}
-	}()
-	for _, s := range segments {
-		n += len(s.bytes())
-	}
-	c.extendDeadline()
+// writeOut writes segments of n bytes, in one call if that is possible, and
+// recycles them.
+func (c *conn) writeOut(segments []segment, n int) error {
+	defer recycle(segments)
 	switch {
 	case len(segments) == 1:
-		_, err = c.nc.Write(segments[0].bytes())
+		return c.writeAll(segments[0].bytes())
 	case n <= gatherBelow:
-		err = c.writeGathered(segments)
-	default:
-		err = c.writeVector(segments)
+		return c.writeGathered(segments)
+	case n <= stride:
+		return c.writeVector(segments)
 	}
-	return n, err
+	for _, s := range segments {
+		if err := c.writeAll(s.bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func recycle(segments []segment) {
+	for _, s := range segments {
+		if s.own != nil {
+			s.own.release()
+		}
+	}
+}
+
+// stride is how much is written under one deadline, so that a peer that reads
+// slowly makes progress.
+const stride = 128 << 10
+
+func (c *conn) writeAll(b []byte) error {
+	for len(b) > 0 {
+		c.extendDeadline()
+		n, err := c.nc.Write(b[:min(len(b), stride)])
+		if err != nil {
+			return err //nolint:wrapcheck // it becomes the cause of the end as it is
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 func (c *conn) writeGathered(segments []segment) error {
@@ -72,11 +91,11 @@ func (c *conn) writeGathered(segments []segment) error {
 	for _, s := range segments {
 		all.b = append(all.b, s.bytes()...)
 	}
-	_, err := c.nc.Write(all.b)
-	return err
+	return c.writeAll(all.b)
 }
 
 func (c *conn) writeVector(segments []segment) error {
+	c.extendDeadline()
 	pieces := c.writer.vector[:0]
 	for _, s := range segments {
 		pieces = append(pieces, s.bytes())
@@ -85,17 +104,27 @@ func (c *conn) writeVector(segments []segment) error {
 	left := pieces // WriteTo consumes it
 	_, err := left.WriteTo(c.nc)
 	clear(pieces)
-	return err
+	return err //nolint:wrapcheck // it becomes the cause of the end as it is
 }
 
 // extendDeadline makes sure that a write which makes no progress fails within
-// WriteTimeout. Moving a deadline costs as much as small writes do, so it is
-// moved when a third of it has passed.
+// WriteTimeout, or when the peer has had its time for our close. Moving a
+// deadline costs as much as small writes do, so it is moved when a third of it
+// has passed.
 func (c *conn) extendDeadline() {
 	now, timeout := time.Now(), c.server.opts.WriteTimeout
-	if c.writer.until.Sub(now) > timeout/3*2 {
+	if c.closing.Load() || c.writer.until.Sub(now) > timeout/3*2 {
 		return
 	}
 	c.writer.until = now.Add(timeout)
 	_ = c.nc.SetWriteDeadline(c.writer.until) //nolint:errcheck // a broken socket shows when it is written to
+	if c.closing.Load() {                     // since we looked
+		c.boundClose()
+	}
+}
+
+// boundClose gives the peer CloseTimeout to read what is queued and to answer
+// our close.
+func (c *conn) boundClose() {
+	_ = c.nc.SetDeadline(time.Now().Add(c.server.opts.CloseTimeout)) //nolint:errcheck // a broken socket shows when it is used
 }

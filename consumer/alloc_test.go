@@ -1,0 +1,62 @@
+package consumer_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+)
+
+// skipUnderRace leaves out what counts allocations: the race detector makes its
+// own.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+}
+
+func TestAllocOfAnEcho(t *testing.T) {
+	skipUnderRace(t)
+	s := benchSession(t, benchApp(memory.New()))
+	m := protocol.Message{Data: make([]byte, 64)}
+	if n := testing.AllocsPerRun(1000, func() { s.Receive(m) }); n != 0 {
+		t.Errorf("a message through session, consumer and Conn, and back, allocates %v times, want 0", n)
+	}
+}
+
+func TestAllocOfABroadcastDoesNotGrowWithTheGroup(t *testing.T) {
+	skipUnderRace(t)
+	cost := func(members int) float64 {
+		l := memory.New()
+		app := benchApp(l)
+		for range members {
+			benchSession(t, app)
+		}
+		m := protocol.Message{Data: make([]byte, 128)}
+		return testing.AllocsPerRun(200, func() {
+			if err := l.Broadcast(context.Background(), "a", m); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if one, many := cost(1), cost(1000); one != many {
+		t.Errorf("a broadcast allocates %v times for 1 member and %v times for 1000, want the same", one, many)
+	}
+}
+
+func TestAllocOfContextsWithoutValues(t *testing.T) {
+	skipUnderRace(t)
+	var same bool
+	s := benchSession(t, (&stub{receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+		same = ctx == c.Context() && ctx == c.Conn.Context()
+		return nil
+	}}).app())
+	m := protocol.Text("x")
+	if n := testing.AllocsPerRun(100, func() { s.Receive(m) }); n != 0 || !same {
+		t.Errorf("a callback's ctx costs %v allocations, and is the connection's own: %v", n, same)
+	}
+}

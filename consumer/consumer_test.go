@@ -1,0 +1,220 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+var errSecret = errors.New("the password is swordfish")
+
+func TestNewMakesAConsumerForEachConnection(t *testing.T) {
+	t.Parallel()
+	app := consumer.New(func(s *consumer.Scope) *stub {
+		path, heard := s.Path, 0
+		return &stub{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+			heard++
+			return c.SendText(ctx, fmt.Sprint(path, m.Text(), heard))
+		}}
+	})
+	ann := consumertest.Connect(t, app, "/a/", nil)
+	bob := consumertest.Connect(t, app, "/b/", nil)
+	ann.SendText("x")
+	ann.SendText("y")
+	bob.SendText("z")
+	ann.WantText("/a/x1")
+	ann.WantText("/a/y2")
+	bob.WantText("/b/z1")
+}
+
+func TestBaseAcceptsEverybodyAndIgnoresEverything(t *testing.T) {
+	t.Parallel()
+	app := consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} })
+	ann := consumertest.Connect(t, app, "/", nil)
+	ann.SendText("hello")
+	ann.SendBinary([]byte{1})
+	ann.Close(protocol.CloseNormal, "")
+	ann.WantOver()
+	if got, want := ann.Stats(), (protocol.Stats{Accepted: 1}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}
+
+func TestReceiveCallsTheFunctionForEachMessage(t *testing.T) {
+	t.Parallel()
+	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
+	ann := consumertest.Connect(t, echo, "/", nil)
+	ann.SendText("hello")
+	ann.SendBinary([]byte{0, 1})
+	ann.SendText("")
+	ann.WantText("hello")
+	if m := ann.Message(); m.Kind != protocol.KindBinary || !slices.Equal(m.Data, []byte{0, 1}) {
+		t.Errorf("got %v %q, want the binary message back", m.Kind, m.Data)
+	}
+	ann.WantText("")
+}
+
+// TestDisconnectRunsOnceWhateverEndsTheConnection also tells what the peer sees
+// of each end.
+func TestDisconnectRunsOnceWhateverEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at    testkit.Line
+		name  string
+		ends  func(c *consumer.Conn) error // in Receive
+		peer  func(ann *consumertest.Client)
+		want  protocol.CloseStatus
+		cause string // in what Disconnect is told
+		log   string
+	}{
+		{at: testkit.Here(), name: "the peer closes", want: protocol.CloseStatus{Code: 4005, Reason: "bye", Remote: true},
+			peer: func(ann *consumertest.Client) { ann.Close(4005, "bye") }},
+		{at: testkit.Here(), name: "the network breaks", want: protocol.CloseStatus{Code: protocol.CloseAbnormal},
+			peer: (*consumertest.Client).Vanish},
+		{at: testkit.Here(), name: "the consumer closes", want: protocol.CloseStatus{Code: 4001, Reason: "enough"},
+			ends: func(c *consumer.Conn) error { c.Close(4001, "enough"); return nil }},
+		{at: testkit.Here(), name: "Receive returns a close", want: protocol.CloseStatus{Code: 4002, Reason: "why"},
+			ends: func(*consumer.Conn) error { return protocol.Close(4002, "why") }},
+		{at: testkit.Here(), name: "Receive returns an error", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
+			ends: func(*consumer.Conn) error { return fmt.Errorf("query: %w", errSecret) }, cause: "swordfish", log: "swordfish"},
+		{at: testkit.Here(), name: "Receive panics", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
+			ends: func(*consumer.Conn) error { panic(errSecret) }, cause: "swordfish", log: "consumer_test.go"},
+		{at: testkit.Here(), name: "Receive ends its goroutine", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
+			ends: func(*consumer.Conn) error { runtime.Goexit(); return nil }, cause: "Goexit", log: "Goexit"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan consumer.CloseStatus, 2)
+			app := (&stub{
+				receive:    func(_ context.Context, c *consumer.Conn, _ consumer.Message) error { return row.ends(c) },
+				disconnect: func(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) { ended <- s },
+			}).app()
+			out := &logged{TB: t}
+			ann := consumertest.Connect(out, app, "/", nil)
+			if row.peer != nil {
+				row.peer(ann)
+			} else {
+				ann.SendText("now")
+				sameClose(t, row.at, ann.WantClose(row.want.Code), row.want, "")
+			}
+			ann.WantOver()
+			sameClose(t, row.at, await(t, ended, "Disconnect"), row.want, row.cause)
+			if len(ended) > 0 {
+				t.Errorf("%s: Disconnect was called again", row.at)
+			}
+			out.wantLog(row.at, row.log)
+		})
+	}
+}
+
+// sameClose compares got with want, and looks for the cause in got.Err. An empty
+// cause is not looked for.
+func sameClose(t *testing.T, at testkit.Line, got, want protocol.CloseStatus, cause string) {
+	t.Helper()
+	if text := fmt.Sprint(got.Err); !strings.Contains(text, cause) || (cause == "swordfish") && !errors.Is(got.Err, errSecret) {
+		t.Errorf("%s: the cause is %v, want %q", at, got.Err, cause)
+	}
+	if got.Err = nil; got != want {
+		t.Errorf("%s: closed with %+v, want %+v", at, got, want)
+	}
+}
+
+func TestConnectDecidesTheAnswer(t *testing.T) {
+	t.Parallel()
+	refuses := func(err error) protocol.Application {
+		return (&stub{
+			connect:    func(context.Context, *consumer.Conn) error { return err },
+			disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { t.Errorf("Disconnect after %v", err) },
+		}).app()
+	}
+	panics := (&stub{connect: func(context.Context, *consumer.Conn) error { panic(errSecret) }}).app()
+	noFactory := consumer.New(func(*consumer.Scope) *stub { panic(errSecret) })
+	const internal = "Internal Server Error"
+	rows := []struct {
+		at     testkit.Line
+		name   string
+		app    protocol.Application
+		status int
+		body   string
+		log    string
+	}{
+		{testkit.Here(), "Reject", refuses(protocol.Reject(402, "pay first")), 402, "pay first", ""},
+		{testkit.Here(), "Reject, wrapped", refuses(fmt.Errorf("x: %w", protocol.Reject(410, "gone"))), 410, "gone", ""},
+		{testkit.Here(), "Close", refuses(protocol.Close(4003, "not you")), 403, "not you", ""},
+		{testkit.Here(), "no route", refuses(protocol.ErrNoRoute), 404, "Not Found", ""},
+		{testkit.Here(), "deadline", refuses(fmt.Errorf("db: %w", context.DeadlineExceeded)), 503, "Service Unavailable", "db: "},
+		{testkit.Here(), "error", refuses(errSecret), 500, internal, "swordfish"},
+		{testkit.Here(), "panic in Connect", panics, 500, internal, "consumer_test.go"},
+		{testkit.Here(), "panic in the factory", noFactory, 500, internal, "consumer_test.go"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			out := &logged{TB: t}
+			got := consumertest.Refused(out, row.app, "/", nil)
+			if got.Status != row.status || got.Body != row.body {
+				t.Errorf("%s: refused with %d %q, want %d %q", row.at, got.Status, got.Body, row.status, row.body)
+			}
+			out.wantLog(row.at, row.log)
+		})
+	}
+}
+
+func TestConstructorsPanicOnWhatCanNeverWork(t *testing.T) {
+	t.Parallel()
+	said := protocol.EventType[map[string]string]{Name: "chat.said"}
+	unnamed := protocol.EventType[map[string]string]{}
+	on := func(*stub, context.Context, *consumer.Conn, map[string]string) error { return nil }
+	on1, on2 := consumer.On(said, on), consumer.On(said, on)
+	rows := []struct {
+		at   testkit.Line
+		name string
+		make func()
+		want string
+	}{
+		{testkit.Here(), "New(nil)", func() { consumer.New[*stub](nil) }, "factory is nil"},
+		{testkit.Here(), "JSON(nil)", func() { consumer.JSON[*adder](nil) }, "factory is nil"},
+		{testkit.Here(), "Func(nil)", func() { consumer.Func(nil) }, "function is nil"},
+		{testkit.Here(), "Receive(nil)", func() { consumer.Receive(nil) }, "function is nil"},
+		{testkit.Here(), "On without a name", func() { consumer.On(unnamed, on) }, "has no name"},
+		{testkit.Here(), "On twice", func() { (&stub{}).app(on1, on2) }, `"chat.said" has two handlers`},
+		{testkit.Here(), "Groups with a space", func() { consumer.Groups[*stub]("news", "two words") }, `"two words"`},
+		{testkit.Here(), "Groups with an empty name", func() { consumer.Groups[*stub]("") }, "1 to 99 bytes"},
+	}
+	for _, row := range rows {
+		if got := fmt.Sprint(panicOf(row.make)); !strings.Contains(got, row.want) || !strings.HasPrefix(got, "wye: ") {
+			t.Errorf("%s: %s: panicked with %q, want %q in it", row.at, row.name, got, row.want)
+		}
+	}
+}
+
+func TestDecision2_AConsumerIsAStructThatEmbedsBase(t *testing.T) {
+	t.Parallel()
+	// Base is all of the interface, so that a struct which embeds it needs
+	// only the methods that it is about.
+	var _ consumer.Consumer = consumer.Base{}
+	type quiet struct{ consumer.Base }
+	app := consumer.New(func(*consumer.Scope) quiet { return quiet{} })
+	consumertest.Connect(t, app, "/", nil)
+
+	// The handler behind it is the engine's, and has all four of its methods.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := app.Open(protocol.NewScope("websocket", r))
+	if err != nil || h == nil {
+		t.Fatalf("Open returned %v, %v; want a handler", h, err)
+	}
+}

@@ -1,0 +1,150 @@
+package consumertest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+)
+
+// hoarder keeps what it was only lent.
+type hoarder struct {
+	consumer.Base
+	lent [][]byte
+	free chan struct{}
+}
+
+func (h *hoarder) Receive(_ context.Context, _ *consumer.Conn, m consumer.Message) error {
+	if m.Text() != "hello" {
+		return errors.New("overwritten too early")
+	}
+	h.lent = append(h.lent, m.Data)
+	return nil
+}
+
+func (h *hoarder) busy(context.Context, *consumer.Conn, struct{}) error {
+	<-h.free
+	return nil
+}
+
+func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, l := &hoarder{free: make(chan struct{})}, memory.New()
+		occupy := protocol.EventType[struct{}]{Name: "occupy"}
+		app := layers.Use(l)(consumer.New(func(*consumer.Scope) *hoarder { return h },
+			consumer.On(occupy, (*hoarder).busy), consumer.Groups[*hoarder]("all")))
+		c := consumertest.Connect(t, app, "/", nil)
+		mine := []byte("hello")
+
+		c.Send(protocol.Message{Data: mine}) // is handled on the spot
+		synctest.Wait()
+		if err := l.GroupSend(t.Context(), "all", occupy.New(struct{}{})); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		c.Send(protocol.Message{Data: mine}) // waits for the consumer
+		c.Send(protocol.Message{Data: mine})
+		synctest.Wait()
+		if len(h.lent) != 1 {
+			t.Fatalf("%d messages were handled, want 1 while the consumer is busy", len(h.lent))
+		}
+		close(h.free)
+		synctest.Wait()
+
+		if len(h.lent) != 3 {
+			t.Fatalf("%d messages were handled, want 3", len(h.lent))
+		}
+		for i, b := range h.lent {
+			if !bytes.Equal(b, []byte{0xDB, 0xDB, 0xDB, 0xDB, 0xDB}) {
+				t.Errorf("message %d that was kept is %q, want it overwritten", i+1, b)
+			}
+		}
+		if string(mine) != "hello" {
+			t.Errorf("what the test has sent is %q now", mine)
+		}
+	})
+}
+
+// flood sends three messages of eight bytes, and keeps the errors.
+func flood(errs chan<- error) protocol.Application {
+	return consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+		for _, s := range []string{"11111111", "22222222", "33333333"} {
+			errs <- c.SendText(ctx, s)
+		}
+		return nil
+	})
+}
+
+func TestAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at       testkit.Line
+		name     string
+		overflow protocol.Overflow
+		errs     [3]error
+		read     func(c *consumertest.Client)
+		stats    protocol.Stats
+	}{
+		{testkit.Here(), "close", protocol.OverflowClose, [3]error{nil, nil, protocol.ErrSlow},
+			func(c *consumertest.Client) {
+				c.WantText("11111111")
+				c.WantText("22222222")
+				c.WantClose(protocol.CloseTryAgainLater)
+				c.WantOver()
+			}, protocol.Stats{Accepted: 1, MessagesDropped: 1, SlowClosed: 1}},
+		{testkit.Here(), "drop", protocol.OverflowDropNewest, [3]error{nil, nil, protocol.ErrDropped},
+			func(c *consumertest.Client) {
+				c.WantText("11111111")
+				c.WantText("22222222")
+				c.WantNothing()
+			}, protocol.Stats{Accepted: 1, Open: 1, MessagesDropped: 1}},
+		{testkit.Here(), "block", protocol.OverflowBlock, [3]error{},
+			func(c *consumertest.Client) {
+				c.WantText("11111111")
+				c.WantText("22222222")
+				c.WantText("33333333")
+				c.WantNothing()
+			}, protocol.Stats{Accepted: 1, Open: 1}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				errs := make(chan error, 3)
+				c := consumertest.Connect(t, flood(errs), "/", &consumertest.Options{
+					Limits: protocol.Limits{QueueBytes: 20, Overflow: row.overflow},
+				})
+				c.SendText("go")
+				synctest.Wait()
+				if waits := len(errs) < 3; waits != (row.overflow == protocol.OverflowBlock) {
+					t.Errorf("%s: %d of 3 sends have returned", row.at, len(errs))
+				}
+				row.read(c)
+				for i, want := range row.errs {
+					if got := <-errs; !errors.Is(got, want) {
+						t.Errorf("%s: send %d returned %v, want %v", row.at, i+1, got, want)
+					}
+				}
+				if got := c.Stats(); got != row.stats {
+					t.Errorf("%s: counted %+v, want %+v", row.at, got, row.stats)
+				}
+			})
+		})
+	}
+}
+
+func TestOneMessageAlwaysFits(t *testing.T) {
+	t.Parallel()
+	c := consumertest.Connect(t, consumer.Receive(obey), "/", &consumertest.Options{Limits: protocol.Limits{QueueBytes: 1}})
+	c.SendText("text: much more than one byte")
+	c.WantText("much more than one byte")
+}

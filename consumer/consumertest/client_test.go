@@ -1,0 +1,201 @@
+package consumertest_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// witness hands to the test what its Connect and Disconnect see.
+type witness struct {
+	consumer.Base
+	connect func(ctx context.Context, c *consumer.Conn) error
+	ended   chan consumer.CloseStatus
+}
+
+func (w *witness) Connect(ctx context.Context, c *consumer.Conn) error {
+	if w.connect == nil {
+		return nil
+	}
+	return w.connect(ctx, c)
+}
+
+func (w *witness) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	return obey(ctx, c, m)
+}
+
+func (w *witness) Disconnect(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) {
+	w.ended <- s
+}
+
+func newWitness() *witness { return &witness{ended: make(chan consumer.CloseStatus, 2)} }
+
+func (w *witness) app() protocol.Application {
+	return consumer.New(func(*consumer.Scope) *witness { return w })
+}
+
+type key struct{}
+
+func TestTheHandshakeIsAsTheOptionsSay(t *testing.T) {
+	t.Parallel()
+	var value, testsValue any
+	var chosen protocol.AcceptOptions
+	w := newWitness()
+	w.connect = func(ctx context.Context, c *consumer.Conn) error {
+		value = ctx.Value(key{})
+		return c.Accept(&chosen)
+	}
+	app := consumer.New(func(s *consumer.Scope) *witness {
+		chosen.Subprotocol = s.Subprotocols[1]
+		if s.Path != "/ws/1/" || s.Query().Get("uid") != "7" || s.Type != "websocket" || s.Host != "example.com" {
+			t.Errorf("the scope is %+v", s)
+		}
+		if got := s.Header["Cookie"]; !slices.Equal(got, []string{"a=b"}) {
+			t.Errorf("the cookies are %q", got)
+		}
+		if got := s.Request().Header.Get("Sec-Websocket-Protocol"); got != "v1, v2" {
+			t.Errorf("the subprotocols are %q", got)
+		}
+		return w
+	})
+	header := http.Header{"cookie": {"a=b"}}
+	o := &consumertest.Options{
+		Header:       header,
+		Subprotocols: []string{"v1", "v2"},
+		Context:      context.WithValue(t.Context(), key{}, "mine"),
+	}
+	c := consumertest.Connect(t, app, "/ws/1/?uid=7", o)
+	if value != "mine" || c.Subprotocol() != "v2" {
+		t.Errorf("the context's value is %v and the subprotocol %q, want mine and v2", value, c.Subprotocol())
+	}
+	header.Set("Cookie", "changed")
+
+	w.connect = func(ctx context.Context, _ *consumer.Conn) error { testsValue = ctx.Value(key{}); return nil }
+	plain := consumertest.Connect(t, w.app(), "/", nil)
+	if testsValue != nil || plain.Subprotocol() != "" {
+		t.Errorf("without options the value is %v and the subprotocol %q", testsValue, plain.Subprotocol())
+	}
+}
+
+func TestHowAClientEnds(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at   testkit.Line
+		name string
+		end  func(c *consumertest.Client)
+		want protocol.CloseStatus
+	}{
+		{testkit.Here(), "Close", func(c *consumertest.Client) { c.Close(4000, "bye") }, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true}},
+		{testkit.Here(), "Close twice", func(c *consumertest.Client) { c.Close(4000, ""); c.Close(4001, "") }, protocol.CloseStatus{Code: 4000, Remote: true}},
+		{testkit.Here(), "Vanish", (*consumertest.Client).Vanish, protocol.CloseStatus{Code: protocol.CloseAbnormal}},
+		{testkit.Here(), "with the test", func(*consumertest.Client) {}, protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWitness()
+			failures, _ := within(t, func(tb *fake) {
+				c := consumertest.Connect(tb, w.app(), "/", nil)
+				c.SendText("text: heard before the end")
+				row.end(c)
+				c.WantText("heard before the end")
+			})
+			if got := <-w.ended; got != row.want || failures != "" {
+				t.Errorf("%s: ended with %+v, want %+v (%s)", row.at, got, row.want, failures)
+			}
+		})
+	}
+}
+
+func TestSendingDoesNotWaitForABlockedCallback(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+			<-free
+			return c.Send(ctx, m)
+		})
+		c := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: protocol.Limits{ReadAhead: 200}})
+		b := []byte("1")
+		c.Send(protocol.Message{Data: b})
+		b[0] = 'X' // the caller's again
+		for _, s := range []string{"2", "3", "4", "5", "6", "7", "8"} {
+			c.SendText(s)
+		}
+		c.SendBinary([]byte("9"))
+		c.WantNothing()
+		close(free)
+		for _, want := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
+			c.WantText(want)
+		}
+		if m := c.Message(); m.Kind != protocol.KindBinary || m.Text() != "9" {
+			t.Errorf("got the %v message %q", m.Kind, m.Data)
+		}
+		if got := c.Stats(); got.Failures != 0 || got.MessagesUnread != 0 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
+// TestTheEndReachesABlockedCallback is what a real transport does: it goes on
+// reading while a callback is busy, and the callback's ctx ends with the
+// connection.
+func TestTheEndReachesABlockedCallback(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *consumertest.Client){
+		"Close":  func(c *consumertest.Client) { c.Close(protocol.CloseNormal, "") },
+		"Vanish": (*consumertest.Client).Vanish,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWitness()
+				failures, _ := within(t, func(tb *fake) {
+					c := consumertest.Connect(tb, w.app(), "/", nil)
+					c.SendText("block")
+					c.SendText("text: behind it")
+					end(c)
+					c.WantOver()
+				})
+				if failures != "" {
+					t.Error(failures)
+				}
+			})
+		})
+	}
+}
+
+func TestLogsAreTheTests(t *testing.T) {
+	t.Parallel()
+	failures, log := within(t, func(tb *fake) {
+		c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
+		c.SendText("fail: fail")
+		c.WantClose(protocol.CloseInternalError)
+		c.WantOver()
+		if got := c.Stats(); got.Failures != 1 || got.Accepted != 1 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+	if failures != "" || !strings.Contains(log, "told to fail") {
+		t.Errorf("failed with %q, and logged %q; want the consumer's error in it", failures, log)
+	}
+}
+
+func TestABubblesTimeIsFake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+		<-time.After(24 * time.Hour) // silence is no reason to end
+		c.SendText("text: good morning")
+		c.WantText("good morning")
+	})
+}

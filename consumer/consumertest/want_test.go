@@ -1,0 +1,150 @@
+package consumertest_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestHowTheMethodsFail has each method fail, and looks at what it says.
+func TestHowTheMethodsFail(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at   testkit.Line
+		name string
+		say  string // to the consumer
+		want func(c *consumertest.Client)
+		err  string
+	}{
+		{testkit.Here(), "Message, closed", "close: why", func(c *consumertest.Client) { c.Message() }, `the server closed with 4001 "why" (<nil>) instead of sending a message`},
+		{testkit.Here(), "Message, failed", "fail: fail", func(c *consumertest.Client) { c.Message() }, `the server closed with 1011 internal error "" (told to fail) instead`},
+		{testkit.Here(), "Message, nothing", "", func(c *consumertest.Client) { c.Message() }, `nothing came within 5s; is a callback blocked, or the client in no group?`},
+		{testkit.Here(), "WantText, another", "text: hello", func(c *consumertest.Client) { c.WantText("hallo") }, `got the text message "hello", want the text "hallo"`},
+		{testkit.Here(), "WantText, binary", "binary: hello", func(c *consumertest.Client) { c.WantText("hello") }, `got the binary message "hello", want the text "hello"`},
+		{testkit.Here(), "WantText, closed", "close: why", func(c *consumertest.Client) { c.WantText("hello") }, `closed with 4001 "why"`},
+		{testkit.Here(), "WantText, nothing", "", func(c *consumertest.Client) { c.WantText("hello") }, `nothing came within 5s`},
+		{testkit.Here(), "WantJSON, another", `text: {"a": 1}`, func(c *consumertest.Client) { c.WantJSON(map[string]int{"a": 2}) }, `got {"a": 1}, want {"a":2}`},
+		{testkit.Here(), "WantJSON, no JSON", `text: {`, func(c *consumertest.Client) { c.WantJSON(1) }, `got the text message "{", want JSON in text`},
+		{testkit.Here(), "WantJSON, binary", `binary: 1`, func(c *consumertest.Client) { c.WantJSON(1) }, `got the binary message "1", want JSON in text`},
+		{testkit.Here(), "WantJSON, no value", `text: 1`, func(c *consumertest.Client) { c.WantJSON(make(chan int)) }, `WantJSON: json: unsupported type: chan int`},
+		{testkit.Here(), "WantJSON, closed", "close: why", func(c *consumertest.Client) { c.WantJSON(1) }, `closed with 4001 "why"`},
+		{testkit.Here(), "SendJSON, no value", "", func(c *consumertest.Client) { c.SendJSON(make(chan int)) }, `SendJSON: json: unsupported type: chan int`},
+		{testkit.Here(), "WantClose, a message", "text: hello", func(c *consumertest.Client) { c.WantClose(1000) }, `got the text message "hello", want a close with 1000 normal closure`},
+		{testkit.Here(), "WantClose, another", "close: why", func(c *consumertest.Client) { c.WantClose(1000) }, `closed with 4001 "why" (<nil>), want 1000 normal closure`},
+		{testkit.Here(), "WantClose, nothing", "", func(c *consumertest.Client) { c.WantClose(1000) }, `nothing came within 5s`},
+		{testkit.Here(), "WantNothing, a message", "text: hello", (*consumertest.Client).WantNothing, `got the text message "hello", want nothing`},
+		{testkit.Here(), "WantNothing, closed", "close: why", (*consumertest.Client).WantNothing, `the server closed with 4001 "why" (<nil>), want nothing`},
+		{testkit.Here(), "WantOver, open", "", (*consumertest.Client).WantOver, `the connection is not over after 5s; is a callback blocked?`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reached := false
+				failures, _ := within(t, func(tb *fake) {
+					c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
+					c.SendText(row.say)
+					row.want(c)
+					reached = true
+				})
+				if !strings.HasPrefix(failures, "consumertest: ") || !strings.Contains(failures, row.err) || strings.Contains(failures, "\n") {
+					t.Errorf("%s: failed with %q, want %q", row.at, failures, row.err)
+				}
+				if reached {
+					t.Errorf("%s: the test went on", row.at)
+				}
+			})
+		})
+	}
+}
+
+func TestConnectAndRefusedFail(t *testing.T) {
+	t.Parallel()
+	no := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.Reject(402, "pay first") })
+	failures, _ := within(t, func(tb *fake) { consumertest.Connect(tb, no, "/ws/1/", nil) })
+	if want := "consumertest: connecting to /ws/1/: wye: connection refused with 402: pay first"; failures != want {
+		t.Errorf("Connect failed with %q, want %q", failures, want)
+	}
+	failures, _ = within(t, func(tb *fake) { consumertest.Refused(tb, consumer.Receive(obey), "/ws/1/", nil) })
+	if want := "consumertest: connecting to /ws/1/: accepted, want it refused"; failures != want {
+		t.Errorf("Refused failed with %q, want %q", failures, want)
+	}
+}
+
+func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
+	t.Parallel()
+	failures, _ := within(t, func(tb *fake) {
+		consumertest.Connect(tb, consumer.Receive(obey), "/", nil).WantNothing()
+	})
+	if want := "consumertest: WantNothing works only inside synctest.Test"; !strings.HasPrefix(failures, want) {
+		t.Errorf("failed with %q, want %q", failures, want)
+	}
+}
+
+func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
+	t.Parallel()
+	c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+	c.SendText("text: hello")
+	c.WantText("hello")
+	c.SendText(`text: {"b": [1, 2], "a": null}`)
+	c.WantJSON(map[string]any{"a": nil, "b": []int{1, 2}})
+	c.SendText("close: why")
+	if got := c.WantClose(4001); got != (protocol.CloseStatus{Code: 4001, Reason: "why"}) {
+		t.Errorf("WantClose returned %+v", got)
+	}
+	c.WantClose(4001) // a close stays
+	c.WantOver()
+}
+
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+			<-time.After(time.Hour)
+			return c.SendText(ctx, "at last")
+		})
+		c := consumertest.Connect(t, slow, "/", &consumertest.Options{Patience: 2 * time.Hour})
+		c.SendText("?")
+		c.WantText("at last")
+		failures, _ := within(t, func(tb *fake) {
+			c := consumertest.Connect(tb, slow, "/", &consumertest.Options{Patience: time.Second})
+			c.SendText("?")
+			c.Message()
+		}, func() { <-time.After(time.Hour) })
+		if !strings.Contains(failures, "nothing came within 1s") {
+			t.Errorf("failed with %q, want the patience in it", failures)
+		}
+	})
+}
+
+func TestCleanupReportsAStuckDisconnect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		start := time.Now()
+		failures, _ := within(t, func(tb *fake) {
+			consumertest.Connect(tb, consumer.New(func(*consumer.Scope) *stuck { return &stuck{free: free} }), "/", nil)
+		})
+		if want := "consumertest: a callback or Disconnect still runs 20s after the end of the connection"; failures != want {
+			t.Errorf("failed with %q, want %q", failures, want)
+		}
+		if took := time.Since(start); took != 20*time.Second {
+			t.Errorf("reported after %v", took)
+		}
+		close(free)
+	})
+}
+
+type stuck struct {
+	consumer.Base
+	free chan struct{}
+}
+
+func (s *stuck) Disconnect(context.Context, *consumer.Conn, consumer.CloseStatus) { <-s.free }

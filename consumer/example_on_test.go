@@ -1,0 +1,56 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Line is what somebody says.
+type Line struct {
+	From string `json:"from"`
+	Text string `json:"text"`
+}
+
+// Said goes to everybody in the lobby.
+var Said = protocol.EventType[Line]{Name: "chat.message"} //nolint:gochecknoglobals // declared once, for senders and handlers
+
+// Person is somebody in the lobby.
+type Person struct {
+	consumer.Base
+	name string
+}
+
+// NewPerson makes a Person for each connection.
+func NewPerson(s *consumer.Scope) *Person { return &Person{name: s.Query().Get("name")} }
+
+// Receive tells everybody who has said what.
+func (p *Person) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	return c.GroupSend(ctx, "lobby", Said.New(Line{From: p.name, Text: m.Text()}))
+}
+
+func (p *Person) said(ctx context.Context, c *consumer.Conn, l Line) error {
+	if l.From == p.name {
+		l.From = "you"
+	}
+	return c.SendJSON(ctx, l)
+}
+
+// An event goes to the consumers, each of which makes of it what it likes.
+func ExampleOn() {
+	app := consumer.New(NewPerson,
+		consumer.Groups[*Person]("lobby"),
+		consumer.On(Said, (*Person).said),
+	)
+
+	ann, bob := connect(app, "/?name=Ann"), connect(app, "/?name=Bob")
+	defer hangUp(ann, bob)
+	ann.SendText("hello")
+	fmt.Println(ann.Message().Text())
+	fmt.Println(bob.Message().Text())
+	// Output:
+	// {"from":"you","text":"hello"}
+	// {"from":"Ann","text":"hello"}
+}

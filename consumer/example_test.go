@@ -1,0 +1,58 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+)
+
+// An echo: http.Handle("/echo", websocket.Handler(echo)) serves it.
+func ExampleReceive() {
+	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		return c.Send(ctx, m)
+	})
+
+	ann := connect(echo, "/echo")
+	defer hangUp(ann)
+	ann.SendText("hello")
+	fmt.Println(ann.Message().Text())
+	// Output: hello
+}
+
+// A game, as one function for each player. It closes the connection by
+// returning.
+func ExampleFunc() {
+	game := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		if err := s.SendText(ctx, "Guess a number."); err != nil {
+			return err
+		}
+		for m, err := range s.Messages(ctx) {
+			if err != nil {
+				return err
+			}
+			if m.Text() == "7" {
+				return s.SendText(ctx, "Yes!")
+			}
+			if err := s.SendText(ctx, "No."); err != nil {
+				return err
+			}
+		}
+		return nil // the player has gone
+	})
+
+	ann := connect(game, "/game")
+	defer hangUp(ann)
+	ann.SendText("3")
+	ann.SendText("7")
+	for range 3 {
+		fmt.Println(ann.Message().Text())
+	}
+	fmt.Println(ann.WantClose(protocol.CloseNormal).Code)
+	// Output:
+	// Guess a number.
+	// No.
+	// Yes!
+	// 1000 normal closure
+}

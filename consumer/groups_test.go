@@ -1,0 +1,300 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"weak"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+)
+
+// room is a consumer that is in a group of its own choice, and says there what
+// it is told.
+func room() protocol.Application {
+	return consumer.New(func(s *consumer.Scope) *stub {
+		name := strings.Trim(s.Path, "/")
+		return &stub{
+			connect: func(ctx context.Context, c *consumer.Conn) error { return c.Join(ctx, name) },
+			receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+				return c.Broadcast(ctx, name, m)
+			},
+			disconnect: func(ctx context.Context, c *consumer.Conn, _ consumer.CloseStatus) {
+				_ = c.Broadcast(ctx, name, protocol.Text("bye"))
+			},
+		}
+	})
+}
+
+func TestThreePersonChat(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, _ := onLayer(room())
+		ann := consumertest.Connect(t, app, "/123/", nil)
+		bob := consumertest.Connect(t, app, "/123/", nil)
+		eve := consumertest.Connect(t, app, "/456/", nil)
+		ann.SendText("hello")
+		ann.WantText("hello")
+		bob.WantText("hello")
+		eve.WantNothing()
+		bob.SendText("hi")
+		ann.WantText("hi")
+		bob.WantText("hi")
+		bob.Close(protocol.CloseNormal, "")
+		bob.WantOver()
+		ann.WantText("bye")
+		eve.WantNothing()
+	})
+}
+
+func TestJoinAndLeave(t *testing.T) {
+	t.Parallel()
+	app, conns := keep()
+	app, l := onLayer(app)
+	ann := consumertest.Connect(t, app, "/", nil)
+	c, ctx := await(t, conns, "the connection"), t.Context()
+	ended, cancel := context.WithCancelCause(ctx)
+	cancel(errSecret)
+
+	rows := []struct {
+		at   testkit.Line
+		name string
+		do   func() error
+		err  string
+		want []string
+	}{
+		{testkit.Here(), "several at once", func() error { return c.Join(ctx, "b", "a", "c") }, "", []string{"b", "a", "c"}},
+		{testkit.Here(), "again", func() error { return c.Join(ctx, "a", "b") }, "", []string{"b", "a", "c"}},
+		{testkit.Here(), "none", func() error { return c.Join(ctx) }, "", []string{"b", "a", "c"}},
+		{testkit.Here(), "leave", func() error { c.Leave("a", "nowhere", "not valid"); return nil }, "", []string{"b", "c"}},
+		{testkit.Here(), "back again", func() error { return c.Join(ctx, "a") }, "", []string{"b", "c", "a"}},
+		{testkit.Here(), "up to the invalid one", func() error { return c.Join(ctx, "d", "not valid", "e") }, `"not valid"`, []string{"b", "c", "a", "d"}},
+		{testkit.Here(), "ctx has ended", func() error { return c.Join(ended, "f") }, "swordfish", []string{"b", "c", "a", "d"}},
+		{testkit.Here(), "leave all", func() error { c.Leave(c.Groups()...); return nil }, "", nil},
+	}
+	for _, row := range rows {
+		err := row.do()
+		if row.err == "" && err != nil || row.err != "" && (err == nil || !strings.Contains(err.Error(), row.err)) {
+			t.Errorf("%s: %s: %v, want %q", row.at, row.name, err, row.err)
+		}
+		if got := c.Groups(); !slices.Equal(got, row.want) {
+			t.Errorf("%s: %s: in %q, want %q", row.at, row.name, got, row.want)
+		}
+		// What Groups says is what the layer knows.
+		for _, g := range []string{"a", "b", "c", "d", "e", "f"} {
+			if err := l.Broadcast(ctx, g, protocol.Text(g)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, g := range slices.Sorted(slices.Values(row.want)) {
+			ann.WantText(g)
+		}
+	}
+	if err := l.Broadcast(ctx, "a", protocol.Text("nobody is there")); err != nil {
+		t.Error(err)
+	}
+	if err := c.SendText(ctx, "last"); err != nil {
+		t.Error(err)
+	}
+	ann.WantText("last")
+}
+
+func TestGroupsOption(t *testing.T) {
+	t.Parallel()
+	var inConnect, inReceive []string
+	s := &stub{
+		connect: func(ctx context.Context, c *consumer.Conn) error {
+			inConnect = c.Groups()
+			return c.Join(ctx, "own", "weather")
+		},
+		receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+			inReceive = c.Groups()
+			return c.SendText(ctx, "ok")
+		},
+	}
+	app, l := onLayer(s.app(consumer.Groups[*stub]("news", "weather"), consumer.Groups[*stub]("sport")))
+	ann := consumertest.Connect(t, app, "/", nil)
+	ann.SendText("which?")
+	ann.WantText("ok")
+	if want := []string{"own", "weather", "news", "sport"}; len(inConnect) != 0 || !slices.Equal(inReceive, want) {
+		t.Errorf("in %q while Connect ran and in %q then, want none and %q", inConnect, inReceive, want)
+	}
+	if err := l.Broadcast(t.Context(), "sport", protocol.Text("1:0")); err != nil {
+		t.Fatal(err)
+	}
+	ann.WantText("1:0")
+}
+
+// whenRefused is a transport that cannot accept.
+type whenRefused struct {
+	sink
+	answer *protocol.RejectError
+}
+
+func (*whenRefused) Accept(protocol.AcceptOptions) error   { return errSecret }
+func (w *whenRefused) Reject(answer *protocol.RejectError) { w.answer = answer }
+
+func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at      testkit.Line
+		name    string
+		tr      protocol.Transport
+		err     error
+		options []consumer.Option[*stub]
+	}{
+		{at: testkit.Here(), name: "Connect returns an error", tr: &sink{}, err: errSecret},
+		{at: testkit.Here(), name: "Connect refuses", tr: &sink{}, err: protocol.Reject(401, "")},
+		{at: testkit.Here(), name: "the transport cannot accept", tr: &whenRefused{}},
+		{at: testkit.Here(), name: "the transport cannot accept, Groups", tr: &whenRefused{}, options: []consumer.Option[*stub]{consumer.Groups[*stub]("all")}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var c *consumer.Conn
+			app, _ := onLayer((&stub{connect: func(ctx context.Context, conn *consumer.Conn) error {
+				c = conn
+				conn.Channel()
+				return errors.Join(conn.Join(ctx, "a", "b"), row.err)
+			}}).app(row.options...))
+			p, ok := dial(t, app, row.tr)
+			if ok {
+				t.Fatalf("%s: accepted", row.at)
+			}
+			await(t, p.over, "the end")
+			if got := c.Groups(); len(got) > 0 {
+				t.Errorf("%s: still in %q", row.at, got)
+			}
+			if err := c.Join(t.Context(), "a"); !errors.Is(err, protocol.ErrClosed) {
+				t.Errorf("%s: Join afterwards: %v, want ErrClosed", row.at, err)
+			}
+			if got := p.counters.Stats(); got.Refused != 1 || got.Accepted != 0 || got.Open != 0 {
+				t.Errorf("%s: counted %+v", row.at, got)
+			}
+		})
+	}
+}
+
+// TestTheLayerForgetsConnectionsThatAreOver looks whether what a connection
+// leaves behind can be collected, because a layer does not tell its members.
+func TestTheLayerForgetsConnectionsThatAreOver(t *testing.T) {
+	t.Parallel()
+	l := memory.New()
+	rows := []struct {
+		at   testkit.Line
+		name string
+		stub stub
+		end  func(p *peer)
+	}{
+		{testkit.Here(), "closed", stub{}, func(p *peer) { p.hangUp(protocol.CloseNormal) }},
+		{testkit.Here(), "broken", stub{}, func(p *peer) { p.hangUp(protocol.CloseAbnormal) }},
+		{testkit.Here(), "Disconnect panics",
+			stub{disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { panic("too bad") }},
+			func(p *peer) { p.hangUp(protocol.CloseNormal) }},
+		{testkit.Here(), "Disconnect ends its goroutine",
+			stub{disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { runtime.Goexit() }},
+			func(p *peer) { p.hangUp(protocol.CloseNormal) }},
+	}
+	for _, row := range rows {
+		conn := lived(t, l, row.stub, row.end)
+		for range 3 {
+			runtime.GC()
+		}
+		if conn.Value() != nil {
+			t.Errorf("%s: %s: something still refers to the connection", row.at, row.name)
+		}
+	}
+	runtime.KeepAlive(l)
+}
+
+// lived is a connection that was in groups and had a channel name, and is over.
+func lived(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointer[consumer.Conn] {
+	t.Helper()
+	var conn weak.Pointer[consumer.Conn]
+	s.connect = func(ctx context.Context, c *consumer.Conn) error {
+		conn = weak.Make(c)
+		c.Channel()
+		return c.Join(ctx, "a", "b")
+	}
+	p, ok := dial(t, layers.Use(l)(s.app(consumer.Groups[*stub]("c"))), &sink{})
+	if !ok || conn.Value() == nil {
+		t.Fatal("refused")
+	}
+	if err := l.Broadcast(t.Context(), "a", protocol.Text("x")); err != nil {
+		t.Fatal(err)
+	}
+	end(p)
+	await(t, p.over, "the end")
+	return conn
+}
+
+func TestChannelNamesOneConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, conns := keep()
+		app, l := onLayer(app)
+		ann := consumertest.Connect(t, app, "/", nil)
+		bob := consumertest.Connect(t, app, "/", nil)
+		a, b := await(t, conns, "ann"), await(t, conns, "bob")
+		name := a.Channel()
+		if err := layers.ValidName(name); err != nil || a.Channel() != name || b.Channel() == name {
+			t.Errorf("ann's name is %q, then %q, and bob's %q (%v)", name, a.Channel(), b.Channel(), err)
+		}
+		send := func() {
+			t.Helper()
+			if err := l.Send(t.Context(), name, protocol.SendType.New(protocol.Text("psst"))); err != nil {
+				t.Error(err)
+			}
+		}
+		send()
+		ann.WantText("psst")
+		bob.WantNothing()
+		if got := a.Groups(); len(got) > 0 {
+			t.Errorf("a channel name is no group, but in %q", got)
+		}
+
+		ann.Close(protocol.CloseNormal, "")
+		bob.Close(protocol.CloseNormal, "")
+		ann.WantOver()
+		bob.WantOver()
+		send() // nobody is there, which is no error
+		synctest.Wait()
+		if a.Channel() != name {
+			t.Error("the name has changed after the end")
+		}
+	})
+}
+
+func TestChannelAskedForAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	app, conns := keep()
+	app, l := onLayer(app)
+	ann := consumertest.Connect(t, app, "/", nil)
+	c := await(t, conns, "the connection")
+	ann.Close(protocol.CloseNormal, "")
+	ann.WantOver()
+	name := c.Channel()
+	if err := layers.ValidName(name); err != nil || c.Channel() != name {
+		t.Errorf("the name is %q, then %q (%v)", name, c.Channel(), err)
+	}
+	// It is not bound: somebody else could have it.
+	unbind, err := l.Bind(name, nobody{})
+	if err != nil {
+		t.Fatalf("the name of a connection that is over is bound: %v", err)
+	}
+	unbind()
+}
+
+type nobody struct{}
+
+func (nobody) Deliver(*protocol.Event)  {}
+func (nobody) Offer(*protocol.Prepared) {}

@@ -1,0 +1,165 @@
+package consumer_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// stub is a consumer whose callbacks are the test's functions; those that are
+// missing do what Base does.
+type stub struct {
+	consumer.Base
+	connect    func(ctx context.Context, c *consumer.Conn) error
+	receive    func(ctx context.Context, c *consumer.Conn, m consumer.Message) error
+	disconnect func(ctx context.Context, c *consumer.Conn, s consumer.CloseStatus)
+}
+
+func (s *stub) Connect(ctx context.Context, c *consumer.Conn) error {
+	if s.connect == nil {
+		return s.Base.Connect(ctx, c)
+	}
+	return s.connect(ctx, c)
+}
+
+func (s *stub) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	if s.receive == nil {
+		return s.Base.Receive(ctx, c, m)
+	}
+	return s.receive(ctx, c, m)
+}
+
+func (s *stub) Disconnect(ctx context.Context, c *consumer.Conn, st consumer.CloseStatus) {
+	if s.disconnect == nil {
+		s.Base.Disconnect(ctx, c, st)
+		return
+	}
+	s.disconnect(ctx, c, st)
+}
+
+// app is an application whose only consumer is s.
+func (s *stub) app(opts ...consumer.Option[*stub]) protocol.Application {
+	return consumer.New(func(*consumer.Scope) *stub { return s }, opts...)
+}
+
+// onLayer puts app on a layer of its own.
+func onLayer(app protocol.Application) (protocol.Application, *layers.Layer) {
+	l := memory.New()
+	return layers.Use(l)(app), l
+}
+
+// await returns what comes out of ch.
+func await[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	late := time.NewTimer(time.Minute)
+	defer late.Stop()
+	select {
+	case v := <-ch:
+		return v
+	case <-late.C:
+		t.Fatalf("%s: nothing within a minute", what)
+		panic("not reached")
+	}
+}
+
+// panicOf returns what f panics with, nil if it does not.
+func panicOf(f func()) (v any) {
+	defer func() { v = recover() }()
+	f()
+	return nil
+}
+
+// logged is a test whose connections log into a buffer.
+type logged struct {
+	testing.TB
+	mu struct {
+		sync.Mutex
+		text bytes.Buffer
+	}
+}
+
+func (l *logged) Output() io.Writer { return l }
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.text.Write(b)
+}
+
+// text is all that has been logged.
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.text.String()
+}
+
+// wantLog fails unless want is in what has been logged, or nothing has been if
+// want is empty.
+func (l *logged) wantLog(at testkit.Line, want string) {
+	l.Helper()
+	if got := l.text(); !strings.Contains(got, want) || want == "" && got != "" {
+		l.Errorf("%s: logged %q, want %q in it", at, got, want)
+	}
+}
+
+// peer is the other side of a session that the test drives itself: unlike a
+// client of consumertest it goes on talking while a callback is busy.
+type peer struct {
+	*logged
+	session  *protocol.Session
+	counters protocol.Counters
+	over     chan struct{}
+}
+
+// dial opens app on a transport. accepted is Session.Open's answer.
+func dial(t *testing.T, app protocol.Application, tr protocol.Transport) (p *peer, accepted bool) {
+	t.Helper()
+	p = &peer{logged: &logged{TB: t}, over: make(chan struct{})}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	p.session = protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), tr, &protocol.SessionOptions{
+		Logger:   slog.New(slog.NewTextHandler(p, nil)),
+		Counters: &p.counters,
+	})
+	p.session.Conn().Defer(func() { close(p.over) })
+	return p, p.session.Open()
+}
+
+// connected is dial in a bubble for an app that accepts.
+func connected(t *testing.T, app protocol.Application) *peer {
+	t.Helper()
+	p, ok := dial(t, app, &sink{})
+	if !ok {
+		t.Fatal("refused")
+	}
+	t.Cleanup(func() { p.hangUp(protocol.CloseGoingAway) })
+	return p
+}
+
+// say sends, and returns when everything in the bubble waits for something.
+func (p *peer) say(texts ...string) {
+	for _, s := range texts {
+		go p.session.Receive(protocol.Text(s))
+		synctest.Wait()
+	}
+}
+
+// hangUp closes from the peer's side.
+func (p *peer) hangUp(code protocol.CloseCode) {
+	p.session.Ended(protocol.CloseStatus{Code: code, Remote: code != protocol.CloseAbnormal})
+}

@@ -1,0 +1,164 @@
+package protocol_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// sink is a transport that takes everything, so that what is counted is the
+// session's. It is a loop as well: work waits in one place until the test runs
+// it.
+type sink struct {
+	sent int
+	work func()
+}
+
+func (s *sink) Accept(protocol.AcceptOptions) error { return nil }
+func (s *sink) Reject(*protocol.RejectError)        {}
+func (s *sink) Close(protocol.CloseStatus)          {}
+func (s *sink) Schedule(run func())                 { s.work = run }
+func (s *sink) Send(m protocol.Message) error       { s.sent += len(m.Data); return nil }
+func (s *sink) SendPrepared(p *protocol.Prepared) error {
+	s.sent += p.Len()
+	return nil
+}
+
+func (s *sink) loop() {
+	for s.work != nil {
+		run := s.work
+		s.work = nil
+		run()
+	}
+}
+
+// wantAllocs counts the allocations of f. Such tests do not run beside others,
+// whose allocations would be counted as well.
+func wantAllocs(t *testing.T, want float64, f func()) {
+	t.Helper()
+	if testkit.Race {
+		t.Skip("the race detector allocates too")
+	}
+	if got := testing.AllocsPerRun(200, f); got != want {
+		t.Errorf("%v allocations, want %v", got, want)
+	}
+}
+
+// allocSession is an open connection to a sink.
+func allocSession(t *testing.T, h *calls, limits protocol.Limits) (*protocol.Session, *sink) {
+	t.Helper()
+	tr := &sink{}
+	s := protocol.NewSession(context.Background(), h.app(), protocol.NewScope("websocket", request()), tr, &protocol.SessionOptions{Limits: limits})
+	if !s.Open() {
+		t.Fatal("refused")
+	}
+	t.Cleanup(func() {
+		s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+		tr.loop()
+	})
+	return s, tr
+}
+
+func TestAllocReceive(t *testing.T) {
+	heard := 0
+	s, _ := allocSession(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		heard += len(m.Data)
+		return nil
+	}}, protocol.Limits{})
+	m := protocol.Message{Data: make([]byte, 64)}
+	wantAllocs(t, 0, func() {
+		if !s.Receive(m) {
+			t.Error("told to stop reading")
+		}
+	})
+	if heard == 0 {
+		t.Error("nothing was heard")
+	}
+}
+
+func TestAllocSend(t *testing.T) {
+	shared := protocol.Prepare(text("shared"))
+	for _, policy := range []protocol.Overflow{protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock} {
+		s, tr := allocSession(t, &calls{}, protocol.Limits{Overflow: policy})
+		c, ctx, m := s.Conn(), t.Context(), protocol.Message{Data: make([]byte, 64)}
+		for _, send := range []func() error{
+			func() error { return c.Send(ctx, m) },
+			func() error { return c.SendPrepared(ctx, shared) },
+			func() error { return c.Offer(shared) },
+		} {
+			before := tr.sent
+			wantAllocs(t, 0, func() {
+				if err := send(); err != nil {
+					t.Error(err)
+				}
+			})
+			if tr.sent == before {
+				t.Error("nothing was sent")
+			}
+		}
+	}
+}
+
+// TestAllocEcho is the whole way of a message in and its answer out.
+func TestAllocEcho(t *testing.T) {
+	s, tr := allocSession(t, &calls{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		return c.Send(ctx, m)
+	}}, protocol.Limits{})
+	m := protocol.Message{Data: make([]byte, 64)}
+	wantAllocs(t, 0, func() { s.Receive(m) })
+	if tr.sent == 0 {
+		t.Error("nothing was sent")
+	}
+}
+
+func TestAllocPost(t *testing.T) {
+	heard := 0
+	s, tr := allocSession(t, &calls{event: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+		if _, err := said.Payload(e); err != nil {
+			return err
+		}
+		heard++
+		return nil
+	}}, protocol.Limits{})
+	e := said.New(map[string]int{"n": 1})
+	wantAllocs(t, 0, func() {
+		if err := s.Conn().Post(e); err != nil {
+			t.Error(err)
+		}
+		tr.loop()
+	})
+	if heard == 0 {
+		t.Error("nothing was heard")
+	}
+}
+
+// TestAllocPreparedFrame: who finds a message encoded allocates nothing.
+func TestAllocPreparedFrame(t *testing.T) {
+	p := protocol.Prepare(text("x"))
+	var plain any = variant(1)
+	encode := func(b []byte, m protocol.Message) []byte { return append(b, m.Data...) }
+	p.Frame(plain, encode)
+	buf := make([]byte, 0, 100)
+	wantAllocs(t, 0, func() {
+		if len(p.Frame(plain, encode)) != 1 || len(p.AppendFrame(buf, plain, encode)) != 1 {
+			t.Error("not encoded")
+		}
+	})
+}
+
+// TestAllocPrepare: a message for many is made of memory that is used again.
+func TestAllocPrepare(t *testing.T) {
+	var plain any = variant(1)
+	m := protocol.Message{Data: make([]byte, 64)}
+	encode := func(b []byte, m protocol.Message) []byte { return append(b, m.Data...) }
+	buf := make([]byte, 0, 100)
+	wantAllocs(t, 0, func() {
+		p := protocol.Prepare(m)
+		if len(p.AppendFrame(buf, plain, encode)) != 64 {
+			t.Error("not encoded")
+		}
+		p.Release()
+	})
+}

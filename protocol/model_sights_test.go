@@ -1,0 +1,88 @@
+package protocol_test
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// sight is something that the plans must lead to between them, or the model
+// would check less than it seems to.
+type sight struct {
+	name string
+	is   func(p *plan, log []*entry, e *entry) bool
+}
+
+func sights() []sight {
+	all := []sight{
+		{"accepted", saw(answered, nil)},
+		{"the transport cannot accept", saw(answered, errNoAnswer)},
+		{"refused", func(_ *plan, _ []*entry, e *entry) bool { return e.what == rejected }},
+		{"refused before the answer", saw(sent, protocol.ErrFull)},
+		{"ErrDropped", saw(sent, protocol.ErrDropped)},
+		{"ErrSlow", saw(sent, protocol.ErrSlow)},
+		{"ErrBusy", saw(posted, protocol.ErrBusy)},
+		{"unread", saw(left, protocol.ErrUnread)},
+		{"ended by the peer", endedWith(func(s protocol.CloseStatus) bool { return s.Remote })},
+		{"ended by the network", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseAbnormal })},
+		{"ended by us", endedWith(func(s protocol.CloseStatus) bool { return !s.Remote && s.Code == 4001 })},
+		{"closed with 1013", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseTryAgainLater })},
+		{"queued before the answer", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == sent && e.err == nil && before(log, e, answered) && has(log, answered)
+		}},
+		{"waited for room", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == sent && e.err == nil && slices.ContainsFunc(log, func(f *entry) bool { return f.what == full && f.id == e.id })
+		}},
+		{"late message", func(_ *plan, _ []*entry, e *entry) bool {
+			return e.what == entered && e.who == receive && e.ctx.deadline > 0
+		}},
+		{"undelivered event", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == posted && e.err == nil && !slices.ContainsFunc(log, func(f *entry) bool { return f.who == event && f.id == e.id })
+		}},
+		{"end before the answer", func(_ *plan, log []*entry, e *entry) bool { return ends(e) && before(log, e, rejected, accepting) }},
+		{"end while answering", func(_ *plan, log []*entry, e *entry) bool {
+			return ends(e) && !before(log, e, accepting) && before(log, e, answered)
+		}},
+		{"Accept after an end", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == unaccepted && !has(log, accepting) && slices.ContainsFunc(log[:slices.Index(log, e)], ends)
+		}},
+		{"deferred in a deferred function", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == deferring && e.id < 1000 && !before(log, e, telling)
+		}},
+		{"a loop", func(p *plan, _ []*entry, _ *entry) bool { return p.looped }},
+	}
+	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun} {
+		for how, err := range map[string]error{"panic in ": errPanicked, "exit in ": errExited} {
+			all = append(all, sight{how + string(by), func(_ *plan, _ []*entry, e *entry) bool {
+				return e.what == left && e.who == by && errors.Is(e.err, err)
+			}})
+		}
+	}
+	return all
+}
+
+// saw is an entry of the kind with the error, or without any.
+func saw(w what, err error) func(*plan, []*entry, *entry) bool {
+	return func(_ *plan, _ []*entry, e *entry) bool {
+		return e.what == w && (err == nil && e.err == nil || err != nil && isOwn(e.err, err))
+	}
+}
+
+func endedWith(is func(protocol.CloseStatus) bool) func(*plan, []*entry, *entry) bool {
+	return func(_ *plan, _ []*entry, e *entry) bool { return e.what == telling && is(e.status) }
+}
+
+// ends reports whether somebody ends the connection, at the time of the plan.
+func ends(e *entry) bool { return (e.what == calling || e.what == ending) && e.at < horizon }
+
+func has(log []*entry, w what) bool {
+	return slices.ContainsFunc(log, func(e *entry) bool { return e.what == w })
+}
+
+// before reports whether e comes before the first entry of the kinds, or there
+// is none.
+func before(log []*entry, e *entry, kinds ...what) bool {
+	first := slices.IndexFunc(log, func(f *entry) bool { return slices.Contains(kinds, f.what) })
+	return first < 0 || slices.Index(log, e) < first
+}

@@ -1,0 +1,111 @@
+package protocol_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// variant is a transport's own type, as Prepared.Frame wants it.
+type variant int
+
+// encodeAs makes frames that name their variant, and counts.
+func encodeAs(v variant, n *atomic.Int32) protocol.Encode {
+	return func(b []byte, m protocol.Message) []byte {
+		n.Add(1)
+		return fmt.Appendf(b, "%d:%s", v, m.Data)
+	}
+}
+
+func TestPreparedEncodesOncePerVariant(t *testing.T) {
+	t.Parallel()
+	data := []byte("hi")
+	p := protocol.Prepare(protocol.Binary(data))
+	scribble(data)
+	if m := p.Message(); m.Kind != protocol.KindBinary || m.Text() != "hi" || p.Len() != 2 {
+		t.Fatalf("prepared as %v %q of %d bytes", m.Kind, m.Data, p.Len())
+	}
+	for _, v := range []variant{1, 2, 3} {
+		var n atomic.Int32
+		want := fmt.Sprintf("%d:hi", v)
+		first := p.Frame(v, encodeAs(v, &n))
+		second := p.Frame(v, encodeAs(v, &n))
+		if string(first) != want || &first[0] != &second[0] || n.Load() != 1 {
+			t.Errorf("variant %d: %q and %q, encoded %d times", v, first, second, n.Load())
+		}
+		if got := p.AppendFrame([]byte("before "), v, encodeAs(v, &n)); string(got) != "before "+want || n.Load() != 1 {
+			t.Errorf("variant %d: appended as %q, encoded %d times", v, got, n.Load())
+		}
+	}
+	var n atomic.Int32
+	if got := p.Frame(1, encodeAs(9, &n)); string(got) != "9:hi" { // an int is no variant
+		t.Errorf("a variant of another type got %q", got)
+	}
+}
+
+// TestPreparedConcurrently: whoever asks gets the right bytes, and later ones
+// get them without encoding.
+func TestPreparedConcurrently(t *testing.T) {
+	t.Parallel()
+	for round := range 50 {
+		p := protocol.Prepare(text(fmt.Sprint(round)))
+		var n atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				v := variant(i % 3)
+				for range 5 {
+					want := fmt.Sprintf("%d:%d", v, round)
+					if got := p.Frame(v, encodeAs(v, &n)); string(got) != want {
+						t.Errorf("Frame: got %q, want %q", got, want)
+					}
+					if got := p.AppendFrame(nil, v, encodeAs(v, &n)); string(got) != want {
+						t.Errorf("AppendFrame: got %q, want %q", got, want)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		before := n.Load()
+		for v := range variant(3) {
+			p.Frame(v, encodeAs(v, &n))
+		}
+		if n.Load() != before || before < 3 {
+			t.Errorf("encoded %d times, and %d more when all was there", before, n.Load()-before)
+		}
+	}
+}
+
+// TestPreparedReleaseSparesWhatIsKept: bytes that Frame or Message have given
+// out stay as they are, whatever is made of the memory of others.
+func TestPreparedReleaseSparesWhatIsKept(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	kept := map[string][]byte{}
+	for i := range 300 {
+		s := fmt.Sprintf("message %d", i)
+		p := protocol.Prepare(text(s))
+		switch i % 4 {
+		case 0:
+			kept["0:"+s] = p.Frame(variant(0), encodeAs(0, &n))
+		case 1:
+			kept[s] = p.Message().Data
+		case 2:
+			p.AppendFrame(nil, variant(0), encodeAs(0, &n))
+			kept["1:"+s] = p.Frame(variant(1), encodeAs(1, &n))
+		case 3: // nobody keeps anything
+			if got := p.AppendFrame(nil, variant(3), encodeAs(3, &n)); string(got) != "3:"+s {
+				t.Errorf("got %q", got)
+			}
+		}
+		p.Release()
+	}
+	for want, got := range kept {
+		if string(got) != want {
+			t.Errorf("%q became %q after Release", want, got)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package protocol_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+func TestNewScope(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodGet, "http://example.org/a%20b/c%2Fd?x=1&x=2&y", http.NoBody)
+	r.RemoteAddr = "192.0.2.1:99"
+	r.Header.Set("Cookie", "a=b")
+	s := protocol.NewScope("websocket", r)
+	if s.Type != "websocket" || s.Path != "/a b/c/d" || s.RootPath != "" || s.RawQuery != "x=1&x=2&y" || s.Host != "example.org" ||
+		s.RemoteAddr != "192.0.2.1:99" || s.Header.Get("Cookie") != "a=b" || s.Request() != r || s.User != nil || s.Subprotocols != nil {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestScopeQuery(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		at   testkit.Line
+		raw  string
+		want map[string][]string
+	}{
+		{testkit.Here(), "", map[string][]string{}},
+		{testkit.Here(), "a=1&b=2&a=3", map[string][]string{"a": {"1", "3"}, "b": {"2"}}},
+		{testkit.Here(), "a=%C3%A9&b=x+y", map[string][]string{"a": {"é"}, "b": {"x y"}}},
+		{testkit.Here(), "a=1&b=%zz&c=3", map[string][]string{"a": {"1"}, "c": {"3"}}}, // what is malformed is left out
+		{testkit.Here(), "a=1;b=2&c=3", map[string][]string{"c": {"3"}}},
+		{testkit.Here(), "a", map[string][]string{"a": {""}}},
+	} {
+		s := protocol.NewScope("websocket", request())
+		s.RawQuery = test.raw
+		if got := s.Query(); !reflect.DeepEqual(map[string][]string(got), test.want) {
+			t.Errorf("%s: %q is %v, want %v", test.at, test.raw, got, test.want)
+		}
+	}
+}
+
+// TestDecision7_ScopeIsReadOnly: a router that tries a branch and fails leaves
+// no trace.
+func TestDecision7_ScopeIsReadOnly(t *testing.T) {
+	t.Parallel()
+	type key struct{ n int }
+	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
+	base := protocol.NewScope("websocket", r).WithValue(key{1}, "one").WithRoute("/ws", "/blue/7/", map[string]string{"a": "outer", "b": "kept"})
+	untouched := func(at testkit.Line) {
+		t.Helper()
+		if base.Path != "/blue/7/" || base.RootPath != "/ws" || base.User != nil || base.Param("a") != "outer" || base.Param("b") != "kept" ||
+			base.Param("c") != "" || base.Context().Value(key{1}) != "one" || base.Context().Value(key{2}) != nil {
+			t.Errorf("%s: the original became %+v", at, base)
+		}
+	}
+	route := base.WithRoute("/blue", "/7/", map[string]string{"a": "inner", "c": "new"})
+	if route.RootPath != "/ws/blue" || route.Path != "/7/" || route.Param("a") != "inner" || route.Param("b") != "kept" || route.Param("c") != "new" {
+		t.Errorf("WithRoute: %+v", route)
+	}
+	untouched(testkit.Here())
+	same := base.WithRoute("/blue", "/7/", nil)
+	if same.Param("a") != "outer" || same.Param("b") != "kept" {
+		t.Errorf("WithRoute without params: %+v", same)
+	}
+	user := base.WithUser("ann")
+	if user.User != "ann" || user.Param("a") != "outer" {
+		t.Errorf("WithUser: %+v", user)
+	}
+	untouched(testkit.Here())
+	value := base.WithValue(key{2}, "two").WithValue(key{1}, "newer")
+	if value.Context().Value(key{2}) != "two" || value.Context().Value(key{1}) != "newer" || value.Context().Value(key{3}) != nil {
+		t.Error("WithValue: the newest does not win, or the others are lost")
+	}
+	untouched(testkit.Here())
+	one, two := value.WithValue(key{3}, "left"), value.WithValue(key{3}, "right")
+	if one.Context().Value(key{3}) != "left" || two.Context().Value(key{3}) != "right" {
+		t.Error("two branches share a value")
+	}
+}
+
+func TestScopeParamPrecedence(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	var s *protocol.Scope
+	mux.HandleFunc("GET /live/{room}/{rest...}", func(_ http.ResponseWriter, r *http.Request) {
+		s = protocol.NewScope("websocket", r)
+	})
+	mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/live/blue/a/b", http.NoBody))
+	routed := s.WithRoute("", "/", map[string]string{"room": "routed", "none": ""})
+	var during [4]string
+	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		during = [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
+		return &calls{}, nil
+	}), s, &wire{}, nil)
+	sess.Open()
+	after := [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
+	if want := [4]string{"blue", "a/b", "routed", "a/b"}; during != want || after != want {
+		t.Errorf("got %v, and %v after the answer, want %v", during, after, want)
+	}
+	if got := s.Param("nonsense") + s.Param("") + routed.Param("none"); got != "" {
+		t.Errorf("what is not there is %q", got)
+	}
+	sess.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+}
+
+// TestValues: bound values lie in front of a context, and cost nothing if there
+// are none.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "behind")
+	s := protocol.NewScope("websocket", request())
+	if got := s.Values().Bind(ctx); got != ctx {
+		t.Error("no values were bound all the same")
+	}
+	var none protocol.Values
+	if got := none.Bind(ctx); got != ctx {
+		t.Error("the zero Values were bound")
+	}
+	bound := s.WithValue(key{}, "before").Values().Bind(ctx)
+	if bound.Value(key{}) != "before" || bound.Value("other") != nil {
+		t.Errorf("got %v", bound.Value(key{}))
+	}
+	if behind := s.WithValue("other", 1).Values().Bind(ctx); behind.Value(key{}) != "behind" || behind.Value("other") != 1 {
+		t.Errorf("got %v", behind.Value(key{}))
+	}
+}
+
+func TestLimitsWithDefaults(t *testing.T) {
+	t.Parallel()
+	all := protocol.Limits{
+		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage, ReadAhead: protocol.DefaultReadAhead,
+		QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
+	}
+	own := protocol.Limits{MaxMessage: 5, MaxFrame: 6, ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, Overflow: protocol.OverflowBlock}
+	for _, test := range []struct {
+		at       testkit.Line
+		in, want protocol.Limits
+	}{
+		{testkit.Here(), protocol.Limits{}, all},
+		{testkit.Here(), protocol.Limits{MaxMessage: -1, MaxFrame: -1, ReadAhead: -1, QueueBytes: -1, QueueEvents: -1}, all},
+		{testkit.Here(), own, own},
+		{testkit.Here(), all, all},
+		{testkit.Here(), protocol.Limits{MaxMessage: 9}, protocol.Limits{
+			MaxMessage: 9, MaxFrame: 9, ReadAhead: protocol.DefaultReadAhead,
+			QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
+		}},
+	} {
+		if got := test.in.WithDefaults(); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", test.at, got, test.want)
+		}
+	}
+}
+
+func TestMessage(t *testing.T) {
+	t.Parallel()
+	if m := (protocol.Message{}); m.Kind != protocol.KindText || m.Text() != "" || m.Kind.String() != "text" {
+		t.Errorf("the zero message is %v %q", m.Kind, m.Data)
+	}
+	b := []byte("abc")
+	m := protocol.Binary(b)
+	c := m.Clone()
+	s := m.Text()
+	if &m.Data[0] != &b[0] || m.Kind.String() != "binary" {
+		t.Error("Binary copies, or is not binary")
+	}
+	scribble(b)
+	if c.Text() != "abc" || c.Kind != protocol.KindBinary || s != "abc" || m.Text() != "!!!" {
+		t.Errorf("the clone became %q, the text %q", c.Data, s)
+	}
+	if text("é").Kind != protocol.KindText || string(text("é").Data) != "é" {
+		t.Error("Text is not its bytes")
+	}
+}
+
+// TestScopeWhileAnswering reads a scope from elsewhere while its request is let
+// go of, for the race detector.
+func TestScopeWhileAnswering(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		req := httptest.NewRequest(http.MethodGet, "/live/blue", http.NoBody)
+		req.Pattern = "/live/{room}"
+		req.SetPathValue("room", "blue")
+		s := protocol.NewScope("websocket", req)
+		read := make(chan struct{})
+		h := &calls{connect: func(context.Context, *protocol.Conn) error {
+			go func() {
+				defer close(read)
+				for s.Request() != nil {
+					if s.Param("room") != "blue" || s.Context() == nil {
+						t.Error("the wildcard was lost on the way")
+					}
+				}
+				if s.Param("room") != "blue" || s.Context().Err() != nil {
+					t.Error("the wildcard was lost")
+				}
+			}()
+			return nil
+		}}
+		sess := protocol.NewSession(t.Context(), h.app(), s, &wire{}, nil)
+		sess.Open()
+		<-read
+		sess.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+	}
+}

@@ -1,0 +1,110 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// BenchmarkParse is unmasking and checking of one text message that lies in what
+// was read.
+func BenchmarkParse(b *testing.B) {
+	texts := map[string]string{"ASCII": "the quick brown fox ", "Chinese": "敏捷的棕色狐狸跳过了 "}
+	for name, words := range texts {
+		for _, size := range []int{64, 16 << 10} {
+			body := strings.ToValidUTF8(strings.Repeat(words, size)[:size], "")
+			in := framed(fin|1, body)
+			buf := make([]byte, len(in))
+			p := parser{maxMessage: 1 << 20}
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				b.SetBytes(int64(len(in)))
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(buf, in)
+					if _, _, ok, err := p.next(buf); !ok || err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkEcho is what a read of messages costs up to the write of their
+// echoes, socket and consumer excepted.
+func BenchmarkEcho(b *testing.B) {
+	reads := map[string]struct {
+		messages int
+		in       []byte
+	}{
+		"1x64":   {1, framed(fin|1, strings.Repeat("x", 64))},
+		"16x64":  {16, bytes.Repeat(framed(fin|1, strings.Repeat("x", 64)), 16)},
+		"1x16Ki": {1, framed(fin|1, strings.Repeat("x", 16<<10))},
+	}
+	for name, read := range reads {
+		b.Run(name, func(b *testing.B) {
+			c, nc := alone(b)
+			buf := make([]byte, len(read.in))
+			before := nc.bytes.Load()
+			b.SetBytes(int64(len(read.in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buf, read.in)
+				turnOf(b, c, buf)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*read.messages), "ns/msg")
+			b.ReportMetric(float64(nc.bytes.Load()-before)/float64(b.N), "written/op")
+		})
+	}
+}
+
+// BenchmarkHandshake is a connection from the parsed request to the written
+// answer, and its end, without sockets and net/http.
+func BenchmarkHandshake(b *testing.B) {
+	s := New(&echoing{}, nil)
+	r := goodRequest()
+	b.ReportAllocs()
+	for b.Loop() {
+		nc := newDiscard()
+		s.ServeHTTP(&hijacker{nc: nc}, r)
+		<-nc.reading
+		nc.Close()
+	}
+	finish(b, s)
+}
+
+// BenchmarkBroadcast is one message of 128 bytes to 1000 connections, up to the
+// last write.
+func BenchmarkBroadcast(b *testing.B) {
+	const members = 1000
+	l := memory.New()
+	s := New(router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
+		consumer.Groups[consumer.Base]("all")), layers.Use(l)), nil)
+	b.Cleanup(func() { finish(b, s) })
+	wrote := make(chan struct{}, members)
+	for range members {
+		nc := newDiscard()
+		nc.wrote = wrote
+		joined(b, s, nc)
+		<-wrote
+	}
+	m := protocol.Message{Data: make([]byte, 128)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.Broadcast(context.Background(), "all", m); err != nil {
+			b.Fatal(err)
+		}
+		for range members {
+			<-wrote
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/members, "ns/member")
+}

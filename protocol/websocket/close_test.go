@@ -1,0 +1,239 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestCloseByPeer echoes the code, and tells the consumer code and reason.
+func TestCloseByPeer(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, nil)
+	rows := []struct {
+		at    testkit.Line
+		frame []byte
+		want  protocol.CloseStatus
+		reply uint16
+	}{
+		{testkit.Here(), closing(1000, ""), protocol.CloseStatus{Code: 1000}, 1000},
+		{testkit.Here(), closing(1000, "bye 世界"), protocol.CloseStatus{Code: 1000, Reason: "bye 世界"}, 1000},
+		{testkit.Here(), closing(1001, strings.Repeat("r", 123)), protocol.CloseStatus{Code: 1001, Reason: strings.Repeat("r", 123)}, 1001},
+		{testkit.Here(), closing(1011, ""), protocol.CloseStatus{Code: 1011}, 1011},
+		{testkit.Here(), closing(1012, ""), protocol.CloseStatus{Code: 1012}, 1012},
+		{testkit.Here(), closing(1014, ""), protocol.CloseStatus{Code: 1014}, 1014},
+		{testkit.Here(), closing(3000, ""), protocol.CloseStatus{Code: 3000}, 3000},
+		{testkit.Here(), closing(4999, "x"), protocol.CloseStatus{Code: 4999, Reason: "x"}, 4999},
+		{testkit.Here(), closing(1010, "x"), protocol.CloseStatus{Code: 1010, Reason: "x"}, 0},
+		{testkit.Here(), frame(finClose, ""), protocol.CloseStatus{Code: protocol.CloseNoStatus}, 0},
+	}
+	for _, row := range rows {
+		p := s.open(t)
+		p.write(frame(finText, "last words"), row.frame)
+		p.want(finText, "last words")
+		p.wantClose(row.reply, "")
+		p.wantEnd()
+		row.want.Remote = true
+		if got := <-ends; got != row.want {
+			t.Errorf("%s: ended with %+v, want %+v", row.at, got, row.want)
+		}
+	}
+}
+
+// TestCloseByPeerBroken answers a bad close frame as a broken rule.
+func TestCloseByPeerBroken(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, nil)
+	rows := []struct {
+		at    testkit.Line
+		frame []byte
+		code  uint16
+	}{
+		{testkit.Here(), frame(finClose, "\x03"), 1002},
+		{testkit.Here(), closing(0, ""), 1002},
+		{testkit.Here(), closing(999, ""), 1002},
+		{testkit.Here(), closing(1004, ""), 1002},
+		{testkit.Here(), closing(1005, ""), 1002},
+		{testkit.Here(), closing(1006, "x"), 1002},
+		{testkit.Here(), closing(1015, ""), 1002},
+		{testkit.Here(), closing(1016, ""), 1002},
+		{testkit.Here(), closing(2999, ""), 1002},
+		{testkit.Here(), closing(5000, ""), 1002},
+		{testkit.Here(), closing(65535, ""), 1002},
+		{testkit.Here(), closing(1000, "\xff"), 1007},
+	}
+	for _, row := range rows {
+		p := s.open(t)
+		p.write(row.frame)
+		p.wantCloseCode(row.code)
+		p.wantEnd()
+		if got := <-ends; uint16(got.Code) != row.code || got.Remote {
+			t.Errorf("%s: ended with %+v, want %d", row.at, got, row.code)
+		}
+	}
+}
+
+// TestCloseByServer ends connections as their callback says.
+func TestCloseByServer(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("the password is 1234")
+	long := strings.Repeat("世", 50)
+	rows := []struct {
+		at     testkit.Line
+		err    error
+		code   uint16
+		reason string
+		log    string
+	}{
+		{testkit.Here(), protocol.Close(1000, ""), 1000, "", ""},
+		{testkit.Here(), protocol.Close(4001, "why not"), 4001, "why not", ""},
+		{testkit.Here(), fmt.Errorf("wrapped: %w", protocol.Close(3003, "no")), 3003, "no", ""},
+		{testkit.Here(), protocol.Close(4002, long), 4002, long[:123], ""},
+		{testkit.Here(), protocol.Close(4003, "not \xff UTF-8"), 4003, "not \uFFFD UTF-8", ""},
+		{testkit.Here(), protocol.Close(1005, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), protocol.Close(999, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), protocol.Close(1010, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), secret, 1011, "", "the password is 1234"},
+	}
+	for _, row := range rows {
+		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			if err := c.Send(ctx, m); err != nil {
+				return err
+			}
+			return row.err
+		}}
+		ends := app.ends()
+		s := serve(t, app, nil)
+		p := s.open(t)
+		p.text("goes out before")
+		p.want(finText, "goes out before")
+		p.wantClose(row.code, row.reason)
+		p.write(frame(finText, "too late"), closing(row.code, ""))
+		p.wantEnd()
+		if got := <-ends; uint16(got.Code) != row.code || got.Remote || got.Reason != row.reason {
+			t.Errorf("%s: ended with %+v, want %d %q", row.at, got, row.code, row.reason)
+		}
+		s.wantLog(t, row.log)
+		if n := s.Stats().MessagesUnread; n != 1 {
+			t.Errorf("%s: MessagesUnread = %d, want 1", row.at, n)
+		}
+	}
+}
+
+// TestCloseUnsendable has Conn.Close called with a code that cannot be sent.
+func TestCloseUnsendable(t *testing.T) {
+	t.Parallel()
+	for _, code := range []protocol.CloseCode{0, 999, 1004, 1005, 1006, 1010, 1015, 2000, 5000} {
+		app := &hooks{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+			c.Close(code, "reason")
+			return nil
+		}}
+		s := serve(t, app, nil)
+		p := s.open(t)
+		p.text("close")
+		p.wantClose(1011, "")
+		s.wantLog(t, "code that a server cannot send", fmt.Sprintf("code=%d", code))
+	}
+}
+
+// TestCloseOnce makes sure that the first end wins, and that sends afterwards
+// say how it ended.
+func TestCloseOnce(t *testing.T) {
+	t.Parallel()
+	sent := make(chan error, 1)
+	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		c.Close(4001, "first")
+		c.Close(4002, "second")
+		sent <- c.Send(ctx, m)
+		return protocol.Close(4003, "third")
+	}}
+	ends := app.ends()
+	p := serve(t, app, nil).open(t)
+	p.text("close")
+	p.wantClose(4001, "first")
+	p.write(closing(4001, ""))
+	p.wantEnd()
+	err := <-sent
+	if ce, ok := errors.AsType[*protocol.CloseError](err); !ok || ce.Code != 4001 || !errors.Is(err, protocol.ErrClosed) || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Send after the end: %v", err)
+	}
+	if got := <-ends; got.Code != 4001 {
+		t.Errorf("ended with %+v", got)
+	}
+}
+
+// TestCloseCrossing has both sides close at once.
+func TestCloseCrossing(t *testing.T) {
+	t.Parallel()
+	app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { return protocol.Close(4001, "") }}
+	ends := app.ends()
+	p := serve(t, app, nil).open(t)
+	p.write(frame(finText, "close"), closing(4002, ""))
+	p.wantClose(4001, "")
+	p.wantEnd()
+	if got := <-ends; got.Code != 4001 || got.Remote {
+		t.Errorf("ended with %+v", got)
+	}
+}
+
+// TestHangUp ends connections without a close frame, in the ways of TCP.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, nil)
+	ways := map[string]func(nc *net.TCPConn) error{
+		"half close": (*net.TCPConn).CloseWrite,
+		"close":      (*net.TCPConn).Close,
+		"reset": func(nc *net.TCPConn) error {
+			return errors.Join(nc.SetLinger(0), nc.Close())
+		},
+	}
+	for name, hangUp := range ways {
+		for _, unfinished := range []string{"", "\x81", "\x01\x82aaaaab"} {
+			p := s.open(t)
+			p.text("hello")
+			p.want(finText, "hello")
+			p.write([]byte(unfinished))
+			if err := hangUp(p.nc.(*net.TCPConn)); err != nil {
+				t.Fatal(err)
+			}
+			got := <-ends
+			if got.Code != protocol.CloseAbnormal || got.Remote || got.Err == nil {
+				t.Errorf("%s: ended with %+v, want 1006 and why", name, got)
+			}
+			if name == "half close" {
+				p.wantEnd()
+			}
+		}
+	}
+}
+
+// TestHalfCloseAfterWords makes sure that what the peer said before its half
+// close is heard and answered.
+func TestHalfCloseAfterWords(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	p := serve(t, app, nil).open(t)
+	p.write(frame(finText, "hello"), frame(finPing, "p"))
+	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	p.want(finText, "hello")
+	p.want(finPong, "p")
+	p.wantEnd()
+	if got := <-ends; got.Code != protocol.CloseAbnormal {
+		t.Errorf("ended with %+v", got)
+	}
+}

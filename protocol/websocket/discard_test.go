@@ -1,0 +1,93 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// discard is a socket whose peer says nothing and hears everything at once.
+type discard struct {
+	bytes   atomic.Int64
+	wrote   chan struct{} // gets a value for each write, if it is there
+	reading chan struct{} // closed by the first read
+	over    chan struct{}
+	once    [2]sync.Once
+}
+
+func newDiscard() *discard { return &discard{reading: make(chan struct{}), over: make(chan struct{})} }
+
+func (d *discard) Read([]byte) (int, error) {
+	d.once[0].Do(func() { close(d.reading) })
+	<-d.over
+	return 0, net.ErrClosed
+}
+
+func (d *discard) Write(b []byte) (int, error) {
+	d.bytes.Add(int64(len(b)))
+	if d.wrote != nil {
+		d.wrote <- struct{}{}
+	}
+	return len(b), nil
+}
+
+func (d *discard) Close() error {
+	d.once[1].Do(func() { close(d.over) })
+	return nil
+}
+
+func (d *discard) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (d *discard) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (d *discard) SetDeadline(time.Time) error      { return nil }
+func (d *discard) SetReadDeadline(time.Time) error  { return nil }
+func (d *discard) SetWriteDeadline(time.Time) error { return nil }
+
+// echoing sends back what it gets.
+type echoing struct{ callbacks }
+
+func (e *echoing) Open(*protocol.Scope) (protocol.Handler, error) { return e, nil }
+func (e *echoing) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	return c.Send(ctx, m)
+}
+
+// joined opens a connection of s over nc. When it returns nothing of it is left
+// to do: its reader waits for nc.
+func joined(tb testing.TB, s *Server, nc *discard) {
+	tb.Helper()
+	s.ServeHTTP(&hijacker{nc: nc}, goodRequest())
+	<-nc.reading
+	tb.Cleanup(func() { nc.Close() })
+}
+
+// alone makes the one connection of a new server of an application that echoes,
+// for calls of parse: the watcher does not look at it.
+func alone(tb testing.TB) (*conn, *discard) {
+	tb.Helper()
+	s := New(&echoing{}, nil)
+	nc := newDiscard()
+	tb.Cleanup(func() { finish(tb, s) })
+	joined(tb, s, nc)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.mu.conns {
+		c.watched.Store(true)
+		return c, nc
+	}
+	tb.Fatal("not accepted")
+	return nil, nil
+}
+
+// turnOf deals with a read, as readLoop does.
+func turnOf(tb testing.TB, c *conn, read []byte) {
+	tb.Helper()
+	c.role.holds = c.out.hold()
+	if o := c.parse(read); o != readOn {
+		tb.Fatalf("outcome %d", o)
+	}
+	c.endTurn()
+}

@@ -1,0 +1,254 @@
+package websocket_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+func TestHandshake(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	p := s.peer(t)
+	a := p.upgrade(request("/"))
+	if want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + sampleAnswer + "\r\n\r\n"; a.raw != want {
+		t.Errorf("got %q, want %q", a.raw, want)
+	}
+	p.text("hello")
+	p.want(finText, "hello")
+	p.closes()
+}
+
+// TestHandshakeVectors are the two of the design brief.
+func TestHandshakeVectors(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	for key, want := range map[string]string{
+		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
+		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
+	} {
+		a := s.peer(t).upgrade(strings.Replace(request("/"), sampleKey, key, 1))
+		if got := a.header.Get("Sec-Websocket-Accept"); got != want {
+			t.Errorf("the answer to %q is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// TestHandshakeRefusals sends what net/http lets through and Wye must not. Each
+// connection stays usable for HTTP, as it was not taken over.
+func TestHandshakeRefusals(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), &websocket.Options{MaxHandshake: 2000})
+	rows := []struct {
+		at       testkit.Line
+		old, now string // what is replaced in a good request
+		status   int
+		header   http.Header
+	}{
+		{testkit.Here(), "GET /", "POST /", 405, http.Header{"Allow": {"GET"}}},
+		{testkit.Here(), "Upgrade: websocket\r\n", "", 426, http.Header{"Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Connection": {"Upgrade"}}},
+		{testkit.Here(), "websocket", "h2c", 426, nil},
+		{testkit.Here(), "websocket", "websocket2, h2c", 426, nil},
+		{testkit.Here(), "Connection: Upgrade", "Connection: keep-alive", 400, nil},
+		{testkit.Here(), "Version: 13", "Version: 12", 426, http.Header{"Sec-Websocket-Version": {"13"}}},
+		{testkit.Here(), "Version: 13", "Version: 13\r\nSec-WebSocket-Version: 13", 426, nil},
+		{testkit.Here(), sampleKey, "c2hvcnQ=", 400, nil},
+		{testkit.Here(), sampleKey, sampleKey + "\r\nSec-WebSocket-Key: " + sampleKey, 400, nil},
+		{testkit.Here(), "Sec-WebSocket-Key: " + sampleKey + "\r\n", "", 400, nil},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nX-Long: " + strings.Repeat("x", 2000), 431, nil},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: a;b", 400, nil},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: chat superchat", 400, nil},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nOrigin: https://evil.example", 403, nil},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nOrigin: https://example.com\r\nOrigin: https://example.com", 403, nil},
+	}
+	before := s.Stats()
+	for _, row := range rows {
+		p := s.peer(t)
+		a := p.handshake(strings.Replace(request("/"), row.old, row.now, 1))
+		if a.status != row.status || a.body == "" {
+			t.Errorf("%s: status %d %q, want %d", row.at, a.status, a.body, row.status)
+			continue
+		}
+		for name, want := range row.header {
+			if got := a.header[name]; !slices.Equal(got, want) {
+				t.Errorf("%s: %s is %q, want %q", row.at, name, got, want)
+			}
+		}
+		p.upgrade(request("/")) // on the same connection
+	}
+	after := s.Stats()
+	if got := after.Malformed - before.Malformed + after.Forbidden - before.Forbidden; got != int64(len(rows)) {
+		t.Errorf("%d of %d refusals are counted", got, len(rows))
+	}
+	s.wantLog(t, "origin refused", "https://evil.example")
+}
+
+// TestHandshakeOrder makes sure that what is no good handshake is refused as
+// such, whoever sent it: 400 comes before 403, as ServeHTTP says.
+func TestHandshakeOrder(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	a := s.peer(t).handshake(request("/", "Origin: https://evil.example", "Sec-WebSocket-Protocol: a;b"))
+	if a.status != http.StatusBadRequest {
+		t.Errorf("status %d %q, want 400", a.status, a.body)
+	}
+}
+
+// TestHandshakeBody makes sure that a body is refused.
+func TestHandshakeBody(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	for _, b := range []string{"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"} {
+		a := s.peer(t).handshake(strings.TrimSuffix(request("/"), "\r\n") + b)
+		if a.status != http.StatusBadRequest {
+			t.Errorf("%q: status %d, want 400", b, a.status)
+		}
+	}
+}
+
+// TestHandshakeIsPatient accepts what is legal and rarely seen.
+func TestHandshakeIsPatient(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	rows := []struct {
+		at       testkit.Line
+		old, now string
+	}{
+		{testkit.Here(), "Connection: Upgrade", "Connection: keep-alive,\tuPgRaDe"},
+		{testkit.Here(), "Connection: Upgrade", "Connection: keep-alive\r\nConnection: Upgrade"},
+		{testkit.Here(), "Upgrade: websocket", "Upgrade: WebSocket"},
+		{testkit.Here(), "Upgrade: websocket", "uPGRADE:websocket"},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: "},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: ,"},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"},
+		{testkit.Here(), "Host: example.com", "Host: example.com\r\nOrigin: https://example.com"},
+	}
+	for _, row := range rows {
+		if a := s.peer(t).handshake(strings.Replace(request("/"), row.old, row.now, 1)); a.status != 101 {
+			t.Errorf("%s: status %d %q, want 101", row.at, a.status, a.body)
+		}
+	}
+}
+
+// TestHandshakeEarlyBytes sends frames in the same packet as the request, of one
+// read of net/http and of several.
+func TestHandshakeEarlyBytes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	for _, n := range []int{1, 3, 100, 4096, 20000} {
+		p := s.peer(t)
+		long := strings.Repeat("e", n)
+		p.write([]byte(request("/")), frame(finText, long), frame(finText, "second"), frame(finPing, "third")[:4])
+		if a := p.answer(); a.status != 101 {
+			t.Fatalf("status %d", a.status)
+		}
+		p.want(finText, long)
+		p.want(finText, "second")
+		p.write(frame(finPing, "third")[4:])
+		p.want(finPong, "third")
+	}
+}
+
+func TestHandshakeSubprotocol(t *testing.T) {
+	t.Parallel()
+	app := &hooks{}
+	s := serve(t, protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
+		offered, choice := scope.Subprotocols, scope.Query().Get("choose")
+		return &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+			if want := scope.Query().Get("want"); fmt.Sprint(offered) != want {
+				return protocol.Reject(418, fmt.Sprintf("offered %v", offered))
+			}
+			return c.Accept(&protocol.AcceptOptions{Subprotocol: choice})
+		}, receive: app.receive}, nil
+	}), nil)
+	rows := []struct {
+		at           testkit.Line
+		choose, want string
+		lines        []string
+		status       int
+		chosen       []string
+	}{
+		{testkit.Here(), "b", "[a+b+c]", []string{"Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: c"}, 101, []string{"b"}},
+		{testkit.Here(), "", "[a]", []string{"Sec-WebSocket-Protocol: a"}, 101, nil},
+		{testkit.Here(), "", "[]", nil, 101, nil},
+		{testkit.Here(), "d", "[a]", []string{"Sec-WebSocket-Protocol: a"}, 500, nil},
+		{testkit.Here(), "A", "[a]", []string{"Sec-WebSocket-Protocol: a"}, 500, nil},
+		{testkit.Here(), "a", "[]", nil, 500, nil},
+	}
+	for _, row := range rows {
+		a := s.peer(t).handshake(request("/?choose="+row.choose+"&want="+row.want, row.lines...))
+		if got := a.header["Sec-Websocket-Protocol"]; a.status != row.status || !slices.Equal(got, row.chosen) {
+			t.Errorf("%s: %d %q with %q, want %d with %q", row.at, a.status, a.body, got, row.status, row.chosen)
+		}
+	}
+	s.wantLog(t, "was not offered by the peer")
+}
+
+// TestHandshakeWildcards takes what http.ServeMux has matched, while the
+// connection opens and afterwards.
+func TestHandshakeWildcards(t *testing.T) {
+	t.Parallel()
+	s := newServer(protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
+		opening := scope.Param("item")
+		return &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			return c.Send(ctx, protocol.Text(opening+"="+scope.Param("item")+" "+scope.Param("rest")+scope.Param("none")))
+		}}, nil
+	}), nil)
+	mux := http.NewServeMux()
+	mux.Handle("GET /live/{item}/{rest...}", s.Server)
+	s.listen(t, mux)
+	p := s.peer(t)
+	p.upgrade(request("/live/a%20b/c/d"))
+	p.text("?")
+	p.want(finText, "a b=a b c/d")
+	if a := s.peer(t).handshake(request("/other")); a.status != 404 {
+		t.Errorf("another path: status %d, want 404", a.status)
+	}
+}
+
+// TestHandshakeTimeout bounds a Connect that waits for its context.
+func TestHandshakeTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}}
+		s := servePipes(t, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
+		begun := time.Now()
+		if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", a.status)
+		}
+		if d := time.Since(begun); d != 7*time.Second {
+			t.Errorf("answered after %v, want 7s", d)
+		}
+	})
+}
+
+// TestHandshakeKeepContext makes sure that callbacks see of the request's
+// context what they were given, and not its end.
+func TestHandshakeKeepContext(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+		return c.Send(ctx, protocol.Text(fmt.Sprintf("%v %v", ctx.Value(key{}), ctx.Err())))
+	}}
+	for want, keep := range map[string]func(*http.Request) context.Context{
+		"<nil> <nil>": nil,
+		"kept <nil>":  func(r *http.Request) context.Context { return context.WithValue(r.Context(), key{}, "kept") },
+	} {
+		s := serve(t, app, &websocket.Options{KeepContext: keep})
+		p := s.open(t)
+		p.text("?")
+		p.want(finText, want)
+	}
+}

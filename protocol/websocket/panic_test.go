@@ -1,0 +1,190 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestPromise4_PanicCostsOneConnection has callbacks panic beside a connection
+// that must not notice.
+func TestPromise4_PanicCostsOneConnection(t *testing.T) {
+	t.Parallel()
+	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		if m.Text() == "panic" {
+			panic("the secret is out")
+		}
+		return c.Send(ctx, m)
+	}}
+	ends := app.ends()
+	s := serve(t, app, nil)
+	other := s.open(t)
+	for range 3 {
+		p := s.open(t)
+		p.write(frame(finText, "before"), frame(finText, "panic"), frame(finText, "behind"))
+		p.want(finText, "before")
+		p.wantClose(1011, "")
+		p.write(closing(1011, ""))
+		p.wantEnd()
+		got := <-ends
+		if pe, ok := errors.AsType[*protocol.PanicError](got.Err); got.Code != 1011 || !ok || pe.Value != "the secret is out" {
+			t.Errorf("ended with %+v", got)
+		}
+		other.text("all is well")
+		other.want(finText, "all is well")
+	}
+	if st := s.Stats(); st.Panics != 3 || st.Failures != 3 || st.Open != 1 {
+		t.Errorf("%+v, want three panics and one connection", st)
+	}
+	s.wantLog(t, "the secret is out", "panic_test.go", "conn.path=/", "conn.peer=127.0.0.1:")
+	other.closes()
+}
+
+// TestPromise4_PanicElsewhere panics where connections begin and end.
+func TestPromise4_PanicElsewhere(t *testing.T) {
+	t.Parallel()
+	boom := func() { panic("boom") }
+	opening := map[string]*hooks{
+		"Open":    {open: func(*protocol.Scope) error { boom(); return nil }},
+		"Connect": {connect: func(context.Context, *protocol.Conn) error { boom(); return nil }},
+	}
+	for name, app := range opening {
+		s := serve(t, app, nil)
+		p := s.peer(t)
+		if a := p.handshake(request("/")); a.status != 500 || a.body != "Internal Server Error\n" {
+			t.Errorf("%s: got %d %q, want 500", name, a.status, a.body)
+		}
+		s.wantLog(t, "boom", "panic_test.go", "status=500")
+		if a := p.handshake(request("/")); a.status != 500 {
+			t.Errorf("%s, again: %d", name, a.status)
+		}
+	}
+	gone := make(chan struct{})
+	s := serve(t, &hooks{
+		connect: func(_ context.Context, c *protocol.Conn) error {
+			c.Defer(func() { close(gone) })
+			c.Defer(boom)
+			return nil
+		},
+		disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { boom() },
+	}, nil)
+	s.open(t).closes()
+	<-gone
+	s.wantLog(t, "boom")
+}
+
+// TestPromise4_Goexit has callbacks end their goroutine, at once and after the
+// reading has been taken over. The connection ends with 1011, and nothing hangs.
+func TestPromise4_Goexit(t *testing.T) {
+	t.Parallel()
+	app := &hooks{}
+	entered, release := make(chan struct{}), make(chan struct{})
+	app.receive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		switch m.Text() {
+		case "wait":
+			close(entered)
+			<-release
+			fallthrough
+		case "exit":
+			runtime.Goexit()
+		}
+		return c.Send(ctx, m)
+	}
+	ends := app.ends()
+	s := serve(t, app, nil)
+	p := s.open(t)
+	p.write(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"), frame(finPing, "p"))
+	p.want(finText, "before")
+	p.wantClose(1011, "")
+	p.write(closing(1011, ""))
+	p.wantEnd()
+	if got := <-ends; got.Code != 1011 {
+		t.Errorf("ended with %+v", got)
+	}
+	p = s.open(t)
+	p.text("wait")
+	<-entered
+	p.ping("somebody else reads now")
+	p.want(finPong, "somebody else reads now")
+	close(release)
+	p.wantClose(1011, "")
+	p.closesBack(1011)
+	if got := <-ends; got.Code != 1011 {
+		t.Errorf("ended with %+v", got)
+	}
+	s.wantLog(t, "runtime.Goexit")
+}
+
+// closesBack answers a close and waits for the end.
+func (p *peer) closesBack(code uint16) {
+	p.tb.Helper()
+	p.write(closing(code, ""))
+	p.wantEnd()
+}
+
+// TestPromise4_GoexitElsewhere ends goroutines where connections begin and end.
+func TestPromise4_GoexitElsewhere(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &hooks{disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, nil)
+	s.open(t).closes()
+	apps := map[string]protocol.Application{
+		"Connect": &hooks{connect: func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }},
+		"Func":    consumer.Func(func(context.Context, *consumer.Stream) error { runtime.Goexit(); return nil }),
+	}
+	for name, app := range apps {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, app, nil)
+			if a := s.peer(t).handshake(request("/")); a.status != 500 {
+				t.Errorf("status %d, want 500", a.status)
+			}
+			s.wantLog(t, "runtime.Goexit")
+		})
+	}
+}
+
+// TestPromise4_PanicInFunc panics in the function form, before and after it is
+// accepted.
+func TestPromise4_PanicInFunc(t *testing.T) {
+	t.Parallel()
+	app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		if s.Scope().Query().Has("late") {
+			if err := s.SendText(ctx, "hello"); err != nil {
+				return err
+			}
+		}
+		panic("boom")
+	})
+	s := serve(t, app, nil)
+	if a := s.peer(t).handshake(request("/")); a.status != 500 {
+		t.Errorf("status %d, want 500", a.status)
+	}
+	p := s.peer(t)
+	p.upgrade(request("/?late"))
+	p.want(finText, "hello")
+	p.wantClose(1011, "")
+	p.closesBack(1011)
+	if st := s.Stats(); st.Panics != 2 {
+		t.Errorf("%d panics, want 2", st.Panics)
+	}
+}
+
+// TestErrUnreadIsCounted and nothing else.
+func TestErrUnreadIsCounted(t *testing.T) {
+	t.Parallel()
+	app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		return fmt.Errorf("%s: %w", m.Text(), protocol.ErrUnread)
+	}}
+	s := serve(t, app, nil)
+	p := s.open(t)
+	p.text("nobody reads this")
+	p.closes()
+	if n := s.Stats().MessagesUnread; n != 1 {
+		t.Errorf("MessagesUnread = %d, want 1", n)
+	}
+}

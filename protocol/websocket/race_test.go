@@ -1,0 +1,180 @@
+package websocket_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// TestDecision25_CloseRacesWithWriters ends connections in every way there is
+// while many goroutines write to them, so that a socket's number could be
+// another connection's by the time of a write. Each peer must see nothing but
+// what was written to it.
+func TestDecision25_CloseRacesWithWriters(t *testing.T) {
+	t.Parallel()
+	const rounds, writers = 40, 4
+	names := make(chan string, rounds)
+	var all sync.WaitGroup
+	app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
+		mine := <-names
+		for i := range writers {
+			all.Go(func() { writeUntilClosed(t, c, mine, i) })
+		}
+		return nil
+	}}
+	s := serve(t, app, nil)
+	for i := range rounds {
+		name := fmt.Sprintf("%04d", i)
+		names <- name
+		p := s.peer(t)
+		p.upgrade(request("/"))
+		all.Go(func() { p.readUntilEnd(name, i) })
+	}
+	all.Wait()
+}
+
+// writeUntilClosed sends until the connection has ended.
+func writeUntilClosed(t *testing.T, c *protocol.Conn, name string, i int) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(uint64(i), 1))
+	for n := range 200 {
+		m := protocol.Text(strings.Repeat(name, 1+random.IntN(1000)))
+		var err error
+		if n%2 == 0 {
+			err = c.Send(context.Background(), m)
+		} else {
+			err = c.SendPrepared(context.Background(), protocol.Prepare(m))
+		}
+		switch {
+		case errors.Is(err, protocol.ErrClosed):
+			return
+		case err != nil && !errors.Is(err, protocol.ErrFull): // it is not answered yet
+			t.Errorf("Send: %v", err)
+		}
+	}
+	c.Close(4000, "enough")
+}
+
+// readUntilEnd reads some, and then ends the connection in a way of its own.
+func (p *peer) readUntilEnd(name string, i int) {
+	for n := 0; ; n++ {
+		p.impatient()
+		got, err := p.read()
+		if err != nil {
+			return
+		}
+		if got.first == finText && strings.ReplaceAll(got.payload, name, "") != "" {
+			p.tb.Errorf("%s was sent %s", name, brief(got.payload))
+		}
+		switch {
+		case got.first == finClose:
+			p.nc.Write(closing(4000, "")) //nolint:errcheck // the next read shows it
+		case n < 10+i:
+		case i%4 == 0:
+			p.nc.Close()
+		case i%4 == 1:
+			p.nc.Write(closing(1000, "")) //nolint:errcheck // the next read shows it
+		case i%4 == 2:
+			p.nc.Write(frame(finCont, "")) //nolint:errcheck // the next read shows it
+		}
+	}
+}
+
+// TestJoinSendLeaveRace has members come and go while others send to the group,
+// and the server shuts down in the end.
+func TestJoinSendLeaveRace(t *testing.T) {
+	t.Parallel()
+	l := memory.New()
+	s := serve(t, group(l), nil)
+	stop := make(chan struct{})
+	var senders, members sync.WaitGroup
+	for i := range 3 {
+		senders.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := l.Broadcast(context.Background(), "all", protocol.Text(strings.Repeat("m", 1000*i+10))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 4 {
+		members.Go(func() {
+			for range 8 {
+				p := s.peer(t)
+				p.upgrade(request("/"))
+				for range 20 {
+					p.next()
+				}
+				p.nc.Close()
+			}
+		})
+	}
+	members.Wait()
+	close(stop)
+	senders.Wait()
+}
+
+// slowLog is a slog.Handler that says when it has a record, and looks at its
+// attributes only after it was told to.
+type slowLog struct {
+	slog.Handler
+	has, look chan struct{}
+}
+
+func (h *slowLog) Enabled(context.Context, slog.Level) bool { return true }
+func (h *slowLog) Handle(_ context.Context, r slog.Record) error { //nolint:gocritic // it is slog's signature
+	close(h.has)
+	<-h.look
+	r.Attrs(func(a slog.Attr) bool { a.Value.Resolve(); return true })
+	return nil
+}
+
+// spy is a ResponseWriter that says when its connection is taken over.
+type spy struct {
+	http.ResponseWriter
+	taken chan struct{}
+}
+
+func (s spy) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	close(s.taken)
+	return http.NewResponseController(s.ResponseWriter).Hijack()
+}
+
+// TestLogRacesWithAccept logs something about a connection from one goroutine
+// while another one accepts it. It is for the race detector.
+func TestLogRacesWithAccept(t *testing.T) {
+	t.Parallel()
+	log := &slowLog{has: make(chan struct{}), look: make(chan struct{})}
+	done := make(chan struct{})
+	app := &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+		go func() {
+			defer close(done)
+			c.Close(1005, "a code that cannot be sent is logged")
+		}()
+		<-log.has
+		return nil
+	}}
+	s := newServer(app, &websocket.Options{Logger: slog.New(log)})
+	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, log.look}, r) }))
+	p := s.open(t)
+	p.wantClose(1011, "")
+	p.closesBack(1011)
+	<-done
+}

@@ -1,0 +1,226 @@
+package websocket
+
+import (
+	"bufio"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+func TestAcceptKey(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"dGhlIHNhbXBsZSBub25jZQ==": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", // RFC 6455 section 1.3
+		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
+		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
+	} {
+		if got := acceptKey(key); got != want {
+			t.Errorf("acceptKey(%q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+const goodKey = "dGhlIHNhbXBsZSBub25jZQ=="
+
+// goodRequest is a handshake as browsers send it.
+func goodRequest() *http.Request {
+	return readRequest("GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: " + goodKey + "\r\nSec-WebSocket-Version: 13\r\n\r\n")
+}
+
+func readRequest(raw string) *http.Request {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// set makes an edit of a header's lines.
+func set(name string, lines ...string) func(*http.Request) {
+	return func(r *http.Request) {
+		if len(lines) == 0 {
+			r.Header.Del(name)
+			return
+		}
+		r.Header[http.CanonicalHeaderKey(name)] = lines
+	}
+}
+
+func proto(major, minor int) func(*http.Request) {
+	return func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = major, minor }
+}
+
+func method(m string) func(*http.Request) { return func(r *http.Request) { r.Method = m } }
+
+func body(length int64, coding ...string) func(*http.Request) {
+	return func(r *http.Request) { r.ContentLength, r.TransferEncoding = length, coding }
+}
+
+func nothing(*http.Request) {}
+
+func TestCheckRequest(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at     testkit.Line
+		name   string
+		edit   func(*http.Request)
+		status int // 0: it is good
+	}{
+		{testkit.Here(), "good", nothing, 0},
+		{testkit.Here(), "HTTP/1.2", proto(1, 2), 0},
+		{testkit.Here(), "Upgrade in capitals", set("Upgrade", "WebSocket"), 0},
+		{testkit.Here(), "Upgrade as a list", set("Upgrade", "h2c, websocket"), 0},
+		{testkit.Here(), "Upgrade with a tab", set("Upgrade", "h2c,\twebsocket"), 0},
+		{testkit.Here(), "Upgrade in two lines", set("Upgrade", "h2c", "websocket"), 0},
+		{testkit.Here(), "Connection of Firefox", set("Connection", "keep-alive, Upgrade"), 0},
+		{testkit.Here(), "Connection with a tab and odd case", set("Connection", "keep-alive,\tuPGRADE"), 0},
+		{testkit.Here(), "Connection in two lines", set("Connection", "keep-alive", "upgrade"), 0},
+		{testkit.Here(), "Connection with empty elements", set("Connection", ", ,upgrade,"), 0},
+		{testkit.Here(), "HEAD", method(http.MethodHead), 405},
+		{testkit.Here(), "POST", method(http.MethodPost), 405},
+		{testkit.Here(), "CONNECT", method(http.MethodConnect), 405},
+		{testkit.Here(), "get", method("get"), 405},
+		{testkit.Here(), "HTTP/1.0", proto(1, 0), 501},
+		{testkit.Here(), "HTTP/0.9", proto(0, 9), 501},
+		{testkit.Here(), "HTTP/2", proto(2, 0), 501},
+		{testkit.Here(), "too large", set("Cookie", strings.Repeat("x", 4096)), 431},
+		{testkit.Here(), "too many", set("X-A", slices.Repeat([]string{""}, 2000)...), 431},
+		{testkit.Here(), "no Upgrade", set("Upgrade"), 426},
+		{testkit.Here(), "empty Upgrade", set("Upgrade", ""), 426},
+		{testkit.Here(), "other Upgrade", set("Upgrade", "h2c"), 426},
+		{testkit.Here(), "similar Upgrade", set("Upgrade", "websocket2"), 426},
+		{testkit.Here(), "Upgrade with a version", set("Upgrade", "websocket/13"), 426},
+		{testkit.Here(), "no Connection", set("Connection"), 400},
+		{testkit.Here(), "other Connection", set("Connection", "keep-alive"), 400},
+		{testkit.Here(), "no version", set("Sec-WebSocket-Version"), 426},
+		{testkit.Here(), "old version", set("Sec-WebSocket-Version", "8"), 426},
+		{testkit.Here(), "versions as a list", set("Sec-WebSocket-Version", "13, 8"), 426},
+		{testkit.Here(), "version twice", set("Sec-WebSocket-Version", "13", "13"), 426},
+		{testkit.Here(), "version with a zero", set("Sec-WebSocket-Version", "013"), 426},
+		{testkit.Here(), "no key", set("Sec-WebSocket-Key"), 400},
+		{testkit.Here(), "empty key", set("Sec-WebSocket-Key", ""), 400},
+		{testkit.Here(), "key twice", set("Sec-WebSocket-Key", goodKey, goodKey), 400},
+		{testkit.Here(), "key of 15 bytes", set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(make([]byte, 15))), 400},
+		{testkit.Here(), "key of 17 bytes", set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(make([]byte, 17))), 400},
+		{testkit.Here(), "key that is no base64", set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ!="), 400},
+		{testkit.Here(), "key without padding", set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ"), 400},
+		{testkit.Here(), "key in base64 for URLs", set("Sec-WebSocket-Key", "_-_-_-_-_-_-_-_-_-_-_Q=="), 400},
+		{testkit.Here(), "body", body(1), 400},
+		{testkit.Here(), "body of unknown length", body(-1, "chunked"), 400},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			r := goodRequest()
+			row.edit(r)
+			e := checkRequest(r, 4096)
+			if row.status == 0 {
+				if e != nil {
+					t.Fatalf("%s: refused: %v", row.at, e)
+				}
+				return
+			}
+			if e == nil || e.Status != row.status || e.Body == "" {
+				t.Fatalf("%s: got %v, want a refusal with %d", row.at, e, row.status)
+			}
+		})
+	}
+}
+
+// TestCheckRequestOrder mends one fault after the other: what is left decides.
+func TestCheckRequestOrder(t *testing.T) {
+	t.Parallel()
+	r := goodRequest()
+	for _, spoil := range []func(*http.Request){
+		method(http.MethodPut), proto(1, 0), set("Cookie", strings.Repeat("x", 5000)), set("Upgrade", "h2c"), set("Connection", "close"),
+		set("Sec-WebSocket-Version", "12"), set("Sec-WebSocket-Key", "short"), body(5),
+	} {
+		spoil(r)
+	}
+	upgrade := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}}
+	rows := []struct {
+		at     testkit.Line
+		mend   func(*http.Request)
+		status int
+		header http.Header
+	}{
+		{testkit.Here(), nothing, 405, http.Header{"Allow": {"GET"}}},
+		{testkit.Here(), method(http.MethodGet), 501, http.Header{}},
+		{testkit.Here(), proto(1, 1), 431, http.Header{}},
+		{testkit.Here(), set("Cookie"), 426, upgrade},
+		{testkit.Here(), set("Upgrade", "websocket"), 400, http.Header{}},
+		{testkit.Here(), set("Connection", "Upgrade"), 426, upgrade},
+		{testkit.Here(), set("Sec-WebSocket-Version", "13"), 400, http.Header{}},
+		{testkit.Here(), set("Sec-WebSocket-Key", goodKey), 400, http.Header{}},
+	}
+	for _, row := range rows {
+		row.mend(r)
+		e := checkRequest(r, 4096)
+		if e == nil || e.Status != row.status || !maps.EqualFunc(e.Header, row.header, slices.Equal) {
+			t.Fatalf("%s: got %+v, want %d with %v", row.at, e, row.status, row.header)
+		}
+	}
+	body(0)(r)
+	if e := checkRequest(r, 4096); e != nil {
+		t.Fatalf("nothing is left to mend, and still: %v", e)
+	}
+}
+
+// naivelyGood is what RFC 6455 section 4.2.1 asks of a handshake, without care
+// for speed.
+func naivelyGood(r *http.Request) bool {
+	has := func(name, token string) bool {
+		for _, line := range r.Header[name] {
+			for element := range strings.SplitSeq(line, ",") {
+				if strings.EqualFold(strings.Trim(element, " \t"), token) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	keys, versions := r.Header["Sec-Websocket-Key"], r.Header["Sec-Websocket-Version"]
+	if len(keys) != 1 || len(versions) != 1 || versions[0] != "13" {
+		return false
+	}
+	nonce, err := base64.StdEncoding.DecodeString(keys[0])
+	return err == nil && len(nonce) == 16 && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor >= 1 &&
+		has("Upgrade", "websocket") && has("Connection", "upgrade") && r.ContentLength == 0 && len(r.TransferEncoding) == 0
+}
+
+// FuzzHandshake has net/http read arbitrary bytes: what is accepted must be good
+// by naive reading as well.
+func FuzzHandshake(f *testing.F) {
+	const good = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: keep-alive,\tUpgrade\r\n" +
+		"Sec-WebSocket-Key: " + goodKey + "\r\nSec-WebSocket-Version: 13\r\n\r\n"
+	f.Add(good)
+	for _, spoil := range [][2]string{
+		{"GET", "POST"}, {"HTTP/1.1", "HTTP/1.0"}, {"websocket", "web socket"}, {"websocket", "x websocket"}, {"keep-alive,", "keep-alive"},
+		{"Upgrade\r\n", "Upgrade-Insecure\r\n"}, {"==\r\n", "=\r\n"}, {"13", "13, 8"}, {"Host", "Content-Length: 3\r\nHost"},
+		{"Host", "Transfer-Encoding: chunked\r\nHost"}, {"Sec-WebSocket-Version", "Sec-WebSocket-Key: " + goodKey + "\r\nSec-WebSocket-Version"},
+		{"Host:", "Host :"}, {"\r\n", "\n"}, {"chat", "\x00"}, {"websocket", "websocket, (x"},
+	} {
+		f.Add(strings.ReplaceAll(good, spoil[0], spoil[1]))
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		r := readRequest(raw)
+		if r == nil {
+			t.Skip("no request")
+		}
+		if e := checkRequest(r, 1<<20); e == nil && !naivelyGood(r) {
+			t.Fatalf("accepted: %q", raw)
+		} else if e != nil && e.Status < 400 {
+			t.Fatalf("refused with %d: %q", e.Status, raw)
+		}
+		offered, ok := subprotocols(r.Header)
+		if want, wantOK := split(r.Header["Sec-Websocket-Protocol"]); ok && wantOK && !slices.Equal(offered, want) {
+			t.Fatalf("offered %q, want %q", offered, want)
+		}
+	})
+}

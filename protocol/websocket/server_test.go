@@ -1,0 +1,220 @@
+package websocket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// hooks is an application of functions, any of which may be missing. Without
+// them it accepts and ignores.
+type hooks struct {
+	open       func(s *protocol.Scope) error
+	connect    func(ctx context.Context, c *protocol.Conn) error
+	receive    func(ctx context.Context, c *protocol.Conn, m protocol.Message) error
+	disconnect func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus)
+}
+
+func (h *hooks) Open(s *protocol.Scope) (protocol.Handler, error) {
+	if h.open != nil {
+		if err := h.open(s); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (h *hooks) Connect(ctx context.Context, c *protocol.Conn) error {
+	if h.connect == nil {
+		return nil
+	}
+	return h.connect(ctx, c)
+}
+
+func (h *hooks) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	if h.receive == nil {
+		return nil
+	}
+	return h.receive(ctx, c, m)
+}
+
+func (h *hooks) Event(context.Context, *protocol.Conn, *protocol.Event) error { return nil }
+
+func (h *hooks) Disconnect(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
+	if h.disconnect != nil {
+		h.disconnect(ctx, c, s)
+	}
+}
+
+// echo is an application that sends back what it gets.
+func echo() *hooks {
+	return &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error { return c.Send(ctx, m) }}
+}
+
+// ends makes a channel that gets how connections of h end.
+func (h *hooks) ends() <-chan protocol.CloseStatus {
+	ends := make(chan protocol.CloseStatus, 100)
+	h.disconnect = func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { ends <- s }
+	return ends
+}
+
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
+// server is a websocket.Server behind a listener.
+type server struct {
+	*websocket.Server
+	log  journal
+	dial func() net.Conn
+}
+
+// newServer makes a server that is not listening yet. o may be nil.
+func newServer(app protocol.Application, o *websocket.Options) *server {
+	s := &server{}
+	var opts websocket.Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewTextHandler(&s.log, nil))
+	}
+	s.Server = websocket.New(app, &opts)
+	return s
+}
+
+// serve starts a server on a loopback socket. When the test is over, all its
+// connections must be.
+func serve(tb testing.TB, app protocol.Application, o *websocket.Options) *server {
+	tb.Helper()
+	s := newServer(app, o)
+	s.listen(tb, s.Server)
+	return s
+}
+
+// listen serves h, which is s as a rule, on a loopback socket.
+func (s *server) listen(tb testing.TB, h http.Handler) {
+	tb.Helper()
+	ts := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		s.wantEmpty(tb)
+		ts.Close()
+	})
+	addr := ts.Listener.Addr().String()
+	s.dial = func() net.Conn {
+		tb.Helper()
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			tb.Fatalf("dial: %v", err)
+		}
+		return nc
+	}
+}
+
+// wantEmpty fails if connections stay although their peers have gone.
+func (s *server) wantEmpty(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		tb.Errorf("connections are left: %v", err)
+	}
+	if n := s.Stats().Open; n != 0 {
+		tb.Errorf("Stats().Open = %d when all is over, want 0", n)
+	}
+}
+
+// peer is a new client that has not said anything.
+func (s *server) peer(tb testing.TB) *peer {
+	tb.Helper()
+	return newPeer(tb, s.dial())
+}
+
+// open is a new client whose handshake has been accepted.
+func (s *server) open(tb testing.TB, lines ...string) *peer {
+	tb.Helper()
+	p := s.peer(tb)
+	p.upgrade(request("/", lines...))
+	return p
+}
+
+// wantLog fails if the log does not contain all of words.
+func (s *server) wantLog(tb testing.TB, words ...string) {
+	tb.Helper()
+	for _, w := range words {
+		if got := s.log.String(); !strings.Contains(got, w) {
+			tb.Errorf("the log does not contain %q:\n%s", w, got)
+		}
+	}
+}
+
+// pipes is a listener without a network, for bubbles of testing/synctest.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conns:
+		return nc, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// servePipes starts a server whose connections are net.Pipes. When the test is
+// over, all its connections must be. Call it in the bubble.
+func servePipes(tb testing.TB, app protocol.Application, o *websocket.Options) *server {
+	tb.Helper()
+	s := newServer(app, o)
+	l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	hs := &http.Server{Handler: s.Server}
+	served := make(chan error, 1)
+	go func() { served <- hs.Serve(l) }()
+	s.dial = func() net.Conn {
+		ours, theirs := net.Pipe()
+		l.conns <- theirs
+		return ours
+	}
+	tb.Cleanup(func() {
+		s.wantEmpty(tb)
+		_ = hs.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			tb.Errorf("Serve: %v", err)
+		}
+	})
+	return s
+}

@@ -1,0 +1,211 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// TestPromise9_Shutdown says 1001 to everybody, runs every Disconnect, refuses
+// newcomers, and returns.
+func TestPromise9_Shutdown(t *testing.T) {
+	t.Parallel()
+	const peers = 23
+	var farewells atomic.Int32
+	app := echo()
+	app.disconnect = func(ctx context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+		if _, has := ctx.Deadline(); s.Code != protocol.CloseGoingAway || s.Remote || !has || ctx.Err() != nil {
+			t.Errorf("Disconnect with %+v, and a ctx with a deadline: %v, %v", s, has, ctx.Err())
+		}
+		farewells.Add(1)
+	}
+	s := serve(t, app, nil)
+	var all sync.WaitGroup
+	for range peers {
+		p := s.open(t)
+		all.Go(func() {
+			p.wantCloseCode(1001)
+			if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+				t.Errorf("a newcomer: %d with %v, want 503", a.status, a.header)
+			}
+			p.closesBack(1001)
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := farewells.Load(); n != peers {
+		t.Errorf("%d of %d Disconnects have run when Shutdown returned", n, peers)
+	}
+	all.Wait()
+	if st := s.Stats(); st.Open != 0 || st.Accepted != peers || st.Refused != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestPromise9_ShutdownWithAStuckCallback returns when its ctx ends, and says
+// how many connections are left.
+func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { <-release; return nil }}
+		ends := app.ends()
+		s := servePipes(t, app, nil)
+		p, good := s.open(t), s.open(t)
+		p.text("block")
+		go func() { p.wantCloseCode(1001); p.wantEnd() }() // the socket is cut
+		go func() { good.wantCloseCode(1001); good.closesBack(1001) }()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		begun := time.Now()
+		err := s.Shutdown(ctx)
+		if d := time.Since(begun); d != 3*time.Second {
+			t.Errorf("Shutdown took %v, want 3s", d)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 connections") {
+			t.Errorf("got %v", err)
+		}
+		if got := <-ends; got.Code != 1001 {
+			t.Errorf("the good one ended with %+v", got)
+		}
+		close(release)
+		if got := <-ends; got.Code != 1001 {
+			t.Errorf("the stuck one ended with %+v", got)
+		}
+		synctest.Wait()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("nothing is stuck any more: %v", err)
+		}
+	})
+}
+
+// TestPromise9_ShutdownWithDeafPeers cuts those that do not answer after
+// CloseTimeout, and calls that a success.
+func TestPromise9_ShutdownWithDeafPeers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servePipes(t, echo(), &websocket.Options{CloseTimeout: 2 * time.Second})
+		for range 3 {
+			s.open(t)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begun); d < 2*time.Second || d > 2100*time.Millisecond {
+			t.Errorf("Shutdown took %v, want 2s", d)
+		}
+	})
+}
+
+// TestPromise9_ShutdownDuringAHandshake refuses it with 503.
+func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
+	t.Parallel()
+	for name, obeys := range map[string]bool{"obeys its ctx": true, "goes its way": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entered, release := make(chan struct{}), make(chan struct{})
+			app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error {
+				close(entered)
+				if !obeys {
+					<-release
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}}
+			s := serve(t, app, nil)
+			p := s.peer(t)
+			p.write([]byte(request("/")))
+			<-entered
+			done := make(chan error, 1)
+			go func() { done <- s.Shutdown(context.Background()) }()
+			for { // until newcomers are refused
+				if a := s.peer(t).handshake(strings.Replace(request("/"), "GET", "PUT", 1)); a.status == 503 {
+					break
+				}
+			}
+			close(release)
+			if a := p.answer(); a.status != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", a.status)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestPromise9_ShutdownTwice has several callers wait for the same end.
+func TestPromise9_ShutdownTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servePipes(t, echo(), nil)
+		p := s.open(t)
+		done := make(chan error, 3)
+		for range 3 {
+			go func() { done <- s.Shutdown(t.Context()) }()
+		}
+		synctest.Wait()
+		p.wantCloseCode(1001)
+		<-time.After(time.Second)
+		if n := len(done); n != 0 {
+			t.Errorf("%d have returned although a connection is open", n)
+		}
+		p.closesBack(1001)
+		for range 3 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestPromise9_ShutdownIsPaced spreads the closes over three quarters of the
+// time there is.
+func TestPromise9_ShutdownIsPaced(t *testing.T) {
+	t.Parallel()
+	const peers = 40
+	synctest.Test(t, func(t *testing.T) {
+		s := servePipes(t, echo(), nil)
+		var all sync.WaitGroup
+		times := make(chan time.Duration, peers)
+		var begun time.Time
+		for range peers {
+			p := s.open(t)
+			all.Go(func() {
+				p.wantCloseCode(1001)
+				times <- time.Since(begun)
+				p.closesBack(1001)
+			})
+		}
+		begun = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+		close(times)
+		batches := map[time.Duration]int{}
+		for d := range times {
+			batches[d]++
+		}
+		if len(batches) < 5 || len(batches) > 7 {
+			t.Errorf("closed in batches of %v, want about six within 60ms", batches)
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// conns makes an application that hands out its connections and echoes.
+func conns() (app *hooks, opened <-chan *protocol.Conn) {
+	app = echo()
+	out := make(chan *protocol.Conn, 10)
+	app.connect = func(_ context.Context, c *protocol.Conn) error {
+		out <- c
+		return nil
+	}
+	return app, out
+}
+
+// settled takes the next connection when nothing of its handshake is left to do.
+// It is for bubbles.
+func settled(opened <-chan *protocol.Conn) *protocol.Conn {
+	c := <-opened
+	synctest.Wait()
+	return c
+}
+
+// untilCut waits until the server has closed the socket, without reading, and
+// returns how long that took.
+func (p *peer) untilCut(begun time.Time) time.Duration {
+	p.tb.Helper()
+	for {
+		_ = p.nc.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		if _, err := p.nc.Write([]byte{0}); errors.Is(err, io.ErrClosedPipe) {
+			return time.Since(begun)
+		}
+		<-time.After(10 * time.Millisecond)
+		if time.Since(begun) > time.Hour {
+			p.tb.Fatal("not cut within an hour")
+		}
+	}
+}
+
+func wantAbout(t *testing.T, got, want time.Duration) {
+	t.Helper()
+	if got < want || got > want+50*time.Millisecond {
+		t.Errorf("the socket was closed after %v, want %v", got, want)
+	}
+}
+
+// TestCloseTimeout cuts a peer that never answers our close, whether it reads
+// it or not.
+func TestCloseTimeout(t *testing.T) {
+	t.Parallel()
+	for name, reads := range map[string]bool{"reads": true, "reads nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				app, opened := conns()
+				ends := app.ends()
+				p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second}).open(t)
+				c, begun := settled(opened), time.Now()
+				c.Close(4000, "go")
+				if reads {
+					p.wantClose(4000, "go")
+				}
+				if s := <-ends; s.Code != 4000 || time.Since(begun) != 0 {
+					t.Errorf("ended with %+v after %v", s, time.Since(begun))
+				}
+				wantAbout(t, p.untilCut(begun), 4*time.Second)
+			})
+		})
+	}
+}
+
+// TestCloseTimeoutWhileReplying cuts a peer that reads nothing although we owe
+// it an answer: the goroutine that would read its close is the one that writes.
+func TestCloseTimeoutWhileReplying(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Minute}).open(t)
+		p.text("the answer to this is never read")
+		c, begun := settled(opened), time.Now()
+		c.Close(4000, "go")
+		wantAbout(t, p.untilCut(begun), 4*time.Second)
+	})
+}
+
+// TestCloseTimeoutStopsTalk cuts a peer that goes on talking after our close.
+func TestCloseTimeoutStopsTalk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		s := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second})
+		p := s.open(t)
+		c, begun := settled(opened), time.Now()
+		c.Close(4000, "go")
+		p.wantClose(4000, "go")
+		said := int64(0)
+		for {
+			if _, err := p.nc.Write(frame(finText, "and another thing")); err != nil {
+				break
+			}
+			said++
+			<-time.After(10 * time.Millisecond)
+		}
+		wantAbout(t, time.Since(begun), 4*time.Second)
+		if n := s.Stats().MessagesUnread; n < said-1 {
+			t.Errorf("MessagesUnread = %d, want %d", n, said)
+		}
+	})
+}
+
+// TestWriteTimeout cuts a peer that does not read, whoever writes.
+func TestWriteTimeout(t *testing.T) {
+	t.Parallel()
+	for name, inCallback := range map[string]bool{"from elsewhere": false, "from the callback": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				app, opened := conns()
+				ends := app.ends()
+				p := servePipes(t, app, &websocket.Options{WriteTimeout: 6 * time.Second}).open(t)
+				begun := time.Now()
+				if inCallback {
+					p.text("hello")
+				} else if err := settled(opened).Send(t.Context(), protocol.Text("hello")); err != nil {
+					t.Fatal(err)
+				}
+				if s := <-ends; s.Code != protocol.CloseAbnormal || s.Err == nil {
+					t.Errorf("ended with %+v, want 1006 and why", s)
+				}
+				if d := time.Since(begun); d < 4*time.Second || d > 6*time.Second {
+					t.Errorf("cut after %v, want 4 to 6s", d)
+				}
+				if _, err := p.nc.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
+					t.Errorf("the socket is not closed: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestWriteTimeoutIsAboutProgress leaves a peer alone that takes a large message
+// slowly: its options say that a write is cut which makes no progress.
+func TestWriteTimeoutIsAboutProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		p := servePipes(t, app, &websocket.Options{WriteTimeout: 3 * time.Second}).open(t)
+		large := strings.Repeat("a", 1<<20)
+		if err := settled(opened).Send(t.Context(), protocol.Text(large)); err != nil {
+			t.Fatal(err)
+		}
+		got, b := 0, make([]byte, 64<<10)
+		for got < len(large)+10 {
+			<-time.After(500 * time.Millisecond)
+			p.impatient()
+			n, err := io.ReadFull(p.nc, b[:min(len(b), len(large)+10-got)])
+			if got += n; err != nil {
+				t.Fatalf("cut after %d bytes although the peer takes 128 KiB a second: %v", got, err)
+			}
+		}
+		p.text("well")
+		p.want(finText, "well")
+		p.closes()
+	})
+}
+
+// TestIdleIsNotCut makes sure that no deadline of a write or of the handshake
+// is left behind.
+func TestIdleIsNotCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipes(t, echo(), nil).open(t)
+		for range 3 {
+			<-time.After(time.Hour)
+			p.text("still there?")
+			p.want(finText, "still there?")
+		}
+		p.closes()
+	})
+}

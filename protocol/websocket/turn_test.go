@@ -1,0 +1,251 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// callbacks is a handler of two functions.
+type callbacks struct {
+	receive func(m protocol.Message) error
+	event   func()
+}
+
+func (h *callbacks) Open(*protocol.Scope) (protocol.Handler, error)                   { return h, nil }
+func (h *callbacks) Connect(context.Context, *protocol.Conn) error                    { return nil }
+func (h *callbacks) Disconnect(context.Context, *protocol.Conn, protocol.CloseStatus) {}
+func (h *callbacks) Event(context.Context, *protocol.Conn, *protocol.Event) error {
+	h.event()
+	return nil
+}
+func (h *callbacks) Receive(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	return h.receive(m)
+}
+
+// seam stands between a session and its connection, to stop between two steps.
+type seam struct {
+	*conn
+	accept func(c *conn) error
+}
+
+func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
+
+// wired makes a connection over a pipe, as ServeHTTP does, and opens it with
+// accept in place of conn.Accept.
+func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
+	ours, theirs := net.Pipe()
+	c = &conn{server: s, hand: &handshake{&hijacker{nc: ours}, goodRequest()}}
+	c.role.parser.maxMessage = s.opts.Limits.MaxMessage
+	c.write = c.flush
+	c.parts.Store(1)
+	c.session = protocol.NewSession(context.Background(), app, protocol.NewScope(s.Type(), goodRequest()), &seam{c, accept}, &s.sessions)
+	c.session.Conn().Defer(c.partOver)
+	s.remember(c)
+	go c.session.Open()
+	return c, theirs
+}
+
+// hijacker is a ResponseWriter whose connection can be taken over.
+type hijacker struct {
+	nc     net.Conn
+	header http.Header
+}
+
+func (h *hijacker) Header() http.Header {
+	if h.header == nil {
+		h.header = http.Header{}
+	}
+	return h.header
+}
+func (h *hijacker) WriteHeader(int)             {}
+func (h *hijacker) Write(b []byte) (int, error) { return len(b), nil }
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.nc, bufio.NewReadWriter(bufio.NewReaderSize(h.nc, 16), bufio.NewWriterSize(h.nc, 16)), nil
+}
+
+// finish waits until s has no connections any more. Their peers have gone.
+func finish(tb testing.TB, s *Server) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		tb.Error(err)
+	}
+}
+
+// TestViolationBeforeOpen breaks a rule after the handshake is answered and
+// before the session has taken note of it: reading has begun by then.
+func TestViolationBeforeOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(nobody(), nil)
+		answered := make(chan struct{})
+		_, peer := wired(s, &callbacks{}, func(c *conn) error {
+			defer func() { <-answered }()
+			return c.Accept(protocol.AcceptOptions{})
+		})
+		defer finish(t, s)
+		defer peer.Close()
+		if _, err := http.ReadResponse(bufio.NewReaderSize(peer, 16), nil); err != nil { //nolint:bodyclose // a 101 has none
+			t.Fatal(err)
+		}
+		if _, err := peer.Write(framed(fin, "nothing to continue")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the frame has been refused
+		close(answered)
+		_ = peer.SetReadDeadline(time.Now().Add(time.Minute))
+		h, err := ws.ReadHeader(peer)
+		if err != nil || h.OpCode != ws.OpClose {
+			t.Fatalf("got %+v, %v, want a close", h, err)
+		}
+		if _, err := io.ReadFull(peer, make([]byte, h.Length)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestTakeOverOfAFullMailbox takes reading over from a goroutine that has just
+// been told to stop reading, and was not given the time to do so.
+func TestTakeOverOfAFullMailbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var got []string
+		s := New(nobody(), &Options{Limits: protocol.Limits{ReadAhead: 1}})
+		app := &callbacks{
+			event:   func() { <-release },
+			receive: func(m protocol.Message) error { got = append(got, m.Text()); return nil },
+		}
+		c, peer := wired(s, app, func(c *conn) error { // without a reader
+			nc, _, err := c.hand.accept(&c.out, protocol.AcceptOptions{})
+			c.nc = nc
+			c.parts.Add(allParts - 1)
+			c.out.take(c.out.take(nil))
+			return err
+		})
+		defer finish(t, s)
+		defer peer.Close()
+		synctest.Wait()
+		if err := c.session.Conn().Post(protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})); err != nil {
+			t.Fatal(err)
+		}
+		c.role.rest = framed(fin|1, "second")
+		turn := c.turn.Add(1)
+		if c.session.Receive(protocol.Text("first")) {
+			t.Fatal("a message beyond ReadAhead, and reading may go on")
+		}
+		c.takeOver(turn)
+		synctest.Wait()
+		if n := s.Stats().Failures; n != 0 {
+			t.Errorf("%d failures: the new reader went on although it should wait", n)
+		}
+		close(release)
+		synctest.Wait()
+		if !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("received %q", got)
+		}
+	})
+}
+
+// TestWatchee goes through what the watcher can see.
+func TestWatchee(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at    testkit.Line
+		turns []uint64 // at each look
+		keep  bool     // after the last one
+		taken bool     // by then
+	}{
+		{testkit.Here(), []uint64{0}, true, false},
+		{testkit.Here(), []uint64{1}, true, false},
+		{testkit.Here(), []uint64{1, 3}, true, false},
+		{testkit.Here(), []uint64{1, 1}, true, true},
+		{testkit.Here(), []uint64{1, 2, 3, 3}, true, true},
+		{testkit.Here(), []uint64{7, 8, 8, 9, 10, 10}, true, false},
+		{testkit.Here(), slices.Repeat([]uint64{2}, watchIdle), true, false},
+		{testkit.Here(), slices.Repeat([]uint64{2}, watchIdle+1), false, false},
+		{testkit.Here(), slices.Concat(slices.Repeat([]uint64{2}, watchIdle), []uint64{3}, slices.Repeat([]uint64{4}, watchIdle)), true, false},
+	}
+	for _, row := range rows {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			c := &conn{server: New(nobody(), nil), nc: ours}
+			c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", goodRequest()), c, nil)
+			c.parts.Store(allParts)
+			c.watched.Store(true)
+			e := watchee{conn: c}
+			keep := true
+			for _, turn := range row.turns {
+				c.turn.Store(turn)
+				keep = e.look()
+			}
+			last := row.turns[len(row.turns)-1]
+			if taken := c.turn.Load() == last+1; keep != row.keep || taken != row.taken || keep != c.watched.Load() {
+				t.Errorf("%s: kept %v, taken %v, want %v and %v", row.at, keep, taken, row.keep, row.taken)
+			}
+			theirs.Close() // ends a reader that has taken over
+		})
+	}
+}
+
+// TestWatcherRests makes sure that it looks at idle connections no more, and
+// comes back to them.
+func TestWatcherRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var w watcher
+		idle := &conn{}
+		w.watch(idle)
+		w.watch(idle)
+		for range 2 {
+			<-time.After((watchIdle + 2) * watchEvery)
+			w.mu.Lock()
+			left := len(w.list)
+			w.mu.Unlock()
+			if left != 0 || idle.watched.Load() {
+				t.Fatalf("%d connections are watched, want none", left)
+			}
+			w.watch(idle)
+		}
+		<-time.After((watchIdle + 2) * watchEvery)
+	})
+}
+
+// TestTakeOverOnce lets one of many take over.
+func TestTakeOverOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		s := New(nobody(), nil)
+		c := &conn{server: s, nc: ours}
+		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", goodRequest()), c, nil)
+		c.parts.Store(allParts)
+		c.turn.Store(1)
+		for range 10 {
+			go c.takeOver(1)
+		}
+		synctest.Wait()
+		theirs.Close()
+		synctest.Wait()
+		if got := c.parts.Load(); got != 1 { // socket and reading are over, once
+			t.Errorf("%d parts left, want 1", got)
+		}
+		c.takeOver(2)
+		if c.turn.Load() != 2 {
+			t.Errorf("turn %d: taken over although nothing was lent", c.turn.Load())
+		}
+	})
+}

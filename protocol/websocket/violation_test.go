@@ -1,0 +1,148 @@
+package websocket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+type violation struct {
+	at   testkit.Line
+	in   []byte
+	code uint16
+}
+
+// violations are the ways in which a peer can break the rules. The limit is 100
+// bytes.
+func violations() []violation {
+	return []violation{
+		{testkit.Here(), []byte{finText, 1, 'a'}, 1002},                                          // not masked
+		{testkit.Here(), frame(0xc1, "a"), 1002},                                                 // RSV1
+		{testkit.Here(), frame(0x83, "a"), 1002},                                                 // reserved opcode
+		{testkit.Here(), frame(finCont, "a"), 1002},                                              // nothing to continue
+		{testkit.Here(), append(frame(text, "a"), frame(finText, "b")...), 1002},                 // not continued
+		{testkit.Here(), frame(finPing, strings.Repeat("a", 126)), 1002},                         // long ping
+		{testkit.Here(), frame(0x09, "a"), 1002},                                                 // fragmented ping
+		{testkit.Here(), []byte{finText, 0xfe, 0, 1, 0, 0, 0, 0, 'a'}, 1002},                     // length not minimal
+		{testkit.Here(), append([]byte{finText, 0xff}, bytes.Repeat([]byte{0xff}, 12)...), 1002}, // length negative
+		{testkit.Here(), frame(finText, "\xff"), 1007},
+		{testkit.Here(), append(frame(text, "\xe4"), frame(finCont, "\xb8")...), 1007},
+		{testkit.Here(), frame(finText, strings.Repeat("a", 101)), 1009},
+		{testkit.Here(), append(frame(text, strings.Repeat("a", 60)), frame(cont, strings.Repeat("a", 41))...), 1009},
+		{testkit.Here(), []byte{finText, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, 1009},
+	}
+}
+
+func small() *websocket.Options {
+	return &websocket.Options{Limits: protocol.Limits{MaxMessage: 100}}
+}
+
+// TestDecision28_CloseReachesThePeer has peers break a rule and go on sending a
+// lot: the close still gets through, and then the end of the stream.
+func TestDecision28_CloseReachesThePeer(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, small())
+	junk := bytes.Repeat([]byte("junk"), 1<<20)
+	for _, v := range violations() {
+		p := s.open(t)
+		p.write(frame(finText, "good"))
+		sent := make(chan error, 1)
+		p.impatient()
+		go func() {
+			_, err := p.nc.Write(append(v.in, junk...))
+			sent <- err
+		}()
+		p.want(finText, "good")
+		p.wantCloseCode(v.code)
+		p.wantEnd()
+		if err := <-sent; err != nil {
+			t.Errorf("%s: the rest was not taken: %v", v.at, err)
+		}
+		if got := <-ends; uint16(got.Code) != v.code || got.Remote {
+			t.Errorf("%s: ended with %+v, want %d", v.at, got, v.code)
+		}
+		p.nc.Close()
+	}
+}
+
+// TestViolationBehindEarlyWords breaks a rule in the same packet as the request.
+func TestViolationBehindEarlyWords(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), small())
+	for _, v := range violations() {
+		p := s.peer(t)
+		p.write([]byte(request("/")), frame(finText, "early"), v.in)
+		if a := p.answer(); a.status != 101 {
+			t.Fatalf("%s: status %d", v.at, a.status)
+		}
+		if got := p.next(); got.first == finText {
+			p.wantCloseCode(v.code)
+		}
+		p.wantEnd()
+	}
+}
+
+// TestViolationPatience closes the socket after CloseTimeout although the peer
+// goes on and on.
+func TestViolationPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opts := small()
+		opts.CloseTimeout = 3 * time.Second
+		p := servePipes(t, echo(), opts).open(t)
+		begun := time.Now()
+		p.write(frame(finCont, "a"))
+		p.wantCloseCode(1002)
+		var err error
+		for err == nil {
+			<-time.After(10 * time.Millisecond)
+			_, err = p.nc.Write([]byte("more"))
+		}
+		if d := time.Since(begun); d < 3*time.Second || d > 3*time.Second+20*time.Millisecond {
+			t.Errorf("the socket was closed after %v, want 3s", d)
+		}
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestViolationWhileCallbackBlocks ends the callback's context at once.
+func TestViolationWhileCallbackBlocks(t *testing.T) {
+	t.Parallel()
+	app := &hooks{receive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}}
+	ends := app.ends()
+	p := serve(t, app, small()).open(t)
+	p.write(frame(finText, "block"), frame(finText, "waits"), frame(finCont, "breaks"))
+	p.wantCloseCode(1002)
+	p.wantEnd()
+	if got := <-ends; got.Code != 1002 {
+		t.Errorf("ended with %+v", got)
+	}
+}
+
+// TestMaxFrame bounds one frame more tightly than a message.
+func TestMaxFrame(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 100, MaxFrame: 10}})
+	p := s.open(t)
+	p.write(frame(text, "0123456789"), frame(cont, "0123456789"), frame(finCont, "0"))
+	p.want(finText, "012345678901234567890")
+	p.text("0123456789a")
+	p.wantCloseCode(1009)
+	p.wantEnd()
+}
