@@ -17,8 +17,9 @@ import (
 //	err := router.Run(ctx, &http.Server{Addr: ":8000"}, r, 10*time.Second)
 //
 // The order is: the listener closes, so that a load balancer sends no more;
-// open connections are closed with 1001 while plain requests finish; Run returns
-// when all of it is done. The error is that of listening or serving, or says
+// open connections are closed with 1001 while plain requests finish; connections
+// on which nothing was ever said are cut after half a second; Run returns when
+// all of it is done. The error is that of listening or serving, or says
 // what did not finish within grace. It is nil after a clean end.
 func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	addr := srv.Addr
@@ -32,11 +33,13 @@ func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace tim
 	return Serve(ctx, l, srv, r, grace)
 }
 
-// Serve is [Run] on a listener, which it closes.
+// Serve is [Run] on a listener, which it closes. It adds to srv.ConnState, whose
+// own function is still called.
 func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	if srv.Handler == nil {
 		srv.Handler = r
 	}
+	silent := watchSilent(srv)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {
@@ -48,6 +51,8 @@ func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTyp
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
+	stop := silent.cutSoon()
+	defer stop()
 	return shutdown(end, srv, r, served)
 }
 

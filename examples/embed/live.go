@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
@@ -18,8 +20,12 @@ type price struct {
 
 var changed = protocol.EventType[price]{Name: "item.changed"}
 
-// group is the group of those who look at an item.
-func group(item string) string { return "item." + item }
+// group is the group of those who look at an item. The names of groups are ASCII
+// and short, those of items are not: hence the hash.
+func group(item string) string {
+	sum := sha256.Sum256([]byte(item))
+	return "item." + hex.EncodeToString(sum[:])
+}
 
 // announce tells everybody who looks at an item. Plain HTTP handlers call it.
 func announce(ctx context.Context, item, now string) error {
@@ -47,7 +53,7 @@ func newLive(s *shop) *websocket.Server {
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	v.name = userOf(ctx)
 	if err := c.Join(ctx, group(v.item)); err != nil {
-		return protocol.Reject(404, "there is no such item")
+		return err
 	}
 	return v.changed(ctx, c, price{Item: v.item, Price: v.shop.price(v.item)})
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"html"
@@ -30,10 +31,13 @@ func (s *shop) price(item string) string {
 	return s.prices[item]
 }
 
-func (s *shop) setPrice(item, price string) {
+// setPrice changes a price and tells about it, in one step, so that what is told
+// last is what it is.
+func (s *shop) setPrice(ctx context.Context, item, price string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.prices[item] = price
+	return announce(ctx, item, price) // new
 }
 
 type userKey struct{}
@@ -63,11 +67,9 @@ func (s *shop) showItem(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *shop) changePrice(w http.ResponseWriter, r *http.Request) {
-	item, price := r.PathValue("item"), r.FormValue("price")
-	s.setPrice(item, price)
-	if err := announce(r.Context(), item, price); err != nil { // new
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+	ctx := context.WithoutCancel(r.Context()) // a price changes also if nobody waits for the answer
+	if err := s.setPrice(ctx, r.PathValue("item"), r.FormValue("price")); err != nil {
+		log.Print(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -86,23 +88,26 @@ func routes() (http.Handler, *websocket.Server) {
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	flag.Parse()
+	if err := run(*addr); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(addr string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	handler, l := routes()
-	srv := &http.Server{Addr: *addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := l.Shutdown(end); err != nil { // new: http.Server.Shutdown does not know upgraded connections
-			log.Print(err)
-		}
-		if err := srv.Shutdown(end); err != nil {
-			log.Print(err)
-		}
-	}()
-	log.Printf("try: curl -b user=Ann http://%s/items/tea", *addr)
-	if err := srv.ListenAndServe(); err != http.ErrServerClosed {
-		log.Fatal(err)
+	srv := &http.Server{Addr: addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.ListenAndServe() }()
+	log.Printf("try: curl -b user=Ann http://%s/items/tea", addr)
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
 	}
+	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := l.Shutdown(end) // new: http.Server.Shutdown does not know upgraded connections
+	return errors.Join(err, srv.Shutdown(end))
 }

@@ -1,0 +1,79 @@
+package router_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing/fstest"
+	"time"
+
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// One handler for everything that a program serves.
+func ExampleNew() {
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServerFS(fstest.MapFS{"index.html": {Data: []byte("a page")}}))
+	r := router.New(mux, websocket.New(router.URLs(
+		router.RePath(`^ws/(?P<group>\w+)/$`, greet()),
+	), nil))
+
+	// In a program: http.ListenAndServe(":8000", r)
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	fmt.Println(get(srv.URL + "/"))
+	fmt.Println(dialed(srv.URL + "/ws/lobby/"))
+	// Output:
+	// a page
+	// welcome to lobby
+}
+
+// Routes are tried in order. Named groups become parameters of the scope.
+func ExampleRePath() {
+	urls := router.URLs(
+		router.RePath(`^ws/news/$`, news()),
+		router.RePath(`^ws/(?P<group>\w+)/$`, greet()),
+	)
+
+	fmt.Println(opened(urls, "/ws/news/"))
+	fmt.Println(opened(urls, "/ws/lobby/"))
+	fmt.Println(opened(urls, "/ws/lobby"))
+	// Output:
+	// here is the news
+	// welcome to lobby
+	// 404: nothing is served at "/ws/lobby"; did you mean the same with a slash at the end?
+}
+
+// A router serves a part of another one's paths. What it does not know goes to
+// the next route.
+func ExampleMount() {
+	admin := router.URLs(
+		router.RePath(`^news/$`, news()),
+	)
+	urls := router.URLs(
+		router.Mount("admin/", admin),
+		router.RePath(`^(?P<group>[\w/]+)/$`, greet()),
+	)
+
+	fmt.Println(opened(urls, "/admin/news/"))
+	fmt.Println(opened(urls, "/admin/lobby/"))
+	// Output:
+	// here is the news
+	// welcome to admin/lobby
+}
+
+// A whole program ends in order: nobody new is let in, sockets are closed with
+// 1001, and requests that are under way finish.
+func ExampleRun() {
+	r := router.New(nil, websocket.Handler(greet()))
+
+	// In a program: signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer stop()
+	srv := &http.Server{Addr: "127.0.0.1:0", ReadHeaderTimeout: 10 * time.Second}
+	err := router.Run(ctx, srv, r, 10*time.Second)
+	fmt.Println("ended with", err)
+	// Output: ended with <nil>
+}

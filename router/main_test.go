@@ -1,0 +1,80 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// here is an application that refuses everybody, and says in the answer how they
+// came to it: its name, what was taken from the path, what is left of it, and
+// the parameters of these names.
+func here(name string, params ...string) protocol.Application {
+	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		text := fmt.Sprintf("%s %q %q", name, s.RootPath, s.Path)
+		for _, p := range params {
+			text += fmt.Sprintf(" %s=%q", p, s.Param(p))
+		}
+		return nil, protocol.Reject(http.StatusTeapot, text)
+	})
+}
+
+// fails is an application that returns err.
+func fails(err error) protocol.Application {
+	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, err })
+}
+
+// open returns the answer to a connection for path, as it is after decoding:
+// what here says, or status and text.
+func open(app protocol.Application, path string) string {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
+	r.URL.Path = path
+	h, err := app.Open(protocol.NewScope("websocket", r))
+	var refused *protocol.RejectError
+	switch {
+	case h != nil || err == nil:
+		return fmt.Sprintf("accepted: %v, %v", h, err)
+	case !errors.As(err, &refused):
+		return err.Error()
+	case refused.Status == http.StatusTeapot:
+		return refused.Body
+	}
+	return fmt.Sprint(refused.Status, " ", refused.Body)
+}
+
+// notFound is the answer to a path that leads nowhere.
+func notFound(path string) string { return fmt.Sprintf("404 nothing is served at %q", path) }
+
+const hint = "; did you mean the same with a slash at the end?"
+
+// panicOf returns what f panics with, as text.
+func panicOf(f func()) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	f()
+	return ""
+}
+
+// lineHere is the line that it is called in, as panics name it.
+func lineHere() string {
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+func wantAll(t *testing.T, at testkit.Line, got string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q in it", at, got, want)
+		}
+	}
+}

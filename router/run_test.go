@@ -1,0 +1,320 @@
+package router_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// site is a program to be served: an echo on /ws/, and plain HTTP that answers
+// /slow when it is told to.
+type site struct {
+	router  *router.ProtocolTypeRouter
+	asked   chan struct{} // /slow has begun
+	release chan struct{} // lets /slow, and Disconnect if it is slow, go on
+	gone    chan consumer.CloseStatus
+	slowBye bool
+}
+
+func (s *site) Connect(context.Context, *consumer.Conn) error { return nil }
+
+func (s *site) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	return c.Send(ctx, m)
+}
+
+func (s *site) Disconnect(_ context.Context, _ *consumer.Conn, st consumer.CloseStatus) {
+	if s.slowBye {
+		<-s.release
+	}
+	s.gone <- st
+}
+
+func newSite() *site {
+	s := &site{asked: make(chan struct{}, 1), release: make(chan struct{}), gone: make(chan consumer.CloseStatus, 1)}
+	plain := http.NewServeMux()
+	plain.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+		s.asked <- struct{}{}
+		<-s.release
+		_, _ = io.WriteString(w, "finished")
+	})
+	urls := router.URLs(router.RePath(`^ws/$`, consumer.New(func(*consumer.Scope) *site { return s })))
+	s.router = router.New(plain, websocket.New(urls, &websocket.Options{Logger: slog.New(slog.DiscardHandler)}))
+	return s
+}
+
+// running is a site that is served.
+type running struct {
+	addr string
+	stop context.CancelFunc
+	err  chan error // what Serve returns
+}
+
+func serve(t *testing.T, s *site, srv *http.Server, grace time.Duration) *running {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	r := &running{addr: l.Addr().String(), stop: stop, err: make(chan error, 1)}
+	go func() { r.err <- router.Serve(ctx, l, srv, s.router, grace) }()
+	return r
+}
+
+// await returns what comes out of ch.
+func await[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	late := time.NewTimer(10 * time.Second)
+	defer late.Stop()
+	select {
+	case v := <-ch:
+		return v
+	case <-late.C:
+		t.Fatalf("%s: nothing within 10 s", what)
+		panic("not reached")
+	}
+}
+
+// client is a WebSocket client that gobwas/ws speaks for.
+type client struct {
+	net.Conn
+	r io.Reader
+}
+
+func dial(t *testing.T, addr, path string) *client {
+	t.Helper()
+	c, r, _, err := ws.Dial(t.Context(), "ws://"+addr+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	if r == nil {
+		r = bufio.NewReader(c)
+	}
+	return &client{c, r}
+}
+
+func (c *client) send(t *testing.T, f ws.Frame) {
+	t.Helper()
+	if err := ws.WriteFrame(c, ws.MaskFrame(f)); err != nil {
+		t.Error(err)
+	}
+}
+
+// want reads the next frame, which must be like this.
+func (c *client) want(t *testing.T, op ws.OpCode, payload string) {
+	t.Helper()
+	gotOp, got, err := c.read()
+	if err != nil || gotOp != op || !strings.HasPrefix(string(got), payload) {
+		t.Fatalf("read a frame of type %v with %q (%v), want type %v with %q", gotOp, got, err, op, payload)
+	}
+}
+
+// read returns the next frame.
+func (c *client) read() (op ws.OpCode, payload []byte, err error) {
+	h, err := ws.ReadHeader(c.r)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload = make([]byte, h.Length)
+	_, err = io.ReadFull(c.r, payload)
+	return h.OpCode, payload, err
+}
+
+// slow asks for /slow, and hands over the answer.
+func slow(t *testing.T, addr string) <-chan string {
+	t.Helper()
+	answer := make(chan string, 1)
+	tr := &http.Transport{DisableKeepAlives: true}
+	go func() {
+		resp, err := (&http.Client{Transport: tr}).Get("http://" + addr + "/slow")
+		if err != nil {
+			answer <- "error: " + err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- resp.Status + " " + string(b)
+	}()
+	return answer
+}
+
+func TestServeEndsEverythingInOrder(t *testing.T) {
+	t.Parallel()
+	s := newSite()
+	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
+	c := dial(t, r.addr, "/ws/")
+	c.send(t, ws.NewTextFrame([]byte("hello")))
+	c.want(t, ws.OpText, "hello")
+	answer := slow(t, r.addr)
+	await(t, s.asked, "the plain request")
+
+	r.stop()
+	c.want(t, ws.OpClose, "\x03\xe9the server is shutting down") // 1001
+	if nc, err := net.Dial("tcp", r.addr); err == nil {
+		_ = nc.Close()
+		t.Error("a new connection is taken while the old ones end")
+	}
+	select {
+	case err := <-r.err:
+		t.Errorf("Serve has returned %v while a plain request and a peer are not through", err)
+	default:
+	}
+	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	if st := await(t, s.gone, "Disconnect"); st.Code != 1001 || st.Remote {
+		t.Errorf("Disconnect got %+v, want our 1001", st)
+	}
+	close(s.release)
+	if got := await(t, answer, "the answer to the plain request"); got != "200 OK finished" {
+		t.Errorf("the plain request that was under way got %q", got)
+	}
+	if err := await(t, r.err, "Serve"); err != nil {
+		t.Errorf("Serve returned %v after a clean end", err)
+	}
+}
+
+func TestServeSaysWhatDidNotFinishWithinGrace(t *testing.T) {
+	t.Parallel()
+	s := newSite()
+	s.slowBye = true
+	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 50*time.Millisecond)
+	c := dial(t, r.addr, "/ws/")
+	c.send(t, ws.NewTextFrame([]byte("hello")))
+	c.want(t, ws.OpText, "hello")
+	answer := slow(t, r.addr)
+	await(t, s.asked, "the plain request")
+
+	r.stop()
+	err := await(t, r.err, "Serve")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Serve returned %v, want the deadline's error", err)
+	}
+	wantAll(t, testkit.Here(), err.Error(), "wye: plain HTTP: ", "wye: shutdown: 1 connections had to be cut")
+	if got := await(t, answer, "the plain request"); !strings.HasPrefix(got, "error: ") {
+		t.Errorf("the plain request got %q, want its connection cut", got)
+	}
+	close(s.release)
+	await(t, s.gone, "Disconnect")
+}
+
+func TestServeOfARouterSomewhereBehindTheHandler(t *testing.T) {
+	t.Parallel()
+	s := newSite()
+	mux := http.NewServeMux()
+	mux.Handle("/live/", http.StripPrefix("/live", s.router))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	r := serve(t, s, srv, 10*time.Second)
+	c := dial(t, r.addr, "/live/ws/")
+	r.stop()
+	c.want(t, ws.OpClose, "\x03\xe9")
+	_ = c.Close()
+	if err := await(t, r.err, "Serve"); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	if srv.Handler != http.Handler(mux) {
+		t.Error("the server's handler was replaced")
+	}
+}
+
+func TestServeOfAListenerThatFails(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	errLate := errors.New("the protocol is stuck")
+	closed := make(chan time.Duration, 1)
+	r := router.New(nil, &fake{typ: "x", shutdown: func(ctx context.Context) error {
+		until, _ := ctx.Deadline()
+		closed <- time.Until(until)
+		return errLate
+	}})
+	err = router.Serve(t.Context(), l, &http.Server{ReadHeaderTimeout: time.Minute}, r, time.Hour)
+	if !errors.Is(err, net.ErrClosed) || !errors.Is(err, errLate) {
+		t.Errorf("Serve returned %v, want the listener's error and the protocol's", err)
+	}
+	if left := await(t, closed, "the protocol's Shutdown"); left > time.Hour || left < time.Minute {
+		t.Errorf("the protocol had %v to end, want the grace of an hour", left)
+	}
+}
+
+// boundTo is a server that tells where it listens.
+func boundTo(t *testing.T) (srv *http.Server, addr chan string) {
+	t.Helper()
+	addr = make(chan string, 1)
+	return &http.Server{
+		Addr:              "127.0.0.1:0",
+		ReadHeaderTimeout: time.Minute,
+		BaseContext: func(l net.Listener) context.Context {
+			addr <- l.Addr().String()
+			return context.Background()
+		},
+	}, addr
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	s := newSite()
+	srv, addr := boundTo(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(ctx, srv, s.router, 10*time.Second) }()
+	c := dial(t, await(t, addr, "the address"), "/ws/")
+	c.send(t, ws.NewTextFrame([]byte("hello")))
+	c.want(t, ws.OpText, "hello")
+	stop()
+	c.want(t, ws.OpClose, "\x03\xe9")
+	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	if err := await(t, ended, "Run"); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if srv.Handler != http.Handler(s.router) {
+		t.Error("the router is not the server's handler")
+	}
+}
+
+func TestRunOnATakenPort(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	srv := &http.Server{Addr: l.Addr().String(), ReadHeaderTimeout: time.Minute}
+	err = router.Run(t.Context(), srv, router.New(nil), time.Second)
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "listen" || !strings.HasPrefix(err.Error(), "wye: ") {
+		t.Errorf("Run returned %v, want the error of listening", err)
+	}
+}
+
+func TestRunAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	srv, _ := boundTo(t)
+	if err := router.Run(ctx, srv, router.New(nil), time.Second); err != nil {
+		t.Errorf("Run with a ctx that has ended returned %v, want a clean end", err)
+	}
+}

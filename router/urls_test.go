@@ -1,0 +1,142 @@
+package router_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// plainly is middleware that does nothing but stand in front.
+func plainly(next protocol.Application) protocol.Application {
+	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) { return next.Open(s) })
+}
+
+// wrapping is middleware that wraps errors.
+func wrapping(next protocol.Application) protocol.Application {
+	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		h, err := next.Open(s)
+		return h, fmt.Errorf("behind the middleware: %w", err)
+	})
+}
+
+func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
+	t.Parallel()
+	x := router.URLs(router.RePath(`^x/$`, here("x")))
+	rows := []struct {
+		at         testkit.Line
+		name       string
+		urls       protocol.Application
+		path, want string
+	}{
+		{testkit.Here(), "the rest of the path", router.URLs(router.Mount("lobby/", x)), "/lobby/x/", `x "/lobby/x/" ""`},
+		{testkit.Here(), "through middleware", router.URLs(router.Mount("lobby/", plainly(x))), "/lobby/x/", `x "/lobby/x/" ""`},
+		{testkit.Here(), "mounts in mounts", router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", x)))), "/a/b/x/", `x "/a/b/x/" ""`},
+		{testkit.Here(), "an application that is no router", router.URLs(router.Mount("a/", here("app"))), "/a/b/c", `app "/a/" "b/c"`},
+		{testkit.Here(), "the prefix is literal", router.URLs(router.Mount("a.b/", here("app"))), "/axb/", notFound("/axb/")},
+		{testkit.Here(), "and at the beginning", router.URLs(router.Mount("a/", here("app"))), "/b/a/", notFound("/b/a/")},
+
+		{testkit.Here(), "backtracks to the next mount",
+			router.URLs(router.Mount("a/", x), router.Mount("a/", router.URLs(router.RePath(`^y/$`, here("y"))))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "backtracks to the next route", router.URLs(router.Mount("a/", x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "backtracks out of two", router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
+		{testkit.Here(), "backtracks through middleware", router.URLs(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "any application may say that it has no route", router.URLs(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
+		{testkit.Here(), "but no other error", router.URLs(router.Mount("a/", fails(protocol.Reject(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
+		{testkit.Here(), "RePath does not backtrack", router.URLs(router.RePath(`^a/`, x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", notFound("/a/y/")},
+		{testkit.Here(), "not even for two routers", router.URLs(router.RePath(`^a/`, router.URLs(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
+	}
+	for _, row := range rows {
+		if got := open(row.urls, row.path); got != row.want {
+			t.Errorf("%s: %s: %s, want %s", row.at, row.name, got, row.want)
+		}
+	}
+}
+
+func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
+	t.Parallel()
+	inner := router.URLs(router.RePath(`^x/$`, here("x")))
+	rows := []struct {
+		at   testkit.Line
+		name string
+		urls *router.URLRouter
+		path string
+		want string
+	}{
+		{testkit.Here(), "a route", router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/123", hint},
+		{testkit.Here(), "a route, with a slash", router.URLs(router.RePath(`^ws/(?P<group>\w+)$`, here("x"))), "/ws/123/", ""},
+		{testkit.Here(), "two slashes", router.URLs(router.RePath(`^ws//$`, here("x"))), "/ws/", ""},
+		{testkit.Here(), "something else as well", router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/1-3", ""},
+		{testkit.Here(), "a mounted router's", router.URLs(router.Mount("a/", inner)), "/a/x", hint},
+		{testkit.Here(), "a mounted router's, through middleware", router.URLs(router.Mount("a/", plainly(inner))), "/a/x", hint},
+		{testkit.Here(), "a router's behind a route", router.URLs(router.RePath(`^a/`, inner)), "/a/x", hint},
+		{testkit.Here(), "one's own, before a mounted router that has none", router.URLs(router.RePath(`^a/y/$`, here("y")), router.Mount("a/", inner)), "/a/y", hint},
+		{testkit.Here(), "a mounted router's, before one that has none", router.URLs(router.Mount("a/", inner), router.Mount("a/", router.URLs())), "/a/x", hint},
+	}
+	for _, row := range rows {
+		if got, want := open(row.urls, row.path), notFound(row.path)+row.want; got != want {
+			t.Errorf("%s: %s: %s, want %s", row.at, row.name, got, want)
+		}
+	}
+}
+
+func TestA404IsFitToBeSentAndLogged(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{
+		"/", "", "/two words/", "/<script>alert(1)</script>", `/"quoted"/`, "/a\r\nSet-Cookie: x=y\r\n\r\n", "/\x1b[31mred", "/\xff\xfe", "/\u202e\u200b",
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.URL.Path = path
+		h, err := router.URLs(router.RePath(`^somewhere/else/$`, here("x"))).Open(protocol.NewScope("websocket", r))
+		var refused *protocol.RejectError
+		if h != nil || !errors.As(err, &refused) || !errors.Is(err, protocol.ErrNoRoute) {
+			t.Fatalf("%q: %v, want a RejectError that matches ErrNoRoute", path, err)
+		}
+		if refused.Status != http.StatusNotFound || !strings.Contains(refused.Body, fmt.Sprintf("%q", path)) {
+			t.Errorf("%q: refused with %d %q, want 404 and the path in quotes", path, refused.Status, refused.Body)
+		}
+		if strings.ContainsFunc(refused.Body, func(c rune) bool { return !unicode.IsPrint(c) }) {
+			t.Errorf("%q: the text %q has what does not print", path, refused.Body)
+		}
+	}
+}
+
+func TestAPathIsSaidAsThePeerSentIt(t *testing.T) {
+	t.Parallel()
+	inner := router.URLs(router.RePath(`^x/$`, here("x")))
+	urls := router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", inner))))
+	for _, path := range []string{"/a/b/c/", "//a/b/c/", "/a//b//c/"} {
+		if got, want := open(urls, path), notFound(path); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestUse(t *testing.T) {
+	t.Parallel()
+	var order []string
+	note := func(name string) protocol.Middleware {
+		return func(next protocol.Application) protocol.Application {
+			return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+				order = append(order, name)
+				return next.Open(s)
+			})
+		}
+	}
+	if got := open(router.Use(here("app"), note("a"), note("b"), note("c")), "/x"); got != `app "" "/x"` {
+		t.Errorf("the application behind it says %s", got)
+	}
+	if got := strings.Join(order, " "); got != "a b c" {
+		t.Errorf("the middleware runs in the order %s, want the first outermost", got)
+	}
+	if got := open(router.Use(here("app")), "/x"); got != `app "" "/x"` {
+		t.Errorf("without middleware the application says %s", got)
+	}
+}
