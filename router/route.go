@@ -47,9 +47,9 @@ func RePath(expr string, app protocol.Application) Route {
 	return Route{expr: re, source: expr, app: app, at: at}
 }
 
-// misprint finds a group without its parenthesis or question mark, which
-// compiles and matches only itself.
-var misprint = regexp.MustCompile(`\??P?p?<\w+>`)
+// misprint finds a group without its parenthesis or question mark, and a
+// parameter of Django's path(), which compile and match only themselves.
+var misprint = regexp.MustCompile(`<(\w+:)?\w+>`)
 
 // Mount is a route for everything whose path begins with prefix, as a rule to
 // another router, which sees the rest of the path. If app answers with

@@ -38,7 +38,7 @@ func URLs(routes ...Route) *URLRouter {
 // only a final slash is missing.
 func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	path := strings.TrimLeft(s.Path, "/")
-	var inner error // a mounted router knows better why there is nothing
+	var inner error // what a mounted router says about there being nothing
 	for i := range u.routes {
 		r := &u.routes[i]
 		match := r.expr.FindStringSubmatchIndex(path)
@@ -48,25 +48,39 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 		taken := s.Path[:len(s.Path)-len(path)+match[1]]
 		h, err := r.app.Open(s.WithRoute(taken, path[match[1]:], r.params(path, match)))
 		if r.mounted && errors.Is(err, protocol.ErrNoRoute) {
-			inner = err
+			inner = moreHelpful(inner, err)
 			continue
 		}
 		return h, err
 	}
-	if inner != nil {
-		return nil, inner
+	return nil, moreHelpful(inner, u.noRoute(s, path))
+}
+
+// errSlash is in the refusal of a path that only lacks its final slash.
+var errSlash = fmt.Errorf("%w: the final slash is missing", protocol.ErrNoRoute)
+
+// moreHelpful chooses between what two routers say: the first one's, unless only
+// the second one knows what is wrong.
+func moreHelpful(first, second error) error {
+	if first == nil || errors.Is(second, errSlash) && !errors.Is(first, errSlash) {
+		return second
 	}
-	return nil, u.noRoute(s, path)
+	return first
 }
 
 // noRoute is the refusal of a path. Its text holds nothing but what the peer
 // has sent.
 func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
-	body := fmt.Sprintf("nothing is served at %q", s.RootPath+s.Path)
-	if !strings.HasSuffix(path, "/") && u.matches(path+"/") {
-		body += "; did you mean the same with a slash at the end?"
+	e := &protocol.RejectError{
+		Status: http.StatusNotFound,
+		Body:   fmt.Sprintf("nothing is served at %q", s.RootPath+s.Path),
+		Err:    protocol.ErrNoRoute,
 	}
-	return &protocol.RejectError{Status: http.StatusNotFound, Body: body, Err: protocol.ErrNoRoute}
+	if !strings.HasSuffix(path, "/") && u.matches(path+"/") {
+		e.Body += "; did you mean the same with a slash at the end?"
+		e.Err = errSlash
+	}
+	return e
 }
 
 func (u *URLRouter) matches(path string) bool {
