@@ -259,28 +259,31 @@ func TestPromise6_QueueBeforeTheAnswer(t *testing.T) {
 	} {
 		for _, way := range []string{"Send", "SendPrepared", "Offer"} {
 			for _, policy := range []protocol.Overflow{protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock} {
-				var errs []error
-				r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
-					for _, size := range test.sizes {
-						errs = append(errs, send(ctx, way, c, protocol.Message{Data: bytes.Repeat([]byte("x"), size)}))
-					}
-					return nil
-				}}).app(), protocol.Limits{QueueBytes: test.limit, Overflow: policy})
-				if !r.Open() || len(r.wire.mu.sent) != test.fit {
-					t.Errorf("%s: %s: %d messages followed the answer, want %d", test.at, way, len(r.wire.mu.sent), test.fit)
-				}
-				for i, err := range errs {
-					if fits := i < test.fit; fits != (err == nil) || !fits && !errors.Is(err, protocol.ErrFull) {
-						t.Errorf("%s: %s %d of %d bytes: %v", test.at, way, i, test.sizes[i], err)
-					}
-				}
-				if st := r.counters.Stats(); st.MessagesDropped != 0 || st.SlowClosed != 0 {
-					t.Errorf("%s: %s: counted %+v although the sender was told", test.at, way, st)
-				}
-				r.vanish()
+				queueEarly(t, test.at, way, protocol.Limits{QueueBytes: test.limit, Overflow: policy}, test.sizes, test.fit)
 			}
 		}
 	}
+}
+
+// queueEarly sends messages before the answer, of which the first ones fit.
+func queueEarly(t *testing.T, at testkit.Line, way string, limits protocol.Limits, sizes []int, fit int) {
+	t.Helper()
+	r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		for i, size := range sizes {
+			err := send(ctx, way, c, protocol.Message{Data: bytes.Repeat([]byte("x"), size)})
+			if fits := i < fit; fits != (err == nil) || !fits && !errors.Is(err, protocol.ErrFull) {
+				t.Errorf("%s: %s %d of %d bytes: %v", at, way, i, size, err)
+			}
+		}
+		return nil
+	}}).app(), limits)
+	if !r.Open() || len(r.wire.mu.sent) != fit {
+		t.Errorf("%s: %s: %d messages followed the answer, want %d", at, way, len(r.wire.mu.sent), fit)
+	}
+	if st := r.counters.Stats(); st.MessagesDropped != 0 || st.SlowClosed != 0 {
+		t.Errorf("%s: %s: counted %+v although the sender was told", at, way, st)
+	}
+	r.vanish()
 }
 
 func TestPromise6_UnknownEventsAreLoggedOncePerType(t *testing.T) {

@@ -34,12 +34,12 @@ func (c *Conn) Accept(o *AcceptOptions) error {
 // ended; ErrDropped or ErrSlow when the queue is full; ErrFull when too much
 // waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
-	var err error
-	if c.s.isOpen() {
-		err = c.s.t.Send(m)
-	} else {
-		err = c.s.sendEarly(outgoing{msg: m})
+	if !c.s.isOpen() {
+		if done, err := c.s.sendEarly(outgoing{msg: m}); done {
+			return err
+		}
 	}
+	err := c.s.t.Send(m)
 	if err == nil {
 		return nil
 	}
@@ -49,9 +49,9 @@ func (c *Conn) Send(ctx context.Context, m Message) error {
 // SendPrepared is Send for a message that many connections get: it is copied
 // and encoded once for all of them.
 func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
-	err := c.s.trySend(p)
-	if err == nil {
-		return nil
+	done, err := c.s.trySend(p)
+	if done || err == nil {
+		return err
 	}
 	return c.s.overflow(ctx, err, outgoing{prepared: p})
 }
@@ -59,9 +59,9 @@ func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 // Offer is SendPrepared for group sends: it never blocks, so that OverflowBlock
 // means OverflowClose here. Layers call it.
 func (c *Conn) Offer(p *Prepared) error {
-	err := c.s.trySend(p)
-	if err == nil {
-		return nil
+	done, err := c.s.trySend(p)
+	if done || err == nil {
+		return err
 	}
 	return c.s.refused(err)
 }

@@ -41,6 +41,13 @@ var (
 	ErrEventPayload = errors.New("wye: the event's payload does not fit")
 )
 
+// The causes of ends that a session has decided upon itself. They are other
+// values than those that sends return, which may be about another connection.
+var (
+	errSlow = fmt.Errorf("%w", ErrSlow)
+	errBusy = fmt.Errorf("%w", ErrBusy)
+)
+
 // PanicError is what a panic in user code becomes. It appears in
 // [CloseStatus.Err] and in the log, and nowhere else: the peer never sees it.
 type PanicError struct {

@@ -1,11 +1,13 @@
 package protocol_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -27,15 +29,18 @@ func ended(t *testing.T) error {
 	return err
 }
 
-func TestDecision6_ErrorsThatRefuse(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		at     testkit.Line
-		err    error
-		status int
-		body   string // default: the status in words
-		logged bool
-	}{
+// refusal is an error that Open or Connect returns, and what becomes of it.
+type refusal struct {
+	at     testkit.Line
+	err    error
+	status int
+	body   string // default: the status in words
+	logged bool
+}
+
+func refusals(t *testing.T) []refusal {
+	t.Helper()
+	return []refusal{
 		{at: testkit.Here(), err: protocol.Reject(401, "who are you"), status: 401, body: "who are you"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.Reject(429, "")), status: 429},
 		{at: testkit.Here(), err: &protocol.RejectError{Err: errInternal}, status: 403},
@@ -63,7 +68,12 @@ func TestDecision6_ErrorsThatRefuse(t *testing.T) {
 		{at: testkit.Here(), err: protocol.ErrClosed, status: 500, logged: true},
 		// The peer is still here, so it is the application's own ctx that was cancelled.
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, context.Canceled), status: 500, logged: true},
-	} {
+	}
+}
+
+func TestDecision6_ErrorsThatRefuse(t *testing.T) {
+	t.Parallel()
+	for _, test := range refusals(t) {
 		for where, app := range map[string]protocol.Application{
 			"Open":    protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, test.err }),
 			"Connect": (&calls{connect: func(context.Context, *protocol.Conn) error { return test.err }}).app(),
@@ -74,10 +84,7 @@ func TestDecision6_ErrorsThatRefuse(t *testing.T) {
 				continue
 			}
 			<-r.over
-			e, body := r.wire.rejection(t), test.body
-			if body == "" {
-				body = http.StatusText(test.status)
-			}
+			e, body := r.wire.rejection(t), cmp.Or(test.body, http.StatusText(test.status))
 			if e.Status != test.status || e.Body != body {
 				t.Errorf("%s: %s returned %q: refused with %d %q, want %d %q", test.at, where, test.err, e.Status, e.Body, test.status, body)
 			}
@@ -132,37 +139,46 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: context.Canceled, receive: 1011, event: 1011, failures: 1}, // not ours: ours has not ended
 		{at: testkit.Here(), err: protocol.Reject(401, secret), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: ended(t), receive: 1011, event: 1011, failures: 1}, // of another connection
+		{at: testkit.Here(), err: protocol.ErrSlow, receive: 1011, event: 1011, failures: 1},
+		{at: testkit.Here(), err: protocol.ErrBusy, receive: 1011, event: 1011, failures: 1},
 	} {
-		h := &calls{
-			receive: func(context.Context, *protocol.Conn, protocol.Message) error { return test.err },
-			event:   func(context.Context, *protocol.Conn, *protocol.Event) error { return test.err },
-		}
 		for by, want := range map[string]protocol.CloseCode{"Receive": test.receive, "Event": test.event} {
 			synctest.Test(t, func(t *testing.T) {
-				r := open(t, h, protocol.Limits{})
-				if by == "Event" {
-					_ = r.Conn().Post(said.New(nil))
-				} else {
-					r.Receive(text("x"))
-				}
-				synctest.Wait()
-				if want == goesOn {
-					if n := r.wire.closes(); n != 0 {
-						t.Errorf("%s: %s returned %v: closed %v", test.at, by, test.err, r.wire.closing(t))
-					}
+				r := returning(t, by, test.err)
+				if closed := r.wire.closes() == 1; closed != (want != goesOn) {
+					t.Fatalf("%s: %s returned %v: closed: %v", test.at, by, test.err, closed)
+				} else if !closed {
 					r.vanish()
 					return
 				}
-				<-r.over
 				if st := r.wire.closing(t); st.Code != want || st.Reason != test.reason {
 					t.Errorf("%s: %s returned %v: closed with %v %q, want %v %q", test.at, by, test.err, st.Code, st.Reason, want, test.reason)
 				}
 				if st := r.counters.Stats(); st.Failures != test.failures || len(r.logs.having("error")) != int(test.failures) {
 					t.Errorf("%s: %s returned %v: %d failures and %d log lines, want %d", test.at, by, test.err, st.Failures, r.logs.count(), test.failures)
 				}
+				if st := r.counters.Stats(); st.SlowClosed != 0 || st.BusyClosed != 0 {
+					t.Errorf("%s: %s returned %v: counted as slow or busy, which another connection was: %+v", test.at, by, test.err, st)
+				}
 			})
 		}
 	}
+}
+
+// returning is a connection one of whose callbacks has returned err.
+func returning(t *testing.T, by string, err error) *rig {
+	t.Helper()
+	r := open(t, &calls{
+		receive: func(context.Context, *protocol.Conn, protocol.Message) error { return err },
+		event:   func(context.Context, *protocol.Conn, *protocol.Event) error { return err },
+	}, protocol.Limits{})
+	if by == "Receive" {
+		r.Receive(text("x"))
+	} else if err := r.Conn().Post(said.New(nil)); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return r
 }
 
 // TestDecision6_OwnEndIsNoFault: a callback that passes on what its sends say
@@ -216,19 +232,35 @@ func TestDecision6_CloseWith(t *testing.T) {
 	}
 }
 
-// TestPromise12_ErrorsMatch brings every exported error about in the way that a
-// user would meet it.
+// found is an error as a user would meet it, and what it must match.
+type found struct {
+	at    testkit.Line
+	name  string
+	make  func() error
+	match []error
+}
+
+// TestPromise12_ErrorsMatch brings every exported error about.
 func TestPromise12_ErrorsMatch(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	full := &wire{send: func(protocol.Message) error { return protocol.ErrFull }}
-	said := protocol.EventType[map[string]int]{Name: "said"}
-	for _, test := range []struct {
-		at    testkit.Line
-		name  string
-		make  func() error
-		match []error
-	}{
+	for _, test := range slices.Concat(foundTooLate(t), foundInQueues(t), foundElsewhere(t)) {
+		err := test.make()
+		for _, want := range test.match {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %s: errors.Is(%v, %v) is false", test.at, test.name, err, want)
+			}
+		}
+		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrFull, protocol.ErrNoRoute, protocol.ErrUnread} {
+			if errors.Is(err, other) && !errors.Is(test.match[0], other) {
+				t.Errorf("%s: %s: %v also matches %v", test.at, test.name, err, other)
+			}
+		}
+	}
+}
+
+func foundTooLate(t *testing.T) []found {
+	t.Helper()
+	return []found{
 		{testkit.Here(), "ErrAccepted", func() error {
 			r := open(t, &calls{}, protocol.Limits{})
 			defer r.vanish()
@@ -250,6 +282,14 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 			r.vanish()
 			return context.Cause(r.Conn().Context())
 		}, []error{protocol.ErrClosed, net.ErrClosed}},
+	}
+}
+
+func foundInQueues(t *testing.T) []found {
+	t.Helper()
+	ctx := t.Context()
+	full := &wire{send: func(protocol.Message) error { return protocol.ErrFull }}
+	return []found{
 		{testkit.Here(), "ErrSlow", func() error {
 			return openOn(t, full, &calls{}, protocol.Limits{}).Conn().Send(ctx, text("x"))
 		}, []error{protocol.ErrSlow, protocol.ErrClosed, net.ErrClosed}},
@@ -272,6 +312,12 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 			r.Open()
 			return r.wire.closing(t).Err
 		}, []error{protocol.ErrBusy, protocol.ErrClosed, net.ErrClosed}},
+	}
+}
+
+func foundElsewhere(t *testing.T) []found {
+	t.Helper()
+	return []found{
 		{testkit.Here(), "ErrEventPayload", func() error {
 			_, err := protocol.EventType[struct{ N []int }]{Name: "said"}.Payload(said.New(map[string]int{"N": 1}))
 			return err
@@ -292,18 +338,6 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 			r.Receive(text("x"))
 			return r.wire.closing(t).Err
 		}, []error{errInternal}},
-	} {
-		err := test.make()
-		for _, want := range test.match {
-			if !errors.Is(err, want) {
-				t.Errorf("%s: %s: errors.Is(%v, %v) is false", test.at, test.name, err, want)
-			}
-		}
-		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrFull, protocol.ErrNoRoute, protocol.ErrUnread} {
-			if errors.Is(err, other) && !errors.Is(test.match[0], other) {
-				t.Errorf("%s: %s: %v also matches %v", test.at, test.name, err, other)
-			}
-		}
 	}
 }
 

@@ -12,10 +12,18 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestPromise3_DisconnectExactlyOnce ends an accepted connection in every way
-// there is.
-func TestPromise3_DisconnectExactlyOnce(t *testing.T) {
-	t.Parallel()
+// parting is a way for an accepted connection to end.
+type parting struct {
+	at     testkit.Line
+	name   string
+	h      *calls
+	end    func(r *rig)
+	code   protocol.CloseCode
+	reason string
+	remote bool
+}
+
+func partings() []parting {
 	receive := func(f func(ctx context.Context, c *protocol.Conn) error) *calls {
 		return &calls{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error { return f(ctx, c) }}
 	}
@@ -25,15 +33,7 @@ func TestPromise3_DisconnectExactlyOnce(t *testing.T) {
 	hear := func(r *rig) { go r.Receive(text("x")) }
 	post := func(r *rig) { _ = r.Conn().Post(said.New(nil)) }
 	nothing := func(*rig) {}
-	for _, test := range []struct {
-		at     testkit.Line
-		name   string
-		h      *calls
-		end    func(r *rig)
-		code   protocol.CloseCode
-		reason string
-		remote bool
-	}{
+	return []parting{
 		{testkit.Here(), "peer", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: 4000, Reason: "so long", Remote: true}) }, 4000, "so long", true},
 		{testkit.Here(), "peer without a code", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseNoStatus, Remote: true}) }, 1005, "", true},
 		{testkit.Here(), "network", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal}) }, 1006, "", false},
@@ -59,35 +59,42 @@ func TestPromise3_DisconnectExactlyOnce(t *testing.T) {
 			r.wire.send = func(protocol.Message) error { return protocol.ErrFull }
 			_ = r.Conn().Send(context.Background(), text("x"))
 		}, 1013, "reading too slowly", false},
-	} {
+	}
+}
+
+func TestPromise3_DisconnectExactlyOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range partings() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var told []protocol.CloseStatus
-				deferred := 0
-				test.h.disconnect = func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
-					told = append(told, s)
-					if ctx.Err() != nil || c.Context().Err() == nil || !errors.Is(c.Send(ctx, text("x")), protocol.ErrClosed) {
-						t.Errorf("%s: Disconnect finds the connection open, or its own ctx ended", test.at)
-					}
-				}
-				r := newRig(test.h.app(), protocol.Limits{})
-				r.Conn().Defer(func() { deferred++ })
-				go r.Open() // some end this goroutine
-				synctest.Wait()
-				test.end(r)
-				<-r.over
-				r.Ended(protocol.CloseStatus{Code: 4999, Remote: true})
-				r.Conn().Close(4998, "")
-				synctest.Wait()
-				if len(told) != 1 || told[0].Code != test.code || told[0].Reason != test.reason || told[0].Remote != test.remote {
-					t.Errorf("%s: Disconnect was told %+v, want once %v %q remote=%v", test.at, told, test.code, test.reason, test.remote)
-				}
-				if st := r.counters.Stats(); deferred != 1 || st.Open != 0 || st.Accepted != 1 || st.Refused != 0 {
-					t.Errorf("%s: deferred function ran %d times, counted %+v", test.at, deferred, st)
-				}
-			})
+			synctest.Test(t, test.run)
 		})
+	}
+}
+
+func (p *parting) run(t *testing.T) {
+	var told []protocol.CloseStatus
+	deferred := 0
+	p.h.disconnect = func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
+		told = append(told, s)
+		if ctx.Err() != nil || c.Context().Err() == nil || !errors.Is(c.Send(ctx, text("x")), protocol.ErrClosed) {
+			t.Errorf("%s: Disconnect finds the connection open, or its own ctx ended", p.at)
+		}
+	}
+	r := newRig(p.h.app(), protocol.Limits{})
+	r.Conn().Defer(func() { deferred++ })
+	go r.Open() // some end this goroutine
+	synctest.Wait()
+	p.end(r)
+	<-r.over
+	r.Ended(protocol.CloseStatus{Code: 4999, Remote: true})
+	r.Conn().Close(4998, "")
+	synctest.Wait()
+	if len(told) != 1 || told[0].Code != p.code || told[0].Reason != p.reason || told[0].Remote != p.remote {
+		t.Errorf("%s: Disconnect was told %+v, want once %v %q remote=%v", p.at, told, p.code, p.reason, p.remote)
+	}
+	if st := r.counters.Stats(); deferred != 1 || st.Open != 0 || st.Accepted != 1 || st.Refused != 0 {
+		t.Errorf("%s: deferred function ran %d times, counted %+v", p.at, deferred, st)
 	}
 }
 

@@ -142,7 +142,7 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 // answering is the first, and a Close as the connection opens comes after it.
 func TestFirstEndWinsWhileAnswering(t *testing.T) {
 	t.Parallel()
-	for range 300 {
+	for range 50 {
 		var r *rig
 		var told protocol.CloseStatus
 		stop, closing := make(chan struct{}), sync.WaitGroup{}
@@ -169,6 +169,37 @@ func TestFirstEndWinsWhileAnswering(t *testing.T) {
 		closing.Wait()
 		if told.Code != 4000 || !told.Remote || w.closes() != 0 {
 			t.Fatalf("Disconnect was told %v %q, and the transport was told %d times to close: the second end has won", told.Code, told.Reason, w.closes())
+		}
+	}
+}
+
+// TestFullBeforeTheAnswerIsNotSlow: a send that finds too much waiting before the
+// answer says nothing about the peer, also if the connection opens meanwhile.
+func TestFullBeforeTheAnswerIsNotSlow(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		var wg sync.WaitGroup
+		h := &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+			err := c.Send(ctx, text("first")) // one always fits; another does not
+			began := make(chan struct{})
+			wg.Go(func() {
+				close(began)
+				for err := protocol.ErrFull; errors.Is(err, protocol.ErrFull); {
+					if err = c.Send(ctx, text("x")); errors.Is(err, protocol.ErrSlow) {
+						t.Error("the connection was closed as slow, though its transport never was full")
+					}
+				}
+			})
+			<-began
+			return err
+		}}
+		r := newRig(h.app(), protocol.Limits{QueueBytes: 1})
+		r.Open()
+		wg.Wait()
+		r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+		r.awaitOver(t, testkit.Here(), "full before the answer")
+		if t.Failed() {
+			return
 		}
 	}
 }

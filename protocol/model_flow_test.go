@@ -268,6 +268,24 @@ func (s *story) checkDeferred() {
 
 // checkCounters: what the log has no other place for.
 func (s *story) checkCounters() {
+	want := s.wantStats()
+	st := s.counters.Stats()
+	if got := (protocol.Stats{
+		Open: st.Open, Accepted: st.Accepted, Refused: st.Refused, SlowClosed: st.SlowClosed, BusyClosed: st.BusyClosed,
+		MessagesDropped: st.MessagesDropped, Panics: st.Panics,
+	}); got != want {
+		s.faultf("counted %+v\nwant    %+v", got, want)
+	}
+	if stacks := len(s.logs.having("stack")); int64(stacks) != want.Panics {
+		s.faultf("%d panics are in the log with their stack, want %d", stacks, want.Panics)
+	}
+	if fault := s.log[s.wish]; fault.what == left && !errors.Is(fault.err, protocol.ErrClosed) && st.Failures == 0 {
+		s.faultf("%v was not counted as a failure", fault)
+	}
+}
+
+// wantStats are the counters that no other check is about.
+func (s *story) wantStats() protocol.Stats {
 	want := protocol.Stats{Refused: 1}
 	if s.accepted >= 0 {
 		want = protocol.Stats{Accepted: 1}
@@ -287,17 +305,5 @@ func (s *story) checkCounters() {
 			want.MessagesDropped++
 		}
 	}
-	st := s.counters.Stats()
-	if got := (protocol.Stats{
-		Open: st.Open, Accepted: st.Accepted, Refused: st.Refused, SlowClosed: st.SlowClosed, BusyClosed: st.BusyClosed,
-		MessagesDropped: st.MessagesDropped, Panics: st.Panics,
-	}); got != want {
-		s.faultf("counted %+v\nwant    %+v", got, want)
-	}
-	if stacks := len(s.logs.having("stack")); int64(stacks) != want.Panics {
-		s.faultf("%d panics are in the log with their stack, want %d", stacks, want.Panics)
-	}
-	if fault := s.log[s.wish]; fault.what == left && !errors.Is(fault.err, protocol.ErrClosed) && st.Failures == 0 {
-		s.faultf("%v was not counted as a failure", fault)
-	}
+	return want
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func live(t *testing.T, p *plan) (log []*entry, wrong []string) {
 	}()
 	synctest.Test(t, func(*testing.T) {
 		r.live()
-		log, wrong = r.mu.log, append(r.mu.wrong, judge(r)...)
+		log, wrong = r.mu.log, slices.Concat(r.mu.wrong, judge(r))
 	})
 	return log, wrong
 }

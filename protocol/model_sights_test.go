@@ -14,8 +14,21 @@ type sight struct {
 	is   func(p *plan, log []*entry, e *entry) bool
 }
 
-func sights() []sight {
-	all := []sight{
+func sights() (all []sight) {
+	all = append(results(), early()...)
+	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun} {
+		for how, err := range map[string]error{"panic in ": errPanicked, "exit in ": errExited} {
+			all = append(all, sight{how + string(by), func(_ *plan, _ []*entry, e *entry) bool {
+				return e.what == left && e.who == by && errors.Is(e.err, err)
+			}})
+		}
+	}
+	return all
+}
+
+// results are what calls return, and how connections end.
+func results() []sight {
+	return []sight{
 		{"accepted", saw(answered, nil)},
 		{"the transport cannot accept", saw(answered, errNoAnswer)},
 		{"refused", func(_ *plan, _ []*entry, e *entry) bool { return e.what == rejected }},
@@ -28,9 +41,6 @@ func sights() []sight {
 		{"ended by the network", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseAbnormal })},
 		{"ended by us", endedWith(func(s protocol.CloseStatus) bool { return !s.Remote && s.Code == 4001 })},
 		{"closed with 1013", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseTryAgainLater })},
-		{"queued before the answer", func(_ *plan, log []*entry, e *entry) bool {
-			return e.what == sent && e.err == nil && before(log, e, answered) && has(log, answered)
-		}},
 		{"waited for room", func(_ *plan, log []*entry, e *entry) bool {
 			return e.what == sent && e.err == nil && slices.ContainsFunc(log, func(f *entry) bool { return f.what == full && f.id == e.id })
 		}},
@@ -40,6 +50,19 @@ func sights() []sight {
 		{"undelivered event", func(_ *plan, log []*entry, e *entry) bool {
 			return e.what == posted && e.err == nil && !slices.ContainsFunc(log, func(f *entry) bool { return f.who == event && f.id == e.id })
 		}},
+		{"deferred in a deferred function", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == deferring && e.id < 1000 && !before(log, e, telling)
+		}},
+		{"a loop", func(p *plan, _ []*entry, _ *entry) bool { return p.looped }},
+	}
+}
+
+// early is what happens around the answer.
+func early() []sight {
+	return []sight{
+		{"queued before the answer", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == sent && e.err == nil && before(log, e, answered) && has(log, answered)
+		}},
 		{"end before the answer", func(_ *plan, log []*entry, e *entry) bool { return ends(e) && before(log, e, rejected, accepting) }},
 		{"end while answering", func(_ *plan, log []*entry, e *entry) bool {
 			return ends(e) && !before(log, e, accepting) && before(log, e, answered)
@@ -47,19 +70,7 @@ func sights() []sight {
 		{"Accept after an end", func(_ *plan, log []*entry, e *entry) bool {
 			return e.what == unaccepted && !has(log, accepting) && slices.ContainsFunc(log[:slices.Index(log, e)], ends)
 		}},
-		{"deferred in a deferred function", func(_ *plan, log []*entry, e *entry) bool {
-			return e.what == deferring && e.id < 1000 && !before(log, e, telling)
-		}},
-		{"a loop", func(p *plan, _ []*entry, _ *entry) bool { return p.looped }},
 	}
-	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun} {
-		for how, err := range map[string]error{"panic in ": errPanicked, "exit in ": errExited} {
-			all = append(all, sight{how + string(by), func(_ *plan, _ []*entry, e *entry) bool {
-				return e.what == left && e.who == by && errors.Is(e.err, err)
-			}})
-		}
-	}
-	return all
 }
 
 // saw is an entry of the kind with the error, or without any.

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -16,7 +17,7 @@ func (r *run) do(ctx context.Context, d deed) {
 		r.send(ctx, c, d)
 	case doPost:
 		r.note(entry{what: posting, id: d.id})
-		e := protocol.EventType[map[string]int]{Name: string(payload(d.id, 0)[:len(payload(d.id, 0))-1])}.New(nil)
+		e := protocol.EventType[map[string]int]{Name: strconv.Itoa(d.id)}.New(nil)
 		r.note(entry{what: posted, id: d.id, err: c.Post(e)})
 	case doClose:
 		r.note(entry{what: calling, id: d.id, status: protocol.CloseStatus{Code: d.code, Reason: "deed"}})

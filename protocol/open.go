@@ -55,7 +55,7 @@ func (s *Session) early(err error) error {
 	defer s.mu.Unlock()
 	life := &s.mu.life
 	closed := life.early && (life.state == stateOpening || life.state == stateRejected)
-	if closed && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
+	if closed && !isPanic(err) && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
 		return &CloseError{CloseStatus: life.status}
 	}
 	return err

@@ -6,19 +6,18 @@ import (
 )
 
 // sendEarly is a send while the fast path is shut: the message waits for the
-// answer, or the connection is over.
-func (s *Session) sendEarly(o outgoing) error {
+// answer, or the connection is over. done is false if it has opened since, and
+// nothing has been done.
+func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch life := &s.mu.life; {
 	case life.over():
-		defer s.mu.Unlock()
-		return s.endedLocked()
-	case life.state == stateOpen: // since we looked
-		s.mu.Unlock()
-		return s.transmit(o)
+		return true, s.causeLocked()
+	case life.state == stateOpen:
+		return false, nil
 	case s.mu.queued > 0 && s.mu.queued+o.size() > s.shared.Limits.QueueBytes:
-		s.mu.Unlock()
-		return ErrFull
+		return true, ErrFull
 	}
 	o.msg = o.msg.Clone()
 	if o.prepared != nil {
@@ -26,16 +25,18 @@ func (s *Session) sendEarly(o outgoing) error {
 	}
 	s.mu.waiting = append(s.mu.waiting, o)
 	s.mu.queued += o.size()
-	s.mu.Unlock()
-	return nil
+	return true, nil
 }
 
-// trySend is a send of a shared message that applies no policy.
-func (s *Session) trySend(p *Prepared) error {
-	if s.isOpen() {
-		return s.t.SendPrepared(p)
+// trySend is a send of a shared message that applies no policy. done says that
+// none is to be applied.
+func (s *Session) trySend(p *Prepared) (done bool, err error) {
+	if !s.isOpen() {
+		if done, err := s.sendEarly(outgoing{prepared: p}); done {
+			return true, err
+		}
 	}
-	return s.sendEarly(outgoing{prepared: p})
+	return false, s.t.SendPrepared(p)
 }
 
 // sent makes a transport's error the sender's, who is told how the connection
@@ -47,7 +48,7 @@ func (s *Session) sent(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.life.over() {
-		return s.endedLocked()
+		return s.causeLocked()
 	}
 	return err
 }
@@ -98,6 +99,6 @@ func (s *Session) full() error {
 	if s.shared.Limits.Overflow == OverflowDropNewest {
 		return ErrDropped
 	}
-	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: ErrSlow}, true)
+	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: errSlow}, true)
 	return ErrSlow
 }

@@ -35,6 +35,10 @@ func panicky(where string, v any) protocol.Application {
 				c.Defer(func() { panicHere(v) })
 				return protocol.Reject(401, "")
 			}
+			if where == "Connect after an end" {
+				c.Close(4001, "not you")
+				panicHere(v)
+			}
 			in("Connect")
 			in("Connect after Accept")
 			return nil
@@ -67,6 +71,7 @@ func TestPromise4_PanicCostsOneConnection(t *testing.T) {
 		{at: testkit.Here(), where: "middleware", status: 500},
 		{at: testkit.Here(), where: "factory", status: 500},
 		{at: testkit.Here(), where: "Connect", status: 500},
+		{at: testkit.Here(), where: "Connect after an end", status: 500},
 		{at: testkit.Here(), where: "Defer after a refusal", status: 401},
 		{at: testkit.Here(), where: "Connect after Accept", code: 1011},
 		{at: testkit.Here(), where: "Receive", code: 1011},

@@ -54,24 +54,26 @@ func TestPreparedConcurrently(t *testing.T) {
 		p := protocol.Prepare(text(fmt.Sprint(round)))
 		var n atomic.Int32
 		var wg sync.WaitGroup
+		ask := func(v variant) {
+			want := fmt.Sprintf("%d:%d", v, round)
+			if got := p.Frame(v, encodeAs(v, &n)); string(got) != want {
+				t.Errorf("Frame: got %q, want %q", got, want)
+			}
+			if got := p.AppendFrame(nil, v, encodeAs(v, &n)); string(got) != want {
+				t.Errorf("AppendFrame: got %q, want %q", got, want)
+			}
+		}
 		for i := range 8 {
 			wg.Go(func() {
-				v := variant(i % 3)
 				for range 5 {
-					want := fmt.Sprintf("%d:%d", v, round)
-					if got := p.Frame(v, encodeAs(v, &n)); string(got) != want {
-						t.Errorf("Frame: got %q, want %q", got, want)
-					}
-					if got := p.AppendFrame(nil, v, encodeAs(v, &n)); string(got) != want {
-						t.Errorf("AppendFrame: got %q, want %q", got, want)
-					}
+					ask(variant(i % 3))
 				}
 			})
 		}
 		wg.Wait()
 		before := n.Load()
 		for v := range variant(3) {
-			p.Frame(v, encodeAs(v, &n))
+			ask(v)
 		}
 		if n.Load() != before || before < 3 {
 			t.Errorf("encoded %d times, and %d more when all was there", before, n.Load()-before)

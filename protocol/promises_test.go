@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,88 +27,101 @@ func pass(d time.Duration) {
 	<-timer.C
 }
 
+// lonely is a handler that notices company, and out of order what is told it.
+type lonely struct {
+	t        *testing.T
+	running  atomic.Int32
+	calls    int            // unguarded on purpose: the race detector guards it
+	messages []string       // likewise
+	next     map[string]int // likewise: by sender of events
+}
+
+func (l *lonely) alone(f func()) {
+	if l.running.Add(1) != 1 {
+		l.t.Error("two callbacks run at once")
+	}
+	f()
+	l.calls++
+	runtime.Gosched()
+	l.running.Add(-1)
+}
+
+func (l *lonely) Connect(context.Context, *protocol.Conn) error { l.alone(func() {}); return nil }
+
+func (l *lonely) Receive(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	l.alone(func() { l.messages = append(l.messages, m.Text()) })
+	return nil
+}
+
+func (l *lonely) Event(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+	p, err := said.Payload(e)
+	l.alone(func() {
+		if from := fmt.Sprint(p["from"]); err != nil || p["n"] != l.next[from] {
+			l.t.Errorf("event %v came out of order: %v", p, err)
+		} else {
+			l.next[from]++
+		}
+	})
+	return err
+}
+
+func (l *lonely) Disconnect(context.Context, *protocol.Conn, protocol.CloseStatus) {
+	l.alone(func() {})
+}
+
 // TestPromise1_CallbacksNeverOverlap calls from all sides at once, in real time,
 // for the race detector.
 func TestPromise1_CallbacksNeverOverlap(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		at   testkit.Line
-		make func(*wire) protocol.Transport
-	}{
-		{testkit.Here(), func(w *wire) protocol.Transport { return w }},
-		{testkit.Here(), func(w *wire) protocol.Transport { return goScheduler{w} }},
-	} {
-		var running atomic.Int32
-		unguarded, messages, events := 0, []string{}, map[string]int{}
-		alone := func(f func()) error {
-			if running.Add(1) != 1 {
-				t.Errorf("%s: two callbacks run at once", test.at)
-			}
-			f()
-			runtime.Gosched()
-			running.Add(-1)
-			return nil
-		}
-		h := &calls{
-			connect: func(context.Context, *protocol.Conn) error { return alone(func() { unguarded++ }) },
-			receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
-				return alone(func() { messages = append(messages, m.Text()) })
-			},
-			event: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
-				return alone(func() {
-					p, err := said.Payload(e)
-					if err != nil || p["k"] != events[fmt.Sprint(p["i"])] {
-						t.Errorf("%s: event %v came out of order: %v", test.at, p, err)
-					}
-					events[fmt.Sprint(p["i"])]++
-				})
-			},
-			disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { _ = alone(func() { unguarded++ }) },
-		}
+	const senders, each = 3, 200
+	for _, scheduled := range []bool{false, true} {
+		l := &lonely{t: t, next: map[string]int{}}
 		w := &wire{}
-		r := rigFor(test.make(w), w, h.app(), protocol.Limits{QueueEvents: 10000, ReadAhead: 1 << 20})
-		if !r.Open() {
-			t.Fatalf("%s: refused", test.at)
+		var tr protocol.Transport = w
+		if scheduled {
+			tr = goScheduler{w}
 		}
-		const each = 200
+		app := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return l, nil })
+		r := rigFor(tr, w, app, protocol.Limits{QueueEvents: senders * each, ReadAhead: 1 << 20})
+		r.Open()
 		var wg sync.WaitGroup
-		for i := range 3 {
-			wg.Go(func() {
-				for k := range each {
-					if err := r.Conn().Post(said.New(map[string]int{"i": i, "k": k})); err != nil {
-						t.Errorf("%s: %v", test.at, err)
-					}
-				}
-			})
+		for from := range senders {
+			wg.Go(func() { postMany(t, r, from, each) })
 		}
 		wg.Go(func() {
-			for k := range each {
-				r.Receive(text(fmt.Sprint(k)))
+			for n := range each {
+				r.Receive(text(strconv.Itoa(n)))
 			}
 		})
 		wg.Wait()
-		idle := make(chan struct{})
-		r.Conn().Defer(func() { close(idle) })
-		r.Receive(text("end"))
 		r.Ended(protocol.CloseStatus{Code: protocol.CloseNormal, Remote: true})
-		<-idle
 		<-r.over
-		if len(messages) != each+1 || messages[each] != "end" || !slices.IsSortedFunc(messages[:each], func(a, b string) int { return atoi(a) - atoi(b) }) {
-			t.Errorf("%s: the messages arrived as %v", test.at, messages)
+		if got, want := strings.Join(l.messages, " "), count(each); got != want {
+			t.Errorf("the messages arrived as %s", got)
 		}
-		st := r.counters.Stats()
-		if got := int64(events["0"]+events["1"]+events["2"]) + st.EventsDropped; got != 3*each || unguarded != 2 {
-			t.Errorf("%s: events %v and %d dropped, want %d; %d of Connect and Disconnect", test.at, events, st.EventsDropped, 3*each, unguarded)
+		heard := l.next["0"] + l.next["1"] + l.next["2"]
+		if dropped := int(r.counters.Stats().EventsDropped); heard+dropped != senders*each || l.calls != 2+each+heard {
+			t.Errorf("%d events heard and %d dropped of %d; %d calls in all", heard, dropped, senders*each, l.calls)
 		}
 	}
 }
 
-func atoi(s string) (n int) {
-	_, err := fmt.Sscan(s, &n)
-	if err != nil {
-		return -1
+func postMany(t *testing.T, r *rig, from, n int) {
+	t.Helper()
+	for i := range n {
+		if err := r.Conn().Post(said.New(map[string]int{"from": from, "n": i})); err != nil {
+			t.Error(err)
+		}
 	}
-	return n
+}
+
+// count is the numbers below n.
+func count(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = strconv.Itoa(i)
+	}
+	return strings.Join(all, " ")
 }
 
 func TestPromise1_ContextEndsWithTheConnection(t *testing.T) {

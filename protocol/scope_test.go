@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -50,37 +51,41 @@ func TestScopeQuery(t *testing.T) {
 func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 	t.Parallel()
 	type key struct{ n int }
-	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
-	base := protocol.NewScope("websocket", r).WithValue(key{1}, "one").WithRoute("/ws", "/blue/7/", map[string]string{"a": "outer", "b": "kept"})
-	untouched := func(at testkit.Line) {
-		t.Helper()
-		if base.Path != "/blue/7/" || base.RootPath != "/ws" || base.User != nil || base.Param("a") != "outer" || base.Param("b") != "kept" ||
-			base.Param("c") != "" || base.Context().Value(key{1}) != "one" || base.Context().Value(key{2}) != nil {
-			t.Errorf("%s: the original became %+v", at, base)
+	// describe is all that can be seen of a scope.
+	describe := func(s *protocol.Scope) string {
+		out := fmt.Sprint(s.RootPath, " ", s.Path, " ", s.User)
+		for _, name := range []string{"a", "b", "c"} {
+			out += fmt.Sprintf(" %s=%s", name, s.Param(name))
 		}
+		for n := range 3 {
+			out += fmt.Sprint(" ", s.Context().Value(key{n}))
+		}
+		return out
 	}
-	route := base.WithRoute("/blue", "/7/", map[string]string{"a": "inner", "c": "new"})
-	if route.RootPath != "/ws/blue" || route.Path != "/7/" || route.Param("a") != "inner" || route.Param("b") != "kept" || route.Param("c") != "new" {
-		t.Errorf("WithRoute: %+v", route)
-	}
-	untouched(testkit.Here())
-	same := base.WithRoute("/blue", "/7/", nil)
-	if same.Param("a") != "outer" || same.Param("b") != "kept" {
-		t.Errorf("WithRoute without params: %+v", same)
-	}
-	user := base.WithUser("ann")
-	if user.User != "ann" || user.Param("a") != "outer" {
-		t.Errorf("WithUser: %+v", user)
-	}
-	untouched(testkit.Here())
-	value := base.WithValue(key{2}, "two").WithValue(key{1}, "newer")
-	if value.Context().Value(key{2}) != "two" || value.Context().Value(key{1}) != "newer" || value.Context().Value(key{3}) != nil {
-		t.Error("WithValue: the newest does not win, or the others are lost")
-	}
-	untouched(testkit.Here())
-	one, two := value.WithValue(key{3}, "left"), value.WithValue(key{3}, "right")
-	if one.Context().Value(key{3}) != "left" || two.Context().Value(key{3}) != "right" {
-		t.Error("two branches share a value")
+	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
+	base := protocol.NewScope("websocket", r).WithValue(key{0}, "zero").WithRoute("/ws", "/blue/7/", map[string]string{"a": "outer", "b": "kept"})
+	const original = "/ws /blue/7/ <nil> a=outer b=kept c= zero <nil> <nil>"
+	for _, test := range []struct {
+		at   testkit.Line
+		copy *protocol.Scope
+		want string
+	}{
+		{testkit.Here(), base, original},
+		{testkit.Here(), base.WithRoute("/blue", "/7/", map[string]string{"a": "inner", "c": "new"}), "/ws/blue /7/ <nil> a=inner b=kept c=new zero <nil> <nil>"},
+		{testkit.Here(), base.WithRoute("/blue", "/7/", nil), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
+		{testkit.Here(), base.WithUser("ann"), "/ws /blue/7/ ann a=outer b=kept c= zero <nil> <nil>"},
+		{testkit.Here(), base.WithUser("ann").WithUser(nil), original},
+		{testkit.Here(), base.WithValue(key{1}, "one"), "/ws /blue/7/ <nil> a=outer b=kept c= zero one <nil>"},
+		{testkit.Here(), base.WithValue(key{0}, "newer"), "/ws /blue/7/ <nil> a=outer b=kept c= newer <nil> <nil>"},
+		{testkit.Here(), base.WithValue(key{2}, "left"), "/ws /blue/7/ <nil> a=outer b=kept c= zero <nil> left"},
+		{testkit.Here(), base.WithValue(key{2}, "right").WithUser(1), "/ws /blue/7/ 1 a=outer b=kept c= zero <nil> right"},
+	} {
+		if got := describe(test.copy); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.at, got, test.want)
+		}
+		if got := describe(base); got != original {
+			t.Errorf("%s: the original became %s", test.at, got)
+		}
 	}
 }
 

@@ -181,12 +181,12 @@ func (s *Session) post(e *Event) error {
 	s.mu.Lock()
 	if s.mu.life.over() {
 		defer s.mu.Unlock()
-		return s.endedLocked()
+		return s.causeLocked()
 	}
 	if s.mu.mail.events >= s.shared.Limits.QueueEvents {
 		s.mu.Unlock()
 		s.shared.Counters.eventsDropped.Add(1)
-		s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: ErrBusy}, true)
+		s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true)
 		return ErrBusy
 	}
 	s.mu.mail.addEvent(e)

@@ -73,9 +73,9 @@ func (c *Counters) ended(st CloseStatus, events, messages int) {
 	c.eventsDropped.Add(int64(events))
 	c.messagesUnread.Add(int64(messages))
 	switch st.Err {
-	case ErrSlow:
+	case errSlow:
 		c.slowClosed.Add(1)
-	case ErrBusy:
+	case errBusy:
 		c.busyClosed.Add(1)
 	}
 }

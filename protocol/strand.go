@@ -267,8 +267,8 @@ func (s *Session) sendable(st CloseStatus) CloseStatus {
 	return sent
 }
 
-// endedLocked is the error of whoever comes too late.
-func (s *Session) endedLocked() error {
+// causeLocked is the error of whoever comes too late.
+func (s *Session) causeLocked() error {
 	if s.mu.cause != nil {
 		return s.mu.cause
 	}
