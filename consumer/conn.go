@@ -83,7 +83,7 @@ type member Conn
 // Deliver has the consumer's strand handle e. If it does not fit the session has
 // counted it.
 func (m *member) Deliver(e *protocol.Event) {
-	_ = m.Conn.Post(e) //nolint:errcheck // see above
+	_ = m.Post(e) //nolint:errcheck // see above
 }
 
 // Offer puts a ready message on the outgoing queue, or makes an event of it for

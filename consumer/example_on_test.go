@@ -15,7 +15,7 @@ type Line struct {
 }
 
 // Said goes to everybody in the lobby.
-var Said = protocol.EventType[Line]{Name: "chat.message"} //nolint:gochecknoglobals // declared once, for senders and handlers
+var Said = protocol.EventType[Line]{Name: "chat.message"}
 
 // Person is somebody in the lobby.
 type Person struct {

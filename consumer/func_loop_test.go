@@ -186,6 +186,26 @@ func echo(ctx context.Context, s *consumer.Stream) error {
 	return nil
 }
 
+func TestTheLoopEndsAlsoIfItsContextDoesNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 1)
+		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+			err := echo(context.WithoutCancel(ctx), s)
+			ended <- err
+			return err
+		})
+		ann := consumertest.Connect(t, app, "/", nil)
+		ann.SendText("hello")
+		ann.WantText("hello")
+		ann.Vanish()
+		var ce *protocol.CloseError
+		if err := await(t, ended, "the end of the loop"); !errors.As(err, &ce) || ce.Code != protocol.CloseAbnormal {
+			t.Errorf("the loop ended with %v, want the end of the connection", err)
+		}
+	})
+}
+
 func TestDiscardedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -208,6 +208,32 @@ func TestDecision5_SendsRaceTheAnswer(t *testing.T) {
 	}
 }
 
+// TestDecision5_SendsWhileTheQueueFlows: while what waited goes out, later sends
+// wait behind it, and there is room again for as much.
+func TestDecision5_SendsWhileTheQueueFlows(t *testing.T) {
+	t.Parallel()
+	var r *rig
+	later := []string{"two", "three"}
+	w := &wire{}
+	w.send = func(protocol.Message) error {
+		if len(later) == 0 {
+			return nil
+		}
+		next := later[0]
+		later = later[1:]
+		done := make(chan error)
+		go func() { done <- r.Conn().Send(context.Background(), text(next)) }()
+		return <-done
+	}
+	r = newRigOn(w, (&calls{connect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, text("one")) }}).app(),
+		protocol.Limits{QueueBytes: 1})
+	r.Open()
+	if got := w.sent(); got != "one two three" || r.counters.Stats().MessagesDropped != 0 {
+		t.Errorf("sent %q, %d dropped", got, r.counters.Stats().MessagesDropped)
+	}
+	r.vanish()
+}
+
 func TestDecision5_AcceptChoosesHeadersAndSubprotocol(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

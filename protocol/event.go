@@ -50,8 +50,6 @@ type EventType[P any] struct{ Name string }
 // layer puts the message on each member's outgoing queue, encoded once, without
 // waking the consumers; a consumer that declares a handler for SendType gets
 // the event instead. Its wire form has one field, "text" or "bytes".
-//
-//nolint:gochecknoglobals // a constant, if Go had constants of struct type
 var SendType = EventType[Message]{Name: "websocket.send"}
 
 // New returns an event to send. The payload is encoded by the send and may be

@@ -228,8 +228,6 @@ func TestDecision17_SendTypeHoldsAReadyMessage(t *testing.T) {
 func same(a, b protocol.Message) bool { return a.Kind == b.Kind && a.Text() == b.Text() }
 
 // sendFields is SendType for who writes and reads the fields themselves.
-//
-//nolint:gochecknoglobals // declared as programs declare theirs
 var sendFields = protocol.EventType[map[string]any]{Name: "websocket.send"}
 
 // TestDecision17_SendTypeFromElsewhere: a message event as Django sends it, or a

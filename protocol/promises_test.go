@@ -18,7 +18,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-//nolint:gochecknoglobals // declared as programs declare theirs
 var said = protocol.EventType[map[string]int]{Name: "said"}
 
 // pass lets fake time go by.

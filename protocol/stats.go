@@ -73,7 +73,7 @@ func (c *Counters) ended(st CloseStatus, events, messages int) {
 	c.eventsDropped.Add(int64(events))
 	c.messagesUnread.Add(int64(messages))
 	switch st.Err {
-	case errSlow:
+	case errSlow: //nolint:errorlint // this very value: wrapped, it is about another connection
 		c.slowClosed.Add(1)
 	case errBusy:
 		c.busyClosed.Add(1)

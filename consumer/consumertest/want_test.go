@@ -2,6 +2,7 @@ package consumertest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,11 +133,12 @@ func TestCleanupReportsAStuckDisconnect(t *testing.T) {
 		failures, _ := within(t, func(tb *fake) {
 			consumertest.Connect(tb, consumer.New(func(*consumer.Scope) *stuck { return &stuck{free: free} }), "/", nil)
 		})
-		if want := "consumertest: a callback or Disconnect still runs 20s after the end of the connection"; failures != want {
+		took := time.Since(start)
+		if want := fmt.Sprintf("consumertest: a callback or Disconnect still runs %v after the end of the connection", took); failures != want {
 			t.Errorf("failed with %q, want %q", failures, want)
 		}
-		if took := time.Since(start); took != 20*time.Second {
-			t.Errorf("reported after %v", took)
+		if took < 20*time.Second || took > time.Minute {
+			t.Errorf("reported after %v, want a while more than Disconnect's ten seconds", took)
 		}
 		close(free)
 	})

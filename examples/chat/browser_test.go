@@ -19,124 +19,133 @@ import (
 )
 
 // testPage is about the page, in a browser.
-func testPage(t *testing.T, program exampletest.Program) {
-	chat := program.Start(t)
-	browser := startBrowser(t)
-	t.Run("headers", func(t *testing.T) { testHeaders(t, chat) })
-	t.Run("rooms that cannot be", func(t *testing.T) { testStrangeRooms(t, chat, browser) })
-	t.Run("three people", func(t *testing.T) { testPeople(t, chat, browser) })
+func testPage(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		browser := startBrowser(t)
+		t.Run("headers", testHeaders(chat))
+		t.Run("rooms that cannot be", testStrangeRooms(browser, chat))
+		t.Run("three people", testPeople(browser, chat))
+	}
 }
 
-func testHeaders(t *testing.T, chat *exampletest.Process) {
-	a := exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
-	if a.Status != http.StatusOK || a.Body != string(pageHTML) {
-		t.Errorf("got %d with %d bytes, want 200 with the page's %d", a.Status, len(a.Body), len(pageHTML))
-	}
-	for name, want := range map[string]string{
-		"Content-Security-Policy": policy,
-		"Content-Type":            "text/html; charset=utf-8",
-		"X-Content-Type-Options":  "nosniff",
-	} {
-		if got := a.Header.Get(name); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
+func testHeaders(chat *exampletest.Process) func(*testing.T) {
+	return func(t *testing.T) {
+		a := exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
+		if a.Status != http.StatusOK || a.Body != string(pageHTML) {
+			t.Errorf("got %d with %d bytes, want 200 with the page's %d", a.Status, len(a.Body), len(pageHTML))
 		}
-	}
-	for _, needed := range []string{"default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'"} {
-		if !strings.Contains(policy, needed) {
-			t.Errorf("the policy is %q, without %s", policy, needed)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": policy,
+			"Content-Type":            "text/html; charset=utf-8",
+			"X-Content-Type-Options":  "nosniff",
+		} {
+			if got := a.Header.Get(name); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
 		}
-	}
-	for path, status := range map[string]int{"/page.html": 404, "/favicon.ico": 404, "/ws/123/": 404} {
-		if a := exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, ""); a.Status != status {
-			t.Errorf("GET %s: got %d, want %d", path, a.Status, status)
+		for _, needed := range []string{"default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'"} {
+			if !strings.Contains(policy, needed) {
+				t.Errorf("the policy is %q, without %s", policy, needed)
+			}
+		}
+		for path, status := range map[string]int{"/page.html": 404, "/favicon.ico": 404, "/ws/123/": 404} {
+			if a := exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, ""); a.Status != status {
+				t.Errorf("GET %s: got %d, want %d", path, a.Status, status)
+			}
 		}
 	}
 }
 
 // testStrangeRooms asks for rooms that nobody can be in. The page says so.
-func testStrangeRooms(t *testing.T, chat *exampletest.Process, browser context.Context) {
-	for _, room := range []string{"a b", "a/b", "../..", "a?b", "a#b", "<b>", "ö"} {
-		t.Run(url.PathEscape(room), func(t *testing.T) {
-			lost := openPage(t, browser, "Lost", chat.HTTP("/?group="+url.QueryEscape(room)))
-			lost.wantState("closed (1006); change the room or reload")
-			for _, complaint := range lost.console.all() {
-				if !strings.Contains(complaint, "Unexpected response code: 404") {
-					t.Errorf("on the console: %s", complaint)
+func testStrangeRooms(browser context.Context, chat *exampletest.Process) func(*testing.T) {
+	return func(t *testing.T) {
+		for _, room := range []string{"a b", "a/b", "../..", "a?b", "a#b", "<b>", "ö"} {
+			t.Run(url.PathEscape(room), func(t *testing.T) {
+				lost := openPage(browser, t, "Lost", chat.HTTP("/?group="+url.QueryEscape(room)))
+				lost.wantState("closed (1006); change the room or reload")
+				for _, complaint := range lost.console.all() {
+					if !strings.Contains(complaint, "Unexpected response code: 404") {
+						t.Errorf("on the console: %s", complaint)
+					}
 				}
-			}
+			})
+		}
+		t.Run("none", func(t *testing.T) {
+			ann := openPage(browser, t, "Ann", chat.HTTP("/"))
+			ann.wantState("in lobby")
+			ann.enter("\b") // nothing is left
+			ann.want("the room to be marked as invalid", `document.querySelector("#room:invalid") !== null`)
+			ann.wantState("in lobby")
 		})
 	}
-	t.Run("none", func(t *testing.T) {
-		ann := openPage(t, browser, "Ann", chat.HTTP("/"))
-		ann.wantState("in lobby")
-		ann.enter("\b") // nothing is left
-		ann.want("the room to be marked as invalid", `document.querySelector("#room:invalid") !== null`)
-		ann.wantState("in lobby")
-	})
 }
 
 // testPeople is three people with the page in their browsers, until the program
 // is asked to end.
-func testPeople(t *testing.T, chat *exampletest.Process, browser context.Context) {
-	ann := openPage(t, browser, "Ann", chat.HTTP("/?group=123"))
-	bob := openPage(t, browser, "Bob", chat.HTTP("/?group=123"))
-	eve := openPage(t, browser, "Eve", chat.HTTP("/?group=456"))
-	ann.wantState("in 123")
-	bob.wantState("in 123")
-	eve.wantState("in 456")
+func testPeople(browser context.Context, chat *exampletest.Process) func(*testing.T) {
+	return func(t *testing.T) {
+		ann := openPage(browser, t, "Ann", chat.HTTP("/?group=123"))
+		bob := openPage(browser, t, "Bob", chat.HTTP("/?group=123"))
+		eve := openPage(browser, t, "Eve", chat.HTTP("/?group=456"))
+		ann.wantState("in 123")
+		bob.wantState("in 123")
+		eve.wantState("in 456")
 
-	ann.say("hello, Bob")
-	bob.wantLines("hello, Bob")
-	bob.say("Grüße, Ann! 你好 🙂")
-	for _, p := range []*tab{ann, bob} {
-		p.wantLines("hello, Bob", "Grüße, Ann! 你好 🙂")
-	}
-	eve.say("is anybody here?")
-	eve.wantLines("is anybody here?") // and nothing before
-
-	// Markup is text. An image that cannot be loaded would run its script even
-	// where <script> does not.
-	for i, markup := range []string{
-		`<script>document.title = "hacked"</script>`,
-		`<img src="x" onerror="document.title = 'hacked'"><b>bold</b>`,
-	} {
-		ann.say(markup)
+		ann.say("hello, Bob")
+		bob.wantLines("hello, Bob")
+		bob.say("Grüße, Ann! 你好 🙂")
 		for _, p := range []*tab{ann, bob} {
-			p.wantLine(3+i, markup)
-			p.want("nothing but text in the log", `document.querySelector("#log li *") === null`)
-			p.want("the title as it was", `document.title === "Wye chat"`)
+			p.wantLines("hello, Bob", "Grüße, Ann! 你好 🙂")
 		}
-	}
+		eve.say("is anybody here?")
+		eve.wantLines("is anybody here?") // and nothing before
 
-	// Eve changes the room, and Ann leaves.
-	eve.enter("123")
-	eve.wantState("in 123")
-	eve.wantLines() // what was said elsewhere is gone
-	ann.enter("456")
-	ann.wantState("in 456")
-	bob.say("where is Ann?")
-	eve.wantLines("where is Ann?")
-	bob.wantLine(5, "where is Ann?")
-	ann.say("nobody here")
-	ann.wantLines("nobody here")
+		// Markup is text. An image that cannot be loaded would run its script even
+		// where <script> does not.
+		for i, markup := range []string{
+			`<script>document.title = "hacked"</script>`,
+			`<img src="x" onerror="document.title = 'hacked'"><b>bold</b>`,
+		} {
+			ann.say(markup)
+			for _, p := range []*tab{ann, bob} {
+				p.wantLine(3+i, markup)
+				p.want("nothing but text in the log", `document.querySelector("#log li *") === null`)
+				p.want("the title as it was", `document.title === "Wye chat"`)
+			}
+		}
 
-	// A room that cannot be is not entered.
-	ann.enter("a b")
-	ann.want("the room to be marked as invalid", `document.querySelector("#room:invalid") !== null`)
-	ann.say("still here")
-	ann.wantLines("nobody here", "still here")
-	bob.say("good night, Eve")
-	bob.wantLine(6, "good night, Eve") // and nothing of Ann's since she left
-	eve.wantLines("where is Ann?", "good night, Eve")
+		// Eve changes the room, and Ann leaves.
+		eve.enter("123")
+		eve.wantState("in 123")
+		eve.wantLines() // what was said elsewhere is gone
+		ann.enter("456")
+		ann.wantState("in 456")
+		bob.say("where is Ann?")
+		eve.wantLines("where is Ann?")
+		bob.wantLine(5, "where is Ann?")
+		ann.say("nobody here")
+		ann.wantLines("nobody here")
 
-	for _, p := range []*tab{ann, bob, eve} {
-		p.wantQuiet()
+		// A room that cannot be is not entered.
+		ann.enter("a b")
+		ann.want("the room to be marked as invalid", `document.querySelector("#room:invalid") !== null`)
+		ann.say("still here")
+		ann.wantLines("nobody here", "still here")
+		bob.say("good night, Eve")
+		bob.wantLine(6, "good night, Eve") // and nothing of Ann's since she left
+		eve.wantLines("where is Ann?", "good night, Eve")
+
+		for _, p := range []*tab{ann, bob, eve} {
+			p.wantQuiet()
+		}
+		chat.Terminate(t)
+		for _, p := range []*tab{ann, bob, eve} {
+			p.wantState("closed (1001 the server is shutting down); change the room or reload")
+		}
+		chat.WantExit(t, 0, soon)
 	}
-	chat.Terminate(t)
-	for _, p := range []*tab{ann, bob, eve} {
-		p.wantState("closed (1001 the server is shutting down); change the room or reload")
-	}
-	chat.WantExit(t, 0, soon)
 }
 
 // chromium are the names of the browser, as scripts/deps knows them.
@@ -191,11 +200,11 @@ func startBrowser(t *testing.T) context.Context {
 type tab struct {
 	t       *testing.T
 	who     string
-	ctx     context.Context
-	console lines // what the browser has complained of
+	ctx     context.Context //nolint:containedctx // chromedp has its tabs in contexts
+	console lines           // what the browser has complained of
 }
 
-func openPage(t *testing.T, browser context.Context, who, at string) *tab {
+func openPage(browser context.Context, t *testing.T, who, at string) *tab {
 	t.Helper()
 	p := &tab{t: t, who: who}
 	var over sync.WaitGroup
@@ -285,8 +294,8 @@ func (p *tab) want(what, condition string) {
 	if err == nil && held {
 		return
 	}
-	text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.title + "\n" + document.body.innerText`))
-	p.t.Fatalf("%s: want %s: %v; the page shows:\n%s\nand the console: %q", p.who, what, err, text, p.console.all())
+	text, unreadable := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.title + "\n" + document.body.innerText`))
+	p.t.Fatalf("%s: want %s: %v; the page shows (%v):\n%s\nand the console: %q", p.who, what, err, unreadable, text, p.console.all())
 }
 
 // wantQuiet fails if the page or the browser has complained of anything.

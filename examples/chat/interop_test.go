@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -18,77 +19,80 @@ import (
 )
 
 // testClients has clients of three makes in one room.
-func testClients(t *testing.T, program exampletest.Program) {
-	chat := program.Start(t)
-	room, elsewhere := chat.WS("/ws/123/"), chat.WS("/ws/456/")
-	node, python := startNode(t), startPython(t)
-	scripts := []*script{node, python}
+func testClients(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		room, elsewhere := chat.WS("/ws/123/"), chat.WS("/ws/456/")
+		node, python := startNode(t), startPython(t)
+		scripts := []*script{node, python}
 
-	gopher := exampletest.Dial(t, room, nil)
-	eve := exampletest.Dial(t, elsewhere, nil)
-	for _, s := range scripts {
-		s.do("connect", room)
-	}
-
-	// said is heard by the gopher and by those who are there beside her.
-	said := func(text string, there ...*script) {
-		t.Helper()
-		for _, s := range there {
-			s.do("text", text)
-		}
-		gopher.WantText(text)
-	}
-	for _, text := range []string{
-		"hello",
-		"Grüße, 你好, שלום, 🙋🏽‍♀️, \u0000 and \U0010FFFF",
-		"",
-		strings.Repeat("0123456789", 10_000), // 100 KB
-		strings.Repeat("привет🙂", 6_250), // 100 KB
-	} {
+		gopher := exampletest.Dial(t, room, nil)
+		eve := exampletest.Dial(t, elsewhere, nil)
 		for _, s := range scripts {
-			s.do("send", text)
+			s.do("connect", room)
+		}
+
+		// said is heard by the gopher and by those who are there beside her.
+		said := func(text string, there ...*script) {
+			t.Helper()
+			for _, s := range there {
+				s.do("text", text)
+			}
+			gopher.WantText(text)
+		}
+		for _, text := range []string{
+			"hello",
+			"Grüße, 你好, שלום, 🙋🏽‍♀️, \u0000 and \U0010FFFF",
+			"",
+			strings.Repeat("0123456789", 10_000), // 100 KB
+			strings.Repeat("привет🙂", 6_250), // 100 KB
+		} {
+			for _, s := range scripts {
+				s.do("send", text)
+				said(text, scripts...)
+			}
+			gopher.SendText(text)
 			said(text, scripts...)
 		}
-		gopher.SendText(text)
-		said(text, scripts...)
-	}
 
-	for _, s := range scripts {
-		s.do("ping", "are you there?")
-	}
-	gopher.Ping("are you there?")
+		for _, s := range scripts {
+			s.do("ping", "are you there?")
+		}
+		gopher.Ping("are you there?")
 
-	// Who sends binary is out, and nobody else.
-	for i, s := range scripts {
-		s.do("binary", "00ff")
-		s.do("closed", 1003)
-		gopher.SendText("who is left?")
-		said("who is left?", scripts[i+1:]...)
-	}
-	for i, s := range scripts {
-		s.do("connect", room)
-		gopher.SendText("welcome back")
-		said("welcome back", scripts[:i+1]...)
-	}
+		// Who sends binary is out, and nobody else.
+		for i, s := range scripts {
+			s.do("binary", "00ff")
+			s.do("closed", 1003)
+			gopher.SendText("who is left?")
+			said("who is left?", scripts[i+1:]...)
+		}
+		for i, s := range scripts {
+			s.do("connect", room)
+			gopher.SendText("welcome back")
+			said("welcome back", scripts[:i+1]...)
+		}
 
-	for _, s := range scripts {
-		s.do("refused", chat.WS("/ws/123"), 404, "did you mean the same with a slash at the end?")
-		s.do("refused", chat.WS("/ws/a-b/"), 404, `nothing is served at "/ws/a-b/"`)
-	}
+		for _, s := range scripts {
+			s.do("refused", chat.WS("/ws/123"), 404, "did you mean the same with a slash at the end?")
+			s.do("refused", chat.WS("/ws/a-b/"), 404, `nothing is served at "/ws/a-b/"`)
+		}
 
-	for i, s := range scripts {
-		s.do("close", 1000)
-		gopher.SendText("who is left?")
-		said("who is left?", scripts[i+1:]...)
-		s.end()
+		for i, s := range scripts {
+			s.do("close", 1000)
+			gopher.SendText("who is left?")
+			said("who is left?", scripts[i+1:]...)
+			s.end()
+		}
+		gopher.SendBinary([]byte{0, 255})
+		gopher.WantClose(ws.StatusUnsupportedData)
+		eve.SendText("did I miss anything?")
+		eve.WantText("did I miss anything?") // she has heard nothing before
+		eve.Close()
+		chat.Terminate(t)
+		chat.WantExit(t, 0, soon)
 	}
-	gopher.SendBinary([]byte{0, 255})
-	gopher.WantClose(ws.StatusUnsupportedData)
-	eve.SendText("did I miss anything?")
-	eve.WantText("did I miss anything?") // she has heard nothing before
-	eve.Close()
-	chat.Terminate(t)
-	chat.WantExit(t, 0, soon)
 }
 
 // script is a client in another language. It takes one command at a time.
@@ -165,7 +169,10 @@ func (s *script) do(command ...any) {
 
 func (s *script) answer(to string) {
 	s.t.Helper()
-	var answer struct{ Done, Failed, Why string }
+	var answer struct {
+		Done string `json:"done"` // the command, or
+		Why  string `json:"why"`  // what failed
+	}
 	line, err := s.out.ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &answer)
@@ -180,8 +187,8 @@ func (s *script) answer(to string) {
 func (s *script) end() {
 	s.t.Helper()
 	s.in.Close()
-	rest, _ := io.ReadAll(s.out)
-	if err := s.cmd.Wait(); err != nil {
+	rest, err := io.ReadAll(s.out)
+	if err := errors.Join(err, s.cmd.Wait()); err != nil {
 		s.t.Fatalf("%s: %v\n%s%s", s.name, err, rest, &s.errs)
 	}
 }

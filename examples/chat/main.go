@@ -39,11 +39,16 @@ func newRouter() *router.ProtocolTypeRouter {
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	srv := &http.Server{Addr: *addr, ReadHeaderTimeout: 10 * time.Second}
-	log.Printf("chat: open http://%s/ in two windows", *addr)
-	if err := router.Run(ctx, srv, newRouter(), grace); err != nil {
+	if err := run(*addr); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// run serves until the program is asked to end.
+func run(addr string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
+	log.Printf("chat: open http://%s/ in two windows", addr)
+	return router.Run(ctx, srv, newRouter(), grace)
 }

@@ -9,7 +9,8 @@ import (
 var pageHTML []byte
 
 // policy lets the page run its own script and talk to its own server.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'"
 
 // page serves the page at / and nothing else.
 func page() http.Handler {

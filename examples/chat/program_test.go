@@ -22,67 +22,76 @@ const soon = 5 * time.Second
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	program := exampletest.Build(t)
-	t.Run("page", func(t *testing.T) { t.Parallel(); testPage(t, program) })
-	t.Run("clients", func(t *testing.T) { t.Parallel(); testClients(t, program) })
-	t.Run("restart", func(t *testing.T) { t.Parallel(); testRestart(t, program) })
-	t.Run("silent connection", func(t *testing.T) { t.Parallel(); testSilent(t, program) })
-	t.Run("port taken", func(t *testing.T) { t.Parallel(); testPortTaken(t, program) })
+	t.Run("page", testPage(program))
+	t.Run("clients", testClients(program))
+	t.Run("restart", testRestart(program))
+	t.Run("silent connection", testSilent(program))
+	t.Run("port taken", testPortTaken(program))
 }
 
 // testRestart stops the program with many people in it, and starts it where it
 // was.
-func testRestart(t *testing.T, program exampletest.Program) {
-	chat := program.Start(t)
-	people := make([]*exampletest.Client, 50)
-	for i := range people {
-		people[i] = exampletest.Dial(t, chat.WS("/ws/123/"), nil)
-	}
-	people[0].SendText("hello")
-	for _, p := range people {
-		p.WantText("hello")
-	}
-
-	chat.Terminate(t)
-	for _, p := range people {
-		if reason := p.WantClose(ws.StatusGoingAway); reason != "the server is shutting down" {
-			t.Errorf("closed with the reason %q", reason)
+func testRestart(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		people := make([]*exampletest.Client, 50)
+		for i := range people {
+			people[i] = exampletest.Dial(t, chat.WS("/ws/123/"), nil)
 		}
-	}
-	chat.WantExit(t, 0, soon)
+		people[0].SendText("hello")
+		for _, p := range people {
+			p.WantText("hello")
+		}
 
-	again := program.StartAt(t, chat.Addr)
-	ann := exampletest.Dial(t, again.WS("/ws/123/"), nil)
-	ann.SendText("hello again")
-	ann.WantText("hello again")
-	ann.Close()
-	if a := exampletest.Do(t, http.MethodGet, again.HTTP("/"), nil, ""); a.Status != http.StatusOK {
-		t.Errorf("the page: %d", a.Status)
+		chat.Terminate(t)
+		for _, p := range people {
+			if reason := p.WantClose(ws.StatusGoingAway); reason != "the server is shutting down" {
+				t.Errorf("closed with the reason %q", reason)
+			}
+		}
+		chat.WantExit(t, 0, soon)
+
+		again := program.StartAt(t, chat.Addr)
+		ann := exampletest.Dial(t, again.WS("/ws/123/"), nil)
+		ann.SendText("hello again")
+		ann.WantText("hello again")
+		ann.Close()
+		if a := exampletest.Do(t, http.MethodGet, again.HTTP("/"), nil, ""); a.Status != http.StatusOK {
+			t.Errorf("the page: %d", a.Status)
+		}
+		again.Terminate(t)
+		again.WantExit(t, 0, soon)
 	}
-	again.Terminate(t)
-	again.WantExit(t, 0, soon)
 }
 
 // testSilent stops the program while somebody is connected who has not made a
 // request yet, as browsers are that expect to make one.
-func testSilent(t *testing.T, program exampletest.Program) {
-	chat := program.Start(t)
-	silent, err := net.Dial("tcp", chat.Addr)
-	if err != nil {
-		t.Fatal(err)
+func testSilent(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		silent, err := net.Dial("tcp", chat.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		// The server takes connections in turn: when this has its answer, the silent
+		// one is known.
+		exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
+		chat.Terminate(t)
+		chat.WantExit(t, 0, soon)
 	}
-	defer silent.Close()
-	// The server takes connections in turn: when this has its answer, the silent
-	// one is known.
-	exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
-	chat.Terminate(t)
-	chat.WantExit(t, 0, soon)
 }
 
 // testPortTaken starts the program where it already runs.
-func testPortTaken(t *testing.T, program exampletest.Program) {
-	chat := program.Start(t)
-	code, output := program.Fail(t, chat.Addr)
-	if code <= 0 || !strings.Contains(output, "listen tcp "+chat.Addr) || !strings.Contains(output, "address already in use") {
-		t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+func testPortTaken(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		code, output := program.Fail(t, chat.Addr)
+		if code <= 0 || !strings.Contains(output, "listen tcp "+chat.Addr) || !strings.Contains(output, "address already in use") {
+			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+		}
 	}
 }

@@ -257,58 +257,64 @@ const soon = 5 * time.Second
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	program := exampletest.Build(t)
-	t.Run("SIGTERM", func(t *testing.T) { t.Parallel(); testTerminate(t, program) })
-	t.Run("SIGTERM during a request", func(t *testing.T) { t.Parallel(); testTerminateBusy(t, program) })
-	t.Run("port taken", func(t *testing.T) { t.Parallel(); testPortTaken(t, program) })
+	t.Run("SIGTERM", testTerminate(program))
+	t.Run("SIGTERM during a request", testTerminateBusy(program))
+	t.Run("port taken", testPortTaken(program))
 }
 
-func testTerminate(t *testing.T, program exampletest.Program) {
-	started := program.Start(t)
-	shop := &shopAt{t: t, host: started.Addr}
-	var viewers []*exampletest.Client
-	for range 20 {
-		viewers = append(viewers, shop.view("tea", "Ann"))
+func testTerminate(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		started := program.Start(t)
+		shop := &shopAt{t: t, host: started.Addr}
+		var viewers []*exampletest.Client
+		for range 20 {
+			viewers = append(viewers, shop.view("tea", "Ann"))
+		}
+		for _, v := range viewers {
+			wantPrice(t, v, "tea", "3.00", "Ann")
+		}
+		shop.setPrice("tea", "2.90")
+		for _, v := range viewers {
+			wantPrice(t, v, "tea", "2.90", "Ann")
+		}
+		started.Terminate(t)
+		for _, v := range viewers {
+			v.WantClose(ws.StatusGoingAway)
+		}
+		started.WantExit(t, 0, soon)
 	}
-	for _, v := range viewers {
-		wantPrice(t, v, "tea", "3.00", "Ann")
-	}
-	shop.setPrice("tea", "2.90")
-	for _, v := range viewers {
-		wantPrice(t, v, "tea", "2.90", "Ann")
-	}
-	started.Terminate(t)
-	for _, v := range viewers {
-		v.WantClose(ws.StatusGoingAway)
-	}
-	started.WantExit(t, 0, soon)
 }
 
 // testTerminateBusy stops the program while it reads a request, which it has to
 // answer before it ends.
-func testTerminateBusy(t *testing.T, program exampletest.Program) {
-	started := program.Start(t)
-	conn, err := net.Dial("tcp", started.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
-	const body = "price=1.00"
-	_, err = io.WriteString(conn, "POST /items/tea HTTP/1.1\r\nHost: "+started.Addr+"\r\nCookie: user=Ann\r\n"+
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := bufio.NewReader(conn)
-	wantStatus(t, in, http.StatusContinue) // the handler reads
+func testTerminateBusy(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		started := program.Start(t)
+		conn, err := net.Dial("tcp", started.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
+		const body = "price=1.00"
+		_, err = io.WriteString(conn, "POST /items/tea HTTP/1.1\r\nHost: "+started.Addr+"\r\nCookie: user=Ann\r\n"+
+			"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := bufio.NewReader(conn)
+		wantStatus(t, in, http.StatusContinue) // the handler reads
 
-	started.Terminate(t)
-	started.WantDeaf(t)
-	if _, err := io.WriteString(conn, body); err != nil {
-		t.Fatalf("the rest of a request that was being read: %v", err)
+		started.Terminate(t)
+		started.WantDeaf(t)
+		if _, err := io.WriteString(conn, body); err != nil {
+			t.Fatalf("the rest of a request that was being read: %v", err)
+		}
+		wantStatus(t, in, http.StatusNoContent)
+		started.WantExit(t, 0, soon)
 	}
-	wantStatus(t, in, http.StatusNoContent)
-	started.WantExit(t, 0, soon)
 }
 
 func wantStatus(t *testing.T, in *bufio.Reader, want int) {
@@ -323,10 +329,13 @@ func wantStatus(t *testing.T, in *bufio.Reader, want int) {
 	}
 }
 
-func testPortTaken(t *testing.T, program exampletest.Program) {
-	started := program.Start(t)
-	code, output := program.Fail(t, started.Addr)
-	if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
-		t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+func testPortTaken(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		started := program.Start(t)
+		code, output := program.Fail(t, started.Addr)
+		if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
+			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+		}
 	}
 }

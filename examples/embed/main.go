@@ -56,8 +56,10 @@ func login(next http.Handler) http.Handler {
 }
 
 func userOf(ctx context.Context) string {
-	name, _ := ctx.Value(userKey{}).(string)
-	return name
+	if name, ok := ctx.Value(userKey{}).(string); ok {
+		return name
+	}
+	return ""
 }
 
 func (s *shop) showItem(w http.ResponseWriter, r *http.Request) {

@@ -37,8 +37,9 @@ func TestCloseByPeer(t *testing.T) {
 	}
 	for _, row := range rows {
 		p := s.open(t)
-		p.write(frame(finText, "last words"), row.frame)
+		p.text("last words")
 		p.want(finText, "last words")
+		p.write(row.frame)
 		p.wantClose(row.reply, "")
 		p.wantEnd()
 		row.want.Remote = true
@@ -175,10 +176,17 @@ func TestCloseOnce(t *testing.T) {
 // TestCloseCrossing has both sides close at once.
 func TestCloseCrossing(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { return protocol.Close(4001, "") }}
+	closed := make(chan struct{})
+	app := &hooks{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+		c.Close(4001, "")
+		close(closed)
+		return nil
+	}}
 	ends := app.ends()
 	p := serve(t, app, nil).open(t)
-	p.write(frame(finText, "close"), closing(4002, ""))
+	p.text("close")
+	<-closed
+	p.write(closing(4002, ""))
 	p.wantClose(4001, "")
 	p.wantEnd()
 	if got := <-ends; got.Code != 4001 || got.Remote {
@@ -220,19 +228,26 @@ func TestHangUp(t *testing.T) {
 }
 
 // TestHalfCloseAfterWords makes sure that what the peer said before its half
-// close is heard and answered.
+// close is heard.
 func TestHalfCloseAfterWords(t *testing.T) {
 	t.Parallel()
-	app := echo()
+	heard := make(chan string, 3)
+	app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		heard <- m.Text()
+		return nil
+	}}
 	ends := app.ends()
 	p := serve(t, app, nil).open(t)
-	p.write(frame(finText, "hello"), frame(finPing, "p"))
+	p.write(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
 	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	p.want(finText, "hello")
-	p.want(finPong, "p")
 	p.wantEnd()
+	for _, want := range []string{"1", "2", "3"} {
+		if got := <-heard; got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	}
 	if got := <-ends; got.Code != protocol.CloseAbnormal {
 		t.Errorf("ended with %+v", got)
 	}

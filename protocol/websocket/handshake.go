@@ -167,6 +167,6 @@ func reject(w http.ResponseWriter, e *protocol.RejectError) {
 	body := e.Body + "\n"
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Status)
-	_, _ = io.WriteString(w, body)            //nolint:errcheck,gosec // the peer may have gone; the text is plain, and not to be sniffed
+	_, _ = io.WriteString(w, body)            //nolint:errcheck // the peer may have gone
 	_ = http.NewResponseController(w).Flush() //nolint:errcheck // for a goroutine that ends without returning to net/http
 }

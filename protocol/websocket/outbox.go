@@ -164,10 +164,14 @@ func (o *outbox) take(done []segment) []segment {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	taken := o.mu.segments
-	o.mu.segments = done[:0]
 	if len(taken) == 0 {
 		o.mu.held = false
+		if cap(done) > cap(taken) {
+			o.mu.segments = done[:0]
+		}
+		return nil
 	}
+	o.mu.segments = done[:0]
 	return taken
 }
 

@@ -98,7 +98,7 @@ func TestPromise4_Goexit(t *testing.T) {
 	ends := app.ends()
 	s := serve(t, app, nil)
 	p := s.open(t)
-	p.write(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"), frame(finPing, "p"))
+	p.write(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"))
 	p.want(finText, "before")
 	p.wantClose(1011, "")
 	p.write(closing(1011, ""))

@@ -123,6 +123,9 @@ func (s *server) listen(tb testing.TB, h http.Handler) {
 	tb.Cleanup(func() {
 		s.wantEmpty(tb)
 		ts.Close()
+		if tb.Failed() {
+			tb.Logf("the server's log:\n%s", s.log.String())
+		}
 	})
 	addr := ts.Listener.Addr().String()
 	s.dial = func() net.Conn {

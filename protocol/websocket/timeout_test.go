@@ -141,6 +141,7 @@ func TestWriteTimeout(t *testing.T) {
 				if d := time.Since(begun); d < 4*time.Second || d > 6*time.Second {
 					t.Errorf("cut after %v, want 4 to 6s", d)
 				}
+				synctest.Wait()
 				if _, err := p.nc.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
 					t.Errorf("the socket is not closed: %v", err)
 				}

@@ -56,14 +56,14 @@ func TestDecision28_CloseReachesThePeer(t *testing.T) {
 	junk := bytes.Repeat([]byte("junk"), 1<<20)
 	for _, v := range violations() {
 		p := s.open(t)
-		p.write(frame(finText, "good"))
+		p.text("good")
+		p.want(finText, "good")
 		sent := make(chan error, 1)
 		p.impatient()
 		go func() {
 			_, err := p.nc.Write(append(v.in, junk...))
 			sent <- err
 		}()
-		p.want(finText, "good")
 		p.wantCloseCode(v.code)
 		p.wantEnd()
 		if err := <-sent; err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -97,10 +98,11 @@ func (p Program) Fail(t testing.TB, addr string) (code int, output string) {
 
 // Process is a program that runs.
 type Process struct {
-	Addr string // where it listens, host and port
-	cmd  *exec.Cmd
-	out  output
-	over chan struct{} // closed when it has ended and been waited for
+	Addr  string // where it listens, host and port
+	cmd   *exec.Cmd
+	out   output
+	over  chan struct{} // closed when it has ended and been waited for
+	asked time.Time     // to end
 }
 
 func (p Program) launch(t testing.TB, addr string) *Process {
@@ -169,28 +171,30 @@ func (p *Process) await(t testing.TB, listening bool) bool {
 // Terminate asks the program to end, as a service manager does: with SIGTERM.
 func (p *Process) Terminate(t testing.TB) {
 	t.Helper()
+	p.asked = time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatalf("SIGTERM: %v", err)
 	}
 }
 
-// WantExit waits until the program has ended, which must be with code, and soon.
+// WantExit waits until the program has ended, which must be with code, and so
+// soon after Terminate.
 func (p *Process) WantExit(t testing.TB, code int, soon time.Duration) {
 	t.Helper()
-	p.wait(t, soon)
+	p.wait(t, soon-time.Since(p.asked))
 	if got := p.cmd.ProcessState.ExitCode(); got != code {
 		t.Fatalf("the program ended with %v, want %d; it wrote:\n%s", p.cmd.ProcessState, code, p.Output())
 	}
 }
 
-func (p *Process) wait(t testing.TB, soon time.Duration) {
+func (p *Process) wait(t testing.TB, patience time.Duration) {
 	t.Helper()
-	late := time.NewTimer(soon)
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-p.over:
 	case <-late.C:
-		t.Fatalf("the program still runs after %v; it wrote:\n%s", soon, p.Output())
+		t.Fatalf("the program still runs; it wrote:\n%s", p.Output())
 	}
 }
 
@@ -203,15 +207,30 @@ func (p *Process) HTTP(path string) string { return fmt.Sprintf("http://%s%s", p
 // WS is HTTP for WebSocket.
 func (p *Process) WS(path string) string { return fmt.Sprintf("ws://%s%s", p.Addr, path) }
 
-// FreeAddr is an address of this machine where nobody listens now.
+// Ports that no system gives away by itself, to whoever listens on port 0 or
+// dials. One of those would be somebody else's now and then by the time the
+// program listens.
+const (
+	firstPort = 10_000
+	lastPort  = 32_000
+)
+
+// FreeAddr is an address of this machine where nobody listens now. It finds out
+// by dialing: if it listened itself, processes that are being started beside it
+// would share its listener for a moment, and go on listening when it is closed.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // it is no secret
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err != nil {
+			return addr
+		}
+		conn.Close()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("somebody listens everywhere")
+	return ""
 }
 
 // output is a buffer that may be read while it is written to.
