@@ -150,13 +150,11 @@ fmt: check-go ## Format the code and its imports
 	@scripts/install-golangci-lint $(GOLANGCI_LINT_VERSION) $(BIN)
 	$(call each,"$(GOLANGCI_LINT)" fmt ./...)
 
-# The second round drops what syncing has left over: without it, running this
-# twice would change files twice.
+# Each by itself: "go work sync" would raise the library's requirements to those
+# of its examples and benchmarks, and users would get them too.
 .PHONY: tidy
-tidy: check-go ## Tidy every go.mod and bring go.work in step
-	$(call each,go mod tidy)
-	go work sync
-	$(call each,go mod tidy)
+tidy: check-go ## Tidy every go.mod
+	$(call each,GOWORK=off go mod tidy)
 
 .PHONY: check-tidy
 check-tidy: check-go ## Fail if `make tidy` would change anything

@@ -138,6 +138,8 @@ func TestConnectDecidesTheAnswer(t *testing.T) {
 			disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { t.Errorf("Disconnect after %v", err) },
 		}).app()
 	}
+	closes := (&stub{connect: func(_ context.Context, c *consumer.Conn) error { c.Close(4003, "not you"); return nil }}).app()
+	tries := (&stub{connect: func(_ context.Context, c *consumer.Conn) error { c.Close(4003, "not you"); return c.Accept(nil) }}).app()
 	panics := (&stub{connect: func(context.Context, *consumer.Conn) error { panic(errSecret) }}).app()
 	noFactory := consumer.New(func(*consumer.Scope) *stub { panic(errSecret) })
 	const internal = "Internal Server Error"
@@ -152,6 +154,8 @@ func TestConnectDecidesTheAnswer(t *testing.T) {
 		{testkit.Here(), "Reject", refuses(protocol.Reject(402, "pay first")), 402, "pay first", ""},
 		{testkit.Here(), "Reject, wrapped", refuses(fmt.Errorf("x: %w", protocol.Reject(410, "gone"))), 410, "gone", ""},
 		{testkit.Here(), "Close", refuses(protocol.Close(4003, "not you")), 403, "not you", ""},
+		{testkit.Here(), "Close called", closes, 403, "not you", ""},
+		{testkit.Here(), "Close called before Accept", tries, 403, "not you", ""},
 		{testkit.Here(), "no route", refuses(protocol.ErrNoRoute), 404, "Not Found", ""},
 		{testkit.Here(), "deadline", refuses(fmt.Errorf("db: %w", context.DeadlineExceeded)), 503, "Service Unavailable", "db: "},
 		{testkit.Here(), "error", refuses(errSecret), 500, internal, "swordfish"},

@@ -134,6 +134,20 @@ func TestGroupsOption(t *testing.T) {
 	ann.WantText("1:0")
 }
 
+func TestGroupsThatCannotBeJoinedRefuse(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	app := (&stub{
+		connect:    func(context.Context, *consumer.Conn) error { cancel(errSecret); return nil },
+		disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { t.Error("Disconnect was called") },
+	}).app(consumer.Groups[*stub]("news"))
+	out := &logged{TB: t}
+	if got := consumertest.Refused(out, app, "/", &consumertest.Options{Context: ctx}); got.Status != 500 || got.Body != "Internal Server Error" {
+		t.Errorf("refused with %d %q, want 500 that tells nothing", got.Status, got.Body)
+	}
+	out.wantLog(testkit.Here(), "joining the consumer's groups: the password is swordfish")
+}
+
 // whenRefused is a transport that cannot accept.
 type whenRefused struct {
 	sink

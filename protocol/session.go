@@ -31,7 +31,7 @@ type SessionOptions struct {
 //     accept or reject.
 //  2. Receive for every message, from one goroutine at a time. While a callback
 //     is busy, another goroutine should go on reading, so that pings and the
-//     close handshake are answered.
+//     close handshake are answered: see [BusyNotifier].
 //  3. Ended, when the peer has closed or the connection has broken.
 //
 // All methods are safe for concurrent use, and no user code is called with a
@@ -42,6 +42,7 @@ type Session struct {
 	scope  *Scope      // until the answer
 	h      Handler
 	t      Transport
+	busy   BusyNotifier    // t, if it is one
 	ctx    context.Context //nolint:containedctx // it is the connection's: it ends when this does
 	cancel context.CancelCauseFunc
 	shared *SessionOptions // the server's
@@ -86,6 +87,9 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 		o = o.withDefaults()
 	}
 	s := &Session{app: app, scope: scope, t: t, shared: o}
+	if busy, ok := t.(BusyNotifier); ok {
+		s.busy = busy
+	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.conn.s = s
 	s.run = s.drain
@@ -141,6 +145,9 @@ func (s *Session) Receive(m Message) (more bool) {
 	}
 	s.mu.running = true
 	s.mu.Unlock()
+	if s.busy != nil {
+		s.busy.Busy()
+	}
 	s.receive(s.ctx, m)
 	s.drain()
 	return true

@@ -8,8 +8,9 @@ import "net/http"
 // given. None may call back into the Session before it returns, except that
 // Accept may start whatever will.
 //
-// A Transport that is a [Scheduler] decides where callbacks run, and one that
-// is a slog.LogValuer is named in log lines.
+// A Transport that is a [Scheduler] decides where callbacks run, one that is a
+// [BusyNotifier] learns when they begin, and one that is a slog.LogValuer is
+// named in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading. It is called
 	// at most once. An error refuses the connection with 500.
@@ -40,6 +41,16 @@ type Scheduler interface {
 	// later on the same. It must not block and must not drop run, even when
 	// the connection has ended: Disconnect may be what is due.
 	Schedule(run func())
+}
+
+// BusyNotifier is implemented by a [Transport] that goes on reading on another
+// goroutine while a callback is busy on the one that called Session.Receive.
+type BusyNotifier interface {
+	// Busy is called by Receive, on its caller's goroutine and with no lock
+	// held, when it is about to run a callback there. From now on messages
+	// wait in order, so Receive may be called again, from another goroutine,
+	// before it has returned; before now, that could change their order.
+	Busy()
 }
 
 // AcceptOptions is how a connection is accepted. The zero value is right for

@@ -20,10 +20,13 @@ func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
 	}
 
 	mounted := router.Mount("ws/", here("a"))
-	if got := panicOf(func() {
-		router.URLs(mounted, mounted, router.RePath(`ws/`, here("b")), router.RePath(`ws/$`, here("c")))
-	}); got != "<nil>" {
-		t.Errorf("panicked with %q; what is mounted twice may answer twice", got)
+	for _, fine := range [][]router.Route{
+		{mounted, mounted, router.RePath(`ws/`, here("b")), router.RePath(`ws/$`, here("c"))}, // what is mounted twice may answer twice
+		{router.RePath(`a+b/`, here("a")), router.Mount("a+b/", here("b"))},                   // written alike, with another meaning
+	} {
+		if got := panicOf(func() { router.URLs(fine...) }); got != "<nil>" {
+			t.Errorf("panicked with %q", got)
+		}
 	}
 }
 

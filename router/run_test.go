@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,6 +256,37 @@ func TestServeOfAListenerThatFails(t *testing.T) {
 	}
 	if left := await(t, closed, "the protocol's Shutdown"); left > time.Hour || left < time.Minute {
 		t.Errorf("the protocol had %v to end, want the grace of an hour", left)
+	}
+}
+
+// slowListener takes its time to close.
+type slowListener struct {
+	net.Listener
+	closed atomic.Bool
+}
+
+func (l *slowListener) Close() error {
+	<-time.After(20 * time.Millisecond)
+	defer l.closed.Store(true)
+	return l.Listener.Close()
+}
+
+func TestServeClosesTheListenerFirst(t *testing.T) {
+	t.Parallel()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &slowListener{Listener: inner}
+	shut := make(chan bool, 1)
+	r := router.New(nil, &fake{typ: "x", shutdown: func(context.Context) error { shut <- l.closed.Load(); return nil }})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := router.Serve(ctx, l, &http.Server{ReadHeaderTimeout: time.Minute}, r, 10*time.Second); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	if !await(t, shut, "the protocol's Shutdown") {
+		t.Error("the protocols are shut down while the listener takes new connections")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +22,6 @@ type Client struct {
 	patience  time.Duration
 	over      chan struct{} // closed when the connection is over
 
-	current atomic.Pointer[byte] // of the message that is being handed over
-	inside  chan struct{}        // the callback has it
-
 	out struct {
 		sync.Mutex
 		queue []func()
@@ -37,7 +33,7 @@ const defaultPatience = 5 * time.Second
 
 func newClient(t testing.TB, o *Options) *Client {
 	t.Helper()
-	c := &Client{t: t, transport: newTransport(o.Limits), patience: o.Patience, over: make(chan struct{}), inside: make(chan struct{}, 1)}
+	c := &Client{t: t, transport: newTransport(o.Limits), patience: o.Patience, over: make(chan struct{})}
 	c.out.wake = make(chan struct{}, 1)
 	if c.patience <= 0 {
 		c.patience = defaultPatience
@@ -80,34 +76,24 @@ func (c *Client) deliver() {
 
 // Send sends a message. It does not wait for the consumer.
 func (c *Client) Send(m protocol.Message) {
-	data := make([]byte, len(m.Data), len(m.Data)+1) // so that it has an address
-	copy(data, m.Data)
-	c.say(func() { c.handOver(protocol.Message{Kind: m.Kind, Data: data}) })
+	m = m.Clone()
+	c.say(func() { c.handOver(m) })
 }
 
 // handOver gives m to the session. If that runs a callback, the callback gets a
 // goroutine to itself, so that what the client does next reaches the session
 // while it is busy, as with a real transport.
 func (c *Client) handOver(m protocol.Message) {
-	c.current.Store(&m.Data[:1][0])
 	taken := make(chan bool, 1)
 	go func() { taken <- c.session.Receive(m) }()
 	select {
-	case <-c.inside:
+	case <-c.transport.busy:
 	case more := <-taken:
 		if !more {
 			resumed := make(chan struct{})
 			c.session.Resume(func() { close(resumed) })
 			<-resumed
 		}
-	}
-}
-
-// entered tells handOver that the callback has the very bytes that it gave. The
-// session's copies, which wait for a callback, are others.
-func (c *Client) entered(m protocol.Message) {
-	if cap(m.Data) > 0 && c.current.CompareAndSwap(&m.Data[:1][0], nil) {
-		c.inside <- struct{}{}
 	}
 }
 

@@ -76,7 +76,7 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 		o = &Options{}
 	}
 	c := newClient(t, o)
-	session := protocol.NewSession(context.Background(), lender{app, c}, scope(t, target, o), c.transport,
+	session := protocol.NewSession(context.Background(), lender{app}, scope(t, target, o), c.transport,
 		&protocol.SessionOptions{
 			Limits:   o.Limits,
 			Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -111,30 +111,22 @@ func scope(t testing.TB, target string, o *Options) *protocol.Scope {
 }
 
 // lender overwrites what callbacks were lent, whoever lent it.
-type lender struct {
-	app    protocol.Application
-	client *Client
-}
+type lender struct{ app protocol.Application }
 
 func (l lender) Open(s *protocol.Scope) (protocol.Handler, error) {
 	h, err := l.app.Open(s)
 	if err != nil || h == nil {
 		return h, err
 	}
-	return lentHandler{h, l.client}, nil
+	return lentHandler{h}, nil
 }
 
-type lentHandler struct {
-	protocol.Handler
-
-	client *Client
-}
+type lentHandler struct{ protocol.Handler }
 
 // overwritten is what a consumer finds that kept the bytes.
 const overwritten = 0xDB
 
 func (h lentHandler) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-	h.client.entered(m)
 	lent := m.Clone()
 	defer func() {
 		for i := range lent.Data {

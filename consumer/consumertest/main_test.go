@@ -13,6 +13,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -104,6 +105,8 @@ func obey(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, rest)
 	case "binary":
 		return c.Send(ctx, consumer.Message{Kind: 1, Data: []byte(rest)})
+	case "prepared":
+		return c.SendPrepared(ctx, protocol.Prepare(protocol.Text(rest)))
 	case "close":
 		c.Close(4001, rest)
 	case "fail":

@@ -11,6 +11,7 @@ import (
 type transport struct {
 	limit int // bytes that the client leaves unread before the queue is full
 	moved chan struct{}
+	busy  chan struct{} // a callback begins where Receive was called
 
 	mu struct {
 		sync.Mutex
@@ -24,7 +25,7 @@ type transport struct {
 }
 
 func newTransport(l protocol.Limits) *transport {
-	return &transport{limit: l.WithDefaults().QueueBytes, moved: make(chan struct{}, 1)}
+	return &transport{limit: l.WithDefaults().QueueBytes, moved: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
 }
 
 // changed wakes whoever waits for the state to change.
@@ -34,6 +35,9 @@ func (t *transport) changed() {
 	default:
 	}
 }
+
+// Busy lets the client go on.
+func (t *transport) Busy() { t.busy <- struct{}{} }
 
 func (t *transport) Accept(o protocol.AcceptOptions) error {
 	t.mu.Lock()

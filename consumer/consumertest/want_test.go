@@ -94,6 +94,8 @@ func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
 	c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
 	c.SendText("text: hello")
 	c.WantText("hello")
+	c.SendText("prepared: for many")
+	c.WantText("for many")
 	c.SendText(`text: {"b": [1, 2], "a": null}`)
 	c.WantJSON(map[string]any{"a": nil, "b": []int{1, 2}})
 	c.SendText("close: why")

@@ -37,7 +37,7 @@ type conn struct {
 		rest   []byte // read, and not yet parsed
 		holds  bool   // the outbox, until the end of the turn
 	}
-	turn atomic.Uint64 // odd while a message is lent to a callback
+	turn atomic.Uint64 // odd while the goroutine that reads runs callbacks
 
 	watched  atomic.Bool // on the watcher's list
 	closing  atomic.Bool // we have closed, and the deadlines are for that
@@ -51,7 +51,10 @@ type conn struct {
 // session, the socket and the reading.
 const allParts = 3
 
-var _ protocol.Transport = (*conn)(nil)
+var (
+	_ protocol.Transport    = (*conn)(nil)
+	_ protocol.BusyNotifier = (*conn)(nil)
+)
 
 // LogValue names the connection in log lines.
 func (c *conn) LogValue() slog.Value {

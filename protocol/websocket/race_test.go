@@ -25,24 +25,15 @@ import (
 func TestDecision25_CloseRacesWithWriters(t *testing.T) {
 	t.Parallel()
 	const rounds, writers = 40, 4
-	names := make(chan string, rounds)
 	var all sync.WaitGroup
-	app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
-		if err := c.Accept(nil); err != nil {
-			return err
-		}
-		mine := <-names
-		for i := range writers {
-			all.Go(func() { writeUntilClosed(t, c, mine, i) })
-		}
-		return nil
-	}}
+	app, opened := conns()
 	s := serve(t, app, nil)
 	for i := range rounds {
 		name := fmt.Sprintf("%04d", i)
-		names <- name
-		p := s.peer(t)
-		p.upgrade(request("/"))
+		p, c := s.open(t), <-opened
+		for k := range writers {
+			all.Go(func() { writeUntilClosed(t, c, name, k) })
+		}
 		all.Go(func() { p.readUntilEnd(name, i) })
 	}
 	all.Wait()

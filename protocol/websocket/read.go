@@ -193,18 +193,25 @@ func (c *conn) handle(it item, rest []byte) outcome {
 // takes long the watcher gives the role of reading to another goroutine.
 func (c *conn) lend(m protocol.Message, rest []byte) outcome {
 	c.role.rest = rest
-	turn := c.turn.Add(1)
-	if !c.watched.Load() {
-		c.server.watcher.watch(c)
-	}
+	turn := c.turn.Load()
 	more := c.session.Receive(m)
-	if !c.turn.CompareAndSwap(turn, turn+1) {
+	if c.turn.Load() != turn && !c.turn.CompareAndSwap(turn+1, turn+2) {
 		return roleLost
 	}
 	if !more {
 		c.stall()
 	}
 	return readOn
+}
+
+// Busy takes note that the message which is lent has a callback, on the
+// goroutine that reads. Before, nobody may take over reading: what is read next
+// would reach the session first.
+func (c *conn) Busy() {
+	c.turn.Add(1)
+	if !c.watched.Load() {
+		c.server.watcher.watch(c)
+	}
 }
 
 // stall waits until the session takes messages again. It happens only beside a

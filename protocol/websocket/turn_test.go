@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,15 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 	s.remember(c)
 	go c.session.Open()
 	return c, theirs
+}
+
+// acceptSilently accepts without writing the answer and without a reader.
+func acceptSilently(c *conn) error {
+	nc, _, err := c.hand.accept(&c.out, protocol.AcceptOptions{})
+	c.nc = nc
+	c.parts.Add(allParts - 1)
+	c.out.take(c.out.take(nil))
+	return err
 }
 
 // hijacker is a ResponseWriter whose connection can be taken over.
@@ -129,13 +139,7 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 			event:   func() { <-release },
 			receive: func(m protocol.Message) error { got = append(got, m.Text()); return nil },
 		}
-		c, peer := wired(s, app, func(c *conn) error { // without a reader
-			nc, _, err := c.hand.accept(&c.out, protocol.AcceptOptions{})
-			c.nc = nc
-			c.parts.Add(allParts - 1)
-			c.out.take(c.out.take(nil))
-			return err
-		})
+		c, peer := wired(s, app, acceptSilently)
 		defer finish(t, s)
 		defer peer.Close()
 		synctest.Wait()
@@ -158,6 +162,43 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 			t.Errorf("received %q", got)
 		}
 	})
+}
+
+// TestTakeOverBeforeHandOver has the watcher come while a message is about to be
+// handed over, by a goroutine that does not get on: here because the watcher's
+// lock is held, elsewhere because the machine is busy. The message behind it
+// must not overtake it.
+func TestTakeOverBeforeHandOver(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 2)
+	s := New(nobody(), nil)
+	opened := make(chan struct{})
+	c, peer := wired(s, &callbacks{receive: func(m protocol.Message) error { got <- m.Text(); return nil }}, func(c *conn) error {
+		defer close(opened)
+		return acceptSilently(c)
+	})
+	defer finish(t, s)
+	defer peer.Close()
+	<-opened
+	s.watcher.mu.Lock()
+	go c.lend(protocol.Text("first"), framed(fin|1, "second"))
+	for range 1000 {
+		runtime.Gosched()
+		if turn := c.turn.Load(); turn%2 == 1 {
+			c.watched.Store(true) // so that the new reader does not wait for the watcher, too
+			c.takeOver(turn)
+			select { // the new reader does what it can
+			case m := <-got:
+				got <- m
+			case <-time.After(50 * time.Millisecond):
+			}
+			break
+		}
+	}
+	s.watcher.mu.Unlock()
+	if first := <-got; first != "first" {
+		t.Errorf("%q was received first", first)
+	}
 }
 
 // TestWatchee goes through what the watcher can see.
