@@ -50,7 +50,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: test
-test: deps lint vet-os build unit alloc standalone outside docs ## Install what is missing and run every check: the one command
+test: deps lint check-tidy vet-os build unit alloc standalone outside docs ## Install what is missing and run every check: the one command
 	@echo "make test: everything passed, after $$(($$(date +%s) - $(STARTED))) s"
 
 .PHONY: check-go

@@ -91,7 +91,7 @@ func (m *member) Deliver(e *protocol.Event) {
 // counted it.
 func (m *member) Offer(p *protocol.Prepared) {
 	if m.wantsSends {
-		m.Deliver(protocol.SendType.New(p.Message()))
+		m.Deliver(p.Event())
 		return
 	}
 	_ = m.Conn.Offer(p) //nolint:errcheck // see above

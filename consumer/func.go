@@ -19,7 +19,9 @@ import (
 // The connection is accepted by the first send, by the first turn of the loop,
 // or by s.Accept; an error that f returns before refuses it. Afterwards nil
 // closes with 1000, and an error as in [Consumer]. ctx ends when the connection
-// does; f must return then, and has ten seconds.
+// does; f must return then, and has ten seconds. A turn of the loop that ignores
+// ctx has as long as it takes, because the message's bytes are lent to it, and
+// holds up the end of the connection for that long.
 //
 // Events with a handler are handled between the turns of the loop, and beside f
 // where f is not in a loop. A message that no turn takes holds up what is behind

@@ -212,6 +212,9 @@ func TestDiscardedMessagesAreCounted(t *testing.T) {
 		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			s.Discard()
 			s.Discard()
+			if err := s.Accept(nil); err != nil {
+				return err
+			}
 			for range 3 {
 				<-time.After(time.Minute)
 				if err := s.SendText(ctx, "tick"); err != nil {

@@ -58,7 +58,8 @@ type Handler interface {
 	// never on the sender's. Events are shared: it must not change e.
 	Event(ctx context.Context, c *Conn, e *Event) error
 	// Disconnect says farewell. Sends to the peer fail with ErrClosed by
-	// then. ctx ends ten seconds after the connection did.
+	// then. ctx ends ten seconds after the callback that was running when the
+	// connection ended.
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 

@@ -22,16 +22,29 @@ import (
 // tags. It is decoded once per process and Go type, and that value is shared as
 // well, so a handler must not change what its slices and maps hold.
 type Event struct {
-	typ string
-	mu  struct {
+	typ     string
+	sealing sync.Once
+	payload any    // the sender's value, until sealed
+	body    []byte // a MessagePack map; nil if the event was sealed as a message
+	sealErr error
+
+	mu struct {
 		sync.Mutex
-		payload any       // the sender's value, until sealed
-		sealed  bool      // then one of the next two is set
-		body    []byte    // a MessagePack map
 		frame   *Prepared // a SendType event's message
-		decoded []any     // one *P per P that asked
+		decoded []decoding
 	}
 }
+
+// decoding is the payload as one Go type, made once.
+type decoding interface{ isDecoding() }
+
+type decoded[P any] struct {
+	once  sync.Once
+	value P
+	err   error
+}
+
+func (*decoded[P]) isDecoding() {}
 
 // Type returns the event's type, for example "chat.message".
 func (e *Event) Type() string { return e.typ }
@@ -54,82 +67,80 @@ var SendType = EventType[Message]{Name: "websocket.send"}
 
 // New returns an event to send. The payload is encoded by the send and may be
 // changed after it, not before.
-func (t EventType[P]) New(payload P) *Event {
-	e := &Event{typ: t.Name}
-	e.mu.payload = payload
-	return e
-}
+func (t EventType[P]) New(payload P) *Event { return &Event{typ: t.Name, payload: payload} }
 
 // Payload returns e's payload as a P, decoded once for this process. The error
 // matches ErrEventPayload. Safe for concurrent use.
 func (t EventType[P]) Payload(e *Event) (P, error) {
+	d := decodingOf[P](e)
+	d.once.Do(func() {
+		d.err = errDecodePanic // unless it returns
+		err := e.decode(&d.value)
+		if err != nil {
+			d.value = *new(P) // not half of it
+			err = fmt.Errorf("%w: event %q as %T: %w", ErrEventPayload, e.typ, d.value, err)
+		}
+		d.err = err
+	})
+	return d.value, d.err
+}
+
+// decodingOf finds or adds the place for e's payload as a P.
+func decodingOf[P any](e *Event) *decoded[P] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, v := range e.mu.decoded {
-		if p, ok := v.(*P); ok {
-			return *p, nil
+	for _, d := range e.mu.decoded {
+		if d, ok := d.(*decoded[P]); ok {
+			return d
 		}
 	}
-	p := new(P)
-	if err := e.decodeLocked(p); err != nil {
-		return *new(P), fmt.Errorf("%w: event %q as %T: %w", ErrEventPayload, e.typ, *p, err)
-	}
-	e.mu.decoded = append(e.mu.decoded, p)
-	return *p, nil
+	d := new(decoded[P])
+	e.mu.decoded = append(e.mu.decoded, d)
+	return d
 }
 
 // Seal encodes the payload. Layers call it before delivery, once or more often.
 // An error is the sender's: the payload cannot be encoded, or is no struct or
 // map. Safe for concurrent use.
 func (e *Event) Seal() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.sealLocked()
+	e.sealing.Do(func() {
+		if m, ok := e.payload.(Message); ok && e.typ == SendType.Name {
+			e.mu.frame = Prepare(m)
+		} else {
+			e.sealErr = errEncodePanic // unless it returns
+			e.body, e.sealErr = e.encode()
+		}
+		e.payload = nil
+	})
+	return e.sealErr
 }
 
-func (e *Event) sealLocked() error {
-	if e.mu.sealed {
-		return nil
+func (e *Event) encode() ([]byte, error) {
+	b, err := marshal(e.payload)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, e.payload, err)
+	case len(b) == 1 && b[0] == packedNil:
+		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, e.payload)
+	case !isMap(b) || !hasNames(e.payload):
+		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, e.payload)
 	}
-	if m, ok := e.mu.payload.(Message); ok && e.typ == SendType.Name {
-		e.mu.frame = Prepare(m)
-	} else if err := e.encodeLocked(); err != nil {
-		return err
-	}
-	e.mu.sealed, e.mu.payload = true, nil
-	return nil
-}
-
-func (e *Event) encodeLocked() error {
-	b, err := marshal(e.mu.payload)
-	if err != nil {
-		return fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, e.mu.payload, err)
-	}
-	if !isMap(b) || !hasNames(e.mu.payload) {
-		return fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, e.mu.payload)
-	}
-	e.mu.body = b
-	return nil
+	return b, nil
 }
 
 // Prepared returns the message of a SendType event, ready for many connections,
-// or nil if e is of another type or holds no message. Layers call it, after
-// Seal.
+// or nil if e is of another type or holds no message. It seals e. Layers call it.
 func (e *Event) Prepared() *Prepared {
-	if e.typ != SendType.Name {
+	if e.typ != SendType.Name || e.Seal() != nil {
 		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.preparedLocked()
-}
-
-func (e *Event) preparedLocked() *Prepared {
-	if e.mu.frame != nil || !e.mu.sealed {
+	if e.mu.frame != nil {
 		return e.mu.frame
 	}
 	var d direct
-	if unmarshal(e.mu.body, &d) != nil {
+	if unmarshal(e.body, &d) != nil {
 		return nil
 	}
 	if m, ok := d.message(); ok {
@@ -138,28 +149,35 @@ func (e *Event) preparedLocked() *Prepared {
 	return e.mu.frame
 }
 
+// What is left of a payload whose own code has panicked.
+var (
+	errDecodePanic = fmt.Errorf("%w: decoding it has panicked", ErrEventPayload)
+	errEncodePanic = errors.New("wye: the event's payload has panicked when it was encoded")
+)
+
 var errNoMessage = errors.New("it has neither a text nor bytes")
 
-func (e *Event) decodeLocked(into any) error {
-	if err := e.sealLocked(); err != nil {
+// decode decodes the payload. User code may run in it, so no lock is held.
+func (e *Event) decode(into any) error {
+	if err := e.Seal(); err != nil {
 		return err
 	}
 	if m, ok := into.(*Message); ok && e.typ == SendType.Name {
-		p := e.preparedLocked()
+		p := e.Prepared()
 		if p == nil {
 			return errNoMessage
 		}
 		*m = p.Message()
 		return nil
 	}
-	if e.mu.body == nil { // a ready message that is to be read as its wire form
-		body, err := marshal(asDirect(e.mu.frame.Message()))
-		if err != nil {
-			return err
-		}
-		e.mu.body = body
+	if e.body != nil {
+		return unmarshal(e.body, into)
 	}
-	return unmarshal(e.mu.body, into)
+	body, err := marshal(asDirect(e.Prepared().Message())) // a ready message that is to be read as its wire form
+	if err != nil {
+		return err
+	}
+	return unmarshal(body, into)
 }
 
 // direct is the wire form of a SendType event, of which one field is there.
@@ -206,6 +224,9 @@ func unmarshal(b []byte, into any) error {
 	dec.SetCustomStructTag(tag)
 	return dec.Decode(into)
 }
+
+// packedNil is what MessagePack makes of nil.
+const packedNil = 0xc0
 
 // hasNames reports whether v, if it is a map, has strings for keys.
 func hasNames(v any) bool {

@@ -2,8 +2,11 @@ package protocol
 
 import (
 	"encoding/hex"
+	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/wye-go/wye/internal/testkit"
 )
@@ -70,7 +73,7 @@ func TestGoldenVectors(t *testing.T) {
 		if err := e.Seal(); err != nil {
 			t.Errorf("%s: %v", test.at, err)
 		}
-		if got := hex.EncodeToString(e.mu.body); got != test.want {
+		if got := hex.EncodeToString(e.body); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.at, got, test.want)
 		}
 	}
@@ -85,7 +88,7 @@ func TestGoldenMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	const a, b, c = "a161c3", "a162c0", "a16381a16490"
-	switch got := hex.EncodeToString(e.mu.body); got {
+	switch got := hex.EncodeToString(e.body); got {
 	case "83" + a + b + c, "83" + a + c + b, "83" + b + a + c, "83" + b + c + a, "83" + c + a + b, "83" + c + b + a:
 	default:
 		t.Errorf("encoded as %s, want %s in some order", got, goldenNested)
@@ -127,5 +130,43 @@ func TestIsMap(t *testing.T) {
 	}
 	if isMap(nil) {
 		t.Error("nothing is a map")
+	}
+}
+
+// explosive panics when it is encoded or decoded.
+type explosive struct{ Encode bool }
+
+func (e *explosive) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if e.Encode {
+		panic("boom")
+	}
+	return enc.EncodeMap(map[string]any{"encode": false})
+}
+
+func (e *explosive) DecodeMsgpack(*msgpack.Decoder) error { panic("boom") }
+
+// TestPromise4_PayloadThatPanics: whoever comes second finds an error, and no
+// zero value that looks like a payload.
+func TestPromise4_PayloadThatPanics(t *testing.T) {
+	t.Parallel()
+	panics := func(f func()) (panicked bool) {
+		defer func() { panicked = recover() != nil }()
+		f()
+		return false
+	}
+	typ := EventType[*explosive]{Name: "x"}
+	e := typ.New(&explosive{Encode: true})
+	if !panics(func() { _ = e.Seal() }) || e.Seal() == nil {
+		t.Error("a payload whose encoding has panicked counts as encoded")
+	}
+	e = typ.New(&explosive{})
+	if err := e.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if !panics(func() { _, _ = typ.Payload(e) }) {
+		t.Error("the panic of a decoder did not get through")
+	}
+	if _, err := typ.Payload(e); !errors.Is(err, ErrEventPayload) {
+		t.Errorf("the second one was told %v", err)
 	}
 }

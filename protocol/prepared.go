@@ -15,6 +15,7 @@ type Prepared struct {
 	claimed atomic.Bool // somebody makes, or has made, first
 	first   encoded
 	frames  atomic.Pointer[encoded]
+	event   atomic.Pointer[Event]
 }
 
 // encoded is one encoding, in front of older ones.
@@ -64,6 +65,18 @@ func (p *Prepared) keep() {
 func (p *Prepared) Message() Message {
 	p.keep()
 	return p.msg
+}
+
+// Event returns the message as an event of SendType, the same one for all who
+// ask.
+func (p *Prepared) Event() *Event {
+	p.keep()
+	if p.event.Load() == nil {
+		e := &Event{typ: SendType.Name}
+		e.sealing.Do(func() { e.mu.frame = p })
+		p.event.CompareAndSwap(nil, e)
+	}
+	return p.event.Load()
 }
 
 // Len returns the size of the message in bytes.

@@ -79,8 +79,8 @@ func (o outgoing) size() int {
 }
 
 // NewSession prepares a session of app for the connection that scope describes.
-// ctx is the connection's own: it must not be the request's, and what ends it
-// does not end the connection. o may be nil; sessions share it, so it must not
+// ctx gives the connection's own context its values: it must not be the
+// request's. Its end does not end the connection. o may be nil; sessions share it, so it must not
 // be changed any more.
 func NewSession(ctx context.Context, app Application, scope *Scope, t Transport, o *SessionOptions) *Session {
 	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
@@ -90,7 +90,7 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	if busy, ok := t.(BusyNotifier); ok {
 		s.busy = busy
 	}
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.conn.s = s
 	s.run = s.drain
 	s.mu.running = true // Open does

@@ -13,7 +13,7 @@ type Stats struct {
 	Accepted int64
 	Refused  int64 // by the application or for a fault of its; handshakes that are malformed count elsewhere
 	Panics   int64
-	Failures int64 // connections closed with CloseInternalError, panics included
+	Failures int64 // faults of the application: errors of callbacks that close with CloseInternalError, and panics
 
 	MessagesUnread  int64 // came in and reached nobody: too late, or not read by the application
 	MessagesDropped int64 // going out, dropped because the queue was full
@@ -35,8 +35,14 @@ type Counters struct {
 
 	eventsDropped, eventsUnknown, eventsUndecodable atomic.Int64
 
-	logged sync.Map // event type -> nothing, for those logged as unknown
+	logged struct { // the event types that were logged as unknown
+		sync.Mutex
+		types map[string]struct{}
+	}
 }
+
+// maxLogged is how many event types are logged as unknown, all in all.
+const maxLogged = 1000
 
 // Stats returns the counters as they are now. They are read one after the
 // other, so that a sum may be off by what happens meanwhile.
@@ -61,11 +67,25 @@ func (c *Counters) Stats() Stats {
 // type.
 func (c *Counters) unknownEvent(log *slog.Logger, typ string) {
 	c.eventsUnknown.Add(1)
-	if _, known := c.logged.LoadOrStore(typ, nil); known {
+	if !c.isNews(typ) {
 		return
 	}
 	log.Warn("wye: a consumer was sent an event of a type that it declared no handler for; "+
 		"declare it with consumer.On, or do not send it there. Later ones are only counted.", "type", typ)
+}
+
+// isNews reports whether typ should be logged, and remembers that it is.
+func (c *Counters) isNews(typ string) bool {
+	c.logged.Lock()
+	defer c.logged.Unlock()
+	if _, known := c.logged.types[typ]; known || len(c.logged.types) >= maxLogged {
+		return false
+	}
+	if c.logged.types == nil {
+		c.logged.types = make(map[string]struct{})
+	}
+	c.logged.types[typ] = struct{}{}
+	return true
 }
 
 // ended counts the end of a connection, and what waited for its consumer then.

@@ -45,8 +45,11 @@ func New(plain http.Handler, protocols ...protocol.Protocol) *ProtocolTypeRouter
 // nothingElse is the plain handler of a router that was given none.
 func nothingElse(types []string) http.Handler {
 	served := "nothing is served here yet"
-	if len(types) > 0 {
-		served = "only " + strings.Join(types, " and ") + " is served here"
+	switch {
+	case len(types) == 1:
+		served = "only " + types[0] + " is served here"
+	case len(types) > 1:
+		served = "only " + strings.Join(types, " and ") + " are served here"
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := "plain HTTP"

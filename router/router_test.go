@@ -67,7 +67,7 @@ func TestDecision10_EachRequestGoesToWhoSpeaksItsProtocol(t *testing.T) {
 		{testkit.Here(), "only plain HTTP", router.New(plain), "websocket", 200, "plain /x/"},
 		{testkit.Here(), "no plain, not asked for", router.New(nil, ws), "websocket", 200, "websocket /x/"},
 		{testkit.Here(), "no plain", router.New(nil, ws), "", 404, "this request is for plain HTTP; only websocket is served here"},
-		{testkit.Here(), "no plain, two protocols", router.New(nil, ws, sse), "", 404, "this request is for plain HTTP; only websocket and sse is served here"},
+		{testkit.Here(), "no plain, two protocols", router.New(nil, ws, sse), "", 404, "this request is for plain HTTP; only websocket and sse are served here"},
 		{testkit.Here(), "no plain, another upgrade", router.New(nil, ws), "h2c", 404, `this request is for the protocol "h2c"; only websocket is served here`},
 		{testkit.Here(), "nothing at all", router.New(nil), "", 404, "this request is for plain HTTP; nothing is served here yet"},
 		{testkit.Here(), "an upgrade that is too long to quote", router.New(nil), strings.Repeat("x", 1000), 404, `this request is for the protocol "` + strings.Repeat("x", 40) + `"; nothing is served here yet`},

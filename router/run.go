@@ -18,8 +18,7 @@ import (
 //
 // The order is: the listener closes, so that a load balancer sends no more;
 // open connections are closed with 1001 while plain requests finish; connections
-// on which nothing was ever said are cut after half a second; Run returns when
-// all of it is done. The error is that of listening or serving, or says
+// on which nothing was ever said are cut; Run returns when all of it is done. The error is that of listening or serving, or says
 // what did not finish within grace. It is nil after a clean end.
 func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	addr := srv.Addr
@@ -51,17 +50,19 @@ func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTyp
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	stop := silent.cutSoon()
-	defer stop()
-	return shutdown(end, srv, r, served)
+	return shutdown(end, srv, r, func() error {
+		err := <-served
+		silent.cut()
+		return err
+	})
 }
 
 // shutdown ends plain HTTP and the protocols side by side: http.Server closes
 // its listener first of all, and waits for requests that may be handshakes.
-func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, served <-chan error) error {
+func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, served func() error) error {
 	plain := make(chan error, 1)
 	go func() { plain <- srv.Shutdown(ctx) }()
-	ended := <-served // the listener is closed, and nothing new comes in
+	ended := served() // the listener is closed, and nothing new comes in
 	if errors.Is(ended, http.ErrServerClosed) {
 		ended = nil
 	}

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // silent are the connections on which no byte of a request has come yet, such
@@ -14,10 +13,6 @@ type silent struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 }
-
-// silence is how long, from the beginning of a shutdown, such a connection has
-// for the request that may be on its way.
-const silence = 500 * time.Millisecond
 
 // watchSilent has srv's hook tell of new connections, beside what it does.
 func watchSilent(srv *http.Server) *silent {
@@ -42,14 +37,12 @@ func (s *silent) note(c net.Conn, isNew bool) {
 	}
 }
 
-// cutSoon closes them in a while, unless stop is called before.
-func (s *silent) cutSoon() (stop func()) {
-	t := time.AfterFunc(silence, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for c := range s.conns {
-			_ = c.Close() //nolint:errcheck // nobody has said anything on it
-		}
-	})
-	return func() { t.Stop() }
+// cut closes them. A request that is on its way is lost, as it would be anyway:
+// net/http serves none that it reads after its Shutdown has begun.
+func (s *silent) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close() //nolint:errcheck // nobody has said anything on it
+	}
 }

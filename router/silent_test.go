@@ -15,22 +15,26 @@ import (
 type states struct {
 	mu   sync.Mutex
 	seen map[http.ConnState]int
-	some chan struct{}
+	some chan struct{} // a new one
+	end  chan struct{} // one was closed
 }
 
 func (s *states) note(_ net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[state]++
-	if state == http.StateNew {
+	switch state { //nolint:exhaustive // the others are only counted
+	case http.StateNew:
 		s.some <- struct{}{}
+	case http.StateClosed:
+		s.end <- struct{}{}
 	}
 }
 
 func TestServeDoesNotWaitForConnectionsThatSayNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite()
-	seen := &states{seen: map[http.ConnState]int{}, some: make(chan struct{}, 2)}
+	seen := &states{seen: map[http.ConnState]int{}, some: make(chan struct{}, 2), end: make(chan struct{}, 2)}
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute, ConnState: seen.note}, 30*time.Second)
 	mute, heard := raw(t, r.addr), raw(t, r.addr)
 	await(t, seen.some, "a connection")
@@ -55,6 +59,8 @@ func TestServeDoesNotWaitForConnectionsThatSayNothing(t *testing.T) {
 	if n, err := mute.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection that says nothing read %d bytes (%v), want the end", n, err)
 	}
+	await(t, seen.end, "the end of a connection")
+	await(t, seen.end, "the end of the other")
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
 	if seen.seen[http.StateNew] != 2 || seen.seen[http.StateActive] != 1 || seen.seen[http.StateClosed] != 2 {

@@ -48,7 +48,8 @@ type Options struct {
 }
 
 // Connect opens a connection to target, for example "/ws/123/?uid=7", and fails
-// the test at once if it is refused. It is closed at the end of the test, with
+// the test at once if it is refused. As with a server, routing and Connect have
+// ten seconds, of fake time inside a bubble. The connection is closed at the end of the test, with
 // 1001, if it is open then. o may be nil.
 func Connect(t testing.TB, app protocol.Application, target string, o *Options) *Client {
 	t.Helper()
@@ -76,7 +77,8 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 		o = &Options{}
 	}
 	c := newClient(t, o)
-	session := protocol.NewSession(context.Background(), lender{app}, scope(t, target, o), c.transport,
+	s, cancel := scope(t, target, o)
+	session := protocol.NewSession(context.Background(), lender{app}, s, c.transport,
 		&protocol.SessionOptions{
 			Limits:   o.Limits,
 			Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -84,6 +86,7 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 		})
 	c.session = session
 	session.Conn().Defer(func() { close(c.over) })
+	defer cancel()
 	if !session.Open() {
 		return nil, c.transport.refused()
 	}
@@ -92,12 +95,16 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 	return c, nil
 }
 
-func scope(t testing.TB, target string, o *Options) *protocol.Scope {
+// handshakeTimeout is what websocket.Options have for it.
+const handshakeTimeout = 10 * time.Second
+
+func scope(t testing.TB, target string, o *Options) (*protocol.Scope, context.CancelFunc) {
 	t.Helper()
 	ctx := o.Context
 	if ctx == nil {
 		ctx = t.Context()
 	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	for name, values := range o.Header {
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
@@ -107,7 +114,7 @@ func scope(t testing.TB, target string, o *Options) *protocol.Scope {
 	}
 	s := protocol.NewScope("websocket", r)
 	s.Subprotocols = o.Subprotocols
-	return s
+	return s, cancel
 }
 
 // lender overwrites what callbacks were lent, whoever lent it.

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
 )
 
 func TestEcho(t *testing.T) {
@@ -23,6 +25,10 @@ func TestEcho(t *testing.T) {
 		p.want(finText, body)
 		go p.nc.Write(frame(finBinary, "\xff"+body[min(1, n):])) //nolint:errcheck // the echo shows it
 		p.want(finBinary, "\xff"+body[min(1, n):])
+	}
+	for i := range 40 { // large reads have come, small ones follow
+		p.text(fmt.Sprint(i))
+		p.want(finText, fmt.Sprint(i))
 	}
 	p.closes()
 }
@@ -73,6 +79,28 @@ func TestPing(t *testing.T) {
 	p.want(finPong, "again")
 	p.want(finText, "hello")
 	p.closes()
+}
+
+// TestPingOfDeafPeer answers no ping of a peer that does not read what is queued
+// for it already.
+func TestPingOfDeafPeer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 10}}).open(t)
+		if err := settled(opened).Send(t.Context(), protocol.Text("more than ten bytes")); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			p.ping("not answered")
+		}
+		synctest.Wait()
+		p.want(finText, "more than ten bytes")
+		synctest.Wait()
+		p.ping("answered")
+		p.want(finPong, "answered")
+		p.closes()
+	})
 }
 
 // TestReplyOrder makes sure that what callbacks send is in the order in which it

@@ -71,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	base := context.Background()
 	if s.opts.KeepContext != nil {
-		base = context.WithoutCancel(s.opts.KeepContext(r))
+		base = s.opts.KeepContext(r)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()

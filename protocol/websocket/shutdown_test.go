@@ -114,18 +114,22 @@ func TestPromise9_ShutdownWithDeafPeers(t *testing.T) {
 // TestPromise9_ShutdownDuringAHandshake refuses it with 503.
 func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 	t.Parallel()
-	for name, obeys := range map[string]bool{"obeys its ctx": true, "goes its way": false} {
+	for _, name := range []string{"obeys its ctx", "goes its way", "accepts all the same"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			entered, release := make(chan struct{}), make(chan struct{})
-			app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error {
+			app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
 				close(entered)
-				if !obeys {
+				switch name {
+				case "obeys its ctx":
+					<-ctx.Done()
+					return ctx.Err()
+				case "goes its way":
 					<-release
 					return nil
 				}
-				<-ctx.Done()
-				return ctx.Err()
+				<-release
+				return c.Accept(nil)
 			}}
 			s := serve(t, app, nil)
 			p := s.peer(t)
@@ -146,6 +150,23 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPromise9_ShutdownBehindAdmission comes when a handshake has been let in and
+// its connection is not on the list yet.
+func TestPromise9_ShutdownBehindAdmission(t *testing.T) {
+	t.Parallel()
+	var s *server
+	app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error { return ctx.Err() }}
+	s = serve(t, app, &websocket.Options{KeepContext: func(r *http.Request) context.Context {
+		if err := s.Shutdown(r.Context()); err != nil {
+			t.Error(err)
+		}
+		return r.Context()
+	}})
+	if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", a.status)
 	}
 }
 
