@@ -22,7 +22,7 @@ func upTo(n int) []int {
 	return all
 }
 
-func TestEachSendersEventsArriveInOrder(t *testing.T) {
+func TestPromise11_EachSendersEventsArriveInOrder(t *testing.T) {
 	t.Parallel()
 	const senders, each = 8, 200
 	l, all := group(t, 3)

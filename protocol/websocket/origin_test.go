@@ -32,7 +32,7 @@ func checkOrigins(t *testing.T, o *Options, rows []originRow) {
 	}
 }
 
-func TestOriginSameHost(t *testing.T) {
+func TestPromise8_OriginSameHost(t *testing.T) {
 	t.Parallel()
 	checkOrigins(t, &Options{}, []originRow{
 		{testkit.Here(), "example.com", "https://example.com", true},
@@ -69,7 +69,7 @@ func TestOriginSameHost(t *testing.T) {
 	})
 }
 
-func TestOriginLoopback(t *testing.T) {
+func TestPromise8_OriginLoopback(t *testing.T) {
 	t.Parallel()
 	checkOrigins(t, nil2options(), []originRow{
 		{testkit.Here(), "localhost:8000", "http://localhost:3000", true},
@@ -98,7 +98,7 @@ func nil2options() *Options {
 	return &c
 }
 
-func TestOriginList(t *testing.T) {
+func TestPromise8_OriginList(t *testing.T) {
 	t.Parallel()
 	o := &Options{Origins: []string{"example.org", "Port.example.net:8443", ".below.example", "https://secure.example", "http://odd.example:8080", "[2001:db8::7]"}}
 	checkOrigins(t, o, []originRow{
