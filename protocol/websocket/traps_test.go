@@ -30,7 +30,7 @@ import (
 //   - G20: text is checked by unicode/utf8, when it is complete; BenchmarkParse.
 //   - G21, G22, G24: there is no compression; TestTrapG19_NoCompression.
 //   - G25: there is no client.
-//   - G26: TestOriginSameHost, TestCloseTimeout and their neighbours.
+//   - G26: TestPromise8_OriginSameHost, TestCloseTimeout and their neighbours.
 
 // lyingHeader is a header that promises a lot, and a byte.
 func lyingHeader(first byte, length uint64) []byte {
