@@ -69,7 +69,7 @@ func (s *Session) opened(err error) bool {
 	rejected := s.mu.life.state == stateRejected
 	s.mu.Unlock()
 	if rejected {
-		s.refuse(scope, err)
+		s.refuse(scope, s.whyNot(err))
 	} else {
 		s.failed(err)
 	}
@@ -77,6 +77,17 @@ func (s *Session) opened(err error) bool {
 	s.scope, s.app = nil, nil
 	s.release()
 	return !rejected
+}
+
+// whyNot is the error of an Accept that has failed before, in place of one that
+// says only that it is too late.
+func (s *Session) whyNot(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == ErrClosed && s.mu.cause != nil && s.mu.cause.Err != nil { //nolint:errorlint // accept returns it as it is
+		return s.mu.cause.Err
+	}
+	return err
 }
 
 // reject is the answer no: from here on nobody can accept.

@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -33,4 +34,23 @@ func TestDecision1_AnOpenConnectionRunsNothing(t *testing.T) {
 			r.Receive(text("a message does not change that"))
 		}
 	})
+}
+
+// TestDecision6_AnAnswerThatFailedIsNamed: a Connect that goes on after its
+// Accept has failed does not hide why.
+func TestDecision6_AnAnswerThatFailedIsNamed(t *testing.T) {
+	t.Parallel()
+	r := newRigOn(&wire{accept: func() error { return errInternal }}, (&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+		_ = c.Accept(nil)
+		return nil
+	}}).app(), protocol.Limits{})
+	if r.Open() {
+		t.Fatal("accepted")
+	}
+	if e := r.wire.rejection(t); e.Status != 500 || !errors.Is(e, errInternal) {
+		t.Errorf("refused with %v, want 500 because of what Accept returned", e)
+	}
+	if len(r.logs.having("error")) != 1 {
+		t.Errorf("%d lines were logged, want 1", r.logs.count())
+	}
 }
