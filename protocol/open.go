@@ -84,7 +84,7 @@ func (s *Session) opened(err error) bool {
 func (s *Session) whyNot(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == ErrClosed && s.mu.cause != nil && s.mu.cause.Err != nil { //nolint:errorlint // accept returns it as it is
+	if err == ErrClosed && s.mu.cause != nil && s.mu.cause.Err != nil { //nolint:errorlint,err113 // accept returns it as it is
 		return s.mu.cause.Err
 	}
 	return err
