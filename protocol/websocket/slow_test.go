@@ -43,6 +43,7 @@ func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 		if d := time.Since(begun); d != 0 {
 			t.Errorf("the others had to wait for %v", d)
 		}
+		synctest.Wait() // until the Disconnect of the slow one has returned
 		if st := s.Stats(); st.SlowClosed != 1 || st.MessagesDropped == 0 || st.Open != 2 {
 			t.Errorf("%+v, want one closed for being slow, and two open", st)
 		}
