@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -13,11 +14,14 @@ import (
 
 // discard is a socket whose peer says nothing and hears everything at once.
 type discard struct {
-	bytes   atomic.Int64
-	wrote   chan struct{} // gets a value for each write, if it is there
-	reading chan struct{} // closed by the first read
-	over    chan struct{}
-	once    [2]sync.Once
+	writes    atomic.Int64
+	bytes     atomic.Int64
+	deadlines atomic.Int64  // of writes, how often they were moved
+	heard     *bytes.Buffer // gets what is written, if it is there
+	wrote     chan struct{} // gets a value for each write, if it is there
+	reading   chan struct{} // closed by the first read
+	over      chan struct{}
+	once      [2]sync.Once
 }
 
 func newDiscard() *discard { return &discard{reading: make(chan struct{}), over: make(chan struct{})} }
@@ -29,7 +33,11 @@ func (d *discard) Read([]byte) (int, error) {
 }
 
 func (d *discard) Write(b []byte) (int, error) {
+	d.writes.Add(1)
 	d.bytes.Add(int64(len(b)))
+	if d.heard != nil {
+		d.heard.Write(b)
+	}
 	if d.wrote != nil {
 		d.wrote <- struct{}{}
 	}
@@ -41,11 +49,14 @@ func (d *discard) Close() error {
 	return nil
 }
 
-func (d *discard) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (d *discard) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (d *discard) SetDeadline(time.Time) error      { return nil }
-func (d *discard) SetReadDeadline(time.Time) error  { return nil }
-func (d *discard) SetWriteDeadline(time.Time) error { return nil }
+func (d *discard) LocalAddr() net.Addr             { return &net.TCPAddr{} }
+func (d *discard) RemoteAddr() net.Addr            { return &net.TCPAddr{} }
+func (d *discard) SetDeadline(time.Time) error     { return nil }
+func (d *discard) SetReadDeadline(time.Time) error { return nil }
+func (d *discard) SetWriteDeadline(time.Time) error {
+	d.deadlines.Add(1)
+	return nil
+}
 
 // echoing sends back what it gets.
 type echoing struct{ callbacks }

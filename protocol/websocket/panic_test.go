@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol"
@@ -118,6 +120,24 @@ func TestPromise4_Goexit(t *testing.T) {
 		t.Errorf("ended with %+v", got)
 	}
 	s.wantLog(t, "runtime.Goexit")
+}
+
+// TestPromise4_GoexitAtOnce makes sure that reading goes on at once, and not when
+// the watcher comes.
+func TestPromise4_GoexitAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { runtime.Goexit(); return nil }}
+		p := servePipes(t, app, nil).open(t)
+		synctest.Wait()
+		begun := time.Now()
+		p.text("exit")
+		p.wantClose(1011, "")
+		p.closesBack(1011)
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+	})
 }
 
 // closesBack answers a close and waits for the end.

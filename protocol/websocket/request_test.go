@@ -64,14 +64,15 @@ func body(length int64, coding ...string) func(*http.Request) {
 
 func nothing(*http.Request) {}
 
-func TestCheckRequest(t *testing.T) {
-	t.Parallel()
-	rows := []struct {
-		at     testkit.Line
-		name   string
-		edit   func(*http.Request)
-		status int // 0: it is good
-	}{
+type requestRow struct {
+	at     testkit.Line
+	name   string
+	edit   func(*http.Request)
+	status int // 0: it is good
+}
+
+func requestRows() []requestRow {
+	return []requestRow{
 		{testkit.Here(), "good", nothing, 0},
 		{testkit.Here(), "HTTP/1.2", proto(1, 2), 0},
 		{testkit.Here(), "Upgrade in capitals", set("Upgrade", "WebSocket"), 0},
@@ -114,7 +115,11 @@ func TestCheckRequest(t *testing.T) {
 		{testkit.Here(), "body", body(1), 400},
 		{testkit.Here(), "body of unknown length", body(-1, "chunked"), 400},
 	}
-	for _, row := range rows {
+}
+
+func TestCheckRequest(t *testing.T) {
+	t.Parallel()
+	for _, row := range requestRows() {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			r := goodRequest()

@@ -65,7 +65,8 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 		s := servePipes(t, app, nil)
 		p, good := s.open(t), s.open(t)
 		p.text("block")
-		go func() { p.wantCloseCode(1001); p.wantEnd() }() // the socket is cut
+		cut := make(chan time.Time, 1)
+		go func() { p.wantCloseCode(1001); p.wantEnd(); cut <- time.Now() }()
 		go func() { good.wantCloseCode(1001); good.closesBack(1001) }()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -73,6 +74,9 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 		err := s.Shutdown(ctx)
 		if d := time.Since(begun); d != 3*time.Second {
 			t.Errorf("Shutdown took %v, want 3s", d)
+		}
+		if d := (<-cut).Sub(begun); d != 3*time.Second {
+			t.Errorf("the socket was cut after %v, want 3s", d)
 		}
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 connections") {
 			t.Errorf("got %v", err)
@@ -117,18 +121,16 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 	for _, name := range []string{"obeys its ctx", "goes its way", "accepts all the same"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			entered, release := make(chan struct{}), make(chan struct{})
+			entered := make(chan struct{})
 			app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
 				close(entered)
+				<-ctx.Done()
 				switch name {
 				case "obeys its ctx":
-					<-ctx.Done()
 					return ctx.Err()
 				case "goes its way":
-					<-release
 					return nil
 				}
-				<-release
 				return c.Accept(nil)
 			}}
 			s := serve(t, app, nil)
@@ -137,12 +139,6 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 			<-entered
 			done := make(chan error, 1)
 			go func() { done <- s.Shutdown(context.Background()) }()
-			for { // until newcomers are refused
-				if a := s.peer(t).handshake(strings.Replace(request("/"), "GET", "PUT", 1)); a.status == 503 {
-					break
-				}
-			}
-			close(release)
 			if a := p.answer(); a.status != http.StatusServiceUnavailable {
 				t.Errorf("status %d, want 503", a.status)
 			}
@@ -193,6 +189,61 @@ func TestPromise9_ShutdownTwice(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPromise9_ShutdownWaitsForDisconnect makes sure that a connection is over
+// when its Disconnect has returned and not before, however it ended.
+func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
+	t.Parallel()
+	ways := map[string]func(p *peer, release chan struct{}){
+		"the peer closes":  func(p *peer, _ chan struct{}) { p.closes() },
+		"the peer goes":    func(p *peer, _ chan struct{}) { p.nc.Close() },
+		"the peer is deaf": func(p *peer, _ chan struct{}) { p.text("an answer that is not read") },
+		"the peer errs":    func(p *peer, _ chan struct{}) { p.write(frame(finCont, "")); p.wantCloseCode(1002); p.nc.Close() },
+		"taken over": func(p *peer, release chan struct{}) {
+			p.text("block")
+			<-time.After(time.Second)
+			close(release)
+			p.want(finText, "block")
+			p.closes()
+		},
+		"taken over, and gone": func(p *peer, release chan struct{}) {
+			p.text("block")
+			<-time.After(time.Second)
+			p.nc.Close()
+			<-time.After(time.Second)
+			close(release)
+		},
+	}
+	for name, end := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				release, saysFarewell := make(chan struct{}), make(chan struct{})
+				app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+					if m.Text() == "block" {
+						<-release
+					}
+					return c.Send(ctx, m)
+				}, disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { <-saysFarewell }}
+				s := servePipes(t, app, nil)
+				p := s.open(t)
+				synctest.Wait()
+				end(p, release)
+				<-time.After(time.Minute) // whatever ends by itself has ended
+				done := make(chan error, 1)
+				go func() { done <- s.Shutdown(context.Background()) }()
+				<-time.After(time.Second)
+				if len(done) != 0 {
+					t.Error("Shutdown has returned although a Disconnect runs")
+				}
+				close(saysFarewell)
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // TestPromise9_ShutdownIsPaced spreads the closes over three quarters of the

@@ -119,6 +119,32 @@ func TestCloseTimeoutStopsTalk(t *testing.T) {
 	})
 }
 
+// TestCloseTimeoutWhileReading cuts a peer that reads what was queued before our
+// close, but does not get through with it: its progress does not prolong that.
+func TestCloseTimeoutWhileReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Second}).open(t)
+		c := settled(opened)
+		if err := c.Send(t.Context(), protocol.Text(strings.Repeat("a", 1<<20))); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		c.Close(4000, "go")
+		b := make([]byte, 16<<10)
+		var err error
+		for err == nil {
+			<-time.After(100 * time.Millisecond)
+			p.impatient()
+			_, err = io.ReadFull(p.nc, b)
+		}
+		if d := time.Since(begun); d < 3900*time.Millisecond || d > 4200*time.Millisecond {
+			t.Errorf("cut after %v, want 4s", d)
+		}
+	})
+}
+
 // TestWriteTimeout cuts a peer that does not read, whoever writes.
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,102 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestWriteOut has own and shared messages of all sizes go out: whole, in order,
+// and small ones in one write.
+func TestWriteOut(t *testing.T) {
+	t.Parallel()
+	const small, large = 100, copyBelow
+	rows := []struct {
+		at     testkit.Line
+		sizes  []int // of messages, own and shared ones in turn
+		writes int64 // 0: any
+	}{
+		{testkit.Here(), []int{small}, 1},
+		{testkit.Here(), []int{small, small, small}, 1},
+		{testkit.Here(), []int{small, large, small}, 1},
+		{testkit.Here(), []int{small, large, small, large, small, large, small}, 1},
+		{testkit.Here(), []int{gatherBelow / 2, gatherBelow, small, large}, 0},
+		{testkit.Here(), []int{small, 60 << 10, small, 60 << 10, small}, 0},
+		{testkit.Here(), []int{small, 90 << 10, small, 90 << 10, small}, 0},
+		{testkit.Here(), []int{300 << 10, 300 << 10, 1}, 0},
+		{testkit.Here(), []int{stride}, 0},
+		{testkit.Here(), []int{2*stride + 1}, 0},
+	}
+	for _, row := range rows {
+		c, nc := alone(t)
+		nc.heard = new(bytes.Buffer)
+		before := nc.writes.Load()
+		var want []byte
+		c.out.hold()
+		for i, n := range row.sizes {
+			m := protocol.Text(strings.Repeat(string(rune('a'+i)), n))
+			want = encodePlain(want, m)
+			var err error
+			if i%2 == 0 {
+				err = c.Send(m)
+			} else {
+				err = c.SendPrepared(protocol.Prepare(m))
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", row.at, err)
+			}
+		}
+		c.flush()
+		if !bytes.Equal(nc.heard.Bytes(), want) {
+			t.Errorf("%s: %d bytes were written and should have been others, %d of them", row.at, nc.heard.Len(), len(want))
+		}
+		if n := nc.writes.Load() - before; row.writes != 0 && n != row.writes {
+			t.Errorf("%s: took %d writes, want %d", row.at, n, row.writes)
+		}
+	}
+}
+
+// TestWriteDeadlinesMoveRarely makes sure that it is not done for each write, and
+// that there is always one ahead.
+func TestWriteDeadlinesMoveRarely(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nc := newDiscard()
+		c := &conn{server: New(nobody(), &Options{WriteTimeout: 30 * time.Second}), nc: nc}
+		for range 300 { // within 30 seconds
+			c.extendDeadline()
+			if left := time.Until(c.writer.until); left < 20*time.Second {
+				t.Fatalf("%v are left, want 20s at least", left)
+			}
+			<-time.After(100 * time.Millisecond)
+		}
+		if n := nc.deadlines.Load(); n < 2 || n > 4 {
+			t.Errorf("moved %d times in 30s, want about three", n)
+		}
+	})
+}
+
+// TestBrokenKeepsNothing makes sure that what was queued for a peer that has gone
+// takes no memory while the consumer says farewell.
+func TestBrokenKeepsNothing(t *testing.T) {
+	t.Parallel()
+	c, _ := alone(t)
+	c.out.hold()
+	if err := c.Send(protocol.Text("never written")); err != nil {
+		t.Fatal(err)
+	}
+	c.broke(errors.New("the cable was pulled"))
+	c.out.mu.Lock()
+	left := len(c.out.mu.segments)
+	c.out.mu.Unlock()
+	if err := c.Send(protocol.Text("too late")); left != 0 || !errors.Is(err, protocol.ErrClosed) {
+		t.Errorf("%d segments are left, and a send returns %v, want none and ErrClosed", left, err)
+	}
+	c.flush()
+}
