@@ -3,7 +3,6 @@ package websocket
 import (
 	"encoding/binary"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -27,6 +26,7 @@ type parser struct {
 
 	op   ws.OpCode // of the message that is incomplete, or 0
 	body *chunk    // of it so far, unmasked; nil if nothing had to be kept
+	text utf8State // of it so far, if it is text
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
 	controlLen int
@@ -58,9 +58,9 @@ func (p *parser) next(b []byte) (it item, rest []byte, ok bool, err error) {
 			}
 		}
 		var done bool
-		it, b, done = p.takePayload(b)
-		if !done {
-			return item{}, nil, false, nil
+		it, b, done, err = p.takePayload(b)
+		if !done || err != nil {
+			return item{}, nil, false, err
 		}
 		if it, ok, err = p.frameEnd(it); ok || err != nil {
 			return it, b, ok, err
@@ -103,7 +103,7 @@ func (p *parser) begin(h ws.Header, err error) error {
 		return errTooBig
 	}
 	if h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
-		p.op = h.OpCode
+		p.op, p.text = h.OpCode, utf8Good
 		if p.body != nil {
 			p.body.b = p.body.b[:0] // it was lent with the last message
 		}
@@ -113,25 +113,32 @@ func (p *parser) begin(h ws.Header, err error) error {
 }
 
 // takePayload reads a frame's payload. done means that it is complete; a whole
-// message that lies in b is then returned as it lies there.
-func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool) {
+// message that lies in b is then returned as it lies there. Text fails as soon
+// as it cannot become UTF-8 any more.
+func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool, err error) {
 	want := int(p.frame.Length) - p.got
 	part := b[:min(want, len(b))]
 	rest = b[len(part):]
 	ws.Cipher(part, p.frame.Mask, p.got)
 	p.got += len(part)
 	done = len(part) == want
-	switch {
-	case p.frame.OpCode.IsControl():
+	if p.frame.OpCode.IsControl() {
 		p.controlLen += copy(p.control[p.controlLen:], part)
-		it = item{p.frame.OpCode, p.control[:p.controlLen]}
+		return item{p.frame.OpCode, p.control[:p.controlLen]}, rest, done, nil
+	}
+	if p.op == ws.OpText {
+		p.text = p.text.read(part)
+	}
+	switch {
+	case p.text == utf8Bad:
+		return item{}, nil, false, errNotUTF8
 	case done && p.frame.Fin && p.got == len(part) && p.kept() == 0:
 		it = item{p.op, part}
 	default:
 		p.keep(part)
 		it = item{p.op, p.body.b}
 	}
-	return it, rest, done
+	return it, rest, done, nil
 }
 
 // frameEnd decides whether a complete frame completes an item.
@@ -143,7 +150,7 @@ func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
 	if !p.frame.Fin {
 		return item{}, false, nil
 	}
-	if p.op == ws.OpText && !utf8.Valid(it.data) {
+	if p.text != utf8Good { // it ends within a rune
 		return item{}, false, errNotUTF8
 	}
 	p.op = 0

@@ -1,0 +1,158 @@
+package websocket
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+// TestUTF8Runes reads every rune there is, and everything that looks like one.
+func TestUTF8Runes(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		b := []byte(string(r)) // U+FFFD for a surrogate
+		if utf8Good.read(b) != utf8Good {
+			t.Fatalf("%U is refused", r)
+		}
+	}
+	for n := 0xc0 << 16; n < 1<<24; n++ {
+		b := []byte{byte(n >> 16), byte(n >> 8), byte(n)}
+		if got := utf8Good.read(b) == utf8Good; got != utf8.Valid(b) {
+			t.Fatalf("% x: got %v", b, got)
+		}
+	}
+}
+
+// TestUTF8FailsFast makes sure that text is refused at the first byte behind
+// which nothing can make it good, and not before.
+func TestUTF8FailsFast(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at   testkit.Line
+		text string
+		bad  int // how many bytes are enough to see it
+	}{
+		{testkit.Here(), "\x80", 1},
+		{testkit.Here(), "\xc0", 1},
+		{testkit.Here(), "\xc1", 1},
+		{testkit.Here(), "\xc2\x7f", 2},
+		{testkit.Here(), "\xe0\x9f", 2},
+		{testkit.Here(), "\xe4\xb8\x7f", 3},
+		{testkit.Here(), "\xed\xa0", 2},
+		{testkit.Here(), "\xf0\x8f", 2},
+		{testkit.Here(), "\xf0\x90\x80\xc0", 4},
+		{testkit.Here(), "\xf4\x90", 2},
+		{testkit.Here(), "\xf5", 1},
+		{testkit.Here(), "\xff", 1},
+	}
+	for _, row := range rows {
+		for _, before := range []string{"", "a", "天地玄黄", strings.Repeat("a", 64), strings.Repeat("天", 32), strings.Repeat("é", 50)} {
+			s := utf8Good.read([]byte(before))
+			if s = s.read([]byte(row.text[:row.bad-1])); s == utf8Bad {
+				t.Errorf("%s: refused too early behind %q", row.at, before)
+			}
+			if s = s.read([]byte(row.text[row.bad-1 : row.bad])); s != utf8Bad {
+				t.Errorf("%s: not refused behind %q", row.at, before)
+			}
+			if s = s.read([]byte("abc天地")); s != utf8Bad {
+				t.Errorf("%s: good again", row.at)
+			}
+		}
+	}
+}
+
+// TestUTF8Places puts one byte that is wrong, and special runes, into every
+// place of texts that are read by the word.
+func TestUTF8Places(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"a", "é", "天", "\ufeff", "한", "ࠀ", "퟿", "😀", "a天", "aé天😀"} {
+		whole := []byte(strings.Repeat(unit, 400/len(unit)))
+		for i := range whole {
+			for _, c := range []byte{0x00, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf5} {
+				was := whole[i]
+				whole[i] = c
+				if got := utf8Good.read(whole) == utf8Good; got != utf8.Valid(whole) {
+					t.Fatalf("%q with %#x at %d: got %v", unit, c, i, got)
+				}
+				whole[i] = was
+			}
+		}
+	}
+}
+
+// TestUTF8Pieces reads texts in pieces of random sizes.
+func TestUTF8Pieces(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5000) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		b := randomText(random)
+		s, rest := utf8Good, b
+		for len(rest) > 0 {
+			n := 1 + random.IntN(len(rest))
+			s, rest = s.read(rest[:n]), rest[n:]
+		}
+		if got := s == utf8Good; got != utf8.Valid(b) {
+			t.Fatalf("seed %d: %q: got %v", seed, b, got)
+		}
+	}
+}
+
+// randomText is some text, sometimes with a byte changed.
+func randomText(random *rand.Rand) []byte {
+	units := []string{"a", "é", "天", "😀", strings.Repeat("b", 70), strings.Repeat("地", 30)}
+	var b []byte
+	for range random.IntN(60) {
+		b = append(b, units[random.IntN(len(units))]...)
+	}
+	if len(b) > 0 && random.IntN(2) == 0 {
+		b[random.IntN(len(b))] = byte(random.IntN(256))
+	}
+	return b
+}
+
+func FuzzUTF8(f *testing.F) {
+	f.Add([]byte("天地玄黄宇宙洪荒 abc é 😀"), uint8(3))
+	f.Add([]byte("\xf4\x90\x80\x80"), uint8(1))
+	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
+		n := min(int(cut), len(b))
+		for _, text := range [][]byte{b, []byte(strings.Repeat(string(b), 40))} {
+			if got := utf8Good.read(text[:n]).read(text[n:]) == utf8Good; got != utf8.Valid(text) {
+				t.Fatalf("%q: got %v", text, got)
+			}
+		}
+	})
+}
+
+// BenchmarkUTF8 is beside unicode/utf8.
+func BenchmarkUTF8(b *testing.B) {
+	texts := map[string]string{
+		"ASCII":   "The quick brown fox jumps over the lazy dog. ",
+		"Chinese": "天地玄黄宇宙洪荒日月盈昃辰宿列张",
+		"mixed":   `{"who":"王小明","text":"你好,今天天气不错,我们去公园吧! 2026"}`,
+		"Russian": "Съешь же ещё этих мягких французских булок, да выпей чаю. ",
+		"Korean":  "동해물과 백두산이 마르고 닳도록 ",
+		"emoji":   "😀😃😄😁 ",
+	}
+	for name, unit := range texts {
+		text := []byte(strings.Repeat(unit, 16<<10/len(unit)))
+		b.Run(name+"/wye", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if utf8Good.read(text) != utf8Good {
+					b.Fatal("refused")
+				}
+			}
+		})
+		b.Run(name+"/utf8.Valid", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if !utf8.Valid(text) {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}
