@@ -25,6 +25,16 @@ type ApplicationFunc func(s *Scope) (Handler, error)
 // Open calls f.
 func (f ApplicationFunc) Open(s *Scope) (Handler, error) { return f(s) }
 
+// Finder is implemented by an [Application] that routes, and can tell whether it
+// has a route without opening it. A protocol asks it before it looks at the rest
+// of the handshake, so that what is wrong with a request is always said in the
+// same order; an application that is none decides last. Find must not block.
+type Finder interface {
+	// Find returns nil if there is a route for s, or the error that Open
+	// would return. Open may still refuse.
+	Find(s *Scope) error
+}
+
 // Middleware wraps an Application: it may change the scope, refuse the
 // connection, or wrap the handler that the inner application returns.
 type Middleware func(Application) Application

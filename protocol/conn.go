@@ -1,6 +1,9 @@
 package protocol
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Conn is the application's side of a connection. All methods are safe for use
 // by several goroutines, also after the connection has ended. It is a struct,
@@ -63,7 +66,7 @@ func (c *Conn) Offer(p *Prepared) error {
 	if done || err == nil {
 		return err
 	}
-	return c.s.refused(err)
+	return c.s.refused(err, outgoing{prepared: p})
 }
 
 // Close ends the connection with code and reason after what is queued, and
@@ -82,6 +85,16 @@ func (c *Conn) CloseWith(err error) {
 		return
 	}
 	c.s.fail(err)
+}
+
+// RTT returns how long the last ping took to be answered: the network's round
+// trip, and the time that the peer and its proxies took. It is 0 before the
+// first answer, and always for a protocol without pings.
+func (c *Conn) RTT() time.Duration {
+	if p, ok := c.s.t.(Pinger); ok {
+		return p.RTT()
+	}
+	return 0
 }
 
 // Post queues an event for the handler. Layers call it; it never blocks. If

@@ -13,6 +13,12 @@ const (
 	OverflowClose Overflow = iota
 	// OverflowDropNewest drops the message; the send returns ErrDropped.
 	OverflowDropNewest
+	// OverflowDropOldest drops the oldest messages that wait until the new one
+	// fits; the send returns nil. It is for state of which only the latest
+	// counts, such as positions and prices. What is being written already is
+	// not dropped; if there is nothing else, it is the new message that is
+	// dropped, and the send returns ErrDropped.
+	OverflowDropOldest
 	// OverflowBlock makes the send wait for room, for as long as its ctx and
 	// the connection last. It is for direct sends; for group sends, where
 	// waiting would hold up everybody else, it means OverflowClose.
@@ -21,10 +27,13 @@ const (
 
 // Default values of [Limits].
 const (
-	DefaultMaxMessage  = 1 << 20
-	DefaultReadAhead   = 64 << 10
-	DefaultQueueBytes  = 1 << 20
-	DefaultQueueEvents = 100
+	DefaultMaxMessage       = 1 << 20
+	DefaultMaxFragments     = 100_000
+	DefaultMaxControlFrames = 1000
+	DefaultMinRate          = 240
+	DefaultReadAhead        = 64 << 10
+	DefaultQueueBytes       = 1 << 20
+	DefaultQueueEvents      = 100
 )
 
 // Limits bound one connection. A zero field means its default.
@@ -37,6 +46,18 @@ type Limits struct {
 	// that have frames. A larger one closes as a message does that is too
 	// large. Default MaxMessage.
 	MaxFrame int
+	// MaxFragments is how many frames a message may come in, for protocols
+	// that have frames. One more closes with ClosePolicyViolation. Default
+	// 100,000: 4 MiB in frames of 64 bytes are less.
+	MaxFragments int
+	// MaxControlFrames is how many pings and pongs may come within one
+	// message, and, between messages, in the few seconds between two looks at
+	// a connection. One more closes with ClosePolicyViolation. Default 1000.
+	MaxControlFrames int
+	// MinRate is how fast, in bytes per second and measured over ten, a
+	// message must come that has begun; the time in which we do not read is
+	// not counted. A slower one closes with ClosePolicyViolation. Default 240.
+	MinRate int
 	// ReadAhead is how much of what the peer sends is kept, in bytes (each
 	// message counts its size and 64), while a callback is busy. Then the
 	// peer is not read from until there is room. One message always fits.
@@ -58,6 +79,9 @@ type Limits struct {
 func (l Limits) WithDefaults() Limits {
 	l.MaxMessage = positive(l.MaxMessage, DefaultMaxMessage)
 	l.MaxFrame = positive(l.MaxFrame, l.MaxMessage)
+	l.MaxFragments = positive(l.MaxFragments, DefaultMaxFragments)
+	l.MaxControlFrames = positive(l.MaxControlFrames, DefaultMaxControlFrames)
+	l.MinRate = positive(l.MinRate, DefaultMinRate)
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)

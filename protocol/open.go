@@ -210,7 +210,7 @@ func (s *Session) flushWaiting() {
 		for _, o := range waiting {
 			switch err := s.transmit(o); {
 			case errors.Is(err, ErrFull):
-				_ = s.full() //nolint:errcheck // the sender has been told that it waits
+				_ = s.full(o) //nolint:errcheck // the sender has been told that it waits
 			case err != nil:
 				s.shared.Counters.messagesDropped.Add(1)
 			}

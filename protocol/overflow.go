@@ -55,17 +55,17 @@ func (s *Session) sent(err error) error {
 
 // refused is what becomes of a send that the transport did not take and that
 // must not wait.
-func (s *Session) refused(err error) error {
+func (s *Session) refused(err error, o outgoing) error {
 	if !errors.Is(err, ErrFull) || !s.isOpen() {
 		return s.sent(err)
 	}
-	return s.full()
+	return s.full(o)
 }
 
 // overflow is what becomes of a direct send that the transport did not take.
 func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 	if s.shared.Limits.Overflow != OverflowBlock || !s.isOpen() {
-		return s.refused(err)
+		return s.refused(err, o)
 	}
 	for errors.Is(err, ErrFull) {
 		room := s.awaitRoom()
@@ -94,11 +94,36 @@ func (s *Session) awaitRoom() <-chan struct{} {
 }
 
 // full applies the policy to one message that does not fit.
-func (s *Session) full() error {
-	s.shared.Counters.messagesDropped.Add(1)
-	if s.shared.Limits.Overflow == OverflowDropNewest {
+func (s *Session) full(o outgoing) error {
+	switch s.shared.Limits.Overflow {
+	case OverflowDropOldest:
+		if err := s.dropOldest(o); !errors.Is(err, ErrFull) {
+			return s.sent(err)
+		}
+		fallthrough
+	case OverflowDropNewest:
+		s.shared.Counters.messagesDropped.Add(1)
 		return ErrDropped
+	case OverflowClose, OverflowBlock:
 	}
+	s.shared.Counters.messagesDropped.Add(1)
 	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: errSlow}, true)
 	return ErrSlow
+}
+
+// dropOldest makes room for a message and sends it. ErrFull means that there is
+// nothing to drop.
+func (s *Session) dropOldest(o outgoing) error {
+	d, ok := s.t.(Dropper)
+	if !ok {
+		return ErrFull
+	}
+	for {
+		dropped := d.DropOldest(o.size() - messageOverhead)
+		s.shared.Counters.messagesDropped.Add(int64(dropped))
+		err := s.transmit(o)
+		if dropped == 0 || !errors.Is(err, ErrFull) { // others may have taken the room
+			return err
+		}
+	}
 }

@@ -43,6 +43,14 @@ func (e *RejectError) Unwrap() error { return e.Err }
 // Reject returns the error that refuses a connection with status and body.
 func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }
 
+// Rejection returns the answer to a handshake that is refused because of err, as
+// a [Session] gives it: complete, and without anything in its text that is not
+// meant for the peer. Protocols call it for what they refuse themselves.
+func Rejection(err error) *RejectError {
+	answer, _ := rejection(err)
+	return answer
+}
+
 // rejection is the answer to err. It logs nothing; loud says that somebody
 // should hear of err, because it is a fault of ours and not the peer's.
 func rejection(err error) (answer *RejectError, loud bool) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -90,6 +91,17 @@ func (s *Scope) Param(name string) string {
 		return r.PathValue(name)
 	}
 	return s.origin.wildcard[name]
+}
+
+// Subprotocol returns the first of those that you speak, in your order of
+// preference, that the peer offers, or "".
+func (s *Scope) Subprotocol(spoken ...string) string {
+	for _, p := range spoken {
+		if slices.Contains(s.Subprotocols, p) {
+			return p
+		}
+	}
+	return ""
 }
 
 // Query parses the query string. What is malformed is left out, as in

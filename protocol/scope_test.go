@@ -140,22 +140,27 @@ func TestValues(t *testing.T) {
 func TestLimitsWithDefaults(t *testing.T) {
 	t.Parallel()
 	all := protocol.Limits{
-		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage, ReadAhead: protocol.DefaultReadAhead,
-		QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
+		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage,
+		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
+		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
 	}
-	own := protocol.Limits{MaxMessage: 5, MaxFrame: 6, ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, Overflow: protocol.OverflowBlock}
+	own := protocol.Limits{
+		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
+		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, Overflow: protocol.OverflowBlock,
+	}
+	nine := all
+	nine.MaxMessage, nine.MaxFrame = 9, 9
 	for _, test := range []struct {
 		at       testkit.Line
 		in, want protocol.Limits
 	}{
 		{testkit.Here(), protocol.Limits{}, all},
-		{testkit.Here(), protocol.Limits{MaxMessage: -1, MaxFrame: -1, ReadAhead: -1, QueueBytes: -1, QueueEvents: -1}, all},
+		{testkit.Here(), protocol.Limits{
+			MaxMessage: -1, MaxFrame: -1, MaxFragments: -1, MaxControlFrames: -1, MinRate: -1, ReadAhead: -1, QueueBytes: -1, QueueEvents: -1,
+		}, all},
 		{testkit.Here(), own, own},
 		{testkit.Here(), all, all},
-		{testkit.Here(), protocol.Limits{MaxMessage: 9}, protocol.Limits{
-			MaxMessage: 9, MaxFrame: 9, ReadAhead: protocol.DefaultReadAhead,
-			QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
-		}},
+		{testkit.Here(), protocol.Limits{MaxMessage: 9}, nine},
 	} {
 		if got := test.in.WithDefaults(); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", test.at, got, test.want)

@@ -1,6 +1,9 @@
 package protocol
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Transport is what a protocol implements for each connection; a [Session]
 // calls it. Send, SendPrepared and Close may be called by several goroutines at
@@ -9,8 +12,9 @@ import "net/http"
 // Accept may start whatever will.
 //
 // A Transport that is a [Scheduler] decides where callbacks run, one that is a
-// [BusyNotifier] learns when they begin, and one that is a slog.LogValuer is
-// named in log lines.
+// [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
+// under OverflowDropOldest, one that is a [Pinger] knows how far the peer is,
+// and one that is a slog.LogValuer is named in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading. It is called
 	// at most once. An error refuses the connection with 500.
@@ -53,11 +57,27 @@ type BusyNotifier interface {
 	Busy()
 }
 
+// Dropper is implemented by a [Transport] that can drop what it has queued and
+// not begun to write. Under OverflowDropOldest a transport that is none drops
+// the newest.
+type Dropper interface {
+	// DropOldest drops messages, the oldest first, until one of n bytes can
+	// be sent or none is left to drop, and returns how many it was. What is
+	// no message, such as a pong, stays.
+	DropOldest(n int) (dropped int)
+}
+
+// Pinger is implemented by a [Transport] that measures round trips.
+type Pinger interface {
+	// RTT returns the last one, or 0 if there was none yet.
+	RTT() time.Duration
+}
+
 // AcceptOptions is how a connection is accepted. The zero value is right for
 // most.
 type AcceptOptions struct {
 	// Subprotocol is the one chosen, which must be one of
-	// Scope.Subprotocols. Default: none.
+	// Scope.Subprotocols. Default: what the protocol's options say, or none.
 	Subprotocol string
 	// Header is added to the answer, for example a Set-Cookie. Headers that
 	// the protocol itself sets are refused.

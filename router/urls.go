@@ -13,6 +13,8 @@ import (
 // routes that matches the path. Make it with [URLs]. Safe for concurrent use.
 type URLRouter struct{ routes []Route }
 
+var _ protocol.Finder = (*URLRouter)(nil)
+
 // URLs returns a router that tries routes in order. Two routes with the same
 // expression, of which the second could never be reached, panic with both
 // lines of the program.
@@ -36,7 +38,28 @@ func URLs(routes ...Route) *URLRouter {
 // protocol.ErrNoRoute is passed over. If none matches the error is
 // protocol.ErrNoRoute, which refuses the connection with 404, and says so if
 // only a final slash is missing.
-func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
+func (u *URLRouter) Open(s *protocol.Scope) (h protocol.Handler, err error) {
+	err = u.walk(s, func(app protocol.Application, s *protocol.Scope) error {
+		h, err = app.Open(s)
+		return err
+	})
+	return h, err
+}
+
+// Find returns nil if a route matches the path, and what Open returns if none
+// does. Nothing is opened; an application that is no protocol.Finder counts as
+// found.
+func (u *URLRouter) Find(s *protocol.Scope) error {
+	return u.walk(s, func(app protocol.Application, s *protocol.Scope) error {
+		if f, ok := app.(protocol.Finder); ok {
+			return f.Find(s)
+		}
+		return nil
+	})
+}
+
+// walk visits the applications that s is for, until one of them does not pass.
+func (u *URLRouter) walk(s *protocol.Scope, visit func(protocol.Application, *protocol.Scope) error) error {
 	path := strings.TrimLeft(s.Path, "/")
 	var inner error // what a mounted router says about there being nothing
 	for i := range u.routes {
@@ -46,14 +69,14 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 			continue
 		}
 		taken := s.Path[:len(s.Path)-len(path)+match[1]]
-		h, err := r.app.Open(s.WithRoute(taken, path[match[1]:], r.params(path, match)))
+		err := visit(r.app, s.WithRoute(taken, path[match[1]:], r.params(path, match)))
 		if r.mounted && errors.Is(err, protocol.ErrNoRoute) {
 			inner = moreHelpful(inner, err)
 			continue
 		}
-		return h, err
+		return err
 	}
-	return nil, moreHelpful(inner, u.noRoute(s, path))
+	return moreHelpful(inner, u.noRoute(s, path))
 }
 
 // errSlash is in the refusal of a path that only lacks its final slash.

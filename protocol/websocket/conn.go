@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,8 @@ type conn struct {
 	hand    *handshake // until the answer
 	path    string     // for the log
 	peer    string     // its address, for the log
+	addr    netip.Addr // what its connections are counted under, if they are
+	place   place      // in the server's roster
 	nc      net.Conn   // from Accept on
 
 	out    outbox
@@ -33,11 +36,14 @@ type conn struct {
 	}
 
 	role struct {
-		parser parser
-		rest   []byte // read, and not yet parsed
-		holds  bool   // the outbox, until the end of the turn
+		parser  parser
+		rest    []byte // read, and not yet parsed
+		holds   bool   // the outbox, until the end of the turn
+		message uint32 // as in looked
+		times   uint32 // as in looked, when the parser was told last
 	}
-	turn atomic.Uint64 // odd while the goroutine that reads runs callbacks
+	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks
+	looked looked
 
 	watched  atomic.Bool // on the watcher's list
 	closing  atomic.Bool // we have closed, and the deadlines are for that
@@ -54,6 +60,8 @@ const allParts = 3
 var (
 	_ protocol.Transport    = (*conn)(nil)
 	_ protocol.BusyNotifier = (*conn)(nil)
+	_ protocol.Dropper      = (*conn)(nil)
+	_ protocol.Pinger       = (*conn)(nil)
 )
 
 // LogValue names the connection in log lines.
@@ -64,12 +72,16 @@ func (c *conn) LogValue() slog.Value {
 // Accept answers the handshake and starts reading.
 func (c *conn) Accept(o protocol.AcceptOptions) error {
 	hand := c.hand
+	if o.Subprotocol == "" {
+		o.Subprotocol = choose(c.server.opts.Subprotocols, hand.offered)
+	}
 	nc, early, err := hand.accept(&c.out, o)
 	if err != nil {
 		return err
 	}
 	c.nc, c.hand = nc, nil
-	c.parts.Add(allParts - 1) // the session counted itself
+	c.looked.received.Store(1) // the handshake is a sign of life
+	c.parts.Add(allParts - 1)  // the session counted itself
 	go c.begin(early)
 	return nil
 }
@@ -90,7 +102,7 @@ func (c *conn) Reject(e *protocol.RejectError) {
 
 // Send queues a message.
 func (c *conn) Send(m protocol.Message) error {
-	write, err := c.out.message(m, c.server.opts.Limits.QueueBytes)
+	write, err := c.out.message(m)
 	if write {
 		go c.write()
 	}
@@ -99,12 +111,15 @@ func (c *conn) Send(m protocol.Message) error {
 
 // SendPrepared queues a message that is shared.
 func (c *conn) SendPrepared(p *protocol.Prepared) error {
-	write, err := c.out.prepared(p, c.server.opts.Limits.QueueBytes)
+	write, err := c.out.prepared(p)
 	if write {
 		go c.write()
 	}
 	return err
 }
+
+// DropOldest drops queued messages until one of n bytes fits.
+func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(n + ws.MaxHeaderSize) }
 
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.
@@ -123,7 +138,7 @@ func (c *conn) sendClose(s protocol.CloseStatus) {
 
 // pong answers a ping, unless the peer is not reading anyway.
 func (c *conn) pong(payload []byte) {
-	if c.out.isFull(c.server.opts.Limits.QueueBytes) {
+	if c.out.isFull() {
 		return
 	}
 	var frame [2 + ws.MaxControlFramePayloadSize]byte
@@ -145,15 +160,19 @@ func (c *conn) peerClosed(s protocol.CloseStatus) {
 func (c *conn) broke(err error) {
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
-	c.cut()
+	if c.cut() {
+		c.server.stats.cut(err, c.closing.Load())
+	}
 }
 
 // cut closes the socket, once.
-func (c *conn) cut() {
-	if c.shut.CompareAndSwap(false, true) {
+func (c *conn) cut() (first bool) {
+	first = c.shut.CompareAndSwap(false, true)
+	if first {
 		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
 		c.partOver()
 	}
+	return first
 }
 
 // partOver takes note that the session, the socket or the reading is over.

@@ -85,7 +85,7 @@ func alone(tb testing.TB) (*conn, *discard) {
 	joined(tb, s, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.mu.conns {
+	for _, c := range s.mu.conns.all() {
 		c.watched.Store(true)
 		return c, nc
 	}

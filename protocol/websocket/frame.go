@@ -28,6 +28,12 @@ func appendFrame(b []byte, op ws.OpCode, payload []byte) []byte {
 	return append(appendHeader(b, op, len(payload)), payload...)
 }
 
+// frameSize is the size of the whole frame of ours that b begins with.
+func frameSize(b []byte) int {
+	h, n, _ := parseHeader(b) //nolint:errcheck // we made it
+	return n + int(h.Length)
+}
+
 // opOf is the opcode of a message's frame.
 func opOf(k protocol.Kind) ws.OpCode {
 	if k == protocol.KindBinary {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -27,18 +28,26 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// checkRequest decides whether r is a good opening handshake, in a fixed order,
-// so that one request is always refused for the same reason: method, HTTP
-// version, size, Upgrade, Connection, WebSocket version, key, subprotocols,
-// body. nil means that it is.
-func checkRequest(r *http.Request, maxBytes int) *protocol.RejectError {
-	switch h := r.Header; {
-	case r.Method != http.MethodGet:
+// checkRequest decides whether r may be a handshake at all, before anybody looks
+// for a route. nil means that it may.
+func checkRequest(r *http.Request, o *Options) *protocol.RejectError {
+	bytes, lines := headerSize(r.Header)
+	switch {
+	case r.Method != http.MethodGet && !isExtendedConnect(r):
 		return refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
 		return refusal(http.StatusNotImplemented, "WebSocket over "+r.Proto+" is not served here; use HTTP/1.1")
-	case headerBytes(h) > maxBytes:
+	case bytes > o.MaxHandshake || lines > o.MaxHeaderLines:
 		return refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
+	}
+	return nil
+}
+
+// checkUpgrade decides whether r is a good opening handshake (RFC 6455 section
+// 4.2.1), in a fixed order: Upgrade, Connection, version, key, subprotocols,
+// body. nil means that it is.
+func checkUpgrade(r *http.Request, goodSubprotocols bool) *protocol.RejectError {
+	switch h := r.Header; {
 	case !hasToken(h, "Upgrade", "websocket"):
 		return mustUpgrade("this address speaks WebSocket")
 	case !hasToken(h, "Connection", "Upgrade"):
@@ -47,12 +56,19 @@ func checkRequest(r *http.Request, maxBytes int) *protocol.RejectError {
 		return mustUpgrade("WebSocket version 13 is spoken here")
 	case !validKey(h):
 		return refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
-	case !validSubprotocols(h):
+	case !goodSubprotocols:
 		return refusal(http.StatusBadRequest, "Sec-WebSocket-Protocol is malformed")
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
 		return refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
 	return nil
+}
+
+// isExtendedConnect reports whether r opens a WebSocket by the means of HTTP/2
+// and 3 (RFC 8441 section 4); net/http hands the pseudo header on as it is.
+func isExtendedConnect(r *http.Request) bool {
+	protocol := r.Header[":protocol"]
+	return r.Method == http.MethodConnect && r.ProtoMajor > 1 && len(protocol) == 1 && strings.EqualFold(protocol[0], "websocket")
 }
 
 func mustUpgrade(body string) *protocol.RejectError {
@@ -69,14 +85,14 @@ func refusal(status int, body string, header ...string) *protocol.RejectError {
 	return e
 }
 
-func headerBytes(h http.Header) int {
-	n := 0
+func headerSize(h http.Header) (bytes, lines int) {
 	for name, values := range h {
 		for _, v := range values {
-			n += len(name) + len(v)
+			bytes += len(name) + len(v)
 		}
+		lines += len(values)
 	}
-	return n
+	return bytes, lines
 }
 
 // single reports whether the header is there once, with this value.
@@ -95,8 +111,9 @@ func validKey(h http.Header) bool {
 
 // handshake is a request that is to be answered.
 type handshake struct {
-	w http.ResponseWriter
-	r *http.Request
+	w       http.ResponseWriter
+	r       *http.Request
+	offered []string // subprotocols
 }
 
 // ours are the headers of the answer that nobody else may set.

@@ -86,10 +86,15 @@ func TestHandshakeRefusals(t *testing.T) {
 		p.upgrade(request("/")) // on the same connection
 	}
 	after := s.Stats()
-	if got := after.Malformed - before.Malformed + after.Forbidden - before.Forbidden; got != int64(len(rows)) {
+	if got := sum(after) - sum(before); got != int64(len(rows)) {
 		t.Errorf("%d of %d refusals are counted", got, len(rows))
 	}
 	s.wantLog(t, "origin refused", "https://evil.example")
+}
+
+// sum is how many handshakes were refused without the application.
+func sum(s websocket.Stats) int64 {
+	return s.Malformed + s.Oversized + s.Unrouted + s.Forbidden + s.ShuttingDown + s.Full + s.Crowded
 }
 
 // TestHandshakeOrder makes sure that what is no good handshake is refused as

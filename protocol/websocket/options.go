@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -24,12 +25,22 @@ type Options struct {
 	// instead.
 	InsecureAllowAnyOrigin bool
 
+	// Subprotocols are those that the application speaks, in its order of
+	// preference: the first that the peer offers is chosen when Connect
+	// returns nil, or accepts without naming one.
+	Subprotocols []string
+
 	// Limits bound each connection. Zero fields mean their defaults.
 	Limits protocol.Limits
-	// MaxHandshake is the size of the request's headers in bytes; more is
-	// answered with 431. Default 32 KiB. (http.Server.MaxHeaderBytes bounds
-	// what is read at all.)
-	MaxHandshake int
+	// Capacity bounds all connections together. Zero fields mean their
+	// defaults.
+	Capacity Capacity
+	// MaxHandshake is the size of the request's headers in bytes, and
+	// MaxHeaderLines their number; more is answered with 431. Default 32 KiB
+	// and 100. (http.Server.MaxHeaderBytes and ReadHeaderTimeout bound what
+	// is read at all, and for how long.)
+	MaxHandshake   int
+	MaxHeaderLines int
 
 	// HandshakeTimeout bounds routing and Connect: their context ends with
 	// it, which is answered with 503. Default 10 s.
@@ -42,6 +53,17 @@ type Options struct {
 	// Default 5 s.
 	CloseTimeout time.Duration
 
+	// PingInterval is how long nothing may come from a peer until it is sent
+	// a ping, to within a quarter of it. Proxies drop connections that are
+	// idle for long, many after 60 s. Default 25 s; negative: no pings, and no
+	// PongTimeout.
+	PingInterval time.Duration
+	// PongTimeout is how long after a ping nothing may come; then the
+	// connection is cut, with ErrPongTimeout. While we do not read, because a
+	// callback is busy and Limits.ReadAhead reached, no time passes. Default
+	// 20 s.
+	PongTimeout time.Duration
+
 	// KeepContext returns the context whose values the callbacks after the
 	// handshake find in theirs. Default: none. What middleware put into the
 	// request's context may be recycled as soon as its handler returns; keep
@@ -53,11 +75,46 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Capacity bounds the connections of a [Server] together. A zero or negative
+// field means its default. What is refused is counted in [Stats], and the first
+// refusal in a while is logged.
+type Capacity struct {
+	// Conns is how many connections may be open or opening; one more is
+	// answered with 503. Default 100,000.
+	Conns int
+	// ConnsPerAddress is how many of them one address may have, or one /64 in
+	// IPv6; one more is answered with 429. The address is http.Request's
+	// RemoteAddr: behind a proxy, have middleware put the client's there.
+	// Default 10,000, and then loopback and private addresses, which mostly
+	// are proxies, are not counted. Peers without an address, as on a Unix
+	// socket, never are.
+	ConnsPerAddress int
+	// Handshakes is how many connections may be waiting for Connect to
+	// decide; one more is answered with 503. Default 4096.
+	Handshakes int
+	// QueueBytes is the size of all outgoing queues together, in bytes, of
+	// which the first 4 KiB of each are not counted. When it is reached, a
+	// connection whose queue is not empty is treated as if its own queue were
+	// full (Limits.QueueBytes). Default 256 MiB.
+	QueueBytes int
+}
+
+func (c Capacity) withDefaults() Capacity {
+	c.Conns = orDefault(c.Conns, 100_000)
+	c.ConnsPerAddress = orDefault(c.ConnsPerAddress, 10_000)
+	c.Handshakes = orDefault(c.Handshakes, 4096)
+	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
+	return c
+}
+
 const (
 	defaultMaxHandshake     = 32 << 10
+	defaultMaxHeaderLines   = 100
 	defaultHandshakeTimeout = 10 * time.Second
 	defaultWriteTimeout     = 15 * time.Second
 	defaultCloseTimeout     = 5 * time.Second
+	defaultPingInterval     = 25 * time.Second
+	defaultPongTimeout      = 20 * time.Second
 )
 
 // withDefaults returns a copy of o, which may be nil, with defaults filled in.
@@ -68,6 +125,13 @@ func (o *Options) withDefaults() Options {
 	}
 	c.Limits = c.Limits.WithDefaults()
 	c.MaxHandshake = orDefault(c.MaxHandshake, defaultMaxHandshake)
+	c.MaxHeaderLines = orDefault(c.MaxHeaderLines, defaultMaxHeaderLines)
+	c.Capacity = c.Capacity.withDefaults()
+	c.Subprotocols = slices.Clone(c.Subprotocols)
+	if c.PingInterval == 0 {
+		c.PingInterval = defaultPingInterval
+	}
+	c.PongTimeout = orDefault(c.PongTimeout, defaultPongTimeout)
 	c.HandshakeTimeout = orDefault(c.HandshakeTimeout, defaultHandshakeTimeout)
 	c.WriteTimeout = orDefault(c.WriteTimeout, defaultWriteTimeout)
 	c.CloseTimeout = orDefault(c.CloseTimeout, defaultCloseTimeout)

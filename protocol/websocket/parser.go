@@ -14,8 +14,10 @@ import (
 // needs of them. It has no I/O, clock or goroutine in it. Its zero value with a
 // maxMessage is at the beginning of a connection.
 type parser struct {
-	maxMessage int // bytes, over all frames
-	maxFrame   int // bytes; 0 means maxMessage
+	maxMessage   int // bytes, over all frames
+	maxFrame     int // bytes; 0 means maxMessage
+	maxFragments int // frames of a message; 0 means any
+	maxControls  int // control frames within a message, and between calls of calm; 0 means any
 
 	head    [ws.MaxHeaderSize]byte // of the frame whose header is incomplete
 	headLen int
@@ -24,12 +26,22 @@ type parser struct {
 	inFrame bool
 	got     int // of its payload
 
-	op   ws.OpCode // of the message that is incomplete, or 0
-	body *chunk    // of it so far, unmasked; nil if nothing had to be kept
-	text utf8State // of it so far, if it is text
+	op        ws.OpCode // of the message that is incomplete, or 0
+	fragments int       // of it so far
+	controls  int       // within it, or since the last message or calm
+	messages  uint32    // that were complete
+	body      *chunk    // of it so far, unmasked; nil if nothing had to be kept
+	text      utf8State // of it so far, if it is text
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
 	controlLen int
+}
+
+func newParser(l *protocol.Limits) parser {
+	return parser{
+		maxMessage: l.MaxMessage, maxFrame: l.MaxFrame,
+		maxFragments: l.MaxFragments, maxControls: l.MaxControlFrames,
+	}
 }
 
 // item is a whole message, or a control frame. data is valid until the next call
@@ -43,6 +55,8 @@ type item struct {
 var (
 	errTooBig     = protocol.Close(protocol.CloseMessageTooBig, "message too big")
 	errNotUTF8    = protocol.Close(protocol.CloseInvalidPayload, "text is not UTF-8")
+	errFragments  = protocol.Close(protocol.ClosePolicyViolation, "message in too many frames")
+	errControls   = protocol.Close(protocol.ClosePolicyViolation, "too many control frames")
 	errNotMinimal = protocol.Close(protocol.CloseProtocolError, "frame length not in its shortest form")
 	errLength     = protocol.Close(protocol.CloseProtocolError, "frame length out of range")
 )
@@ -99,17 +113,54 @@ func (p *parser) begin(h ws.Header, err error) error {
 	if err := ws.CheckHeader(h, state); err != nil {
 		return protocol.Close(protocol.CloseProtocolError, err.Error())
 	}
-	if !h.OpCode.IsControl() && h.Length > int64(p.room()) {
+	if err := p.count(h); err != nil {
+		return err
+	}
+	p.frame, p.inFrame, p.got, p.controlLen = h, true, 0, 0
+	return nil
+}
+
+// count checks a good frame against the bounds, and begins a message with it if
+// it is the first of one.
+func (p *parser) count(h ws.Header) error {
+	if h.OpCode.IsControl() {
+		p.controls++
+		if p.maxControls > 0 && p.controls > p.maxControls {
+			return errControls
+		}
+		return nil
+	}
+	if h.Length > int64(p.room()) {
 		return errTooBig
 	}
-	if h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
-		p.op, p.text = h.OpCode, utf8Good
+	if h.OpCode != ws.OpContinuation {
+		p.op, p.text, p.fragments, p.controls = h.OpCode, utf8Good, 0, 0
 		if p.body != nil {
 			p.body.b = p.body.b[:0] // it was lent with the last message
 		}
 	}
-	p.frame, p.inFrame, p.got, p.controlLen = h, true, 0, 0
+	p.fragments++
+	if p.maxFragments > 0 && p.fragments > p.maxFragments {
+		return errFragments
+	}
 	return nil
+}
+
+// calm forgets the control frames that have come between messages: some time has
+// passed.
+func (p *parser) calm() {
+	if p.op == 0 {
+		p.controls = 0
+	}
+}
+
+// incomplete names the message, or the frame between messages, of which only a
+// part has come; 0 if there is none.
+func (p *parser) incomplete() uint32 {
+	if p.op == 0 && !p.inFrame && p.headLen == 0 {
+		return 0
+	}
+	return p.messages | 1<<31
 }
 
 // takePayload reads a frame's payload. done means that it is complete; a whole
@@ -153,7 +204,8 @@ func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
 	if p.text != utf8Good { // it ends within a rune
 		return item{}, false, errNotUTF8
 	}
-	p.op = 0
+	p.op, p.controls = 0, 0
+	p.messages++
 	return it, true, nil
 }
 

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -96,6 +97,7 @@ func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
 			if o == roleLost {
 				return true
 			}
+			c.noteMessage()
 			c.endTurn()
 			switch o {
 			case peerBroke:
@@ -113,7 +115,26 @@ func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
 			c.unreadable(err)
 			return false
 		}
+		c.noteRead(n)
 		rest = (*buf.b)[:n]
+	}
+}
+
+// noteRead tells those who look that something has come, and learns whether they
+// have looked since.
+func (c *conn) noteRead(n int) {
+	c.looked.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
+	if times := c.looked.times.Load(); times != c.role.times {
+		c.role.times = times
+		c.role.parser.calm()
+	}
+}
+
+// noteMessage tells those who look which message is incomplete.
+func (c *conn) noteMessage() {
+	if m := c.role.parser.incomplete(); m != c.role.message {
+		c.role.message = m
+		c.looked.message.Store(m)
 	}
 }
 
@@ -132,7 +153,7 @@ func (c *conn) unreadable(err error) {
 	case errors.Is(err, io.EOF):
 		err = errors.New("the peer hung up without a close frame")
 	case isTimeout(err):
-		err = errors.New("the peer did not answer our close frame in time")
+		err = fmt.Errorf("the peer did not answer our close frame in time: %w", err)
 	}
 	c.broke(err)
 }
@@ -156,7 +177,7 @@ func (c *conn) parse(b []byte) outcome {
 	for len(b) > 0 {
 		it, rest, ok, err := c.role.parser.next(b)
 		if err != nil {
-			c.session.Conn().CloseWith(err)
+			c.violated(err)
 			return peerBroke
 		}
 		if !ok {
@@ -170,15 +191,22 @@ func (c *conn) parse(b []byte) outcome {
 	return readOn
 }
 
+// violated ends the connection because the peer broke the rules.
+func (c *conn) violated(err error) {
+	c.server.stats.violated(err)
+	c.session.Conn().CloseWith(err)
+}
+
 func (c *conn) handle(it item, rest []byte) outcome {
 	switch it.op {
 	case ws.OpPing:
 		c.pong(it.data)
 	case ws.OpPong:
+		c.ponged(it.data)
 	case ws.OpClose:
 		s, err := parseClose(it.data)
 		if err != nil {
-			c.session.Conn().CloseWith(err)
+			c.violated(err)
 			return peerBroke
 		}
 		c.peerClosed(s)
@@ -199,6 +227,7 @@ func (c *conn) lend(m protocol.Message, rest []byte) outcome {
 		return roleLost
 	}
 	if !more {
+		c.server.stats.pauses.Add(1)
 		c.stall()
 	}
 	return readOn
@@ -219,8 +248,10 @@ func (c *conn) Busy() {
 func (c *conn) stall() {
 	c.endTurn()
 	resumed := make(chan struct{})
+	c.looked.stalled.Store(true)
 	c.session.Resume(func() { close(resumed) })
 	<-resumed
+	c.looked.stalled.Store(false)
 }
 
 // takeOver gives the role of reading to a new goroutine, if turn is still the

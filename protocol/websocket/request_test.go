@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 )
 
 func TestAcceptKey(t *testing.T) {
@@ -117,6 +118,16 @@ func requestRows() []requestRow {
 	}
 }
 
+// checkAll does all checks of a handshake, without a route.
+func checkAll(r *http.Request, maxBytes int) *protocol.RejectError {
+	o := (&Options{MaxHandshake: maxBytes}).withDefaults()
+	if e := checkRequest(r, &o); e != nil {
+		return e
+	}
+	_, ok := subprotocols(r.Header)
+	return checkUpgrade(r, ok)
+}
+
 func TestCheckRequest(t *testing.T) {
 	t.Parallel()
 	for _, row := range requestRows() {
@@ -124,7 +135,7 @@ func TestCheckRequest(t *testing.T) {
 			t.Parallel()
 			r := goodRequest()
 			row.edit(r)
-			e := checkRequest(r, 4096)
+			e := checkAll(r, 4096)
 			if row.status == 0 {
 				if e != nil {
 					t.Fatalf("%s: refused: %v", row.at, e)
@@ -166,13 +177,13 @@ func TestCheckRequestOrder(t *testing.T) {
 	}
 	for _, row := range rows {
 		row.mend(r)
-		e := checkRequest(r, 4096)
+		e := checkAll(r, 4096)
 		if e == nil || e.Status != row.status || !maps.EqualFunc(e.Header, row.header, slices.Equal) {
 			t.Fatalf("%s: got %+v, want %d with %v", row.at, e, row.status, row.header)
 		}
 	}
 	body(0)(r)
-	if e := checkRequest(r, 4096); e != nil {
+	if e := checkAll(r, 4096); e != nil {
 		t.Fatalf("nothing is left to mend, and still: %v", e)
 	}
 }
@@ -218,7 +229,7 @@ func FuzzHandshake(f *testing.F) {
 		if r == nil {
 			t.Skip("no request")
 		}
-		if e := checkRequest(r, 1<<20); e == nil && !naivelyGood(r) {
+		if e := checkAll(r, 1<<20); e == nil && !naivelyGood(r) {
 			t.Fatalf("accepted: %q", raw)
 		} else if e != nil && e.Status < 400 {
 			t.Fatalf("refused with %d: %q", e.Status, raw)

@@ -2,10 +2,13 @@ package websocket
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -15,35 +18,54 @@ import (
 // router.ProtocolTypeRouter. Make it with [New]. All methods are safe for
 // concurrent use.
 type Server struct {
-	app      protocol.Application
-	opts     Options
-	sessions protocol.SessionOptions
-	counters protocol.Counters
-	origins  *origins
-	watcher  watcher
-
-	malformed, forbidden atomic.Int64
+	app       protocol.Application
+	opts      Options
+	sessions  protocol.SessionOptions
+	counters  protocol.Counters
+	stats     counters
+	origins   *origins
+	countsAll bool // addresses, and not only public ones
+	rhythm    rhythm
+	watcher   watcher
+	warnings  throttle
+	queues    budget
+	made      time.Time
 
 	mu struct {
 		sync.Mutex
-		conns   map[*conn]struct{}
-		closing bool
-		empty   chan struct{} // made by Shutdown; closed when conns is empty
+		conns      roster
+		handshakes int                // of conns, those that are not decided
+		addresses  map[netip.Addr]int // how many conns they have
+		closing    bool
+		empty      chan struct{} // made by Shutdown; closed when there are no conns
+		timer      *time.Timer   // of tick
+		ticks      bool          // it runs
+		slot       int           // of conns, looked at last
+		seen       []*conn       // by tick
 	}
 }
 
 var _ protocol.Protocol = (*Server)(nil)
 
-// New returns a server for app. o may be nil; it is copied. A nil app, or an
-// entry of o.Origins that can match nothing, panics.
+// New returns a server for app. o may be nil; it is copied. A nil app, an entry
+// of o.Origins that can match nothing, or one of o.Subprotocols that is no token,
+// panics.
 func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
 	}
-	s := &Server{app: app, opts: o.withDefaults()}
+	s := &Server{app: app, opts: o.withDefaults(), made: time.Now()}
+	for _, p := range s.opts.Subprotocols {
+		if !isToken(p) {
+			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
+		}
+	}
 	s.origins = newOrigins(&s.opts)
+	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
+	s.rhythm = newRhythm(&s.opts)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters}
-	s.mu.conns = make(map[*conn]struct{})
+	s.queues.each, s.queues.all = s.opts.Limits.QueueBytes, int64(s.opts.Capacity.QueueBytes)
+	s.mu.addresses = make(map[netip.Addr]int)
 	return s
 }
 
@@ -55,75 +77,85 @@ func Handler(app protocol.Application) *Server { return New(app, nil) }
 // Type returns "websocket".
 func (s *Server) Type() string { return "websocket" }
 
-// Match reports whether r wants to upgrade to WebSocket.
+// Match reports whether r wants to upgrade to WebSocket, also by the means of
+// HTTP/2 (RFC 8441), which is not served, but understood.
 func (s *Server) Match(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || hasToken(r.Header, "Upgrade", "websocket")
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || hasToken(r.Header, "Upgrade", "websocket") || isExtendedConnect(r)
 }
 
-// ServeHTTP answers the handshake and returns. It refuses, in this order, with
-// 503 while the server shuts down, what is no good handshake (405, 501, 431,
-// 426, 400), and a page of another origin with 403; then the application
-// decides.
+// ServeHTTP answers the handshake and returns. What is wrong with it is looked
+// for in a fixed order: method (405), HTTP version (501), size (431), route (404,
+// if the application is a protocol.Finder), WebSocket's headers (426, 400),
+// origin (403), room (503, 429); then the application decides, with its
+// authenticators.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if e := s.admit(r); e != nil {
-		reject(w, e)
-		return
-	}
-	base := context.Background()
-	if s.opts.KeepContext != nil {
-		base = s.opts.KeepContext(r)
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
-	scope.Subprotocols, _ = subprotocols(r.Header) // admit has seen that they are well-formed
-	s.open(base, scope, &conn{
+	c := &conn{
 		server: s,
-		hand:   &handshake{w, r},
+		hand:   &handshake{w: w, r: r},
 		path:   strings.Clone(r.URL.Path), // without the rest of the request
 		peer:   strings.Clone(r.RemoteAddr),
-	})
+		addr:   countedAddress(r.RemoteAddr, s.countsAll),
+	}
+	e := s.admit(scope, c)
+	if e == nil {
+		s.prepare(scope, c)
+		e = s.enter(c)
+	}
+	if e != nil {
+		reject(w, e)
+		return
+	}
+	defer s.shaken()
+	if !c.session.Open() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		s.stats.late.Add(1)
+	}
 }
 
-// admit is what can be decided without the application.
-func (s *Server) admit(r *http.Request) *protocol.RejectError {
-	s.mu.Lock()
-	closing := s.mu.closing
-	s.mu.Unlock()
-	if closing {
-		return refusal(http.StatusServiceUnavailable, "the server is shutting down", "Retry-After", "1")
+// admit is what can be decided without the application's code.
+func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
+	r := c.hand.r
+	if e := checkRequest(r, &s.opts); e != nil {
+		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
+			s.stats.oversized.Add(1)
+		} else {
+			s.stats.malformed.Add(1)
+		}
+		return e
 	}
-	if e := checkRequest(r, s.opts.MaxHandshake); e != nil {
-		s.malformed.Add(1)
+	offered, wellFormed := subprotocols(r.Header)
+	scope.Subprotocols, c.hand.offered = offered, offered
+	if f, ok := s.app.(protocol.Finder); ok {
+		if err := f.Find(scope); err != nil {
+			s.stats.unrouted.Add(1)
+			return protocol.Rejection(err)
+		}
+	}
+	if e := checkUpgrade(r, wellFormed); e != nil {
+		s.stats.malformed.Add(1)
 		return e
 	}
 	if e := s.origins.check(r); e != nil {
-		s.forbidden.Add(1)
+		s.stats.forbidden.Add(1)
 		s.opts.Logger.Warn("wye: origin refused", "why", e.Body, "peer", r.RemoteAddr)
 		return e
 	}
 	return nil
 }
 
-// open runs the handshake's decision.
-func (s *Server) open(base context.Context, scope *protocol.Scope, c *conn) {
-	c.role.parser.maxMessage, c.role.parser.maxFrame = s.opts.Limits.MaxMessage, s.opts.Limits.MaxFrame
+// prepare makes the session, so that the connection can be closed from when it
+// has entered.
+func (s *Server) prepare(scope *protocol.Scope, c *conn) {
+	base := context.Background()
+	if s.opts.KeepContext != nil {
+		base = s.opts.KeepContext(c.hand.r)
+	}
+	c.role.parser = newParser(&s.opts.Limits)
+	c.out.budget = &s.queues
 	c.write = c.flush
 	c.parts.Store(1)
 	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
 	c.session.Conn().Defer(c.partOver)
-	s.remember(c)
-	c.session.Open()
-}
-
-// Stats are the counters of a [Server] since it was made.
-type Stats struct {
-	protocol.Stats
-	Malformed int64 // handshakes that were not good WebSocket
-	Forbidden int64 // handshakes from an origin that is not allowed
-}
-
-// Stats returns the counters as they are now.
-func (s *Server) Stats() Stats {
-	return Stats{Stats: s.counters.Stats(), Malformed: s.malformed.Load(), Forbidden: s.forbidden.Load()}
 }

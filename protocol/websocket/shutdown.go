@@ -3,34 +3,11 @@ package websocket
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
-
-// remember and forget keep the list of connections, from before the handshake
-// is answered until session, socket and reading are over.
-func (s *Server) remember(c *conn) {
-	s.mu.Lock()
-	s.mu.conns[c] = struct{}{}
-	closing := s.mu.closing
-	s.mu.Unlock()
-	if closing { // since it was admitted
-		c.goAway()
-	}
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.mu.conns, c)
-	if len(s.mu.conns) == 0 && s.mu.empty != nil {
-		close(s.mu.empty)
-		s.mu.empty = nil
-	}
-}
 
 func (c *conn) goAway() {
 	c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
@@ -66,7 +43,7 @@ func (s *Server) startShutdown() (empty <-chan struct{}, conns []*conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.closing = true
-	if len(s.mu.conns) == 0 {
+	if s.mu.conns.n == 0 {
 		done := make(chan struct{})
 		close(done)
 		return done, nil
@@ -74,7 +51,7 @@ func (s *Server) startShutdown() (empty <-chan struct{}, conns []*conn) {
 	if s.mu.empty == nil {
 		s.mu.empty = make(chan struct{})
 	}
-	return s.mu.empty, slices.Collect(maps.Keys(s.mu.conns))
+	return s.mu.empty, s.mu.conns.all()
 }
 
 // The pace of closing: a batch at least so large every so often.
@@ -109,7 +86,7 @@ func pause(ctx context.Context, empty <-chan struct{}) bool {
 // cutAll closes the sockets of all connections.
 func (s *Server) cutAll(cause error) error {
 	s.mu.Lock()
-	conns := slices.Collect(maps.Keys(s.mu.conns))
+	conns := s.mu.conns.all()
 	s.mu.Unlock()
 	for _, c := range conns {
 		if c.parts.Load() > 1 { // there is a socket

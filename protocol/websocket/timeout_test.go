@@ -207,7 +207,7 @@ func TestWriteTimeoutIsAboutProgress(t *testing.T) {
 func TestIdleIsNotCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := servePipes(t, echo(), nil).open(t)
+		p := servePipes(t, echo(), &websocket.Options{PingInterval: -1}).open(t)
 		for range 3 {
 			<-time.After(time.Hour)
 			p.text("still there?")

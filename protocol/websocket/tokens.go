@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gobwas/httphead"
@@ -47,11 +48,6 @@ func hasToken(h http.Header, name, token string) bool {
 	return ok && found
 }
 
-func validSubprotocols(h http.Header) bool {
-	_, ok := subprotocols(h)
-	return ok
-}
-
 // subprotocols returns what the peer offers, in its order (RFC 6455 section
 // 11.3.4). ok is false if the header is malformed.
 func subprotocols(h http.Header) (offered []string, ok bool) {
@@ -60,4 +56,14 @@ func subprotocols(h http.Header) (offered []string, ok bool) {
 		return true
 	})
 	return offered, ok
+}
+
+// choose returns the first of preferred that is offered, or "".
+func choose(preferred, offered []string) string {
+	for _, p := range preferred {
+		if slices.Contains(offered, p) {
+			return p
+		}
+	}
+	return ""
 }

@@ -78,7 +78,7 @@ func TestTrapG2_LimitOverFragments(t *testing.T) {
 	p.write(frame(text, ""), bytes.Repeat(part, 10), frame(finPing, "within"), part)
 	p.want(finPong, "within")
 	p.wantCloseCode(1009)
-	flood := s.open(t)
+	flood := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxControlFrames: 100_000}}).open(t)
 	go func() {
 		flood.nc.Write(frame(text, "he"))                          //nolint:errcheck // the answers show it
 		flood.nc.Write(bytes.Repeat(frame(finPing, "p"), 100_000)) //nolint:errcheck // the answers show it

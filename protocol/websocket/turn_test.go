@@ -47,14 +47,19 @@ func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
 // accept in place of conn.Accept.
 func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
 	ours, theirs := net.Pipe()
-	c = &conn{server: s, hand: &handshake{&hijacker{nc: ours}, goodRequest()}}
-	c.role.parser.maxMessage = s.opts.Limits.MaxMessage
-	c.write = c.flush
-	c.parts.Store(1)
-	c.session = protocol.NewSession(context.Background(), app, protocol.NewScope(s.Type(), goodRequest()), &seam{c, accept}, &s.sessions)
+	c = &conn{server: s, hand: &handshake{w: &hijacker{nc: ours}, r: goodRequest()}}
+	scope := protocol.NewScope(s.Type(), goodRequest())
+	s.prepare(scope, c)
+	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
 	c.session.Conn().Defer(c.partOver)
-	s.remember(c)
-	go c.session.Open()
+	if e := s.enter(c); e != nil {
+		panic(e)
+	}
+	session := c.session
+	go func() {
+		defer s.shaken()
+		session.Open()
+	}()
 	return c, theirs
 }
 

@@ -21,7 +21,7 @@ func (c *conn) flush() {
 		if err := c.writeOut(segments, n.all); err != nil {
 			c.broke(err)
 		}
-		if c.out.wrote(n, c.server.opts.Limits.QueueBytes) {
+		if c.out.wrote(n) {
 			c.session.Drained()
 		}
 	}
@@ -50,15 +50,8 @@ func (c *conn) writeOut(segments []segment, n int) error {
 		return c.writeAll(segments[0].bytes())
 	case n <= gatherBelow:
 		return c.writeGathered(segments)
-	case n <= stride:
-		return c.writeVector(segments)
 	}
-	for _, s := range segments {
-		if err := c.writeAll(s.bytes()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.writeVector(segments)
 }
 
 func recycle(segments []segment) {

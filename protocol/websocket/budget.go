@@ -1,0 +1,29 @@
+package websocket
+
+import "sync/atomic"
+
+const (
+	freeBytes  = 4 << 10 // of a queue, that are not charged: most never need more
+	chargeUnit = 4 << 10 // so that not each message costs an atomic operation
+)
+
+// budget is what outgoing queues may hold: each of them, and all together.
+type budget struct {
+	each    int
+	all     int64
+	used    atomic.Int64
+	refused atomic.Int64
+}
+
+// take charges n bytes, if there are so many left or it must be.
+func (b *budget) take(n int, must bool) bool {
+	if b.used.Add(int64(n)) <= b.all || must {
+		return true
+	}
+	b.used.Add(int64(-n))
+	b.refused.Add(1)
+	return false
+}
+
+// give takes back a charge.
+func (b *budget) give(n int) { b.used.Add(int64(-n)) }

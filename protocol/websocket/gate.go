@@ -1,0 +1,139 @@
+package websocket
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// noRoom is why a connection is not let in.
+type noRoom struct {
+	status  int
+	body    string
+	retry   string        // seconds
+	counter *atomic.Int64 // that counts it
+	bound   string        // field of Capacity that is reached, if it is one
+	value   int           // of it
+}
+
+// enter takes note of a connection, from before its handshake is answered until
+// session, socket and reading are over. It refuses those for which there is no
+// room.
+func (s *Server) enter(c *conn) *protocol.RejectError {
+	s.mu.Lock()
+	why := s.noRoomLocked(c)
+	if why == nil {
+		s.addLocked(c)
+	}
+	s.mu.Unlock()
+	if why == nil {
+		return nil
+	}
+	why.counter.Add(1)
+	if why.bound != "" && s.warnings.due(why.bound) {
+		s.opts.Logger.Warn("wye: connections are refused because websocket.Options.Capacity is reached; Stats counts them",
+			"bound", why.bound, "value", why.value, "peer", c.peer)
+	}
+	return refusal(why.status, why.body, "Retry-After", why.retry)
+}
+
+func (s *Server) noRoomLocked(c *conn) *noRoom {
+	room, stats := &s.opts.Capacity, &s.stats
+	const unavailable = http.StatusServiceUnavailable
+	switch {
+	case s.mu.closing:
+		return &noRoom{unavailable, "the server is shutting down", "1", &stats.shuttingDown, "", 0}
+	case s.mu.conns.n >= room.Conns:
+		return &noRoom{unavailable, "there are too many connections", "5", &stats.full, "Conns", room.Conns}
+	case s.mu.handshakes >= room.Handshakes:
+		return &noRoom{unavailable, "too many connections are being opened", "1", &stats.full, "Handshakes", room.Handshakes}
+	case c.addr.IsValid() && s.mu.addresses[c.addr] >= room.ConnsPerAddress:
+		return &noRoom{
+			http.StatusTooManyRequests, "there are too many connections from your address", "5",
+			&stats.crowded, "ConnsPerAddress", room.ConnsPerAddress,
+		}
+	}
+	return nil
+}
+
+func (s *Server) addLocked(c *conn) {
+	s.mu.conns.add(c)
+	s.mu.handshakes++
+	if c.addr.IsValid() {
+		s.mu.addresses[c.addr]++
+	}
+	s.tickLocked()
+}
+
+// shaken takes note of the end of a handshake.
+func (s *Server) shaken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.handshakes--
+}
+
+// forget is the end of a connection that has entered.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.conns.remove(c)
+	if c.addr.IsValid() {
+		s.mu.addresses[c.addr]--
+		if s.mu.addresses[c.addr] == 0 {
+			delete(s.mu.addresses, c.addr)
+		}
+	}
+	if s.mu.conns.n == 0 && s.mu.empty != nil {
+		close(s.mu.empty)
+		s.mu.empty = nil
+	}
+}
+
+// countedAddress is what Capacity.ConnsPerAddress counts a peer under: its
+// address, or the /64 that one customer has in IPv6. It is invalid for peers
+// that are not counted: those without an address, and, unless all are, those in
+// networks where proxies are.
+func countedAddress(remote string, all bool) netip.Addr {
+	addr, err := netip.ParseAddr(hostname(remote))
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr = addr.Unmap().WithZone("")
+	if !all && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast()) {
+		return netip.Addr{}
+	}
+	if addr.Is6() {
+		net, _ := addr.Prefix(64) //nolint:errcheck // 64 fits
+		return net.Addr()
+	}
+	return addr
+}
+
+// quietFor is how long a warning about the same thing is not repeated.
+const quietFor = 10 * time.Second
+
+// throttle keeps warnings about what may happen very often from filling the
+// log. Its zero value is ready for use.
+type throttle struct {
+	mu   sync.Mutex
+	next map[string]time.Time // by what it is about
+}
+
+// due reports whether a warning about what should be logged now.
+func (t *throttle) due(what string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if now.Before(t.next[what]) {
+		return false
+	}
+	if t.next == nil {
+		t.next = make(map[string]time.Time)
+	}
+	t.next[what] = now.Add(quietFor)
+	return true
+}

@@ -1,0 +1,105 @@
+package websocket
+
+import (
+	"math"
+	"time"
+)
+
+// rhythm is how often connections are looked at, and what is long, counted in
+// looks. So a machine that stands still, or is late, takes nobody for dead.
+type rhythm struct {
+	turn   time.Duration // from one look at a connection to the next
+	idle   int           // looks without a byte until a ping; 0: no pings
+	pong   int           // looks from a ping to the end
+	window int           // looks over which the rate of a message is measured
+	least  int           // bytes of an incomplete message per window
+}
+
+// leastTurn keeps very short intervals from costing much.
+const leastTurn = turnSlots * time.Millisecond
+
+// rateWindow is how long a message may come slower than MinRate.
+const rateWindow = 10 * time.Second
+
+func newRhythm(o *Options) rhythm {
+	turn := rateWindow / 2
+	if o.PingInterval > 0 {
+		turn = max(min(turn, o.PingInterval/4, o.PongTimeout/4), leastTurn)
+	}
+	r := rhythm{
+		turn:   turn,
+		window: looks(rateWindow, turn),
+		least:  int(min(int64(o.Limits.MinRate)*int64(rateWindow/time.Second), math.MaxInt32)),
+	}
+	if o.PingInterval > 0 {
+		r.idle, r.pong = looks(o.PingInterval, turn), looks(o.PongTimeout, turn)
+	}
+	return r
+}
+
+// looks is how many turns d is, rounded up.
+func looks(d, turn time.Duration) int { return int((d + turn - 1) / turn) }
+
+// sight is what is seen of a connection at a look.
+type sight struct {
+	received int    // bytes since the last look
+	message  uint32 // which one is incomplete, or 0
+	busy     bool   // we do not read from it, or it has not read all we wrote
+}
+
+// verdict is what is to be done about a connection.
+type verdict uint8
+
+const (
+	fine   verdict = iota
+	quiet          // nothing has come for long: ping it
+	silent         // it has not answered the ping
+	slow           // its message comes too slowly
+)
+
+// pulse is what is remembered of a connection between looks. Its zero value is
+// that of a new one. It knows no clock and no connection.
+type pulse struct {
+	still  int  // looks in a row at which nothing had come
+	pinged bool // so that a ping was sent, and still counts from there
+
+	message uint32 // the one that was incomplete
+	looks   int    // at it, in this window
+	bytes   int    // that have come since the window began
+}
+
+// look judges a connection by what is seen of it.
+func (p *pulse) look(s sight, r *rhythm) verdict {
+	if p.isSlow(s, r) {
+		return slow
+	}
+	if s.received > 0 || s.busy || r.idle == 0 {
+		p.still, p.pinged = 0, false
+		return fine
+	}
+	p.still++
+	switch {
+	case !p.pinged && p.still >= r.idle:
+		p.still, p.pinged = 0, true
+		return quiet
+	case p.pinged && p.still >= r.pong:
+		return silent
+	}
+	return fine
+}
+
+// isSlow watches the rate of the message that is incomplete, window by window.
+func (p *pulse) isSlow(s sight, r *rhythm) bool {
+	if s.busy || s.message == 0 || s.message != p.message {
+		p.message, p.looks, p.bytes = s.message, 0, 0
+		return false
+	}
+	p.looks++
+	p.bytes += s.received
+	if p.looks < r.window {
+		return false
+	}
+	enough := p.bytes >= r.least
+	p.looks, p.bytes = 0, 0
+	return !enough
+}

@@ -1,0 +1,97 @@
+package websocket
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// Stats are the counters of a [Server] since it was made: those of its sessions,
+// and what was refused or ended for a reason of WebSocket's.
+type Stats struct {
+	protocol.Stats
+
+	// Handshakes that did not reach the application, in the order in which
+	// they are looked at. None of them is in Refused.
+	Malformed    int64 // no good WebSocket: 400, 405, 426, 501
+	Oversized    int64 // 431: MaxHandshake, MaxHeaderLines
+	Unrouted     int64 // 404: the router has no route
+	Forbidden    int64 // 403: from an origin that is not allowed
+	ShuttingDown int64 // 503
+	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
+	Crowded      int64 // 429: Capacity.ConnsPerAddress
+
+	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
+
+	// Connections that ended because of their peer.
+	Violations    int64 // broke the protocol, or sent text that is not UTF-8: 1002, 1007
+	TooBig        int64 // Limits.MaxMessage, MaxFrame: 1009
+	TooManyFrames int64 // Limits.MaxFragments, MaxControlFrames: 1008
+	SlowSenders   int64 // Limits.MinRate: 1008
+	Unanswered    int64 // PongTimeout
+	WriteTimeouts int64 // WriteTimeout
+	CloseTimeouts int64 // CloseTimeout
+
+	QueuesFull int64 // sends for which there was no room because of Capacity.QueueBytes
+	Pauses     int64 // how often reading stopped because of Limits.ReadAhead
+}
+
+// counters are what Stats is made of, beside those of the sessions.
+type counters struct {
+	malformed, oversized, unrouted, forbidden, shuttingDown, full, crowded, late atomic.Int64
+
+	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
+	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
+}
+
+// Stats returns the counters as they are now.
+func (s *Server) Stats() Stats {
+	c := &s.stats
+	return Stats{
+		Stats:         s.counters.Stats(),
+		Malformed:     c.malformed.Load(),
+		Oversized:     c.oversized.Load(),
+		Unrouted:      c.unrouted.Load(),
+		Forbidden:     c.forbidden.Load(),
+		ShuttingDown:  c.shuttingDown.Load(),
+		Full:          c.full.Load(),
+		Crowded:       c.crowded.Load(),
+		Late:          c.late.Load(),
+		Violations:    c.violations.Load(),
+		TooBig:        c.tooBig.Load(),
+		TooManyFrames: c.tooManyFrames.Load(),
+		SlowSenders:   c.slowSenders.Load(),
+		Unanswered:    c.unanswered.Load(),
+		WriteTimeouts: c.writeTimeouts.Load(),
+		CloseTimeouts: c.closeTimeouts.Load(),
+		QueuesFull:    s.queues.refused.Load(),
+		Pauses:        c.pauses.Load(),
+	}
+}
+
+// violated counts an end for which the peer's frames are the reason.
+func (c *counters) violated(err error) {
+	switch {
+	case errors.Is(err, errTooBig):
+		c.tooBig.Add(1)
+	case errors.Is(err, errFragments), errors.Is(err, errControls):
+		c.tooManyFrames.Add(1)
+	default:
+		c.violations.Add(1)
+	}
+}
+
+// cut counts a connection that was cut with err. closing says that we had sent
+// our close before.
+func (c *counters) cut(err error, closing bool) {
+	switch {
+	case errors.Is(err, ErrPongTimeout):
+		c.unanswered.Add(1)
+	case !isTimeout(err):
+	case closing:
+		c.closeTimeouts.Add(1)
+	default:
+		c.writeTimeouts.Add(1)
+	}
+}
