@@ -39,7 +39,14 @@ func fails(err error) protocol.Application {
 func open(app protocol.Application, path string) string {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.URL.Path = path
-	h, err := app.Open(protocol.NewScope("websocket", r))
+	scope := protocol.NewScope("websocket", r)
+	h, err := app.Open(scope)
+	if f, ok := app.(protocol.Finder); ok {
+		// What is not found cannot be opened, for the same reason.
+		if missing := f.Find(scope); missing != nil && (err == nil || err.Error() != missing.Error()) {
+			return fmt.Sprintf("Find says %v, and Open %v", missing, err)
+		}
+	}
 	var refused *protocol.RejectError
 	switch {
 	case h != nil || err == nil:

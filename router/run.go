@@ -9,8 +9,14 @@ import (
 	"time"
 )
 
+// readHeaderTimeout is srv's if it has none.
+const readHeaderTimeout = 10 * time.Second
+
 // Run serves until ctx ends and then shuts everything down, for at most grace.
 // srv.Handler is r if it is nil; otherwise r is what stands somewhere behind it.
+// A srv without ReadHeaderTimeout and ReadTimeout gets a ReadHeaderTimeout of
+// 10 s, because a peer could hold a connection for ever by not finishing its
+// request.
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 //	defer stop()
@@ -18,8 +24,9 @@ import (
 //
 // The order is: the listener closes, so that a load balancer sends no more;
 // open connections are closed with 1001 while plain requests finish; connections
-// on which nothing was ever said are cut; Run returns when all of it is done. The error is that of listening or serving, or says
-// what did not finish within grace. It is nil after a clean end.
+// on which nothing was ever said are cut; Run returns when all of it is done.
+// The error is that of listening or serving, or says what did not finish within
+// grace. It is nil after a clean end.
 func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	addr := srv.Addr
 	if addr == "" {
@@ -33,10 +40,14 @@ func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace tim
 }
 
 // Serve is [Run] on a listener, which it closes. It adds to srv.ConnState, whose
-// own function is still called.
+// own function is still called. For TLS, give it the listener of tls.NewListener,
+// with "http/1.1" in its configuration's NextProtos.
 func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	if srv.Handler == nil {
 		srv.Handler = r
+	}
+	if srv.ReadHeaderTimeout == 0 && srv.ReadTimeout == 0 {
+		srv.ReadHeaderTimeout = readHeaderTimeout
 	}
 	silent := watchSilent(srv)
 	served := make(chan error, 1)

@@ -350,3 +350,29 @@ func TestRunAfterItsEnd(t *testing.T) {
 		t.Errorf("Run with a ctx that has ended returned %v, want a clean end", err)
 	}
 }
+
+// TestRunBoundsHeaders gives a server a ReadHeaderTimeout, and leaves alone what
+// it has.
+func TestRunBoundsHeaders(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at   testkit.Line
+		srv  *http.Server
+		want time.Duration
+	}{
+		{testkit.Here(), &http.Server{}, 10 * time.Second},
+		{testkit.Here(), &http.Server{ReadHeaderTimeout: time.Second}, time.Second},
+		{testkit.Here(), &http.Server{ReadHeaderTimeout: -1}, -1},
+		{testkit.Here(), &http.Server{ReadTimeout: time.Minute}, 0},
+	}
+	for _, row := range rows {
+		r := serve(t, newSite(), row.srv, time.Second)
+		r.stop()
+		if err := <-r.err; err != nil {
+			t.Errorf("%s: %v", row.at, err)
+		}
+		if got := row.srv.ReadHeaderTimeout; got != row.want {
+			t.Errorf("%s: ReadHeaderTimeout is %v, want %v", row.at, got, row.want)
+		}
+	}
+}

@@ -107,6 +107,12 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 				c.WantText("22222222")
 				c.WantNothing()
 			}, protocol.Stats{Accepted: 1, Open: 1, MessagesDropped: 1}},
+		{testkit.Here(), "drop oldest", protocol.OverflowDropOldest, [3]error{},
+			func(c *consumertest.Client) {
+				c.WantText("22222222")
+				c.WantText("33333333")
+				c.WantNothing()
+			}, protocol.Stats{Accepted: 1, Open: 1, MessagesDropped: 1}},
 		{testkit.Here(), "block", protocol.OverflowBlock, [3]error{},
 			func(c *consumertest.Client) {
 				c.WantText("11111111")

@@ -76,6 +76,18 @@ func (t *transport) Send(m protocol.Message) error {
 
 func (t *transport) SendPrepared(p *protocol.Prepared) error { return t.Send(p.Message()) }
 
+// DropOldest drops what the client has left unread.
+func (t *transport) DropOldest(n int) (dropped int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.mu.bytes > 0 && t.mu.bytes+n > t.limit {
+		t.mu.bytes -= len(t.mu.unread[dropped].Data)
+		dropped++
+	}
+	t.mu.unread = slices.Delete(t.mu.unread, 0, dropped)
+	return dropped
+}
+
 func (t *transport) Close(s protocol.CloseStatus) {
 	defer t.changed()
 	t.mu.Lock()

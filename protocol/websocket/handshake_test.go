@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,5 +256,91 @@ func TestHandshakeKeepContext(t *testing.T) {
 		p := s.open(t)
 		p.text("?")
 		p.want(finText, want)
+	}
+}
+
+// finder is an application that routes "/here" to hooks.
+type finder struct {
+	*hooks
+	opened atomic.Int32
+}
+
+func (f *finder) Find(s *protocol.Scope) error {
+	if s.Path != "/here" {
+		return fmt.Errorf("%w at %q", protocol.ErrNoRoute, s.Path)
+	}
+	return nil
+}
+
+func (f *finder) Open(s *protocol.Scope) (protocol.Handler, error) {
+	f.opened.Add(1)
+	if err := f.Find(s); err != nil {
+		return nil, err
+	}
+	return f.hooks.Open(s)
+}
+
+// TestHandshakeFixedOrder mends one fault of a request after the other: method,
+// size, route, version, origin, room, and then the application.
+func TestHandshakeFixedOrder(t *testing.T) {
+	t.Parallel()
+	app := &finder{hooks: echo()}
+	app.connect = func(context.Context, *protocol.Conn) error {
+		return protocol.Reject(http.StatusUnauthorized, "who are you?")
+	}
+	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Capacity: websocket.Capacity{Conns: 1}})
+	s.listen(t, s.Server)
+	req := strings.Replace(request("/nowhere", "Origin: https://evil.example", strings.Repeat("X: y\r\n", 10)+"Z: z"), "GET", "POST", 1)
+	req = strings.Replace(req, "Version: 13", "Version: 8", 1)
+	steps := []struct {
+		at       testkit.Line
+		old, now string // what is mended before
+		status   int
+	}{
+		{testkit.Here(), "", "", 405},
+		{testkit.Here(), "POST", "GET", 431},
+		{testkit.Here(), strings.Repeat("X: y\r\n", 10), "", 404},
+		{testkit.Here(), "/nowhere", "/here", 426},
+		{testkit.Here(), "Version: 8", "Version: 13", 403},
+		{testkit.Here(), "evil.example", "example.com", 401},
+	}
+	for _, step := range steps {
+		req = strings.Replace(req, step.old, step.now, 1)
+		if a := s.peer(t).handshake(req); a.status != step.status {
+			t.Errorf("%s: status %d %q, want %d", step.at, a.status, a.body, step.status)
+		}
+	}
+	if n := app.opened.Load(); n != 1 {
+		t.Errorf("the application was opened %d times, want once: when all else was right", n)
+	}
+	if st := s.Stats(); st.Malformed != 2 || st.Oversized != 1 || st.Unrouted != 1 || st.Forbidden != 1 || st.Refused != 1 {
+		t.Errorf("counted %+v", st)
+	}
+}
+
+// TestHandshakeOptionsSubprotocols chooses by the server's preference when the
+// application does not.
+func TestHandshakeOptionsSubprotocols(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), &websocket.Options{Subprotocols: []string{"v2.chat", "v1.chat"}})
+	own := serve(t, &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+		return c.Accept(&protocol.AcceptOptions{Subprotocol: "v1.chat"})
+	}}, &websocket.Options{Subprotocols: []string{"v2.chat"}})
+	rows := []struct {
+		at            testkit.Line
+		s             *server
+		offered, want string
+	}{
+		{testkit.Here(), s, "v1.chat, v2.chat", "v2.chat"},
+		{testkit.Here(), s, "v0.chat, v1.chat", "v1.chat"},
+		{testkit.Here(), s, "V2.chat", ""},
+		{testkit.Here(), s, "", ""},
+		{testkit.Here(), own, "v1.chat, v2.chat", "v1.chat"},
+	}
+	for _, row := range rows {
+		a := row.s.peer(t).upgrade(request("/", "Sec-WebSocket-Protocol: "+row.offered))
+		if got := a.header.Get("Sec-Websocket-Protocol"); got != row.want {
+			t.Errorf("%s: chose %q of %q, want %q", row.at, got, row.offered, row.want)
+		}
 	}
 }

@@ -292,3 +292,78 @@ func TestParserTakesLittleOnTrust(t *testing.T) {
 		t.Errorf("one byte of a message of 1 GiB has taken %d bytes", n)
 	}
 }
+
+// TestParserBounds counts the frames of a message and the control frames within
+// one, or since it was told to forget them.
+func TestParserBounds(t *testing.T) {
+	t.Parallel()
+	begin, more, end, ping := framed(0x01, "a"), framed(0x00, ""), framed(0x80, "z"), framed(0x89, "")
+	many := func(frame []byte, n int) []byte { return slices.Concat(slices.Repeat([][]byte{frame}, n)...) }
+	rows := []struct {
+		at   testkit.Line
+		in   [][]byte // between which calm is called
+		err  error
+		says int // items
+	}{
+		{testkit.Here(), [][]byte{stream(begin, many(more, 8), end, begin, many(more, 8), end)}, nil, 2},
+		{testkit.Here(), [][]byte{stream(begin, many(more, 9), end)}, errFragments, 0},
+		{testkit.Here(), [][]byte{stream(begin, many(more, 20))}, errFragments, 0},
+		{testkit.Here(), [][]byte{stream(begin, many(ping, 5), end, many(ping, 5))}, nil, 11},
+		{testkit.Here(), [][]byte{stream(begin, many(ping, 6))}, errControls, 5},
+		{testkit.Here(), [][]byte{many(ping, 6)}, errControls, 5},
+		{testkit.Here(), [][]byte{many(framed(0x8a, "pong"), 6)}, errControls, 5},
+		{testkit.Here(), [][]byte{many(ping, 5), many(ping, 5), many(ping, 6)}, errControls, 15},
+		{testkit.Here(), [][]byte{stream(begin, many(ping, 3)), many(ping, 3)}, errControls, 5}, // calm does not help within a message
+		{testkit.Here(), [][]byte{stream(many(ping, 5), begin, many(ping, 5), end)}, nil, 11},
+		{testkit.Here(), [][]byte{stream(many(ping, 3), framed(0x81, "whole"), many(ping, 5))}, nil, 9},
+	}
+	for _, row := range rows {
+		p := newParser(&protocol.Limits{MaxMessage: 100, MaxFragments: 10, MaxControlFrames: 5})
+		var said []string
+		var err error
+		for _, part := range row.in {
+			if err == nil {
+				var more []string
+				more, err = feed(&p, part)
+				said = append(said, more...)
+			}
+			p.calm()
+		}
+		if !errors.Is(err, row.err) || (err == nil) != (row.err == nil) || len(said) != row.says {
+			t.Errorf("%s: %d items and %v, want %d and %v", row.at, len(said), err, row.says, row.err)
+		}
+	}
+}
+
+// TestParserIncomplete names what is incomplete, and each message in another way.
+func TestParserIncomplete(t *testing.T) {
+	t.Parallel()
+	p := newParser(&protocol.Limits{MaxMessage: 100})
+	seen := map[uint32]bool{}
+	for i, step := range []struct {
+		in   []byte
+		same bool // as the step before; else it is a new one, or none
+		none bool
+	}{
+		{nil, false, true},
+		{framed(0x81, "hello")[:1], false, false},
+		{framed(0x81, "hello")[1:8], true, false},
+		{framed(0x81, "hello")[8:], false, true},
+		{framed(0x01, "a"), false, false},
+		{framed(0x89, "ping"), true, false},
+		{framed(0x00, ""), true, false},
+		{framed(0x80, ""), false, true},
+		{framed(0x89, "ping")[:7], false, false},
+		{framed(0x89, "ping")[7:], false, true},
+		{append(framed(0x81, "whole"), framed(0x82, "begun")[:3]...), false, false},
+	} {
+		if _, err := feed(&p, step.in); err != nil {
+			t.Fatal(err)
+		}
+		m := p.incomplete()
+		if (m == 0) != step.none || !step.none && seen[m] != step.same {
+			t.Errorf("step %d: incomplete is %d, seen before: %v", i, m, seen[m])
+		}
+		seen[m] = true
+	}
+}

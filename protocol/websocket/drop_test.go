@@ -1,0 +1,197 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// frames takes whole frames of ours apart, into their payloads.
+func frames(t *testing.T, b string) (payloads []string) {
+	t.Helper()
+	for b != "" {
+		h, n, err := parseHeader([]byte(b))
+		if err != nil || n == 0 || n+int(h.Length) > len(b) {
+			t.Fatalf("%.40q is no frame: %v", b, err)
+		}
+		payloads = append(payloads, b[n:n+int(h.Length)])
+		b = b[n+int(h.Length):]
+	}
+	return payloads
+}
+
+func TestOutboxDropOldest(t *testing.T) {
+	t.Parallel()
+	o := boxOf(100)
+	o.hold()
+	for _, s := range []string{"one", "two", "three"} {
+		addText(t, o, s+strings.Repeat(".", 25))
+	}
+	o.control(false, appendFrame(nil, 0xa, []byte("pong")))
+	if n := o.dropOldest(90); n != 3 {
+		t.Errorf("dropped %d, want all three", n)
+	}
+	addText(t, o, "four"+strings.Repeat(".", 80))
+	addPrepared(t, o, "five")
+	if n := o.dropOldest(10); n != 1 {
+		t.Errorf("dropped %d, want one", n)
+	}
+	addText(t, o, "six")
+	if n := o.dropOldest(10); n != 0 {
+		t.Errorf("dropped %d although there is room", n)
+	}
+	written, _ := drainBox(o)
+	if got := frames(t, written); !slices.Equal(got, []string{"pong", "five", "six"}) {
+		t.Errorf("wrote %q", got)
+	}
+	if o.mu.queued != 0 || o.mu.pending != 0 || o.mu.charged != 0 || o.budget.used.Load() != 0 {
+		t.Errorf("left behind: %d queued, %d pending, %d charged, %d used", o.mu.queued, o.mu.pending, o.mu.charged, o.budget.used.Load())
+	}
+}
+
+// TestOutboxDropOldestLeavesWhatIsWritten drops nothing that its writer has.
+func TestOutboxDropOldestLeavesWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	o := boxOf(50)
+	o.hold()
+	addText(t, o, strings.Repeat("a", 45))
+	taken := o.take(nil)
+	if n := o.dropOldest(40); n != 0 {
+		t.Errorf("dropped %d of what is being written", n)
+	}
+	if _, err := o.message(protocol.Text(strings.Repeat("b", 40))); !errors.Is(err, protocol.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+	o.wrote(sizeOf(taken))
+	addText(t, o, strings.Repeat("b", 40))
+	if got, _ := drainBox(o); frames(t, got)[0][0] != 'b' {
+		t.Errorf("wrote %q", got)
+	}
+}
+
+// TestOutboxAtRandom sends, drops and writes at random. What comes out is what
+// went in without what was dropped, the oldest first, in order and whole.
+func TestOutboxAtRandom(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		o := boxOf(1 + random.IntN(200<<10))
+		o.budget.all = int64(random.IntN(200 << 10))
+		o.hold()
+		var written strings.Builder
+		sent, dropped := 0, 0
+		var done []segment
+		for range 400 {
+			size := []int{0, 20, 300, 3000, 9000, 70_000}[random.IntN(6)]
+			m := protocol.Text(fmt.Sprintf("%d %s", sent, strings.Repeat("x", size)))
+			var err error
+			switch random.IntN(5) {
+			case 0:
+				o.control(false, appendFrame(nil, 0xa, []byte("pong")))
+				continue
+			case 1:
+				done = writeSome(o, done, &written)
+				continue
+			case 2, 3:
+				_, err = o.message(m)
+			default:
+				_, err = o.prepared(protocol.Prepare(m))
+			}
+			switch {
+			case err == nil:
+				sent++
+			case errors.Is(err, protocol.ErrFull):
+				dropped += o.dropOldest(len(m.Data) + 10)
+			default:
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			checkBox(t, seed, o)
+		}
+		for o.busy() {
+			done = writeSome(o, done, &written)
+		}
+		checkOrder(t, seed, frames(t, written.String()), sent, dropped)
+		if n := o.budget.used.Load(); n != 0 {
+			t.Fatalf("seed %d: %d bytes of the budget are not given back", seed, n)
+		}
+	}
+}
+
+// writeSome takes and writes once, as a holder does.
+func writeSome(o *outbox, done []segment, to *strings.Builder) []segment {
+	taken := o.take(done)
+	o.hold()
+	for _, s := range taken {
+		to.Write(s.bytes())
+	}
+	o.wrote(sizeOf(taken))
+	return taken
+}
+
+// checkBox compares the counts with what there is.
+func checkBox(t *testing.T, seed uint64, o *outbox) {
+	t.Helper()
+	n := sizeOf(o.mu.segments)
+	switch {
+	case n.all != o.mu.pending || n.ofQueue != o.mu.queued:
+		t.Fatalf("seed %d: there are %+v, counted %d and %d", seed, n, o.mu.pending, o.mu.queued)
+	case int64(o.mu.charged) != o.budget.used.Load() || o.mu.queued > o.mu.charged+freeBytes+10: // the last header
+		t.Fatalf("seed %d: %d queued, %d charged, %d used", seed, o.mu.queued, o.mu.charged, o.budget.used.Load())
+	}
+}
+
+// checkOrder wants messages in order, less those that were dropped.
+func checkOrder(t *testing.T, seed uint64, got []string, sent, dropped int) {
+	t.Helper()
+	last, n := -1, 0
+	for _, payload := range got {
+		if payload == "pong" {
+			continue
+		}
+		var number int
+		if _, err := fmt.Sscan(payload, &number); err != nil || number <= last || number >= sent {
+			t.Fatalf("seed %d: %.20q follows %d of %d", seed, payload, last, sent)
+		}
+		last, n = number, n+1
+	}
+	if n != sent-dropped {
+		t.Fatalf("seed %d: %d came out of %d sent and %d dropped", seed, n, sent, dropped)
+	}
+}
+
+// TestBudget refuses what is not there, unless it must be.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	b := &budget{each: 1 << 20, all: 40 << 10}
+	first, second, third := &outbox{budget: b}, &outbox{budget: b}, &outbox{budget: b}
+	for _, o := range []*outbox{first, second, third} {
+		o.hold()
+		addText(t, o, strings.Repeat("a", 4000)) // the first 4 KiB are free
+	}
+	if n := b.used.Load(); n != 0 {
+		t.Errorf("%d used, want none", n)
+	}
+	addText(t, first, strings.Repeat("a", 36<<10))
+	addText(t, second, strings.Repeat("a", 1000))
+	if _, err := third.message(protocol.Text(strings.Repeat("a", 1000))); !errors.Is(err, protocol.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+	if b.refused.Load() != 1 {
+		t.Errorf("%d refusals counted, want 1", b.refused.Load())
+	}
+	drainBox(first)
+	addText(t, third, strings.Repeat("a", 1000))
+	drainBox(third)
+	third.hold()
+	addText(t, third, strings.Repeat("a", 1<<20)) // the first message always fits
+	third.abort()
+	drainBox(second)
+	if n := b.used.Load(); n != 0 {
+		t.Errorf("%d used when all is written", n)
+	}
+}
