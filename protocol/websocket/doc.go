@@ -16,6 +16,41 @@
 // # What is there
 //
 // The handshake, text and binary messages, fragments, pings, pongs and the close
-// handshake, with limits on all of them. Extensions, such as compression, are
-// declined; keep-alive pings are not sent yet.
+// handshake, to the letter of RFC 6455; text that is not UTF-8 is refused at the
+// first byte that makes it so. Extensions, such as compression, are declined.
+// WebSocket over HTTP/2 (RFC 8441) is answered with 501.
+//
+// A peer that says nothing is sent a ping (Options.PingInterval), and cut if
+// nothing comes back (Options.PongTimeout); [protocol.Conn.RTT] is how long the
+// last answer took. All connections are looked at in turn, which is how often
+// intervals are exact: to within a quarter of the shortest one, and a machine
+// that stood still takes nobody for dead.
+//
+// # Bounds
+//
+// What a peer can cost has a bound, whatever it does. Each has a default, and
+// each is counted in [Stats]:
+//
+//	bound                       default   what happens                 counter
+//	MaxHandshake                32 KiB    431                          Oversized
+//	MaxHeaderLines              100       431                          Oversized
+//	HandshakeTimeout            10 s      503                          Late
+//	Capacity.Handshakes         4096      503                          Full
+//	Capacity.Conns              100,000   503                          Full
+//	Capacity.ConnsPerAddress    10,000    429                          Crowded
+//	Limits.MaxMessage, MaxFrame 1 MiB     close 1009                   TooBig
+//	Limits.MaxFragments         100,000   close 1008                   TooManyFrames
+//	Limits.MaxControlFrames     1000      close 1008                   TooManyFrames
+//	Limits.MinRate              240 B/s   close 1008                   SlowSenders
+//	Limits.ReadAhead            64 KiB    reading stops for a while    Pauses
+//	Limits.QueueEvents          100       close 1013                   BusyClosed
+//	Limits.QueueBytes           1 MiB     Limits.Overflow: close 1013, SlowClosed,
+//	                                      drop, or wait                MessagesDropped
+//	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
+//	WriteTimeout                15 s      cut                          WriteTimeouts
+//	CloseTimeout                5 s       cut                          CloseTimeouts
+//	PongTimeout                 20 s      cut                          Unanswered
+//
+// What net/http reads before is bounded by http.Server: set ReadHeaderTimeout,
+// as router.Run does, or a peer may take for ever to send its request.
 package websocket
