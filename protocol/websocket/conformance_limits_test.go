@@ -1,0 +1,96 @@
+package websocket_test
+
+import (
+	"fmt"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+// Autobahn's sizes and counts of families 9 and 10 where they can be had in some
+// seconds under the race detector; where not, they are scaled down:
+//
+//   - 9.3 and 9.4 cut 4 MiB into fragments. Here it is 1 MiB, of which the
+//     smallest fragments are still 16384.
+//   - 9.7 and 9.8 send 1000 messages and wait for each. Here it is 200.
+const (
+	largest     = 16 << 20
+	fragmentsOf = 1 << 20
+	roundTrips  = 200
+)
+
+const comesBack = "5.2 and 5.4: a message comes back as it was, whatever its size and its pieces"
+
+// one says a message in chops, and hears it.
+func one(k kind, size, chop int) []step {
+	body := k.of(size)
+	return []step{say(frame(k.first, body)).hear(received{k.first, body}).in(chop)}
+}
+
+// limitTrials are 9.1 and 9.2: large messages.
+func limitTrials() []trial {
+	var trials []trial
+	for i, k := range kinds() {
+		for j, size := range []int{64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20, largest} {
+			trials = append(trials, trial{
+				at: testkit.Here(), number: fmt.Sprintf("9.%d.%d", 1+i, j+1), rule: comesBack,
+				build: func() []step { return one(k, size, 0) },
+			})
+		}
+	}
+	return trials
+}
+
+// fragmentSizeTrials are 9.3 and 9.4, and 10.1.1.
+func fragmentSizeTrials() []trial {
+	pieces := func(k kind, size, piece int) func() []step {
+		return func() []step {
+			body := k.of(size)
+			return []step{say(fragments(k.first, body, piece)...).hear(received{k.first, body})}
+		}
+	}
+	trials := []trial{{
+		at: testkit.Here(), number: "10.1.1", rule: comesBack, build: pieces(kinds()[0], 65536, 1300),
+	}}
+	for i, k := range kinds() {
+		for j, size := range []int{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 512 << 10, 1 << 20} {
+			trials = append(trials, trial{
+				at: testkit.Here(), number: fmt.Sprintf("9.%d.%d", 3+i, j+1), rule: comesBack, build: pieces(k, fragmentsOf, size),
+			})
+		}
+	}
+	return trials
+}
+
+// chopTrials are 9.5 and 9.6: a large message in small writes.
+func chopTrials() []trial {
+	var trials []trial
+	for i, k := range kinds() {
+		for j, chop := range []int{64, 128, 256, 512, 1024, 2048} {
+			trials = append(trials, trial{
+				at: testkit.Here(), number: fmt.Sprintf("9.%d.%d", 5+i, j+1), rule: comesBack,
+				build: func() []step { return one(k, 1<<20, chop) },
+			})
+		}
+	}
+	return trials
+}
+
+// roundTripTrials are 9.7 and 9.8: many messages, each of which is waited for.
+func roundTripTrials() []trial {
+	var trials []trial
+	for i, k := range kinds() {
+		for j, size := range []int{0, 16, 64, 256, 1 << 10, 4 << 10} {
+			trials = append(trials, trial{
+				at: testkit.Here(), number: fmt.Sprintf("9.%d.%d", 7+i, j+1), rule: comesBack,
+				build: func() []step {
+					steps := make([]step, roundTrips)
+					for n := range steps {
+						steps[n] = one(k, size, 0)[0]
+					}
+					return steps
+				},
+			})
+		}
+	}
+	return trials
+}

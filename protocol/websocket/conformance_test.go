@@ -1,0 +1,355 @@
+package websocket_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// The conformance suite asks what the fuzzing client of Autobahn's testsuite
+// asks of a server that echoes, in its families and numbers, of which compression
+// (12 and 13) is left out because there is none. Where RFC 6455 leaves a choice
+// it wants the strict one. Numbers that Autobahn does not have say what they add.
+//
+// Every trial runs over TCP and over net.Pipe. A pipe adds two things: a write
+// waits until it is read, and in a bubble of testing/synctest what does not come
+// can be told from what is late.
+
+// trial is one case: what is said, what comes back, and how it ends.
+type trial struct {
+	at     testkit.Line
+	number string
+	rule   string // of RFC 6455, with its section
+	steps  []step
+	end    ending
+	build  func() []step // instead of steps, where they are large
+	quiet  bool          // runs only where silence can be heard
+}
+
+// step is something to say, and what has to come back before more is said.
+type step struct {
+	say   []byte     // frames, or pieces of them
+	chop  int        // how much of it goes into one write; 0 means all
+	want  []received // what comes back, in this order
+	still bool       // and nothing behind it
+}
+
+// say is a step that says frames in one write.
+func say(frames ...[]byte) step { return step{say: slices.Concat(frames...)} }
+
+// in chops what is said.
+func (s step) in(chop int) step { s.chop = chop; return s }
+
+// hear is s with what has to come back.
+func (s step) hear(frames ...received) step { s.want = frames; return s }
+
+// silence is s with nothing more coming back.
+func (s step) silence() step { s.still = true; return s }
+
+// eachAlone says every frame in a write of its own.
+func eachAlone(frames ...[]byte) []step {
+	var steps []step
+	for _, f := range frames {
+		steps = append(steps, say(f))
+	}
+	return steps
+}
+
+// fragments is a message in frames of size bytes.
+func fragments(first byte, payload string, size int) [][]byte {
+	var frames [][]byte
+	op := first &^ finCont
+	for ; len(payload) > size; payload = payload[size:] {
+		frames = append(frames, frame(op, payload[:size]))
+		op = cont
+	}
+	return append(frames, frame(op|finCont, payload))
+}
+
+// ending is how a trial ends. The zero value has the peer say goodbye with 1000,
+// which the server answers.
+type ending struct {
+	how  byte
+	code uint16
+}
+
+const (
+	byGoodbye byte = iota
+	byAnswer       // to the close that the steps have said
+	byFailure      // of the connection (section 7.1.7)
+)
+
+// answers is an end by a close that is answered with code, or with an empty
+// close if that is 0.
+func answers(code uint16) ending { return ending{byAnswer, code} }
+
+// fails is an end by the server, which has seen a rule broken.
+func fails(code uint16) ending { return ending{byFailure, code} }
+
+// script is what is said up to the end.
+func (r *trial) script() []step {
+	steps := r.steps
+	if r.build != nil {
+		steps = r.build()
+	}
+	if r.end.how == byGoodbye {
+		return append(slices.Clone(steps), say(closing(1000, "")))
+	}
+	return steps
+}
+
+// conformanceTrials are all families.
+func conformanceTrials() []trial {
+	return slices.Concat(
+		framingTrials(), pingTrials(), reservedBitTrials(), opcodeTrials(), fragmentTrials(),
+		textTrials(), failFastTrials(), someTrials(), prefixTrials(), stressTrials(), closeTrials(), closeCodeTrials(),
+		limitTrials(), fragmentSizeTrials(), chopTrials(), roundTripTrials(),
+	)
+}
+
+// soon is how long what has to come may take here. It is a failure's time, and
+// shorter than a close may take over TCP.
+const soon = 10 * time.Second
+
+// conformanceOptions let the largest messages in. Over TCP, a server that waits
+// for closeTimeout where it could close fails.
+func conformanceOptions(closeTimeout time.Duration) *websocket.Options {
+	return &websocket.Options{Limits: protocol.Limits{MaxMessage: largest}, CloseTimeout: closeTimeout}
+}
+
+const pipeCloseTimeout = time.Second
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	trials := conformanceTrials()
+	t.Run("tcp", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, echo(), conformanceOptions(6*soon))
+		for _, r := range trials {
+			if r.quiet {
+				continue
+			}
+			t.Run(r.number, func(t *testing.T) {
+				t.Parallel()
+				(&talk{t: t, p: s.open(t), trial: &r}).run()
+			})
+		}
+	})
+	t.Run("pipe", func(t *testing.T) {
+		t.Parallel()
+		for _, r := range trials {
+			t.Run(r.number, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := servePipes(t, echo(), conformanceOptions(pipeCloseTimeout))
+					(&talk{t: t, p: s.open(t), trial: &r, bubble: true}).run()
+				})
+			})
+		}
+	})
+}
+
+// TestConformanceIsWhole counts the trials of each family, so that none is lost.
+// Autobahn has 301 of them; more are those that say so.
+func TestConformanceIsWhole(t *testing.T) {
+	t.Parallel()
+	want := map[string]int{"1": 16, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37, "9": 54, "10": 1}
+	got, seen := map[string]int{}, map[string]testkit.Line{}
+	for _, r := range conformanceTrials() {
+		if at, twice := seen[r.number]; twice {
+			t.Errorf("%s: %s is the number of %s, too", r.at, r.number, at)
+		}
+		seen[r.number] = r.at
+		family, _, _ := strings.Cut(r.number, ".")
+		if !strings.Contains(r.number, "+") {
+			got[family]++
+		}
+	}
+	for family, n := range want {
+		if got[family] != n {
+			t.Errorf("family %s has %d trials, want %d", family, got[family], n)
+		}
+	}
+}
+
+// talk is a trial that runs.
+type talk struct {
+	t      *testing.T
+	p      *peer
+	trial  *trial
+	bubble bool // of testing/synctest
+}
+
+func (c *talk) run() {
+	steps := c.trial.script()
+	for i, s := range steps {
+		sent := c.say(s)
+		for _, f := range s.want {
+			c.hear(f)
+		}
+		if i == len(steps)-1 {
+			c.hearClose()
+		}
+		if err := <-sent; err != nil {
+			c.failed("everything is read", "a write that ends with "+err.Error())
+		}
+		if s.still {
+			c.hearNothing()
+		}
+	}
+	c.hearEnd()
+}
+
+// say writes beside the reading, because over a pipe neither gets on without the
+// other.
+func (c *talk) say(s step) <-chan error {
+	sent := make(chan error, 1)
+	_ = c.p.nc.SetWriteDeadline(time.Now().Add(patience))
+	go func() { sent <- c.write(s) }()
+	return sent
+}
+
+func (c *talk) write(s step) error {
+	size := s.chop
+	if size == 0 {
+		size = max(len(s.say), 1)
+	}
+	for piece := range slices.Chunk(s.say, size) {
+		if _, err := c.p.nc.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next is the next frame. Its length has to be in its shortest form, which
+// peer.read does not look at.
+func (c *talk) next() (received, error) {
+	_ = c.p.nc.SetReadDeadline(time.Now().Add(soon))
+	head, err := c.p.br.Peek(2)
+	if err != nil {
+		return received{}, err
+	}
+	form := int(head[1])
+	f, err := c.p.read()
+	if n := len(f.payload); err == nil && form != min(n, 126) && (form != 127 || n <= 0xffff) {
+		return f, fmt.Errorf("a length of %d that begins with %d (section 5.2)", n, form)
+	}
+	return f, err
+}
+
+func (c *talk) hear(want received) {
+	c.t.Helper()
+	if got, err := c.next(); err != nil || got != want {
+		c.failed(describe(want, nil), describe(got, err))
+	}
+}
+
+// hearClose waits for the server's close. A reason is for it to choose when it
+// fails the connection; an answer only echoes the code (section 5.5.1).
+func (c *talk) hearClose() {
+	c.t.Helper()
+	end := c.trial.end
+	want := received{first: finClose}
+	switch {
+	case end.how == byGoodbye:
+		end.code = 1000
+		fallthrough
+	case end.code != 0:
+		want.payload = string(binary.BigEndian.AppendUint16(nil, end.code))
+	}
+	got, err := c.next()
+	heard := got
+	if end.how == byFailure && len(got.payload) > 2 && utf8.ValidString(got.payload[2:]) {
+		heard.payload = got.payload[:2]
+	}
+	if err != nil || heard != want {
+		c.failed(describe(want, nil), describe(got, err))
+	}
+}
+
+// hearNothing makes sure that the server says nothing for now. Where time does
+// not stand still that cannot be told; there, what came too early shows in what
+// is heard next.
+func (c *talk) hearNothing() {
+	c.t.Helper()
+	if !c.bubble {
+		return
+	}
+	synctest.Wait()
+	_ = c.p.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, err := c.p.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	c.failed("nothing yet", describe(c.next()))
+}
+
+// hearEnd makes sure that it is the server who closes the socket (section
+// 7.1.1): at once when both have said close, and otherwise when it has listened
+// long enough for its close not to be lost. A pipe has no halves to close first.
+func (c *talk) hearEnd() {
+	c.t.Helper()
+	begun, limit := time.Now(), time.Duration(0)
+	if c.trial.end.how == byFailure {
+		limit = pipeCloseTimeout
+		if _, err := c.p.nc.Write(closing(c.trial.end.code, "")); err != nil {
+			c.failed("our close is read", err.Error())
+		}
+	}
+	if got, err := c.next(); !errors.Is(err, io.EOF) {
+		c.failed("the end of the stream (section 7.1.1)", describe(got, err))
+	}
+	if took := time.Since(begun); c.bubble && took > limit {
+		c.failed(fmt.Sprintf("the end within %v", limit), took.String())
+	}
+	if c.trial.end.how != byFailure {
+		c.hearGone()
+	}
+}
+
+// hearGone makes sure that the server has closed its socket and not only its half
+// of it: then it takes nothing any more.
+func (c *talk) hearGone() {
+	c.t.Helper()
+	begun := time.Now()
+	for time.Since(begun) < soon {
+		if _, err := c.p.nc.Write([]byte{0}); err != nil {
+			return
+		}
+	}
+	c.failed("a socket that the server has closed (section 7.1.1)", "one that still takes what is written")
+}
+
+func (c *talk) failed(want, got string) {
+	c.t.Helper()
+	c.t.Fatalf("%s: case %s, RFC 6455 section %s:\nwant %s\n got %s", c.trial.at, c.trial.number, c.trial.rule, want, got)
+}
+
+// describe is a frame, or what came instead, for a failure's text.
+func describe(f received, err error) string {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("nothing in %v", soon)
+	case err != nil:
+		return err.Error()
+	case f.first == finClose && len(f.payload) > 1:
+		return fmt.Sprintf("a close with %d %q", binary.BigEndian.Uint16([]byte(f.payload)), f.payload[2:])
+	}
+	name, ok := map[byte]string{finText: "text", finBinary: "binary", finPong: "a pong", finPing: "a ping", finClose: "a close"}[f.first]
+	if !ok {
+		name = fmt.Sprintf("frame %#x", f.first)
+	}
+	return name + " " + brief(f.payload)
+}
