@@ -47,7 +47,12 @@ type step struct {
 }
 
 // say is a step that says frames in one write.
-func say(frames ...[]byte) step { return step{say: slices.Concat(frames...)} }
+func say(frames ...[]byte) step {
+	if len(frames) == 1 {
+		return step{say: frames[0]} // a large one need not be copied
+	}
+	return step{say: slices.Concat(frames...)}
+}
 
 // in chops what is said.
 func (s step) in(chop int) step { s.chop = chop; return s }
@@ -99,7 +104,7 @@ func answers(code uint16) ending { return ending{byAnswer, code} }
 func fails(code uint16) ending { return ending{byFailure, code} }
 
 // script is what is said up to the end.
-func (r *trial) script() []step {
+func (r trial) script() []step {
 	steps := r.steps
 	if r.build != nil {
 		steps = r.build()
