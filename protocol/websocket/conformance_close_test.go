@@ -21,7 +21,9 @@ func closeTrials() []trial {
 	bye, long := closing(1000, ""), filler(256<<10)
 	lastWords := frame(finText, last)
 	return []trial{
-		{at: testkit.Here(), number: "7.1.1", rule: before, steps: []step{say(lastWords, bye).hear(heardText(last))}, end: answers(1000)},
+		{at: testkit.Here(), number: "7.1.1", rule: before, end: answers(1000), steps: []step{
+			say(lastWords).hear(heardText(last)).ahead(), say(bye),
+		}},
 		{at: testkit.Here(), number: "7.1.2", rule: behind, steps: []step{say(bye, frame(finClose, ""))}, end: answers(1000)},
 		{at: testkit.Here(), number: "7.1.3", rule: behind, steps: []step{say(bye, frame(finPing, "?"))}, end: answers(1000)},
 		{at: testkit.Here(), number: "7.1.4", rule: behind, steps: []step{say(bye, lastWords)}, end: answers(1000)},
@@ -29,7 +31,7 @@ func closeTrials() []trial {
 			say(frame(text, "one "), bye, frame(finCont, "and two")),
 		}},
 		{at: testkit.Here(), number: "7.1.6", rule: before, end: answers(1000), steps: []step{
-			say(frame(finText, long), lastWords, bye, frame(finPing, "?")).hear(heardText(long), heardText(last)),
+			say(frame(finText, long), lastWords).hear(heardText(long), heardText(last)).ahead(), say(bye, frame(finPing, "?")),
 		}},
 		{at: testkit.Here(), number: "7.3.1", rule: body, steps: []step{say(frame(finClose, ""))}, end: answers(0)},
 		{at: testkit.Here(), number: "7.3.2", rule: half, steps: []step{say(frame(finClose, "\x03"))}, end: fails(1002)},
