@@ -18,7 +18,7 @@ import (
 // patient makes a client give up on a server that does not answer.
 func patient(t *testing.T, c *client) *client {
 	t.Helper()
-	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -127,12 +127,13 @@ func TestHandshakesOverPipes(t *testing.T) {
 			p := listen(t, l)
 			for range 3 {
 				c := patient(t, &client{Conn: p.dial()})
+				t.Cleanup(func() { c.Close() })
 				if err := c.shake(); err != nil {
 					t.Fatal(err)
 				}
 				m := text(64, "ascii", english)
 				if err := c.exchange(m.masked(nil, [4]byte{1}), m.unmasked()); err != nil {
-					t.Error(err)
+					t.Fatal(err)
 				}
 				c.Close()
 				<-p.closed
