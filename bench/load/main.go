@@ -4,6 +4,7 @@
 //	load echo -url ws://127.0.0.1:9001 -conns 100 -size 64 -depth 16 -pid 4711
 //	load room -url ws://127.0.0.1:9001 -members 1000 -window 16
 //	load idle -url ws://127.0.0.1:9001 -conns 10000
+//	load handshake -url ws://127.0.0.1:9001 -conns 32
 //	load echo -url tcp://127.0.0.1:9001
 //
 // The paths /echo, /room/bench and /member/bench are appended to the URL; one
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // parse reads the scenario and the flags that it knows.
 func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 	if len(args) == 0 {
-		return cfg, false, errors.New("which scenario: echo, room or idle?")
+		return cfg, false, errors.New("which scenario: echo, room, idle or handshake?")
 	}
 	cfg.Scenario = load.Scenario(args[0])
 	f := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
@@ -72,14 +73,17 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 		f.IntVar(&cfg.Conns, "conns", 100, "connections")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "depth", 1, "messages under way per connection")
+		f.StringVar((*string)(&cfg.Data), "data", string(load.ASCII), "the payload's text: ascii or chinese")
 	case load.Room:
 		f.IntVar(&cfg.Conns, "members", 1000, "connections in the room, the publisher included")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "window", 1, "messages under way")
 	case load.Idle:
 		f.IntVar(&cfg.Conns, "conns", 10000, "connections")
+	case load.Handshake:
+		f.IntVar(&cfg.Conns, "conns", 32, "connections at a time")
 	default:
-		return cfg, false, fmt.Errorf("unknown scenario %q: want echo, room or idle", args[0])
+		return cfg, false, fmt.Errorf("unknown scenario %q: want echo, room, idle or handshake", args[0])
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return cfg, false, err

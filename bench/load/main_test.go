@@ -34,8 +34,26 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestLine is about what tells one scenario's line from another's.
+func TestLine(t *testing.T) {
+	url := "ws://" + floortest.Start(t, false)
+	for _, row := range []struct{ args, want string }{
+		{"echo -conns 2 -size 30 -data chinese", "echo: 2 conns x 30 B chinese, depth 1: "},
+		{"handshake -conns 3", "handshake: 3 conns at a time: "},
+		{"idle -conns 2", "idle: 2 conns for 0.0"},
+	} {
+		var out strings.Builder
+		args := append(strings.Fields(row.args), "-url", url, "-warmup", "0s", "-duration", "50ms")
+		if err := run(t.Context(), args, &out); err != nil {
+			t.Errorf("%s: %v", row.args, err)
+		} else if !strings.HasPrefix(out.String(), row.want) {
+			t.Errorf("%s: got %q, want %q", row.args, out.String(), row.want)
+		}
+	}
+}
+
 func TestBadArguments(t *testing.T) {
-	for _, args := range []string{"", "nope", "echo x", "idle -depth 1", "room -conns 1"} {
+	for _, args := range []string{"", "nope", "echo x", "idle -depth 1", "room -conns 1", "handshake -size 64"} {
 		if _, _, err := parse(strings.Fields(args)); err == nil {
 			t.Errorf("%q: no error", args)
 		}

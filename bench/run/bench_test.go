@@ -26,6 +26,7 @@ func TestBench(t *testing.T) {
 	}
 	scs := []scenario{
 		{"echo", "echo", []string{"echo", "-conns", "3", "-warmup", "0s"}},
+		{"handshake", "handshake", []string{"handshake", "-conns", "3", "-warmup", "0s"}},
 		{"room", "room", []string{"room", "-members", "3", "-warmup", "0s"}},
 		{"idle", "idle", []string{"idle", "-conns", "3", "-warmup", "0s"}},
 	}

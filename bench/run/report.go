@@ -11,7 +11,7 @@ import (
 
 // report prints the medians as markdown.
 func report(w io.Writer, all results, svs []server, scs []scenario) error {
-	var cost, idle strings.Builder
+	var cost, life, idle strings.Builder
 	for _, sc := range scs {
 		for _, s := range svs {
 			rs := all[cell{sc.name, s.name}]
@@ -20,6 +20,8 @@ func report(w io.Writer, all results, svs []server, scs []scenario) error {
 			case len(rs) == 0:
 			case sc.kind() == load.Idle:
 				idleRow(&idle, s, rs, base)
+			case sc.kind() == load.Handshake:
+				lifeRow(&life, s, rs, base)
 			default:
 				costRow(&cost, sc, s, rs, base)
 			}
@@ -32,6 +34,12 @@ func report(w io.Writer, all results, svs []server, scs []scenario) error {
 			"| msgs/s | p50 us | p99 us | server cores | client cores | client-bound |\n" +
 			"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n" + cost.String() + "\n")
 	}
+	if life.Len() > 0 {
+		out.WriteString("Connections that are opened and closed again, medians.\n\n" +
+			"| server | conns per CPU s | us CPU/conn | x " + baseline + " | spread " +
+			"| conns/s | p50 us | p99 us | server cores | client cores | client-bound |\n" +
+			"|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n" + life.String() + "\n")
+	}
 	if idle.Len() > 0 {
 		out.WriteString("Connections that only wait, medians.\n\n" +
 			"| server | conns | RSS B/conn | x " + baseline + " | handshake us CPU | x " + baseline + " | idle CPU % |\n" +
@@ -41,8 +49,25 @@ func report(w io.Writer, all results, svs []server, scs []scenario) error {
 	return err
 }
 
+func total(r load.Result) float64 { return r.Server.TotalNs }
+
 func costRow(w io.Writer, sc scenario, s server, rs, base []load.Result) {
-	total := func(r load.Result) float64 { return r.Server.TotalNs }
+	fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.0f | %s | %.0f %% | %s |\n",
+		sc.title, s.name,
+		median(each(rs, func(r load.Result) float64 { return r.Server.UserNs })),
+		median(each(rs, func(r load.Result) float64 { return r.Server.SysNs })),
+		median(each(rs, total)), ratio(each(rs, total), each(base, total)), 100*spread(each(rs, total)), pace(rs))
+}
+
+// lifeRow tells cost first the way in which servers are dimensioned.
+func lifeRow(w io.Writer, s server, rs, base []load.Result) {
+	cost := median(each(rs, total))
+	fmt.Fprintf(w, "| %s | %.0f | %.1f | %s | %.0f %% | %s |\n",
+		s.name, 1e9/cost, cost/1e3, ratio(each(rs, total), each(base, total)), 100*spread(each(rs, total)), pace(rs))
+}
+
+// pace is the columns that say how busy everybody was.
+func pace(rs []load.Result) string {
 	of := func(get func(load.Result) float64) float64 { return median(each(rs, get)) }
 	bound := 0
 	for i := range rs {
@@ -50,11 +75,7 @@ func costRow(w io.Writer, sc scenario, s server, rs, base []load.Result) {
 			bound++
 		}
 	}
-	fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.0f | %s | %.0f %% | %.0f | %.0f | %.0f | %.2f | %.2f | %d/%d |\n",
-		sc.title, s.name,
-		of(func(r load.Result) float64 { return r.Server.UserNs }),
-		of(func(r load.Result) float64 { return r.Server.SysNs }),
-		of(total), ratio(each(rs, total), each(base, total)), 100*spread(each(rs, total)),
+	return fmt.Sprintf("%.0f | %.0f | %.0f | %.2f | %.2f | %d/%d",
 		of(func(r load.Result) float64 { return r.PerSecond }),
 		of(func(r load.Result) float64 { return r.P50us }),
 		of(func(r load.Result) float64 { return r.P99us }),

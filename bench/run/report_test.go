@@ -37,10 +37,12 @@ func TestReport(t *testing.T) {
 		return load.Result{Server: &load.Server{Cost: load.Cost{UserNs: user, SysNs: sys, TotalNs: user + sys}}}
 	}
 	all := results{
-		{"echo", "floor"}: {cost(100, 900), cost(200, 1800), cost(150, 950)},
-		{"echo", "wye"}:   {cost(200, 1000), cost(400, 2000), cost(300, 1000)},
-		{"idle", "floor"}: {{Conns: 10, Server: &load.Server{RSSPerConn: 200, HandshakeNs: 50_000}}},
-		{"idle", "wye"}:   {{Conns: 10, Server: &load.Server{RSSPerConn: 600, HandshakeNs: 60_000}}},
+		{"echo", "floor"}:      {cost(100, 900), cost(200, 1800), cost(150, 950)},
+		{"echo", "wye"}:        {cost(200, 1000), cost(400, 2000), cost(300, 1000)},
+		{"handshake", "floor"}: {cost(0, 40_000)},
+		{"handshake", "wye"}:   {cost(20_000, 60_000)},
+		{"idle", "floor"}:      {{Conns: 10, Server: &load.Server{RSSPerConn: 200, HandshakeNs: 50_000}}},
+		{"idle", "wye"}:        {{Conns: 10, Server: &load.Server{RSSPerConn: 600, HandshakeNs: 60_000}}},
 	}
 	svs, err := pick(servers, "floor,wye")
 	if err != nil {
@@ -53,6 +55,8 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{
 		"| echo D=1 | floor | 150 | 950 | 1100 | 1.00 | 91 % |",
 		"| echo D=1 | wye | 300 | 1000 | 1300 | 1.20 | 92 % |",
+		"| floor | 25000 | 40.0 | 1.00 | 0 % |",
+		"| wye | 12500 | 80.0 | 2.00 | 0 % |",
 		"| floor | 10 | 200 | 1.00 | 50.0 | 1.00 | 0.00 |",
 		"| wye | 10 | 600 | 3.00 | 60.0 | 1.20 | 0.00 |",
 	} {

@@ -32,7 +32,16 @@ var servers = []server{
 func (s server) key() string { return s.name }
 
 // plays tells whether the server can take part in a scenario.
-func (s server) plays(sc scenario) bool { return !s.solo || sc.kind() != load.Room }
+func (s server) plays(sc scenario) bool {
+	switch sc.kind() {
+	case load.Room:
+		return !s.solo
+	case load.Handshake:
+		return s.mode == "ws"
+	default:
+		return true
+	}
+}
 
 // scenario is a way to use a server: a name for the flag, one for the table,
 // and the arguments of the load generator.
@@ -50,8 +59,10 @@ func scenarios() []scenario {
 		{"echo", "echo D=1", []string{"echo", "-conns", "100", "-size", "64", "-depth", "1"}},
 		{"echo-d16", "echo D=16", []string{"echo", "-conns", "100", "-size", "64", "-depth", "16"}},
 		{"echo-16k", "echo 16 KiB", []string{"echo", "-conns", "100", "-size", "16384", "-depth", "1"}},
+		{"echo-16k-zh", "echo 16 KiB zh", []string{"echo", "-conns", "100", "-size", "16384", "-depth", "1", "-data", "chinese"}},
 		{"room", "room 1000 w=1", []string{"room", "-members", "1000", "-size", "64", "-window", "1"}},
 		{"room-w16", "room 1000 w=16", []string{"room", "-members", "1000", "-size", "64", "-window", "16"}},
+		{"handshake", "handshake", []string{"handshake", "-conns", "32"}},
 		{"idle", "idle", []string{"idle", "-conns", strconv.Itoa(idleConns())}},
 	}
 }

@@ -27,6 +27,8 @@ func TestLoad(t *testing.T) {
 			"echo":      {Scenario: load.Echo, Conns: 20, Size: 64, Depth: 1},
 			"pipelined": {Scenario: load.Echo, Conns: 20, Size: 64, Depth: 16},
 			"large":     {Scenario: load.Echo, Conns: 5, Size: 16 << 10, Depth: 3},
+			"Chinese":   {Scenario: load.Echo, Conns: 5, Size: 16 << 10, Data: load.Chinese, Depth: 3},
+			"handshake": {Scenario: load.Handshake, Conns: 5},
 			"room":      {Scenario: load.Room, Conns: 30, Size: 64, Depth: 16},
 		} {
 			t.Run(engine+" "+name, func(t *testing.T) {

@@ -21,9 +21,11 @@ import (
 )
 
 // In is set when a read will tell something, be it bytes, the end or an error;
-// Out when a descriptor that took no more bytes takes them again.
+// End when the last of it is the end; Out when a descriptor that took no more
+// bytes takes them again.
 const (
-	In  = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	In  = unix.EPOLLIN | End
+	End = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	Out = unix.EPOLLOUT
 )
 

@@ -38,7 +38,7 @@ type scenario interface {
 
 // conn is one connection of the client.
 type conn struct {
-	fd         int
+	fd         int // negative if it is closed
 	id         uint32
 	sent, seen uint32  // messages of its own sent, messages received
 	at         []int64 // when the messages under way were sent, by number modulo their number
@@ -78,7 +78,9 @@ func newClient(t target, size int) (*client, error) {
 func (cl *client) close() error {
 	var errs []error
 	for _, c := range cl.conns {
-		errs = append(errs, unix.Close(c.fd))
+		if c.fd >= 0 {
+			errs = append(errs, unix.Close(c.fd))
+		}
 	}
 	return errors.Join(append(errs, cl.poll.Close())...)
 }
@@ -133,7 +135,7 @@ func (cl *client) turn() error {
 			err = c.flush()
 		}
 		if err == nil && ev.Events&epoll.In != 0 {
-			err = cl.readable(c)
+			err = cl.readable(c, ev.Events&epoll.End != 0)
 		}
 		if err != nil {
 			return c.failed(err)
@@ -144,9 +146,10 @@ func (cl *client) turn() error {
 }
 
 // readable takes in what the socket has. A read that leaves room in the buffer
-// has emptied the socket.
-func (cl *client) readable(c *conn) error {
-	for {
+// has emptied the socket; if the server has hung up too, nothing but another read
+// will tell.
+func (cl *client) readable(c *conn, ended bool) error {
+	for c.fd >= 0 {
 		had := copy(cl.buf, c.part)
 		n, err := epoll.Read(c.fd, cl.buf[had:])
 		if errors.Is(err, epoll.ErrAgain) {
@@ -165,10 +168,11 @@ func (cl *client) readable(c *conn) error {
 			return err
 		}
 		c.part = append(c.part[:0], rest...)
-		if had+n < len(cl.buf) {
+		if had+n < len(cl.buf) && !ended {
 			return nil
 		}
 	}
+	return nil
 }
 
 // consume passes on the complete messages in b and returns what is left.

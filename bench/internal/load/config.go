@@ -28,6 +28,20 @@ const (
 	Room Scenario = "room"
 	// Idle opens the connections and holds them.
 	Idle Scenario = "idle"
+	// Handshake has every connection opened and closed, as browsers do, over
+	// and over. A message is one such life.
+	Handshake Scenario = "handshake"
+)
+
+// Data names what messages consist of.
+type Data string
+
+// The data. All of it is valid UTF-8, and sent as text.
+const (
+	// ASCII is letters, what Data is if empty.
+	ASCII Data = "ascii"
+	// Chinese is characters of three bytes each.
+	Chinese Data = "chinese"
 )
 
 // Config describes one run.
@@ -37,10 +51,12 @@ type Config struct {
 	// URL is the server's: ws://host:port, to which the path of the scenario is
 	// appended, or tcp://host:port for a server that echoes bytes.
 	URL string
-	// Conns is the number of connections, or members of the room.
+	// Conns is the number of connections at a time, or members of the room.
 	Conns int
 	// Size is the payload in bytes, at least StampLen.
 	Size int
+	// Data is what the payload is.
+	Data Data
 	// Depth is how many messages are under way, per connection or, in a room,
 	// from the one publisher.
 	Depth int
@@ -66,15 +82,17 @@ func (c Config) check() (target, error) {
 		return target{}, err
 	}
 	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp"}
+	talks := c.Scenario == Echo || c.Scenario == Room
 	return t, errors.Join(
 		require(u.Scheme == "ws" || t.raw, "url %q: the scheme must be ws or tcp", c.URL),
 		require(u.Port() != "", "url %q: no port", c.URL),
-		require(c.Scenario == Echo || c.Scenario == Room || c.Scenario == Idle, "unknown scenario %q", c.Scenario),
-		require(c.Scenario != Room || !t.raw, "a room needs WebSocket"),
+		require(talks || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
+		require(c.Scenario != Room && c.Scenario != Handshake || !t.raw, "%s needs WebSocket", c.Scenario),
 		require(c.Conns > 0 && c.Conns < maxStamp, "%d connections", c.Conns),
-		require(c.Scenario == Idle || c.Depth > 0, "depth %d", c.Depth),
-		require(c.Scenario == Idle || c.Size >= StampLen && c.Size <= frame.MaxPayload,
+		require(!talks || c.Depth > 0, "depth %d", c.Depth),
+		require(!talks || c.Size >= StampLen && c.Size <= frame.MaxPayload,
 			"size %d: must be %d to %d", c.Size, StampLen, frame.MaxPayload),
+		require(c.Data == "" || talks && (c.Data == ASCII || c.Data == Chinese), "data %q", c.Data),
 		require(c.Duration > 0, "duration %v", c.Duration),
 	)
 }

@@ -61,14 +61,19 @@ func (cl *client) adopt(conns []*conn) error {
 		if c == nil {
 			continue
 		}
-		for c.fd >= len(cl.byFD) {
-			cl.byFD = append(cl.byFD, nil)
-		}
 		cl.conns = append(cl.conns, c)
-		cl.byFD[c.fd] = c
-		errs = append(errs, cl.poll.Add(c.fd))
+		errs = append(errs, cl.watch(c))
 	}
 	return errors.Join(errs...)
+}
+
+// watch has the loop listen to a connection.
+func (cl *client) watch(c *conn) error {
+	for c.fd >= len(cl.byFD) {
+		cl.byFD = append(cl.byFD, nil)
+	}
+	cl.byFD[c.fd] = c
+	return cl.poll.Add(c.fd)
 }
 
 func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, error) {
@@ -93,11 +98,17 @@ func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, e
 	return c, nil
 }
 
+// newRequest returns the opening handshake of connection id and its key.
+func newRequest(path, host string, id uint32) (out []byte, key string) {
+	key = base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%016x", id))
+	return fmt.Appendf(nil, request, path, host, key), key
+}
+
 // upgrade does the client's half of the handshake and returns what the server
 // has sent after its answer.
 func upgrade(tcp net.Conn, path string, id uint32) (rest []byte, err error) {
-	key := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%016x", id))
-	if _, err := fmt.Fprintf(tcp, request, path, tcp.RemoteAddr(), key); err != nil {
+	out, key := newRequest(path, tcp.RemoteAddr().String(), id)
+	if _, err := tcp.Write(out); err != nil {
 		return nil, err
 	}
 	var b []byte

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -44,13 +45,16 @@ type mold struct {
 	masked bool
 }
 
-func newMold(payload, depth int, raw bool) *mold {
+func newMold(payload, depth int, data Data, raw bool) *mold {
 	m := &mold{want: make([]byte, payload), masked: !raw}
 	for i := range m.want {
 		m.want[i] = 'a' + byte(i*7+i/26)%26
 	}
 	if payload >= 2*StampLen {
 		m.tail = payload - StampLen
+	}
+	if data == Chinese {
+		writeChinese(m.want[StampLen : payload-min(m.tail, StampLen)])
 	}
 	var one []byte
 	if m.masked {
@@ -64,6 +68,14 @@ func newMold(payload, depth int, raw bool) *mold {
 	m.size = len(one)
 	m.frames = bytes.Repeat(one, depth)
 	return m
+}
+
+// writeChinese fills b with characters; letters stay where none fits.
+func writeChinese(b []byte) {
+	const first, some, size = '一', 20_000, 3
+	for i := 0; len(b) >= size; i++ {
+		b = b[utf8.EncodeRune(b, first+rune(i*7%some)):]
+	}
 }
 
 // make returns n frames of connection id, numbered from first. They are valid

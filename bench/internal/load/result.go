@@ -11,10 +11,12 @@ type Result struct {
 	URL      string   `json:"url"`
 	Conns    int      `json:"conns"`
 	Size     int      `json:"size,omitempty"`
+	Data     Data     `json:"data,omitempty"`
 	Depth    int      `json:"depth,omitempty"`
 
 	Seconds float64 `json:"seconds"`
-	// Messages counts the answers, in a room the deliveries.
+	// Messages counts the answers, in a room the deliveries, of handshakes the
+	// connections.
 	Messages  uint64  `json:"messages"`
 	PerSecond float64 `json:"per_second"`
 	P50us     float64 `json:"p50_us"`
@@ -82,11 +84,17 @@ func clientBound(client Cost, server *Server) bool {
 func (r Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d conns", r.Scenario, r.Conns)
-	if r.Scenario != Idle {
-		fmt.Fprintf(&b, " x %d B, depth %d: %d msgs in %.2f s, %.0f/s, p50 %.0f us, p99 %.0f us",
-			r.Size, r.Depth, r.Messages, r.Seconds, r.PerSecond, r.P50us, r.P99us)
-	} else {
+	switch r.Scenario {
+	case Idle:
 		fmt.Fprintf(&b, " for %.2f s", r.Seconds)
+	case Handshake:
+		b.WriteString(" at a time: ")
+	default:
+		fmt.Fprintf(&b, " x %d B %s, depth %d: ", r.Size, r.Data, r.Depth)
+	}
+	if r.Scenario != Idle {
+		fmt.Fprintf(&b, "%d msgs in %.2f s, %.0f/s, p50 %.0f us, p99 %.0f us",
+			r.Messages, r.Seconds, r.PerSecond, r.P50us, r.P99us)
 	}
 	if s := r.Server; s != nil {
 		fmt.Fprintf(&b, "; server %v, %.0f B RSS/conn, %.1f us/handshake", s.Cost, s.RSSPerConn, s.HandshakeNs/1e3)

@@ -59,9 +59,11 @@ func (r *run) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.cfg.Scenario == Room {
+	switch r.cfg.Scenario {
+	case Room:
 		err = r.join(ctx)
-	} else {
+	case Handshake: // opens its own, when it is performed
+	default:
 		err = r.cl.dial(ctx, r.cfg.Conns, "/echo")
 	}
 	if err != nil || r.cfg.PID == 0 {
@@ -78,7 +80,7 @@ func (r *run) join(ctx context.Context) error {
 	if err := r.cl.dial(ctx, r.cfg.Conns-1, "/member/bench"); err != nil {
 		return err
 	}
-	hello := &echo{cl: r.cl, mold: newMold(r.cfg.Size, 1, false), depth: 1, limit: 1}
+	hello := &echo{cl: r.cl, mold: newMold(r.cfg.Size, 1, r.cfg.Data, false), depth: 1, limit: 1}
 	if err := r.cl.perform(hello); err != nil {
 		return err
 	}
@@ -89,12 +91,14 @@ func (r *run) join(ctx context.Context) error {
 }
 
 func (r *run) scenario() scenario {
-	m := newMold(r.cfg.Size, r.cfg.Depth, r.cl.raw)
+	m := newMold(r.cfg.Size, r.cfg.Depth, r.cfg.Data, r.cl.raw)
 	switch r.cfg.Scenario {
 	case Room:
 		return &room{cl: r.cl, mold: m, publisher: r.cl.conns[len(r.cl.conns)-1], window: r.cfg.Depth}
 	case Echo:
 		return &echo{cl: r.cl, mold: m, depth: r.cfg.Depth}
+	case Handshake:
+		return &lives{cl: r.cl, n: r.cfg.Conns}
 	default:
 		return idle{}
 	}
@@ -139,7 +143,7 @@ func (r *run) usages() (server, client usage, err error) {
 func (r *run) fill(seconds float64, client usage) {
 	h := &r.cl.counts
 	r.result = Result{
-		Scenario: r.cfg.Scenario, URL: r.cfg.URL, Conns: r.cfg.Conns, Size: r.cfg.Size, Depth: r.cfg.Depth,
+		Scenario: r.cfg.Scenario, URL: r.cfg.URL, Conns: r.cfg.Conns, Size: r.cfg.Size, Data: r.cfg.Data, Depth: r.cfg.Depth,
 		Seconds: seconds, Messages: h.total, PerSecond: float64(h.total) / seconds,
 		P50us: float64(h.quantile(0.50)) / 1e3, P99us: float64(h.quantile(0.99)) / 1e3,
 		Client: cost(client, seconds, h.total),

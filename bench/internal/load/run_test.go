@@ -43,6 +43,7 @@ func TestEcho(t *testing.T) {
 		"many":      {URL: ws, Conns: 50, Size: 64, Depth: 1},
 		"pipelined": {URL: ws, Conns: 20, Size: 64, Depth: 16},
 		"large":     {URL: ws, Conns: 5, Size: 16 << 10, Depth: 3},
+		"Chinese":   {URL: ws, Conns: 5, Size: 16 << 10, Data: Chinese, Depth: 3},
 		"largest":   {URL: ws, Conns: 2, Size: 1 << 17, Depth: 9},
 		"raw":       {URL: tcp, Conns: 20, Size: 64, Depth: 16},
 		"raw large": {URL: tcp, Conns: 2, Size: 1 << 17, Depth: 9},
@@ -123,7 +124,10 @@ func TestRunGivesUp(t *testing.T) {
 		"size":      {func(c *Config) { c.Size = StampLen - 1 }, "size"},
 		"depth":     {func(c *Config) { c.Depth = 0 }, "depth"},
 		"conns":     {func(c *Config) { c.Conns = 0 }, "connections"},
+		"data":      {func(c *Config) { c.Data = "x" }, "data"},
 		"raw room":  {func(c *Config) { c.Scenario, c.URL = Room, "tcp://"+addr }, "WebSocket"},
+		"raw lives": {func(c *Config) { c.Scenario, c.URL = Handshake, "tcp://"+addr }, "WebSocket"},
+		"life":      {func(c *Config) { c.Scenario, c.URL = Handshake, "ws://"+addr+"/nope" }, "404"},
 		"no server": {func(c *Config) { c.PID = 1 << 30 }, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
