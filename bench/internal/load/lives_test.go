@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -77,7 +76,7 @@ func TestFaultyLives(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			url := live(t, row.answer, row.close)
-			cfg := Config{Scenario: Handshake, URL: url, Conns: 1, Duration: time.Hour}
+			cfg := Config{Scenario: Handshake, URL: url, Conns: 1, Duration: short}
 			if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("%s: got %v, want an error with %q", row.at, err, row.want)
 			}
