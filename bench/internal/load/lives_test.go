@@ -37,6 +37,9 @@ func TestHandshake(t *testing.T) {
 			if r.result.Messages < uint64(3*cfg.Conns) || r.result.P50us <= 0 || r.result.Server.TotalNs <= 0 {
 				t.Errorf("implausible: %v", r.result)
 			}
+			if line := r.result.String(); strings.Contains(line, "RSS") {
+				t.Errorf("%q tells the memory of connections that are gone", line)
+			}
 			for _, c := range r.cl.conns {
 				if c.fd >= 0 {
 					t.Errorf("connection %d is still open", c.id)

@@ -36,9 +36,10 @@ type Result struct {
 type Server struct {
 	Cost
 	// RSSPerConn is the growth of the resident set since before the first
-	// connection, per connection, in bytes.
+	// connection, per connection at a time, in bytes.
 	RSSPerConn float64 `json:"rss_per_conn"`
-	// HandshakeNs is the CPU time per connection opened, one after the other.
+	// HandshakeNs is the CPU time per connection opened, before anything else
+	// is done. Zero in a run that is about nothing else.
 	HandshakeNs float64 `json:"handshake_ns"`
 }
 
@@ -97,7 +98,10 @@ func (r Result) String() string {
 			r.Messages, r.Seconds, r.PerSecond, r.P50us, r.P99us)
 	}
 	if s := r.Server; s != nil {
-		fmt.Fprintf(&b, "; server %v, %.0f B RSS/conn, %.1f us/handshake", s.Cost, s.RSSPerConn, s.HandshakeNs/1e3)
+		fmt.Fprintf(&b, "; server %v", s.Cost)
+		if r.Scenario != Handshake {
+			fmt.Fprintf(&b, ", %.0f B RSS/conn, %.1f us/handshake", s.RSSPerConn, s.HandshakeNs/1e3)
+		}
 	}
 	fmt.Fprintf(&b, "; client %v", r.Client)
 	if r.ClientBound {
