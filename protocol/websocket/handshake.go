@@ -20,12 +20,17 @@ const (
 	version = "13"
 	guid    = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 	keySize = 16
+
+	encodedKeySize = 24
 )
 
-// acceptKey is the answer to a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + guid)) //nolint:gosec // see the import
-	return base64.StdEncoding.EncodeToString(sum[:])
+// appendAcceptKey appends the answer to a Sec-WebSocket-Key (RFC 6455 section
+// 4.2.2).
+func appendAcceptKey(b []byte, key string) []byte {
+	var seed [encodedKeySize + len(guid)]byte
+	n := copy(seed[:], key)
+	sum := sha1.Sum(append(seed[:n], guid...)) //nolint:gosec // see the import
+	return base64.StdEncoding.AppendEncode(b, sum[:])
 }
 
 // checkRequest decides whether r may be a handshake at all, before anybody looks
@@ -102,11 +107,12 @@ func single(h http.Header, name, value string) bool {
 
 func validKey(h http.Header) bool {
 	keys := h["Sec-Websocket-Key"]
-	if len(keys) != 1 {
+	if len(keys) != 1 || len(keys[0]) != encodedKeySize {
 		return false
 	}
-	b, err := base64.StdEncoding.DecodeString(keys[0])
-	return err == nil && len(b) == keySize
+	var key [encodedKeySize / 4 * 3]byte
+	n, err := base64.StdEncoding.Decode(key[:], []byte(keys[0]))
+	return err == nil && n == keySize
 }
 
 // handshake is a request that is to be answered.
@@ -132,7 +138,7 @@ func (h *handshake) accept(out *outbox, o protocol.AcceptOptions) (nc net.Conn, 
 			return nil, nil, fmt.Errorf("wye: AcceptOptions.Header must not have %s: the protocol sets it", name)
 		}
 	}
-	answer := h.answer(o)
+	h.answer(out, o)
 	nc, rw, err := http.NewResponseController(h.w).Hijack()
 	if err != nil {
 		return nil, nil, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
@@ -143,31 +149,39 @@ func (h *handshake) accept(out *outbox, o protocol.AcceptOptions) (nc net.Conn, 
 		_, _ = io.ReadFull(rw.Reader, early) //nolint:errcheck // it is in memory
 	}
 	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // a broken socket shows when it is read
-	out.control(false, answer)
 	return nc, early, nil
 }
 
-// answer is the response that accepts. Headers that middleware has set are kept.
-func (h *handshake) answer(o protocol.AcceptOptions) []byte {
-	header := http.Header{}
-	for _, from := range []http.Header{h.w.Header(), o.Header} {
+// answer puts the response that accepts into out. It is called before the
+// connection is taken over, which makes the headers of middleware unreadable.
+func (h *handshake) answer(out *outbox, o protocol.AcceptOptions) {
+	var space [512]byte
+	b := append(space[:0], "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(appendAcceptKey(b, h.r.Header.Get("Sec-Websocket-Key")), "\r\n"...)
+	if o.Subprotocol != "" {
+		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), o.Subprotocol...), "\r\n"...)
+	}
+	if middleware := h.w.Header(); len(middleware) > 0 || len(o.Header) > 0 {
+		b = append(b, merged(middleware, o.Header)...)
+	}
+	out.control(false, append(b, "\r\n"...))
+}
+
+// merged writes headers down, without those that are ours to set. Those that
+// middleware has set are kept.
+func merged(headers ...http.Header) []byte {
+	all := http.Header{}
+	for _, from := range headers {
 		for name, values := range from {
 			name = http.CanonicalHeaderKey(name)
-			header[name] = append(header[name], values...)
+			all[name] = append(all[name], values...)
 		}
 	}
 	for _, name := range ours {
-		header.Del(name)
+		all.Del(name)
 	}
 	var b bytes.Buffer
-	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-	b.WriteString(acceptKey(h.r.Header.Get("Sec-Websocket-Key")))
-	b.WriteString("\r\n")
-	if o.Subprotocol != "" {
-		b.WriteString("Sec-WebSocket-Protocol: " + o.Subprotocol + "\r\n")
-	}
-	_ = header.Write(&b) //nolint:errcheck // a buffer takes everything
-	b.WriteString("\r\n")
+	_ = all.Write(&b) //nolint:errcheck // a buffer takes everything
 	return b.Bytes()
 }
 

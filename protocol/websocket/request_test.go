@@ -20,7 +20,7 @@ func TestAcceptKey(t *testing.T) {
 		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
 		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
 	} {
-		if got := acceptKey(key); got != want {
+		if got := string(appendAcceptKey(nil, key)); got != want {
 			t.Errorf("acceptKey(%q) = %q, want %q", key, got, want)
 		}
 	}

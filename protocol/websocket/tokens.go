@@ -40,6 +40,9 @@ func isToken(s string) bool {
 
 // hasToken reports whether a header that is a list has token, in any case.
 func hasToken(h http.Header, name, token string) bool {
+	if lines := h[name]; len(lines) == 1 && strings.EqualFold(lines[0], token) {
+		return true
+	}
 	found := false
 	ok := tokens(h, name, func(t []byte) bool {
 		found = strings.EqualFold(string(t), token)
