@@ -71,14 +71,18 @@ func (c *conn) LogValue() slog.Value {
 
 // Accept answers the handshake and starts reading.
 func (c *conn) Accept(o protocol.AcceptOptions) error {
-	hand := c.hand
-	if o.Subprotocol == "" {
-		o.Subprotocol = choose(c.server.opts.Subprotocols, hand.offered)
+	if err := checkOwn(o.Header); err != nil {
+		return err
 	}
-	nc, early, err := hand.accept(&c.out, o)
+	if o.Subprotocol == "" {
+		o.Subprotocol = choose(c.server.opts.Subprotocols, c.hand.offered)
+	}
+	answer := c.hand.answer(&o)
+	nc, early, err := c.hand.hijack()
 	if err != nil {
 		return err
 	}
+	c.out.begin(answer)
 	c.nc, c.hand = nc, nil
 	c.looked.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(allParts - 1)  // the session counted itself

@@ -130,19 +130,33 @@ var ours = []string{
 	"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
 }
 
-// accept takes the connection over from net/http and puts the answer into out.
-// early is what the peer has sent behind its request.
-func (h *handshake) accept(out *outbox, o protocol.AcceptOptions) (nc net.Conn, early []byte, err error) {
-	for name := range o.Header {
-		if slices.Contains(ours, http.CanonicalHeaderKey(name)) {
-			return nil, nil, fmt.Errorf("wye: AcceptOptions.Header must not have %s: the protocol sets it", name)
-		}
+// answer is the response that accepts. It is made before the connection is taken
+// over, which makes the headers of middleware unreadable. It and what is called
+// beside it lie deep in the stack of net/http's goroutine: they need little of it,
+// so that it need not grow for each handshake.
+func (h *handshake) answer(o *protocol.AcceptOptions) *chunk {
+	c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	c.add("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	c.b = appendAcceptKey(c.b, h.r.Header["Sec-Websocket-Key"][0])
+	c.add("\r\n")
+	if o.Subprotocol != "" {
+		c.add("Sec-WebSocket-Protocol: ")
+		c.add(o.Subprotocol)
+		c.add("\r\n")
 	}
-	h.answer(out, o)
+	if middleware := h.w.Header(); len(middleware) > 0 || len(o.Header) > 0 {
+		c.b = append(c.b, merged(middleware, o.Header)...)
+	}
+	c.add("\r\n")
+	return c
+}
+
+// hijack takes the connection over from net/http. early is what the peer has sent
+// behind its request.
+func (h *handshake) hijack() (nc net.Conn, early []byte, err error) {
 	nc, rw, err := http.NewResponseController(h.w).Hijack()
 	if err != nil {
-		return nil, nil, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
-			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
+		return nil, nil, hijackFailed(err)
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
 		early = make([]byte, n)
@@ -152,19 +166,19 @@ func (h *handshake) accept(out *outbox, o protocol.AcceptOptions) (nc net.Conn, 
 	return nc, early, nil
 }
 
-// answer puts the response that accepts into out. It is called before the
-// connection is taken over, which makes the headers of middleware unreadable.
-func (h *handshake) answer(out *outbox, o protocol.AcceptOptions) {
-	var space [512]byte
-	b := append(space[:0], "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(appendAcceptKey(b, h.r.Header.Get("Sec-Websocket-Key")), "\r\n"...)
-	if o.Subprotocol != "" {
-		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), o.Subprotocol...), "\r\n"...)
+func hijackFailed(err error) error {
+	return fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
+		"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
+}
+
+// checkOwn refuses headers that the protocol sets itself.
+func checkOwn(header http.Header) error {
+	for name := range header {
+		if slices.Contains(ours, http.CanonicalHeaderKey(name)) {
+			return fmt.Errorf("wye: AcceptOptions.Header must not have %s: the protocol sets it", name)
+		}
 	}
-	if middleware := h.w.Header(); len(middleware) > 0 || len(o.Header) > 0 {
-		b = append(b, merged(middleware, o.Header)...)
-	}
-	out.control(false, append(b, "\r\n"...))
+	return nil
 }
 
 // merged writes headers down, without those that are ours to set. Those that

@@ -64,6 +64,8 @@ const (
 
 var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, newChunk)} }}
 
+func (c *chunk) add(s string) { c.b = append(c.b, s...) }
+
 func (c *chunk) release() {
 	if cap(c.b) <= keptChunk {
 		c.b = c.b[:0]
@@ -80,6 +82,14 @@ func (o *outbox) hold() (mine bool) {
 	}
 	o.mu.held = true
 	return true
+}
+
+// begin puts the answer to the handshake in front, and claims the writing.
+func (o *outbox) begin(answer *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.segments = append(o.mu.segments, segment{own: answer, control: true})
+	o.addedLocked(len(answer.b))
 }
 
 // message adds a message of this connection's own. write says that the caller

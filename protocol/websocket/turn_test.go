@@ -65,7 +65,8 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 
 // acceptSilently accepts without writing the answer and without a reader.
 func acceptSilently(c *conn) error {
-	nc, _, err := c.hand.accept(&c.out, protocol.AcceptOptions{})
+	nc, _, err := c.hand.hijack()
+	c.out.hold()
 	c.nc = nc
 	c.parts.Add(allParts - 1)
 	c.out.take(c.out.take(nil))
