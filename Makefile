@@ -9,8 +9,9 @@
 
 SHELL := /bin/sh
 
-# The modules of go.work: the library, the examples, the benchmarks.
-MODULES := . examples bench
+# The modules of go.work: the library, the examples, the benchmarks, and Wye among
+# routers, middleware and proxies.
+MODULES := . examples bench internal/matrix
 
 # Tools, logs, coverage: all that is made here and not committed.
 TMP := .tmp
@@ -95,7 +96,7 @@ unit: check-go ## Run the tests of every module under the race detector, browser
 alloc: check-go ## Run the allocation tests, without the race detector
 	@scripts/alloctest
 
-# The tests of the examples and the benchmarks have run in unit; here it is enough
+# The tests of the other modules have run in unit; here it is enough
 # that they compile.
 .PHONY: standalone
 standalone: check-go ## Build and test each module without the workspace

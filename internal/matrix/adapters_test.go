@@ -1,0 +1,60 @@
+package matrix_test
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/mux"
+	"github.com/labstack/echo/v4"
+)
+
+// The functions of this file stand in docs/deployment.md, word by word.
+
+func ginHandler(h http.Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		for _, p := range c.Params {
+			c.Request.SetPathValue(p.Key, p.Value)
+		}
+		h.ServeHTTP(c.Writer, c.Request)
+	}
+}
+
+func echo4Handler(h http.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for _, name := range c.ParamNames() {
+			c.Request().SetPathValue(name, c.Param(name))
+		}
+		h.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+}
+
+func gorillaValues(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range mux.Vars(r) {
+			r.SetPathValue(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// behindProxy puts the client's address, as the proxy has seen it, into
+// RemoteAddr of requests that come from the proxy.
+func behindProxy(fromProxy func(remoteAddr string) bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if client, err := netip.ParseAddr(r.Header.Get("X-Forwarded-For")); err == nil && fromProxy(r.RemoteAddr) {
+			c := *r
+			c.RemoteAddr = net.JoinHostPort(client.String(), "0")
+			r = &c
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// onThisMachine is for a proxy on the same machine, by TCP or by a Unix socket.
+func onThisMachine(remoteAddr string) bool {
+	addr, err := netip.ParseAddrPort(remoteAddr)
+	return remoteAddr == "@" || err == nil && addr.Addr().Unmap().IsLoopback()
+}

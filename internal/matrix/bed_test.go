@@ -1,0 +1,216 @@
+package matrix_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// full is the text of a refusal, long enough for every middleware to compress it.
+//
+//nolint:gochecknoglobals // a constant that is made
+var full = strings.Repeat("there is no room in here; ", 200)
+
+// markKey is the context key of what middleware in front of Wye has found out.
+type markKey struct{}
+
+// bed is what every router and proxy of the matrix has behind it: a room that
+// echoes at /live/{room}, the same beside a plain page at /both/{room}, and the
+// means to see what becomes of it.
+type bed struct {
+	tb   testing.TB
+	ws   *websocket.Server
+	both http.Handler
+	log  *logBuffer
+
+	returned chan struct{}             // one for every request whose handler has returned
+	ended    chan protocol.CloseStatus // one for every Disconnect
+}
+
+func newBed(tb testing.TB, opts *websocket.Options) *bed {
+	tb.Helper()
+	b := &bed{
+		tb:       tb,
+		log:      &logBuffer{},
+		returned: make(chan struct{}, 1000),
+		ended:    make(chan protocol.CloseStatus, 100),
+	}
+	var o websocket.Options
+	if opts != nil {
+		o = *opts
+	}
+	o.Logger = slog.New(slog.NewTextHandler(b.log, nil))
+	b.ws = websocket.New(consumer.New(func(s *consumer.Scope) *guest {
+		return &guest{bed: b, scope: s, room: s.Param("room"), offered: s.Subprotocols}
+	}), &o)
+	b.both = router.New(http.HandlerFunc(page), b.ws)
+	tb.Cleanup(b.shutdown)
+	return b
+}
+
+// page is the plain handler that shares a URL with a socket.
+func page(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }
+
+// shutdown fails the test if a connection does not end.
+func (b *bed) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience/3)
+	defer cancel()
+	if err := b.ws.Shutdown(ctx); err != nil {
+		b.tb.Errorf("shutdown: %v", err)
+	}
+	if n := b.ws.Stats().Open; n != 0 {
+		b.tb.Errorf("after shutdown, %d connections are open", n)
+	}
+}
+
+// watched is h with a mark in the context of its requests; its returns are
+// counted.
+func (b *bed) watched(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { b.returned <- struct{}{} }()
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), markKey{}, "marked")))
+	})
+}
+
+// serve serves h on the loopback, and returns its address.
+func (b *bed) serve(h http.Handler) (addr string) {
+	b.tb.Helper()
+	srv := httptest.NewUnstartedServer(b.watched(h))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError)
+	srv.Start()
+	b.tb.Cleanup(srv.Close)
+	return srv.Listener.Addr().String()
+}
+
+// serveOn serves the rooms on l, with net/http's own mux.
+func (b *bed) serveOn(l net.Listener) {
+	b.tb.Helper()
+	srv := &http.Server{Handler: b.watched(b.mux()), ReadHeaderTimeout: patience}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = srv.Serve(l)
+	}()
+	b.tb.Cleanup(func() {
+		_ = srv.Close()
+		<-over
+	})
+}
+
+// mux is the rooms without anything in front.
+func (b *bed) mux() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /live/{room}", b.ws)
+	mux.Handle("/both/{room}", b.both)
+	return mux
+}
+
+// wait waits for what has to come on c.
+func wait[T any](tb testing.TB, c <-chan T, what string) T {
+	tb.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		tb.Fatalf("%s has not come within %v", what, patience)
+		panic("unreachable")
+	}
+}
+
+// guest is the consumer. It keeps its scope, as nobody should, so that the tests
+// see what is left of it.
+type guest struct {
+	consumer.Base
+	bed     *bed
+	scope   *consumer.Scope
+	room    string // taken when it should be
+	offered []string
+	mark    any
+}
+
+func (g *guest) Connect(ctx context.Context, c *consumer.Conn) error {
+	g.mark = ctx.Value(markKey{})
+	if strings.HasSuffix(g.scope.Path, "/full") {
+		return &protocol.RejectError{Status: http.StatusForbidden, Body: full, Header: http.Header{"X-Why": {"full"}}}
+	}
+	o := &protocol.AcceptOptions{Header: http.Header{"X-Room": {g.scope.Path}}}
+	if len(g.offered) > 0 {
+		o.Subprotocol = g.offered[len(g.offered)-1]
+	}
+	return c.Accept(o)
+}
+
+// report is what a guest knows when it is asked.
+type report struct {
+	Room string `json:"room"` // as the factory saw it
+	Mark string `json:"mark"` // as Connect saw it
+	Path string `json:"path"`
+	Peer string `json:"peer"`
+
+	// The request, and its context's values, are still there.
+	Request   bool `json:"request"`
+	MarkLater bool `json:"mark_later"`
+}
+
+// Receive echoes, and does what a few words say.
+func (g *guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	switch m.Text() {
+	case "report":
+		mark, _ := g.mark.(string)
+		return c.SendJSON(ctx, report{
+			Room: g.room, Mark: mark, Path: g.scope.Path, Peer: g.scope.RemoteAddr,
+			Request:   g.scope.Request() != nil,
+			MarkLater: g.scope.Context().Value(markKey{}) != nil || ctx.Value(markKey{}) != nil,
+		})
+	case "leave":
+		return protocol.Close(4321, "as you wish")
+	}
+	return c.Send(ctx, m)
+}
+
+func (g *guest) Disconnect(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) {
+	g.bed.ended <- s
+}
+
+// report asks the guest at the other end.
+func (p *peer) report() report {
+	p.tb.Helper()
+	p.say(1, "report")
+	var r report
+	if err := json.Unmarshal([]byte(p.next(1)), &r); err != nil {
+		p.tb.Fatalf("the report: %v", err)
+	}
+	return r
+}
+
+// logBuffer is a log that may be read while it is written to.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

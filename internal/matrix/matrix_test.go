@@ -1,0 +1,222 @@
+package matrix_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestMatrix is every router behind every middleware.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	for _, r := range routers() {
+		for _, w := range wrappers() {
+			if r.panics && (w.leaves == none || w.leaves == unwrap && r.direct) {
+				continue
+			}
+			t.Run(r.name+" behind "+w.name, func(t *testing.T) {
+				t.Parallel()
+				t.Logf("%s, %s", r.at, w.at)
+				c := newCombination(t, r, w)
+				if w.leaves == none || w.leaves == unwrap && r.direct {
+					c.cannot(t)
+				} else {
+					c.can(t)
+				}
+			})
+		}
+	}
+}
+
+// combination is one server of the matrix.
+type combination struct {
+	bed   *bed
+	addr  string
+	param bool
+}
+
+func newCombination(t *testing.T, r routerRow, w wrapperRow) *combination {
+	t.Helper()
+	b := newBed(t, nil)
+	return &combination{bed: b, addr: b.serve(w.wrap(r.mount(b))), param: r.param}
+}
+
+// can is what has to work everywhere.
+func (c *combination) can(t *testing.T) {
+	t.Helper()
+	t.Run("talk", c.talk)
+	t.Run("early bytes", c.earlyBytes)
+	t.Run("one URL for both", c.both)
+	t.Run("refused", c.refused)
+	t.Run("plain GET", c.plain)
+	t.Run("others after it", c.others)
+	t.Run("server closes", c.leave)
+}
+
+func (c *combination) dial(t *testing.T) *peer { t.Helper(); return dial(t, "tcp", c.addr) }
+
+// talk is a whole conversation. Everything after the handshake is said when the
+// handler and all middleware have returned.
+func (c *combination) talk(t *testing.T) {
+	p := c.dial(t)
+	a := p.open(upgrade(c.addr, "/live/lobby", "Sec-WebSocket-Protocol: chat.v1, chat.v2"))
+	if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
+		t.Errorf("the middleware's Set-Cookie has come as %q, want %q", got, seen)
+	}
+	if got := a.header.Get("X-Room"); got != "/live/lobby" {
+		t.Errorf("the application's X-Room has come as %q, want /live/lobby", got)
+	}
+	if got := a.header.Get("Sec-Websocket-Protocol"); got != "chat.v2" {
+		t.Errorf("subprotocol %q, want chat.v2", got)
+	}
+	if got := a.header.Get("Content-Encoding"); got != "" {
+		t.Errorf("the 101 says Content-Encoding: %s", got)
+	}
+	wait(t, c.bed.returned, "the return of the handler")
+	p.echo(ws.OpText, "hello")
+	p.echo(ws.OpBinary, "\x00\xff")
+	p.echo(ws.OpText, strings.Repeat("large ", 20_000))
+	p.say(ws.OpPing, "still there?")
+	p.want(ws.OpPong, "still there?")
+	p.close(4000, "bye")
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true})
+}
+
+func (c *combination) wantDisconnect(t *testing.T, want protocol.CloseStatus) {
+	t.Helper()
+	if got := wait(t, c.bed.ended, "Disconnect"); got != want {
+		t.Errorf("Disconnect has seen %+v, want %+v", got, want)
+	}
+}
+
+// earlyBytes says something before the handshake is answered.
+func (c *combination) earlyBytes(t *testing.T) {
+	p := c.dial(t)
+	p.write([]byte(upgrade(c.addr, "/live/lobby")), frame(ws.OpText, "early"), frame(ws.OpBinary, "birds"))
+	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	}
+	p.want(ws.OpText, "early")
+	p.want(ws.OpBinary, "birds")
+	wait(t, c.bed.returned, "the return of the handler")
+	p.close(1000, "")
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+// both is a URL that has a page and a socket.
+func (c *combination) both(t *testing.T) {
+	p := c.dial(t)
+	a := p.ask(get(c.addr, "/both/lobby"))
+	if a.status != http.StatusOK || a.body != "a page" || a.header.Get("Set-Cookie") == "" {
+		t.Errorf("the page: status %d %q %v, want 200, \"a page\" and the cookie", a.status, a.body, a.header)
+	}
+	wait(t, c.bed.returned, "the return of the page")
+	p.open(upgrade(c.addr, "/both/lobby")) // on the same connection, as browsers may
+	wait(t, c.bed.returned, "the return of the handler")
+	p.echo(ws.OpText, "hello")
+	p.close(1000, "")
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+// refused is the application's no. The connection is good for another request.
+func (c *combination) refused(t *testing.T) {
+	p := c.dial(t)
+	c.refusal(t, p)
+	p.open(upgrade(c.addr, "/live/lobby"))
+	wait(t, c.bed.returned, "the return of the handler")
+	p.close(1000, "")
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+func (c *combination) refusal(t *testing.T, p *peer) {
+	t.Helper()
+	a := p.ask(upgrade(c.addr, "/live/full"))
+	if a.status != http.StatusForbidden || a.header.Get("X-Why") != "full" || a.body != full+"\n" {
+		t.Errorf("status %d, headers %v, body %s; want 403, X-Why: full, and %s", a.status, a.header, short(a.body), short(full+"\n"))
+	}
+	if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
+		t.Errorf("the middleware's Set-Cookie has come as %q, want %q", got, seen)
+	}
+	wait(t, c.bed.returned, "the return of the handler")
+}
+
+// plain is a request that does not ask for WebSocket where nothing else is.
+func (c *combination) plain(t *testing.T) {
+	a := c.dial(t).ask(get(c.addr, "/live/lobby"))
+	if a.status != http.StatusUpgradeRequired || a.header.Get("Upgrade") != "websocket" || !strings.Contains(a.body, "speaks WebSocket") {
+		t.Errorf("status %d %v %q, want 426 with Upgrade: websocket and an explanation", a.status, a.header, a.body)
+	}
+	wait(t, c.bed.returned, "the return of the handler")
+}
+
+// others uses what the first connection's handler may have given back to a pool.
+func (c *combination) others(t *testing.T) {
+	first := c.dial(t)
+	first.open(upgrade(c.addr, "/live/first"))
+	wait(t, c.bed.returned, "the return of the handler")
+	for range 10 {
+		c.dial(t).ask(get(c.addr, "/both/other"))
+		wait(t, c.bed.returned, "the return of the page")
+		other := c.dial(t)
+		other.open(upgrade(c.addr, "/live/other"))
+		wait(t, c.bed.returned, "the return of the handler")
+		c.wantReport(t, first, "first")
+		c.wantReport(t, other, "other")
+		other.close(1000, "")
+		c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+	}
+	first.close(1000, "")
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+// wantReport fails the test if a connection sees anything but its own, or still
+// has the request.
+func (c *combination) wantReport(t *testing.T, p *peer, room string) {
+	t.Helper()
+	want := report{Room: room, Mark: "marked", Path: "/live/" + room, Peer: p.nc.LocalAddr().String()}
+	if !c.param {
+		want.Room = ""
+	}
+	if got := p.report(); got != want {
+		t.Fatalf("the connection to room %s reports %+v, want %+v", room, got, want)
+	}
+}
+
+// leave is the server's close.
+func (c *combination) leave(t *testing.T) {
+	p := c.dial(t)
+	p.open(upgrade(c.addr, "/live/lobby"))
+	wait(t, c.bed.returned, "the return of the handler")
+	p.say(ws.OpText, "leave")
+	p.want(ws.OpClose, closing(4321, "as you wish"))
+	p.say(ws.OpClose, closing(4321, ""))
+	p.wantEnd()
+	c.wantDisconnect(t, protocol.CloseStatus{Code: 4321, Reason: "as you wish"})
+}
+
+// cannot is what is left where middleware keeps the connection to itself: the
+// log says why, and everything else works.
+func (c *combination) cannot(t *testing.T) {
+	t.Helper()
+	a := c.dial(t).ask(upgrade(c.addr, "/live/lobby"))
+	if want := http.StatusText(http.StatusInternalServerError) + "\n"; a.status != http.StatusInternalServerError || a.body != want {
+		t.Errorf("status %d %q, want 500 %q", a.status, a.body, want)
+	}
+	wait(t, c.bed.returned, "the return of the handler")
+	for _, want := range []string{
+		"level=ERROR", "the connection cannot be taken over from net/http", "a middleware in front wraps the ResponseWriter", "path=/live/lobby",
+	} {
+		if !strings.Contains(c.bed.log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, c.bed.log)
+		}
+	}
+	c.refusal(t, c.dial(t))
+	t.Run("plain GET", c.plain)
+	if s := c.bed.ws.Stats(); s.Accepted != 0 {
+		t.Errorf("%d connections were accepted", s.Accepted)
+	}
+}

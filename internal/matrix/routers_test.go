@@ -1,0 +1,161 @@
+package matrix_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-contrib/gzip"
+	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
+	"github.com/gorilla/mux"
+	echo4 "github.com/labstack/echo/v4"
+	echo4middleware "github.com/labstack/echo/v4/middleware"
+	echo5 "github.com/labstack/echo/v5"
+	echo5middleware "github.com/labstack/echo/v5/middleware"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+const (
+	seenName = "seen"
+	seen     = "seen=by-middleware"
+	long     = 10 * time.Minute
+)
+
+// setCookie is middleware of net/http that leaves its mark in the answer.
+func setCookie(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Set-Cookie", seen)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// routerRow is a router with middleware of its own.
+type routerRow struct {
+	name string
+	at   testkit.Line
+	// mount puts the rooms of b behind the router.
+	mount func(b *bed) http.Handler
+	// param says that Scope.Param finds the router's parameters.
+	param bool
+	// direct says that it asks the next writer for the connection, and not what
+	// that one wraps.
+	direct bool
+	// panics says that it panics where there is nothing to ask.
+	panics bool
+}
+
+// routers are the rows of the matrix.
+func routers() []routerRow {
+	return []routerRow{
+		{"ServeMux", testkit.Here(), serveMux, true, false, false},
+		{"chi", testkit.Here(), chiRouter, true, false, false}, // since 5.1 it sets the request's path values
+		{"chi, Compress", testkit.Here(), chiCompress, true, true, false},
+		// It has its parameters in its own context only. Its Hijack panics where the
+		// next writer has none.
+		{"gin", testkit.Here(), ginEngine(gin.WrapH), false, true, true},
+		{"gin, path values", testkit.Here(), ginEngine(ginHandler), true, true, true},
+		{"gin, gzip", testkit.Here(), ginEngine(ginHandler, gzip.Gzip(gzip.DefaultCompression)), true, true, true},
+		{"echo v4", testkit.Here(), echoV4(echo4.WrapHandler), false, false, true}, // as gin
+		{"echo v4, path values", testkit.Here(), echoV4(echo4Handler), true, false, true},
+		{"echo v4, Gzip", testkit.Here(), echoV4(echo4Handler, echo4middleware.Gzip()), true, false, true},
+		{"echo v5", testkit.Here(), echoV5(), true, false, true},
+		{"echo v5, Gzip", testkit.Here(), echoV5(echo5middleware.Gzip()), true, false, true},
+		{"gorilla/mux", testkit.Here(), gorillaMux(), false, false, false}, // as gin
+		{"gorilla/mux, path values", testkit.Here(), gorillaMux(gorillaValues), true, false, false},
+	}
+}
+
+func serveMux(b *bed) http.Handler { return setCookie(b.mux()) }
+
+func chiRouter(b *bed) http.Handler { return chiWith(b) }
+
+func chiCompress(b *bed) http.Handler { return chiWith(b, chimiddleware.Compress(5)) }
+
+func chiWith(b *bed, more ...func(http.Handler) http.Handler) http.Handler {
+	r := chi.NewRouter()
+	r.Use(
+		chimiddleware.RequestID,
+		chimiddleware.RealIP, //nolint:staticcheck // many programs use it
+		chimiddleware.RequestLogger(&chimiddleware.DefaultLogFormatter{Logger: slog.NewLogLogger(slog.DiscardHandler, 0)}),
+		chimiddleware.Recoverer,
+		chimiddleware.Timeout(long),
+		setCookie,
+	)
+	r.Use(more...)
+	r.Method(http.MethodGet, "/live/{room}", b.ws)
+	r.Handle("/both/{room}", b.both)
+	return r
+}
+
+// ginEngine mounts the rooms with wrap.
+func ginEngine(wrap func(http.Handler) gin.HandlerFunc, more ...gin.HandlerFunc) func(*bed) http.Handler {
+	return func(b *bed) http.Handler {
+		e := gin.New()
+		e.Use(gin.LoggerWithWriter(io.Discard), gin.RecoveryWithWriter(b.log))
+		e.Use(func(c *gin.Context) { c.SetCookie(seenName, "by-middleware", 0, "", "", false, false) })
+		e.Use(more...)
+		e.GET("/live/:room", wrap(b.ws))
+		e.Any("/both/:room", wrap(b.both))
+		return e
+	}
+}
+
+// echoV4 mounts the rooms with wrap.
+func echoV4(wrap func(http.Handler) echo4.HandlerFunc, more ...echo4.MiddlewareFunc) func(*bed) http.Handler {
+	return func(b *bed) http.Handler {
+		e := echo4.New()
+		e.Logger.SetOutput(b.log)
+		e.Use(
+			echo4middleware.LoggerWithConfig(echo4middleware.LoggerConfig{Output: io.Discard}), //nolint:staticcheck // many programs use it
+			echo4middleware.Recover(),
+			echo4middleware.RequestID(),
+			func(next echo4.HandlerFunc) echo4.HandlerFunc {
+				return func(c echo4.Context) error {
+					c.SetCookie(&http.Cookie{Name: seenName, Value: "by-middleware"})
+					return next(c)
+				}
+			})
+		e.Use(more...)
+		e.GET("/live/:room", wrap(b.ws))
+		e.Any("/both/:room", wrap(b.both))
+		return e
+	}
+}
+
+func echoV5(more ...echo5.MiddlewareFunc) func(*bed) http.Handler {
+	return func(b *bed) http.Handler {
+		e := echo5.New()
+		e.Use(
+			echo5middleware.RequestLoggerWithConfig(echo5middleware.RequestLoggerConfig{
+				LogStatus:     true,
+				LogValuesFunc: func(*echo5.Context, echo5middleware.RequestLoggerValues) error { return nil },
+			}),
+			echo5middleware.Recover(),
+			echo5middleware.RequestID(),
+			func(next echo5.HandlerFunc) echo5.HandlerFunc {
+				return func(c *echo5.Context) error {
+					c.SetCookie(&http.Cookie{Name: seenName, Value: "by-middleware"})
+					return next(c)
+				}
+			})
+		e.Use(more...)
+		e.GET("/live/:room", echo5.WrapHandler(b.ws))
+		e.Any("/both/:room", echo5.WrapHandler(b.both))
+		return e
+	}
+}
+
+func gorillaMux(more ...mux.MiddlewareFunc) func(*bed) http.Handler {
+	return func(b *bed) http.Handler {
+		r := mux.NewRouter()
+		r.Use(setCookie)
+		r.Use(more...)
+		r.Handle("/live/{room}", b.ws).Methods(http.MethodGet)
+		r.Handle("/both/{room}", b.both)
+		return r
+	}
+}
