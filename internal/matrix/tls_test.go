@@ -1,0 +1,206 @@
+package matrix_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+const domain = "example.com"
+
+// certificate is a self-signed one for domain, in files, and who trusts it.
+func certificate(tb testing.TB, dir string) (certFile, keyFile string, trust *x509.CertPool) {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: domain}, DNSNames: []string{domain},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	write(tb, certFile, string(chain))
+	write(tb, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+	trust = x509.NewCertPool()
+	trust.AppendCertsFromPEM(chain)
+	return certFile, keyFile, trust
+}
+
+func write(tb testing.TB, path, text string) {
+	tb.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// dialTLS connects as a browser does for wss, or with the protocols that are
+// given.
+func dialTLS(tb testing.TB, addr string, trust *x509.CertPool, protocols ...string) *peer {
+	tb.Helper()
+	d := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: patience},
+		Config:    &tls.Config{RootCAs: trust, ServerName: domain, NextProtos: protocols, MinVersion: tls.VersionTLS12},
+	}
+	nc, err := d.DialContext(tb.Context(), "tcp", addr)
+	if err != nil {
+		tb.Fatalf("dialing %s: %v", addr, err)
+	}
+	return newPeer(tb, nc)
+}
+
+// serveTLS serves the rooms as http.Server.ListenAndServeTLS does, HTTP/2
+// included.
+func serveTLS(t *testing.T, b *bed) (addr string, trust *x509.CertPool) {
+	t.Helper()
+	certFile, keyFile, trust := certificate(t, t.TempDir())
+	l := listen(t, "tcp", "127.0.0.1:0")
+	srv := &http.Server{
+		Handler: b.watched(b.mux()), ReadHeaderTimeout: patience,
+		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError),
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = srv.ServeTLS(l, certFile, keyFile)
+	}()
+	t.Cleanup(func() {
+		_ = srv.Close()
+		<-over
+	})
+	return l.Addr().String(), trust
+}
+
+func listen(tb testing.TB, network, addr string) net.Listener {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), network, addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name      string
+		protocols []string
+	}{
+		{"as browsers ask for wss", []string{"http/1.1"}},
+		{"without ALPN", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, nil)
+			addr, trust := serveTLS(t, b)
+			p := dialTLS(t, addr, trust, row.protocols...)
+			p.write([]byte(upgrade(domain, "/live/lobby", "Origin: https://"+domain)), frame(ws.OpText, "early"))
+			if a := p.answer(); a.status != http.StatusSwitchingProtocols {
+				t.Fatalf("status %d %q, want 101", a.status, a.body)
+			}
+			p.want(ws.OpText, "early")
+			p.echo(ws.OpBinary, strings.Repeat("\x00\xff", 500_000))
+			p.close(4000, "bye")
+			want := protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true}
+			if got := wait(t, b.ended, "Disconnect"); got != want {
+				t.Errorf("Disconnect has seen %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestTLSOrigin is the rule for pages over TLS. The Host header of the default
+// port has none, so that pages of the same name's plain site pass too.
+func TestTLSOrigin(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	addr, trust := serveTLS(t, b)
+	for origin, want := range map[string]int{
+		"https://" + domain:           http.StatusSwitchingProtocols,
+		"http://" + domain:            http.StatusSwitchingProtocols,
+		"https://" + domain + ":8443": http.StatusForbidden,
+		"https://evil.example":        http.StatusForbidden,
+	} {
+		if a := dialTLS(t, addr, trust).ask(upgrade(domain, "/live/lobby", "Origin: "+origin)); a.status != want {
+			t.Errorf("a page from %s: status %d %q, want %d", origin, a.status, a.body, want)
+		}
+	}
+}
+
+// TestTLSShutdown is 1001 over TLS, and close_notify behind it.
+func TestTLSShutdown(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	addr, trust := serveTLS(t, b)
+	p := dialTLS(t, addr, trust)
+	p.open(upgrade(domain, "/live/lobby"))
+	over := make(chan struct{})
+	go func() { defer close(over); b.shutdown() }()
+	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
+	p.say(ws.OpClose, closing(1001, ""))
+	p.wantEnd()
+	wait(t, over, "the end of the shutdown")
+}
+
+// TestHTTP2 is a client that gets HTTP/2 by ALPN and asks as in HTTP/1.1, or
+// with a plain GET.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	addr, trust := serveTLS(t, b)
+	tr := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: trust, ServerName: domain, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+	}
+	defer tr.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr+"/live/lobby", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Sec-Websocket-Version", "13")
+	req.Header.Set("Sec-Websocket-Key", sampleKey)
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.ProtoMajor != 2 {
+		t.Fatalf("the answer came by %s: this is no test of HTTP/2", resp.Proto)
+	}
+	if want := "WebSocket over HTTP/2.0 is not served here; use HTTP/1.1\n"; resp.StatusCode != http.StatusNotImplemented || string(body) != want {
+		t.Errorf("status %d %q, want 501 %q", resp.StatusCode, body, want)
+	}
+}

@@ -1,0 +1,67 @@
+package matrix_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// serveUnix serves the rooms on a Unix socket.
+func serveUnix(t *testing.T, b *bed) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "wye.sock")
+	b.serveOn(listen(t, "unix", path))
+	return path
+}
+
+func TestUnixSocket(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	p := dial(t, "unix", serveUnix(t, b))
+	p.write([]byte(upgrade(domain, "/live/lobby", "Origin: http://"+domain)), frame(ws.OpText, "early"))
+	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	}
+	p.want(ws.OpText, "early")
+	p.echo(ws.OpBinary, strings.Repeat("\x00\xff", 500_000))
+	want := report{Room: "lobby", Mark: "marked", Path: "/live/lobby", Peer: "@"} // a client's socket has no name
+	if got := p.report(); got != want {
+		t.Errorf("report %+v, want %+v", got, want)
+	}
+	p.close(1000, "")
+	if got := wait(t, b.ended, "Disconnect"); got != (protocol.CloseStatus{Code: 1000, Remote: true}) {
+		t.Errorf("Disconnect has seen %+v", got)
+	}
+}
+
+// TestUnixSocketOrigin is that the rule for loopback hosts is about the Host
+// header, and not about where the connection comes from.
+func TestUnixSocketOrigin(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	path := serveUnix(t, b)
+	for _, row := range []struct {
+		host, origin string
+		want         int
+	}{
+		{"example.com", "http://example.com", http.StatusSwitchingProtocols},
+		{"example.com", "https://example.com", http.StatusSwitchingProtocols},
+		{"example.com", "http://evil.example", http.StatusForbidden},
+		{"example.com", "http://localhost:5173", http.StatusForbidden},
+		{"localhost", "http://localhost:5173", http.StatusSwitchingProtocols},
+		{"localhost", "http://evil.example", http.StatusForbidden},
+	} {
+		a := dial(t, "unix", path).ask(upgrade(row.host, "/live/lobby", "Origin: "+row.origin))
+		if a.status != row.want {
+			t.Errorf("a page from %s to %s: status %d %q, want %d", row.origin, row.host, a.status, a.body, row.want)
+		}
+	}
+	if log := b.log.String(); !strings.Contains(log, "origin refused") || !strings.Contains(log, "peer=@") {
+		t.Errorf("the log does not name the peer:\n%s", log)
+	}
+}
