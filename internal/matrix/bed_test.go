@@ -96,10 +96,10 @@ func (b *bed) serve(h http.Handler) (addr string) {
 	return srv.Listener.Addr().String()
 }
 
-// serveOn serves the rooms on l, with net/http's own mux.
-func (b *bed) serveOn(l net.Listener) {
+// serveOn serves h on l.
+func (b *bed) serveOn(l net.Listener, h http.Handler) {
 	b.tb.Helper()
-	srv := &http.Server{Handler: b.watched(b.mux()), ReadHeaderTimeout: patience}
+	srv := &http.Server{Handler: b.watched(h), ReadHeaderTimeout: patience}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)

@@ -207,6 +207,16 @@ func (p *peer) wantEnd() {
 	}
 }
 
+// wantCut waits until the connection breaks, with nothing said before.
+func (p *peer) wantCut() {
+	p.tb.Helper()
+	_ = p.nc.SetDeadline(time.Now().Add(patience))
+	_, err := p.br.ReadByte()
+	if ne, ok := errors.AsType[net.Error](err); err == nil || ok && ne.Timeout() {
+		p.tb.Fatalf("got %v, want the end of the connection", err)
+	}
+}
+
 func short(s string) string {
 	const most = 100
 	if len(s) > most {

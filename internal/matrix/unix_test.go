@@ -15,7 +15,7 @@ import (
 func serveUnix(t *testing.T, b *bed) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "wye.sock")
-	b.serveOn(listen(t, "unix", path))
+	b.serveOn(listen(t, "unix", path), b.mux())
 	return path
 }
 

@@ -1,0 +1,339 @@
+package matrix_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// upstream is where the documented configurations expect the program.
+const upstream = "127.0.0.1:8000"
+
+// front is a proxy that runs.
+type front struct {
+	addr  string // of TLS
+	trust *x509.CertPool
+}
+
+// host is what browsers send as Host.
+func (f *front) host() string { return domain + ":" + portOf(f.addr) }
+
+func (f *front) dial(tb testing.TB) *peer {
+	tb.Helper()
+	return dialTLS(tb, f.addr, f.trust, "http/1.1")
+}
+
+// open opens a connection as a page of the site does.
+func (f *front) open(tb testing.TB) *peer {
+	tb.Helper()
+	p := f.dial(tb)
+	p.open(upgrade(f.host(), "/live/lobby", "Origin: https://"+f.host()))
+	return p
+}
+
+// proxyRow is a reverse proxy, and how it is started before a server at an
+// address, with changes to the documented configuration.
+type proxyRow struct {
+	name  string
+	start func(tb testing.TB, server net.Addr, changes ...string) *front
+	// early says that it passes on what a client says before it has the answer,
+	// which RFC 6455 section 4.1 forbids clients.
+	early bool
+}
+
+func proxies() []proxyRow { return []proxyRow{{"nginx", nginx, true}, {"caddy", caddy, false}} }
+
+// nginx runs the documented configuration. What is around it is what Debian's
+// nginx.conf is, for a process without rights.
+func nginx(tb testing.TB, server net.Addr, changes ...string) *front {
+	tb.Helper()
+	path, dir, addr := program(tb, "nginx"), commonDir(tb), freeAddr(tb)
+	certFile, keyFile, trust := certificate(tb, dir)
+	at := server.String()
+	if server.Network() == "unix" {
+		at = "unix:" + at
+	}
+	config := replace(tb, blocks(tb, "nginx")[0], append([]string{
+		"listen 443 ssl", "listen " + addr + " ssl", "server " + upstream, "server " + at,
+		"/etc/ssl/certs/example.com.pem", certFile, "/etc/ssl/private/example.com.key", keyFile,
+	}, changes...)...)
+	write(tb, filepath.Join(dir, "nginx.conf"), strings.ReplaceAll(`
+		daemon off; master_process off; pid DIR/pid; error_log stderr;
+		events {}
+		http {
+			access_log off;
+			client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi;
+			uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
+	`, "DIR", dir)+config+"}\n")
+	c := start(tb, dir, path, "-p", dir, "-c", "nginx.conf", "-e", "stderr")
+	f := &front{addr: addr, trust: trust}
+	until(tb, f.ready, c.over)
+	return f
+}
+
+// around stands before the documented Caddyfile.
+const around = `{
+	admin off
+	local_certs
+	skip_install_trust
+	default_bind 127.0.0.1
+	http_port HTTP
+	https_port HTTPS
+	servers {
+		protocols h1 h2
+	}
+}
+
+`
+
+// caddy runs the documented configuration with a certificate authority of its
+// own, on other ports.
+func caddy(tb testing.TB, server net.Addr, changes ...string) *front {
+	tb.Helper()
+	path, dir, addr := program(tb, "caddy"), commonDir(tb), freeAddr(tb)
+	at := server.String()
+	if server.Network() == "unix" {
+		at = "unix/" + at
+	}
+	config := replace(tb, blocks(tb, "caddyfile")[0], append([]string{upstream, at}, changes...)...)
+	write(tb, filepath.Join(dir, "Caddyfile"), strings.NewReplacer("HTTPS", portOf(addr), "HTTP", portOf(freeAddr(tb))).Replace(around)+config)
+	c := start(tb, dir, path, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
+	f := &front{addr: addr, trust: x509.NewCertPool()}
+	until(tb, f.ready, c.over)
+	root, err := os.ReadFile(filepath.Join(dir, "caddy", "pki", "authorities", "local", "root.crt"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	f.trust.AppendCertsFromPEM(root)
+	return f
+}
+
+// ready reports whether TLS can be spoken; Caddy has no certificate at first.
+func (f *front) ready() bool {
+	d := &net.Dialer{Timeout: patience}
+	nc, err := tls.DialWithDialer(d, "tcp", f.addr, &tls.Config{ServerName: domain, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	if err == nil {
+		nc.Close()
+	}
+	return err == nil
+}
+
+// backend serves the rooms, over TCP or a Unix socket, as the document says.
+func backend(tb testing.TB, network string, o *websocket.Options) (*bed, net.Addr) {
+	tb.Helper()
+	b := newBed(tb, o)
+	if network == "tcp" {
+		l := listen(tb, "tcp", "127.0.0.1:0")
+		b.serveOn(l, behindProxy(onThisMachine, b.mux()))
+		return b, l.Addr()
+	}
+	path := filepath.Join(commonDir(tb), "wye.sock")
+	l, err := listenUnix(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	giveToNobody(tb, path)
+	b.serveOn(l, behindProxy(onThisMachine, b.mux()))
+	return b, l.Addr()
+}
+
+// TestProxy is the documented configurations as they stand there.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	for _, row := range proxies() {
+		for _, network := range []string{"tcp", "unix"} {
+			t.Run(row.name+" "+network, func(t *testing.T) {
+				t.Parallel()
+				b, server := backend(t, network, nil)
+				s := &site{b, row.start(t, server)}
+				t.Run("origins", s.origins)
+				t.Run("talk", s.talk)
+				if row.early {
+					t.Run("early bytes", s.earlyBytes)
+				}
+				t.Run("server closes", s.serverCloses)
+				t.Run("refused", s.refused)
+				t.Run("plain", s.plain)
+				t.Run("client's address", s.address)
+				t.Run("shutdown", s.shutdown)
+			})
+		}
+	}
+}
+
+// site is a program behind a proxy.
+type site struct {
+	bed   *bed
+	front *front
+}
+
+func (s *site) wantDisconnect(t *testing.T, want protocol.CloseStatus) {
+	t.Helper()
+	if got := wait(t, s.bed.ended, "Disconnect"); got.Code != want.Code || got.Reason != want.Reason || got.Remote != want.Remote {
+		t.Errorf("Disconnect has seen %+v, want %+v", got, want)
+	}
+}
+
+// origins is the origin check, which needs the Host that the browser has sent.
+func (s *site) origins(t *testing.T) {
+	p := s.front.open(t)
+	p.close(1000, "")
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+	for _, origin := range []string{"https://evil.example", "https://" + domain, "http://localhost:5173", "null"} {
+		a := s.front.dial(t).ask(upgrade(s.front.host(), "/live/lobby", "Origin: "+origin))
+		if a.status != http.StatusForbidden {
+			t.Errorf("a page from %s: status %d %q, want 403", origin, a.status, a.body)
+		}
+	}
+}
+
+func (s *site) talk(t *testing.T) {
+	p := s.front.open(t)
+	for range 20 { // none is held back until there is more to pass on
+		p.echo(ws.OpText, "a")
+	}
+	p.echo(ws.OpBinary, strings.Repeat("0123456789abcdef", protocol.DefaultMaxMessage/16))
+	p.say(ws.OpPing, "still there?")
+	p.want(ws.OpPong, "still there?")
+	p.close(4000, "bye")
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true})
+}
+
+func (s *site) earlyBytes(t *testing.T) {
+	p := s.front.dial(t)
+	p.write([]byte(upgrade(s.front.host(), "/live/lobby")), frame(ws.OpText, "early"), frame(ws.OpBinary, "birds"))
+	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	}
+	p.want(ws.OpText, "early")
+	p.want(ws.OpBinary, "birds")
+	p.close(1000, "")
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+func (s *site) serverCloses(t *testing.T) {
+	p := s.front.open(t)
+	p.say(ws.OpText, "leave")
+	p.want(ws.OpClose, closing(4321, "as you wish"))
+	p.say(ws.OpClose, closing(4321, ""))
+	p.wantEnd()
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 4321, Reason: "as you wish"})
+}
+
+func (s *site) refused(t *testing.T) {
+	a := s.front.dial(t).ask(upgrade(s.front.host(), "/live/full"))
+	if a.status != http.StatusForbidden || a.header.Get("X-Why") != "full" || a.body != full+"\n" {
+		t.Errorf("status %d, headers %v, body %s; want 403, X-Why: full, and %s", a.status, a.header, short(a.body), short(full+"\n"))
+	}
+}
+
+func (s *site) plain(t *testing.T) {
+	if a := s.front.dial(t).ask(get(s.front.host(), "/both/lobby")); a.status != http.StatusOK || a.body != "a page" {
+		t.Errorf("the page: status %d %q", a.status, a.body)
+	}
+	if a := s.front.dial(t).ask(get(s.front.host(), "/live/lobby")); a.status != http.StatusUpgradeRequired {
+		t.Errorf("a GET of the socket: status %d %q, want 426", a.status, a.body)
+	}
+}
+
+// address comes from another address than everybody else, and says it were a
+// third one.
+func (s *site) address(t *testing.T) {
+	const elsewhere = "127.0.0.2"
+	d := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(elsewhere)}},
+		Config:    &tls.Config{RootCAs: s.front.trust, ServerName: domain, MinVersion: tls.VersionTLS12},
+	}
+	nc, err := d.DialContext(t.Context(), "tcp", s.front.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPeer(t, nc)
+	p.open(upgrade(s.front.host(), "/live/lobby", "X-Forwarded-For: 192.0.2.1"))
+	if got, want := p.report().Peer, elsewhere+":0"; got != want {
+		t.Errorf("the server takes the client for %s, want %s", got, want)
+	}
+	p.close(1000, "")
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+// shutdown is the last of the site.
+func (s *site) shutdown(t *testing.T) {
+	p := s.front.open(t)
+	over := make(chan struct{})
+	go func() { defer close(over); s.bed.shutdown() }()
+	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
+	p.say(ws.OpClose, closing(1001, ""))
+	p.wantEnd()
+	wait(t, over, "the end of the shutdown")
+	s.wantDisconnect(t, protocol.CloseStatus{Code: 1001, Reason: "the server is shutting down"})
+}
+
+// TestProxyIdle is nginx's patience with connections on which nothing passes.
+func TestProxyIdle(t *testing.T) {
+	t.Parallel()
+	b, server := backend(t, "tcp", nil)
+	f := nginx(t, server, "_timeout 60s", "_timeout 2s")
+	p := f.open(t)
+	began := time.Now()
+	p.wantCut()
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("cut after %v, want 2s", took)
+	}
+	if got := wait(t, b.ended, "Disconnect"); got.Code != protocol.CloseAbnormal {
+		t.Errorf("Disconnect has seen %+v, want 1006", got)
+	}
+}
+
+// TestBareProxyPass is nginx without what the document says about WebSocket.
+func TestBareProxyPass(t *testing.T) {
+	t.Parallel()
+	_, server := backend(t, "tcp", nil)
+	f := nginx(t, server,
+		"proxy_http_version 1.1;", "", "proxy_set_header Upgrade $http_upgrade;", "", "proxy_set_header Connection $connection_upgrade;", "")
+	a := f.dial(t).ask(upgrade(f.host(), "/live/lobby"))
+	if want := "WebSocket over HTTP/1.0 is not served here; use HTTP/1.1"; a.status != http.StatusNotImplemented || !strings.Contains(a.body, want) {
+		t.Errorf("status %d %q, want 501 with %q", a.status, a.body, want)
+	}
+}
+
+// TestProxyWithoutUpgrade is nginx with HTTP/1.1 and without the two headers.
+func TestProxyWithoutUpgrade(t *testing.T) {
+	t.Parallel()
+	_, server := backend(t, "tcp", nil)
+	f := nginx(t, server, "proxy_set_header Upgrade $http_upgrade;", "", "proxy_set_header Connection $connection_upgrade;", "")
+	a := f.dial(t).ask(upgrade(f.host(), "/live/lobby"))
+	if want := "this address speaks WebSocket"; a.status != http.StatusUpgradeRequired || !strings.Contains(a.body, want) {
+		t.Errorf("status %d %q, want 426 with %q", a.status, a.body, want)
+	}
+}
+
+// TestProxyWithoutHost is nginx that does not pass Host on, or without its port:
+// the refusal names the cause.
+func TestProxyWithoutHost(t *testing.T) {
+	t.Parallel()
+	for change, seen := range map[string]string{"": "wye", "proxy_set_header Host $host;": domain} {
+		b, server := backend(t, "tcp", nil)
+		f := nginx(t, server, "proxy_set_header Host $http_host;", change)
+		a := f.dial(t).ask(upgrade(f.host(), "/live/lobby", "Origin: https://"+f.host()))
+		for _, want := range []string{`"https://` + f.host() + `"`, `"` + seen + `"`, "a proxy in front does not pass the Host header on"} {
+			if a.status != http.StatusForbidden || !strings.Contains(a.body, want) {
+				t.Errorf("Host as %q: status %d %q, want 403 with %q", change, a.status, a.body, want)
+			}
+		}
+		if !strings.Contains(b.log.String(), "origin refused") {
+			t.Errorf("the log does not say it:\n%s", b.log)
+		}
+	}
+}
