@@ -79,7 +79,7 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	limits := reflect.ValueOf(protocol.Limits{}.WithDefaults())
 	for _, row := range rows {
-		want := strings.NewReplacer(" MiB", " 1048576", " KiB", " 1024", "MaxMessage", "1 1048576").Replace(row[2])
+		want := strings.NewReplacer(" MiB", " 1048576", " KiB", " 1024", ",", "", "MaxMessage", "1 1048576").Replace(row[2])
 		n := int64(1)
 		for factor := range strings.FieldsSeq(want) {
 			f, err := strconv.ParseInt(factor, 10, 64)

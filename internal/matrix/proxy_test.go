@@ -3,6 +3,7 @@ package matrix_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -32,6 +33,24 @@ func (f *front) host() string { return domain + ":" + portOf(f.addr) }
 func (f *front) dial(tb testing.TB) *peer {
 	tb.Helper()
 	return dialTLS(tb, f.addr, f.trust, "http/1.1")
+}
+
+// elsewhere is an address of this machine that the tests do not use by
+// themselves.
+const elsewhere = "127.0.0.2"
+
+// dialFrom connects from an address of this machine.
+func (f *front) dialFrom(tb testing.TB, local string) *peer {
+	tb.Helper()
+	d := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}},
+		Config:    &tls.Config{RootCAs: f.trust, ServerName: domain, MinVersion: tls.VersionTLS12},
+	}
+	nc, err := d.DialContext(tb.Context(), "tcp", f.addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newPeer(tb, nc)
 }
 
 // open opens a connection as a page of the site does.
@@ -250,16 +269,7 @@ func (s *site) plain(t *testing.T) {
 // address comes from another address than everybody else, and says it were a
 // third one.
 func (s *site) address(t *testing.T) {
-	const elsewhere = "127.0.0.2"
-	d := tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(elsewhere)}},
-		Config:    &tls.Config{RootCAs: s.front.trust, ServerName: domain, MinVersion: tls.VersionTLS12},
-	}
-	nc, err := d.DialContext(t.Context(), "tcp", s.front.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPeer(t, nc)
+	p := s.front.dialFrom(t, elsewhere)
 	p.open(upgrade(s.front.host(), "/live/lobby", "X-Forwarded-For: 192.0.2.1"))
 	if got, want := p.report().Peer, elsewhere+":0"; got != want {
 		t.Errorf("the server takes the client for %s, want %s", got, want)
@@ -280,19 +290,75 @@ func (s *site) shutdown(t *testing.T) {
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1001, Reason: "the server is shutting down"})
 }
 
-// TestProxyIdle is nginx's patience with connections on which nothing passes.
+// impatient are nginx's timeouts, made short.
+func impatient() []string { return []string{"_timeout 60s", "_timeout 2s"} }
+
+// TestProxyIdle is the proxies' patience with connections on which nothing
+// passes, and what the server's pings do about it.
 func TestProxyIdle(t *testing.T) {
 	t.Parallel()
-	b, server := backend(t, "tcp", nil)
-	f := nginx(t, server, "_timeout 60s", "_timeout 2s")
-	p := f.open(t)
-	began := time.Now()
-	p.wantCut()
-	if took := time.Since(began); took < time.Second {
-		t.Errorf("cut after %v, want 2s", took)
-	}
-	if got := wait(t, b.ended, "Disconnect"); got.Code != protocol.CloseAbnormal {
-		t.Errorf("Disconnect has seen %+v, want 1006", got)
+	const interval = 500 * time.Millisecond
+	t.Run("nginx with pings", func(t *testing.T) {
+		t.Parallel()
+		_, server := backend(t, "tcp", &websocket.Options{PingInterval: interval})
+		p := nginx(t, server, impatient()...).open(t)
+		for began := time.Now(); time.Since(began) < 5*time.Second; {
+			p.say(ws.OpPong, p.next(ws.OpPing))
+		}
+		p.echo(ws.OpText, "still here")
+		p.close(1000, "")
+	})
+	t.Run("nginx without pings", func(t *testing.T) {
+		t.Parallel()
+		b, server := backend(t, "tcp", &websocket.Options{PingInterval: -1})
+		p := nginx(t, server, impatient()...).open(t)
+		began := time.Now()
+		p.wantCut()
+		if took := time.Since(began); took < time.Second {
+			t.Errorf("cut after %v, want 2s", took)
+		}
+		if got := wait(t, b.ended, "Disconnect"); got.Code != protocol.CloseAbnormal {
+			t.Errorf("Disconnect has seen %+v, want 1006", got)
+		}
+	})
+	t.Run("nginx, and a client that does not answer pings", func(t *testing.T) {
+		t.Parallel()
+		b, server := backend(t, "tcp", &websocket.Options{PingInterval: interval, PongTimeout: interval})
+		p := nginx(t, server, impatient()...).open(t)
+		p.next(ws.OpPing)
+		if got := wait(t, b.ended, "Disconnect"); !errors.Is(got.Err, websocket.ErrPongTimeout) {
+			t.Errorf("Disconnect has seen %+v, want ErrPongTimeout", got)
+		}
+		p.wantCut()
+	})
+	t.Run("caddy without pings", func(t *testing.T) {
+		t.Parallel()
+		_, server := backend(t, "tcp", &websocket.Options{PingInterval: -1})
+		p := caddy(t, server).open(t)
+		<-time.After(4 * time.Second)
+		p.echo(ws.OpText, "still here")
+		p.close(1000, "")
+	})
+}
+
+// TestProxyCrowd is that clients behind one proxy are told apart by address, as
+// the document says, and not taken for one.
+func TestProxyCrowd(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			_, server := backend(t, network, &websocket.Options{Capacity: websocket.Capacity{ConnsPerAddress: 2}})
+			f := nginx(t, server)
+			f.open(t)
+			f.open(t)
+			if a := f.dial(t).ask(upgrade(f.host(), "/live/lobby")); a.status != http.StatusTooManyRequests {
+				t.Errorf("the third of an address: status %d %q, want 429", a.status, a.body)
+			}
+			p := f.dialFrom(t, elsewhere)
+			p.open(upgrade(f.host(), "/live/lobby"))
+			p.echo(ws.OpText, "hello")
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package matrix_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,12 +15,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -78,14 +82,14 @@ func dialTLS(tb testing.TB, addr string, trust *x509.CertPool, protocols ...stri
 	return newPeer(tb, nc)
 }
 
-// serveTLS serves the rooms as http.Server.ListenAndServeTLS does, HTTP/2
+// serveTLS serves h as http.Server.ListenAndServeTLS does, HTTP/2
 // included.
-func serveTLS(t *testing.T, b *bed) (addr string, trust *x509.CertPool) {
+func serveTLS(t *testing.T, b *bed, h http.Handler) (addr string, trust *x509.CertPool) {
 	t.Helper()
 	certFile, keyFile, trust := certificate(t, t.TempDir())
 	l := listen(t, "tcp", "127.0.0.1:0")
 	srv := &http.Server{
-		Handler: b.watched(b.mux()), ReadHeaderTimeout: patience,
+		Handler: b.watched(h), ReadHeaderTimeout: patience,
 		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError),
 	}
 	over := make(chan struct{})
@@ -121,7 +125,7 @@ func TestTLS(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, nil)
-			addr, trust := serveTLS(t, b)
+			addr, trust := serveTLS(t, b, b.mux())
 			p := dialTLS(t, addr, trust, row.protocols...)
 			p.write([]byte(upgrade(domain, "/live/lobby", "Origin: https://"+domain)), frame(ws.OpText, "early"))
 			if a := p.answer(); a.status != http.StatusSwitchingProtocols {
@@ -143,7 +147,7 @@ func TestTLS(t *testing.T) {
 func TestTLSOrigin(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	addr, trust := serveTLS(t, b)
+	addr, trust := serveTLS(t, b, b.mux())
 	for origin, want := range map[string]int{
 		"https://" + domain:           http.StatusSwitchingProtocols,
 		"http://" + domain:            http.StatusSwitchingProtocols,
@@ -160,7 +164,7 @@ func TestTLSOrigin(t *testing.T) {
 func TestTLSShutdown(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	addr, trust := serveTLS(t, b)
+	addr, trust := serveTLS(t, b, b.mux())
 	p := dialTLS(t, addr, trust)
 	p.open(upgrade(domain, "/live/lobby"))
 	over := make(chan struct{})
@@ -176,7 +180,7 @@ func TestTLSShutdown(t *testing.T) {
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	addr, trust := serveTLS(t, b)
+	addr, trust := serveTLS(t, b, b.mux())
 	tr := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: trust, ServerName: domain, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
@@ -202,5 +206,82 @@ func TestHTTP2(t *testing.T) {
 	}
 	if want := "WebSocket over HTTP/2.0 is not served here; use HTTP/1.1\n"; resp.StatusCode != http.StatusNotImplemented || string(body) != want {
 		t.Errorf("status %d %q, want 501 %q", resp.StatusCode, body, want)
+	}
+}
+
+// TestExtendedConnect is WebSocket by the means of HTTP/2 (RFC 8441). net/http
+// does not offer it, and so no browser asks for it; where a setting of the
+// environment makes it offer it, Wye refuses.
+func TestExtendedConnect(t *testing.T) {
+	t.Parallel()
+	const setting = "http2xconnect=1"
+	if strings.Contains(os.Getenv("GODEBUG"), setting) {
+		if offered, status, body := extendedConnect(t); !offered || status != "501" ||
+			body != "WebSocket over HTTP/2.0 is not served here; use HTTP/1.1\n" {
+			t.Errorf("offered: %t, status %s, %q; want true, and 501 that says what to do", offered, status, body)
+		}
+		return
+	}
+	if offered, _, _ := extendedConnect(t); offered {
+		t.Error("WebSocket over HTTP/2 is offered: browsers will ask for it")
+	}
+	// It is read when a program starts.
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestExtendedConnect$", "-test.v")
+	cmd.Env = append(os.Environ(), "GODEBUG="+setting)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestExtendedConnect") {
+		t.Errorf("with GODEBUG=%s: %v\n%s", setting, err, out)
+	}
+}
+
+// extendedConnect asks for a WebSocket over HTTP/2, if that is offered.
+func extendedConnect(t *testing.T) (offered bool, status, body string) {
+	t.Helper()
+	b := newBed(t, nil)
+	addr, trust := serveTLS(t, b, b.ws)
+	p := dialTLS(t, addr, trust, "h2")
+	p.write([]byte(http2.ClientPreface))
+	fr := http2.NewFramer(p.nc, p.br)
+	fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	if err := fr.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			t.Fatalf("after %s %q: %v", status, body, err)
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if f.IsAck() {
+				continue
+			}
+			v, _ := f.Value(http2.SettingEnableConnectProtocol)
+			if offered = v == 1; !offered {
+				return false, "", ""
+			}
+			askConnect(t, fr)
+		case *http2.MetaHeadersFrame:
+			status = f.PseudoValue("status")
+		case *http2.DataFrame:
+			if body += string(f.Data()); f.StreamEnded() {
+				return offered, status, body
+			}
+		}
+	}
+}
+
+// askConnect sends the request of RFC 8441 section 5.1.
+func askConnect(t *testing.T, fr *http2.Framer) {
+	t.Helper()
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	for _, h := range [][2]string{
+		{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"}, {":path", "/live/lobby"}, {":authority", domain},
+		{"sec-websocket-version", "13"},
+	} {
+		_ = enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]})
+	}
+	if err := fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // serveUnix serves the rooms on a Unix socket.
@@ -63,5 +64,20 @@ func TestUnixSocketOrigin(t *testing.T) {
 	}
 	if log := b.log.String(); !strings.Contains(log, "origin refused") || !strings.Contains(log, "peer=@") {
 		t.Errorf("the log does not name the peer:\n%s", log)
+	}
+}
+
+// TestUnixSocketCrowd is that peers without an address are not counted as one.
+func TestUnixSocketCrowd(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, &websocket.Options{Capacity: websocket.Capacity{ConnsPerAddress: 2}})
+	path := serveUnix(t, b)
+	for range 5 {
+		p := dial(t, "unix", path)
+		p.open(upgrade(domain, "/live/lobby"))
+		p.echo(ws.OpText, "hello")
+	}
+	if s := b.ws.Stats(); s.Crowded != 0 || s.Open != 5 {
+		t.Errorf("%d are open, %d were refused; want 5 and 0", s.Open, s.Crowded)
 	}
 }
