@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ const upstream = "127.0.0.1:8000"
 type front struct {
 	addr  string // of TLS
 	trust *x509.CertPool
+	child *child
 }
 
 // host is what browsers send as Host.
@@ -96,7 +98,7 @@ func nginx(tb testing.TB, server net.Addr, changes ...string) *front {
 			uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
 	`, "DIR", dir)+config+"}\n")
 	c := start(tb, dir, path, "-p", dir, "-c", "nginx.conf", "-e", "stderr")
-	f := &front{addr: addr, trust: trust}
+	f := &front{addr: addr, trust: trust, child: c}
 	until(tb, f.ready, c.over)
 	return f
 }
@@ -128,7 +130,7 @@ func caddy(tb testing.TB, server net.Addr, changes ...string) *front {
 	config := replace(tb, blocks(tb, "caddyfile")[0], append([]string{upstream, at}, changes...)...)
 	write(tb, filepath.Join(dir, "Caddyfile"), strings.NewReplacer("HTTPS", portOf(addr), "HTTP", portOf(freeAddr(tb))).Replace(around)+config)
 	c := start(tb, dir, path, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
-	f := &front{addr: addr, trust: x509.NewCertPool()}
+	f := &front{addr: addr, trust: x509.NewCertPool(), child: c}
 	until(tb, f.ready, c.over)
 	root, err := os.ReadFile(filepath.Join(dir, "caddy", "pki", "authorities", "local", "root.crt"))
 	if err != nil {
@@ -406,4 +408,35 @@ func TestProxyWithoutHost(t *testing.T) {
 			t.Errorf("the log does not say it:\n%s", b.log)
 		}
 	}
+}
+
+// TestProxyStops is the end of the proxy itself.
+func TestProxyStops(t *testing.T) {
+	t.Parallel()
+	stop := func(t *testing.T, row proxyRow) (p *peer, ended protocol.CloseStatus) {
+		t.Helper()
+		b, server := backend(t, "tcp", nil)
+		f := row.start(t, server)
+		p = f.open(t)
+		if err := f.child.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		return p, wait(t, b.ended, "Disconnect")
+	}
+	t.Run("nginx", func(t *testing.T) {
+		t.Parallel()
+		p, ended := stop(t, proxies()[0])
+		p.wantCut()
+		if ended.Code != protocol.CloseAbnormal {
+			t.Errorf("Disconnect has seen %+v, want 1006", ended)
+		}
+	})
+	t.Run("caddy", func(t *testing.T) {
+		t.Parallel()
+		p, ended := stop(t, proxies()[1])
+		p.want(ws.OpClose, closing(1001, ""))
+		if ended.Code != protocol.CloseGoingAway && ended.Code != protocol.CloseProtocolError { // 2.6 does not mask it
+			t.Errorf("Disconnect has seen %+v, want 1001 or 1002", ended)
+		}
+	})
 }
