@@ -111,7 +111,10 @@ func (s *Session) refuse(scope *Scope, err error) {
 				"status", answer.Status)...)
 	}
 	s.over(err)
-	s.t.Reject(answer)
+	// Middleware of net/http may have its hands in the answer, and panic.
+	if err := s.contained(func() error { s.t.Reject(answer); return nil }); err != nil {
+		s.fault(err)
+	}
 }
 
 // over ends the context of a connection that will never be open.
@@ -176,7 +179,7 @@ func (s *Session) answerYes(o AcceptOptions) error {
 		s.reject()
 		return ErrClosed
 	}
-	if err := s.t.Accept(o); err != nil {
+	if err := s.contained(func() error { return s.t.Accept(o) }); err != nil {
 		s.reject()
 		s.over(err)
 		return err

@@ -17,13 +17,20 @@ type budget struct {
 
 // take charges n bytes, if there are so many left or it must be.
 func (b *budget) take(n int, must bool) bool {
-	if b.used.Add(int64(n)) <= b.all || must {
-		return true
+	for {
+		used := b.used.Load()
+		if used+int64(n) > b.all && !must {
+			b.refused.Add(1)
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+int64(n)) {
+			return true
+		}
 	}
-	b.used.Add(int64(-n))
-	b.refused.Add(1)
-	return false
 }
+
+// inUnits rounds n up to whole units.
+func inUnits(n int) int { return (n + chargeUnit - 1) &^ (chargeUnit - 1) }
 
 // give takes back a charge.
 func (b *budget) give(n int) { b.used.Add(int64(-n)) }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -48,14 +49,19 @@ type conn struct {
 	watched  atomic.Bool // on the watcher's list
 	closing  atomic.Bool // we have closed, and the deadlines are for that
 	peerDone atomic.Bool // the peer's close has come
+	hungUp   atomic.Bool // nothing comes from the peer any more
 	deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
 	shut     atomic.Bool // the socket is closed
 	parts    atomic.Int32
 }
 
-// parts of a connection that must be over before the server forgets it: the
-// session, the socket and the reading.
-const allParts = 3
+// The parts of a connection that must be over before the server forgets it.
+const (
+	partSession = 1 << iota
+	partSocket
+	partReading
+	allParts = partSession | partSocket | partReading
+)
 
 var (
 	_ protocol.Transport    = (*conn)(nil)
@@ -85,7 +91,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 	c.out.begin(answer)
 	c.nc, c.hand = nc, nil
 	c.looked.received.Store(1) // the handshake is a sign of life
-	c.parts.Add(allParts - 1)  // the session counted itself
+	c.parts.Add(partSocket | partReading)
 	go c.begin(early)
 	return nil
 }
@@ -152,11 +158,13 @@ func (c *conn) pong(payload []byte) {
 }
 
 // peerClosed ends the connection as the peer has asked: its close is answered
-// behind what is queued, and then it is for us to close the socket (RFC 6455
-// section 7.1.1).
+// behind what is queued, for which it has CloseTimeout, and then it is for us to
+// close the socket (RFC 6455 section 7.1.1).
 func (c *conn) peerClosed(s protocol.CloseStatus) {
 	c.session.Ended(s)
 	c.peerDone.Store(true)
+	c.closing.Store(true)
+	c.boundClose()
 	c.sendClose(protocol.CloseStatus{Code: s.Code})
 }
 
@@ -174,20 +182,17 @@ func (c *conn) cut() (first bool) {
 	first = c.shut.CompareAndSwap(false, true)
 	if first {
 		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
-		c.partOver()
+		c.partOver(partSocket)
 	}
 	return first
 }
 
 // partOver takes note that the session, the socket or the reading is over.
-func (c *conn) partOver() {
-	if c.parts.Add(-1) == 0 {
+func (c *conn) partOver(part int32) {
+	if c.parts.Add(-part) == 0 {
 		c.server.forget(c)
 	}
 }
 
-// isTimeout reports whether err is a deadline's.
-func isTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
-}
+// isTimeout reports whether err is that of a socket's deadline.
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -140,7 +140,7 @@ func checkBox(t *testing.T, seed uint64, o *outbox) {
 	switch {
 	case n.all != o.mu.pending || n.ofQueue != o.mu.queued:
 		t.Fatalf("seed %d: there are %+v, counted %d and %d", seed, n, o.mu.pending, o.mu.queued)
-	case int64(o.mu.charged) != o.budget.used.Load() || o.mu.queued > o.mu.charged+freeBytes+10: // the last header
+	case int64(o.mu.charged) != o.budget.used.Load() || n.own != o.mu.own || o.mu.own > o.mu.charged+freeBytes+10: // the last header
 		t.Fatalf("seed %d: %d queued, %d charged, %d used", seed, o.mu.queued, o.mu.charged, o.budget.used.Load())
 	}
 }

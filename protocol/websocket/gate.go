@@ -93,6 +93,11 @@ func (s *Server) forget(c *conn) {
 	}
 }
 
+// sharedSpace is used inside of providers and clusters (RFC 6598).
+//
+//nolint:gochecknoglobals // a constant
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
 // countedAddress is what Capacity.ConnsPerAddress counts a peer under: its
 // address, or the /64 that one customer has in IPv6. It is invalid for peers
 // that are not counted: those without an address, and, unless all are, those in
@@ -103,7 +108,7 @@ func countedAddress(remote string, all bool) netip.Addr {
 		return netip.Addr{}
 	}
 	addr = addr.Unmap().WithZone("")
-	if !all && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast()) {
+	if !all && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || sharedSpace.Contains(addr)) {
 		return netip.Addr{}
 	}
 	if addr.Is6() {

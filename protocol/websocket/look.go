@@ -64,7 +64,7 @@ func (s *Server) tickLocked() {
 // look does what has to be done from time to time about an open connection. It
 // does not block.
 func (c *conn) look() {
-	if c.parts.Load() < allParts || c.closing.Load() || c.peerDone.Load() {
+	if c.parts.Load() != allParts || c.closing.Load() || c.peerDone.Load() {
 		return
 	}
 	l := &c.looked
@@ -72,7 +72,8 @@ func (c *conn) look() {
 	v := l.pulse.look(sight{
 		received: int(l.received.Swap(0)),
 		message:  l.message.Load(),
-		busy:     l.stalled.Load() || c.out.busy(),
+		stalled:  l.stalled.Load(),
+		unread:   c.out.busy(),
 	}, &c.server.rhythm)
 	switch v {
 	case fine:

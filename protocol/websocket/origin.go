@@ -84,12 +84,12 @@ func (o *origins) check(r *http.Request) *protocol.RejectError {
 	}
 	from, err := url.Parse(lines[0])
 	if err != nil || from.Scheme == "" || from.Hostname() == "" {
-		return refusal(http.StatusForbidden, fmt.Sprintf("the origin %q is not a web page's; it may not connect here", lines[0]))
+		return refusal(http.StatusForbidden, fmt.Sprintf("the origin %.200q is not a web page's; it may not connect here", lines[0]))
 	}
 	if o.allows(from, r.Host) {
 		return nil
 	}
-	return refusal(http.StatusForbidden, fmt.Sprintf("a page from %q may not connect to host %q. Either a proxy in front does not pass "+
+	return refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect to host %.200q. Either a proxy in front does not pass "+
 		"the Host header on, or the page is served elsewhere and its origin has to be listed in websocket.Options.Origins", lines[0], r.Host))
 }
 

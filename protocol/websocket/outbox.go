@@ -16,9 +16,11 @@ type outbox struct {
 		sync.Mutex
 		segments []segment
 		queued   int  // bytes of messages added and not yet written: what is bounded
-		charged  int  // of them, to the budget
 		pending  int  // bytes of all frames added and not yet written
+		own      int  // of pending, what is not shared
+		charged  int  // of own, to the budget
 		held     bool // somebody writes, or will before long
+		lazy     bool // and it is the one who reads, when his turn ends
 		full     bool // a send has been refused since the queue was last half empty
 		final    bool // nothing may follow
 	}
@@ -30,7 +32,8 @@ type segment struct {
 	own     *chunk
 	front   int // of own, how much was dropped
 	shared  []byte
-	control bool // no messages: control frames, and the answer to the handshake
+	ofQueue int  // bytes of messages in it
+	fixed   bool // nothing is added to it, and nothing dropped
 }
 
 func (s segment) bytes() []byte {
@@ -40,14 +43,16 @@ func (s segment) bytes() []byte {
 	return s.shared
 }
 
-// size is that of segments: all of it, and what is of messages.
-type size struct{ all, ofQueue int }
+// size is that of segments: all of it, what is of messages, and what is not
+// shared.
+type size struct{ all, ofQueue, own int }
 
 func sizeOf(segments []segment) (n size) {
 	for _, s := range segments {
 		n.all += len(s.bytes())
-		if !s.control {
-			n.ofQueue += len(s.bytes())
+		n.ofQueue += s.ofQueue
+		if s.own != nil {
+			n.own += len(s.bytes())
 		}
 	}
 	return n
@@ -57,9 +62,10 @@ func sizeOf(segments []segment) (n size) {
 type chunk struct{ b []byte }
 
 const (
-	newChunk  = 2 << 10  // size of a new chunk
-	keptChunk = 64 << 10 // size up to which one is used again
-	copyBelow = 2 << 10  // shared frames smaller than this are copied: cheaper than another piece for writev
+	newChunk     = 2 << 10  // size of a new chunk
+	keptChunk    = 64 << 10 // size up to which one is used again
+	keptSegments = 32       // length up to which a list of segments is used again
+	copyBelow    = 2 << 10  // shared frames smaller than this are copied: cheaper than another piece for writev
 )
 
 var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, newChunk)} }}
@@ -73,14 +79,14 @@ func (c *chunk) release() {
 	}
 }
 
-// hold claims the writing, if nobody has it.
+// hold claims the writing for the turn of the one who reads, if nobody has it.
 func (o *outbox) hold() (mine bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.held {
 		return false
 	}
-	o.mu.held = true
+	o.mu.held, o.mu.lazy = true, true
 	return true
 }
 
@@ -88,7 +94,8 @@ func (o *outbox) hold() (mine bool) {
 func (o *outbox) begin(answer *chunk) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.segments = append(o.mu.segments, segment{own: answer, control: true})
+	o.mu.segments = append(o.mu.segments, segment{own: answer, fixed: true})
+	o.mu.own += len(answer.b)
 	o.addedLocked(len(answer.b))
 }
 
@@ -97,13 +104,13 @@ func (o *outbox) begin(answer *chunk) {
 func (o *outbox) message(m protocol.Message) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.admitLocked(len(m.Data)); err != nil {
+	if err := o.admitLocked(len(m.Data), len(m.Data)); err != nil {
 		return false, err
 	}
-	c := o.tailLocked(false)
-	before := len(c.b)
-	c.b = appendFrame(c.b, opOf(m.Kind), m.Data)
-	return o.queuedLocked(len(c.b) - before), nil
+	s := o.tailLocked()
+	before := len(s.own.b)
+	s.own.b = appendFrame(s.own.b, opOf(m.Kind), m.Data)
+	return o.queuedLocked(s, len(s.own.b)-before), nil
 }
 
 // prepared adds a message that other connections share: a copy of a small frame,
@@ -111,18 +118,22 @@ func (o *outbox) message(m protocol.Message) (write bool, err error) {
 func (o *outbox) prepared(p *protocol.Prepared) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.admitLocked(p.Len()); err != nil {
+	copied := p.Len()
+	if copied >= copyBelow {
+		copied = 0
+	}
+	if err := o.admitLocked(p.Len(), copied); err != nil {
 		return false, err
 	}
 	if p.Len() < copyBelow {
-		c := o.tailLocked(false)
-		before := len(c.b)
-		c.b = p.AppendFrame(c.b, plain, encodePlain)
-		return o.queuedLocked(len(c.b) - before), nil
+		s := o.tailLocked()
+		before := len(s.own.b)
+		s.own.b = p.AppendFrame(s.own.b, plain, encodePlain)
+		return o.queuedLocked(s, len(s.own.b)-before), nil
 	}
 	f := p.Frame(plain, encodePlain)
 	o.mu.segments = append(o.mu.segments, segment{shared: f})
-	return o.queuedLocked(len(f)), nil
+	return o.queuedLocked(&o.mu.segments[len(o.mu.segments)-1], len(f)), nil
 }
 
 // control adds a copy of f, whatever the limit; nothing follows if it is final.
@@ -133,18 +144,20 @@ func (o *outbox) control(final bool, f []byte) (write bool) {
 		return false
 	}
 	o.mu.final = final
-	c := o.tailLocked(true)
-	c.b = append(c.b, f...)
+	o.chargeLocked(len(f), true)
+	s := o.tailLocked()
+	s.own.b = append(s.own.b, f...)
+	o.mu.own += len(f)
 	return o.addedLocked(len(f))
 }
 
-// admitLocked decides whether a message of n bytes may be added: always if there
-// are none.
-func (o *outbox) admitLocked(n int) error {
+// admitLocked decides whether a message of n bytes, of which so many are to be
+// copied, may be added: always if there are none.
+func (o *outbox) admitLocked(n, copied int) error {
 	if o.mu.final {
 		return protocol.ErrClosed
 	}
-	if o.mu.queued > 0 && o.mu.queued+n > o.budget.each || !o.chargeLocked(n) {
+	if o.mu.queued > 0 && o.mu.queued+n > o.budget.each || !o.chargeLocked(copied, o.mu.queued == 0) {
 		o.mu.full = true
 		return protocol.ErrFull
 	}
@@ -152,51 +165,74 @@ func (o *outbox) admitLocked(n int) error {
 }
 
 // chargeLocked takes what n more bytes need from the budget, if they need any.
-func (o *outbox) chargeLocked(n int) bool {
-	need := o.mu.queued + n - o.mu.charged - freeBytes
+func (o *outbox) chargeLocked(n int, must bool) bool {
+	need := o.mu.own + n - o.mu.charged - freeBytes
 	if need <= 0 {
 		return true
 	}
-	need += -need & (chargeUnit - 1) // in whole units
-	if !o.budget.take(need, o.mu.queued == 0) {
+	need = inUnits(need)
+	if !o.budget.take(need, must) {
 		return false
 	}
 	o.mu.charged += need
 	return true
 }
 
-// refundLocked gives back what is not needed any more.
+// refundLocked gives back what is not needed any more, if it is much.
 func (o *outbox) refundLocked() {
-	if o.mu.charged > 0 && o.mu.queued <= freeBytes {
-		o.budget.give(o.mu.charged)
-		o.mu.charged = 0
+	if o.mu.charged == 0 {
+		return
+	}
+	if need := inUnits(max(o.mu.own-freeBytes, 0)); o.mu.charged > 2*need {
+		o.budget.give(o.mu.charged - need)
+		o.mu.charged = need
 	}
 }
 
-// tailLocked returns the chunk that frames are added to.
-func (o *outbox) tailLocked(control bool) *chunk {
+// tailLocked returns the segment that frames are added to.
+func (o *outbox) tailLocked() *segment {
 	if n := len(o.mu.segments); n > 0 {
 		s := &o.mu.segments[n-1]
-		if s.own != nil && s.control == control && len(s.own.b) < keptChunk {
-			return s.own
+		if s.own != nil && !s.fixed && len(s.own.b) < keptChunk {
+			return s
 		}
 	}
 	c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	o.mu.segments = append(o.mu.segments, segment{own: c, control: control})
-	return c
+	o.mu.segments = append(o.mu.segments, segment{own: c})
+	return &o.mu.segments[len(o.mu.segments)-1]
 }
 
-// queuedLocked takes note of n bytes of a message that were added.
-func (o *outbox) queuedLocked(n int) (write bool) {
+// queuedLocked takes note of n bytes of a message that were added to s.
+func (o *outbox) queuedLocked(s *segment, n int) (write bool) {
+	s.ofQueue += n
 	o.mu.queued += n
+	if s.own != nil {
+		o.mu.own += n
+	}
 	return o.addedLocked(n)
 }
 
+// addedLocked takes note of n bytes. Whoever holds the writing until the end of
+// his turn is not waited for when there is much.
 func (o *outbox) addedLocked(n int) (write bool) {
 	o.mu.pending += n
-	write = !o.mu.held
-	o.mu.held = true
+	write = !o.mu.held || o.mu.lazy && o.mu.pending >= stride
+	if write {
+		o.mu.held, o.mu.lazy = true, false
+	}
 	return write
+}
+
+// takeTurn is take at the end of a turn for which the writing was held. mine is
+// false if somebody else has it by now.
+func (o *outbox) takeTurn() (taken []segment, mine bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.mu.lazy {
+		return nil, false
+	}
+	o.mu.lazy = false
+	return o.takeLocked(nil), true
 }
 
 // take gives its holder what is to be written next, a stride or one segment at
@@ -205,7 +241,14 @@ func (o *outbox) take(done []segment) []segment {
 	clear(done)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.takeLocked(done)
+}
+
+func (o *outbox) takeLocked(done []segment) []segment {
 	all := o.mu.segments
+	if cap(done) > keptSegments {
+		done = nil
+	}
 	if len(all) == 0 {
 		o.mu.held = false
 		if cap(done) > cap(all) {
@@ -227,48 +270,12 @@ func (o *outbox) take(done []segment) []segment {
 	return done
 }
 
-// dropOldest drops messages that nobody has begun to write, until one of n bytes
-// can be added or none is left.
-func (o *outbox) dropOldest(n int) (dropped int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	before := o.mu.queued
-	kept := o.mu.segments[:0]
-	for _, s := range o.mu.segments {
-		for !s.control && len(s.bytes()) > 0 && !o.fitsLocked(n) {
-			size := len(s.shared)
-			if s.own != nil {
-				size = frameSize(s.bytes())
-			}
-			o.mu.queued -= size
-			dropped++
-			if s.shared = nil; s.own != nil {
-				s.front += size
-			}
-		}
-		if len(s.bytes()) > 0 {
-			kept = append(kept, s)
-		} else {
-			recycle([]segment{s})
-		}
-	}
-	clear(o.mu.segments[len(kept):])
-	o.mu.segments = kept
-	o.mu.pending -= before - o.mu.queued
-	o.refundLocked()
-	return dropped
-}
-
-// fitsLocked reports whether a message of n bytes could be added.
-func (o *outbox) fitsLocked(n int) bool {
-	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.mu.queued+n-o.mu.charged-freeBytes <= 0
-}
-
 // abort drops everything, for good.
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.final, o.mu.segments, o.mu.queued, o.mu.pending = true, nil, 0, 0
+	o.mu.final, o.mu.segments = true, nil
+	o.mu.queued, o.mu.pending, o.mu.own = 0, 0, 0
 	o.refundLocked()
 }
 
@@ -279,6 +286,7 @@ func (o *outbox) wrote(n size) (drained bool) {
 	defer o.mu.Unlock()
 	o.mu.queued = max(o.mu.queued-n.ofQueue, 0)
 	o.mu.pending = max(o.mu.pending-n.all, 0)
+	o.mu.own = max(o.mu.own-n.own, 0)
 	o.refundLocked()
 	if o.mu.full && o.mu.queued <= o.budget.each/2 {
 		o.mu.full = false

@@ -228,7 +228,7 @@ func (p *parser) kept() int {
 
 // firstRoom bounds what a frame's announced length makes us allocate before its
 // bytes have come.
-const firstRoom = 64 << 10
+const firstRoom = 4 << 10
 
 // keep adds to the incomplete message.
 func (p *parser) keep(part []byte) {

@@ -18,18 +18,24 @@ type rhythm struct {
 // leastTurn keeps very short intervals from costing much.
 const leastTurn = turnSlots * time.Millisecond
 
-// rateWindow is how long a message may come slower than MinRate.
-const rateWindow = 10 * time.Second
+// A message may come slower than MinRate for as long as rateLump takes at that
+// rate, and for rateWindow: TLS hands out what comes in records of that size.
+const (
+	rateWindow = 10 * time.Second
+	rateLump   = 16 << 10
+)
 
 func newRhythm(o *Options) rhythm {
 	turn := rateWindow / 2
 	if o.PingInterval > 0 {
 		turn = max(min(turn, o.PingInterval/4, o.PongTimeout/4), leastTurn)
 	}
+	rate := int64(o.Limits.MinRate)
+	window := max(rateWindow, time.Duration(rateLump/rate)*time.Second)
 	r := rhythm{
 		turn:   turn,
-		window: looks(rateWindow, turn),
-		least:  int(min(int64(o.Limits.MinRate)*int64(rateWindow/time.Second), math.MaxInt32)),
+		window: looks(window, turn),
+		least:  int(min(rate, math.MaxInt32/int64(window/time.Second)) * int64(window/time.Second)),
 	}
 	if o.PingInterval > 0 {
 		r.idle, r.pong = looks(o.PingInterval, turn), looks(o.PongTimeout, turn)
@@ -44,7 +50,8 @@ func looks(d, turn time.Duration) int { return int((d + turn - 1) / turn) }
 type sight struct {
 	received int    // bytes since the last look
 	message  uint32 // which one is incomplete, or 0
-	busy     bool   // we do not read from it, or it has not read all we wrote
+	stalled  bool   // we do not read from it
+	unread   bool   // it has not read all we wrote
 }
 
 // verdict is what is to be done about a connection.
@@ -73,7 +80,7 @@ func (p *pulse) look(s sight, r *rhythm) verdict {
 	if p.isSlow(s, r) {
 		return slow
 	}
-	if s.received > 0 || s.busy || r.idle == 0 {
+	if s.received > 0 || s.stalled || s.unread || r.idle == 0 {
 		p.still, p.pinged = 0, false
 		return fine
 	}
@@ -89,9 +96,14 @@ func (p *pulse) look(s sight, r *rhythm) verdict {
 }
 
 // isSlow watches the rate of the message that is incomplete, window by window.
+// Time in which we do not read does not count: neither while a callback is busy,
+// nor while the one who reads has to wait until the peer does.
 func (p *pulse) isSlow(s sight, r *rhythm) bool {
-	if s.busy || s.message == 0 || s.message != p.message {
+	if s.message == 0 || s.message != p.message {
 		p.message, p.looks, p.bytes = s.message, 0, 0
+		return false
+	}
+	if s.stalled || s.unread && s.received == 0 {
 		return false
 	}
 	p.looks++

@@ -12,7 +12,7 @@ import (
 // TestPulse plays looks: each letter of seen is one, and the same letter of done
 // what has to follow.
 //
-//	.  nothing has come    r  some bytes    b  busy
+//	.  nothing has come    r  some bytes    b  we do not read    u  it does not read
 //	p  of a message that is incomplete, nothing    s  5 bytes    f  100 bytes
 //	n  5 bytes of another one
 func TestPulse(t *testing.T) {
@@ -37,7 +37,11 @@ func TestPulse(t *testing.T) {
 		{testkit.Here(), none, "sssss", "....S"},
 		{testkit.Here(), none, "fffffffff", "........."},
 		{testkit.Here(), none, "fffffppppp", "........S."}, // the window in which it stopped had enough
-		{testkit.Here(), none, "sssbsssss", "........S"},
+		{testkit.Here(), keep, "..u...", ".....q"},
+		{testkit.Here(), none, "sssbbbbs", "........"},
+		{testkit.Here(), none, "sssbbbbss", "........S"},
+		{testkit.Here(), none, "sssuuuuss", "........S"}, // nor while it has to read first
+		{testkit.Here(), none, "sUUUUssss", "....S...S"}, // but it does send
 		{testkit.Here(), none, "sss.sssss", "........S"},
 		{testkit.Here(), none, "sssnnnnsssss", "...........S"},
 		{testkit.Here(), keep, "ppppp", "..q.S"},
@@ -57,7 +61,8 @@ func TestPulse(t *testing.T) {
 
 func sightOf(c rune) sight {
 	return map[rune]sight{
-		'r': {received: 1}, 'b': {busy: true}, 'p': {message: 7}, 's': {received: 5, message: 7},
+		'r': {received: 1}, 'b': {stalled: true, message: 7}, 'u': {unread: true, message: 7}, 'p': {message: 7},
+		's': {received: 5, message: 7}, 'U': {received: 5, message: 7, unread: true},
 		'f': {received: 100, message: 7}, 'n': {received: 5, message: 8},
 	}[c]
 }
@@ -70,12 +75,14 @@ func TestRhythm(t *testing.T) {
 		o    Options
 		want rhythm
 	}{
-		{testkit.Here(), Options{}, rhythm{turn: 5 * s, idle: 5, pong: 4, window: 2, least: 2400}},
-		{testkit.Here(), Options{PingInterval: -1}, rhythm{turn: 5 * s, window: 2, least: 2400}},
-		{testkit.Here(), Options{PingInterval: 2 * s}, rhythm{turn: s / 2, idle: 4, pong: 40, window: 20, least: 2400}},
-		{testkit.Here(), Options{PongTimeout: 4 * s}, rhythm{turn: s, idle: 25, pong: 4, window: 10, least: 2400}},
-		{testkit.Here(), Options{PingInterval: time.Hour, PongTimeout: time.Minute}, rhythm{turn: 5 * s, idle: 720, pong: 12, window: 2, least: 2400}},
-		{testkit.Here(), Options{PingInterval: -1, Limits: protocol.Limits{MinRate: 1 << 40}}, rhythm{turn: 5 * s, window: 2, least: 1<<31 - 1}},
+		{testkit.Here(), Options{}, rhythm{turn: 5 * s, idle: 5, pong: 4, window: 14, least: 16320}},
+		{testkit.Here(), Options{PingInterval: -1}, rhythm{turn: 5 * s, window: 14, least: 16320}},
+		{testkit.Here(), Options{PingInterval: 2 * s}, rhythm{turn: s / 2, idle: 4, pong: 40, window: 136, least: 16320}},
+		{testkit.Here(), Options{PongTimeout: 4 * s}, rhythm{turn: s, idle: 25, pong: 4, window: 68, least: 16320}},
+		{testkit.Here(), Options{PingInterval: time.Hour, PongTimeout: time.Minute}, rhythm{turn: 5 * s, idle: 720, pong: 12, window: 14, least: 16320}},
+		{testkit.Here(), Options{PingInterval: -1, Limits: protocol.Limits{MinRate: 1 << 40}}, rhythm{turn: 5 * s, window: 2, least: 2147483640}},
+		{testkit.Here(), Options{PingInterval: -1, Limits: protocol.Limits{MinRate: 2000}}, rhythm{turn: 5 * s, window: 2, least: 20000}},
+		{testkit.Here(), Options{PingInterval: -1, Limits: protocol.Limits{MinRate: 1}}, rhythm{turn: 5 * s, window: 3277, least: 16384}},
 	}
 	for _, row := range rows {
 		o := row.o.withDefaults()

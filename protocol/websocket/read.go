@@ -5,61 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
 )
-
-// A connection reads into a small buffer, and into a large one as long as reads
-// fill it, so that large messages can be lent as they lie.
-const (
-	smallRead = 4 << 10
-	largeRead = 64 << 10
-	calmReads = 16 // so many reads in a row that a small buffer could hold end the large one
-)
-
-var (
-	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallRead); return &b }}
-	largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeRead); return &b }}
-)
-
-// readBuffer is the buffer of whoever reads.
-type readBuffer struct {
-	b    *[]byte
-	calm int // small reads in a row into a large buffer
-}
-
-func takeBuffer(pool *sync.Pool) *[]byte { return pool.Get().(*[]byte) } //nolint:errcheck,forcetypeassert // the pools hold nothing else
-
-func (r *readBuffer) put() {
-	if len(*r.b) == largeRead {
-		largeBuffers.Put(r.b)
-	} else {
-		smallBuffers.Put(r.b)
-	}
-}
-
-// adapt chooses the buffer of the next read by the size of the last one, whose
-// bytes are dealt with.
-func (r *readBuffer) adapt(n int) {
-	large := len(*r.b) == largeRead
-	switch {
-	case !large && n == smallRead:
-		r.put()
-		r.b, r.calm = takeBuffer(&largeBuffers), 0
-	case !large:
-	case n > smallRead:
-		r.calm = 0
-	default:
-		r.calm++
-		if r.calm >= calmReads {
-			r.put()
-			r.b = takeBuffer(&smallBuffers)
-		}
-	}
-}
 
 // outcome is what became of the bytes that were parsed.
 type outcome uint8
@@ -80,16 +30,16 @@ func (c *conn) read(rest []byte) {
 			c.takeOver(c.turn.Load())
 		}
 	}()
-	buf := readBuffer{b: takeBuffer(&smallBuffers)}
-	lost := c.readLoop(&buf, rest)
+	in := newInput(c.nc)
+	lost := c.readLoop(in, rest)
 	if !lost { // otherwise the new reader may look at its bytes
-		buf.put()
-		c.partOver()
+		in.put()
+		c.partOver(partReading)
 	}
 	returned = true
 }
 
-func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
+func (c *conn) readLoop(in *input, rest []byte) (lost bool) {
 	for {
 		if len(rest) > 0 {
 			c.role.holds = c.out.hold()
@@ -101,22 +51,22 @@ func (c *conn) readLoop(buf *readBuffer, rest []byte) (lost bool) {
 			c.endTurn()
 			switch o {
 			case peerBroke:
-				c.discard(*buf.b)
+				c.discard(in)
 				return false
 			case peerLeft:
-				c.afterWriting()
+				c.linger(in)
 				return false
 			case readOn, roleLost:
 			}
 		}
-		buf.adapt(len(rest))
-		n, err := c.nc.Read(*buf.b)
-		if n == 0 && err != nil {
+		in.adapt(len(rest), c.role.message == 0)
+		read, err := in.read()
+		if len(read) == 0 && err != nil {
 			c.unreadable(err)
 			return false
 		}
-		c.noteRead(n)
-		rest = (*buf.b)[:n]
+		c.noteRead(len(read))
+		rest = read
 	}
 }
 
@@ -141,9 +91,12 @@ func (c *conn) noteMessage() {
 // endTurn writes what the callbacks of a turn have sent.
 func (c *conn) endTurn() {
 	c.role.parser.rest()
-	if c.role.holds {
-		c.role.holds = false
-		c.flush()
+	if !c.role.holds {
+		return
+	}
+	c.role.holds = false
+	if segments, mine := c.out.takeTurn(); mine {
+		c.flushFrom(segments)
 	}
 }
 
@@ -158,14 +111,33 @@ func (c *conn) unreadable(err error) {
 	c.broke(err)
 }
 
+// linger waits until the peer hangs up, or for CloseTimeout. To close the socket
+// while something is on its way here would reset it, and eat our last words.
+func (c *conn) linger(in *input) {
+	c.afterWriting()
+	for {
+		_, err := in.read()
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			c.hungUp.Store(true)
+			c.afterWriting()
+			return
+		default:
+			c.broke(err)
+			return
+		}
+	}
+}
+
 // discard reads and drops what the peer still sends, so that closing the socket
 // does not reset it and eat the close frame on its way. Close has set the
 // deadline.
-func (c *conn) discard(buf []byte) {
+func (c *conn) discard(in *input) {
 	c.deaf.Store(true)
 	c.afterWriting()
 	for {
-		if _, err := c.nc.Read(buf); err != nil {
+		if _, err := in.read(); err != nil {
 			c.broke(err)
 			return
 		}
@@ -267,6 +239,7 @@ func (c *conn) takeOver(turn uint64) {
 // carryOn writes what was sent so far, and reads when the session takes
 // messages; the reader before may have been told to stop.
 func (c *conn) carryOn() {
+	c.noteMessage() // the one that was lent is complete
 	c.stall()
 	rest := c.role.rest
 	c.role.rest = nil

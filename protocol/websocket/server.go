@@ -127,11 +127,9 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	}
 	offered, wellFormed := subprotocols(r.Header)
 	scope.Subprotocols, c.hand.offered = offered, offered
-	if f, ok := s.app.(protocol.Finder); ok {
-		if err := f.Find(scope); err != nil {
-			s.stats.unrouted.Add(1)
-			return protocol.Rejection(err)
-		}
+	if err := s.find(scope); err != nil {
+		s.stats.unrouted.Add(1)
+		return protocol.Rejection(err)
 	}
 	if e := checkUpgrade(r, wellFormed); e != nil {
 		s.stats.malformed.Add(1)
@@ -139,10 +137,27 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	}
 	if e := s.origins.check(r); e != nil {
 		s.stats.forbidden.Add(1)
-		s.opts.Logger.Warn("wye: origin refused", "why", e.Body, "peer", r.RemoteAddr)
+		if s.warnings.due("origin") {
+			s.opts.Logger.Warn("wye: origin refused; Stats counts them", "why", e.Body, "peer", r.RemoteAddr)
+		}
 		return e
 	}
 	return nil
+}
+
+// find asks a router whether it has no route. Whatever else goes wrong will do so
+// again when the route is opened, and is dealt with there.
+func (s *Server) find(scope *protocol.Scope) (err error) {
+	f, ok := s.app.(protocol.Finder)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if recover() != nil || !errors.Is(err, protocol.ErrNoRoute) {
+			err = nil
+		}
+	}()
+	return f.Find(scope)
 }
 
 // prepare makes the session, so that the connection can be closed from when it
@@ -155,7 +170,7 @@ func (s *Server) prepare(scope *protocol.Scope, c *conn) {
 	c.role.parser = newParser(&s.opts.Limits)
 	c.out.budget = &s.queues
 	c.write = c.flush
-	c.parts.Store(1)
+	c.parts.Store(partSession)
 	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
-	c.session.Conn().Defer(c.partOver)
+	c.session.Conn().Defer(func() { c.partOver(partSession) })
 }

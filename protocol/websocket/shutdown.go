@@ -89,7 +89,7 @@ func (s *Server) cutAll(cause error) error {
 	conns := s.mu.conns.all()
 	s.mu.Unlock()
 	for _, c := range conns {
-		if c.parts.Load() > 1 { // there is a socket
+		if c.parts.Load()&partSocket != 0 {
 			c.broke(cause)
 		}
 	}

@@ -17,8 +17,10 @@ func tokens(h http.Header, name string, f func(token []byte) bool) bool {
 	for _, line := range h[name] {
 		for element := range strings.SplitSeq(line, ",") {
 			element = strings.Trim(element, " \t")
+			product, version, _ := strings.Cut(element, "/")
 			switch {
 			case element == "":
+			case name == "Upgrade" && isToken(product) && isToken(version): // RFC 9110 section 7.8
 			case !isToken(element):
 				return false
 			case !f([]byte(element)):

@@ -51,7 +51,7 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 	scope := protocol.NewScope(s.Type(), goodRequest())
 	s.prepare(scope, c)
 	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
-	c.session.Conn().Defer(c.partOver)
+	c.session.Conn().Defer(func() { c.partOver(partSession) })
 	if e := s.enter(c); e != nil {
 		panic(e)
 	}
@@ -68,7 +68,7 @@ func acceptSilently(c *conn) error {
 	nc, _, err := c.hand.hijack()
 	c.out.hold()
 	c.nc = nc
-	c.parts.Add(allParts - 1)
+	c.parts.Add(partSocket | partReading)
 	c.out.take(c.out.take(nil))
 	return err
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"net"
 	"time"
 )
 
@@ -10,13 +11,11 @@ const gatherBelow = 16 << 10
 
 // flush writes everything in the outbox. It is called by whoever holds it, and
 // gives up the hold.
-func (c *conn) flush() {
-	var segments []segment
-	for {
-		segments = c.out.take(segments)
-		if len(segments) == 0 {
-			break
-		}
+func (c *conn) flush() { c.flushFrom(c.out.take(nil)) }
+
+// flushFrom is flush for a holder who has taken segments already.
+func (c *conn) flushFrom(segments []segment) {
+	for len(segments) > 0 {
 		n := sizeOf(segments)
 		if err := c.writeOut(segments, n.all); err != nil {
 			c.broke(err)
@@ -24,19 +23,23 @@ func (c *conn) flush() {
 		if c.out.wrote(n) {
 			c.session.Drained()
 		}
+		segments = c.out.take(segments)
 	}
 	c.afterWriting()
 }
 
-// afterWriting closes the socket, or our half of it, if the last frame has been
-// written and the peer has no more to say that we would hear.
+// afterWriting goes on with the end if the last frame has been written. A peer that
+// has no more to say that we would hear is told that neither have we; the socket is
+// closed when it has said so too (RFC 6455 section 7.1.1).
 func (c *conn) afterWriting() {
 	if !c.out.finished() {
 		return
 	}
-	if c.peerDone.Load() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	switch {
+	case c.hungUp.Load() || c.peerDone.Load() && !ok:
 		c.cut()
-	} else if half, ok := c.nc.(interface{ CloseWrite() error }); ok && c.deaf.Load() {
+	case ok && (c.peerDone.Load() || c.deaf.Load()):
 		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
 	}
 }
@@ -62,18 +65,18 @@ func recycle(segments []segment) {
 	}
 }
 
-// stride is how much is written under one deadline, so that a peer that reads
-// slowly makes progress.
+// stride is how much is written at a time, so that a queue is not written as one
+// piece: what waits behind can be dropped, and its deadline is its own.
 const stride = 128 << 10
 
 func (c *conn) writeAll(b []byte) error {
 	for len(b) > 0 {
 		c.extendDeadline()
 		n, err := c.nc.Write(b[:min(len(b), stride)])
-		if err != nil {
+		b = b[n:]
+		if err != nil && !c.goesOn(n, err) {
 			return err //nolint:wrapcheck // it becomes the cause of the end as it is
 		}
-		b = b[n:]
 	}
 	return nil
 }
@@ -88,16 +91,34 @@ func (c *conn) writeGathered(segments []segment) error {
 }
 
 func (c *conn) writeVector(segments []segment) error {
-	c.extendDeadline()
 	pieces := c.writer.vector[:0]
 	for _, s := range segments {
 		pieces = append(pieces, s.bytes())
 	}
 	c.writer.vector = pieces
+	defer clear(pieces)
 	left := pieces // WriteTo consumes it
-	_, err := left.WriteTo(c.nc)
-	clear(pieces)
-	return err //nolint:wrapcheck // it becomes the cause of the end as it is
+	for len(left) > 0 {
+		c.extendDeadline()
+		n, err := left.WriteTo(c.nc)
+		if err != nil && !c.goesOn(int(n), err) {
+			return err //nolint:wrapcheck // it becomes the cause of the end as it is
+		}
+	}
+	return nil
+}
+
+// goesOn reports whether writing goes on after an error: the time was up, but the
+// peer has read something meanwhile. A TLS connection cannot go on.
+func (c *conn) goesOn(n int, err error) bool {
+	if n == 0 || !isTimeout(err) || c.closing.Load() {
+		return false
+	}
+	switch c.nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // extendDeadline makes sure that a write which makes no progress fails within

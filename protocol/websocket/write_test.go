@@ -39,6 +39,7 @@ func TestWriteOut(t *testing.T) {
 		before := nc.writes.Load()
 		var want []byte
 		c.out.hold()
+		c.out.mu.lazy = false // nobody else writes, however much it is
 		for i, n := range row.sizes {
 			m := protocol.Text(strings.Repeat(string(rune('a'+i)), n))
 			want = encodePlain(want, m)

@@ -1,0 +1,90 @@
+package websocket
+
+import (
+	"slices"
+
+	"github.com/gobwas/ws"
+)
+
+// dropOldest drops messages that nobody has begun to write, until one of n bytes
+// can be added or none is left. It drops none if that would not help.
+func (o *outbox) dropOldest(n int) (dropped int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	waiting := sizeOf(o.mu.segments)
+	writing := o.mu.queued - waiting.ofQueue
+	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(n-waiting.own)) {
+		return 0
+	}
+	var control []byte // frames that stay
+	kept := o.mu.segments[:0]
+	for _, s := range o.mu.segments {
+		for !s.fixed && len(s.bytes()) > 0 && !o.fitsLocked(n) {
+			size, isMessage := s.oldest()
+			if isMessage {
+				s.ofQueue -= size
+				o.mu.queued -= size
+				o.mu.pending -= size
+				dropped++
+			} else {
+				control = append(control, s.bytes()[:size]...)
+			}
+			o.takeOffLocked(&s, size, isMessage)
+		}
+		if len(s.bytes()) > 0 {
+			kept = append(kept, s)
+		} else {
+			recycle([]segment{s})
+		}
+	}
+	clear(o.mu.segments[len(kept):])
+	o.mu.segments = kept
+	o.putBackLocked(control)
+	o.refundLocked()
+	return dropped
+}
+
+// oldest looks at the first frame of a segment.
+func (s *segment) oldest() (size int, isMessage bool) {
+	if s.own == nil {
+		return len(s.shared), true
+	}
+	b := s.bytes()
+	return frameSize(b), !ws.OpCode(b[0] & 0x0f).IsControl()
+}
+
+// takeOffLocked takes the first frame off a segment.
+func (o *outbox) takeOffLocked(s *segment, size int, isMessage bool) {
+	if s.own == nil {
+		s.shared = nil
+		return
+	}
+	s.front += size
+	if isMessage {
+		o.mu.own -= size
+	}
+}
+
+// putBackLocked puts control frames in front that lay between dropped messages.
+func (o *outbox) putBackLocked(frames []byte) {
+	if len(frames) == 0 {
+		return
+	}
+	if len(o.mu.segments) == 0 || !o.mu.segments[0].fixed {
+		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+		o.mu.segments = slices.Insert(o.mu.segments, 0, segment{own: c, fixed: true})
+	}
+	first := o.mu.segments[0].own
+	first.b = append(first.b, frames...)
+}
+
+// fitsLocked reports whether a message of n bytes could be added.
+func (o *outbox) fitsLocked(n int) bool {
+	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.affordsLocked(n)
+}
+
+// affordsLocked reports whether the budget has room for n more bytes.
+func (o *outbox) affordsLocked(n int) bool {
+	need := o.mu.own + n - o.mu.charged - freeBytes
+	return need <= 0 || o.budget.used.Load()+int64(inUnits(need)) <= o.budget.all
+}
