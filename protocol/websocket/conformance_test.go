@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,8 +148,11 @@ func conformanceTrials() []trial {
 }
 
 // soon is how long what has to come may take here. It is a failure's time, and
-// shorter than a close may take over TCP.
-const soon = 10 * time.Second
+// shorter than a close may take over TCP. After many failures the rest has less.
+const (
+	soon = 10 * time.Second
+	many = 10
+)
 
 // conformanceOptions let the largest messages in. Over TCP, a server that waits
 // for closeTimeout where it could close fails.
@@ -164,13 +168,14 @@ func TestConformance(t *testing.T) {
 	t.Run("tcp", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, echo(), conformanceOptions(6*soon))
+		var failures atomic.Int32
 		for _, r := range trials {
 			if r.quiet {
 				continue
 			}
 			t.Run(r.number, func(t *testing.T) {
 				t.Parallel()
-				(&talk{t: t, p: s.open(t), trial: &r}).run()
+				(&talk{t: t, p: s.open(t), trial: &r, failures: &failures}).run()
 			})
 		}
 	})
@@ -181,7 +186,7 @@ func TestConformance(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					s := servePipes(t, echo(), conformanceOptions(pipeCloseTimeout))
-					(&talk{t: t, p: s.open(t), trial: &r, bubble: true}).run()
+					(&talk{t: t, p: s.open(t), trial: &r, failures: new(atomic.Int32), bubble: true}).run()
 				})
 			})
 		}
@@ -217,6 +222,8 @@ type talk struct {
 	p      *peer
 	trial  *trial
 	bubble bool // of testing/synctest
+
+	failures *atomic.Int32 // of those beside it
 }
 
 func (c *talk) run() {
@@ -264,14 +271,21 @@ func (c *talk) write(s step) error {
 	return nil
 }
 
+// limit is how long something may take.
+func (c *talk) limit() time.Duration {
+	switch {
+	case c.failures.Load() >= many:
+		return soon / 10
+	case c.trial.build != nil:
+		return patience // for the large ones on a slow machine
+	}
+	return soon
+}
+
 // next is the next frame. Its length has to be in its shortest form, which
 // peer.read does not look at.
 func (c *talk) next() (received, error) {
-	limit := soon
-	if c.trial.build != nil {
-		limit = patience // for the large ones on a slow machine
-	}
-	_ = c.p.nc.SetReadDeadline(time.Now().Add(limit))
+	_ = c.p.nc.SetReadDeadline(time.Now().Add(c.limit()))
 	head, err := c.p.br.Peek(2)
 	if err != nil {
 		return received{}, err
@@ -358,7 +372,7 @@ func (c *talk) hearEnd() {
 func (c *talk) hearGone() {
 	c.t.Helper()
 	begun := time.Now()
-	for time.Since(begun) < soon {
+	for time.Since(begun) < c.limit() {
 		if _, err := c.p.nc.Write([]byte{0}); err != nil {
 			return
 		}
@@ -368,6 +382,7 @@ func (c *talk) hearGone() {
 
 func (c *talk) failed(want, got string) {
 	c.t.Helper()
+	c.failures.Add(1)
 	c.t.Fatalf("%s: case %s, RFC 6455 section %s:\nwant %s\n got %s", c.trial.at, c.trial.number, c.trial.rule, want, got)
 }
 
