@@ -223,11 +223,16 @@ func brokenTrials() []trial {
 		trial{at: testkit.Here(), number: "5.18", rule: twoHeads, end: fails(1002), steps: []step{
 			say(head, frame(finText, "another head")),
 		}},
-		trial{at: testkit.Here(), number: "5.2+", rule: control, end: fails(1002), steps: []step{
-			say(frame(0x08, "\x03\xe8"), frame(finCont, "")),
+		trial{at: testkit.Here(), number: "5.2+close", rule: control, end: fails(1002), steps: []step{
+			say(frame(0x08, "\x03\xe8")),
 		}},
-		trial{at: testkit.Here(), number: "5.18+", rule: twoHeads, end: fails(1002), steps: []step{
-			say(frame(text, ""), frame(binaryOp, "")), // empty, of another kind, and not whole either
+		trial{at: testkit.Here(), number: "5.18+empty", rule: twoHeads, end: fails(1002), steps: []step{
+			say(frame(text, ""), frame(binaryOp, "")), // of another kind, and not whole either
 		}},
+		// What follows in those above would be wrong in itself.
+		trial{at: testkit.Here(), number: "5.1+alone", rule: control, steps: []step{say(frame(0x09, "half a "))}, end: fails(1002)},
+		trial{at: testkit.Here(), number: "5.2+alone", rule: control, steps: []step{say(frame(0x0a, "half a "))}, end: fails(1002)},
+		trial{at: testkit.Here(), number: "5.9+alone", rule: nothing, steps: []step{say(stray)}, end: fails(1002)},
+		trial{at: testkit.Here(), number: "5.12+alone", rule: nothing, steps: []step{say(openStray)}, end: fails(1002)},
 	)
 }
