@@ -42,7 +42,7 @@ func closeTrials() []trial {
 		{at: testkit.Here(), number: "7.5.1", rule: utf, end: fails(1007), steps: []step{
 			say(closing(1000, kosme+spelt(3, 0xd800)+"and more")),
 		}},
-		{at: testkit.Here(), number: "7.5.1+", rule: utf, steps: []step{say(closing(1000, strings.Repeat("世", 41)))}, end: answers(1000)},
+		{at: testkit.Here(), number: "7.5.1+long", rule: utf, steps: []step{say(closing(1000, strings.Repeat("世", 41)))}, end: answers(1000)},
 	}
 }
 

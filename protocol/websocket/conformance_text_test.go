@@ -66,13 +66,17 @@ func textTrials() []trial {
 		}},
 		{at: testkit.Here(), number: "6.2.3", rule: across, steps: []step{say(fragments(finText, greek, 1)...).hear(heardText(greek))}},
 		{at: testkit.Here(), number: "6.2.4", rule: across, steps: []step{say(fragments(finText, kosme, 1)...).hear(heardText(kosme))}},
-		{at: testkit.Here(), number: "6.2.4+", rule: "5.6: nor need a piece of a frame", steps: []step{
+		{at: testkit.Here(), number: "6.2.4+ping", rule: "5.5.2: a ping is no part of the text around it, nor any text", steps: []step{
+			say(frame(text, kosme[:1]), frame(finPing, spoilt), frame(finCont, kosme[1:])).hear(heardPong(spoilt), heardText(kosme)),
+		}},
+		{at: testkit.Here(), number: "6.2.4+chops", rule: "5.6: nor need a piece of a frame", steps: []step{
 			say(frame(finText, greek)).hear(heardText(greek)).in(1),
 		}},
 		{at: testkit.Here(), number: "6.3.1", rule: whole, steps: []step{say(frame(finText, spoilt))}, end: fails(1007)},
 		{at: testkit.Here(), number: "6.3.2", rule: whole, steps: []step{say(fragments(finText, spoilt, 1)...)}, end: fails(1007)},
-		{at: testkit.Here(), number: "6.3.2+", rule: "5.6: bytes are no text", steps: []step{
+		{at: testkit.Here(), number: "6.3.2+binary", rule: "5.6: bytes are no text", steps: []step{
 			say(frame(finBinary, spoilt)).hear(received{finBinary, spoilt}),
+			say(fragments(finBinary, spoilt, 1)...).hear(received{finBinary, spoilt}),
 		}},
 	}
 }
