@@ -11,8 +11,8 @@ import (
 // Autobahn's sizes and counts of families 9 and 10 where they can be had in some
 // seconds under the race detector; where not, they are scaled down:
 //
-//   - 9.3 and 9.4 cut 4 MiB into fragments. Here it is 1 MiB, of which the
-//     smallest fragments are still 16384.
+//   - 9.3 and 9.4 cut 4 MiB into fragments of up to 4 MiB. Here it is 1 MiB for
+//     both, of which the smallest fragments are still 16384.
 //   - 9.7 and 9.8 send 1000 messages and wait for each. Here it is 200.
 const (
 	largest     = 16 << 20
