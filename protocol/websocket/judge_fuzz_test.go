@@ -1,0 +1,308 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// judge returns what is wrong with a conversation, in which the client's bytes
+// mean want.
+func (c *conversation) judge(want *reading) error {
+	out, _, shut := c.wire.written()
+	heardByClient, closed, err := serverFrames(out)
+	switch {
+	case err != nil:
+		return err
+	case c.wire.wrong != nil:
+		return c.wire.wrong
+	case len(c.app.faults) > 0:
+		return fmt.Errorf("%q", c.app.faults)
+	case len(c.app.ends) != 1:
+		return fmt.Errorf("Disconnect %d times: %+v", len(c.app.ends), c.app.ends)
+	case !shut || c.left != 0:
+		return fmt.Errorf("the socket is closed: %v; %d connections are left", shut, c.left)
+	case c.stats.Open != 0 || c.stats.Accepted != 1 || len(c.statuses) > 0:
+		return fmt.Errorf("%+v; statuses %v", c.stats, c.statuses)
+	}
+	v := verdict{conversation: c, want: want, closed: closed}
+	v.sort(heardByClient)
+	for _, check := range []func() error{v.ended, v.received, v.echoed, v.besides, v.closedWith, v.hungUp} {
+		if err := check(); err != nil {
+			return fmt.Errorf("%w\nthe server has sent %q, closed with %q and ended with %+v", err, heardByClient, closed, c.app.ends[0])
+		}
+	}
+	return nil
+}
+
+// verdict is what a conversation is judged by.
+type verdict struct {
+	*conversation
+	want   *reading
+	closed []byte // payload of the server's close frame; nil: there was none
+
+	wanted  []heard // echoes and pongs, up to the client's end
+	through int     // so many of wanted come before the application's end, if it has one
+	acts    bool    // the application's end is due
+
+	end   protocol.CloseStatus // how it ended
+	byApp bool                 // as the application ends it
+	came  []heard              // echoes and pongs
+	own   []string             // what the goroutine of its own has sent
+}
+
+// sort says what should have come, and sorts what has.
+func (v *verdict) sort(got []heard) {
+	messages := 0
+	for _, it := range v.want.items {
+		switch {
+		case it.op == ws.OpPing:
+			v.wanted = append(v.wanted, heard{ws.OpPong, it.data})
+		case it.isMessage():
+			v.wanted = append(v.wanted, heard{it.op, "e" + it.data})
+			if messages == v.plan.at && v.plan.act != actNone {
+				v.acts, v.through = true, len(v.wanted)
+			}
+			messages++
+		}
+	}
+	for _, it := range got {
+		if it.op == ws.OpText && it.data[:min(1, len(it.data))] == "s" {
+			v.own = append(v.own, it.data)
+		} else {
+			v.came = append(v.came, it)
+		}
+	}
+}
+
+// complete reports whether everything that was sent must have been written: the
+// line is not cut while somebody still writes.
+func (v *verdict) complete() bool {
+	return v.plan.waits || v.plan.exact() && v.plan.besides == 0
+}
+
+// ended compares how it ended: as the application says or as the client's bytes
+// do, whichever comes first.
+func (v *verdict) ended() error {
+	v.end = v.app.ends[0]
+	cause := v.end.Err
+	v.end.Err = nil
+	ours, theirs := v.plan.theirEnd(), v.want.end
+	switch {
+	case v.acts && v.end == ours:
+		v.byApp = true
+		return nil
+	case v.acts && v.plan.exact():
+		return fmt.Errorf("want the end %+v", ours)
+	}
+	if theirs.Code == protocol.CloseAbnormal && cause == nil {
+		return errors.New("no cause of an abnormal end")
+	}
+	if !theirs.Remote { // the text is ours to choose
+		theirs.Reason = v.end.Reason
+	}
+	if v.end != theirs {
+		return fmt.Errorf("want the end %+v", theirs)
+	}
+	return nil
+}
+
+// received compares what the application has got: everything that was said
+// before an end that is not ours, and nothing else. The rest is counted.
+func (v *verdict) received() error {
+	got, said := v.app.heard, only(v.want.items, heard.isMessage)
+	if !leads(got, said) {
+		return fmt.Errorf("the application has got %q", got)
+	}
+	heardOut := v.want.end.Remote || v.want.end.Code == protocol.CloseAbnormal
+	switch due := len(said); {
+	case v.byApp && v.plan.exact() && len(got) != v.plan.at+1:
+		return fmt.Errorf("the application has got %d messages, want %d", len(got), v.plan.at+1)
+	case !v.byApp && (heardOut || v.plan.exact()) && len(got) != due:
+		return fmt.Errorf("the application has got %d messages, want %d", len(got), due)
+	case v.stats.MessagesUnread != int64(due-len(got)):
+		return fmt.Errorf("%d messages counted as unread, want %d", v.stats.MessagesUnread, due-len(got))
+	}
+	return nil
+}
+
+// echoed compares echoes and pongs. There is one order where that is certain;
+// otherwise pongs may pass echoes, and those that no callback sent in time are
+// missing.
+func (v *verdict) echoed() error {
+	pong := func(it heard) bool { return it.op == ws.OpPong }
+	echo := func(it heard) bool { return !pong(it) }
+	pongs, echoes := only(v.came, pong), only(v.came, echo)
+	switch {
+	case v.plan.exact() && !leads(v.came, v.wanted), !leads(pongs, only(v.wanted, pong)), !leads(echoes, only(v.wanted, echo)):
+		return fmt.Errorf("echoes and pongs are %q, want %q", v.came, v.wanted)
+	case !v.complete():
+		return nil
+	case v.byApp && len(echoes) <= v.plan.at:
+		return errors.New("the echo before the application's close is missing")
+	case v.byApp && v.plan.exact() && len(v.came) != v.through:
+		return fmt.Errorf("%d echoes and pongs before the application's close, want %d", len(v.came), v.through)
+	case v.byApp:
+		return nil
+	}
+	allPongs, all := len(pongs) == len(only(v.wanted, pong)), len(v.came) == len(v.wanted)
+	if !allPongs || !all && (v.plan.exact() || v.want.end.Code == protocol.CloseAbnormal) {
+		return fmt.Errorf("%d echoes and %d pongs, want %q", len(echoes), len(pongs), v.wanted)
+	}
+	return nil
+}
+
+// leads reports whether all begins with some.
+func leads(some, all []heard) bool {
+	return len(some) <= len(all) && slices.Equal(some, all[:len(some)])
+}
+
+func only(all []heard, is func(heard) bool) (some []heard) {
+	for _, it := range all {
+		if is(it) {
+			some = append(some, it)
+		}
+	}
+	return some
+}
+
+// besides compares what a goroutine of its own has sent: in order, and as many
+// as it was told are queued.
+func (v *verdict) besides() error {
+	for i, s := range v.own {
+		if s != "s"+strconv.Itoa(i) {
+			return fmt.Errorf("sent from elsewhere: %q", v.own)
+		}
+	}
+	if v.complete() && len(v.own) != v.app.sent || len(v.own) > v.app.sent {
+		return fmt.Errorf("sent from elsewhere: %q, want %d", v.own, v.app.sent)
+	}
+	return nil
+}
+
+// closedWith compares the close frame. If both sides close at once it may be the
+// answer to the client's.
+func (v *verdict) closedWith() error {
+	theirs, ours := closePayload(v.want.reply, v.end.Reason), closePayload(v.end.Code, v.end.Reason)
+	if v.want.end.Remote {
+		theirs = closePayload(v.want.reply, "")
+	}
+	switch {
+	case v.closed == nil && !v.complete() && !v.want.end.Remote:
+		return nil // the line was cut before
+	case v.byApp && bytes.Equal(v.closed, ours),
+		v.byApp && !v.plan.exact() && v.want.end.Remote && bytes.Equal(v.closed, theirs):
+		return nil
+	case v.byApp:
+		return fmt.Errorf("want a close with %q", ours)
+	case !bytes.Equal(v.closed, theirs) || (v.closed == nil) != (theirs == nil):
+		return fmt.Errorf("want a close with %q", theirs)
+	}
+	return nil
+}
+
+// closePayload is that of a close frame; nil if there is none.
+func closePayload(code protocol.CloseCode, reason string) []byte {
+	switch code {
+	case protocol.CloseAbnormal:
+		return nil
+	case protocol.CloseNoStatus:
+		return []byte{}
+	}
+	return append([]byte{byte(code >> 8), byte(code)}, reason...)
+}
+
+// hungUp looks at the socket before the client has hung up: when the client has
+// closed, it is for the server to close the socket; when the client has broken
+// the rules, it closes its half and lets the rest come.
+func (v *verdict) hungUp() error {
+	if !v.plan.waits {
+		return nil
+	}
+	broken := !v.want.end.Remote && v.want.end.Code != protocol.CloseAbnormal
+	switch {
+	case v.shut != v.want.end.Remote:
+		return fmt.Errorf("closed the socket: %v", v.shut)
+	case v.half != broken:
+		return fmt.Errorf("closed its half: %v", v.half)
+	}
+	return nil
+}
+
+// serverFrames reads what a server has written: the answer, whole legal frames
+// in their shortest form, text that is UTF-8, and nothing behind a close.
+func serverFrames(out []byte) (frames []heard, closed []byte, err error) {
+	br := bufio.NewReader(bytes.NewReader(out))
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return nil, nil, fmt.Errorf("answered with %d", resp.StatusCode)
+	}
+	rest, err := io.ReadAll(br)
+	for len(rest) > 0 && err == nil {
+		var it heard
+		if it, rest, err = serverFrame(rest); err != nil {
+			return frames, nil, err
+		}
+		if it.op == ws.OpClose {
+			return frames, []byte(it.data), nothingBehind(it.data, rest)
+		}
+		frames = append(frames, it)
+	}
+	return frames, nil, err
+}
+
+func serverFrame(b []byte) (it heard, rest []byte, err error) {
+	r := bytes.NewReader(b)
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return it, nil, fmt.Errorf("the server's bytes %x: %w", b, err)
+	}
+	var short bytes.Buffer
+	if err := ws.WriteHeader(&short, h); err != nil || !bytes.HasPrefix(b, short.Bytes()) {
+		return it, nil, fmt.Errorf("the server's header %x is not in its shortest form: %w", b[:len(b)-r.Len()], err)
+	}
+	payload := make([]byte, min(h.Length, int64(r.Len())))
+	n := copy(payload, b[len(b)-r.Len():])
+	it = heard{h.OpCode, string(payload)}
+	control := h.OpCode == ws.OpClose || h.OpCode == ws.OpPong
+	switch {
+	case int64(n) != h.Length:
+		return it, nil, fmt.Errorf("half a frame: %+v", h)
+	case h.Masked, !h.Fin, h.Rsv != 0, !control && h.OpCode != ws.OpText && h.OpCode != ws.OpBinary, control && n > 125:
+		return it, nil, fmt.Errorf("no frame for a server: %+v", h)
+	case h.OpCode == ws.OpText && !utf8.Valid(payload):
+		return it, nil, fmt.Errorf("text that is not UTF-8: %q", payload)
+	}
+	return it, b[len(b)-r.Len()+n:], nil
+}
+
+// nothingBehind checks a server's close frame, and that it is the last one.
+func nothingBehind(payload string, rest []byte) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("%q behind a close frame", rest)
+	case payload == "":
+		return nil
+	case len(payload) == 1 || !utf8.ValidString(payload[2:]):
+		return fmt.Errorf("close frame with %q", payload)
+	}
+	if code := binary.BigEndian.Uint16([]byte(payload)); !mayClose(code) || code == 1010 {
+		return fmt.Errorf("close frame with the code %d", code)
+	}
+	return nil
+}
