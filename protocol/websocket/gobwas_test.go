@@ -1,0 +1,504 @@
+package websocket_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+// trap is one of gobwas/ws and httphead, in the numbers of the design notes.
+type trap struct {
+	at    testkit.Line
+	name  string
+	there bool        // in the versions of go.mod
+	guard string      // what of ours stands in front of it, in words of our sources; "": nothing yet
+	test  string      // fails without the guard
+	probe func() bool // whether the trap is there
+	timed bool        // the probe takes the time
+}
+
+// TestGobwasTraps looks whether the library still has its traps.
+func TestGobwasTraps(t *testing.T) {
+	t.Parallel()
+	sources, tests := sourceOf(t, false), sourceOf(t, true)
+	for _, row := range slices.Concat(framingTraps(), handshakeTraps(), textTraps()) {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if row.timed && testkit.Race {
+				t.Skip("the race detector makes everything slow; tests without it look")
+			}
+			if there := row.probe(); there != row.there {
+				t.Errorf("%s: the library has changed: look whether the guard %s is still needed (there: %v, was %v); its test is %s",
+					row.at, row.guard, there, row.there, row.test)
+			}
+			for word := range strings.SplitSeq(row.guard, ", ") {
+				if !strings.Contains(sources, word) {
+					t.Errorf("%s: the guard %s is not in the sources any more", row.at, word)
+				}
+			}
+			for name := range strings.SplitSeq(row.test, ", ") {
+				if name != "" && !strings.Contains(tests, "func "+name+"(") {
+					t.Errorf("%s: there is no test %s any more", row.at, name)
+				}
+			}
+		})
+	}
+}
+
+// sourceOf is the source of protocol and of this package, or that of the tests.
+func sourceOf(t *testing.T, ofTests bool) string {
+	t.Helper()
+	var all strings.Builder
+	for _, dir := range []string{".", ".."} {
+		names, err := fs.Glob(os.DirFS(dir), "*.go")
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no sources in %s: %v", dir, err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") != ofTests {
+				continue
+			}
+			b, err := fs.ReadFile(os.DirFS(dir), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(b)
+		}
+	}
+	return all.String()
+}
+
+func framingTraps() []trap {
+	return []trap{
+		{testkit.Here(), "G1 ReadFrame and ReadClientMessage believe a length", false, "firstRoom", "TestTrapG1_LyingLength, TestParserTakesLittleOnTrust", believesLengths, false},
+		{testkit.Here(), "G2 MaxFrameSize does not bound a message", true, "p.room()", "TestTrapG2_LimitOverFragments, TestParser", frameLimitOnly, false},
+		{testkit.Here(), "G2 nothing bounds the number of fragments", true, "", "", manyFragments, false},
+		{testkit.Here(), "G2 ReadMessage keeps the pings within a message", true, "c.pong(it.data)", "TestTrapG2_LimitOverFragments", keepsPings, false},
+		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it = item{p.op, part}", "TestAllocParse", readsOften, false},
+		{testkit.Here(), "G3 ReadData has no limit by default", true, "errTooBig", "TestParser", noLimit, false},
+		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "appendFrame", "TestTrapG4_OneWrite", writesTwice, false},
+		{testkit.Here(), "G5 PutWriter drops what it is given", true, "chunks.Put(c)", "TestAllocSend", neverReuses, false},
+		{testkit.Here(), "G6 Writer.Reset keeps the error", true, "c.out.abort()", "TestBrokenKeepsNothing", staysPoisoned, false},
+		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.held", "TestTrapG7_OneWriter", interleaves, false},
+		{testkit.Here(), "G8 half a header is lost", true, "p.headLen", "TestTrapG8_PartialFrames, TestParser", losesHalves, false},
+		{testkit.Here(), "G17 Reader's errors send no close", true, "CloseWith(err)", "TestDecision28_CloseReachesThePeer", closesSilently, false},
+		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(h, state)", "TestTrapG18_ReservedBitsAndLengths", reservedBits, false},
+		{testkit.Here(), "G18 a length need not be in its shortest form", true, "errNotMinimal", "TestTrapG18_ReservedBitsAndLengths", longLengths, false},
+	}
+}
+
+func handshakeTraps() []trap {
+	const refused = "TestTrapG9_G10_Handshake"
+	return []trap{
+		{testkit.Here(), "G9 a header line is unbounded", true, "headerBytes(h) > maxBytes", refused, upgrades("X-Long: " + strings.Repeat("x", 1<<20)), false},
+		{testkit.Here(), "G9 header lines are not counted", true, "headerBytes(h) > maxBytes", refused, upgrades(strings.Repeat("X-Many: x\r\n", 20_000) + "X-Last: x"), false},
+		{testkit.Here(), "G10 a space before the colon", true, "net/http", refused, upgradesWith("Host: example.com", "Host : example.com"), false},
+		{testkit.Here(), "G10 Host twice", true, "net/http", refused, upgrades("Host: example.org"), false},
+		{testkit.Here(), "G10 the key twice", true, "validKey(h)", refused, upgrades("Sec-WebSocket-Key: " + sampleKey), false},
+		{testkit.Here(), "G10 a key that is no base64", true, "validKey(h)", refused, upgradesWith(sampleKey, strings.Repeat("!", 24)), false},
+		{testkit.Here(), "G10 lines that end in LF alone", true, "net/http", refused, upgradesWith("\r\n", "\n"), false},
+		{testkit.Here(), "G10 NUL in a value", true, "net/http", refused, upgrades("X-Nul: a\x00b"), false},
+		{testkit.Here(), "G10 HTTP/1.?", true, "net/http", refused, upgradesWith("HTTP/1.1", "HTTP/1.?"), false},
+		{testkit.Here(), "G10 a body", true, "r.ContentLength != 0", "TestHandshakeBody, TestCheckRequest", upgrades("Content-Length: 3"), false},
+		{testkit.Here(), "G11 Upgrader drops what follows the request", true, "rw.Reader.Buffered()", "TestHandshakeEarlyBytes", dropsEarlyBytes, false},
+		{testkit.Here(), "G11 a malformed request line is not answered", true, "net/http", "TestTrapG11_MalformedRequestLine", answersNothing, false},
+		{testkit.Here(), "G12 HTTPUpgrader takes over before it looks", true, "checkRequest(r", "TestTrapG12_PlainGet", takesOverFirst, false},
+		{testkit.Here(), "G13 HTTPUpgrader ignores the headers of middleware", true, "h.w.Header()", "TestAcceptKeepsHeaders", losesHeaders, false},
+		{testkit.Here(), "G14 an empty list of subprotocols is refused", true, `case element == "":`, "TestTrapG14_Tokens, TestTokens", refuses("Host:", "Sec-WebSocket-Protocol:\r\nHost:"), false},
+		{testkit.Here(), "G14 a tab is no space", true, `strings.Trim(element, " \t")`, "TestTrapG14_Tokens, TestTokens", refuses(": Upgrade", ": keep-alive,\tUpgrade"), false},
+		{testkit.Here(), "G15 IntFromASCII takes ? and overflows", true, "httphead.ScanTokens", "TestGobwasSurface", oddNumbers, false},
+		{testkit.Here(), "G15 RemoveByte drops the last byte", true, "httphead.ScanTokens", "TestGobwasSurface", func() bool { return string(httphead.RemoveByte([]byte(`ab\c`), '\\')) == "ab" }, false},
+		{testkit.Here(), "G15 ScanCookie loses a cookie behind two spaces", true, "httphead.ScanTokens", "TestGobwasSurface", losesCookies, false},
+	}
+}
+
+func textTraps() []trap {
+	return []trap{
+		{testkit.Here(), "G16 a reason is cut within a rune", true, "trimReason", "TestTrapG16_CloseReasons, FuzzClosePayload", cutsRunes, false},
+		{testkit.Here(), "G16 1012, 1013 and 1014 are refused", true, "code.Receivable()", "TestCloseByPeer, FuzzClosePayload", refusesCodes, false},
+		{testkit.Here(), "G16 5000 and more are taken", true, "code.Receivable()", "TestCloseByPeerBroken, FuzzClosePayload", takesCodes, false},
+		{testkit.Here(), "G19 UTF-8 is looked for in compressed bytes", true, "ws.CheckHeader(h, state)", "TestTrapG19_NoCompression", checksDeflated, false},
+		{testkit.Here(), "G20 UTF8Reader is slow", true, "utf8.Valid", "BenchmarkParse", slowText, true},
+	}
+}
+
+// TestGobwasSurface makes sure that nothing else of the libraries is used, where
+// the other traps are: G3, G5, G6, G12, G15 and G20 to G24 cannot be reached.
+func TestGobwasSurface(t *testing.T) {
+	t.Parallel()
+	safe := []string{
+		"httphead.ScanTokens", "ws.CheckHeader", "ws.Cipher", "ws.Header", "ws.MaxControlFramePayloadSize", "ws.MaxHeaderSize", "ws.MinHeaderSize",
+		"ws.OpBinary", "ws.OpClose", "ws.OpCode", "ws.OpContinuation", "ws.OpPing", "ws.OpPong", "ws.OpText", "ws.StateFragmented", "ws.StateServerSide",
+	}
+	names, err := fs.Glob(os.DirFS("."), "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if of, ok := s.X.(*ast.Ident); ok && slices.Contains([]string{"ws", "httphead", "wsutil", "wsflate"}, of.Name) {
+				used++
+				if what := of.Name + "." + s.Sel.Name; !slices.Contains(safe, what) {
+					t.Errorf("%s uses %s: look for traps in it, and add it here", name, what)
+				}
+			}
+			return true
+		})
+	}
+	if used < len(safe)/2 {
+		t.Errorf("the sources use %d names of gobwas: this test looks in the wrong place", used)
+	}
+}
+
+// tape is a connection in memory: reads take in, writes are kept one by one.
+type tape struct {
+	in     io.Reader
+	writes [][]byte
+	reads  int
+	fail   error  // of writes
+	during func() // is called within a write, once
+}
+
+func (m *tape) Read(b []byte) (int, error) {
+	m.reads++
+	return m.in.Read(b)
+}
+
+func (m *tape) Write(b []byte) (int, error) {
+	m.writes = append(m.writes, slices.Clone(b))
+	if during := m.during; during != nil {
+		m.during = nil
+		during()
+	}
+	return len(b), m.fail
+}
+
+func (m *tape) written() string { return string(bytes.Join(m.writes, nil)) }
+
+func heard(frames ...[]byte) *tape {
+	return &tape{in: bytes.NewReader(bytes.Join(frames, nil))}
+}
+
+// allocated is how many bytes f allocates; what runs beside it counts as well.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func believesLengths() (believes bool) {
+	defer func() { believes = believes || recover() != nil }()
+	for _, length := range []uint64{1 << 31, 1<<63 - 1} {
+		lie := lyingHeader(finBinary, length)
+		n := allocated(func() {
+			_, _ = ws.ReadFrame(bytes.NewReader(lie)) //nolint:staticcheck // deprecated: it is what the trap is about
+			_, _ = wsutil.ReadClientMessage(bytes.NewReader(lie), nil)
+		})
+		believes = believes || n > 1<<30
+	}
+	return believes
+}
+
+// readWith reads a message with a limit of 1 KiB for each frame.
+func readWith(frames ...[]byte) (int, error) {
+	r := wsutil.NewReader(heard(frames...), ws.StateServerSide)
+	r.MaxFrameSize = 1 << 10
+	if _, err := r.NextFrame(); err != nil {
+		return 0, err
+	}
+	b, err := io.ReadAll(r)
+	return len(b), err
+}
+
+func frameLimitOnly() bool {
+	part := strings.Repeat("a", 1<<10)
+	n, err := readWith(frame(binaryOp, part), bytes.Repeat(frame(cont, part), 1<<10), frame(finCont, ""))
+	return err == nil && n > 1<<20
+}
+
+func manyFragments() bool {
+	n, err := readWith(frame(binaryOp, ""), bytes.Repeat(frame(cont, ""), 100_000), frame(finCont, "a"))
+	return err == nil && n == 1
+}
+
+func keepsPings() bool {
+	got, err := wsutil.ReadClientMessage(heard(frame(text, "a"), bytes.Repeat(frame(finPing, "p"), 10_000), frame(finCont, "b")), nil)
+	return err == nil && len(got) == 10_001
+}
+
+func readsOften() bool {
+	small, large := heard(frame(finBinary, strings.Repeat("a", 100))), heard(frame(finBinary, strings.Repeat("a", 1000)))
+	_, _, err := wsutil.ReadClientData(small)
+	_, _, err2 := wsutil.ReadClientData(large)
+	return errors.Join(err, err2) == nil && small.reads > 2 && large.reads > 2
+}
+
+func noLimit() bool {
+	b, _, err := wsutil.ReadClientData(heard(frame(finBinary, strings.Repeat("a", 8<<20))))
+	return err == nil && len(b) == 8<<20
+}
+
+func writesTwice() bool {
+	var one, many tape
+	err := wsutil.WriteServerMessage(&one, ws.OpText, []byte("hello"))
+	w := wsutil.NewWriterSize(&many, ws.StateServerSide, ws.OpText, 4096)
+	_, err2 := w.Write(make([]byte, 5000))
+	err3 := w.Flush()
+	return errors.Join(err, err2, err3) == nil && len(one.writes) == 2 && len(many.writes) == 3
+}
+
+func neverReuses() bool {
+	for range 100 {
+		w := wsutil.GetWriter(io.Discard, ws.StateServerSide, ws.OpText, 4096)
+		wsutil.PutWriter(w)
+		if wsutil.GetWriter(io.Discard, ws.StateServerSide, ws.OpText, 4096) == w {
+			return false
+		}
+	}
+	return true
+}
+
+func staysPoisoned() bool {
+	w := wsutil.NewWriter(&tape{fail: io.ErrShortWrite}, ws.StateServerSide, ws.OpText)
+	_, _ = w.Write([]byte("a"))
+	_ = w.Flush()
+	w.Reset(io.Discard, ws.StateServerSide, ws.OpText)
+	_, err := w.Write([]byte("a"))
+	return err != nil
+}
+
+// interleaves has a ping answered while a message is written: nothing keeps the
+// one from the other.
+func interleaves() bool {
+	var m tape
+	m.during = func() {
+		_ = wsutil.ControlFrameHandler(&m, ws.StateServerSide)(ws.Header{Fin: true, OpCode: ws.OpPing, Length: 1}, strings.NewReader("p"))
+	}
+	err := wsutil.WriteServerMessage(&m, ws.OpText, []byte("hello"))
+	return err == nil && m.written() == "\x81\x05"+"\x8a\x01p"+"hello"
+}
+
+// again is a reader that would block after its first byte, once.
+type again struct{ rest []byte }
+
+func (a *again) Read(b []byte) (int, error) {
+	n := copy(b[:min(1, len(b))], a.rest)
+	if a.rest = a.rest[n:]; n == 0 {
+		return 0, io.ErrNoProgress
+	}
+	return n, nil
+}
+
+func losesHalves() bool {
+	whole := frame(finText, "hello")
+	r := &again{rest: whole[:3]}
+	if _, err := ws.ReadHeader(r); err == nil {
+		return false
+	}
+	r.rest = whole[3:] // which has come since
+	h, err := ws.ReadHeader(r)
+	return err != nil || h.OpCode != ws.OpText || h.Length != 5
+}
+
+func closesSilently() bool {
+	for _, bad := range [][]byte{frame(0xc1, "a"), frame(finText, "\xff"), frame(finText, strings.Repeat("a", 2<<10))} {
+		m := heard(bad)
+		r := &wsutil.Reader{Source: m, State: ws.StateServerSide, CheckUTF8: true, MaxFrameSize: 1 << 10, MaxMessageSize: 1 << 10}
+		_, err := r.NextFrame()
+		if err == nil {
+			_, err = io.ReadAll(r)
+		}
+		if err == nil || len(m.writes) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func reservedBits() bool {
+	h := ws.Header{Fin: true, Rsv: 0x3, OpCode: ws.OpText, Masked: true}
+	return ws.CheckHeader(h, ws.StateServerSide|ws.StateExtended) == nil
+}
+
+func longLengths() bool {
+	for _, long := range []string{"\x81\xfe\x00\x01\x00\x00\x00\x00", string(lyingHeader(finText, 1))} {
+		h, err := ws.ReadHeader(strings.NewReader(long))
+		if err != nil || h.Length != 1 || ws.CheckHeader(h, ws.StateServerSide) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// upgradesWith makes a probe whether ws.Upgrader accepts a good request in which
+// something is replaced, in all places.
+func upgradesWith(old, now string) func() bool {
+	return func() bool {
+		m := &tape{in: strings.NewReader(strings.ReplaceAll(request("/"), old, now))}
+		u := ws.Upgrader{Protocol: func([]byte) bool { return false }}
+		_, err := u.Upgrade(m)
+		return err == nil && strings.HasPrefix(m.written(), "HTTP/1.1 101 ")
+	}
+}
+
+// upgrades is upgradesWith for more header lines.
+func upgrades(lines string) func() bool { return upgradesWith("\r\n\r\n", "\r\n"+lines+"\r\n\r\n") }
+
+// refuses makes a probe whether ws.Upgrader answers a request with 400 in which
+// something legal is replaced.
+func refuses(old, now string) func() bool {
+	return func() bool {
+		m := &tape{in: strings.NewReader(strings.ReplaceAll(request("/"), old, now))}
+		_, err := ws.Upgrader{Protocol: func([]byte) bool { return false }}.Upgrade(m)
+		return upgradesWith("", "")() && err != nil && strings.HasPrefix(m.written(), "HTTP/1.1 400 ")
+	}
+}
+
+func dropsEarlyBytes() bool {
+	m := &tape{in: strings.NewReader(request("/") + "early")}
+	_, err := ws.Upgrade(m)
+	left := new(strings.Builder)
+	_, err2 := io.Copy(left, m.in)
+	return errors.Join(err, err2) == nil && left.String() != "early"
+}
+
+func answersNothing() bool {
+	m := &tape{in: strings.NewReader("GET\r\n\r\n")}
+	_, err := ws.Upgrade(m)
+	return err != nil && len(m.writes) == 0
+}
+
+// taken is a ResponseWriter that can be taken over.
+type taken struct {
+	*httptest.ResponseRecorder
+	tape
+	over bool
+}
+
+func (w *taken) Write(b []byte) (int, error) { return w.ResponseRecorder.Write(b) }
+
+func (w *taken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.over = true
+	ours, _ := net.Pipe()
+	return ours, bufio.NewReadWriter(bufio.NewReader(strings.NewReader("")), bufio.NewWriter(&w.tape)), nil
+}
+
+// viaHTTP has HTTPUpgrader answer a request.
+func viaHTTP(raw string) (*taken, net.Conn, error) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+	if err != nil {
+		panic(err)
+	}
+	w := &taken{ResponseRecorder: httptest.NewRecorder()}
+	w.Header().Set("Set-Cookie", "a=b")
+	nc, _, _, err := ws.UpgradeHTTP(r, w)
+	return w, nc, err
+}
+
+func takesOverFirst() bool {
+	w, nc, err := viaHTTP("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	return err != nil && nc != nil && w.over
+}
+
+func losesHeaders() bool {
+	w, _, err := viaHTTP(request("/"))
+	return err == nil && strings.Contains(w.written(), " 101 ") && !strings.Contains(w.written(), "Set-Cookie")
+}
+
+func oddNumbers() bool {
+	n, ok := httphead.IntFromASCII([]byte("?"))
+	big, bigOK := httphead.IntFromASCII([]byte(strings.Repeat("9", 30)))
+	return ok && n == 15 && bigOK && fmt.Sprint(big) != strings.Repeat("9", 30)
+}
+
+func losesCookies() bool {
+	found := ""
+	httphead.ScanCookie([]byte("a=b;  c=d"), func(name, value []byte) bool {
+		found += string(name) + string(value)
+		return true
+	})
+	return found != "abcd"
+}
+
+func cutsRunes() bool {
+	return !utf8.Valid(ws.NewCloseFrameBody(4000, strings.Repeat("a", 122)+"世")[2:])
+}
+
+func refusesCodes() bool {
+	for _, code := range []ws.StatusCode{1012, 1013, 1014} {
+		if ws.CheckCloseFrameData(code, "") == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func takesCodes() bool {
+	return ws.CheckCloseFrameData(5000, "") == nil && ws.CheckCloseFrameData(65535, "") == nil
+}
+
+func checksDeflated() bool {
+	var state wsflate.MessageState
+	r := &wsutil.Reader{
+		Source: heard(frame(0xc1, "\xcaH\xcd\xc9\xc9\x07\x00")), // "Hello", deflated
+		State:  ws.StateServerSide | ws.StateExtended, CheckUTF8: true, Extensions: []wsutil.RecvExtension{&state},
+	}
+	if _, err := r.NextFrame(); err != nil {
+		return false
+	}
+	_, err := io.ReadAll(r)
+	return state.IsCompressed() && errors.Is(err, wsutil.ErrInvalidUTF8)
+}
+
+// slowText compares with unicode/utf8: there were factors of 25 and more.
+func slowText() bool {
+	ascii, buf := bytes.Repeat([]byte("a"), 64<<10), make([]byte, 64<<10)
+	fastest := func(f func()) time.Duration {
+		least := time.Hour
+		for range 20 {
+			begun := time.Now()
+			f()
+			least = min(least, time.Since(begun))
+		}
+		return least
+	}
+	slow := fastest(func() { _, _ = io.ReadFull(wsutil.NewUTF8Reader(bytes.NewReader(ascii)), buf) })
+	return slow > 4*fastest(func() { _ = utf8.Valid(ascii) })
+}
