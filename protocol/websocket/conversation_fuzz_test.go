@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -108,7 +109,7 @@ func (s *speaker) Connect(_ context.Context, c *protocol.Conn) error {
 // others share.
 func (s *speaker) speak(c *protocol.Conn) {
 	for i := range s.besides {
-		m := protocol.Text(fmt.Sprint("s", i))
+		m := protocol.Text(aside(i))
 		var err error
 		if i%2 == 0 {
 			err = c.Send(context.Background(), m)
@@ -123,6 +124,16 @@ func (s *speaker) speak(c *protocol.Conn) {
 		s.sent++
 		runtime.Gosched()
 	}
+}
+
+// aside is what is sent by a goroutine of its own; some are so large that they
+// are not copied.
+func aside(i int) string {
+	s := fmt.Sprint("s", i)
+	if i%4 == 3 {
+		s += strings.Repeat(".", copyBelow)
+	}
+	return s
 }
 
 // block is longer than the watcher takes to notice.
@@ -274,7 +285,7 @@ func FuzzConversation(f *testing.F) {
 // going about it.
 func addConversations(f *testing.F) {
 	f.Helper()
-	rows := slices.Concat(headerRows(), controlRows(), fragmentRows(), limitRows(), textRows())
+	rows := slices.Concat(lengthRows(), headerRows(), controlRows(), fragmentRows(), limitRows(), textRows())
 	hello := stream(framed(fin|1, "hello"), framed(fin|9, "ping"))
 	bye := framed(fin|8, "\x03\xe8bye")
 	for i, row := range rows {
@@ -291,6 +302,13 @@ func addConversations(f *testing.F) {
 			f.Add([]byte{how, 0, a, how % 5, a + how, 0x0f, 0xa0, 'w', 'h', 'y'}, stream(many, bye), []byte{7, 60, 100})
 		}
 	}
+	for code := range uint16(17) {
+		payload := binary.BigEndian.AppendUint16(nil, 999+code)
+		reason := strings.Repeat("a", 115+int(code)) + "世界"
+		f.Add(append([]byte{4, 0, byte(actReturnClose), 0, 0, payload[0], payload[1]}, reason...), stream(hello, bye), []byte{255})
+		f.Add([]byte{byte(code)}, stream(hello, framed(fin|8, string(payload)), hello), []byte{255})
+	}
+	f.Add([]byte{4}, stream(hello, framed(fin|8, "\x03\xe8\xff")), []byte{255})
 	f.Add([]byte{1}, bye, []byte{0})
 	f.Add([]byte{8, 0, 1, 0, 0, 3, 0xe8}, stream(framed(fin|1, "a"), framed(fin|8, "")), []byte{255})
 }

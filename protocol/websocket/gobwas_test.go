@@ -102,7 +102,7 @@ func framingTraps() []trap {
 		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "appendFrame", "TestTrapG4_OneWrite", writesTwice, false},
 		{testkit.Here(), "G5 PutWriter drops what it is given", true, "chunks.Put(c)", "TestAllocSend", neverReuses, false},
 		{testkit.Here(), "G6 Writer.Reset keeps the error", true, "c.out.abort()", "TestBrokenKeepsNothing", staysPoisoned, false},
-		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.held", "TestTrapG7_OneWriter", interleaves, false},
+		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.held", "TestOutboxWriter, TestTrapG7_OneWriter", interleaves, false},
 		{testkit.Here(), "G8 half a header is lost", true, "p.headLen", "TestTrapG8_PartialFrames, TestParser", losesHalves, false},
 		{testkit.Here(), "G17 Reader's errors send no close", true, "CloseWith(err)", "TestDecision28_CloseReachesThePeer", closesSilently, false},
 		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(h, state)", "TestTrapG18_ReservedBitsAndLengths", reservedBits, false},

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -181,7 +180,7 @@ func only(all []heard, is func(heard) bool) (some []heard) {
 // as it was told are queued.
 func (v *verdict) besides() error {
 	for i, s := range v.own {
-		if s != "s"+strconv.Itoa(i) {
+		if s != aside(i) {
 			return fmt.Errorf("sent from elsewhere: %q", v.own)
 		}
 	}

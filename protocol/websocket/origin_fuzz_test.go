@@ -135,9 +135,13 @@ func FuzzOrigin(f *testing.F) {
 	} {
 		f.Add("https://example.com", "", false, "example.com", entry)
 		f.Add("http://a.example.com:8443", "", false, "api.test", entry)
+		f.Add("http://notexample.com", "", false, "api.test", entry)
+		f.Add("http://example.com", "", false, "localhost:8080", entry)
+		f.Add("https://example.com:8443", "", false, "example.com:443", entry)
 		f.Add(entry, "", false, "localhost:8080", entry)
 		f.Add("http://127.0.0.1", "https://example.com", true, entry, "")
 	}
+	f.Add("http://example.com:443", "", false, "api.test", "https://example.com")
 	f.Add("null", "", false, "example.com", "null")
 	f.Add("http://[::ffff:127.0.0.1]:1", "", false, "[::1]", "")
 	f.Fuzz(func(t *testing.T, one, two string, both bool, host, entry string) {

@@ -21,8 +21,12 @@ func pieces(in, cuts []byte) (out [][]byte) {
 // FuzzParser compares the parser with the naive reading of the same bytes, whole
 // and in pieces.
 func FuzzParser(f *testing.F) {
-	for i, row := range slices.Concat(headerRows(), controlRows(), fragmentRows(), limitRows(), textRows()) {
-		f.Add(row.in, []byte{byte(i), 2, 0}, uint16(row.limit))
+	for i, row := range slices.Concat(lengthRows(), headerRows(), controlRows(), fragmentRows(), limitRows(), textRows()) {
+		limit := row.limit
+		if limit == 0 {
+			limit = limS
+		}
+		f.Add(row.in, []byte{byte(i), 2, 0}, uint16(min(limit, 0xffff)))
 	}
 	long := strings.Repeat("a", 70000)
 	f.Add(stream(framed(1, long[:300]), framed(fin|9, ""), framed(fin, long[:126])), []byte{254, 1}, uint16(limS))
