@@ -296,6 +296,9 @@ func addConversations(f *testing.F) {
 		f.Add(how, stream(hello, row.in, hello, bye), []byte{byte(3 * i), 0})
 		f.Add([]byte{byte(i / 2)}, stream(hello, row.in), []byte{255})
 	}
+	for i, in := range brokenText() {
+		f.Add([]byte{byte(i)}, stream(hello, in), []byte{255, 3})
+	}
 	many := slices.Repeat(hello, 40)
 	for how := range byte(32) {
 		for a := range byte(acts) {

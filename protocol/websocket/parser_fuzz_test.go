@@ -28,6 +28,9 @@ func FuzzParser(f *testing.F) {
 		}
 		f.Add(row.in, []byte{byte(i), 2, 0}, uint16(min(limit, 0xffff)))
 	}
+	for _, in := range brokenText() {
+		f.Add(in, []byte{0}, uint16(limS))
+	}
 	long := strings.Repeat("a", 70000)
 	f.Add(stream(framed(1, long[:300]), framed(fin|9, ""), framed(fin, long[:126])), []byte{254, 1}, uint16(limS))
 	f.Add(framed(fin|2, long), []byte{255}, uint16(65535))

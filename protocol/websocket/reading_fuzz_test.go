@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -193,4 +194,16 @@ func (f *reading) closed(payload []byte) error {
 		f.reply = protocol.CloseNoStatus
 	}
 	return errOver
+}
+
+// brokenText is text that can be refused before its message is complete, and
+// text that cannot.
+func brokenText() (streams [][]byte) {
+	ping := framed(fin|9, "behind")
+	for _, bad := range []string{"a\xff", "\xc0", "\xed\xa0", "\xe0\x80", "\xf4\x90", "\xf0\x8f", "\xf5", "世\xe4\xb8\x40", "世\xe4\xb8", "\xf0\x9d\x84", "世"} {
+		whole := framed(fin|1, bad+strings.Repeat("a", 200))
+		split := stream(framed(1, bad[:len(bad)-1]), framed(0, bad[len(bad)-1:]), ping)
+		streams = append(streams, stream(framed(1, bad), ping), split, whole[:8+len(bad)], whole[:8+len(bad)-1], whole)
+	}
+	return streams
 }
