@@ -72,15 +72,11 @@ func requirements(r *http.Request, maxBytes int) []requirement {
 	}
 	versions, keys := r.Header["Sec-Websocket-Version"], r.Header["Sec-Websocket-Key"]
 	_, offers := split(r.Header["Sec-Websocket-Protocol"])
-	upgrade := hasElement(r.Header["Upgrade"], protocolList, "websocket")
-	if upgrade == must && !tokenList.MatchString(strings.Join(r.Header["Upgrade"], ",")) {
-		upgrade = either // a protocol with a version is in the way
-	}
 	return []requirement{
 		demand(405, r.Method == http.MethodGet),
 		demand(501, r.ProtoMajor == 1 && r.ProtoMinor >= 1),
 		demand(431, size <= maxBytes),
-		{426, upgrade},
+		{426, hasElement(r.Header["Upgrade"], protocolList, "websocket")},
 		{400, hasElement(r.Header["Connection"], tokenList, "upgrade")},
 		demand(426, len(versions) == 1 && versions[0] == "13"),
 		demand(400, len(keys) == 1 && nonce.MatchString(keys[0])),
