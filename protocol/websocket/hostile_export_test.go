@@ -1,0 +1,54 @@
+package websocket
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Left says what s still holds of connections: nothing when all are over.
+func Left(s *Server) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var left []string
+	note := func(n int, what string) {
+		if n != 0 {
+			left = append(left, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	note(s.mu.conns.n, "connections")
+	note(s.mu.handshakes, "handshakes")
+	note(len(s.mu.addresses), "addresses")
+	note(int(s.queues.used.Load()), "bytes of the budget")
+	return strings.Join(left, ", ")
+}
+
+// Addresses is how many addresses s counts connections of.
+func Addresses(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.addresses)
+}
+
+// Queued is what the outgoing queues of s hold: bytes not yet written, in
+// messages and control frames, the memory they take, and what of it is charged to
+// Capacity.QueueBytes.
+func Queued(s *Server) (pending, memory, charged int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.mu.conns.all() {
+		c.out.mu.Lock()
+		pending += c.out.mu.pending
+		memory += memoryOf(&c.out)
+		c.out.mu.Unlock()
+	}
+	return pending, memory, int(s.queues.used.Load())
+}
+
+func memoryOf(o *outbox) (n int) {
+	for _, s := range o.mu.segments {
+		if s.own != nil {
+			n += cap(s.own.b)
+		}
+	}
+	return n
+}
