@@ -1,0 +1,272 @@
+package websocket_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// rewriting is a middleware that takes a peer's address from its request, as
+// those behind proxies do.
+func rewriting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, has := r.Header["X-From"]; has {
+			r.RemoteAddr = from[0]
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// besiegeFrom is besiege for peers that say which address they have.
+func besiegeFrom(t *testing.T, app *hooks, c websocket.Capacity) *siege {
+	t.Helper()
+	return besiegeBehind(t, app, app, &websocket.Options{Capacity: c}, rewriting)
+}
+
+// turnedAway has n peers knock and be refused with status, and the hint to come
+// again after so many seconds. They keep their sockets, and could go on.
+func (s *siege) turnedAway(n, status int, retry string, lines ...string) {
+	s.t.Helper()
+	p := s.peer(s.t)
+	for range n {
+		begun := time.Now()
+		a := p.handshake(request("/", lines...))
+		if a.status != status || a.header.Get("Retry-After") != retry || a.body == "" {
+			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %q", a.status, a.body, a.header.Get("Retry-After"), status, retry)
+		}
+		if d := time.Since(begun); d != 0 {
+			s.t.Errorf("refused after %v", d)
+		}
+	}
+	p.nc.Close()
+}
+
+// logged fails unless the log has n lines about a bound of Capacity.
+func (s *siege) logged(bound string, n int) {
+	s.t.Helper()
+	if got := strings.Count(s.log.String(), "bound="+bound+" "); got != n {
+		s.t.Errorf("%d lines about %s, want %d:\n%s", got, bound, n, s.log.String())
+	}
+}
+
+// TestCapacityConns refuses one connection too many with 503, logs that once in a
+// while, and lets in again when one has gone.
+func TestCapacityConns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{Conns: 3}})
+		p, _ := s.attacker()
+		q, _ := s.attacker()
+		s.logged("Conns", 0)
+		s.turnedAway(50, 503, "5")
+		s.good.served()
+		s.logged("Conns", 1)
+		s.wantLog(t, "value=3", "Stats counts them")
+		<-time.After(9 * time.Second)
+		s.turnedAway(50, 503, "5")
+		s.logged("Conns", 1)
+		<-time.After(time.Second)
+		s.turnedAway(50, 503, "5")
+		s.logged("Conns", 2)
+		for range 5 {
+			p.closes()
+			s.ended(1000, true, nil)
+			synctest.Wait()
+			p, _ = s.attacker()
+			s.turnedAway(1, 503, "5")
+		}
+		p.closes()
+		q.closes()
+		s.over(websocket.Stats{Full: 155})
+	})
+}
+
+// TestCapacityConnsPerAddress refuses an address one connection too many with
+// 429, and nobody else.
+func TestCapacityConnsPerAddress(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at             testkit.Line
+		first, another string
+		same           bool
+	}{
+		{testkit.Here(), "203.0.113.1:1", "203.0.113.1:2", true},
+		{testkit.Here(), "203.0.113.1:1", "203.0.113.2:1", false},
+		{testkit.Here(), "203.0.113.1:1", "203.0.113.1", true}, // middleware takes ports away
+		{testkit.Here(), "203.0.113.1:1", "[::ffff:203.0.113.1]:2", true},
+		{testkit.Here(), "::ffff:203.0.113.1", "[::ffff:cb00:7101]", true},
+		{testkit.Here(), "[2001:db8::1]:1", "[2001:db8::2]:2", true},
+		{testkit.Here(), "[2001:db8::1]:1", "2001:db8:0:0:ffff::", true},
+		{testkit.Here(), "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
+		{testkit.Here(), "[fe80::1%eth0]:1", "[fe80::2%eth1]:1", true},
+		{testkit.Here(), "127.0.0.1:1", "127.0.0.1:2", true}, // the limit is explicit
+		{testkit.Here(), "127.0.0.1:1", "127.0.0.2:1", false},
+		{testkit.Here(), "[::1]:1", "[::1]:2", true},
+		{testkit.Here(), "10.0.0.1:1", "10.0.0.1:2", true},
+		{testkit.Here(), "[fd00::1]:1", "[fd00::1]:2", true},
+		{testkit.Here(), "@", "@", false}, // a Unix socket
+		{testkit.Here(), "", "", false},
+		{testkit.Here(), "proxy.internal:80", "proxy.internal:80", false},
+		{testkit.Here(), "203.0.113.1:1:2", "203.0.113.1:1:2", false},
+	}
+	for _, row := range rows {
+		synctest.Test(t, func(t *testing.T) {
+			s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: 1})
+			p, _ := s.attacker("X-From: " + row.first)
+			if !row.same {
+				q, _ := s.attacker("X-From: " + row.another)
+				p.closes()
+				q.closes()
+				s.over(websocket.Stats{})
+				return
+			}
+			s.turnedAway(3, 429, "5", "X-From: "+row.another)
+			s.logged("ConnsPerAddress", 1)
+			p.closes()
+			s.ended(1000, true, nil)
+			synctest.Wait()
+			p, _ = s.attacker("X-From: " + row.another)
+			p.closes()
+			s.over(websocket.Stats{Crowded: 3})
+		})
+		if t.Failed() {
+			t.Fatalf("%s: %q and %q", row.at, row.first, row.another)
+		}
+	}
+}
+
+// TestCapacityCountsAddresses by default those that are not of a network where
+// proxies are, and all with a limit of one's own.
+func TestCapacityCountsAddresses(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at      testkit.Line
+		from    string
+		counted bool // by default
+		all     bool // otherwise
+	}{
+		{testkit.Here(), "203.0.113.1:1", true, true},
+		{testkit.Here(), "[2001:db8::1]:1", true, true},
+		{testkit.Here(), "172.32.0.1:1", true, true},
+		{testkit.Here(), "127.0.0.1:1", false, true},
+		{testkit.Here(), "[::1]:1", false, true},
+		{testkit.Here(), "[::ffff:127.0.0.1]:1", false, true},
+		{testkit.Here(), "10.1.2.3:1", false, true},
+		{testkit.Here(), "172.16.0.1:1", false, true},
+		{testkit.Here(), "192.168.0.1", false, true},
+		{testkit.Here(), "169.254.0.1:1", false, true},
+		{testkit.Here(), "[fd00::1]:1", false, true},
+		{testkit.Here(), "[fe80::1%eth0]:1", false, true},
+		{testkit.Here(), "@", false, false},
+		{testkit.Here(), "", false, false},
+	}
+	for _, row := range rows {
+		for limit, want := range map[int]bool{0: row.counted, -1: row.counted, 5: row.all} {
+			synctest.Test(t, func(t *testing.T) {
+				s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: limit})
+				p, _ := s.attacker("X-From: " + row.from)
+				q, _ := s.attacker("X-From: " + row.from)
+				if n := websocket.Addresses(s.Server); (n == 1) != want || n > 1 {
+					t.Errorf("%s: %d addresses for %q and a limit of %d, counted should be %v", row.at, n, row.from, limit, want)
+				}
+				p.closes()
+				q.closes()
+				s.over(websocket.Stats{})
+			})
+		}
+	}
+}
+
+// TestCapacityForgetsAddresses when their last connection has gone, also those
+// that were refused.
+func TestCapacityForgetsAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: 2, Conns: 6})
+		for round := range 20 {
+			var peers []*peer
+			for i := range 5 {
+				p, _ := s.attacker(fmt.Sprintf("X-From: 203.0.113.%d:1", 10*round+i/2))
+				peers = append(peers, p)
+			}
+			if n := websocket.Addresses(s.Server); n != 3 {
+				t.Errorf("%d addresses, want 3", n)
+			}
+			s.turnedAway(1, 503, "5", fmt.Sprintf("X-From: 198.51.100.%d:1", round))
+			for _, p := range peers {
+				p.nc.Close()
+				s.ended(1006, false, nil)
+			}
+			synctest.Wait()
+			if n := websocket.Addresses(s.Server); n != 0 {
+				t.Errorf("%d addresses although all have gone", n)
+			}
+		}
+		s.over(websocket.Stats{Full: 20})
+	})
+}
+
+// TestCapacityHandshakes refuses newcomers with 503 while as many as may wait for
+// Connect, and serves those that are in.
+func TestCapacityHandshakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		busy, release := false, make(chan struct{})
+		app := echo()
+		app.connect = func(ctx context.Context, _ *protocol.Conn) error {
+			if busy {
+				<-release
+			}
+			return nil
+		}
+		s := besiege(t, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 2}})
+		busy = true
+		var waiting [2]*peer
+		for i := range waiting {
+			waiting[i] = s.peer(t)
+			waiting[i].write([]byte(request("/")))
+		}
+		synctest.Wait()
+		for range 3 {
+			s.turnedAway(10, 503, "1")
+			s.good.served()
+			s.logged("Handshakes", 1)
+			<-time.After(2 * time.Second)
+		}
+		busy = false
+		close(release)
+		for _, p := range waiting {
+			if a := p.answer(); a.status != 101 {
+				t.Errorf("status %d, want 101", a.status)
+			}
+			s.accepted++
+			<-s.opened
+		}
+		p, _ := s.attacker()
+		for _, p := range append(waiting[:], p) {
+			p.closes()
+		}
+		s.over(websocket.Stats{Full: 30})
+	})
+}
+
+// TestCapacityOrder looks at the whole before the address: who is refused for
+// want of room is not told that it is his fault.
+func TestCapacityOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := besiegeFrom(t, echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
+		p, _ := s.attacker("X-From: 203.0.113.1:1")
+		s.turnedAway(1, 503, "5", "X-From: 203.0.113.1:1")
+		p.closes()
+		s.over(websocket.Stats{Full: 1})
+	})
+}
