@@ -234,12 +234,13 @@ func (p *peer) wantEnd() {
 	}
 }
 
-// closes says goodbye and waits until the server has, too.
+// closes says goodbye, waits until the server has, too, and hangs up.
 func (p *peer) closes() {
 	p.tb.Helper()
 	p.write(closing(1000, ""))
 	p.wantClose(1000, "")
 	p.wantEnd()
+	p.nc.Close()
 }
 
 // brief is a payload for a failure's text.

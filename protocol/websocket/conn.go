@@ -1,9 +1,11 @@
 package websocket
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -26,6 +28,7 @@ type conn struct {
 	path    string     // for the log
 	peer    string     // its address, for the log
 	addr    netip.Addr // what its connections are counted under, if they are
+	decided bool       // guarded by the server's lock
 	place   place      // in the server's roster
 	nc      net.Conn   // from Accept on
 
@@ -90,6 +93,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 	}
 	c.out.begin(answer)
 	c.nc, c.hand = nc, nil
+	c.server.decided(c)
 	c.looked.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(partSocket | partReading)
 	go c.begin(early)
@@ -104,6 +108,9 @@ func (c *conn) begin(early []byte) {
 
 // Reject answers the handshake, if it has not been answered.
 func (c *conn) Reject(e *protocol.RejectError) {
+	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
+		c.server.stats.late.Add(1)
+	}
 	if c.hand != nil {
 		reject(c.hand.w, e)
 	}
@@ -148,11 +155,8 @@ func (c *conn) sendClose(s protocol.CloseStatus) {
 
 // pong answers a ping, unless the peer is not reading anyway.
 func (c *conn) pong(payload []byte) {
-	if c.out.isFull() {
-		return
-	}
 	var frame [2 + ws.MaxControlFramePayloadSize]byte
-	if c.out.control(false, appendFrame(frame[:0], ws.OpPong, payload)) {
+	if c.out.offer(appendFrame(frame[:0], ws.OpPong, payload)) {
 		go c.write()
 	}
 }

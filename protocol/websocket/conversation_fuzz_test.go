@@ -249,7 +249,7 @@ func converse(p *plan, pieces [][]byte) *conversation {
 	<-time.After(20 * block)
 	synctest.Wait()
 	s.mu.Lock()
-	c.left = len(s.mu.conns)
+	c.left = s.mu.conns.n
 	s.mu.Unlock()
 	c.stats, c.statuses = s.Stats(), a.statuses
 	return c

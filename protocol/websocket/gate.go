@@ -69,11 +69,14 @@ func (s *Server) addLocked(c *conn) {
 	s.tickLocked()
 }
 
-// shaken takes note of the end of a handshake.
-func (s *Server) shaken() {
+// decided takes note that a handshake is answered, or will be no more.
+func (s *Server) decided(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.handshakes--
+	if !c.decided {
+		c.decided = true
+		s.mu.handshakes--
+	}
 }
 
 // forget is the end of a connection that has entered.

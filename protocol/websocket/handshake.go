@@ -36,7 +36,7 @@ func appendAcceptKey(b []byte, key string) []byte {
 // checkRequest decides whether r may be a handshake at all, before anybody looks
 // for a route. nil means that it may.
 func checkRequest(r *http.Request, o *Options) *protocol.RejectError {
-	bytes, lines := headerSize(r.Header)
+	bytes, lines := headSize(r)
 	switch {
 	case r.Method != http.MethodGet && !isExtendedConnect(r):
 		return refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
@@ -90,8 +90,10 @@ func refusal(status int, body string, header ...string) *protocol.RejectError {
 	return e
 }
 
-func headerSize(h http.Header) (bytes, lines int) {
-	for name, values := range h {
+// headSize is that of the request line and the headers.
+func headSize(r *http.Request) (bytes, lines int) {
+	bytes = len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
 		for _, v := range values {
 			bytes += len(name) + len(v)
 		}

@@ -146,7 +146,7 @@ func FuzzHandshakeAnswer(f *testing.F) {
 		}
 		<-app.ended
 		finish(t, s)
-		checkUpgrade(t, a, r, app)
+		judgeUpgrade(t, a, r, app)
 	})
 }
 
@@ -188,8 +188,8 @@ func (a *answering) checkRefusal(t *testing.T, raw []byte, reasons []int) {
 	}
 }
 
-// checkUpgrade looks at an answer that is yes.
-func checkUpgrade(t *testing.T, a *answering, r *http.Request, app *chooser) {
+// judgeUpgrade looks at an answer that is yes.
+func judgeUpgrade(t *testing.T, a *answering, r *http.Request, app *chooser) {
 	t.Helper()
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +

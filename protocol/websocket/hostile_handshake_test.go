@@ -25,7 +25,7 @@ const (
 // headers makes header lines of the request so many, or so many bytes, beside
 // those that a handshake has.
 func headers(lines, bytes int) []string {
-	const ownLines, ownBytes = 4, len("UpgradewebsocketConnectionUpgradeSec-Websocket-Version13Sec-Websocket-Key" + sampleKey)
+	const ownLines, ownBytes = 4, len("/example.comUpgradewebsocketConnectionUpgradeSec-Websocket-Version13Sec-Websocket-Key" + sampleKey)
 	if bytes > 0 {
 		return []string{"X: " + strings.Repeat("x", bytes-ownBytes-1)}
 	}

@@ -75,6 +75,7 @@ func (b *bystander) closes() {
 	}
 	for range b.said { // until the end of the stream
 	}
+	b.p.nc.Close()
 }
 
 // siege is a server in a bubble, with a good peer, that others attack.
@@ -125,7 +126,7 @@ func (s *server) listenPipes(tb testing.TB, h http.Handler) {
 	s.dial = func() net.Conn {
 		ours, theirs := net.Pipe()
 		over := make(chan struct{})
-		l.conns <- &ending{Conn: theirs, over: over}
+		l.conns <- &serverEnd{Conn: theirs, over: over}
 		return &dialled{ours, over}
 	}
 	tb.Cleanup(func() {
@@ -271,19 +272,19 @@ func withstand(t *testing.T, a *attack) {
 	})
 }
 
-// dialled is a peer's end of a pipe, and ending the server's.
+// dialled is a peer's end of a pipe, and serverEnd the server's.
 type dialled struct {
 	net.Conn
 	over <-chan struct{} // the server has closed its end
 }
 
-type ending struct {
+type serverEnd struct {
 	net.Conn
 	once sync.Once
 	over chan struct{}
 }
 
-func (e *ending) Close() error {
+func (e *serverEnd) Close() error {
 	e.once.Do(func() { close(e.over) })
 	return e.Conn.Close()
 }

@@ -213,6 +213,9 @@ func (p *peer) saysGoodbye(hostile bool) time.Time {
 	if f, err := p.read(); err == nil {
 		p.tb.Errorf("got %#x %q, want the end", f.first, f.payload)
 	}
+	if !hostile {
+		p.nc.Close()
+	}
 	return at
 }
 

@@ -73,8 +73,8 @@ func readAttacks() map[string]*attack {
 		"after its close": {do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, "is never read")
 			p.write(closing(1000, ""))
-			p.waitsFor(writeTimeout)
-		}, code: 1000, remote: true, stats: websocket.Stats{WriteTimeouts: 1}},
+			p.waitsFor(closeTimeout)
+		}, code: 1000, remote: true, stats: websocket.Stats{CloseTimeouts: 1}},
 		"after its close, and goes on": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
 			p.write(closing(1000, ""))
 			p.wantClose(1000, "")
@@ -254,10 +254,11 @@ func TestHostileLeavers(t *testing.T) {
 			frame(text, "hello"), 0, all, 1008, nil, 10 * time.Second, 15*time.Second + closeTimeout, websocket.Stats{SlowSenders: 1, CloseTimeouts: 1},
 		},
 	}
+	quick := websocket.Options{Limits: protocol.Limits{MinRate: 2000}} // measured over ten seconds
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			withstand(t, &attack{do: func(s *siege, p *peer, c *protocol.Conn) {
+			withstand(t, &attack{opts: quick, do: func(s *siege, p *peer, c *protocol.Conn) {
 				p.write(row.last)
 				_ = p.nc.SetDeadline(time.Now().Add(time.Hour))
 				begun := time.Now()

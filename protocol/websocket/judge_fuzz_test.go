@@ -35,7 +35,7 @@ func (c *conversation) judge(want *reading) error {
 	case c.stats.Open != 0 || c.stats.Accepted != 1 || len(c.statuses) > 0:
 		return fmt.Errorf("%+v; statuses %v", c.stats, c.statuses)
 	}
-	v := verdict{conversation: c, want: want, closed: closed}
+	v := judgement{conversation: c, want: want, closed: closed}
 	v.sort(heardByClient)
 	for _, check := range []func() error{v.ended, v.received, v.echoed, v.besides, v.closedWith, v.hungUp} {
 		if err := check(); err != nil {
@@ -45,8 +45,8 @@ func (c *conversation) judge(want *reading) error {
 	return nil
 }
 
-// verdict is what a conversation is judged by.
-type verdict struct {
+// judgement is what a conversation is judged by.
+type judgement struct {
 	*conversation
 	want   *reading
 	closed []byte // payload of the server's close frame; nil: there was none
@@ -62,7 +62,7 @@ type verdict struct {
 }
 
 // sort says what should have come, and sorts what has.
-func (v *verdict) sort(got []heard) {
+func (v *judgement) sort(got []heard) {
 	messages := 0
 	for _, it := range v.want.items {
 		switch {
@@ -87,13 +87,13 @@ func (v *verdict) sort(got []heard) {
 
 // complete reports whether everything that was sent must have been written: the
 // line is not cut while somebody still writes.
-func (v *verdict) complete() bool {
+func (v *judgement) complete() bool {
 	return v.plan.waits || v.plan.exact() && v.plan.besides == 0
 }
 
 // ended compares how it ended: as the application says or as the client's bytes
 // do, whichever comes first.
-func (v *verdict) ended() error {
+func (v *judgement) ended() error {
 	v.end = v.app.ends[0]
 	cause := v.end.Err
 	v.end.Err = nil
@@ -119,7 +119,7 @@ func (v *verdict) ended() error {
 
 // received compares what the application has got: everything that was said
 // before an end that is not ours, and nothing else. The rest is counted.
-func (v *verdict) received() error {
+func (v *judgement) received() error {
 	got, said := v.app.heard, only(v.want.items, heard.isMessage)
 	if !leads(got, said) {
 		return fmt.Errorf("the application has got %q", got)
@@ -139,7 +139,7 @@ func (v *verdict) received() error {
 // echoed compares echoes and pongs. There is one order where that is certain;
 // otherwise pongs may pass echoes, and those that no callback sent in time are
 // missing.
-func (v *verdict) echoed() error {
+func (v *judgement) echoed() error {
 	pong := func(it heard) bool { return it.op == ws.OpPong }
 	echo := func(it heard) bool { return !pong(it) }
 	pongs, echoes := only(v.came, pong), only(v.came, echo)
@@ -178,7 +178,7 @@ func only(all []heard, is func(heard) bool) (some []heard) {
 
 // besides compares what a goroutine of its own has sent: in order, and as many
 // as it was told are queued.
-func (v *verdict) besides() error {
+func (v *judgement) besides() error {
 	for i, s := range v.own {
 		if s != aside(i) {
 			return fmt.Errorf("sent from elsewhere: %q", v.own)
@@ -192,7 +192,7 @@ func (v *verdict) besides() error {
 
 // closedWith compares the close frame. If both sides close at once it may be the
 // answer to the client's.
-func (v *verdict) closedWith() error {
+func (v *judgement) closedWith() error {
 	theirs, ours := closePayload(v.want.reply, v.end.Reason), closePayload(v.end.Code, v.end.Reason)
 	if v.want.end.Remote {
 		theirs = closePayload(v.want.reply, "")
@@ -223,17 +223,16 @@ func closePayload(code protocol.CloseCode, reason string) []byte {
 }
 
 // hungUp looks at the socket before the client has hung up: when the client has
-// closed, it is for the server to close the socket; when the client has broken
-// the rules, it closes its half and lets the rest come.
-func (v *verdict) hungUp() error {
+// closed or broken the rules, the server closes its half, and lets the rest come.
+func (v *judgement) hungUp() error {
 	if !v.plan.waits {
 		return nil
 	}
 	broken := !v.want.end.Remote && v.want.end.Code != protocol.CloseAbnormal
 	switch {
-	case v.shut != v.want.end.Remote:
-		return fmt.Errorf("closed the socket: %v", v.shut)
-	case v.half != broken:
+	case v.shut:
+		return errors.New("closed the socket")
+	case v.half != (broken || v.want.end.Remote):
 		return fmt.Errorf("closed its half: %v", v.half)
 	}
 	return nil

@@ -35,8 +35,8 @@ type Options struct {
 	// Capacity bounds all connections together. Zero fields mean their
 	// defaults.
 	Capacity Capacity
-	// MaxHandshake is the size of the request's headers in bytes, and
-	// MaxHeaderLines their number; more is answered with 431. Default 32 KiB
+	// MaxHandshake is the size of the request's line and headers in bytes, and
+	// MaxHeaderLines the number of headers; more is answered with 431. Default 32 KiB
 	// and 100. (http.Server.MaxHeaderBytes and ReadHeaderTimeout bound what
 	// is read at all, and for how long.)
 	MaxHandshake   int

@@ -36,7 +36,7 @@ type segment struct {
 	fixed   bool // nothing is added to it, and nothing dropped
 }
 
-func (s segment) bytes() []byte {
+func (s *segment) bytes() []byte {
 	if s.own != nil {
 		return s.own.b[s.front:]
 	}
@@ -145,6 +145,10 @@ func (o *outbox) control(final bool, f []byte) (write bool) {
 	}
 	o.mu.final = final
 	o.chargeLocked(len(f), true)
+	return o.controlLocked(f)
+}
+
+func (o *outbox) controlLocked(f []byte) (write bool) {
 	s := o.tailLocked()
 	s.own.b = append(s.own.b, f...)
 	o.mu.own += len(f)
@@ -270,6 +274,13 @@ func (o *outbox) takeLocked(done []segment) []segment {
 	return done
 }
 
+// finish lets nothing be added any more.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.final = true
+}
+
 // abort drops everything, for good.
 func (o *outbox) abort() {
 	o.mu.Lock()
@@ -295,11 +306,15 @@ func (o *outbox) wrote(n size) (drained bool) {
 	return false
 }
 
-// isFull reports whether nothing but a close should be added.
-func (o *outbox) isFull() bool {
+// offer is control for a frame that may be left out: there is no room for it, or
+// the peer is not reading anyway.
+func (o *outbox) offer(f []byte) (write bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.pending > o.budget.each
+	if o.mu.final || o.mu.pending > o.budget.each || !o.chargeLocked(len(f), false) {
+		return false
+	}
+	return o.controlLocked(f)
 }
 
 // busy reports whether there is anything that is not written.

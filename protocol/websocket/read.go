@@ -100,16 +100,25 @@ func (c *conn) endTurn() {
 	}
 }
 
-// unreadable ends the connection because nothing more comes.
+// unreadable ends the connection because nothing more comes. A peer that has hung
+// up may have closed its half only: what is queued for it is written all the same.
 func (c *conn) unreadable(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
-		err = errors.New("the peer hung up without a close frame")
+		c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errHungUp})
+		c.closing.Store(true)
+		c.boundClose()
+		c.out.finish()
+		c.hungUp.Store(true)
+		c.afterWriting()
+		return
 	case isTimeout(err):
 		err = fmt.Errorf("the peer did not answer our close frame in time: %w", err)
 	}
 	c.broke(err)
 }
+
+var errHungUp = errors.New("the peer hung up without a close frame")
 
 // linger waits until the peer hangs up, or for CloseTimeout. To close the socket
 // while something is on its way here would reset it, and eat our last words.

@@ -14,11 +14,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// textFailsFast says that text is refused at the first byte that makes it no
-// UTF-8, and not only when the message is complete. It is to be deleted when the
-// parser does so.
-const textFailsFast = false
-
 // heard is one thing that a client has said.
 type heard struct {
 	op   ws.OpCode
@@ -149,7 +144,7 @@ func (f *reading) data(h ws.Header, payload []byte, whole bool) error {
 	complete := whole && h.Fin
 	text := f.op == 1
 	switch {
-	case text && complete && !utf8.Valid(f.body), text && textFailsFast && neverText(f.body):
+	case text && complete && !utf8.Valid(f.body), text && neverText(f.body):
 		return f.broken(protocol.CloseInvalidPayload)
 	case !whole:
 		return errOver

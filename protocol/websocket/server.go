@@ -108,10 +108,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, e)
 		return
 	}
-	defer s.shaken()
-	if !c.session.Open() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.stats.late.Add(1)
-	}
+	defer s.decided(c)
+	c.session.Open()
 }
 
 // admit is what can be decided without the application's code.

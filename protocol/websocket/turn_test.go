@@ -55,11 +55,10 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 	if e := s.enter(c); e != nil {
 		panic(e)
 	}
-	session := c.session
-	go func() {
-		defer s.shaken()
-		session.Open()
-	}()
+	go func(c *conn) {
+		defer s.decided(c)
+		c.session.Open()
+	}(c)
 	return c, theirs
 }
 
