@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha1" //nolint:gosec // RFC 6455 section 4.2.2 asks for it; nothing is kept secret by it
 	"encoding/base64"
@@ -41,7 +42,7 @@ func checkRequest(r *http.Request, o *Options) *protocol.RejectError {
 	case r.Method != http.MethodGet && !isExtendedConnect(r):
 		return refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return refusal(http.StatusNotImplemented, "WebSocket over "+r.Proto+" is not served here; use HTTP/1.1")
+		return refusal(http.StatusNotImplemented, notServed(r))
 	case bytes > o.MaxHandshake || lines > o.MaxHeaderLines:
 		return refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
 	}
@@ -54,7 +55,7 @@ func checkRequest(r *http.Request, o *Options) *protocol.RejectError {
 func checkUpgrade(r *http.Request, goodSubprotocols bool) *protocol.RejectError {
 	switch h := r.Header; {
 	case !hasToken(h, "Upgrade", "websocket"):
-		return mustUpgrade("this address speaks WebSocket")
+		return mustUpgrade(noUpgrade(h))
 	case !hasToken(h, "Connection", "Upgrade"):
 		return refusal(http.StatusBadRequest, `the header "Connection: Upgrade" is missing; a proxy may have taken it`)
 	case !single(h, "Sec-Websocket-Version", version):
@@ -74,6 +75,24 @@ func checkUpgrade(r *http.Request, goodSubprotocols bool) *protocol.RejectError 
 func isExtendedConnect(r *http.Request) bool {
 	protocol := r.Header[":protocol"]
 	return r.Method == http.MethodConnect && r.ProtoMajor > 1 && len(protocol) == 1 && strings.EqualFold(protocol[0], "websocket")
+}
+
+// notServed tells what to do about a version of HTTP. Old ones come from proxies.
+func notServed(r *http.Request) string {
+	text := "WebSocket over " + r.Proto + " is not served here; use HTTP/1.1"
+	if r.ProtoMajor <= 1 {
+		text += "; a proxy in front must speak it, too"
+	}
+	return text
+}
+
+// noUpgrade tells a browser's address line from a handshake that lost its header.
+func noUpgrade(h http.Header) string {
+	text := "this address speaks WebSocket"
+	if h.Get("Sec-Websocket-Key") != "" {
+		text += `; the header "Upgrade: websocket" is missing, a proxy in front may have taken it`
+	}
+	return text
 }
 
 func mustUpgrade(body string) *protocol.RejectError {
@@ -156,7 +175,7 @@ func (h *handshake) answer(o *protocol.AcceptOptions) *chunk {
 // hijack takes the connection over from net/http. early is what the peer has sent
 // behind its request.
 func (h *handshake) hijack() (nc net.Conn, early []byte, err error) {
-	nc, rw, err := http.NewResponseController(h.w).Hijack()
+	nc, rw, err := hijackSafely(h.w)
 	if err != nil {
 		return nil, nil, hijackFailed(err)
 	}
@@ -166,6 +185,17 @@ func (h *handshake) hijack() (nc net.Conn, early []byte, err error) {
 	}
 	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // a broken socket shows when it is read
 	return nc, early, nil
+}
+
+// hijackSafely returns as an error what some middleware panics with when the
+// writer behind its own cannot be taken over.
+func hijackSafely(w http.ResponseWriter) (nc net.Conn, rw *bufio.ReadWriter, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return http.NewResponseController(w).Hijack() //nolint:wrapcheck // its caller does
 }
 
 func hijackFailed(err error) error {

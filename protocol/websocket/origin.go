@@ -90,7 +90,8 @@ func (o *origins) check(r *http.Request) *protocol.RejectError {
 		return nil
 	}
 	return refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect to host %.200q. "+
-		"Either a proxy in front does not pass the Host header on, or the page is served elsewhere and its origin has to be listed in websocket.Options.Origins", lines[0], r.Host))
+		"Either a proxy in front does not pass the Host header on, or the page is served elsewhere and its origin "+
+		"has to be listed in websocket.Options.Origins", lines[0], r.Host))
 }
 
 func (o *origins) allows(from *url.URL, host string) bool {
