@@ -195,3 +195,98 @@ func TestBudget(t *testing.T) {
 		t.Errorf("%d used when all is written", n)
 	}
 }
+
+// TestOutboxDropsNothingInVain keeps what waits if the new message cannot fit
+// anyway, or nothing can be sent any more.
+func TestOutboxDropsNothingInVain(t *testing.T) {
+	t.Parallel()
+	o := boxOf(100 << 10)
+	o.hold()
+	addText(t, o, strings.Repeat("a", 70<<10))
+	taken := o.take(nil)
+	for range 20 {
+		addText(t, o, strings.Repeat("b", 1000))
+	}
+	if n := o.dropOldest(31 << 10); n != 0 {
+		t.Errorf("dropped %d, although what is being written leaves no room", n)
+	}
+	o.wrote(sizeOf(taken))
+	if n := o.dropOldest(90 << 10); n == 0 {
+		t.Error("dropped nothing, although that would help")
+	}
+	o.control(true, appendClose(nil, protocol.CloseStatus{Code: 1000}))
+	if n := o.dropOldest(100 << 10); n != 0 {
+		t.Errorf("dropped %d behind the close", n)
+	}
+}
+
+// TestOutboxHandsOver has somebody else write when much was sent in one turn.
+func TestOutboxHandsOver(t *testing.T) {
+	t.Parallel()
+	o := boxOf(1 << 20)
+	o.hold()
+	handed := 0
+	for range 200 {
+		if addText(t, o, strings.Repeat("a", 1<<10)) {
+			handed++
+		}
+	}
+	if handed != 1 {
+		t.Errorf("%d senders were told to write, want one", handed)
+	}
+	if _, mine := o.takeTurn(); mine {
+		t.Error("the one who reads writes as well")
+	}
+	drainBox(o)
+	o.hold()
+	addText(t, o, "little")
+	if segments, mine := o.takeTurn(); !mine || len(segments) != 1 {
+		t.Errorf("mine %v, %d segments, want mine and one", mine, len(segments))
+	}
+}
+
+// TestOutboxCharges what is a queue's own and not what it shares, and gives back
+// what it does not need any more.
+func TestOutboxCharges(t *testing.T) {
+	t.Parallel()
+	b := &budget{each: 1 << 20, all: 1 << 20}
+	shared := protocol.Prepare(protocol.Text(strings.Repeat("s", 100<<10)))
+	for range 50 {
+		o := &outbox{budget: b}
+		for range 5 {
+			if _, err := o.prepared(shared); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := b.used.Load(); n != 0 {
+		t.Errorf("%d used by a message that all share", n)
+	}
+	o := &outbox{budget: b}
+	for range 9 {
+		addText(t, o, strings.Repeat("a", 90<<10))
+	}
+	peak := b.used.Load()
+	o.wrote(size{all: 720 << 10, ofQueue: 720 << 10, own: 720 << 10})
+	if n := b.used.Load(); peak < 700<<10 || n > 200<<10 {
+		t.Errorf("%d used at the peak and %d when an eighth is left", peak, n)
+	}
+}
+
+// TestOutboxMemoryIsCounted alternates small messages and pongs: they share
+// memory.
+func TestOutboxMemoryIsCounted(t *testing.T) {
+	t.Parallel()
+	o := boxOf(1 << 20)
+	for range 10_000 {
+		addText(t, o, "")
+		o.offer(appendFrame(nil, 0xa, nil))
+	}
+	memory := 0
+	for _, s := range o.mu.segments {
+		memory += cap(s.own.b)
+	}
+	if memory > 10*o.mu.pending {
+		t.Errorf("%d bytes pending take %d", o.mu.pending, memory)
+	}
+}

@@ -125,6 +125,7 @@ func TestKeepAliveWaits(t *testing.T) {
 			PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second, Limits: protocol.Limits{ReadAhead: 1},
 		})
 		p := s.open(t)
+		synctest.Wait() // Connect is over, so that messages need not wait for it
 		p.text("block")
 		p.text("fills the read-ahead")
 		_ = p.nc.SetDeadline(time.Time{})

@@ -77,6 +77,8 @@ func requestRows() []requestRow {
 		{testkit.Here(), "good", nothing, 0},
 		{testkit.Here(), "HTTP/1.2", proto(1, 2), 0},
 		{testkit.Here(), "Upgrade in capitals", set("Upgrade", "WebSocket"), 0},
+		{testkit.Here(), "Upgrade among versions", set("Upgrade", "HTTP/2.0, websocket"), 0},
+		{testkit.Here(), "Upgrade to a version", set("Upgrade", "websocket/13"), 426},
 		{testkit.Here(), "Upgrade as a list", set("Upgrade", "h2c, websocket"), 0},
 		{testkit.Here(), "Upgrade with a tab", set("Upgrade", "h2c,\twebsocket"), 0},
 		{testkit.Here(), "Upgrade in two lines", set("Upgrade", "h2c", "websocket"), 0},

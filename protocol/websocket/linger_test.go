@@ -1,0 +1,159 @@
+package websocket_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// TestLinger has a peer close, and go on sending: that must not reset the
+// connection, which would eat what the peer has not read yet (RFC 6455 section
+// 7.1.1).
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	large := strings.Repeat("owed ", 50<<10)
+	for range 5 {
+		nc := s.dial()
+		if err := nc.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+			t.Fatal(err)
+		}
+		p := newPeer(t, nc)
+		p.upgrade(request("/"))
+		p.text(large)
+		p.write(closing(1000, ""))
+		for range 20 {
+			p.ping("behind the close")
+			<-time.After(time.Millisecond)
+		}
+		p.want(finText, large)
+		p.wantClose(1000, "")
+		p.wantEnd()
+		nc.Close()
+	}
+}
+
+// TestLingerEnds waits for CloseTimeout, and no longer, for a peer that has closed
+// and does not hang up.
+func TestLingerEnds(t *testing.T) {
+	t.Parallel()
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, &websocket.Options{CloseTimeout: 50 * time.Millisecond})
+	p := s.open(t)
+	p.write(closing(1000, ""))
+	p.wantClose(1000, "")
+	p.wantEnd()
+	if end := <-ends; end.Code != protocol.CloseNormal || !end.Remote {
+		t.Errorf("ended with %+v", end)
+	}
+	s.wantEmpty(t)
+	if n := s.Stats().CloseTimeouts; n != 1 {
+		t.Errorf("CloseTimeouts is %d, want 1", n)
+	}
+}
+
+// TestLentMessageIsComplete makes sure that a message is not taken for incomplete,
+// and too slow, because its callback had blocked.
+func TestLentMessageIsComplete(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			<-time.After(100 * time.Millisecond)
+			return c.Send(ctx, protocol.Text("heard"))
+		}}
+		s := servePipes(t, app, &websocket.Options{PingInterval: -1})
+		p := s.open(t)
+		p.text(strings.Repeat("a", 6000)) // more than one read
+		p.want(finText, "heard")
+		<-time.After(10 * time.Minute)
+		p.text("still there?")
+		p.want(finText, "heard")
+		p.closes()
+	})
+}
+
+// panicking is a ResponseWriter of middleware that takes for granted what is
+// behind it.
+type panicking struct{ http.ResponseWriter }
+
+func (w panicking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.ResponseWriter.(interface{ Nope() }).(http.Hijacker).Hijack()
+}
+
+func (w panicking) Flush() { w.ResponseWriter.(interface{ Nope() }).Nope() }
+
+// TestPromise4_MiddlewareThatPanics costs the request, and nothing stays behind.
+func TestPromise4_MiddlewareThatPanics(t *testing.T) {
+	t.Parallel()
+	var refuse error
+	app := &hooks{connect: func(context.Context, *protocol.Conn) error { return refuse }}
+	s := newServer(app, nil)
+	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
+	if a := s.peer(t).handshake(request("/")); a.status != http.StatusInternalServerError {
+		t.Errorf("Hijack: status %d, want 500", a.status)
+	}
+	s.wantLog(t, "a middleware in front")
+	refuse = protocol.Reject(http.StatusForbidden, "no")
+	if a := s.peer(t).handshake(request("/")); a.status != http.StatusForbidden {
+		t.Errorf("Flush: status %d, want 403", a.status)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("something is left: %v", err)
+	}
+}
+
+// TestPromise9_ShutdownCutsWriters cuts the socket of a connection that is over but
+// for a peer which does not read.
+func TestPromise9_ShutdownCutsWriters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, opened := conns()
+		ends := app.ends()
+		s := servePipes(t, app, &websocket.Options{CloseTimeout: time.Hour})
+		p := s.open(t)
+		if err := settled(opened).Send(t.Context(), protocol.Text(strings.Repeat("x", 500<<10))); err != nil {
+			t.Fatal(err)
+		}
+		p.write(closing(1000, ""))
+		<-ends
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		begun := time.Now()
+		s.wantEmpty(t)
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("the socket was there for %v after Shutdown had returned", d)
+		}
+	})
+}
+
+// TestFindThatPanics leaves the decision to Open.
+func TestFindThatPanics(t *testing.T) {
+	t.Parallel()
+	app := struct {
+		*hooks
+		nowhere
+	}{hooks: echo()}
+	p := serve(t, app, nil).open(t)
+	p.text("x")
+	p.want(finText, "x")
+	p.closes()
+}
+
+type nowhere struct{}
+
+func (nowhere) Find(*protocol.Scope) error { panic("lost") }
