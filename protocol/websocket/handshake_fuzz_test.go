@@ -66,16 +66,17 @@ func demand(status int, met bool) requirement {
 
 // requirements are what a handshake has to meet, the naive way.
 func requirements(r *http.Request, maxBytes int) []requirement {
-	size := 0
+	size, count := len(r.RequestURI)+len(r.Host), 0
 	for name, lines := range r.Header {
 		size += len(name)*len(lines) + len(strings.Join(lines, ""))
+		count += len(lines)
 	}
 	versions, keys := r.Header["Sec-Websocket-Version"], r.Header["Sec-Websocket-Key"]
 	_, offers := split(r.Header["Sec-Websocket-Protocol"])
 	return []requirement{
 		demand(405, r.Method == http.MethodGet),
 		demand(501, r.ProtoMajor == 1 && r.ProtoMinor >= 1),
-		demand(431, size <= maxBytes),
+		demand(431, size <= maxBytes && count <= 100),
 		{426, hasElement(r.Header["Upgrade"], protocolList, "websocket")},
 		{400, hasElement(r.Header["Connection"], tokenList, "upgrade")},
 		demand(426, len(versions) == 1 && versions[0] == "13"),
@@ -154,7 +155,7 @@ func FuzzHandshakeAnswer(f *testing.F) {
 // them has to come.
 func refusals(r *http.Request, closing bool) (reasons []int, decided bool) {
 	if closing {
-		return []int{503}, true
+		reasons, decided = []int{503}, true
 	}
 	for _, q := range requirements(r, 1000) {
 		if q.met != must {
