@@ -16,7 +16,8 @@
 // # What is there
 //
 // The handshake, text and binary messages, fragments, pings, pongs and the close
-// handshake, to the letter of RFC 6455; text that is not UTF-8 is refused at the
+// handshake, to the letter of RFC 6455 (a conformance suite with the cases of
+// Autobahn's families 1 to 7, 9 and 10 is among the tests); text that is not UTF-8 is refused at the
 // first byte that makes it so. Extensions, such as compression, are declined.
 // WebSocket over HTTP/2 (RFC 8441) is answered with 501.
 //
