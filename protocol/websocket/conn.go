@@ -174,10 +174,11 @@ func (c *conn) peerClosed(s protocol.CloseStatus) {
 
 // broke ends the connection because the socket failed, or was cut.
 func (c *conn) broke(err error) {
+	closing := c.closing.Load()
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
 	if c.cut() {
-		c.server.stats.cut(err, c.closing.Load())
+		c.server.stats.cut(err, closing)
 	}
 }
 

@@ -156,7 +156,7 @@ func TestHostileShutdownOfAThousand(t *testing.T) {
 		err     string
 	}{
 		"good ones":       {0, patience, ""},
-		"with some rogue": {50, 4 * time.Second, "wye: shutdown: 50 connections had to be cut: context deadline exceeded"},
+		"with some rogue": {50, 8 * time.Second, "wye: shutdown: 50 connections had to be cut: context deadline exceeded"},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {

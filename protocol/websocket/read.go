@@ -120,8 +120,8 @@ func (c *conn) unreadable(err error) {
 
 var errHungUp = errors.New("the peer hung up without a close frame")
 
-// linger waits until the peer hangs up, or for CloseTimeout. To close the socket
-// while something is on its way here would reset it, and eat our last words.
+// linger waits until the peer hangs up, for lingerTime behind our last words. To
+// close the socket while something is on its way here would reset it, and eat them.
 func (c *conn) linger(in *input) {
 	c.afterWriting()
 	for {
@@ -131,6 +131,9 @@ func (c *conn) linger(in *input) {
 		case errors.Is(err, io.EOF):
 			c.hungUp.Store(true)
 			c.afterWriting()
+			return
+		case c.out.finished():
+			c.cut()
 			return
 		default:
 			c.broke(err)

@@ -41,8 +41,15 @@ func (c *conn) afterWriting() {
 		c.cut()
 	case ok && (c.peerDone.Load() || c.deaf.Load()):
 		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
+		if c.peerDone.Load() {
+			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.server.opts.CloseTimeout))) //nolint:errcheck // as above
+		}
 	}
 }
+
+// lingerTime is how long a peer that has closed, and has had our close, may take to
+// hang up. What it has sent behind its close comes within a round trip.
+const lingerTime = time.Second
 
 // writeOut writes segments of n bytes, in one call if that is possible, and
 // recycles them.
