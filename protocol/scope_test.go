@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -217,5 +218,43 @@ func TestScopeWhileAnswering(t *testing.T) {
 		sess.Open()
 		<-read
 		sess.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+	}
+}
+
+func TestScopeSubprotocol(t *testing.T) {
+	t.Parallel()
+	s := &protocol.Scope{Subprotocols: []string{"v1", "v2"}}
+	for _, test := range []struct {
+		at     testkit.Line
+		spoken []string
+		want   string
+	}{
+		{testkit.Here(), []string{"v2", "v1"}, "v2"},
+		{testkit.Here(), []string{"v3", "v1"}, "v1"},
+		{testkit.Here(), []string{"V1"}, ""},
+		{testkit.Here(), nil, ""},
+	} {
+		if got := s.Subprotocol(test.spoken...); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.at, got, test.want)
+		}
+	}
+}
+
+func TestRejection(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		at     testkit.Line
+		err    error
+		status int
+		body   string
+	}{
+		{testkit.Here(), protocol.ErrNoRoute, 404, "Not Found"},
+		{testkit.Here(), protocol.Reject(401, "who are you?"), 401, "who are you?"},
+		{testkit.Here(), errors.New("secret"), 500, "Internal Server Error"},
+		{testkit.Here(), &protocol.PanicError{Value: protocol.ErrNoRoute}, 500, "Internal Server Error"},
+	} {
+		if e := protocol.Rejection(test.err); e.Status != test.status || e.Body != test.body || e.Err == nil && test.status != 401 {
+			t.Errorf("%s: got %+v, want %d %q", test.at, e, test.status, test.body)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -27,21 +28,39 @@ func ExampleHandler() {
 	// Output: 426 websocket this address speaks WebSocket
 }
 
-// Options bound what a peer may do, and say which pages may connect.
+// Options bound what a peer may do, and say which pages may connect. What they
+// refuse is counted.
 func ExampleNew() {
 	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	})
 	s := websocket.New(app, &websocket.Options{
+		Logger:  slog.New(slog.DiscardHandler),
 		Origins: []string{"https://shop.example.com"}, // beside the server's own
 		Limits: protocol.Limits{
 			MaxMessage: 4 << 10,
-			Overflow:   protocol.OverflowDropNewest,
+			Overflow:   protocol.OverflowDropOldest,
 		},
+		Capacity:         websocket.Capacity{Conns: 20_000, ConnsPerAddress: 100},
 		HandshakeTimeout: 5 * time.Second,
+		PingInterval:     20 * time.Second,
 	})
+
+	r := httptest.NewRequest(http.MethodGet, "/live", nil)
+	for name, value := range map[string]string{
+		"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "https://elsewhere.example",
+	} {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	fmt.Println(w.Code, s.Stats().Forbidden)
+
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	fmt.Println(s.Type(), s.Stats().Open, s.Shutdown(ctx))
-	// Output: websocket 0 <nil>
+	fmt.Println(s.Shutdown(ctx))
+	// Output:
+	// 403 1
+	// <nil>
 }
