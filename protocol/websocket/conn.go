@@ -49,13 +49,15 @@ type conn struct {
 	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks
 	looked looked
 
-	watched  atomic.Bool // on the watcher's list
-	closing  atomic.Bool // we have closed, and the deadlines are for that
-	peerDone atomic.Bool // the peer's close has come
-	hungUp   atomic.Bool // nothing comes from the peer any more
-	deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
-	shut     atomic.Bool // the socket is closed
-	parts    atomic.Int32
+	watched atomic.Bool // on the watcher's list
+	end     struct {
+		closing  atomic.Bool // the deadlines are those of the end
+		peerDone atomic.Bool // the peer's close has come
+		hungUp   atomic.Bool // nothing comes from the peer any more
+		deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
+		shut     atomic.Bool // the socket is closed
+	}
+	parts atomic.Int32
 }
 
 // The parts of a connection that must be over before the server forgets it.
@@ -141,7 +143,7 @@ func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(n + ws.
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.
 func (c *conn) Close(s protocol.CloseStatus) {
-	c.closing.Store(true)
+	c.end.closing.Store(true)
 	c.boundClose()
 	c.sendClose(s)
 }
@@ -166,15 +168,15 @@ func (c *conn) pong(payload []byte) {
 // close the socket (RFC 6455 section 7.1.1).
 func (c *conn) peerClosed(s protocol.CloseStatus) {
 	c.session.Ended(s)
-	c.peerDone.Store(true)
-	c.closing.Store(true)
+	c.end.peerDone.Store(true)
+	c.end.closing.Store(true)
 	c.boundClose()
 	c.sendClose(protocol.CloseStatus{Code: s.Code})
 }
 
 // broke ends the connection because the socket failed, or was cut.
 func (c *conn) broke(err error) {
-	closing := c.closing.Load()
+	closing := c.end.closing.Load()
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
 	if c.cut() {
@@ -184,7 +186,7 @@ func (c *conn) broke(err error) {
 
 // cut closes the socket, once.
 func (c *conn) cut() (first bool) {
-	first = c.shut.CompareAndSwap(false, true)
+	first = c.end.shut.CompareAndSwap(false, true)
 	if first {
 		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
 		c.partOver(partSocket)

@@ -109,7 +109,7 @@ func TestGoesOn(t *testing.T) {
 	case c.goesOn(1, net.ErrClosed):
 		t.Error("goes on although the socket is closed")
 	}
-	c.closing.Store(true)
+	c.end.closing.Store(true)
 	if c.goesOn(1, timeout) {
 		t.Error("goes on although the time for our close is up")
 	}

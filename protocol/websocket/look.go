@@ -64,7 +64,7 @@ func (s *Server) tickLocked() {
 // look does what has to be done from time to time about an open connection. It
 // does not block.
 func (c *conn) look() {
-	if c.parts.Load() != allParts || c.closing.Load() || c.peerDone.Load() {
+	if c.parts.Load() != allParts || c.end.closing.Load() || c.end.peerDone.Load() {
 		return
 	}
 	l := &c.looked

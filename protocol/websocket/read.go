@@ -106,10 +106,10 @@ func (c *conn) unreadable(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errHungUp})
-		c.closing.Store(true)
+		c.end.closing.Store(true)
 		c.boundClose()
 		c.out.finish()
-		c.hungUp.Store(true)
+		c.end.hungUp.Store(true)
 		c.afterWriting()
 		return
 	case isTimeout(err):
@@ -129,7 +129,7 @@ func (c *conn) linger(in *input) {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			c.hungUp.Store(true)
+			c.end.hungUp.Store(true)
 			c.afterWriting()
 			return
 		case c.out.finished():
@@ -146,7 +146,7 @@ func (c *conn) linger(in *input) {
 // does not reset it and eat the close frame on its way. Close has set the
 // deadline.
 func (c *conn) discard(in *input) {
-	c.deaf.Store(true)
+	c.end.deaf.Store(true)
 	c.afterWriting()
 	for {
 		if _, err := in.read(); err != nil {

@@ -37,11 +37,11 @@ func (c *conn) afterWriting() {
 	}
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	switch {
-	case c.hungUp.Load() || c.peerDone.Load() && !ok:
+	case c.end.hungUp.Load() || c.end.peerDone.Load() && !ok:
 		c.cut()
-	case ok && (c.peerDone.Load() || c.deaf.Load()):
+	case ok && (c.end.peerDone.Load() || c.end.deaf.Load()):
 		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
-		if c.peerDone.Load() {
+		if c.end.peerDone.Load() {
 			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.server.opts.CloseTimeout))) //nolint:errcheck // as above
 		}
 	}
@@ -118,7 +118,7 @@ func (c *conn) writeVector(segments []segment) error {
 // goesOn reports whether writing goes on after an error: the time was up, but the
 // peer has read something meanwhile. A TLS connection cannot go on.
 func (c *conn) goesOn(n int, err error) bool {
-	if n == 0 || !isTimeout(err) || c.closing.Load() {
+	if n == 0 || !isTimeout(err) || c.end.closing.Load() {
 		return false
 	}
 	switch c.nc.(type) {
@@ -134,12 +134,12 @@ func (c *conn) goesOn(n int, err error) bool {
 // has passed.
 func (c *conn) extendDeadline() {
 	now, timeout := time.Now(), c.server.opts.WriteTimeout
-	if c.closing.Load() || c.writer.until.Sub(now) > timeout/3*2 {
+	if c.end.closing.Load() || c.writer.until.Sub(now) > timeout/3*2 {
 		return
 	}
 	c.writer.until = now.Add(timeout)
 	_ = c.nc.SetWriteDeadline(c.writer.until) //nolint:errcheck // a broken socket shows when it is written to
-	if c.closing.Load() {                     // since we looked
+	if c.end.closing.Load() {                     // since we looked
 		c.boundClose()
 	}
 }
