@@ -104,7 +104,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 
 // begin writes the answer, and reads.
 func (c *conn) begin(early []byte) {
-	c.flush()
+	c.flushTurn(c.out.take(nil))
 	c.read(early)
 }
 

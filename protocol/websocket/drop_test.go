@@ -290,3 +290,27 @@ func TestOutboxMemoryIsCounted(t *testing.T) {
 		t.Errorf("%d bytes pending take %d", o.mu.pending, memory)
 	}
 }
+
+// TestOutboxDropsSharedOnes drops no more than it must when the budget is used up:
+// what is shared needs none of it.
+func TestOutboxDropsSharedOnes(t *testing.T) {
+	t.Parallel()
+	b := &budget{each: 1 << 20, all: 8 << 10}
+	b.used.Store(8 << 10) // others have it
+	o := &outbox{budget: b}
+	p := protocol.Prepare(protocol.Binary(make([]byte, 10<<10)))
+	for i := range 2 { // the second time while somebody writes
+		for {
+			if _, err := o.prepared(p); err != nil {
+				break
+			}
+		}
+		if n := o.dropOldest(p.Len() + 14); n != 1 {
+			t.Errorf("round %d: dropped %d, want 1", i, n)
+		}
+		if _, err := o.prepared(p); err != nil {
+			t.Errorf("round %d: %v", i, err)
+		}
+		o.take(nil)
+	}
+}

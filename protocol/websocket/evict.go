@@ -13,7 +13,7 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 	defer o.mu.Unlock()
 	waiting := sizeOf(o.mu.segments)
 	writing := o.mu.queued - waiting.ofQueue
-	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(n-waiting.own)) {
+	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(min(n, o.mu.copied)-waiting.own)) {
 		return 0
 	}
 	var control []byte // frames that stay
@@ -80,7 +80,7 @@ func (o *outbox) putBackLocked(frames []byte) {
 
 // fitsLocked reports whether a message of n bytes could be added.
 func (o *outbox) fitsLocked(n int) bool {
-	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.affordsLocked(n)
+	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.affordsLocked(min(n, o.mu.copied))
 }
 
 // affordsLocked reports whether the budget has room for n more bytes.

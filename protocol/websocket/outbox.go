@@ -19,6 +19,7 @@ type outbox struct {
 		pending  int  // bytes of all frames added and not yet written
 		own      int  // of pending, what is not shared
 		charged  int  // of own, to the budget
+		copied   int  // of the message that was refused last, what would have been own
 		held     bool // somebody writes, or will before long
 		lazy     bool // and it is the one who reads, when his turn ends
 		full     bool // a send has been refused since the queue was last half empty
@@ -162,7 +163,7 @@ func (o *outbox) admitLocked(n, copied int) error {
 		return protocol.ErrClosed
 	}
 	if o.mu.queued > 0 && o.mu.queued+n > o.budget.each || !o.chargeLocked(copied, o.mu.queued == 0) {
-		o.mu.full = true
+		o.mu.full, o.mu.copied = true, copied
 		return protocol.ErrFull
 	}
 	return nil
@@ -220,9 +221,21 @@ func (o *outbox) queuedLocked(s *segment, n int) (write bool) {
 // his turn is not waited for when there is much.
 func (o *outbox) addedLocked(n int) (write bool) {
 	o.mu.pending += n
-	write = !o.mu.held || o.mu.lazy && o.mu.pending >= stride
+	write = !o.mu.held || o.mu.lazy && o.mu.pending >= min(stride, o.budget.each/2)
 	if write {
 		o.mu.held, o.mu.lazy = true, false
+	}
+	return write
+}
+
+// hurry takes the writing from whoever holds it until the end of his turn, if
+// something waits for that: the turn takes long.
+func (o *outbox) hurry() (write bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	write = o.mu.lazy && o.mu.pending > 0
+	if write {
+		o.mu.lazy = false
 	}
 	return write
 }

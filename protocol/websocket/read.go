@@ -96,7 +96,7 @@ func (c *conn) endTurn() {
 	}
 	c.role.holds = false
 	if segments, mine := c.out.takeTurn(); mine {
-		c.flushFrom(segments)
+		c.flushTurn(segments)
 	}
 }
 
@@ -120,8 +120,9 @@ func (c *conn) unreadable(err error) {
 
 var errHungUp = errors.New("the peer hung up without a close frame")
 
-// linger waits until the peer hangs up, for lingerTime behind our last words. To
-// close the socket while something is on its way here would reset it, and eat them.
+// linger waits until the peer hangs up: for lingerTime behind our last words if it
+// has closed, otherwise for CloseTimeout. To close the socket while something is on
+// its way here would reset it, and eat what we have said.
 func (c *conn) linger(in *input) {
 	c.afterWriting()
 	for {
@@ -132,7 +133,7 @@ func (c *conn) linger(in *input) {
 			c.end.hungUp.Store(true)
 			c.afterWriting()
 			return
-		case c.out.finished():
+		case c.end.peerDone.Load() && c.out.finished():
 			c.cut()
 			return
 		default:
@@ -147,13 +148,7 @@ func (c *conn) linger(in *input) {
 // deadline.
 func (c *conn) discard(in *input) {
 	c.end.deaf.Store(true)
-	c.afterWriting()
-	for {
-		if _, err := in.read(); err != nil {
-			c.broke(err)
-			return
-		}
-	}
+	c.linger(in)
 }
 
 // parse deals with b, up to the end or to what ends the reading.

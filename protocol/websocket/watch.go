@@ -68,6 +68,9 @@ func (e *watchee) look() bool {
 	switch {
 	case now != e.seen:
 		e.seen, e.idle = now, 0
+		if e.conn.out.hurry() { // many short callbacks make a long turn as well
+			go e.conn.write()
+		}
 		return true
 	case now%2 == 1:
 		e.conn.takeOver(now)

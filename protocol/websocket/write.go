@@ -16,16 +16,33 @@ func (c *conn) flush() { c.flushFrom(c.out.take(nil)) }
 // flushFrom is flush for a holder who has taken segments already.
 func (c *conn) flushFrom(segments []segment) {
 	for len(segments) > 0 {
-		n := sizeOf(segments)
-		if err := c.writeOut(segments, n.all); err != nil {
-			c.broke(err)
-		}
-		if c.out.wrote(n) {
-			c.session.Drained()
-		}
-		segments = c.out.take(segments)
+		segments = c.writeNext(segments)
 	}
 	c.afterWriting()
+}
+
+// flushTurn is flushFrom for whoever reads. What has been added meanwhile is left
+// to another goroutine: as long as others keep the queue filled, he would not read.
+func (c *conn) flushTurn(segments []segment) {
+	if len(segments) > 0 {
+		if segments = c.writeNext(segments); len(segments) > 0 {
+			go c.flushFrom(segments)
+			return
+		}
+	}
+	c.afterWriting()
+}
+
+// writeNext writes what was taken, and takes what is next.
+func (c *conn) writeNext(segments []segment) []segment {
+	n := sizeOf(segments)
+	if err := c.writeOut(segments, n.all); err != nil {
+		c.broke(err)
+	}
+	if c.out.wrote(n) {
+		c.session.Drained()
+	}
+	return c.out.take(segments)
 }
 
 // afterWriting goes on with the end if the last frame has been written. A peer that
@@ -139,7 +156,7 @@ func (c *conn) extendDeadline() {
 	}
 	c.writer.until = now.Add(timeout)
 	_ = c.nc.SetWriteDeadline(c.writer.until) //nolint:errcheck // a broken socket shows when it is written to
-	if c.end.closing.Load() {                     // since we looked
+	if c.end.closing.Load() {                 // since we looked
 		c.boundClose()
 	}
 }

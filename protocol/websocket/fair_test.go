@@ -1,0 +1,151 @@
+package websocket_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// TestReadsWhileOthersSend hears a peer that reads more slowly than others send to
+// it: whoever reads does not write for them without end.
+func TestReadsWhileOthersSend(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"Connect", "Receive"} {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				heard := make(chan struct{})
+				app := &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+					if from == "Connect" {
+						pour(c)
+					}
+					return nil
+				}, receive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
+					if m.Text() == "stop" {
+						close(heard)
+					} else {
+						pour(c)
+					}
+					return nil
+				}}
+				p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{
+					QueueBytes: 8 << 10, Overflow: protocol.OverflowDropOldest,
+				}}).open(t)
+				if from == "Receive" {
+					p.text("go")
+				}
+				go p.sips()
+				<-time.After(time.Second)
+				_ = p.nc.SetDeadline(time.Time{})
+				go p.nc.Write(frame(finText, "stop")) //nolint:errcheck // it is heard
+				select {
+				case <-heard:
+				case <-time.After(time.Minute):
+					t.Error("not heard within a minute")
+				}
+				p.nc.Close()
+				<-time.After(time.Minute) // all are done
+			})
+		})
+	}
+}
+
+// pour sends a lot, from elsewhere and at once.
+func pour(c *protocol.Conn) {
+	more := func() { _ = c.Send(context.Background(), protocol.Text(strings.Repeat("p", 1000))) }
+	go func() {
+		for c.Context().Err() == nil {
+			more()
+			<-time.After(time.Millisecond)
+		}
+	}()
+	for range 6 {
+		more()
+	}
+}
+
+// sips reads a tenth of what pour sends.
+func (p *peer) sips() {
+	for {
+		if _, err := p.nc.Read(make([]byte, 100)); err != nil {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// TestAnswersWithinALongTurn sends the answers to many pipelined messages, of which
+// none takes long, before all of them are dealt with.
+func TestAnswersWithinALongTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			<-time.After(3 * time.Millisecond)
+			return c.Send(ctx, m)
+		}}
+		p := servePipes(t, app, nil).open(t)
+		synctest.Wait()
+		begun := time.Now()
+		p.write([]byte(strings.Repeat(string(frame(finText, "x")), 400)))
+		p.want(finText, "x")
+		within(t, "first answer", time.Since(begun), 3*time.Millisecond, 20*time.Millisecond)
+		for range 399 {
+			p.want(finText, "x")
+		}
+		p.closes()
+	})
+}
+
+// TestBlockWithinATurn lets a callback that fills a small queue go on at once.
+func TestBlockWithinATurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+			for range 100 {
+				if err := c.Send(ctx, protocol.Text(strings.Repeat("p", 1000))); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 32 << 10, Overflow: protocol.OverflowBlock}}).open(t)
+		synctest.Wait()
+		begun := time.Now()
+		p.text("go")
+		for range 100 {
+			p.next()
+		}
+		if d := time.Since(begun); d > 0 {
+			t.Errorf("took %v", d)
+		}
+		p.closes()
+	})
+}
+
+// TestViolationBeforeAHalfClose still gets what it is owed, and the reason.
+func TestViolationBeforeAHalfClose(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo(), nil)
+	large := strings.Repeat("owed ", 200<<10)
+	nc := s.dial()
+	if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	p := newPeer(t, nc)
+	p.upgrade(request("/"))
+	p.text(large)
+	p.write(frame(0xff, ""))
+	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(50 * time.Millisecond) // it has been read
+	p.want(finText, large)
+	p.wantCloseCode(1002)
+	p.wantEnd()
+}
