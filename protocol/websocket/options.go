@@ -46,11 +46,13 @@ type Options struct {
 	// it, which is answered with 503. Default 10 s.
 	HandshakeTimeout time.Duration
 	// WriteTimeout is how long a write may make no progress; then the
-	// connection is cut. Default 15 s.
+	// connection is cut. Over TLS, and other wrappers, 128 KiB must be
+	// through by then. Default 15 s.
 	WriteTimeout time.Duration
-	// CloseTimeout is how long the peer may take to read what is queued
-	// before our close and to answer it; then the connection is cut.
-	// Default 5 s.
+	// CloseTimeout is how long the peer may take, from the first close, to
+	// read what is queued and to answer ours; then the connection is cut. It
+	// has a second more to hang up (a wrapped connection that has no
+	// CloseWrite is closed at once). Default 5 s.
 	CloseTimeout time.Duration
 
 	// PingInterval is how long nothing may come from a peer until it is sent
