@@ -103,6 +103,7 @@ func TestKeepAliveCuts(t *testing.T) {
 			t.Errorf("ended with %+v", end)
 		}
 		p.wantEnd()
+		synctest.Wait()
 		if n := s.Stats().Unanswered; n != 1 {
 			t.Errorf("Unanswered is %d, want 1", n)
 		}

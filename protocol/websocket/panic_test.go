@@ -204,6 +204,7 @@ func TestErrUnreadIsCounted(t *testing.T) {
 	p := s.open(t)
 	p.text("nobody reads this")
 	p.closes()
+	s.wantEmpty(t) // the close may be answered before the message is dealt with
 	if n := s.Stats().MessagesUnread; n != 1 {
 		t.Errorf("MessagesUnread = %d, want 1", n)
 	}
