@@ -86,7 +86,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 		return err
 	}
 	if o.Subprotocol == "" {
-		o.Subprotocol = choose(c.server.opts.Subprotocols, c.hand.offered)
+		o.Subprotocol = c.hand.subprotocol
 	}
 	answer := c.hand.answer(&o)
 	nc, early, err := c.hand.hijack()

@@ -131,7 +131,9 @@ func TestBlockWithinATurn(t *testing.T) {
 // TestViolationBeforeAHalfClose still gets what it is owed, and the reason.
 func TestViolationBeforeAHalfClose(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, nil)
 	large := strings.Repeat("owed ", 200<<10)
 	nc := s.dial()
 	if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
@@ -144,7 +146,7 @@ func TestViolationBeforeAHalfClose(t *testing.T) {
 	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(50 * time.Millisecond) // it has been read
+	<-ends // all of it has been read
 	p.want(finText, large)
 	p.wantCloseCode(1002)
 	p.wantEnd()

@@ -138,9 +138,9 @@ func validKey(h http.Header) bool {
 
 // handshake is a request that is to be answered.
 type handshake struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	offered []string // subprotocols
+	w           http.ResponseWriter
+	r           *http.Request
+	subprotocol string // by Options, for an application that names none
 }
 
 // ours are the headers of the answer that nobody else may set.

@@ -20,20 +20,22 @@ import (
 // 7.1.1).
 func TestLinger(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
-	large := strings.Repeat("owed ", 50<<10)
+	app := echo()
+	ends := app.ends()
+	s := serve(t, app, nil)
+	large := strings.Repeat("owed ", 200<<10)
 	for range 5 {
 		nc := s.dial()
-		if err := nc.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 			t.Fatal(err)
 		}
 		p := newPeer(t, nc)
 		p.upgrade(request("/"))
 		p.text(large)
 		p.write(closing(1000, ""))
+		<-ends // it has heard the close
 		for range 20 {
 			p.ping("behind the close")
-			<-time.After(time.Millisecond)
 		}
 		p.want(finText, large)
 		p.wantClose(1000, "")

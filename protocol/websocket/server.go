@@ -112,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.session.Open()
 }
 
-// admit is what can be decided without the application's code.
+// admit is what can be decided without opening the application.
 func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	r := c.hand.r
 	if e := checkRequest(r, &s.opts); e != nil {
@@ -124,7 +124,8 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 		return e
 	}
 	offered, wellFormed := subprotocols(r.Header)
-	scope.Subprotocols, c.hand.offered = offered, offered
+	scope.Subprotocols = offered
+	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
 		return protocol.Rejection(err)

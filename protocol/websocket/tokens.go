@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gobwas/httphead"
@@ -61,14 +60,4 @@ func subprotocols(h http.Header) (offered []string, ok bool) {
 		return true
 	})
 	return offered, ok
-}
-
-// choose returns the first of preferred that is offered, or "".
-func choose(preferred, offered []string) string {
-	for _, p := range preferred {
-		if slices.Contains(offered, p) {
-			return p
-		}
-	}
-	return ""
 }
