@@ -124,9 +124,7 @@ const (
 // skipRuns returns b without what it begins with: a run of ASCII, or of runes of
 // three bytes whose second byte may be any.
 func skipRuns(b []byte) []byte {
-	for len(b) >= 64 && isASCII64(b[:64]) {
-		b = b[64:]
-	}
+	b = skipASCII(b)
 	for len(b) >= 24 && isThrees(b[:24]) {
 		b = b[24:]
 	}
@@ -138,10 +136,16 @@ func skipRuns(b []byte) []byte {
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-func isASCII64(b []byte) bool {
-	_ = b[63]
-	return (word(b)|word(b[8:])|word(b[16:])|word(b[24:])|
-		word(b[32:])|word(b[40:])|word(b[48:])|word(b[56:]))&eachHigh == 0
+// skipASCII returns b without what it begins with of ASCII, in steps of 64 bytes.
+func skipASCII(b []byte) []byte {
+	for len(b) >= 64 {
+		c := b[:64:64]
+		if (word(c)|word(c[8:])|word(c[16:])|word(c[24:])|word(c[32:])|word(c[40:])|word(c[48:])|word(c[56:]))&eachHigh != 0 {
+			break
+		}
+		b = b[64:]
+	}
+	return b
 }
 
 // isThrees reports whether 24 bytes are eight runes of three bytes, of which
