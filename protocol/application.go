@@ -81,8 +81,8 @@ type Handler interface {
 type Protocol interface {
 	// Type is the Scope.Type of its connections, for example "websocket".
 	Type() string
-	// Match reports whether r asks for this protocol. It looks at method and
-	// headers only, and does not block.
+	// Match reports whether r asks for this protocol. It looks at its method,
+	// URL and headers only, and does not block.
 	Match(r *http.Request) bool
 	// ServeHTTP answers the handshake and returns. It never keeps net/http's
 	// goroutine for the life of the connection.
@@ -91,4 +91,27 @@ type Protocol interface {
 	// CloseGoingAway in paced batches, and returns when every Disconnect has
 	// run or, with ctx's error, when ctx ends.
 	Shutdown(ctx context.Context) error
+}
+
+// Wrap returns an application that opens connections with open, for middleware
+// around next that leaves the path alone. It can be asked what next can be
+// asked: it is a [Finder] that finds what next finds.
+func Wrap(next Application, open func(s *Scope) (Handler, error)) Application {
+	return &wrapped{next: next, open: open}
+}
+
+type wrapped struct {
+	next Application
+	open func(s *Scope) (Handler, error)
+}
+
+func (w *wrapped) Open(s *Scope) (Handler, error) { return w.open(s) }
+
+// Find asks next if it is a Finder. Otherwise there is a route, as far as is
+// known.
+func (w *wrapped) Find(s *Scope) error {
+	if f, ok := w.next.(Finder); ok {
+		return f.Find(s)
+	}
+	return nil
 }

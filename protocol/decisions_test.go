@@ -282,7 +282,7 @@ func TestDecision8_RequestDiesWithHandshake(t *testing.T) {
 	var inner *protocol.Scope
 	seen := make(chan string, 2)
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		inner = s.WithValue(ownKey{}, "kept").WithRoute("/live/", "blue/", map[string]string{"n": "7"})
+		inner = s.WithValue(ownKey{}, "kept").WithRoute(protocol.Match{Taken: "/live/", Rest: "blue/", Params: []protocol.Param{{Name: "n", Value: "7"}}})
 		if s.Request() != req || inner.Request() != req || inner.Context().Value(requestKey{}) != "recycled" {
 			t.Error("before the answer the scope lacks the request")
 		}

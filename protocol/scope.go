@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,7 +19,8 @@ import (
 // connection may. Take what you need (s.Param("group"), s.User) into your
 // consumer, not the Scope.
 type Scope struct {
-	Type         string      // the protocol's: "websocket", ...
+	Type         string      // the protocol's: "websocket", ...; "channel" for workers
+	Channel      string      // the name of a worker's channel, which has no path
 	Path         string      // percent-decoded; what is left to route
 	RootPath     string      // what outer routers took from it
 	RawQuery     string      // as in url.URL
@@ -30,16 +30,31 @@ type Scope struct {
 	Subprotocols []string    // offered by the peer, in its order of preference
 	User         any         // whoever an authenticator found
 
-	params map[string]string
+	route  string  // the patterns that led here
+	params []Param // a later one of the same name wins
+	args   []string
 	values *value
 	origin *origin // shared by all copies
 }
 
+// Match is what a route makes of a path. See [Scope.WithRoute].
+type Match struct {
+	Route  string   // the route's pattern, as it was written
+	Taken  string   // the beginning of Scope.Path, up to where the route matched
+	Rest   string   // what is left of it
+	Params []Param  // what named groups captured; of one name the last counts
+	Args   []string // what groups captured that have no name
+}
+
+// Param is a captured part of a path.
+type Param struct{ Name, Value string }
+
 // origin is the request that a connection began as, until it is answered.
 type origin struct {
 	request  atomic.Pointer[http.Request]
-	wildcard map[string]string // what http.ServeMux matched; set before request is cleared
-	base     context.Context   //nolint:containedctx // the answered connection's
+	taken    atomic.Pointer[Scope] // of the application that takes the connection
+	wildcard map[string]string     // what http.ServeMux matched; set before request is cleared
+	base     context.Context       //nolint:containedctx // the answered connection's
 }
 
 // value is one pair of WithValue, in front of older ones.
@@ -64,6 +79,12 @@ func NewScope(typ string, r *http.Request) *Scope {
 	return s
 }
 
+// NewChannelScope describes what arrives on a worker's channel. ctx is what
+// Context returns. Workers call it.
+func NewChannelScope(ctx context.Context, channel string) *Scope {
+	return &Scope{Type: "channel", Channel: channel, origin: &origin{base: ctx}}
+}
+
 // Context has the values of the request's context and those of WithValue, and
 // ends when the request's context does. Once the connection is answered it has
 // only those of WithValue: middleware of net/http is free to recycle what its
@@ -84,14 +105,38 @@ func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
 // Param returns what a route captured under name, or the wildcard of the
 // http.ServeMux pattern in front of Wye, or "".
 func (s *Scope) Param(name string) string {
-	if v, ok := s.params[name]; ok {
-		return v
+	for _, p := range slices.Backward(s.params) {
+		if p.Name == name {
+			return p.Value
+		}
 	}
 	if r := s.origin.request.Load(); r != nil {
 		return r.PathValue(name)
 	}
 	return s.origin.wildcard[name]
 }
+
+// Args returns what routes captured without a name, the outer routers' first. A
+// group that took no part in the match is "". A route that has named groups has
+// no others, as in Django. The slice is shared: do not change it.
+func (s *Scope) Args() []string { return s.args }
+
+// Route returns the patterns of the routes that led to s, joined as they were
+// written: "lobby/ws/<slug:group>/". It is for logs and metrics, where a path
+// would be one of too many. To middleware in front of a router it is the route
+// of the application that took the connection, as soon as the inner Open has
+// returned.
+func (s *Scope) Route() string {
+	if taken := s.origin.taken.Load(); taken != nil {
+		return taken.route
+	}
+	return s.route
+}
+
+// Take notes that the application that s is for takes the connection, so that
+// Route says so. Routers call it when its Open has succeeded. The first call
+// counts, which is the innermost router's.
+func (s *Scope) Take() { s.origin.taken.CompareAndSwap(nil, s) }
 
 // Subprotocol returns the first of those that you speak, in your order of
 // preference, that the peer offers, or "".
@@ -111,18 +156,28 @@ func (s *Scope) Query() url.Values {
 	return v
 }
 
-// WithRoute returns a copy for the application behind a route: matched is taken
-// from the front of Path and rest is what is left, and params are added to
-// those of outer routers, of which they replace those of the same name.
-func (s *Scope) WithRoute(matched, rest string, params map[string]string) *Scope {
+// WithRoute returns a copy for the application behind a route: what was taken
+// goes from Path to RootPath. Params are added to those of outer routers, of
+// which they replace those of the same name, and Args are put behind theirs. The
+// slices of m must not be changed any more.
+func (s *Scope) WithRoute(m Match) *Scope {
 	c := *s
-	c.RootPath, c.Path = s.RootPath+matched, rest
-	if len(params) > 0 {
-		c.params = make(map[string]string, len(s.params)+len(params))
-		maps.Copy(c.params, s.params)
-		maps.Copy(c.params, params)
-	}
+	c.RootPath, c.Path = s.RootPath+m.Taken, m.Rest
+	c.route = s.route + m.Route
+	c.params = behind(s.params, m.Params)
+	c.args = behind(s.args, m.Args)
 	return &c
+}
+
+// behind puts more behind some, and leaves both as they are.
+func behind[T any](some, more []T) []T {
+	switch {
+	case len(more) == 0:
+		return some
+	case len(some) == 0:
+		return more
+	}
+	return slices.Concat(some, more)
 }
 
 // WithUser returns a copy whose User is u.

@@ -64,7 +64,8 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 		return out
 	}
 	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
-	base := protocol.NewScope("websocket", r).WithValue(key{0}, "zero").WithRoute("/ws", "/blue/7/", map[string]string{"a": "outer", "b": "kept"})
+	base := protocol.NewScope("websocket", r).WithValue(key{0}, "zero").WithRoute(
+		protocol.Match{Taken: "/ws", Rest: "/blue/7/", Params: []protocol.Param{{Name: "a", Value: "outer"}, {Name: "b", Value: "kept"}}})
 	const original = "/ws /blue/7/ <nil> a=outer b=kept c= zero <nil> <nil>"
 	for _, test := range []struct {
 		at   testkit.Line
@@ -72,8 +73,9 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 		want string
 	}{
 		{testkit.Here(), base, original},
-		{testkit.Here(), base.WithRoute("/blue", "/7/", map[string]string{"a": "inner", "c": "new"}), "/ws/blue /7/ <nil> a=inner b=kept c=new zero <nil> <nil>"},
-		{testkit.Here(), base.WithRoute("/blue", "/7/", nil), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
+		{testkit.Here(), base.WithRoute(protocol.Match{Taken: "/blue", Rest: "/7/", Params: []protocol.Param{{Name: "a", Value: "inner"}, {Name: "c", Value: "new"}}}),
+			"/ws/blue /7/ <nil> a=inner b=kept c=new zero <nil> <nil>"},
+		{testkit.Here(), base.WithRoute(protocol.Match{Taken: "/blue", Rest: "/7/"}), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann"), "/ws /blue/7/ ann a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann").WithUser(nil), original},
 		{testkit.Here(), base.WithValue(key{1}, "one"), "/ws /blue/7/ <nil> a=outer b=kept c= zero one <nil>"},
@@ -98,7 +100,7 @@ func TestScopeParamPrecedence(t *testing.T) {
 		s = protocol.NewScope("websocket", r)
 	})
 	mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/live/blue/a/b", http.NoBody))
-	routed := s.WithRoute("", "/", map[string]string{"room": "routed", "none": ""})
+	routed := s.WithRoute(protocol.Match{Rest: "/", Params: []protocol.Param{{Name: "room", Value: "routed"}, {Name: "none", Value: ""}}})
 	var during [4]string
 	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		during = [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}

@@ -106,7 +106,7 @@ func TestAScopeIsLeftAsItWas(t *testing.T) {
 	t.Parallel()
 	login := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-			return next.Open(s.WithUser("ann").WithRoute("", s.Path, map[string]string{"group": "a"}))
+			return next.Open(s.WithUser("ann").WithRoute(protocol.Match{Rest: s.Path, Params: []protocol.Param{{Name: "group", Value: "a"}}}))
 		})
 	}
 	var user any

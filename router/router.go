@@ -85,13 +85,3 @@ func (r *ProtocolTypeRouter) Shutdown(ctx context.Context) error {
 	all.Wait()
 	return errors.Join(errs...)
 }
-
-// Use wraps app in middleware, the first outermost:
-//
-//	Use(app, a, b) // a(b(app))
-func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.Application {
-	for _, wrap := range slices.Backward(middleware) {
-		app = wrap(app)
-	}
-	return app
-}

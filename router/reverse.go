@@ -1,0 +1,188 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// URLFor returns the path of a named route, with its parameters filled in and
+// what must be escaped escaped, as a page needs it:
+//
+//	urls.URLFor("room", map[string]string{"group": "lobby"}) // "/ws/lobby/"
+//
+// The names of routes in a mounted router are those of the mount and of the
+// route with a colon between, "shop:room", or the route's alone if the mount has
+// none. An optional part of an expression is left out, and of alternatives the
+// first is taken. What stands in front of this router, such as an
+// http.StripPrefix, is for the caller to add.
+//
+// An error says which name or parameter is missing, unknown, or not what the
+// route matches: a path that is returned leads to the route.
+func (u *URLRouter) URLFor(name string, params map[string]string) (string, error) {
+	legs := u.way(name)
+	if legs == nil {
+		return "", fmt.Errorf("wye: no route has the name %q; there are %s", name, u.known())
+	}
+	var path strings.Builder
+	used := map[string]bool{}
+	for _, r := range legs {
+		if err := r.fill(&path, params, used); err != nil {
+			return "", fmt.Errorf("wye: the path of %q: %v: %w", name, r, err)
+		}
+	}
+	for param := range params {
+		if !used[param] {
+			return "", fmt.Errorf("wye: the path of %q has no parameter %q", name, param)
+		}
+	}
+	if err := leadsAlong(legs, path.String(), params); err != nil {
+		return "", fmt.Errorf("wye: the path of %q: %w", name, err)
+	}
+	return (&url.URL{Path: "/" + path.String()}).EscapedPath(), nil
+}
+
+// way returns the routes to the one of this name, or nil.
+func (u *URLRouter) way(name string) []*Route {
+	if i, found := u.names[name]; found {
+		return []*Route{&u.routes[i]}
+	}
+	for i := range u.routes {
+		r := &u.routes[i]
+		inner, ok := routerOf(r.app)
+		if !ok {
+			continue
+		}
+		rest := name
+		if r.name != "" {
+			var under bool
+			if rest, under = strings.CutPrefix(name, r.name+":"); !under {
+				continue
+			}
+		}
+		if way := inner.way(rest); way != nil {
+			return append([]*Route{r}, way...)
+		}
+	}
+	return nil
+}
+
+// known lists the names there are.
+func (u *URLRouter) known() string {
+	names := u.allNames()
+	if len(names) == 0 {
+		return "none"
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+func (u *URLRouter) allNames() []string {
+	names := slices.Collect(maps.Keys(u.names))
+	for i := range u.routes {
+		r := &u.routes[i]
+		if inner, ok := routerOf(r.app); ok {
+			for _, name := range inner.allNames() {
+				if r.name != "" {
+					name = r.name + ":" + name
+				}
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// blank is a piece of a path that is to be filled in: a literal, or a parameter.
+type blank struct{ text, param string }
+
+// fill writes the route's part of a path.
+func (r *Route) fill(path *strings.Builder, params map[string]string, used map[string]bool) error {
+	blanks, err := r.template()
+	if err != nil {
+		return err
+	}
+	for _, b := range blanks {
+		value, given := params[b.param]
+		switch {
+		case b.param == "":
+			path.WriteString(b.text)
+		case !given:
+			return fmt.Errorf("the parameter %q is missing", b.param)
+		default:
+			path.WriteString(value)
+			used[b.param] = true
+		}
+	}
+	return nil
+}
+
+// leadsAlong checks that path goes through legs, and that each captures what it
+// was given.
+func leadsAlong(legs []*Route, path string, params map[string]string) error {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
+		}
+	}
+	for _, r := range legs {
+		path = strings.TrimLeft(path, "/")
+		spans := r.match(path, nil)
+		if spans == nil {
+			return fmt.Errorf("%v does not match %q", r, path)
+		}
+		for _, got := range r.params(path, spans, 0) {
+			if want, given := params[got.Name]; given && got.Value != want {
+				return fmt.Errorf("%v would capture %q as %q and not %q", r, got.Name, got.Value, want)
+			}
+		}
+		path = path[spans[1]:]
+	}
+	return nil
+}
+
+// template is what paths of this expression look like.
+func (e *expression) template() ([]blank, error) {
+	tree, err := syntax.Parse(e.re.String(), syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	return blanksOf(tree)
+}
+
+var errOpen = errors.New("an expression must leave nothing open but named groups")
+
+func blanksOf(re *syntax.Regexp) (blanks []blank, err error) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return []blank{{text: string(re.Rune)}}, nil
+	case syntax.OpCapture:
+		if re.Name == "" {
+			return nil, fmt.Errorf("%w: %v has no name", errOpen, re)
+		}
+		return []blank{{param: re.Name}}, nil
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			more, err := blanksOf(sub)
+			if err != nil {
+				return nil, err
+			}
+			blanks = append(blanks, more...)
+		}
+		return blanks, nil
+	case syntax.OpAlternate:
+		return blanksOf(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min == 0 {
+			return nil, nil
+		}
+	case syntax.OpQuest, syntax.OpStar, syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: %v", errOpen, re)
+}

@@ -1,0 +1,330 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// taken is an application that says all that a route makes of a path.
+func taken(name string, params ...string) protocol.Application {
+	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		text := fmt.Sprintf("%s %q", name, s.Args())
+		for _, p := range params {
+			text += fmt.Sprintf(" %s=%s", p, s.Param(p))
+		}
+		return nil, protocol.Reject(http.StatusTeapot, text)
+	})
+}
+
+// TestUpstreamsRouting is what the tests of Django Channels' router check, with
+// the differences that are wanted: 404 for an exception, Mount for a router.
+func TestUpstreamsRouting(t *testing.T) {
+	t.Parallel()
+	flat := router.URLs(
+		router.Path("", taken("root")),
+		router.Path("foo/", taken("foo")),
+		router.RePath(`bar`, taken("bar")),
+		router.RePath(`^posargs/(\d+)/$`, taken("posargs")),
+		router.Path("kwargs/<str:name>/", taken("kwargs", "name")),
+		router.Path("default/<str:name>/", taken("default", "name", "kind")).With("kind", "extra"),
+		router.Path("over/<str:name>/", taken("over", "name")).With("name", "fixed"),
+	)
+	nested := router.URLs(
+		router.RePath(`^universe/(?P<book>\w+)/`, router.URLs(
+			router.RePath(`test/(\w+)/$`, taken("positional", "book")),
+			router.RePath(`^test/$`, taken("outer only", "book")),
+			router.RePath(`^(?P<test>\w+)/(?P<book>\d+)/$`, taken("both", "book", "test")),
+		)),
+		router.RePath(`^positional/(\w+)/`, router.URLs(router.RePath(`^test/(\d+)/$`, taken("args")))),
+	)
+	paths := router.URLs(
+		router.Mount("number/<int:number>/", router.Use(router.URLs(
+			router.Path("", taken("number", "number")),
+			router.Path("page/<int:page>/", taken("page", "number", "page")),
+		), plainly)),
+	)
+	remaining := router.URLs(
+		router.Mount("prefix/", router.URLs(router.Path("no-match", taken("no")))),
+		router.Path("prefix/stuff", taken("stuff")),
+	)
+	rows := []struct {
+		at         testkit.Line
+		urls       protocol.Application
+		path, want string
+	}{
+		{testkit.Here(), flat, "/", `root []`},
+		{testkit.Here(), flat, "/foo/", `foo []`},
+		{testkit.Here(), flat, "/bar", `bar []`},
+		{testkit.Here(), flat, "/prefix/bar/and/deeper/", `bar []`},
+		{testkit.Here(), flat, "/posargs/42/", `posargs ["42"]`},
+		{testkit.Here(), flat, "/kwargs/moin/", `kwargs [] name=moin`},
+		{testkit.Here(), flat, "/default/moin/", `default [] name=moin kind=extra`},
+		{testkit.Here(), flat, "/over/moin/", `over [] name=fixed`},
+		{testkit.Here(), flat, "/nonexistent/", notFound("/nonexistent/")},
+
+		{testkit.Here(), nested, "/universe/42/test/3/", `positional ["3"] book=42`},
+		{testkit.Here(), nested, "/universe/42/test/", `outer only [] book=42`},
+		{testkit.Here(), nested, "/universe/42/x/7/", `both [] book=7 test=x`},
+		{testkit.Here(), nested, "/positional/foo/test/3/", `args ["foo" "3"]`},
+
+		{testkit.Here(), paths, "/number/42/", `number [] number=42`},
+		{testkit.Here(), paths, "/number/42/page/3/", `page [] number=42 page=3`},
+		{testkit.Here(), paths, "/number/42/page/3/more/", notFound("/number/42/page/3/more/")},
+		{testkit.Here(), paths, "/number/42/page/", notFound("/number/42/page/")},
+		{testkit.Here(), paths, "/number/blub/", notFound("/number/blub/")},
+
+		{testkit.Here(), remaining, "/prefix/stuff", `stuff []`},
+		{testkit.Here(), remaining, "/prefix/no-match", `no []`},
+	}
+	for _, row := range rows {
+		if got := open(row.urls, row.path); got != row.want {
+			t.Errorf("%s: %s: %s, want %s", row.at, row.path, got, row.want)
+		}
+	}
+}
+
+// TestRootPath: what a mux has stripped is not routed again, by any router.
+func TestRootPath(t *testing.T) {
+	t.Parallel()
+	urls := router.URLs(router.Mount("a/", router.URLs(router.Path("b/", here("b")))))
+	var got string
+	h := http.StripPrefix("/root", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := urls.Open(protocol.NewScope("websocket", r))
+		got = fmt.Sprint(err)
+	}))
+	for path, want := range map[string]string{
+		"/root/a/b/":      `b "/a/b/" ""`,
+		"/root/root/a/b/": `nothing is served at "/root/a/b/"`,
+	} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestPath(t *testing.T) {
+	t.Parallel()
+	const id = "075194d3-6885-417e-a8a8-6c931e272f00"
+	rows := []struct {
+		at            testkit.Line
+		pattern, path string
+		want          string // "": not found
+	}{
+		{testkit.Here(), "ws/<group>/", "/ws/a b:c/", "a b:c"},
+		{testkit.Here(), "ws/<str:group>/", "/ws/\u00e9/", "\u00e9"},
+		{testkit.Here(), "ws/<group>/", "/ws//", ""},
+		{testkit.Here(), "ws/<group>/", "/ws/a/b/", ""},
+		{testkit.Here(), "ws/<group>/", "/ws/a", ""},
+		{testkit.Here(), "ws/<group>", "/ws/a/", ""},
+		{testkit.Here(), "<group>", "/a", "a"},
+		{testkit.Here(), "<group>", "/", ""},
+		{testkit.Here(), "ws/<int:group>/", "/ws/0042/", "0042"},
+		{testkit.Here(), "ws/<int:group>/", "/ws/-1/", ""},
+		{testkit.Here(), "ws/<int:group>/", "/ws/\u0661/", ""}, // an Arabic one
+		{testkit.Here(), "ws/<int:group>/", "/ws/9223372036854775807/", "9223372036854775807"},
+		{testkit.Here(), "ws/<int:group>/", "/ws/9223372036854775808/", ""},
+		{testkit.Here(), "ws/<slug:group>/", "/ws/a-B_9/", "a-B_9"},
+		{testkit.Here(), "ws/<slug:group>/", "/ws/a.b/", ""},
+		{testkit.Here(), "ws/<slug:group>/", "/ws/a\n/", ""},
+		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + id + "/", id},
+		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + strings.ToUpper(id) + "/", ""},
+		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + id[1:] + "/", ""},
+		{testkit.Here(), "ws/<path:group>", "/ws/a/b/c", "a/b/c"},
+		{testkit.Here(), "ws/<path:group>/edit/", "/ws/a/edit/b/edit/", "a/edit/b"},
+		{testkit.Here(), "ws/<path:group>", "/ws/", ""},
+		{testkit.Here(), "<a>-<group>", "/1-2-3", "3"},
+		{testkit.Here(), "<a>.<group>", "/1.2", "2"},
+		{testkit.Here(), "a.b+<group>", "/a.b+c", "c"},
+		{testkit.Here(), "a.b+<group>", "/axb+c", ""},
+		{testkit.Here(), "<int:a><slug:group>", "/12ab", "ab"},
+		{testkit.Here(), "ws/<group>/", "ws/\xff\xfe/", "\xff\xfe"},
+	}
+	for _, row := range rows {
+		want := notFound(row.path)
+		if row.want != "" {
+			want = "app [] group=" + row.want
+		}
+		if got := open(router.URLs(router.Path(row.pattern, taken("app", "group"))), row.path); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q at %q: %s, want %s", row.at, row.pattern, row.path, got, want)
+		}
+	}
+}
+
+// TestConverters: a router's own types, of which one says no for itself.
+func TestConverters(t *testing.T) {
+	t.Parallel()
+	types := router.Converters{
+		"year": {Expr: `[0-9]{4}`},
+		"even": {Expr: `[0-9]+`, Check: func(text string) error {
+			if (text[len(text)-1]-'0')%2 != 0 {
+				return errors.New("odd")
+			}
+			return nil
+		}},
+		"slug": {Expr: `[a-z]+`}, // in place of the built-in one
+	}
+	urls := router.URLs(
+		types.Path("y/<year:y>/", taken("year", "y")),
+		types.Path("n/<even:n>/", taken("even", "n")),
+		router.Path("n/<int:n>/", taken("odd", "n")),
+		types.Path("s/<slug:s>/", taken("slug", "s")),
+		types.Mount("m/<year:y>/", router.URLs(router.Path("<slug:s>/", taken("mounted", "y", "s")))),
+	)
+	for path, want := range map[string]string{
+		"/y/2026/":      "year [] y=2026",
+		"/y/26/":        notFound("/y/26/"),
+		"/n/4/":         "even [] n=4",
+		"/n/5/":         "odd [] n=5",
+		"/s/a-b/":       notFound("/s/a-b/"),
+		"/s/ab/":        "slug [] s=ab",
+		"/m/2026/a-b/":  "mounted [] y=2026 s=a-b",
+		"/m/26/a-b/":    notFound("/m/26/a-b/"),
+		"/m/2026/a.b/":  notFound("/m/2026/a.b/"),
+		"//m/2026//ab/": "mounted [] y=2026 s=ab",
+	} {
+		if got := open(urls, path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
+	t.Parallel()
+	app := here("app")
+	rows := []struct {
+		at    testkit.Line
+		route func()
+		line  string
+		wants []string
+	}{
+		{testkit.Here(), func() { router.Path("/ws/", app) }, lineHere(), []string{`"/ws/"`, "without the leading slash", `"ws/"`}},
+		{testkit.Here(), func() { router.Path("^ws/", app) }, lineHere(), []string{"looks like a regular expression", "RePath"}},
+		{testkit.Here(), func() { router.Path("ws/$", app) }, lineHere(), []string{"looks like a regular expression"}},
+		{testkit.Here(), func() { router.Path(`ws/(?P<group>x)/`, app) }, lineHere(), []string{"looks like a regular expression"}},
+		{testkit.Here(), func() { router.Path(`ws/\d/`, app) }, lineHere(), []string{"looks like a regular expression"}},
+		{testkit.Here(), func() { router.Path("ws/<group/", app) }, lineHere(), []string{"a < has no >"}},
+		{testkit.Here(), func() { router.Path("ws/group>/", app) }, lineHere(), []string{"a > has no <"}},
+		{testkit.Here(), func() { router.Path("ws/<>/", app) }, lineHere(), []string{"<>", "a name is made of"}},
+		{testkit.Here(), func() { router.Path("ws/<int: n>/", app) }, lineHere(), []string{"<int: n>", "a name is made of"}},
+		{testkit.Here(), func() { router.Path("ws/<1>/", app) }, lineHere(), []string{"does not begin with a digit"}},
+		{testkit.Here(), func() { router.Path("ws/<Int:n>/", app) }, lineHere(), []string{`no type "Int"`, "int, path, slug, str, uuid"}},
+		{testkit.Here(), func() { router.Path("<n>/<int:n>/", app) }, lineHere(), []string{"two parameters of this name"}},
+		{testkit.Here(), func() { router.Path("ws/", nil) }, lineHere(), []string{"the application is nil"}},
+		{testkit.Here(), func() { router.Converters{"x": {Expr: "("}}.Path("<x:n>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
+		{testkit.Here(), func() { router.Converters{"x": {Expr: "(a)"}}.Mount("<x:n>", app) }, lineHere(), []string{"captures", "(?:...)"}},
+		{testkit.Here(), func() { router.Converters{"x": {}}.Path("<y:n>", app) }, lineHere(), []string{"int, path, slug, str, uuid, x"}},
+		{testkit.Here(), func() { router.Mount("ws/<group", app) }, lineHere(), []string{`mount "ws/<group"`, "a < has no >"}},
+		{testkit.Here(), func() { router.RePath(`^a+/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "a+"}},
+		{testkit.Here(), func() { router.RePath(`^(\d+)/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "has no name"}},
+		{testkit.Here(), func() { router.Path("a", app).Name("") }, lineHere(), []string{"is empty"}},
+		{testkit.Here(), func() { router.Path("a", app).Name("a:b") }, lineHere(), []string{"colon"}},
+	}
+	for _, row := range rows {
+		wantAll(t, row.at, panicOf(row.route), append(row.wants, "wye: ", "("+row.line+")")...)
+	}
+	wantAll(t, testkit.Here(), panicOf(func() { router.Route{}.Name("x") }), "wye: ", "route is empty")
+}
+
+// TestRoutesThatAreNeverReached panic with both lines; and what could be reached
+// does not.
+func TestRoutesThatAreNeverReached(t *testing.T) {
+	t.Parallel()
+	app := here("app")
+	re := func(expr string) router.Route { return router.RePath(expr, app) }
+	path := func(pattern string) router.Route { return router.Path(pattern, app) }
+	own := router.Converters{"own": {Expr: ".*", Check: func(string) error { return nil }}}
+	rows := []struct {
+		at            testkit.Line
+		before, after router.Route
+		why           string // "": it can be reached
+	}{
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:a>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/<int:a>/"), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same stands before it"},
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), ""}, // nobody can tell in general
+		{testkit.Here(), re(``), path("ws/"), "every path goes to"},
+		{testkit.Here(), re(`^`), path("ws/"), "every path goes to"},
+		{testkit.Here(), re(`.*`), path("ws/"), "every path goes to"},
+		{testkit.Here(), re(`^.*$`), path("ws/<int:a>/"), "every path goes to"},
+		{testkit.Here(), re(`^(?P<rest>.*)$`), re(`ws`), "every path goes to"},
+		{testkit.Here(), re(`^(?P<rest>.*)$`), router.Mount("ws/", app), "every path goes to"},
+		{testkit.Here(), path("<path:rest>"), path("ws/"), "every path goes to"},
+		{testkit.Here(), path("<path:rest>"), path(""), ""},
+		{testkit.Here(), path("<path:rest>"), re(`^(?:x/)?$`), ""},
+		{testkit.Here(), re(`^\b`), path("<slug:a>/"), ""},
+		{testkit.Here(), re(`^\b.*`), path("<slug:a>/"), ""},
+		{testkit.Here(), re(`^ws/`), path("ws/lobby/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), re(`^ws/`), path("ws/<int:a>/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), re(`^ws`), router.Mount("ws/", app), `whatever begins with "ws" goes to`},
+		{testkit.Here(), re(`^ws/`), path("wss/"), ""},
+		{testkit.Here(), re(`^ws/`), re(`ws/`), ""},
+		{testkit.Here(), re(`^ws/x`), path("ws/<slug:a>/"), ""},
+		{testkit.Here(), re(`^ws/\b`), path("ws/x/"), `this path goes to`},
+		{testkit.Here(), re(`^ws/\B`), path("ws/x/"), ``},
+		{testkit.Here(), re(`bar`), path("foo/bar/<int:a>/"), `whatever has "bar" in it goes to`},
+		{testkit.Here(), re(`bar`), re(`^\w+/rebar$`), `whatever has "bar" in it goes to`},
+		{testkit.Here(), re(`bar`), path("ba/<slug:a>/"), ""},
+		{testkit.Here(), re(`bar`), re(`^(?:bar|foo)$`), ""},
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/new/"), "this path goes to"},
+		{testkit.Here(), path("<a>/<b>/"), path("ws/new/"), "this path goes to"},
+		{testkit.Here(), re(`\w+/new`), path("ws/new/"), "this path goes to"},
+		{testkit.Here(), path("ws/<int:a>/"), path("ws/new/"), ""},
+		{testkit.Here(), path("ws/<int:a>/"), path("ws/99999999999999999999/"), ""},
+		{testkit.Here(), own.Path("<own:a>", app), path("ws/new/"), ""},
+		{testkit.Here(), own.Path("<own:a>", app), own.Path("<own:a>", app), ""},
+		{testkit.Here(), router.Mount("", app), path("ws/new/"), ""},
+		{testkit.Here(), router.Mount("ws/", app), path("ws/new/"), ""},
+	}
+	for _, row := range rows {
+		got := panicOf(func() { router.URLs(path("before/it/"), row.before, row.after) })
+		if row.why == "" {
+			if got != "<nil>" {
+				t.Errorf("%s: panicked with %q", row.at, got)
+			}
+			continue
+		}
+		wantAll(t, row.at, got, "wye: "+row.after.String()+" can never be reached: "+row.why, row.before.String())
+	}
+	got := panicOf(func() { router.URLs(router.RePath(`^a/`, router.Use(router.URLs(), plainly)), path("a/b/")) })
+	wantAll(t, testkit.Here(), got, "use Mount")
+	got = panicOf(func() { router.URLs(path("a").Name("x"), path("b").Name("x")) })
+	wantAll(t, testkit.Here(), got, `two routes have the name "x"`, path("a").String()[:9], `route "b"`)
+}
+
+func TestChannels(t *testing.T) {
+	t.Parallel()
+	apps := map[string]protocol.Application{"mail": taken("mail"), "thumbnails": taken("thumbnails")}
+	c := router.Channels(apps)
+	delete(apps, "mail")
+	if got := c.Names(); !slices.Equal(got, []string{"mail", "thumbnails"}) {
+		t.Errorf("the names are %q", got)
+	}
+	for channel, want := range map[string]string{
+		"mail":  "wye: connection refused with 418: mail []",
+		"Mail":  `wye: no route for the channel "Mail"; there are mail, thumbnails`,
+		"":      `wye: a ChannelNameRouter got a scope of type "channel" without a channel; it belongs behind a worker`,
+		"mail ": `wye: no route for the channel "mail "; there are mail, thumbnails`,
+	} {
+		s := protocol.NewChannelScope(context.Background(), channel)
+		_, err := c.Open(s)
+		if fmt.Sprint(err) != want {
+			t.Errorf("%q: %v, want %s", channel, err, want)
+		}
+		if found := c.Find(s); (found == nil) != (channel == "mail") || errors.Is(found, protocol.ErrNoRoute) != (channel != "mail" && channel != "") {
+			t.Errorf("%q: Find says %v", channel, found)
+		}
+	}
+	wantAll(t, testkit.Here(), panicOf(func() { router.Channels(map[string]protocol.Application{"": taken("x")}) }), "a name is empty")
+	wantAll(t, testkit.Here(), panicOf(func() { router.Channels(map[string]protocol.Application{"x": nil}) }), `"x" is nil`)
+}
