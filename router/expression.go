@@ -34,7 +34,8 @@ func compileExpr(expr string) (*expression, error) {
 		re = regexp.MustCompile(`\A(?:` + expr + `)\z`)
 	}
 	e.use(re)
-	return e, e.plausible()
+	err = e.plausible()
+	return e, err
 }
 
 // plausible finds what compiles and matches only what nobody asks for.

@@ -32,7 +32,7 @@ func (u *URLRouter) URLFor(name string, params map[string]string) (string, error
 	used := map[string]bool{}
 	for _, r := range legs {
 		if err := r.fill(&path, params, used); err != nil {
-			return "", fmt.Errorf("wye: the path of %q: %v: %w", name, r, err)
+			return "", fmt.Errorf("wye: the path of %q: %w", name, err)
 		}
 	}
 	for param := range params {
@@ -101,7 +101,7 @@ func (u *URLRouter) allNames() []string {
 type blank struct{ text, param string }
 
 // fill writes the route's part of a path.
-func (r *Route) fill(path *strings.Builder, params map[string]string, used map[string]bool) error {
+func (r Route) fill(path *strings.Builder, params map[string]string, used map[string]bool) error {
 	blanks, err := r.template()
 	if err != nil {
 		return err
@@ -180,6 +180,7 @@ func blanksOf(re *syntax.Regexp) (blanks []blank, err error) {
 		if re.Min == 0 {
 			return nil, nil
 		}
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpPlus, syntax.OpNoMatch:
 	case syntax.OpQuest, syntax.OpStar, syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
 		return nil, nil

@@ -3,6 +3,7 @@ package router
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/wye-go/wye/protocol"
@@ -102,7 +103,7 @@ func (r Route) Name(name string) Route {
 //
 //	router.Path("ws/news/", app).With("group", "news")
 func (r Route) With(name, value string) Route {
-	r.extra = append(r.extra[:len(r.extra):len(r.extra)], protocol.Param{Name: name, Value: value})
+	r.extra = append(slices.Clip(r.extra), protocol.Param{Name: name, Value: value})
 	return r
 }
 

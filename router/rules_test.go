@@ -314,7 +314,7 @@ func TestChannels(t *testing.T) {
 		"mail":  "wye: connection refused with 418: mail []",
 		"Mail":  `wye: no route for the channel "Mail"; there are mail, thumbnails`,
 		"":      `wye: a ChannelNameRouter got a scope of type "channel" without a channel; it belongs behind a worker`,
-		"mail ": `wye: no route for the channel "mail "; there are mail, thumbnails`,
+		"mailx": `wye: no route for the channel "mailx"; there are mail, thumbnails`,
 	} {
 		s := protocol.NewChannelScope(context.Background(), channel)
 		_, err := c.Open(s)

@@ -173,14 +173,15 @@ func (s *shape) clear() bool {
 }
 
 // prefix is the literal that a match begins with.
-func (s *shape) prefix() (text string) {
+func (s *shape) prefix() string {
+	var text strings.Builder
 	for _, p := range s.solid() {
 		if p.kind != literal {
 			break
 		}
-		text += p.text
+		text.WriteString(p.text)
 	}
-	return text
+	return text.String()
 }
 
 // only reports whether a match is nothing but its prefix.
@@ -255,7 +256,7 @@ func (p *piece) runFrom(path string, begin int) int {
 // classOf is the set of bytes that re, one rune, can be. ok is false if re is
 // something else, or has some runes beyond ASCII and not others.
 func classOf(re *syntax.Regexp) (c class, ok bool) {
-	switch re.Op {
+	switch re.Op { //nolint:exhaustive // nothing else is one rune
 	case syntax.OpAnyChar:
 		c.add(0, 255)
 		return c, true
@@ -289,16 +290,13 @@ func classOfRanges(ranges []rune) (c class, ok bool) {
 
 // isEmpty reports whether re matches only nothing, somewhere.
 func isEmpty(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return true
-	}
-	return false
+	return re.Op == syntax.OpBeginLine || re.Op == syntax.OpEndLine ||
+		re.Op == syntax.OpWordBoundary || re.Op == syntax.OpNoWordBoundary
 }
 
 // mayHoldSlash reports whether there can be a slash in what re matches.
 func mayHoldSlash(re *syntax.Regexp) bool {
-	switch re.Op {
+	switch re.Op { //nolint:exhaustive // all others are made of these
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		return true
 	case syntax.OpLiteral:

@@ -1,0 +1,136 @@
+package router_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+type params = map[string]string
+
+func TestURLFor(t *testing.T) {
+	t.Parallel()
+	rooms := router.URLs(
+		router.Path("", here("index")).Name("index"),
+		router.Path("<slug:room>/", here("room", "room")).Name("room"),
+		router.Path("<slug:room>/<int:page>/", here("page", "room", "page")).Name("page"),
+	)
+	urls := router.URLs(
+		router.Path("news/", here("news")).Name("news"),
+		router.Path("ws/<str:group>/", here("group", "group")).Name("group"),
+		router.Path("files/<path:file>", here("file", "file")).Name("file"),
+		router.Path("caf\u00e9 x/", here("cafe")).Name("cafe"),
+		router.RePath(`^re/(?P<word>\w+)/(?:page/(?P<page>\d+)/)?$`, here("re", "word")).Name("re"),
+		router.RePath(`^(?:en/|de/)(?P<word>\w+)$`, here("either", "word")).Name("either"),
+		router.RePath(`^price\$(?P<n>\d+)$`, here("price", "n")).Name("price"),
+		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
+		router.Mount("hall/", rooms),
+		router.RePath(`^old/`, router.URLs(router.Path("x/", here("old")).Name("old"))),
+		router.Path("<str:a>-<str:b>/", here("two", "a", "b")).Name("two"),
+	)
+	rows := []struct {
+		at     testkit.Line
+		name   string
+		params params
+		want   string // the path
+		leads  string // to
+	}{
+		{testkit.Here(), "news", nil, "/news/", `news "/news/" ""`},
+		{testkit.Here(), "group", params{"group": "lobby"}, "/ws/lobby/", `group "/ws/lobby/" "" group="lobby"`},
+		{testkit.Here(), "group", params{"group": "a b?c#d%e"}, "/ws/a%20b%3Fc%23d%25e/", `group "/ws/a b?c#d%e/" "" group="a b?c#d%e"`},
+		{testkit.Here(), "group", params{"group": "\u00e9"}, "/ws/%C3%A9/", "group \"/ws/\u00e9/\" \"\" group=\"\u00e9\""},
+		{testkit.Here(), "file", params{"file": "a/b c.txt"}, "/files/a/b%20c.txt", `file "/files/a/b c.txt" "" file="a/b c.txt"`},
+		{testkit.Here(), "cafe", nil, "/caf%C3%A9%20x/", "cafe \"/caf\u00e9 x/\" \"\""},
+		{testkit.Here(), "re", params{"word": "x"}, "/re/x/", `re "/re/x/" "" word="x"`},
+		{testkit.Here(), "either", params{"word": "x"}, "/en/x", `either "/en/x" "" word="x"`},
+		{testkit.Here(), "price", params{"n": "5"}, "/price$5", `price "/price$5" "" n="5"`},
+		{testkit.Here(), "shop:room", params{"shop": "tea", "room": "green"}, "/shop/tea/green/", `room "/shop/tea/green/" "" room="green"`},
+		{testkit.Here(), "shop:page", params{"shop": "tea", "room": "green", "page": "7"}, "/shop/tea/green/7/", `page "/shop/tea/green/7/" "" room="green" page="7"`},
+		{testkit.Here(), "shop:index", params{"shop": "tea"}, "/shop/tea/", `index "/shop/tea/" ""`},
+		{testkit.Here(), "room", params{"room": "green"}, "/hall/green/", `room "/hall/green/" "" room="green"`},
+		{testkit.Here(), "old", nil, "/old/x/", `old "/old/x/" ""`},
+		{testkit.Here(), "two", params{"a": "1", "b": "2"}, "/1-2/", `two "/1-2/" "" a="1" b="2"`},
+	}
+	for _, row := range rows {
+		got, err := urls.URLFor(row.name, row.params)
+		if err != nil || got != row.want {
+			t.Errorf("%s: %s: %q, %v, want %q", row.at, row.name, got, err, row.want)
+			continue
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, got, nil)
+		if leads := open(urls, r.URL.Path); leads != row.leads {
+			t.Errorf("%s: %s leads to %s, want %s", row.at, got, leads, row.leads)
+		}
+	}
+}
+
+func TestURLForSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	urls := router.URLs(
+		router.Path("ws/<int:page>/", here("page")).Name("page"),
+		router.Path("<path:file>/x", here("file")).Name("file"),
+		router.Mount("shop/<slug:shop>/", router.URLs(router.Path("<str:room>/", here("room")).Name("room"))).Name("shop"),
+		router.Path("<str:a>-<str:b>/", here("two")).Name("two"),
+	)
+	rows := []struct {
+		at     testkit.Line
+		name   string
+		params params
+		wants  []string
+	}{
+		{testkit.Here(), "pag", nil, []string{`no route has the name "pag"`, "file, page, shop, shop:room, two"}},
+		{testkit.Here(), "", nil, []string{`no route has the name ""`}},
+		{testkit.Here(), "shop:", nil, []string{`no route has the name "shop:"`}},
+		{testkit.Here(), "room", nil, []string{`no route has the name "room"`}},
+		{testkit.Here(), "page", nil, []string{`"page"`, `the parameter "page" is missing`}},
+		{testkit.Here(), "page", params{"page": "1", "pages": "2"}, []string{`no parameter "pages"`}},
+		{testkit.Here(), "page", params{"page": "x"}, []string{"does not match"}},
+		{testkit.Here(), "page", params{"page": "99999999999999999999"}, []string{"does not match"}},
+		{testkit.Here(), "page", params{"page": ""}, []string{"does not match"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b/c"}, []string{"does not match"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": ".."}, []string{`".."`, "another path"}},
+		{testkit.Here(), "file", params{"file": "a/./b"}, []string{`"."`, "another path"}},
+		{testkit.Here(), "file", params{"file": "/etc"}, []string{`as "etc" and not "/etc"`}},
+		{testkit.Here(), "two", params{"a": "1-2", "b": "3-4"}, []string{`capture "a" as "1-2-3"`}},
+	}
+	for _, row := range rows {
+		got, err := urls.URLFor(row.name, row.params)
+		if got != "" || err == nil {
+			t.Errorf("%s: %q, %v, want an error", row.at, got, err)
+		}
+		wantAll(t, row.at, fmt.Sprint(err), append(row.wants, "wye: ")...)
+	}
+	_, err := router.URLs().URLFor("x", nil)
+	wantAll(t, testkit.Here(), fmt.Sprint(err), "there are none")
+}
+
+// TestRoute: middleware in front of routers learns which route was taken, and
+// branches that were tried leave no trace.
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	accepts := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		if want := `shop/<slug:shop>/^(?P<room>\w+)/$`; s.Route() != want {
+			t.Errorf("the application is at %q, want %q", s.Route(), want)
+		}
+		return nil, nil //nolint:nilnil // nobody looks
+	})
+	urls := router.URLs(
+		router.Mount("shop/", router.URLs(router.Path("<slug:shop>/x/", fails(protocol.ErrNoRoute)))),
+		router.Mount("shop/<slug:shop>/", router.Use(router.URLs(router.RePath(`^(?P<room>\w+)/$`, accepts)), plainly)),
+	)
+	for path, want := range map[string]string{"/shop/tea/x/": `shop/<slug:shop>/^(?P<room>\w+)/$`, "/shop/tea/": ""} {
+		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if s.Route() != "" {
+			t.Errorf("a new scope has the route %q", s.Route())
+		}
+		_, err := urls.Open(s)
+		if s.Route() != want || (err == nil) != (want != "") {
+			t.Errorf("%s: the route is %q, want %q, and the error %v", path, s.Route(), want, err)
+		}
+	}
+}
