@@ -37,8 +37,9 @@
 // Channels:
 //
 //	router.New(mux, websocket.New(router.URLs(
-//		router.RePath(`^ws/(?P<group>\w+)/$`, chat),
-//		router.Mount("admin/", admin),
+//		router.Path("ws/<slug:group>/", chat),
+//		router.RePath(`^live/(?P<item>\w+)/$`, live),
+//		router.Mount("admin/", router.Use(admin, router.Auth(staff))),
 //	), nil))
 //
 // router.Run serves it until a context ends, and then lets everybody finish.
@@ -68,7 +69,7 @@
 //	consumer               what you write
 //	consumer/consumertest  its tests
 //	protocol/websocket     the http.Handler that carries connections to it
-//	router                 ProtocolTypeRouter, URLRouter
+//	router                 ProtocolTypeRouter, URLRouter, middleware
 //	layers, layers/memory  groups and channels
 //	protocol               the vocabulary, and the seam for other protocols
 package wye
