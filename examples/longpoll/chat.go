@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+)
+
+// lobby is the group that everybody is in.
+const lobby = "lobby"
+
+// member is one person in the chat. It does not know by which protocol.
+type member struct {
+	consumer.Base
+	uid string
+}
+
+// chat makes a member for each connection.
+func chat() protocol.Application {
+	return consumer.New(func(s *consumer.Scope) *member {
+		return &member{uid: s.Query().Get("uid")}
+	}, consumer.Groups[*member](lobby))
+}
+
+// Connect refuses who has no name.
+func (m *member) Connect(context.Context, *consumer.Conn) error {
+	if m.uid == "" {
+		return protocol.Reject(http.StatusBadRequest, "say who you are, as in ?uid=ann")
+	}
+	return nil
+}
+
+// Receive passes text on to everybody, the sender included.
+func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
+	if msg.Kind != protocol.KindText {
+		return protocol.Close(protocol.CloseUnsupportedData, "this chat is for text")
+	}
+	return c.Broadcast(ctx, lobby, protocol.Text(m.uid+": "+msg.Text()))
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// alone is the chat on a layer of its own, so that tests do not hear each other.
+func alone() protocol.Application { return router.Use(chat(), layers.Use(memory.New())) }
+
+// script is a consumer that does what a test wants.
+type script struct {
+	consumer.Base
+	connect    func(ctx context.Context, c *consumer.Conn) error
+	receive    func(ctx context.Context, c *consumer.Conn, m consumer.Message) error
+	disconnect func(s consumer.CloseStatus)
+}
+
+func (s *script) Connect(ctx context.Context, c *consumer.Conn) error {
+	if s.connect == nil {
+		return nil
+	}
+	return s.connect(ctx, c)
+}
+
+func (s *script) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	if s.receive == nil {
+		return c.SendText(ctx, m.Text())
+	}
+	return s.receive(ctx, c, m)
+}
+
+func (s *script) Disconnect(_ context.Context, _ *consumer.Conn, status consumer.CloseStatus) {
+	if s.disconnect != nil {
+		s.disconnect(status)
+	}
+}
+
+// play is the application of one script for all.
+func (s *script) play() *longPoll {
+	return newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }))
+}
+
+// ask makes a request, and returns the answer.
+func ask(ctx context.Context, h http.Handler, target string) exampletest.Answer {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil))
+	return exampletest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+}
+
+// begin makes a request that waits.
+func begin(ctx context.Context, h http.Handler, target string) <-chan exampletest.Answer {
+	answer := make(chan exampletest.Answer, 1)
+	go func() { answer <- ask(ctx, h, target) }()
+	synctest.Wait()
+	return answer
+}
+
+func send(uid, text string) string { return sendPath + "?uid=" + uid + "&text=" + text }
+func get(uid string) string        { return getPath + "?uid=" + uid }
+
+func want(t *testing.T, what string, got exampletest.Answer, status int, body string) {
+	t.Helper()
+	if got.Status != status || strings.TrimSuffix(got.Body, "\n") != body {
+		t.Errorf("%s: got %d %s, want %d %s", what, got.Status, exampletest.Short(got.Body), status, body)
+	}
+	if cache := got.Header.Get("Cache-Control"); cache != "no-store" {
+		t.Errorf("%s: Cache-Control is %q, want no-store", what, cache)
+	}
+}
+
+// wants asks, and is content with this answer only.
+func wants(t *testing.T, h http.Handler, target string, status int, body string) {
+	t.Helper()
+	want(t, target, ask(t.Context(), h, target), status, body)
+}
+
+// wantWaiting fails if there is an answer.
+func wantWaiting(t *testing.T, what string, answer <-chan exampletest.Answer) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case got := <-answer:
+		t.Errorf("%s: got %d %s, want it to wait", what, got.Status, got.Body)
+	default:
+	}
+}
+
+// TestTogether has people of both protocols in one room, over a real network.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newRouter(alone()))
+	defer server.Close()
+	do := func(method, path string, header http.Header, body string) exampletest.Answer {
+		t.Helper()
+		return exampletest.Do(t, method, server.URL+path, header, body)
+	}
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+
+	bob := exampletest.Dial(t, "ws"+strings.TrimPrefix(server.URL, "http")+"/ws/chat/?uid=bob", nil)
+	want(t, "ann's first", do(http.MethodGet, send("ann", "hello"), nil, ""), http.StatusNoContent, "")
+	bob.WantText("ann: hello")
+	bob.SendText("Grüße, <Ann>")
+	bob.WantText("bob: Grüße, <Ann>")
+	polled := do(http.MethodGet, get("ann"), nil, "")
+	want(t, "ann's poll", polled, http.StatusOK, `["ann: hello","bob: Grüße, \u003cAnn\u003e"]`)
+	if got := polled.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("the list's type is %s", got)
+	}
+
+	// A uid in a form is one in the query.
+	want(t, "eve's first", do(http.MethodPost, sendPath, form, "uid=eve&text=a%26b"), http.StatusNoContent, "")
+	bob.WantText("eve: a&b")
+	want(t, "ann's poll", do(http.MethodGet, get("ann"), nil, ""), http.StatusOK, `["eve: a\u0026b"]`)
+
+	waiting := make(chan exampletest.Answer, 1)
+	go func() { waiting <- do(http.MethodGet, get("ann"), nil, "") }()
+	bob.SendText("are you there?")
+	bob.WantText("bob: are you there?")
+	want(t, "the poll that waits", <-waiting, http.StatusOK, `["bob: are you there?"]`)
+
+	bob.SendBinary([]byte{1})
+	bob.WantClose(ws.StatusUnsupportedData)
+	want(t, "the page", withStore(do(http.MethodGet, "/", nil, "")), http.StatusOK, strings.TrimSpace(usage))
+	want(t, "elsewhere", withStore(do(http.MethodGet, "/get/", nil, "")), http.StatusNotFound, "404 page not found")
+}
+
+// withStore is an answer of which the protocol knows nothing.
+func withStore(a exampletest.Answer) exampletest.Answer {
+	a.Header.Set("Cache-Control", "no-store")
+	return a
+}
+
+func TestPollWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		start := time.Now()
+		wants(t, chat, get("ann"), http.StatusOK, "[]")
+		if took := time.Since(start); took != wait {
+			t.Errorf("a poll of nothing took %v, want %v", took, wait)
+		}
+
+		waiting := begin(t.Context(), chat, get("ann"))
+		<-time.After(wait - 1)
+		wantWaiting(t, "ann's poll", waiting)
+		start = time.Now()
+		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
+		want(t, "ann's poll", <-waiting, http.StatusOK, `["bob: hello"]`)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("a message took %v, want it at once", took)
+		}
+
+		for _, text := range []string{"1", "2", "3"} {
+			wants(t, chat, send("bob", text), http.StatusNoContent, "")
+		}
+		wants(t, chat, get("ann"), http.StatusOK, `["bob: 1","bob: 2","bob: 3"]`)
+		wants(t, chat, get("bob"), http.StatusOK, `["bob: hello","bob: 1","bob: 2","bob: 3"]`)
+		wants(t, chat, get("ann"), http.StatusOK, "[]")
+	})
+}
+
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	s := &script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		lent := []byte{0xff, 0}
+		err := c.Send(ctx, protocol.Binary(lent))
+		clear(lent) // whoever keeps it has something else now
+		return errors.Join(err, c.SendText(ctx, m.Text()))
+	}}
+	chat := s.play()
+	wants(t, chat, send("ann", "text"), http.StatusNoContent, "")
+	wants(t, chat, get("ann"), http.StatusOK, `[{"bytes":"/wA="},"text"]`)
+}
+
+// TestTwoPolls: the later one gets the messages, and the other is told.
+func TestTwoPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		const taken = "a newer poll of this uid has taken over"
+		first := begin(t.Context(), chat, get("ann"))
+		<-time.After(wait / 2)
+		second := begin(t.Context(), chat, get("ann"))
+		want(t, "the first", <-first, http.StatusConflict, taken)
+		third := begin(t.Context(), chat, get("ann"))
+		want(t, "the second", <-second, http.StatusConflict, taken)
+		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
+		want(t, "the third", <-third, http.StatusOK, `["ann: hello"]`)
+		wants(t, chat, get("ann"), http.StatusOK, "[]")
+	})
+}
+
+// TestGivenUp: what comes after a client has given up its poll is for the next.
+func TestGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		ctx, giveUp := context.WithCancel(t.Context())
+		given := begin(ctx, chat, get("ann"))
+		giveUp()
+		if got := <-given; got.Status == http.StatusOK {
+			t.Errorf("a poll that was given up got %d %s", got.Status, got.Body)
+		}
+		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+		ask(ctx, chat, get("ann")) // whose client has gone before it was looked at
+		wants(t, chat, get("ann"), http.StatusOK, `["ann: 1"]`)
+	})
+}
+
+// broken is a ResponseWriter of which some part fails.
+type broken struct {
+	*httptest.ResponseRecorder
+	writing  func()
+	write    error
+	flushing error
+}
+
+func (b *broken) Write(p []byte) (int, error) {
+	b.writing()
+	if b.write != nil {
+		return 0, b.write
+	}
+	return b.ResponseRecorder.Write(p)
+}
+
+func (b *broken) FlushError() error { return b.flushing }
+
+// TestUnwritten: messages whose answer cannot be written are for the next poll, in
+// order, and so are those that come meanwhile.
+func TestUnwritten(t *testing.T) {
+	errCut := errors.New("the connection was cut")
+	rows := []struct {
+		at   testkit.Line
+		name string
+		w    broken
+		body string // of the next poll
+	}{
+		{testkit.Here(), "write", broken{write: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
+		{testkit.Here(), "flush", broken{flushing: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
+		{testkit.Here(), "no flush", broken{flushing: http.ErrNotSupported}, `["ann: 3"]`},
+		{testkit.Here(), "fine", broken{}, `["ann: 3"]`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				chat := newLongPoll(alone())
+				wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+				wants(t, chat, send("ann", "2"), http.StatusNoContent, "")
+				row.w.ResponseRecorder = httptest.NewRecorder()
+				row.w.writing = func() { wants(t, chat, send("ann", "3"), http.StatusNoContent, "") }
+				chat.ServeHTTP(&row.w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
+				want(t, string(row.at), ask(t.Context(), chat, get("ann")), http.StatusOK, row.body)
+			})
+		})
+	}
+	t.Run("panic", func(t *testing.T) {
+		chat := newLongPoll(alone())
+		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+		func() {
+			defer func() { _ = recover() }()
+			w := &broken{ResponseRecorder: httptest.NewRecorder(), writing: func() { panic(http.ErrAbortHandler) }}
+			chat.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
+		}()
+		wants(t, chat, get("ann"), http.StatusOK, `["ann: 1"]`)
+	})
+}
+
+// TestPollDuringWrite: a poll that comes while another one's answer is written
+// waits for how that ends.
+func TestPollDuringWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+		var second <-chan exampletest.Answer
+		w := &broken{ResponseRecorder: httptest.NewRecorder(), write: errors.New("the connection was cut")}
+		w.writing = func() {
+			second = begin(t.Context(), chat, get("ann"))
+			wants(t, chat, send("ann", "2"), http.StatusNoContent, "")
+			wantWaiting(t, "the second", second)
+		}
+		chat.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
+		want(t, "the second", <-second, http.StatusOK, `["ann: 1","ann: 2"]`)
+	})
+}
