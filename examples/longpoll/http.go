@@ -40,7 +40,7 @@ func parse(w http.ResponseWriter, r *http.Request, origins *http.CrossOriginProt
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", "", errTooLong
 		}
-		return "", "", protocol.Reject(http.StatusBadRequest, "the query or the form is malformed: "+err.Error())
+		return "", "", protocol.Reject(http.StatusBadRequest, "the query or the form is malformed")
 	}
 	uid, text = r.Form.Get("uid"), r.Form.Get("text")
 	r.Form.Del("text") // what is left describes the connection
@@ -113,7 +113,7 @@ func refuse(w http.ResponseWriter, err error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	maps.Copy(h, e.Header)
 	w.WriteHeader(e.Status)
-	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck,gosec // the peer may have gone; it is no HTML
+	_, _ = io.WriteString(w, e.Body+"\n") //nolint:errcheck // the peer may have gone
 }
 
 // answer writes messages, as a list in JSON: text as a string, and what is binary
@@ -130,6 +130,7 @@ func answer(w http.ResponseWriter, messages []protocol.Message) error {
 	if err != nil {
 		return err
 	}
+	body = append(body, '\n')
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,9 +56,11 @@ func (s *script) Disconnect(_ context.Context, _ *consumer.Conn, status consumer
 	}
 }
 
-// play is the application of one script for all.
+// play is the application of one script for all. It keeps what goes wrong to itself.
 func (s *script) play() *longPoll {
-	return newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }))
+	l := newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }))
+	l.sessions.Logger = slog.New(slog.DiscardHandler)
+	return l
 }
 
 // ask makes a request, and returns the answer.
@@ -74,8 +78,11 @@ func begin(ctx context.Context, h http.Handler, target string) <-chan exampletes
 	return answer
 }
 
-func send(uid, text string) string { return sendPath + "?uid=" + uid + "&text=" + text }
-func get(uid string) string        { return getPath + "?uid=" + uid }
+func send(uid, text string) string {
+	return sendPath + "?" + url.Values{"uid": {uid}, "text": {text}}.Encode()
+}
+
+func get(uid string) string { return getPath + "?" + url.Values{"uid": {uid}}.Encode() }
 
 func want(t *testing.T, what string, got exampletest.Answer, status int, body string) {
 	t.Helper()

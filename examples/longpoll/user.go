@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"net/http"
 	"sync/atomic"
@@ -143,6 +144,9 @@ func (u *user) over() error {
 	}
 	return nil
 }
+
+// LogValue names the connection in log lines.
+func (u *user) LogValue() slog.Value { return slog.GroupValue(slog.String("uid", u.uid)) }
 
 // Accept lets the requests of the uid go on.
 func (u *user) Accept(o protocol.AcceptOptions) error {

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// TestRequests is about what is wrong with requests. None of them gets as far as
+// the application.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	const (
+		who  = "say who you are, in 64 bytes at the most, as in /get/msg/?uid=ann"
+		what = "say something, as in /send/msg/?uid=ann&text=hello"
+		utf8 = "uid and text have to be UTF-8"
+		long = "a text has 4096 bytes at the most"
+		form = "the query or the form is malformed"
+	)
+	tooMuch := strings.Repeat("x", maxText+1)
+	rows := []struct {
+		at             testkit.Line
+		method, target string
+		body           string
+		status         int
+		answer         string
+	}{
+		{testkit.Here(), "GET", getPath, "", 400, who},
+		{testkit.Here(), "GET", getPath + "?uid=", "", 400, who},
+		{testkit.Here(), "GET", get(strings.Repeat("u", 65)), "", 400, who},
+		{testkit.Here(), "GET", get("\xff"), "", 400, utf8},
+		{testkit.Here(), "GET", getPath + "?uid=%zz", "", 400, form},
+		{testkit.Here(), "POST", get("ann"), "", 405, "Method Not Allowed"},
+		{testkit.Here(), "HEAD", get("ann"), "", 405, "Method Not Allowed"},
+		{testkit.Here(), "OPTIONS", get("ann"), "", 405, "Method Not Allowed"},
+		{testkit.Here(), "GET", sendPath + "?text=hello", "", 400, who},
+		{testkit.Here(), "GET", sendPath + "?uid=ann", "", 400, what},
+		{testkit.Here(), "GET", send("ann", ""), "", 400, what},
+		{testkit.Here(), "GET", send("ann", "a\xffb"), "", 400, utf8},
+		{testkit.Here(), "GET", send("ann", tooMuch), "", 413, long},
+		{testkit.Here(), "POST", sendPath, "", 400, who},
+		{testkit.Here(), "POST", sendPath, "uid=ann", 400, what},
+		{testkit.Here(), "POST", sendPath, "uid=ann&text=%ff", 400, utf8},
+		{testkit.Here(), "POST", sendPath, "uid=ann&text=%zz", 400, form},
+		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + tooMuch, 413, long},
+		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + strings.Repeat("x", 1<<20), 413, long},
+		{testkit.Here(), "PUT", sendPath, "uid=ann&text=hello", 405, "Method Not Allowed"},
+		{testkit.Here(), "DELETE", send("ann", "hello"), "", 405, "Method Not Allowed"},
+	}
+	for _, row := range rows {
+		chat := newLongPoll(protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
+			return nil, errors.New("the application was asked")
+		}))
+		r := httptest.NewRequestWithContext(t.Context(), row.method, row.target, strings.NewReader(row.body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		chat.ServeHTTP(w, r)
+		got := strings.TrimSuffix(w.Body.String(), "\n")
+		if w.Code != row.status || got != row.answer {
+			t.Errorf("%s: %s %.40s: got %d %q, want %d %q", row.at, row.method, row.target, w.Code, got, row.status, row.answer)
+		}
+		if cache := w.Header().Get("Cache-Control"); cache != "no-store" {
+			t.Errorf("%s: Cache-Control is %q", row.at, cache)
+		}
+		if typ := w.Header().Get("Content-Type"); typ != "text/plain; charset=utf-8" {
+			t.Errorf("%s: Content-Type is %q", row.at, typ)
+		}
+		allow := map[bool]string{true: "GET, POST", false: "GET"}[strings.HasPrefix(row.target, sendPath)]
+		if row.status == 405 && w.Header().Get("Allow") != allow {
+			t.Errorf("%s: Allow is %q, want %q", row.at, w.Header().Get("Allow"), allow)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]bool{getPath: true, sendPath + "?uid=ann": true, "/": false, "/get/msg": false, "/send/msg/x": false} {
+		if got := newLongPoll(alone()).Match(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)); got != want {
+			t.Errorf("%s: %t, want %t", path, got, want)
+		}
+	}
+}
+
+// TestOrigin: pages of other origins neither send nor poll, by whatever method.
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at     testkit.Line
+		header []string
+		ok     bool
+	}{
+		{testkit.Here(), nil, true}, // no browser
+		{testkit.Here(), []string{"Sec-Fetch-Site", "same-origin"}, true},
+		{testkit.Here(), []string{"Sec-Fetch-Site", "none"}, true}, // typed in
+		{testkit.Here(), []string{"Sec-Fetch-Site", "cross-site"}, false},
+		{testkit.Here(), []string{"Sec-Fetch-Site", "same-site"}, false},
+		{testkit.Here(), []string{"Origin", "http://example.com"}, true}, // what httptest calls us
+		{testkit.Here(), []string{"Origin", "https://evil.example"}, false},
+		{testkit.Here(), []string{"Origin", "null"}, false},
+		{testkit.Here(), []string{"Origin", "https://friend.example"}, true},
+		{testkit.Here(), []string{"Origin", "https://friend.example", "Sec-Fetch-Site", "cross-site"}, true},
+	}
+	for _, row := range rows {
+		chat := newLongPoll(alone())
+		if err := chat.origins.AddTrustedOrigin("https://friend.example"); err != nil {
+			t.Fatal(err)
+		}
+		for _, asked := range []struct{ method, target string }{{"GET", send("ann", "hello")}, {"POST", send("ann", "hello")}, {"GET", get("ann")}} {
+			r := httptest.NewRequestWithContext(t.Context(), asked.method, asked.target, nil)
+			for i := 0; i < len(row.header); i += 2 {
+				r.Header.Set(row.header[i], row.header[i+1])
+			}
+			w := httptest.NewRecorder()
+			chat.ServeHTTP(w, r)
+			if ok := w.Code < 300; ok != row.ok || !ok && w.Code != http.StatusForbidden {
+				t.Errorf("%s: %s %s: got %d %s, want it allowed: %t", row.at, asked.method, asked.target, w.Code, w.Body, row.ok)
+			}
+			if row.ok && asked.target == get("ann") && !strings.Contains(w.Body.String(), "hello") {
+				t.Errorf("%s: the poll got %s", row.at, w.Body)
+			}
+		}
+	}
+}
+
+// TestDescribed: a connection is described by what opens it, without the message.
+func TestDescribed(t *testing.T) {
+	t.Parallel()
+	var seen *protocol.Scope
+	chat := newLongPoll(protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		seen = s
+		return nil, protocol.ErrNoRoute
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, sendPath+"?lang=de", strings.NewReader("uid=ann&text=secret"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	chat.ServeHTTP(httptest.NewRecorder(), r)
+	if seen.Type != "longpoll" || seen.Type != chat.Type() || seen.Path != sendPath || seen.RawQuery != "lang=de&uid=ann" {
+		t.Errorf("the scope is of type %q, path %q and query %q", seen.Type, seen.Path, seen.RawQuery)
+	}
+}
+
+// TestQueueIsBounded: the oldest go, and are counted.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		const each = maxText - overhead - len("ann: 00")
+		wants(t, chat, get("bob"), http.StatusOK, "[]")
+		for i := range 20 {
+			wants(t, chat, send("ann", fmt.Sprintf("%02d%s", i, strings.Repeat("x", each))), http.StatusNoContent, "")
+		}
+		for _, uid := range []string{"ann", "bob"} {
+			got := ask(t.Context(), chat, get(uid)).Body
+			if n := strings.Count(got, `"ann: `); n != 16 || !strings.HasPrefix(got, `["ann: 04`) || !strings.Contains(got, `"ann: 19`) {
+				t.Errorf("%s has %d messages, from %.20s on; want the last 16 of 20", uid, n, got)
+			}
+		}
+		if dropped := chat.Stats().MessagesDropped; dropped != 8 {
+			t.Errorf("%d messages were dropped, want 8", dropped)
+		}
+		wants(t, chat, send("ann", "more"), http.StatusNoContent, "")
+		wants(t, chat, get("bob"), http.StatusOK, `["ann: more"]`)
+	})
+}
+
+// TestEmptyMessagesAreBounded, and one message always fits.
+func TestEmptyMessagesAreBounded(t *testing.T) {
+	t.Parallel()
+	chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		n, err := strconv.Atoi(m.Text())
+		if n < 0 {
+			return errors.Join(err, c.SendText(ctx, strings.Repeat("x", -n)))
+		}
+		for range n {
+			err = errors.Join(err, c.SendText(ctx, ""))
+		}
+		return err
+	}}).play()
+	wants(t, chat, send("ann", "5000"), http.StatusNoContent, "")
+	if got, want := strings.Count(ask(t.Context(), chat, get("ann")).Body, `""`), maxQueue/overhead; got != want {
+		t.Errorf("%d empty messages wait, want %d", got, want)
+	}
+	wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+	wants(t, chat, send("ann", "-100000"), http.StatusNoContent, "")
+	if got := ask(t.Context(), chat, get("ann")).Body; len(got) != 100_005 {
+		t.Errorf("of a message larger than the queue, %d bytes came", len(got))
+	}
+}
+
+// TestBlocked: with another policy, a send waits for a poll that makes room.
+func TestBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+			return errors.Join(c.SendText(ctx, strings.Repeat("x", maxQueue)), c.SendText(ctx, "second"))
+		}}).play()
+		chat.sessions.Limits.Overflow = protocol.OverflowBlock
+		sending := begin(t.Context(), chat, send("ann", "go"))
+		wantWaiting(t, "the sender", sending)
+		if got := ask(t.Context(), chat, get("ann")); len(got.Body) != maxQueue+5 {
+			t.Errorf("the first poll got %d bytes", len(got.Body))
+		}
+		want(t, "the sender", <-sending, http.StatusNoContent, "")
+		wants(t, chat, get("ann"), http.StatusOK, `["second"]`)
+	})
+}
+
+func TestUsersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := (&script{}).play()
+		for i := range maxUsers {
+			wants(t, chat, send(strconv.Itoa(i), "hello"), http.StatusNoContent, "")
+		}
+		got := ask(t.Context(), chat, get("ann"))
+		want(t, "one more", got, http.StatusServiceUnavailable, "there are too many users")
+		if got.Header.Get("Retry-After") == "" {
+			t.Error("503 without Retry-After")
+		}
+		wants(t, chat, get("0"), http.StatusOK, `["hello"]`)
+		waitFor(t, chat, 1) // who has polled
+		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
+	})
+}
+
+// waitFor lets the time pass in which all are forgotten that have never polled.
+func waitFor(t *testing.T, chat *longPoll, open int64) {
+	t.Helper()
+	poll := begin(t.Context(), chat, get("0"))
+	<-poll
+	for range 2 {
+		<-begin(t.Context(), chat, get("0"))
+	}
+	synctest.Wait()
+	if got := chat.Stats().Open; got != open {
+		t.Errorf("%d are open, want %d", got, open)
+	}
+}
+
+// told is an event for a consumer that is slow with events.
+var told = protocol.EventType[struct{}]{Name: "told"}
+
+type slow struct {
+	script
+	hold chan struct{}
+}
+
+func (s *slow) told(context.Context, *consumer.Conn, struct{}) error {
+	<-s.hold
+	return nil
+}
+
+// TestBusyConsumer: requests wait while a consumer is busy with a message, for as
+// long as a poll waits. Those that have given up were not sent.
+func TestBusyConsumer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		calls := 0 // the race detector finds callbacks that overlap
+		chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+			calls++
+			<-hold
+			return c.SendText(ctx, m.Text())
+		}}).play()
+		first := begin(t.Context(), chat, send("ann", "1"))
+		late := begin(t.Context(), chat, send("ann", "late"))
+		want(t, "what waits too long", <-late, http.StatusServiceUnavailable, "Service Unavailable")
+		second := begin(t.Context(), chat, send("ann", "2"))
+		ctx, giveUp := context.WithCancel(t.Context())
+		given := begin(ctx, chat, send("ann", "given up"))
+		wantWaiting(t, "the first", first)
+		wantWaiting(t, "the second", second)
+		giveUp()
+		<-given
+		close(hold)
+		want(t, "the first", <-first, http.StatusNoContent, "")
+		want(t, "the second", <-second, http.StatusNoContent, "")
+		wants(t, chat, get("ann"), http.StatusOK, `["1","2"]`)
+		if calls != 2 {
+			t.Errorf("the consumer was called %d times, want twice", calls)
+		}
+	})
+}
+
+// TestReadAhead: while a consumer is busy with an event, messages wait in the
+// session, up to its bound; then requests do.
+func TestReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{hold: make(chan struct{})}
+		s.connect = func(_ context.Context, c *consumer.Conn) error { return c.Post(told.New(struct{}{})) }
+		received := 0
+		s.receive = func(context.Context, *consumer.Conn, consumer.Message) error {
+			received++
+			return nil
+		}
+		chat := newLongPoll(consumer.New(func(*consumer.Scope) *slow { return s }, consumer.On(told, (*slow).told)))
+		sent := func() { wants(t, chat, send("ann", strings.Repeat("x", maxText)), http.StatusNoContent, "") }
+		for range 16 {
+			sent()
+		}
+		waiting := begin(t.Context(), chat, send("ann", strings.Repeat("x", maxText)))
+		wantWaiting(t, "what is too much", waiting)
+		if received != 0 {
+			t.Errorf("%d messages overtook the event", received)
+		}
+		close(s.hold)
+		want(t, "what was too much", <-waiting, http.StatusNoContent, "")
+		sent()
+		if received != 18 {
+			t.Errorf("%d messages were received, want 18", received)
+		}
+		wants(t, chat, get("ann"), http.StatusOK, "[]")
+	})
+}
+
+// TestLog: the lines of a fault name the uid.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	chat := (&script{receive: func(context.Context, *consumer.Conn, consumer.Message) error { return io.ErrUnexpectedEOF }}).play()
+	chat.sessions.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	wants(t, chat, send("an\nn", "hello"), http.StatusGone, `{"code":1011,"reason":""}`)
+	if got := log.String(); !strings.Contains(got, `conn.uid="an\nn"`) {
+		t.Errorf("the log says %s", got)
+	}
+}

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// TestSlowConnect: what is asked while the application decides waits for that.
+func TestSlowConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		decide := make(chan error)
+		opened := 0
+		chat := (&script{connect: func(context.Context, *consumer.Conn) error {
+			opened++
+			return <-decide
+		}}).play()
+		first := begin(t.Context(), chat, send("ann", "1"))
+		poll := begin(t.Context(), chat, get("ann"))
+		second := begin(t.Context(), chat, send("ann", "2"))
+		ctx, giveUp := context.WithCancel(t.Context())
+		given := begin(ctx, chat, send("ann", "never"))
+		for what, waiting := range map[string]<-chan exampletest.Answer{"1": first, "poll": poll, "2": second, "never": given} {
+			wantWaiting(t, what, waiting)
+		}
+		giveUp()
+		<-given
+		decide <- nil
+		want(t, "1", <-first, http.StatusNoContent, "")
+		want(t, "2", <-second, http.StatusNoContent, "")
+		heard := (<-poll).Body + ask(t.Context(), chat, get("ann")).Body // which comes first is nobody's promise
+		if strings.Count(heard, `"1"`) != 1 || strings.Count(heard, `"2"`) != 1 || strings.Contains(heard, "never") {
+			t.Errorf("the polls got %s, want 1 and 2", heard)
+		}
+		if opened != 1 {
+			t.Errorf("opened %d times, want once", opened)
+		}
+	})
+}
+
+// TestEarlyAccept: nobody waits for the end of a Connect that has accepted.
+func TestEarlyAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		chat := (&script{connect: func(ctx context.Context, c *consumer.Conn) error {
+			if err := c.SendText(ctx, "welcome"); err != nil {
+				return err
+			}
+			err := c.Accept(&protocol.AcceptOptions{Header: http.Header{"X-Greeting": {"hi"}}})
+			<-goOn
+			return err
+		}}).play()
+		first := begin(t.Context(), chat, send("ann", "1"))
+		wants(t, chat, get("ann"), http.StatusOK, `["welcome"]`)
+		close(goOn)
+		got := <-first
+		want(t, "the first", got, http.StatusNoContent, "")
+		if got := got.Header.Get("X-Greeting"); got != "hi" {
+			t.Errorf("the answer to what has opened the connection has the greeting %q", got)
+		}
+		wants(t, chat, get("ann"), http.StatusOK, `["1"]`)
+	})
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at     testkit.Line
+		err    error
+		status int
+		body   string
+	}{
+		{testkit.Here(), protocol.Reject(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
+		{testkit.Here(), &protocol.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
+		{testkit.Here(), protocol.Close(4001, "not you"), 403, "not you"},
+		{testkit.Here(), protocol.ErrNoRoute, 404, "Not Found"},
+		{testkit.Here(), context.DeadlineExceeded, 503, "Service Unavailable"},
+	}
+	for _, row := range rows {
+		asked := 0
+		chat := (&script{connect: func(context.Context, *consumer.Conn) error {
+			asked++
+			return row.err
+		}}).play()
+		for _, target := range []string{get("ann"), send("ann", "hello")} {
+			got := ask(t.Context(), chat, target)
+			want(t, string(row.at), got, row.status, row.body)
+			if row.status == 401 && got.Header.Get("Www-Authenticate") != "Basic" {
+				t.Errorf("%s: the header is %v", row.at, got.Header)
+			}
+		}
+		if asked != 2 {
+			t.Errorf("%s: the application was asked %d times, want twice", row.at, asked)
+		}
+	}
+	own := (&script{connect: func(_ context.Context, c *consumer.Conn) error {
+		return c.Accept(&protocol.AcceptOptions{Header: http.Header{"Cache-Control": {"public"}}})
+	}}).play()
+	wants(t, own, get("ann"), http.StatusInternalServerError, "Internal Server Error")
+	wants(t, newLongPoll(router.URLs(router.RePath(`^elsewhere/$`, chat()))), get("ann"), http.StatusNotFound, `nothing is served at "/get/msg/"`)
+}
+
+// TestRefusedTogether: who has waited for the answer gets the same.
+func TestRefusedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		decide := make(chan error)
+		chat := (&script{connect: func(context.Context, *consumer.Conn) error { return <-decide }}).play()
+		first, second := begin(t.Context(), chat, get("ann")), begin(t.Context(), chat, send("ann", "hello"))
+		decide <- protocol.Reject(http.StatusPaymentRequired, "pay first")
+		want(t, "the first", <-first, http.StatusPaymentRequired, "pay first")
+		want(t, "the second", <-second, http.StatusPaymentRequired, "pay first")
+	})
+}
+
+// TestOpeningGivenUp: a connection opens also if the request that opens it is
+// given up, but not for ever.
+func TestOpeningGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		decide := make(chan error)
+		chat := (&script{connect: func(ctx context.Context, _ *consumer.Conn) error {
+			select {
+			case err := <-decide:
+				return err
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}}).play()
+		ctx, giveUp := context.WithCancel(t.Context())
+		first := begin(ctx, chat, get("ann"))
+		giveUp()
+		second := begin(t.Context(), chat, send("ann", "hello"))
+		decide <- nil
+		<-first
+		want(t, "the second", <-second, http.StatusNoContent, "")
+		wants(t, chat, get("ann"), http.StatusOK, `["hello"]`)
+
+		start := time.Now()
+		wants(t, chat, get("eve"), http.StatusServiceUnavailable, "Service Unavailable")
+		if took := time.Since(start); took != wait {
+			t.Errorf("an application that does not decide was given %v, want %v", took, wait)
+		}
+	})
+}
+
+// TestClosed: a close comes after what was sent before it, and is told once; the
+// next request opens a new connection.
+func TestClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ends := make(chan consumer.CloseStatus, 1)
+		chat := (&script{
+			receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+				if m.Text() == "later" {
+					time.AfterFunc(time.Second, func() { c.Close(4002, "later") })
+					return nil
+				}
+				return errors.Join(c.SendText(ctx, "before"), protocol.Close(4001, `"bye"`))
+			},
+			disconnect: func(s consumer.CloseStatus) { ends <- s },
+		}).play()
+		const bye = `{"code":4001,"reason":"\"bye\""}`
+		wants(t, chat, send("ann", "now"), http.StatusGone, bye)
+		if s := <-ends; s.Code != 4001 || s.Remote {
+			t.Errorf("Disconnect got %+v", s)
+		}
+		wants(t, chat, send("ann", "too late"), http.StatusGone, bye)
+		wants(t, chat, get("ann"), http.StatusOK, `["before"]`)
+		got := ask(t.Context(), chat, get("ann"))
+		want(t, "the close", got, http.StatusGone, bye)
+		if typ := got.Header.Get("Content-Type"); typ != "application/json" {
+			t.Errorf("the close has the type %s", typ)
+		}
+		if unread := chat.Stats().MessagesUnread; unread != 0 {
+			t.Errorf("%d messages were not read, want none: who was told 410 has not sent", unread)
+		}
+
+		wants(t, chat, send("ann", "later"), http.StatusNoContent, "")
+		wants(t, chat, get("ann"), http.StatusGone, `{"code":4002,"reason":"later"}`)
+		<-ends
+		wants(t, chat, get("ann"), http.StatusOK, "[]") // is open again
+		if s := chat.Stats(); s.Open != 1 || s.Accepted != 3 {
+			t.Errorf("%d open and %d accepted, want 1 and 3", s.Open, s.Accepted)
+		}
+	})
+}
+
+// TestSilence: polls keep a connection, messages do not.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ends := make(chan consumer.CloseStatus, 10)
+		chat := (&script{disconnect: func(s consumer.CloseStatus) { ends <- s }}).play()
+		wantOpen := func(open, accepted int64) {
+			t.Helper()
+			synctest.Wait()
+			if s := chat.Stats(); s.Open != open || s.Accepted != accepted {
+				t.Errorf("%d open and %d accepted, want %d and %d", s.Open, s.Accepted, open, accepted)
+			}
+		}
+		wants(t, chat, get("ann"), http.StatusOK, "[]")
+		<-time.After(silence - 1)
+		ctx, giveUp := context.WithCancel(t.Context())
+		given := begin(ctx, chat, get("ann"))
+		<-time.After(wait / 2)
+		giveUp()
+		<-given
+		<-time.After(silence - 1)
+		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
+		wantOpen(1, 1)
+		<-time.After(1)
+		wantOpen(0, 1)
+		if s := <-ends; s.Code != protocol.CloseAbnormal || !errors.Is(s.Err, errSilent) {
+			t.Errorf("Disconnect got %+v", s)
+		}
+
+		wants(t, chat, get("ann"), http.StatusOK, "[]") // and nothing of hello
+		wantOpen(1, 2)
+		<-time.After(silence)
+		wantOpen(0, 2)
+
+		// Who never polls is there for as long.
+		start := time.Now()
+		for range 3 {
+			wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
+			<-time.After(silence/2 - 1)
+		}
+		wantOpen(0, 3)
+		if took := time.Since(start); took < silence {
+			t.Errorf("it took %v", took)
+		}
+		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
+		wantOpen(1, 4)
+	})
+}
+
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		ends := make(chan consumer.CloseStatus, 10)
+		chat := (&script{disconnect: func(s consumer.CloseStatus) {
+			<-hold
+			ends <- s
+		}}).play()
+		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "") // who is not polling
+		waiting := begin(t.Context(), chat, get("ann"))
+
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := chat.Shutdown(soon); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown while Disconnects run: %v, want a deadline", err)
+		}
+		want(t, "the poll that waits", <-waiting, http.StatusGone, `{"code":1001,"reason":"the server is shutting down"}`)
+		for _, target := range []string{get("ann"), get("bob"), send("eve", "hello")} {
+			got := ask(t.Context(), chat, target)
+			want(t, target, got, http.StatusServiceUnavailable, "the server is shutting down")
+			if got.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: 503 without Retry-After", target)
+			}
+		}
+		over := make(chan error, 1)
+		go func() { over <- chat.Shutdown(t.Context()) }()
+		synctest.Wait()
+		select {
+		case err := <-over:
+			t.Errorf("Shutdown has returned %v before Disconnect has", err)
+		default:
+		}
+		close(hold)
+		if err := <-over; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		for range 2 {
+			if s := <-ends; s.Code != protocol.CloseGoingAway {
+				t.Errorf("Disconnect got %+v", s)
+			}
+		}
+		if open := chat.Stats().Open; open != 0 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
+}
+
+// TestShutdownWhileOpening: Connect is told, and the request that waits for it.
+func TestShutdownWhileOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := (&script{connect: func(ctx context.Context, _ *consumer.Conn) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}}).play()
+		waiting := begin(t.Context(), chat, get("ann"))
+		start := time.Now()
+		if err := chat.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		want(t, "the poll", <-waiting, http.StatusServiceUnavailable, "the server is shutting down")
+		if took := time.Since(start); took >= time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestShutdownPaced: not everybody is told at once.
+func TestShutdownPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone())
+		const people = 500
+		told := make(chan time.Time, people)
+		for i := range people {
+			go func() {
+				ask(t.Context(), chat, get(fmt.Sprint(i)))
+				told <- time.Now()
+			}()
+		}
+		synctest.Wait()
+		start := time.Now()
+		if err := chat.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		at := map[time.Time]int{}
+		for range people {
+			at[<-told]++
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		for when, n := range at {
+			if n > people/10 {
+				t.Errorf("%d of %d are told at %v", n, people, when.Sub(start))
+			}
+		}
+	})
+}
+
+// TestFault: a callback that fails costs its connection, and nobody else's.
+func TestFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		chat := (&script{receive: func(_ context.Context, _ *consumer.Conn, m consumer.Message) error {
+			switch m.Text() {
+			case "panic":
+				panic("a fault")
+			case "exit":
+				<-hold
+				runtime.Goexit()
+			}
+			return nil
+		}}).play()
+		const failed = `{"code":1011,"reason":""}`
+		wants(t, chat, send("ann", "panic"), http.StatusGone, failed)
+		wants(t, chat, get("ann"), http.StatusGone, failed)
+		wants(t, chat, send("ann", "again"), http.StatusNoContent, "")
+
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			ask(t.Context(), chat, send("bob", "exit"))
+		}()
+		synctest.Wait()
+		behind := begin(t.Context(), chat, send("bob", "behind"))
+		close(hold)
+		<-over
+		want(t, "what was sent behind it", <-behind, http.StatusGone, failed)
+	})
+}

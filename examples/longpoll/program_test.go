@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+)
+
+// soon is how long the program may take to end when it is asked to.
+const soon = 5 * time.Second
+
+// TestProgram is about the program as it is built and run.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	program := exampletest.Build(t)
+	t.Run("SIGTERM", testTerminate(program))
+	t.Run("README", testReadme(program))
+	t.Run("port taken", testPortTaken(program))
+}
+
+// testTerminate stops the program while people poll.
+func testTerminate(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		var polls []<-chan exampletest.Answer
+		for i := range 20 {
+			uid := fmt.Sprint("user", i)
+			// Whichever came first is sent home by the other, which waits from then on.
+			a, b := poll(t, chat, uid), poll(t, chat, uid)
+			var first exampletest.Answer
+			select {
+			case first = <-a:
+				polls = append(polls, b)
+			case first = <-b:
+				polls = append(polls, a)
+			}
+			want(t, "the poll before", first, http.StatusConflict, "a newer poll of this uid has taken over")
+		}
+		bob := exampletest.Dial(t, chat.WS("/ws/chat/?uid=bob"), nil)
+		chat.Terminate(t)
+		for _, p := range polls {
+			want(t, "a poll that waits", <-p, http.StatusGone, `{"code":1001,"reason":"the server is shutting down"}`)
+		}
+		bob.WantClose(ws.StatusGoingAway)
+		chat.WantExit(t, 0, soon)
+	}
+}
+
+func poll(t *testing.T, chat *exampletest.Process, uid string) <-chan exampletest.Answer {
+	t.Helper()
+	answer := make(chan exampletest.Answer, 1)
+	go func() { answer <- exampletest.Do(t, http.MethodGet, chat.HTTP(get(uid)), nil, "") }()
+	return answer
+}
+
+var (
+	blocks   = regexp.MustCompile("(?s)\n```console\n(.*?)\n```\n")
+	commands = regexp.MustCompile(`^\$ curl(?: -d '([^']*)')? 'http://127\.0\.0\.1:8000(/[^']*)'$`)
+)
+
+// testReadme does what README.md says, and wants what it says comes of it.
+func testReadme(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		text, err := os.ReadFile("README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chat := program.Start(t)
+		done := 0
+		for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
+			for step := range strings.SplitSeq(strings.TrimPrefix(block[1], "$ "), "\n$ ") {
+				command, said, _ := strings.Cut("$ "+step, "\n")
+				args := commands.FindStringSubmatch(command)
+				if args == nil {
+					t.Fatalf("README.md: cannot do %s", command)
+				}
+				if got := curl(t, chat, args[2], args[1]); strings.TrimSpace(got) != strings.TrimSpace(said) {
+					t.Errorf("README.md: %s: got %q, want %q", command, got, said)
+				}
+				done++
+			}
+		}
+		if done < 5 {
+			t.Errorf("README.md has %d commands that were tried", done)
+		}
+	}
+}
+
+// curl does as the program of that name: a form makes a POST.
+func curl(t *testing.T, chat *exampletest.Process, path, form string) string {
+	t.Helper()
+	if form == "" {
+		return exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, "").Body
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	return exampletest.Do(t, http.MethodPost, chat.HTTP(path), header, form).Body
+}
+
+// testPortTaken starts the program where it already runs.
+func testPortTaken(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t)
+		code, output := program.Fail(t, chat.Addr)
+		if code <= 0 || !strings.Contains(output, "address already in use") {
+			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+		}
+	}
+}
