@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,6 +58,7 @@ func TestRequests(t *testing.T) {
 		{testkit.Here(), "POST", sendPath, "uid=ann&text=%zz", 400, form},
 		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + tooMuch, 413, long},
 		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + strings.Repeat("x", 1<<20), 413, long},
+		{testkit.Here(), "POST", sendPath, "uid=ann&text=hello&more=" + strings.Repeat("x", 1<<15), 413, long},
 		{testkit.Here(), "PUT", sendPath, "uid=ann&text=hello", 405, "Method Not Allowed"},
 		{testkit.Here(), "DELETE", send("ann", "hello"), "", 405, "Method Not Allowed"},
 	}
@@ -133,6 +135,21 @@ func TestOrigin(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLongest: a text may be as long as that, whatever it takes to write it.
+func TestLongest(t *testing.T) {
+	t.Parallel()
+	chat := (&script{}).play()
+	text := strings.Repeat("ü", maxText/2)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, sendPath, strings.NewReader("uid=ann&text="+url.QueryEscape(text)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	chat.ServeHTTP(w, r)
+	if w.Code != http.StatusNoContent {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	wants(t, chat, get("ann"), http.StatusOK, `["`+text+`"]`)
 }
 
 // TestDescribed: a connection is described by what opens it, without the message.
@@ -284,6 +301,7 @@ func TestBusyConsumer(t *testing.T) {
 		want(t, "the first", <-first, http.StatusNoContent, "")
 		want(t, "the second", <-second, http.StatusNoContent, "")
 		wants(t, chat, get("ann"), http.StatusOK, `["1","2"]`)
+		synctest.Wait()
 		if calls != 2 {
 			t.Errorf("the consumer was called %d times, want twice", calls)
 		}
@@ -314,6 +332,7 @@ func TestReadAhead(t *testing.T) {
 		close(s.hold)
 		want(t, "what was too much", <-waiting, http.StatusNoContent, "")
 		sent()
+		synctest.Wait()
 		if received != 18 {
 			t.Errorf("%d messages were received, want 18", received)
 		}

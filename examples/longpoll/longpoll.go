@@ -124,7 +124,6 @@ func (s *longPoll) enter(uid string, polls bool, w http.ResponseWriter, r *http.
 	}
 	if polls {
 		u.polls++
-		u.silent.Stop()
 	}
 	return u, first, nil
 }
@@ -134,9 +133,7 @@ func (s *longPoll) polled(u *user) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u.polls--
-	if u.polls == 0 {
-		u.silent.Reset(silence)
-	}
+	u.silent.Reset(silence)
 }
 
 // forget lets the uid's next request open another connection.

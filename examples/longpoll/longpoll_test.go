@@ -122,6 +122,9 @@ func TestTogether(t *testing.T) {
 	}
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 
+	if got := do(http.MethodGet, "/ws/chat/", exampletest.Upgrade(), ""); got.Status != http.StatusBadRequest {
+		t.Errorf("somebody without a name got %d %s, want 400", got.Status, got.Body)
+	}
 	bob := exampletest.Dial(t, "ws"+strings.TrimPrefix(server.URL, "http")+"/ws/chat/?uid=bob", nil)
 	want(t, "ann's first", do(http.MethodGet, send("ann", "hello"), nil, ""), http.StatusNoContent, "")
 	bob.WantText("ann: hello")
@@ -165,6 +168,7 @@ func TestPollWaits(t *testing.T) {
 			t.Errorf("a poll of nothing took %v, want %v", took, wait)
 		}
 
+		wants(t, chat, get("ann")+"&text=not+sent", http.StatusOK, "[]")
 		waiting := begin(t.Context(), chat, get("ann"))
 		<-time.After(wait - 1)
 		wantWaiting(t, "ann's poll", waiting)

@@ -27,7 +27,7 @@ type user struct {
 	newer     atomic.Pointer[context.CancelCauseFunc] // ends the last poll that came
 
 	polls  int         // guarded by the server's lock
-	silent *time.Timer // as polls; it runs while there is none
+	silent *time.Timer // since the last one
 }
 
 // newUser makes a session for the connection that r opens.
@@ -45,7 +45,7 @@ func (s *longPoll) newUser(uid string, w http.ResponseWriter, r *http.Request) *
 	return u
 }
 
-// vanish is the end of a connection that nobody polls.
+// vanish is the end of a connection that nobody has polled for too long.
 func (u *user) vanish() {
 	u.server.mu.Lock()
 	gone := u.polls == 0
