@@ -3,7 +3,9 @@ module github.com/wye-go/wye/examples
 go 1.26
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/chromedp/chromedp v0.22.1
+	github.com/go-chi/chi/v5 v5.5.0
 	github.com/gobwas/ws v1.5.0
 	github.com/wye-go/wye v0.0.0
 )

@@ -1,6 +1,8 @@
-// Embed is a program that was there before Wye: a net/http server with its own
-// mux, a login middleware and a page. It gains one socket, GET /live/{item}, and
-// loses nothing. What is new is in live.go and marked here.
+// Embed is a program that was there before Wye: a shop with chi as its router and
+// sessions of scs. It gains sockets and loses nothing: what looks at an item with
+// a browser's address line gets a page as ever, and what opens a WebSocket at the
+// same URL is told of every change of the price. What is new is in live.go and
+// marked here.
 package main
 
 import (
@@ -16,13 +18,27 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
 )
 
 // shop is the program's data.
 type shop struct {
+	sessions *scs.SessionManager
+
 	mu     sync.Mutex
 	prices map[string]string
+}
+
+func newShop() *shop {
+	s := &shop{sessions: scs.New(), prices: map[string]string{"tea": "3.00", "cake": "4.50"}}
+	s.sessions.Lifetime = 12 * time.Hour // and s.sessions.Cookie.Secure = true where there is TLS
+	return s
 }
 
 func (s *shop) price(item string) string {
@@ -40,32 +56,10 @@ func (s *shop) setPrice(ctx context.Context, item, price string) error {
 	return announce(ctx, item, price) // new
 }
 
-type userKey struct{}
-
-// login lets in who has a cookie, and puts the name into the request's context.
-func login(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := r.Cookie("user")
-		if err != nil {
-			http.Error(w, "log in first", http.StatusUnauthorized)
-			return
-		}
-		w.Header().Set("Vary", "Cookie")
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, c.Value)))
-	})
-}
-
-func userOf(ctx context.Context) string {
-	if name, ok := ctx.Value(userKey{}).(string); ok {
-		return name
-	}
-	return ""
-}
-
 func (s *shop) showItem(w http.ResponseWriter, r *http.Request) {
 	item := r.PathValue("item")
 	fmt.Fprintf(w, "Hello %s, %s costs %s\n",
-		html.EscapeString(userOf(r.Context())), html.EscapeString(item), html.EscapeString(s.price(item)))
+		html.EscapeString(s.user(r.Context())), html.EscapeString(item), html.EscapeString(s.price(item)))
 }
 
 func (s *shop) changePrice(w http.ResponseWriter, r *http.Request) {
@@ -77,14 +71,31 @@ func (s *shop) changePrice(w http.ResponseWriter, r *http.Request) {
 }
 
 // routes returns the program's handler, and what has to be shut down.
-func routes() (http.Handler, *websocket.Server) {
-	s := &shop{prices: map[string]string{"tea": "3.00", "cake": "4.50"}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /items/{item}", s.showItem)
-	mux.HandleFunc("POST /items/{item}", s.changePrice)
-	l := newLive(s)
-	mux.Handle("GET /live/{item}", l) // new
-	return login(mux), l
+func routes(s *shop) (chi.Router, sockets) {
+	live := websocket.Handler(viewers(s))               // new
+	clock := websocket.Handler(consumer.Func(tellTime)) // new
+
+	r := chi.NewRouter()
+	r.Use(middleware.RequestID, middleware.Logger, middleware.Recoverer, decoded, s.sessions.LoadAndSave)
+	r.Post("/login", s.login)
+	r.Post("/logout", s.logout)
+	r.Method(http.MethodGet, "/time", clock) // new
+	r.Group(func(r chi.Router) {
+		r.Use(s.loggedIn)
+		// It was r.Get("/items/{item}", s.showItem).
+		r.Method(http.MethodGet, "/items/{item}", router.New(http.HandlerFunc(s.showItem), live)) // new
+		r.Post("/items/{item}", s.changePrice)
+	})
+	return r, sockets{live, clock}
+}
+
+// decoded lets chi match the path as net/http has decoded it, and not as the
+// client wrote it.
+func decoded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chi.RouteContext(r.Context()).RoutePath = r.URL.Path
+		next.ServeHTTP(w, r)
+	})
 }
 
 func main() {
@@ -98,11 +109,11 @@ func main() {
 func run(addr string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	handler, l := routes()
+	handler, sockets := routes(newShop())
 	srv := &http.Server{Addr: addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.ListenAndServe() }()
-	log.Printf("try: curl -b user=Ann http://%s/items/tea", addr)
+	log.Printf("try: curl -c jar -d name=Ann http://%s/login && curl -b jar http://%[1]s/items/tea", addr)
 	select {
 	case err := <-served:
 		return err
@@ -110,6 +121,7 @@ func run(addr string) error {
 	}
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err := l.Shutdown(end) // new: http.Server.Shutdown does not know upgraded connections
-	return errors.Join(err, srv.Shutdown(end))
+	over := make(chan error, 1)                                      // new
+	srv.RegisterOnShutdown(func() { over <- sockets.shutdown(end) }) // new: srv does not know upgraded connections
+	return errors.Join(srv.Shutdown(end), <-over)
 }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// The groups of viewers are the process's: tests that announce something each
+// have an item of their own.
+
+// shopAt is the program's handler at an address of its own.
+type shopAt struct {
+	t       *testing.T
+	host    string
+	shop    *shop
+	handler chi.Router
+	sockets sockets
+}
+
+func open(t *testing.T) *shopAt {
+	t.Helper()
+	var s *shop
+	synctest.Test(t, func(*testing.T) { s = quietShop() })
+	handler, sockets := routes(s)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return &shopAt{t: t, host: server.Listener.Addr().String(), shop: s, handler: handler, sockets: sockets}
+}
+
+// quietShop is a shop whose sessions have no goroutine that tidies up. It is made
+// in a bubble, because to stop that goroutine is a race anywhere else.
+func quietShop() *shop {
+	s := newShop()
+	synctest.Wait()
+	s.sessions.Store.(*memstore.MemStore).StopCleanup()
+	return s
+}
+
+const form = "application/x-www-form-urlencoded"
+
+// login logs in, with the cookie of header if there is one, and returns a header
+// with the new cookie.
+func (s *shopAt) login(name string, header http.Header) http.Header {
+	s.t.Helper()
+	a := s.post("/login", header, "name="+url.QueryEscape(name))
+	cookie, err := http.ParseSetCookie(a.Header.Get("Set-Cookie"))
+	if a.Status != http.StatusNoContent || err != nil || cookie.Value == "" {
+		s.t.Fatalf("login: got %d %q, %v, want 204 and a cookie", a.Status, a.Body, a.Header)
+	}
+	return http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
+}
+
+// view opens a socket to an item. Its path is given as it travels.
+func (s *shopAt) view(path string, user http.Header) *exampletest.Client {
+	s.t.Helper()
+	return exampletest.Dial(s.t, "ws://"+s.host+"/items/"+path, user)
+}
+
+func (s *shopAt) do(method, path string, header http.Header, body string) exampletest.Answer {
+	s.t.Helper()
+	return exampletest.Do(s.t, method, "http://"+s.host+path, header, body)
+}
+
+// post sends a form.
+func (s *shopAt) post(path string, header http.Header, body string) exampletest.Answer {
+	s.t.Helper()
+	return s.do(http.MethodPost, path, with(header, "Content-Type", form), body)
+}
+
+// with is header and more, in names and values in turn.
+func with(header http.Header, more ...string) http.Header {
+	h := http.Header{}
+	maps.Copy(h, header)
+	for i := 0; i+1 < len(more); i += 2 {
+		h.Set(more[i], more[i+1])
+	}
+	return h
+}
+
+// upgrade is header, and that of a handshake, and more.
+func upgrade(header http.Header, more ...string) http.Header {
+	h := exampletest.Upgrade(more...)
+	maps.Copy(h, header)
+	return h
+}
+
+// want makes a request, and checks status and body. A body that ends in "..." is
+// only the beginning.
+func (s *shopAt) want(method, path string, header http.Header, status int, body string) exampletest.Answer {
+	s.t.Helper()
+	a := s.do(method, path, header, "")
+	begin, partly := strings.CutSuffix(body, "...")
+	if a.Status != status || !partly && a.Body != body || partly && !strings.HasPrefix(a.Body, begin) {
+		s.t.Errorf("%s %s: got %d %q, want %d %q", method, path, a.Status, a.Body, status, body)
+	}
+	return a
+}
+
+// setPrice changes a price, as a form does.
+func (s *shopAt) setPrice(item, price string) {
+	s.t.Helper()
+	path := "/items/" + url.PathEscape(item)
+	if a := s.post(path, s.login("Shopkeeper", nil), "price="+url.QueryEscape(price)); a.Status != http.StatusNoContent {
+		s.t.Errorf("POST %s: got %d %q, want 204", path, a.Status, a.Body)
+	}
+}
+
+func wantPrice(t *testing.T, c *exampletest.Client, item, price, name string) {
+	t.Helper()
+	c.WantText(`{"item":"` + item + `","price":"` + price + `","for":"` + name + `"}`)
+}
