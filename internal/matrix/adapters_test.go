@@ -6,11 +6,14 @@ import (
 	"net/netip"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
 	"github.com/gorilla/mux"
+	"github.com/julienschmidt/httprouter"
 	"github.com/labstack/echo/v4"
 )
 
-// The functions of this file stand in docs/deployment.md, word by word.
+// The functions of this file are made to be copied; those that docs/deployment.md
+// shows stand there word by word.
 
 func ginHandler(h http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
@@ -35,6 +38,22 @@ func gorillaValues(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range mux.Vars(r) {
 			r.SetPathValue(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func chiPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chi.RouteContext(r.Context()).RoutePath = r.URL.Path
+		next.ServeHTTP(w, r)
+	})
+}
+
+func httprouterValues(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, p := range httprouter.ParamsFromContext(r.Context()) {
+			r.SetPathValue(p.Key, p.Value)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -37,6 +37,11 @@ type bed struct {
 	both http.Handler
 	log  *logBuffer
 
+	// What a test may change before the first request.
+	room    func(*protocol.Scope) string                                          // how a consumer gets its room
+	page    http.HandlerFunc                                                      // the plain page
+	connect func(context.Context, *protocol.Scope, *protocol.AcceptOptions) error // is called in Connect
+
 	returned chan struct{}             // one for every request whose handler has returned
 	ended    chan protocol.CloseStatus // one for every Disconnect
 }
@@ -46,6 +51,9 @@ func newBed(tb testing.TB, opts *websocket.Options) *bed {
 	b := &bed{
 		tb:       tb,
 		log:      &logBuffer{},
+		room:     byParam,
+		page:     page,
+		connect:  nothing,
 		returned: make(chan struct{}, 1000),
 		ended:    make(chan protocol.CloseStatus, 100),
 	}
@@ -55,15 +63,19 @@ func newBed(tb testing.TB, opts *websocket.Options) *bed {
 	}
 	o.Logger = slog.New(slog.NewTextHandler(b.log, nil))
 	b.ws = websocket.New(consumer.New(func(s *consumer.Scope) *guest {
-		return &guest{bed: b, scope: s, room: s.Param("room"), offered: s.Subprotocols}
+		return &guest{bed: b, scope: s, room: b.room(s), offered: s.Subprotocols}
 	}), &o)
-	b.both = router.New(http.HandlerFunc(page), b.ws)
+	b.both = router.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.page(w, r) }), b.ws)
 	tb.Cleanup(b.shutdown)
 	return b
 }
 
 // page is the plain handler that shares a URL with a socket.
 func page(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }
+
+func byParam(s *protocol.Scope) string { return s.Param("room") }
+
+func nothing(context.Context, *protocol.Scope, *protocol.AcceptOptions) error { return nil }
 
 // shutdown fails the test if a connection does not end.
 func (b *bed) shutdown() {
@@ -138,12 +150,13 @@ type guest struct {
 	bed     *bed
 	scope   *consumer.Scope
 	room    string // taken when it should be
+	again   string // taken in Connect
 	offered []string
 	mark    any
 }
 
 func (g *guest) Connect(ctx context.Context, c *consumer.Conn) error {
-	g.mark = ctx.Value(markKey{})
+	g.mark, g.again = ctx.Value(markKey{}), g.bed.room(g.scope)
 	if strings.HasSuffix(g.scope.Path, "/full") {
 		return &protocol.RejectError{Status: http.StatusForbidden, Body: full, Header: http.Header{"X-Why": {"full"}}}
 	}
@@ -151,15 +164,20 @@ func (g *guest) Connect(ctx context.Context, c *consumer.Conn) error {
 	if len(g.offered) > 0 {
 		o.Subprotocol = g.offered[len(g.offered)-1]
 	}
+	if err := g.bed.connect(ctx, g.scope, o); err != nil {
+		return err
+	}
 	return c.Accept(o)
 }
 
 // report is what a guest knows when it is asked.
 type report struct {
-	Room string `json:"room"` // as the factory saw it
-	Mark string `json:"mark"` // as Connect saw it
-	Path string `json:"path"`
-	Peer string `json:"peer"`
+	Room  string `json:"room"`  // as the factory saw it
+	Again string `json:"again"` // as Connect saw it
+	Param string `json:"param"` // as Scope.Param has it now
+	Mark  string `json:"mark"`  // as Connect saw it
+	Path  string `json:"path"`
+	Peer  string `json:"peer"`
 
 	// The request, and its context's values, are still there.
 	Request   bool `json:"request"`
@@ -172,7 +190,7 @@ func (g *guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 	case "report":
 		mark, _ := g.mark.(string)
 		return c.SendJSON(ctx, report{
-			Room: g.room, Mark: mark, Path: g.scope.Path, Peer: g.scope.RemoteAddr,
+			Room: g.room, Again: g.again, Param: g.scope.Param("room"), Mark: mark, Path: g.scope.Path, Peer: g.scope.RemoteAddr,
 			Request:   g.scope.Request() != nil,
 			MarkLater: g.scope.Context().Value(markKey{}) != nil || ctx.Value(markKey{}) != nil,
 		})

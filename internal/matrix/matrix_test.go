@@ -39,6 +39,9 @@ type combination struct {
 func newCombination(t *testing.T, r routerRow, w wrapperRow) *combination {
 	t.Helper()
 	b := newBed(t, nil)
+	if r.room != nil {
+		b.room = r.room
+	}
 	return &combination{bed: b, addr: b.serve(w.wrap(r.mount(b))), router: r}
 }
 
@@ -112,9 +115,17 @@ func (c *combination) both(t *testing.T) {
 		t.Errorf("the page: status %d %q %v, want 200, \"a page\" and the cookie", a.status, a.body, a.header)
 	}
 	wait(t, c.bed.returned, "the return of the page")
+	a = p.ask(strings.Replace(get(c.addr, "/both/lobby", "Content-Length: 0"), http.MethodGet, http.MethodPost, 1))
+	if a.status != http.StatusOK || a.body != "a page" {
+		t.Errorf("a form sent to the page: status %d %q, want 200 \"a page\"", a.status, a.body)
+	}
+	wait(t, c.bed.returned, "the return of the page")
 	p.open(upgrade(c.addr, "/both/lobby")) // on the same connection, as browsers may
 	wait(t, c.bed.returned, "the return of the handler")
 	p.echo(ws.OpText, "hello")
+	if got := p.report().Room; got != "lobby" {
+		t.Errorf("the socket beside the page is in room %q, want lobby", got)
+	}
 	p.close(1000, "")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
 }
@@ -174,9 +185,9 @@ func (c *combination) others(t *testing.T) {
 // has the request.
 func (c *combination) wantReport(t *testing.T, p *peer, room string) {
 	t.Helper()
-	want := report{Room: room, Mark: "marked", Path: "/live/" + room, Peer: p.nc.LocalAddr().String()}
-	if !c.router.param {
-		want.Room = ""
+	want := report{Room: room, Again: room, Mark: "marked", Path: "/live/" + room, Peer: p.nc.LocalAddr().String()}
+	if c.router.kept {
+		want.Param = room
 	}
 	if got := p.report(); got != want {
 		t.Fatalf("the connection to room %s reports %+v, want %+v", room, got, want)

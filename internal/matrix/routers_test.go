@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-contrib/gzip"
@@ -11,12 +12,14 @@ import (
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gorilla/mux"
+	"github.com/julienschmidt/httprouter"
 	echo4 "github.com/labstack/echo/v4"
 	echo4middleware "github.com/labstack/echo/v4/middleware"
 	echo5 "github.com/labstack/echo/v5"
 	echo5middleware "github.com/labstack/echo/v5/middleware"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 )
 
 const (
@@ -39,8 +42,16 @@ type routerRow struct {
 	at   testkit.Line
 	// mount puts the rooms of b behind the router.
 	mount func(b *bed) http.Handler
-	// param says that Scope.Param finds the router's parameters.
-	param bool
+	// room is how a consumer gets the router's parameter, in its factory or in
+	// Connect. nil is Scope.Param; otherwise that does not find it.
+	room func(s *protocol.Scope) string
+	// kept says that Scope.Param finds it also after the handshake.
+	kept bool
+	// encoded says that a parameter comes as the client wrote it, if that is not
+	// how net/url would.
+	encoded bool
+	// slash is what the parameter is if the client writes a%2Fb; "" is not found.
+	slash string
 	// direct says that it asks the next writer for the connection, and not what
 	// that one wraps.
 	direct bool
@@ -52,22 +63,42 @@ type routerRow struct {
 // routers are the rows of the matrix.
 func routers() []routerRow {
 	return []routerRow{
-		{"ServeMux", testkit.Here(), serveMux, true, false, false},
-		{"chi", testkit.Here(), chiRouter, true, false, false}, // since 5.1 it sets the request's path values
-		{"chi, Compress", testkit.Here(), chiCompress, true, true, false},
+		{name: "ServeMux", at: testkit.Here(), mount: serveMux, kept: true, slash: "a/b"},
+		// Since 5.1 it sets the request's path values.
+		{name: "chi", at: testkit.Here(), mount: chiRouter, kept: true, encoded: true, slash: "a%2Fb"},
+		{name: "chi, Compress", at: testkit.Here(), mount: chiCompress, kept: true, encoded: true, slash: "a%2Fb", direct: true},
 		// It has its parameters in its own context only. Its Hijack panics where the
 		// next writer has none.
-		{"gin", testkit.Here(), ginEngine(gin.WrapH), false, true, true},
-		{"gin, path values", testkit.Here(), ginEngine(ginHandler), true, true, true},
-		{"gin, gzip", testkit.Here(), ginEngine(ginHandler, gzip.Gzip(gzip.DefaultCompression)), true, true, true},
-		{"echo v4", testkit.Here(), echoV4(echo4.WrapHandler), false, false, false}, // as gin
-		{"echo v4, path values", testkit.Here(), echoV4(echo4Handler), true, false, false},
-		{"echo v4, Gzip", testkit.Here(), echoV4(echo4Handler, echo4middleware.Gzip()), true, false, false},
-		{"echo v5", testkit.Here(), echoV5(), true, false, false},
-		{"echo v5, Gzip", testkit.Here(), echoV5(echo5middleware.Gzip()), true, false, false},
-		{"gorilla/mux", testkit.Here(), gorillaMux(), false, false, false}, // as gin
-		{"gorilla/mux, path values", testkit.Here(), gorillaMux(gorillaValues), true, false, false},
+		{name: "gin", at: testkit.Here(), mount: ginEngine(gin.WrapH), room: fromPath, direct: true, lost: true},
+		{name: "gin, path values", at: testkit.Here(), mount: ginEngine(ginHandler), direct: true, lost: true},
+		{
+			name: "gin, gzip", at: testkit.Here(), mount: ginEngine(ginHandler, gzip.Gzip(gzip.DefaultCompression)),
+			direct: true, lost: true,
+		},
+		{name: "echo v4", at: testkit.Here(), mount: echoV4(echo4.WrapHandler), room: fromPath, slash: "a/b"}, // as gin
+		{name: "echo v4, path values", at: testkit.Here(), mount: echoV4(echo4Handler), encoded: true, slash: "a%2Fb"},
+		{name: "echo v4, Gzip", at: testkit.Here(), mount: echoV4(echo4Handler, echo4middleware.Gzip()), encoded: true, slash: "a%2Fb"},
+		{name: "echo v5", at: testkit.Here(), mount: echoV5(), encoded: true, slash: "a%2Fb"},
+		{name: "echo v5, Gzip", at: testkit.Here(), mount: echoV5(echo5middleware.Gzip()), encoded: true, slash: "a%2Fb"},
+		// These have them in the request's context.
+		{name: "gorilla/mux", at: testkit.Here(), mount: gorillaMux(), room: fromVars},
+		{name: "gorilla/mux, path values", at: testkit.Here(), mount: gorillaMux(gorillaValues)},
+		{name: "httprouter", at: testkit.Here(), mount: httpRouter(asItIs), room: fromParams},
+		{name: "httprouter, path values", at: testkit.Here(), mount: httpRouter(httprouterValues)},
 	}
+}
+
+// fromPath needs nothing of the router: to Wye the path is whole. A URLRouter
+// would find more in it.
+func fromPath(s *protocol.Scope) string {
+	_, room, _ := strings.Cut(s.Path[1:], "/")
+	return room
+}
+
+func fromVars(s *protocol.Scope) string { return mux.Vars(s.Request())["room"] }
+
+func fromParams(s *protocol.Scope) string {
+	return httprouter.ParamsFromContext(s.Context()).ByName("room")
 }
 
 func serveMux(b *bed) http.Handler { return setCookie(b.mux()) }
@@ -160,3 +191,17 @@ func gorillaMux(more ...mux.MiddlewareFunc) func(*bed) http.Handler {
 		return r
 	}
 }
+
+// httpRouter mounts the rooms with wrap.
+func httpRouter(wrap func(http.Handler) http.Handler) func(*bed) http.Handler {
+	return func(b *bed) http.Handler {
+		r := httprouter.New()
+		r.Handler(http.MethodGet, "/live/:room", wrap(b.ws))
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r.Handler(method, "/both/:room", wrap(b.both))
+		}
+		return setCookie(r)
+	}
+}
+
+func asItIs(h http.Handler) http.Handler { return h }

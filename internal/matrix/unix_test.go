@@ -30,7 +30,8 @@ func TestUnixSocket(t *testing.T) {
 	}
 	p.want(ws.OpText, "early")
 	p.echo(ws.OpBinary, strings.Repeat("\x00\xff", 500_000))
-	want := report{Room: "lobby", Mark: "marked", Path: "/live/lobby", Peer: "@"} // a client's socket has no name
+	// A client's socket has no name.
+	want := report{Room: "lobby", Again: "lobby", Param: "lobby", Mark: "marked", Path: "/live/lobby", Peer: "@"}
 	if got := p.report(); got != want {
 		t.Errorf("report %+v, want %+v", got, want)
 	}

@@ -52,6 +52,7 @@ func good() []wrapperRow {
 		{"gorilla CompressHandler", testkit.Here(), hijack, handlers.CompressHandler},
 		{"gorilla CombinedLoggingHandler", testkit.Here(), hijack, combinedLogging},
 		{"gorilla RecoveryHandler", testkit.Here(), hijack, handlers.RecoveryHandler()},
+		{"scs", testkit.Here(), hijack, func(h http.Handler) http.Handler { return newSCS().LoadAndSave(h) }},
 	}
 }
 
