@@ -18,8 +18,10 @@ import (
 //
 // The connection is accepted by the first send, by the first turn of the loop,
 // or by s.Accept; an error that f returns before refuses it. Afterwards nil
-// closes with 1000, and an error as in [Consumer]. ctx ends when the connection
-// does; f must return then, and has ten seconds. A turn of the loop that ignores
+// closes with 1000, and an error as in [Consumer]. ctx is the connection's and has
+// none of the request's values: s.Scope().Context() has them, for a session or a
+// user, until the connection is accepted. ctx ends when the connection does; f
+// must return then, and has ten seconds. A turn of the loop that ignores
 // ctx has as long as it takes, because the message's bytes are lent to it, and
 // holds up the end of the connection for that long.
 //

@@ -102,8 +102,10 @@ func (s *Scope) Context() context.Context {
 // returns nil.
 func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
 
-// Param returns what a route captured under name, or the wildcard of the
-// http.ServeMux pattern in front of Wye, or "".
+// Param returns what a route captured under name, or what the router in front of
+// Wye did, if it says so by http.Request.SetPathValue as http.ServeMux and chi do,
+// or "". Once the connection is answered, the latter is there only if
+// http.Request.Pattern has its name.
 func (s *Scope) Param(name string) string {
 	for _, p := range slices.Backward(s.params) {
 		if p.Name == name {
@@ -238,11 +240,13 @@ func (s *Scope) answered(base context.Context) {
 	o.request.Store(nil)
 }
 
-// wildcards returns what the http.ServeMux pattern in front matched.
+// wildcards returns what the router in front matched, by the names in its
+// pattern: {name}, {name...} and {name:expression}, :name, and *. What else is
+// between slashes and braces is nobody's name.
 func wildcards(r *http.Request) map[string]string {
 	var found map[string]string
-	for _, part := range strings.Split(r.Pattern, "{")[1:] {
-		name, _, _ := strings.Cut(part, "}")
+	for part := range strings.FieldsFuncSeq(r.Pattern, func(c rune) bool { return c == '/' || c == '{' || c == '}' }) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(part, ":"), ":")
 		name = strings.TrimSuffix(name, "...")
 		if v := r.PathValue(name); v != "" {
 			if found == nil {

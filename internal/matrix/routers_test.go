@@ -78,8 +78,8 @@ func routers() []routerRow {
 		{name: "echo v4", at: testkit.Here(), mount: echoV4(echo4.WrapHandler), room: fromPath, slash: "a/b"}, // as gin
 		{name: "echo v4, path values", at: testkit.Here(), mount: echoV4(echo4Handler), encoded: true, slash: "a%2Fb"},
 		{name: "echo v4, Gzip", at: testkit.Here(), mount: echoV4(echo4Handler, echo4middleware.Gzip()), encoded: true, slash: "a%2Fb"},
-		{name: "echo v5", at: testkit.Here(), mount: echoV5(), encoded: true, slash: "a%2Fb"},
-		{name: "echo v5, Gzip", at: testkit.Here(), mount: echoV5(echo5middleware.Gzip()), encoded: true, slash: "a%2Fb"},
+		{name: "echo v5", at: testkit.Here(), mount: echoV5(), kept: true, encoded: true, slash: "a%2Fb"},
+		{name: "echo v5, Gzip", at: testkit.Here(), mount: echoV5(echo5middleware.Gzip()), kept: true, encoded: true, slash: "a%2Fb"},
 		// These have them in the request's context.
 		{name: "gorilla/mux", at: testkit.Here(), mount: gorillaMux(), room: fromVars},
 		{name: "gorilla/mux, path values", at: testkit.Here(), mount: gorillaMux(gorillaValues)},
