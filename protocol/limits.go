@@ -5,12 +5,13 @@ package protocol
 // with OverflowBlock.
 type Overflow uint8
 
-// The policies. Whatever they drop or close is counted in [Stats].
+// The policies. Whatever they drop or close is counted in [Stats]. None of them
+// is zero, which stands for the default, as in all of [Limits].
 const (
 	// OverflowClose closes the connection with CloseTryAgainLater; the send
 	// returns ErrSlow. It is the default: a peer that does not keep up finds
 	// out, and can come back and catch up.
-	OverflowClose Overflow = iota
+	OverflowClose Overflow = iota + 1
 	// OverflowDropNewest drops the message; the send returns ErrDropped.
 	OverflowDropNewest
 	// OverflowDropOldest drops the oldest messages that wait until the new one
@@ -87,6 +88,9 @@ func (l Limits) WithDefaults() Limits {
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
+	if l.Overflow == 0 {
+		l.Overflow = OverflowClose
+	}
 	return l
 }
 

@@ -146,6 +146,7 @@ func TestLimitsWithDefaults(t *testing.T) {
 		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage,
 		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
 		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
+		Overflow: protocol.OverflowClose,
 	}
 	own := protocol.Limits{
 		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
