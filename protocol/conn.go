@@ -28,6 +28,13 @@ func (c *Conn) Accept(o *AcceptOptions) error {
 	return c.s.accept(*o)
 }
 
+// Limit replaces those limits of the connection that l has: fields that are not
+// zero (MaxMessage without MaxFrame is both). It is for middleware, which calls
+// it in Connect before the inner Connect, so that what stands further in has the
+// last word. Once the handshake is answered it changes nothing and returns
+// ErrAccepted.
+func (c *Conn) Limit(l Limits) error { return c.s.limit(l) }
+
 // Send queues a message and returns. nil means queued, not delivered. Before
 // the handshake is answered, messages wait behind the answer. It does not
 // block, except under OverflowBlock, where ctx bounds the wait; ctx never ends

@@ -94,9 +94,52 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
+// over returns base with the fields replaced that l has. MaxMessage alone is
+// MaxFrame too: it is that field's default.
+func (l Limits) over(base Limits) Limits {
+	base.MaxFrame = positive(l.MaxFrame, positive(l.MaxMessage, base.MaxFrame))
+	base.MaxMessage = positive(l.MaxMessage, base.MaxMessage)
+	base.MaxFragments = positive(l.MaxFragments, base.MaxFragments)
+	base.MaxControlFrames = positive(l.MaxControlFrames, base.MaxControlFrames)
+	base.MinRate = positive(l.MinRate, base.MinRate)
+	base.ReadAhead = positive(l.ReadAhead, base.ReadAhead)
+	base.QueueBytes = positive(l.QueueBytes, base.QueueBytes)
+	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
+	if l.Overflow != 0 {
+		base.Overflow = l.Overflow
+	}
+	return base
+}
+
 func positive(n, otherwise int) int {
 	if n > 0 {
 		return n
 	}
 	return otherwise
+}
+
+// Limits returns the connection's limits, without zero fields: the server's, and
+// in front of them those of [Conn.Limit]. From Transport.Accept on they stay as
+// they are.
+func (s *Session) Limits() Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.limits
+}
+
+// limit is Conn.Limit.
+func (s *Session) limit(l Limits) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.mu.life.state {
+	case stateOpening:
+	case stateRejected:
+		return s.causeLocked()
+	case stateAnswering, stateOpen, stateEnded, stateClosed:
+		return ErrAccepted
+	}
+	if limits := l.over(*s.limits); limits != *s.limits {
+		s.limits = &limits // one's own: the server's are shared
+	}
+	return nil
 }

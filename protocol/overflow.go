@@ -16,7 +16,7 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 		return true, s.causeLocked()
 	case life.state == stateOpen:
 		return false, nil
-	case s.mu.queued > 0 && s.mu.queued+o.size() > s.shared.Limits.QueueBytes:
+	case s.mu.queued > 0 && s.mu.queued+o.size() > s.limits.QueueBytes:
 		return true, ErrFull
 	}
 	o.msg = o.msg.Clone()
@@ -64,7 +64,7 @@ func (s *Session) refused(err error, o outgoing) error {
 
 // overflow is what becomes of a direct send that the transport did not take.
 func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
-	if s.shared.Limits.Overflow != OverflowBlock || !s.isOpen() {
+	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
 		return s.refused(err, o)
 	}
 	for errors.Is(err, ErrFull) {
@@ -95,7 +95,7 @@ func (s *Session) awaitRoom() <-chan struct{} {
 
 // full applies the policy to one message that does not fit.
 func (s *Session) full(o outgoing) error {
-	switch s.shared.Limits.Overflow {
+	switch s.limits.Overflow {
 	case OverflowDropOldest:
 		if err := s.dropOldest(o); !errors.Is(err, ErrFull) {
 			return s.sent(err)

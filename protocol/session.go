@@ -38,18 +38,19 @@ type SessionOptions struct {
 // lock held.
 type Session struct {
 	conn   Conn
-	app    Application // until the answer
-	scope  *Scope      // until the answer
-	h      Handler
 	t      Transport
+	open   atomic.Bool // mirrors mu.life.state == stateOpen, for sends; beside t, so that they touch little memory
+	answer sync.Once   // around the answer, so that Open waits for an Accept elsewhere
+	h      Handler
 	busy   BusyNotifier    // t, if it is one
+	shared *SessionOptions // the server's
+	limits *Limits         // those of shared, unless Conn.Limit was called; guarded by mu until the answer
+	run    func()          // drain, bound once so that scheduling it allocates nothing
 	ctx    context.Context //nolint:containedctx // it is the connection's: it ends when this does
 	cancel context.CancelCauseFunc
-	shared *SessionOptions // the server's
-	run    func()          // drain, bound once so that scheduling it allocates nothing
-	open   atomic.Bool     // mirrors mu.life.state == stateOpen, for sends
-	answer sync.Once       // around the answer, so that Open waits for an Accept elsewhere
-	late   late            // used by whoever runs callbacks
+	app    Application // until the answer
+	scope  *Scope      // until the answer
+	late   late        // used by whoever runs callbacks
 
 	mu struct {
 		sync.Mutex
@@ -86,7 +87,7 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
 		o = o.withDefaults()
 	}
-	s := &Session{app: app, scope: scope, t: t, shared: o}
+	s := &Session{app: app, scope: scope, t: t, shared: o, limits: &o.Limits}
 	if busy, ok := t.(BusyNotifier); ok {
 		s.busy = busy
 	}
@@ -132,14 +133,14 @@ func (s *Session) Receive(m Message) (more bool) {
 		s.mu.Unlock()
 		s.shared.Counters.messagesUnread.Add(1)
 		return true
-	case s.mu.mail.bytes >= s.shared.Limits.ReadAhead:
+	case s.mu.mail.bytes >= s.limits.ReadAhead:
 		s.mu.Unlock()
 		s.shared.Counters.messagesUnread.Add(1)
 		s.failed(errReadAhead)
 		return true
 	case s.mu.running:
 		s.mu.mail.addMessage(m.Clone())
-		more = s.mu.mail.bytes < s.shared.Limits.ReadAhead
+		more = s.mu.mail.bytes < s.limits.ReadAhead
 		s.mu.Unlock()
 		return more
 	}
@@ -157,7 +158,7 @@ func (s *Session) Receive(m Message) (more bool) {
 // now. f must not block, and replaces one given before.
 func (s *Session) Resume(f func()) {
 	s.mu.Lock()
-	if s.mu.mail.bytes < s.shared.Limits.ReadAhead || s.mu.life.over() {
+	if s.mu.mail.bytes < s.limits.ReadAhead || s.mu.life.over() {
 		s.mu.Unlock()
 		f()
 		return
@@ -190,7 +191,7 @@ func (s *Session) post(e *Event) error {
 		defer s.mu.Unlock()
 		return s.causeLocked()
 	}
-	if s.mu.mail.events >= s.shared.Limits.QueueEvents {
+	if s.mu.mail.events >= s.limits.QueueEvents {
 		s.mu.Unlock()
 		s.shared.Counters.eventsDropped.Add(1)
 		s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true)

@@ -52,7 +52,7 @@ func (s *Session) step() bool {
 // roomToReadLocked returns the function that lets the transport read on, if it
 // is waiting and may.
 func (s *Session) roomToReadLocked() (resume func()) {
-	if s.mu.resume != nil && s.mu.mail.bytes < s.shared.Limits.ReadAhead {
+	if s.mu.resume != nil && s.mu.mail.bytes < s.limits.ReadAhead {
 		resume, s.mu.resume = s.mu.resume, nil
 	}
 	return resume

@@ -9,15 +9,16 @@ import (
 // calls it. Send, SendPrepared and Close may be called by several goroutines at
 // once. No method may block on the peer, and none may keep the bytes it is
 // given. None may call back into the Session before it returns, except that
-// Accept may start whatever will.
+// Accept may ask for Session.Limits, and start whatever will.
 //
 // A Transport that is a [Scheduler] decides where callbacks run, one that is a
 // [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
 // under OverflowDropOldest, one that is a [Pinger] knows how far the peer is,
 // and one that is a slog.LogValuer is named in log lines.
 type Transport interface {
-	// Accept answers the handshake with yes and starts reading. It is called
-	// at most once. An error refuses the connection with 500.
+	// Accept answers the handshake with yes and starts reading, within
+	// Session.Limits, which do not change any more. It is called at most
+	// once. An error refuses the connection with 500.
 	Accept(o AcceptOptions) error
 	// Reject answers the handshake with no. It is called at most once, never
 	// after an Accept that returned nil, and from within Session.Open.

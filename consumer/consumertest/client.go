@@ -33,7 +33,7 @@ const defaultPatience = 5 * time.Second
 
 func newClient(t testing.TB, o *Options) *Client {
 	t.Helper()
-	c := &Client{t: t, transport: newTransport(o.Limits), patience: o.Patience, over: make(chan struct{})}
+	c := &Client{t: t, transport: newTransport(), patience: o.Patience, over: make(chan struct{})}
 	c.out.wake = make(chan struct{}, 1)
 	if c.patience <= 0 {
 		c.patience = defaultPatience

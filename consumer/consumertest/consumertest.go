@@ -84,7 +84,7 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 			Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 			Counters: &c.counters,
 		})
-	c.session = session
+	c.session, c.transport.session = session, session
 	session.Conn().Defer(func() { close(c.over) })
 	defer cancel()
 	if !session.Open() {

@@ -9,13 +9,14 @@ import (
 
 // transport is a protocol.Transport whose network is a list.
 type transport struct {
-	limit int // bytes that the client leaves unread before the queue is full
-	moved chan struct{}
-	busy  chan struct{} // a callback begins where Receive was called
+	session *protocol.Session
+	moved   chan struct{}
+	busy    chan struct{} // a callback begins where Receive was called
 
 	mu struct {
 		sync.Mutex
 		accepted *protocol.AcceptOptions
+		limit    int // bytes that the client leaves unread before the queue is full
 		rejected *protocol.RejectError
 		unread   []protocol.Message
 		bytes    int
@@ -24,8 +25,8 @@ type transport struct {
 	}
 }
 
-func newTransport(l protocol.Limits) *transport {
-	return &transport{limit: l.WithDefaults().QueueBytes, moved: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
+func newTransport() *transport {
+	return &transport{moved: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
 }
 
 // changed wakes whoever waits for the state to change.
@@ -40,9 +41,10 @@ func (t *transport) changed() {
 func (t *transport) Busy() { t.busy <- struct{}{} }
 
 func (t *transport) Accept(o protocol.AcceptOptions) error {
+	limits := t.session.Limits()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.accepted = &o
+	t.mu.accepted, t.mu.limit = &o, limits.QueueBytes
 	return nil
 }
 
@@ -65,7 +67,7 @@ func (t *transport) Send(m protocol.Message) error {
 	switch {
 	case t.mu.closed != nil:
 		return protocol.ErrClosed
-	case t.mu.bytes > 0 && t.mu.bytes+len(m.Data) > t.limit:
+	case t.mu.bytes > 0 && t.mu.bytes+len(m.Data) > t.mu.limit:
 		t.mu.full = true
 		return protocol.ErrFull
 	}
@@ -80,7 +82,7 @@ func (t *transport) SendPrepared(p *protocol.Prepared) error { return t.Send(p.M
 func (t *transport) DropOldest(n int) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.mu.bytes > 0 && t.mu.bytes+n > t.limit {
+	for t.mu.bytes > 0 && t.mu.bytes+n > t.mu.limit {
 		t.mu.bytes -= len(t.mu.unread[dropped].Data)
 		dropped++
 	}
@@ -106,7 +108,7 @@ func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseS
 	m = t.mu.unread[0]
 	t.mu.unread = slices.Delete(t.mu.unread, 0, 1)
 	t.mu.bytes -= len(m.Data)
-	if t.mu.full && t.mu.bytes <= t.limit/2 {
+	if t.mu.full && t.mu.bytes <= t.mu.limit/2 {
 		t.mu.full, drained = false, true
 	}
 	return m, true, nil, drained

@@ -7,16 +7,29 @@ const (
 	chargeUnit = 4 << 10 // so that not each message costs an atomic operation
 )
 
-// budget is what outgoing queues may hold: each of them, and all together.
+// budget is what an outgoing queue may hold, by itself and with all others.
 type budget struct {
-	each    int
+	*pool
+	each int
+}
+
+// within returns b for a queue that may hold so much by itself.
+func (b *budget) within(each int) *budget {
+	if each == b.each {
+		return b
+	}
+	return &budget{each: each, pool: b.pool}
+}
+
+// pool is what the queues of a server may hold together.
+type pool struct {
 	all     int64
 	used    atomic.Int64
 	refused atomic.Int64
 }
 
 // take charges n bytes, if there are so many left or it must be.
-func (b *budget) take(n int, must bool) bool {
+func (b *pool) take(n int, must bool) bool {
 	for {
 		used := b.used.Load()
 		if used+int64(n) > b.all && !must {
@@ -33,4 +46,4 @@ func (b *budget) take(n int, must bool) bool {
 func inUnits(n int) int { return (n + chargeUnit - 1) &^ (chargeUnit - 1) }
 
 // give takes back a charge.
-func (b *budget) give(n int) { b.used.Add(int64(-n)) }
+func (b *pool) give(n int) { b.used.Add(int64(-n)) }

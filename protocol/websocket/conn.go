@@ -93,6 +93,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 	if err != nil {
 		return err
 	}
+	c.limit(c.session.Limits())
 	c.out.begin(answer)
 	c.nc, c.hand = nc, nil
 	c.server.decided(c)
@@ -100,6 +101,16 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 	c.parts.Add(partSocket | partReading)
 	go c.begin(early)
 	return nil
+}
+
+// limit applies limits that are not the server's. MinRate is looked up when it is
+// needed, and what is not named here is the session's to apply.
+func (c *conn) limit(l protocol.Limits) {
+	if l == c.server.opts.Limits {
+		return
+	}
+	c.role.parser = newParser(&l)
+	c.out.budget = c.server.queues.within(l.QueueBytes)
 }
 
 // begin writes the answer, and reads.

@@ -167,7 +167,7 @@ func checkOrder(t *testing.T, seed uint64, got []string, sent, dropped int) {
 // TestBudget refuses what is not there, unless it must be.
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	b := &budget{each: 1 << 20, all: 40 << 10}
+	b := &budget{each: 1 << 20, pool: &pool{all: 40 << 10}}
 	first, second, third := &outbox{budget: b}, &outbox{budget: b}, &outbox{budget: b}
 	for _, o := range []*outbox{first, second, third} {
 		o.hold()
@@ -249,7 +249,7 @@ func TestOutboxHandsOver(t *testing.T) {
 // what it does not need any more.
 func TestOutboxCharges(t *testing.T) {
 	t.Parallel()
-	b := &budget{each: 1 << 20, all: 1 << 20}
+	b := &budget{each: 1 << 20, pool: &pool{all: 1 << 20}}
 	shared := protocol.Prepare(protocol.Text(strings.Repeat("s", 100<<10)))
 	for range 50 {
 		o := &outbox{budget: b}
@@ -295,7 +295,7 @@ func TestOutboxMemoryIsCounted(t *testing.T) {
 // what is shared needs none of it.
 func TestOutboxDropsSharedOnes(t *testing.T) {
 	t.Parallel()
-	b := &budget{each: 1 << 20, all: 8 << 10}
+	b := &budget{each: 1 << 20, pool: &pool{all: 8 << 10}}
 	b.used.Store(8 << 10) // others have it
 	o := &outbox{budget: b}
 	p := protocol.Prepare(protocol.Binary(make([]byte, 10<<10)))

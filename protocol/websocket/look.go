@@ -67,14 +67,17 @@ func (c *conn) look() {
 	if c.parts.Load() != allParts || c.end.closing.Load() || c.end.peerDone.Load() {
 		return
 	}
-	l := &c.looked
+	l, r := &c.looked, c.server.rhythm
+	if rate := c.session.Limits().MinRate; rate != c.server.opts.Limits.MinRate {
+		r = r.at(rate)
+	}
 	l.times.Add(1)
 	v := l.pulse.look(sight{
 		received: int(l.received.Swap(0)),
 		message:  l.message.Load(),
 		stalled:  l.stalled.Load(),
 		unread:   c.out.busy(),
-	}, &c.server.rhythm)
+	}, &r)
 	switch v {
 	case fine:
 	case quiet:

@@ -13,7 +13,7 @@ import (
 const roomy = 1 << 20 // a limit that is not reached
 
 // boxOf is an outbox of its own.
-func boxOf(limit int) *outbox { return &outbox{budget: &budget{each: limit, all: roomy}} }
+func boxOf(limit int) *outbox { return &outbox{budget: &budget{each: limit, pool: &pool{all: roomy}}} }
 
 // drainBox takes everything out of o, as its holder does.
 func drainBox(o *outbox) (written string, drained bool) {

@@ -30,16 +30,19 @@ func newRhythm(o *Options) rhythm {
 	if o.PingInterval > 0 {
 		turn = max(min(turn, o.PingInterval/4, o.PongTimeout/4), leastTurn)
 	}
-	rate := int64(o.Limits.MinRate)
-	window := max(rateWindow, time.Duration(rateLump/rate)*time.Second)
-	r := rhythm{
-		turn:   turn,
-		window: looks(window, turn),
-		least:  int(min(rate, math.MaxInt32/int64(window/time.Second)) * int64(window/time.Second)),
-	}
+	r := rhythm{turn: turn}.at(o.Limits.MinRate)
 	if o.PingInterval > 0 {
 		r.idle, r.pong = looks(o.PingInterval, turn), looks(o.PongTimeout, turn)
 	}
+	return r
+}
+
+// at returns r for messages that have to come at least at that rate, in bytes per
+// second.
+func (r rhythm) at(rate int) rhythm {
+	window := max(rateWindow, time.Duration(rateLump/rate)*time.Second)
+	seconds := int(window / time.Second)
+	r.window, r.least = looks(window, r.turn), min(rate, math.MaxInt32/seconds)*seconds
 	return r
 }
 

@@ -64,7 +64,7 @@ func New(app protocol.Application, o *Options) *Server {
 	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
 	s.rhythm = newRhythm(&s.opts)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters}
-	s.queues.each, s.queues.all = s.opts.Limits.QueueBytes, int64(s.opts.Capacity.QueueBytes)
+	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}
 	s.mu.addresses = make(map[netip.Addr]int)
 	return s
 }
