@@ -104,6 +104,10 @@ func (c *Conn) RTT() time.Duration {
 	return 0
 }
 
+// Traffic returns what the connection has carried so far. It may be called at any
+// time, also after the end.
+func (c *Conn) Traffic() Traffic { return c.s.traffic() }
+
 // Post queues an event for the handler. Layers call it; it never blocks. If
 // Limits.QueueEvents are waiting the connection is closed and ErrBusy returned.
 func (c *Conn) Post(e *Event) error { return c.s.post(e) }

@@ -39,6 +39,7 @@ func everything(c *protocol.Conn) {
 	_ = c.Offer(protocol.Prepare(text("x")))
 	_ = c.Post(said.New(nil))
 	_ = c.Context().Err()
+	_ = c.Traffic()
 	_ = c.Limit(protocol.Limits{MaxMessage: 1})
 	_ = c.Accept(nil)
 	c.Defer(func() { _ = c.Context().Err() })

@@ -59,6 +59,7 @@ type Session struct {
 		mail     mailbox
 		waiting  []outgoing // sends before the answer
 		queued   int        // bytes in waiting
+		in       tally      // messages that were handed over
 		resume   func()     // set by a transport that has stopped reading
 		room     chan struct{}
 		cause    *CloseError
@@ -139,12 +140,14 @@ func (s *Session) Receive(m Message) (more bool) {
 		s.failed(errReadAhead)
 		return true
 	case s.mu.running:
+		s.mu.in.add(len(m.Data))
 		s.mu.mail.addMessage(m.Clone())
 		more = s.mu.mail.bytes < s.limits.ReadAhead
 		s.mu.Unlock()
 		return more
 	}
 	s.mu.running = true
+	s.mu.in.add(len(m.Data))
 	s.mu.Unlock()
 	if s.busy != nil {
 		s.busy.Busy()

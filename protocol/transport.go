@@ -14,7 +14,7 @@ import (
 // A Transport that is a [Scheduler] decides where callbacks run, one that is a
 // [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
 // under OverflowDropOldest, one that is a [Pinger] knows how far the peer is,
-// and one that is a slog.LogValuer is named in log lines.
+// one that is a [Meter] counts what it sends, and one that is a slog.LogValuer is named in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading, within
 	// Session.Limits, which do not change any more. It is called at most
@@ -72,6 +72,15 @@ type Dropper interface {
 type Pinger interface {
 	// RTT returns the last one, or 0 if there was none yet.
 	RTT() time.Duration
+}
+
+// Meter is implemented by a [Transport] that counts the messages which it has
+// queued, for [Conn.Traffic].
+type Meter interface {
+	// Sent returns how many messages have been queued, also if they were
+	// dropped later, and how many bytes that was: of payload, as Send was
+	// given it. It may be called at any time.
+	Sent() (messages, bytes int64)
 }
 
 // AcceptOptions is how a connection is accepted. The zero value is right for

@@ -17,6 +17,8 @@ type transport struct {
 		sync.Mutex
 		accepted *protocol.AcceptOptions
 		limit    int // bytes that the client leaves unread before the queue is full
+		messages int64
+		payload  int64 // bytes of messages
 		rejected *protocol.RejectError
 		unread   []protocol.Message
 		bytes    int
@@ -73,7 +75,16 @@ func (t *transport) Send(m protocol.Message) error {
 	}
 	t.mu.unread = append(t.mu.unread, m.Clone())
 	t.mu.bytes += len(m.Data)
+	t.mu.messages++
+	t.mu.payload += int64(len(m.Data))
 	return nil
+}
+
+// Sent returns what was sent so far.
+func (t *transport) Sent() (messages, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.messages, t.mu.payload
 }
 
 func (t *transport) SendPrepared(p *protocol.Prepared) error { return t.Send(p.Message()) }

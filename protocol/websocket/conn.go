@@ -73,6 +73,7 @@ var (
 	_ protocol.BusyNotifier = (*conn)(nil)
 	_ protocol.Dropper      = (*conn)(nil)
 	_ protocol.Pinger       = (*conn)(nil)
+	_ protocol.Meter        = (*conn)(nil)
 )
 
 // LogValue names the connection in log lines.
@@ -150,6 +151,9 @@ func (c *conn) SendPrepared(p *protocol.Prepared) error {
 
 // DropOldest drops queued messages until one of n bytes fits.
 func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(n + ws.MaxHeaderSize) }
+
+// Sent returns what was queued so far.
+func (c *conn) Sent() (messages, bytes int64) { return c.out.sent() }
 
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.

@@ -14,6 +14,8 @@ type outbox struct {
 	budget *budget
 	mu     struct {
 		sync.Mutex
+		messages int64 // added so far
+		payload  int64 // bytes of them
 		segments []segment
 		queued   int  // bytes of messages added and not yet written: what is bounded
 		pending  int  // bytes of all frames added and not yet written
@@ -111,6 +113,7 @@ func (o *outbox) message(m protocol.Message) (write bool, err error) {
 	s := o.tailLocked()
 	before := len(s.own.b)
 	s.own.b = appendFrame(s.own.b, opOf(m.Kind), m.Data)
+	o.countLocked(len(m.Data))
 	return o.queuedLocked(s, len(s.own.b)-before), nil
 }
 
@@ -126,6 +129,7 @@ func (o *outbox) prepared(p *protocol.Prepared) (write bool, err error) {
 	if err := o.admitLocked(p.Len(), copied); err != nil {
 		return false, err
 	}
+	o.countLocked(p.Len())
 	if p.Len() < copyBelow {
 		s := o.tailLocked()
 		before := len(s.own.b)
@@ -135,6 +139,19 @@ func (o *outbox) prepared(p *protocol.Prepared) (write bool, err error) {
 	f := p.Frame(plain, encodePlain)
 	o.mu.segments = append(o.mu.segments, segment{shared: f})
 	return o.queuedLocked(&o.mu.segments[len(o.mu.segments)-1], len(f)), nil
+}
+
+// countLocked takes note of a message of n bytes that is added.
+func (o *outbox) countLocked(n int) {
+	o.mu.messages++
+	o.mu.payload += int64(n)
+}
+
+// sent returns how many messages were added so far, and their bytes.
+func (o *outbox) sent() (messages, bytes int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.messages, o.mu.payload
 }
 
 // control adds a copy of f, whatever the limit; nothing follows if it is final.
