@@ -35,6 +35,13 @@ func (c *Conn) Accept(o *AcceptOptions) error {
 // ErrAccepted.
 func (c *Conn) Limit(l Limits) error { return c.s.limit(l) }
 
+// Answered calls f once, when Connect has returned and the peer has its answer,
+// and before any other callback: with nil if the connection was accepted, and
+// otherwise with what the peer was told, which f must not change. If it was
+// accepted before, f is called at once; if it was refused before, never. A panic
+// in f ends the connection.
+func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
+
 // Send queues a message and returns. nil means queued, not delivered. Before
 // the handshake is answered, messages wait behind the answer. It does not
 // block, except under OverflowBlock, where ctx bounds the wait; ctx never ends

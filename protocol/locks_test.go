@@ -42,6 +42,7 @@ func everything(c *protocol.Conn) {
 	_ = c.Traffic()
 	_ = c.Limit(protocol.Limits{MaxMessage: 1})
 	_ = c.Accept(nil)
+	c.Answered(func(*protocol.RejectError) { _ = c.Traffic() })
 	c.Defer(func() { _ = c.Context().Err() })
 	c.Close(4001, "everything")
 	c.CloseWith(errInternal)
@@ -79,6 +80,8 @@ func TestPromise10_NoUserCodeUnderLock(t *testing.T) {
 			{testkit.Here(), "Receive"},
 			{testkit.Here(), "Event"},
 			{testkit.Here(), "Disconnect"},
+			{testkit.Here(), "Answered"},
+			{testkit.Here(), "Answered refusing"},
 			{testkit.Here(), "Defer"},
 			{testkit.Here(), "panicking"},
 			{testkit.Here(), "nowhere"}, // only the logger and the scheduler do
@@ -107,13 +110,17 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 	h := &calls{
 		connect: func(_ context.Context, c *protocol.Conn) error {
 			c.Defer(func() { in("Defer", c) })
+			c.Answered(func(*protocol.RejectError) { in("Answered", c); in("Answered refusing", c) })
 			if where == "Connect after Accept" {
 				_ = c.Accept(nil)
 			}
 			in("Connect", c)
 			in("Connect after Accept", c)
-			if where == "Connect refusing" {
+			switch where {
+			case "Connect refusing":
 				everything(c)
+				return errInternal
+			case "Answered refusing":
 				return errInternal
 			}
 			return nil

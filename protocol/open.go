@@ -64,17 +64,19 @@ func (s *Session) early(err error) error {
 // opened does what Open has decided.
 func (s *Session) opened(err error) bool {
 	scope := s.scope
+	var refused *RejectError
 	s.answer.Do(s.reject) // unless somebody has accepted, or tried to
 	s.mu.Lock()
 	rejected := s.mu.life.state == stateRejected
 	s.mu.Unlock()
 	if rejected {
-		s.refuse(scope, s.whyNot(err))
+		refused = s.refuse(scope, s.whyNot(err))
 	} else {
 		s.failed(err)
 	}
 	scope.answered(s.ctx)
 	s.scope, s.app = nil, nil
+	s.tell(refused)
 	s.release()
 	return !rejected
 }
@@ -97,8 +99,8 @@ func (s *Session) reject() {
 	s.mu.Unlock()
 }
 
-// refuse gives the answer no.
-func (s *Session) refuse(scope *Scope, err error) {
+// refuse gives the answer no, and returns it.
+func (s *Session) refuse(scope *Scope, err error) *RejectError {
 	s.shared.Counters.refused.Add(1)
 	answer, loud := rejection(err)
 	if isPanic(err) {
@@ -114,6 +116,53 @@ func (s *Session) refuse(scope *Scope, err error) {
 	// Middleware of net/http may have its hands in the answer, and panic.
 	if err := s.contained(func() error { s.t.Reject(answer); return nil }); err != nil {
 		s.fault(err)
+	}
+	return answer
+}
+
+// openingLocked returns the place for what there is only before the answer.
+func (s *Session) openingLocked() *opening {
+	if s.mu.opening == nil {
+		s.mu.opening = new(opening)
+	}
+	return s.mu.opening
+}
+
+// takeWaitingLocked returns the sends that have waited for the answer.
+func (s *Session) takeWaitingLocked() (waiting []outgoing) {
+	if early := s.mu.opening; early != nil {
+		waiting, early.waiting, early.queued = early.waiting, nil, 0
+	}
+	return waiting
+}
+
+// answered is Conn.Answered.
+func (s *Session) answered(f func(*RejectError)) {
+	s.mu.Lock()
+	if !s.mu.told {
+		early := s.openingLocked()
+		early.answered = append(early.answered, f)
+		s.mu.Unlock()
+		return
+	}
+	accepted := s.mu.life.state != stateRejected
+	s.mu.Unlock()
+	if accepted {
+		s.finish(func() { f(nil) })
+	}
+}
+
+// tell says what the answer was to those who want to know it.
+func (s *Session) tell(refused *RejectError) {
+	s.mu.Lock()
+	early := s.mu.opening
+	s.mu.opening, s.mu.told = nil, true
+	s.mu.Unlock()
+	if early == nil {
+		return
+	}
+	for _, f := range early.answered {
+		s.finish(func() { f(refused) })
 	}
 }
 
@@ -203,8 +252,7 @@ func (s *Session) checkAccept(o AcceptOptions) error {
 func (s *Session) flushWaiting() {
 	for {
 		s.mu.Lock()
-		waiting := s.mu.waiting
-		s.mu.waiting, s.mu.queued = nil, 0
+		waiting := s.takeWaitingLocked()
 		if len(waiting) == 0 {
 			s.openUnlock()
 			return

@@ -16,15 +16,17 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 		return true, s.causeLocked()
 	case life.state == stateOpen:
 		return false, nil
-	case s.mu.queued > 0 && s.mu.queued+o.size() > s.limits.QueueBytes:
+	}
+	early := s.openingLocked()
+	if early.queued > 0 && early.queued+o.size() > s.limits.QueueBytes {
 		return true, ErrFull
 	}
 	o.msg = o.msg.Clone()
 	if o.prepared != nil {
 		o.prepared.keep()
 	}
-	s.mu.waiting = append(s.mu.waiting, o)
-	s.mu.queued += o.size()
+	early.waiting = append(early.waiting, o)
+	early.queued += o.size()
 	return true, nil
 }
 

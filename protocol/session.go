@@ -56,15 +56,22 @@ type Session struct {
 		sync.Mutex
 		life     lifecycle
 		running  bool // somebody runs callbacks, or is about to
+		told     bool // whoever wanted to know the answer
 		mail     mailbox
-		waiting  []outgoing // sends before the answer
-		queued   int        // bytes in waiting
-		in       tally      // messages that were handed over
-		resume   func()     // set by a transport that has stopped reading
+		opening  *opening // what there is only before the answer, if there is any
+		in       tally    // messages that were handed over
+		resume   func()   // set by a transport that has stopped reading
 		room     chan struct{}
 		cause    *CloseError
 		deferred []func()
 	}
+}
+
+// opening is what a connection has only until it is answered.
+type opening struct {
+	waiting  []outgoing // sends
+	queued   int        // bytes in waiting
+	answered []func(refused *RejectError)
 }
 
 // outgoing is a message that is sent: one of its own, or a shared one.
