@@ -1,0 +1,50 @@
+package protocol_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// finder is an application that knows whether it has a route.
+type finder struct {
+	protocol.Application
+	err error
+}
+
+func (f finder) Find(*protocol.Scope) error { return f.err }
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	inner := (&calls{}).app()
+	through := func(next protocol.Application) protocol.Application {
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
+			h, err := next.Open(s.WithUser("ann"))
+			return h, errors.Join(err, errInternal)
+		})
+	}
+	for _, test := range []struct {
+		at   testkit.Line
+		app  protocol.Application
+		find error
+	}{
+		{testkit.Here(), through(inner), nil}, // it cannot know
+		{testkit.Here(), through(finder{inner, nil}), nil},
+		{testkit.Here(), through(finder{inner, protocol.ErrNoRoute}), protocol.ErrNoRoute},
+		{testkit.Here(), through(through(finder{inner, protocol.ErrNoRoute})), protocol.ErrNoRoute},
+	} {
+		s := protocol.NewScope("websocket", request())
+		f, ok := test.app.(protocol.Finder)
+		if !ok {
+			t.Fatalf("%s: it is no Finder", test.at)
+		}
+		if err := f.Find(s); !errors.Is(err, test.find) || (err == nil) != (test.find == nil) {
+			t.Errorf("%s: Find says %v, want %v", test.at, err, test.find)
+		}
+		if h, err := test.app.Open(s); h == nil || !errors.Is(err, errInternal) {
+			t.Errorf("%s: Open returned %v, %v: not what the function has", test.at, h, err)
+		}
+	}
+}
