@@ -52,6 +52,9 @@
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered
 //
+// Limits are for each connection, and a route may have its own: router.Limit puts
+// them in front of an application.
+//
 // What net/http reads before is bounded by http.Server: set ReadHeaderTimeout,
 // as router.Run does, or a peer may take for ever to send its request.
 package websocket

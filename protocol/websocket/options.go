@@ -30,7 +30,8 @@ type Options struct {
 	// returns nil, or accepts without naming one.
 	Subprotocols []string
 
-	// Limits bound each connection. Zero fields mean their defaults.
+	// Limits bound each connection, unless router.Limit says otherwise for
+	// its route. Zero fields mean their defaults.
 	Limits protocol.Limits
 	// Capacity bounds all connections together. Zero fields mean their
 	// defaults.
