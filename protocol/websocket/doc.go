@@ -53,7 +53,8 @@
 //	PongTimeout                 20 s      cut                          Unanswered
 //
 // Limits are for each connection, and a route may have its own: router.Limit puts
-// them in front of an application.
+// them in front of an application. router.MaxConns bounds how many connections it
+// has at once (503).
 //
 // What net/http reads before is bounded by http.Server: set ReadHeaderTimeout,
 // as router.Run does, or a peer may take for ever to send its request.

@@ -1,0 +1,192 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// wantFull fails if app takes a connection more.
+func wantFull(t *testing.T, app protocol.Application) {
+	t.Helper()
+	refused := consumertest.Refused(t, app, "/", nil)
+	if refused.Status != http.StatusServiceUnavailable || refused.Header.Get("Retry-After") == "" {
+		t.Errorf("refused with %v %v, want 503 and Retry-After", refused, refused.Header)
+	}
+}
+
+func TestMaxConns(t *testing.T) {
+	t.Parallel()
+	app := router.Use(accepting(), router.MaxConns(2))
+	first := consumertest.Connect(t, app, "/", nil)
+	second := consumertest.Connect(t, app, "/", nil)
+	for range 3 { // what is refused takes no place, and gives none back
+		wantFull(t, app)
+	}
+	first.Close(protocol.CloseNormal, "")
+	first.WantOver()
+	third := consumertest.Connect(t, app, "/", nil)
+	wantFull(t, app)
+	second.Vanish()
+	second.WantOver()
+	third.Close(protocol.CloseNormal, "")
+	third.WantOver()
+	consumertest.Connect(t, app, "/", nil)
+	consumertest.Connect(t, app, "/", nil)
+	wantFull(t, app)
+}
+
+// TestMaxConnsGivesBack has an application fail in every way: the place is free
+// again, once.
+func TestMaxConnsGivesBack(t *testing.T) {
+	t.Parallel()
+	fails := []struct {
+		at      testkit.Line
+		connect func(*protocol.Conn) error
+	}{
+		{testkit.Here(), func(*protocol.Conn) error { return protocol.Reject(http.StatusForbidden, "no") }},
+		{testkit.Here(), func(*protocol.Conn) error { return errors.New("a fault") }},
+		{testkit.Here(), func(*protocol.Conn) error { panic("a fault") }},
+		{testkit.Here(), func(c *protocol.Conn) error { c.Close(protocol.CloseNormal, ""); return nil }},
+	}
+	var fail func(*protocol.Conn) error
+	app := router.Use(accepting(), router.MaxConns(1),
+		around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
+			if fail != nil {
+				return fail(c)
+			}
+			return connect(ctx, c)
+		}))
+	for _, row := range fails {
+		fail = row.connect
+		for range 2 {
+			if refused := consumertest.Refused(t, app, "/", nil); refused.Status == http.StatusServiceUnavailable {
+				t.Errorf("%s: the place is still taken", row.at)
+			}
+		}
+		fail = nil
+		c := consumertest.Connect(t, app, "/", nil)
+		wantFull(t, app)
+		c.Close(protocol.CloseNormal, "")
+		c.WantOver()
+	}
+}
+
+// TestMaxConnsBeforeConnect: nothing of those who are refused reaches the
+// application's Connect.
+func TestMaxConnsBeforeConnect(t *testing.T) {
+	t.Parallel()
+	connects := 0
+	app := router.Use(accepting(), router.MaxConns(1),
+		around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
+			connects++
+			return connect(ctx, c)
+		}))
+	consumertest.Connect(t, app, "/", nil)
+	wantFull(t, app)
+	if connects != 1 {
+		t.Errorf("Connect ran %d times, want once", connects)
+	}
+}
+
+// TestMaxConnsCounts what one value is put in front of together.
+func TestMaxConnsCounts(t *testing.T) {
+	t.Parallel()
+	together := router.MaxConns(1)
+	a, b := router.Use(accepting(), together), router.Use(accepting(), together)
+	c := router.Use(accepting(), router.MaxConns(1))
+	consumertest.Connect(t, a, "/", nil)
+	wantFull(t, b)
+	consumertest.Connect(t, c, "/", nil)
+	wantFull(t, c)
+}
+
+// TestMaxConnsAtOnce has many come at the same time.
+func TestMaxConnsAtOnce(t *testing.T) {
+	t.Parallel()
+	const room, rounds, comers = 7, 20, 30
+	app := router.Use(accepting(), router.MaxConns(room))
+	for range rounds {
+		var accepted atomic.Int32
+		var come, gone sync.WaitGroup
+		sessions := make(chan *protocol.Session, comers)
+		for range comers {
+			come.Go(func() {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), make(firstWord, 1), nil)
+				gone.Add(1)
+				s.Conn().Defer(gone.Done)
+				if s.Open() {
+					accepted.Add(1)
+				}
+				sessions <- s
+			})
+		}
+		come.Wait()
+		close(sessions)
+		for s := range sessions {
+			s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+		}
+		gone.Wait()
+		if n := accepted.Load(); n != room {
+			t.Fatalf("%d were let in, want %d", n, room)
+		}
+	}
+}
+
+// TestMaxConnsServed is what a peer sees.
+func TestMaxConnsServed(t *testing.T) {
+	t.Parallel()
+	s := websocket.New(router.URLs(
+		router.RePath(`^few/$`, router.Use(accepting(), router.MaxConns(1))),
+		router.RePath(`^many/$`, accepting()),
+	), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	t.Cleanup(func() { _ = s.Shutdown(context.Background()) })
+	addr := strings.TrimPrefix(srv.URL, "http://")
+	dial(t, addr, "/few/")
+	dial(t, addr, "/many/")
+	dial(t, addr, "/many/")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/few/", http.NoBody)
+	r.RequestURI = ""
+	for name, value := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
+		r.Header.Set(name, value)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "5" {
+		t.Errorf("one more got %d and Retry-After %q, want 503 and 5", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
+}
+
+func TestMaxConnsPanicsWithItsLine(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at   testkit.Line
+		make func()
+		line string
+	}{
+		{testkit.Here(), func() { router.MaxConns(0) }, lineHere()},
+		{testkit.Here(), func() { router.MaxConns(-1) }, lineHere()},
+	} {
+		wantAll(t, row.at, panicOf(row.make), "wye: router.MaxConns(", "("+row.line+")", "would refuse everybody")
+	}
+}
