@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 
@@ -33,7 +34,7 @@ func news() protocol.Application {
 func opened(app protocol.Application, path string) string {
 	told := make(firstWord, 1)
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, path, nil)
-	s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), told, nil)
+	s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), &metered{firstWord: told}, nil)
 	over := make(chan struct{})
 	s.Conn().Defer(func() { close(over) })
 	s.Open()
@@ -49,6 +50,23 @@ func (w firstWord) Reject(e *protocol.RejectError)          { w <- fmt.Sprintf("
 func (w firstWord) Send(m protocol.Message) error           { w <- m.Text(); return nil }
 func (w firstWord) SendPrepared(p *protocol.Prepared) error { return w.Send(p.Message()) }
 func (w firstWord) Close(protocol.CloseStatus)              {}
+
+// metered is a firstWord that counts.
+type metered struct {
+	firstWord
+
+	messages, bytes atomic.Int64
+}
+
+func (m *metered) Sent() (messages, bytes int64) { return m.messages.Load(), m.bytes.Load() }
+
+func (m *metered) Send(msg protocol.Message) error {
+	m.messages.Add(1)
+	m.bytes.Add(int64(len(msg.Data)))
+	return m.firstWord.Send(msg)
+}
+
+func (m *metered) SendPrepared(p *protocol.Prepared) error { return m.Send(p.Message()) }
 
 // get is the body of the answer to a plain request.
 func get(url string) string {

@@ -1,0 +1,64 @@
+package router_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// One route takes large messages and the others do not.
+func ExampleLimit() {
+	upload := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		return c.SendText(ctx, fmt.Sprint(len(m.Data), " bytes, thank you"))
+	})
+	urls := router.URLs(
+		router.Path("ws/upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 64 << 20}))),
+		router.Path("ws/<slug:group>/", greet()),
+	)
+
+	// In a program: websocket.New(urls, &websocket.Options{Limits: protocol.Limits{MaxMessage: 4 << 10}})
+	fmt.Println(opened(urls, "/ws/lobby/"))
+	// Output: welcome to lobby
+}
+
+// What is costly is open to few at once.
+func ExampleMaxConns() {
+	var urls *router.URLRouter
+	report := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		return s.SendText(ctx, "while it is open, another one gets "+opened(urls, "/ws/report/"))
+	})
+	urls = router.URLs(
+		router.Path("ws/report/", router.Use(report, router.MaxConns(1))),
+	)
+
+	fmt.Println(opened(urls, "/ws/report/"))
+	// Output: while it is open, another one gets 503: there are too many connections here
+}
+
+// Each connection has a line when it opens and one when it ends.
+func ExampleLog() {
+	l := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: stable}))
+	urls := router.Use(router.URLs(
+		router.Path("ws/<slug:group>/", greet()),
+	), router.Log(l))
+
+	opened(urls, "/ws/lobby/?token=secret")
+	opened(urls, "/nowhere/")
+	// Output:
+	// level=INFO msg="wye: connection opened" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234
+	// level=INFO msg="wye: connection closed" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234 code=1000 reason="" by_peer=false messages_in=0 bytes_in=0 messages_out=1 bytes_out=16
+	// level=INFO msg="wye: connection refused" protocol=websocket route="" path=/nowhere/ peer=192.0.2.1:1234 status=404
+}
+
+// stable leaves out what is not always the same.
+func stable(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey || a.Key == "duration" {
+		return slog.Attr{}
+	}
+	return a
+}

@@ -1,0 +1,405 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// ledger is a log, as text. What all lines of a test have in common is left out.
+type ledger struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	drop  string // names of attributes, with spaces around them
+	write func(ctx context.Context)
+}
+
+func (l *ledger) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *ledger) logger() *slog.Logger {
+	h := slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || strings.Contains(l.drop, " "+a.Key+" ") {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	return slog.New(told{h, l})
+}
+
+// lines are what was logged, without what all lines begin with.
+func (l *ledger) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	short := strings.NewReplacer(`level=INFO msg="wye: connection opened"`, "opened",
+		`level=INFO msg="wye: connection refused"`, "refused", `level=INFO msg="wye: connection closed"`, "closed")
+	return strings.Split(strings.TrimSuffix(short.Replace(l.text.String()), "\n"), "\n")
+}
+
+// told has the ledger know of what is logged, and in which context.
+type told struct {
+	slog.Handler
+	l *ledger
+}
+
+//nolint:gocritic // the signature is slog's
+func (h told) Handle(ctx context.Context, r slog.Record) error {
+	if h.l.write != nil {
+		h.l.write(ctx)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// want fails if the lines are others.
+func (l *ledger) want(t *testing.T, at testkit.Line, name string, want ...string) {
+	t.Helper()
+	if got := l.lines(); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%s: %s: logged\n\t%s\nwant\n\t%s", at, name, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
+// behave is a consumer of functions.
+type behave struct {
+	consumer.Base
+	connect    func(ctx context.Context, c *consumer.Conn) error
+	disconnect func()
+}
+
+func (b behave) Connect(ctx context.Context, c *consumer.Conn) error {
+	if b.connect == nil {
+		return nil
+	}
+	return b.connect(ctx, c)
+}
+
+func (b behave) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	switch m.Text() {
+	case "panic":
+		panic("a fault")
+	case "close":
+		return protocol.Close(4001, "as you wish")
+	}
+	return c.Send(ctx, m)
+}
+
+func (b behave) Disconnect(context.Context, *consumer.Conn, consumer.CloseStatus) {
+	if b.disconnect != nil {
+		b.disconnect()
+	}
+}
+
+func (b behave) app() protocol.Application {
+	return consumer.New(func(*consumer.Scope) behave { return b })
+}
+
+const (
+	logOpened = `opened path=/ws/`
+	logClosed = `closed path=/ws/ code=%d reason="%s" by_peer=%t duration=%v messages_in=%d bytes_in=%d messages_out=%d bytes_out=%d`
+)
+
+// TestLogOpenConnections plays connections that are accepted.
+func TestLogOpenConnections(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at   testkit.Line
+		name string
+		is   behave
+		play func(c *consumertest.Client)
+		want string
+	}{
+		{testkit.Here(), "closed by the peer", behave{}, func(c *consumertest.Client) {
+			for _, m := range []string{"a", "bcd"} {
+				c.SendText(m)
+				c.WantText(m)
+			}
+			<-time.After(3 * time.Second)
+			c.Close(1001, "good bye")
+		}, fmt.Sprintf(logClosed, 1001, "good bye", true, 3*time.Second, 2, 4, 2, 4)},
+		{testkit.Here(), "broken", behave{}, func(c *consumertest.Client) { c.Vanish() }, fmt.Sprintf(logClosed, 1006, "", false, time.Duration(0), 0, 0, 0, 0)},
+		{testkit.Here(), "closed by us", behave{}, func(c *consumertest.Client) {
+			c.SendText("close")
+		}, fmt.Sprintf(logClosed, 4001, "as you wish", false, time.Duration(0), 1, 5, 0, 0)},
+		{testkit.Here(), "a panic", behave{}, func(c *consumertest.Client) {
+			c.SendText("panic")
+		}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 1, 5, 0, 0)},
+		{testkit.Here(), "a panic in Disconnect, which took long", behave{disconnect: func() {
+			<-time.After(2 * time.Second)
+			panic("a fault")
+		}}, func(c *consumertest.Client) {
+			c.Close(1000, "")
+		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
+		{testkit.Here(), "an end of the goroutine in Disconnect", behave{disconnect: runtime.Goexit}, func(c *consumertest.Client) {
+			c.Close(1000, "")
+		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
+		{testkit.Here(), "accepted early, and failed then", behave{connect: func(ctx context.Context, c *consumer.Conn) error {
+			if err := c.Accept(nil); err != nil {
+				return err
+			}
+			<-time.After(time.Second)
+			_ = c.SendText(ctx, "hello")
+			return errors.New("a fault")
+		}}, func(c *consumertest.Client) { c.WantText("hello") }, fmt.Sprintf(logClosed, 1011, "", false, time.Second, 0, 0, 1, 5)},
+		{testkit.Here(), "accepted early, and panicked then", behave{connect: func(_ context.Context, c *consumer.Conn) error {
+			_ = c.Accept(nil)
+			panic("a fault")
+		}}, func(*consumertest.Client) {}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 0, 0, 0, 0)},
+	}
+	for _, row := range rows {
+		synctest.Test(t, func(t *testing.T) {
+			l := &ledger{drop: " route protocol peer "}
+			c := consumertest.Connect(t, router.Use(row.is.app(), router.Log(l.logger())), "/ws/?token=secret", nil)
+			row.play(c)
+			c.WantOver()
+			l.want(t, row.at, row.name, logOpened, row.want)
+		})
+	}
+}
+
+// refusing is an application whose Open does that.
+func refusing(f func() error) protocol.Application {
+	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, f() })
+}
+
+// TestLogRefusals has one line for each, whoever refuses, and the refusal and its
+// fault are the same as without Log.
+func TestLogRefusals(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("a fault")
+	connect := func(f func() error) protocol.Application {
+		return behave{connect: func(context.Context, *consumer.Conn) error { return f() }}.app()
+	}
+	panics, exits := func() error { panic(fault) }, func() error { runtime.Goexit(); return nil }
+	outer := around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
+		return errors.Join(connect(ctx, c), protocol.Reject(http.StatusTeapot, "the outer one"))
+	})
+	rows := []struct {
+		at     testkit.Line
+		name   string
+		app    protocol.Application
+		outer  []protocol.Middleware
+		accept error
+		status int
+		panics bool
+	}{
+		{testkit.Here(), "Open refuses", refusing(func() error { return protocol.Reject(401, "no") }), nil, nil, 401, false},
+		{testkit.Here(), "Open fails", refusing(func() error { return fault }), nil, nil, 500, false},
+		{testkit.Here(), "Open has no route", refusing(func() error { return protocol.ErrNoRoute }), nil, nil, 404, false},
+		{testkit.Here(), "Open panics", refusing(panics), nil, nil, 500, true},
+		{testkit.Here(), "Open ends its goroutine", refusing(exits), nil, nil, 500, false},
+		{testkit.Here(), "Open returns nothing", refusing(func() error { return nil }), nil, nil, 500, false},
+		{testkit.Here(), "Connect refuses", connect(func() error { return protocol.Reject(402, "no") }), nil, nil, 402, false},
+		{testkit.Here(), "Connect closes", connect(func() error { return protocol.Close(4000, "no") }), nil, nil, 403, false},
+		{testkit.Here(), "Connect fails", connect(func() error { return fault }), nil, nil, 500, false},
+		{testkit.Here(), "Connect panics", connect(panics), nil, nil, 500, true},
+		{testkit.Here(), "Connect ends its goroutine", connect(exits), nil, nil, 500, false},
+		{testkit.Here(), "whoever stands further out refuses", accepting(), []protocol.Middleware{outer}, nil, 418, false},
+		{testkit.Here(), "whoever stands further in refuses", router.Use(accepting(), router.MaxConns(1), outer), nil, nil, 418, false},
+		{testkit.Here(), "the handshake cannot be answered", accepting(), nil, fault, 500, false},
+	}
+	for _, row := range rows {
+		l := &ledger{drop: " route protocol "}
+		counters := &protocol.Counters{}
+		w := &answers{accept: row.accept}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/?token=secret", nil)
+		app := router.Use(row.app, append(row.outer, router.Log(l.logger()))...)
+		s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), w,
+			&protocol.SessionOptions{Counters: counters, Logger: slog.New(slog.DiscardHandler)})
+		over := make(chan struct{})
+		s.Conn().Defer(func() { close(over) })
+		go s.Open()
+		<-over
+		l.want(t, row.at, row.name, fmt.Sprintf(`refused path=/ws/ peer=192.0.2.1:1234 status=%d`, row.status))
+		if w.refused == nil || w.refused.Status != row.status || (counters.Stats().Panics > 0) != row.panics {
+			t.Errorf("%s: %s: the peer was told %v, and %d panics were counted", row.at, row.name, w.refused, counters.Stats().Panics)
+		}
+	}
+}
+
+// answers is a transport that takes note of a refusal.
+type answers struct {
+	accept  error
+	refused *protocol.RejectError
+}
+
+func (a *answers) Accept(protocol.AcceptOptions) error   { return a.accept }
+func (a *answers) Reject(e *protocol.RejectError)        { a.refused = e }
+func (*answers) Send(protocol.Message) error             { return nil }
+func (*answers) SendPrepared(p *protocol.Prepared) error { return nil }
+func (*answers) Close(protocol.CloseStatus)              {}
+
+// TestLogBehindAMount: a router that has no route for a path does not refuse it
+// where another route may be tried.
+func TestLogBehindAMount(t *testing.T) {
+	t.Parallel()
+	inner, outer := &ledger{drop: " route protocol peer "}, &ledger{drop: " route protocol peer "}
+	urls := router.URLs(
+		router.Mount("a/", router.Use(plainly(router.URLs(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
+		router.RePath(`^a/y/$`, accepting()),
+	)
+	app := router.Use(plainly(urls), router.Log(outer.logger()))
+	c := consumertest.Connect(t, app, "/a/y/", nil)
+	inner.want(t, testkit.Here(), "another route", "")
+	outer.want(t, testkit.Here(), "another route", `opened path=/a/y/`)
+	c.Close(1000, "")
+	c.WantOver()
+	_ = consumertest.Refused(t, app, "/a/z/", nil)
+	inner.want(t, testkit.Here(), "no route", "")
+	if got := outer.lines(); len(got) != 3 || got[2] != `refused path=/a/z/ status=404` {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// TestLogNamesTheRoute also where it stands in front of the router.
+func TestLogNamesTheRoute(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at   testkit.Line
+		wrap func(app protocol.Application, log protocol.Middleware) protocol.Application
+	}{
+		{testkit.Here(), func(app protocol.Application, log protocol.Middleware) protocol.Application {
+			return router.Use(router.URLs(router.RePath(`^ws/(\d+)/$`, app)), log)
+		}},
+		{testkit.Here(), func(app protocol.Application, log protocol.Middleware) protocol.Application {
+			return router.URLs(router.RePath(`^ws/(\d+)/$`, router.Use(app, log)))
+		}},
+	} {
+		l := &ledger{drop: " protocol peer "}
+		c := consumertest.Connect(t, row.wrap(accepting(), router.Log(l.logger())), "/ws/7/", nil)
+		c.Close(1000, "")
+		c.WantOver()
+		for _, line := range l.lines() {
+			wantAll(t, row.at, line, `route=^ws/(\d+)/$ path=/ws/7/`)
+		}
+		refused := row.wrap(refusing(func() error { return protocol.Reject(401, "no") }), router.Log(l.logger()))
+		_ = consumertest.Refused(t, refused, "/ws/8/", nil)
+		wantAll(t, row.at, l.lines()[2], `path=/ws/8/`)
+	}
+}
+
+// TestLogQuotesWhatAPeerSends, and never has the query.
+func TestLogQuotesWhatAPeerSends(t *testing.T) {
+	t.Parallel()
+	l := &ledger{drop: " route protocol peer "}
+	app := router.Use(accepting(), router.Log(l.logger()))
+	c := consumertest.Connect(t, app, "/ws/%0alevel=ERROR%20msg=%22lies%22?token=secret", nil)
+	c.Close(1000, "\n")
+	c.WantOver()
+	lines := l.lines()
+	if len(lines) != 2 || lines[0] != `opened path="/ws/\nlevel=ERROR msg=\"lies\""` || strings.Contains(strings.Join(lines, ""), "secret") {
+		t.Errorf("logged %q", lines)
+	}
+}
+
+type logKey struct{ name string }
+
+// TestLogContext: a slog.Handler finds the values of the request and of
+// middleware, in a context that has not ended, and so does the consumer.
+func TestLogContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		var found []string
+		look := func(ctx context.Context, request bool) {
+			if ctx.Value(logKey{"outer"}) != "outer" || request && ctx.Value(logKey{"request"}) != "request" || ctx.Err() != nil {
+				t.Errorf("the context has %v and %v (%v)", ctx.Value(logKey{"outer"}), ctx.Value(logKey{"request"}), ctx.Err())
+			}
+		}
+		l.write = func(ctx context.Context) {
+			look(ctx, len(found) == 0)
+			found = append(found, "a line")
+		}
+		app := behave{connect: func(ctx context.Context, _ *consumer.Conn) error {
+			look(ctx, true)
+			return nil
+		}}.app()
+		auth := func(next protocol.Application) protocol.Application {
+			return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
+				return next.Open(s.WithValue(logKey{"outer"}, "outer"))
+			})
+		}
+		c := consumertest.Connect(t, router.Use(app, auth, router.Log(l.logger())), "/", &consumertest.Options{
+			Context: context.WithValue(t.Context(), logKey{"request"}, "request"),
+		})
+		c.Close(1000, "")
+		c.WantOver()
+		if len(found) != 2 {
+			t.Errorf("%d lines, want 2", len(found))
+		}
+	})
+}
+
+// TestLogHandlersMayUseTheConnection: none is called with a lock held.
+func TestLogHandlersMayUseTheConnection(t *testing.T) {
+	t.Parallel()
+	var conn *consumer.Conn
+	l := &ledger{drop: " route protocol peer duration "}
+	l.write = func(ctx context.Context) {
+		_ = conn.Traffic()
+		_ = conn.SendText(ctx, "x")
+		conn.Defer(func() {})
+		conn.Close(4002, "by the logger")
+	}
+	app := behave{connect: func(_ context.Context, c *consumer.Conn) error { conn = c; return nil }}.app()
+	c := consumertest.Connect(t, router.Use(app, router.Log(l.logger())), "/", nil)
+	c.WantText("x")
+	c.WantClose(4002)
+	c.WantOver()
+	l.want(t, testkit.Here(), "a logger that closes", `opened path=/`,
+		`closed path=/ code=4002 reason="by the logger" by_peer=false messages_in=0 bytes_in=0 messages_out=1 bytes_out=1`)
+}
+
+// TestLogNil is not parallel: the default logger is everybody's.
+func TestLogNil(t *testing.T) {
+	app := router.Use(refusing(func() error { return protocol.Reject(401, "no") }), router.Log(nil))
+	l := &ledger{drop: " route protocol peer "}
+	slog.SetDefault(l.logger())
+	defer slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	_ = consumertest.Refused(t, app, "/", nil)
+	l.want(t, testkit.Here(), "the default logger, as it is now", `refused path=/ status=401`)
+}
+
+// TestLogServed is over a real socket.
+func TestLogServed(t *testing.T) {
+	t.Parallel()
+	l := &ledger{drop: " route peer duration "}
+	s := websocket.New(router.Use(behave{}.app(), router.Log(l.logger())), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	c := dial(t, strings.TrimPrefix(srv.URL, "http://"), "/ws/?token=secret")
+	c.send(t, ws.NewTextFrame([]byte("hello")))
+	c.want(t, ws.OpText, "hello")
+	c.send(t, ws.NewPingFrame([]byte("not counted")))
+	c.want(t, ws.OpPong, "not counted")
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(context.Background()) }()
+	c.want(t, ws.OpClose, "\x03\xe9")
+	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	_ = c.Close()
+	if err := await(t, ended, "Shutdown"); err != nil {
+		t.Error(err)
+	}
+	l.want(t, testkit.Here(), "a server that shuts down", `opened protocol=websocket path=/ws/`,
+		`closed protocol=websocket path=/ws/ code=1001 reason="the server is shutting down" by_peer=false messages_in=1 bytes_in=5 messages_out=1 bytes_out=5`)
+}

@@ -1,0 +1,34 @@
+package router_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// TestMiddlewareLeavesRoutesToBeFound, and what an application does wrong to be
+// dealt with.
+func TestMiddlewareLeavesRoutesToBeFound(t *testing.T) {
+	t.Parallel()
+	nobody := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, nil }) //nolint:nilnil // what is wrong
+	for name, m := range map[string]protocol.Middleware{
+		"Limit": router.Limit(protocol.Limits{}), "MaxConns": router.MaxConns(1), "Log": router.Log((&ledger{}).logger()),
+	} {
+		urls := router.URLs(router.RePath(`^x/$`, here("x")))
+		app := router.URLs(router.Mount("a/", router.Use(urls, m)), router.RePath(`^a/y/$`, here("y")))
+		for path, want := range map[string]string{"/a/x/": `x "/a/x/" ""`, "/a/y/": `y "/a/y/" ""`, "/a/z/": notFound("/a/z/")} {
+			if got := open(app, path); got != want {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		if _, ok := router.Use(urls, m).(protocol.Finder); !ok {
+			t.Errorf("%s: no Finder", name)
+		}
+		if refused := consumertest.Refused(t, router.Use(nobody, m), "/", nil); refused.Status != http.StatusInternalServerError {
+			t.Errorf("%s: an application that returns nothing is refused with %v", name, refused)
+		}
+	}
+}
