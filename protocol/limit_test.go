@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 
@@ -72,7 +73,9 @@ func TestConnLimit(t *testing.T) {
 // TestConnLimitIsOnesOwn: sessions share the server's limits.
 func TestConnLimitIsOnesOwn(t *testing.T) {
 	t.Parallel()
-	shared := &protocol.SessionOptions{Limits: protocol.Limits{}.WithDefaults()}
+	shared := &protocol.SessionOptions{
+		Limits: protocol.Limits{}.WithDefaults(), Logger: slog.New(slog.DiscardHandler), Counters: &protocol.Counters{}, // or it is copied
+	}
 	for range 2 {
 		s := protocol.NewSession(t.Context(), limits(protocol.Limits{MaxMessage: 1}).app(), protocol.NewScope("websocket", request()), &wire{}, shared)
 		s.Open()
@@ -199,6 +202,18 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 		full.Store(true)
 		if err := r.Conn().Send(t.Context(), text("x")); !errors.Is(err, protocol.ErrDropped) {
 			t.Errorf("got %v, want ErrDropped", err)
+		}
+		r.vanish()
+	})
+	t.Run("OverflowBlock", func(t *testing.T) {
+		t.Parallel()
+		w, full := fullWire()
+		r := openOn(t, w, limits(protocol.Limits{Overflow: protocol.OverflowBlock}), protocol.Limits{})
+		full.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Conn().Send(ctx, text("x")); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want that it has waited", err)
 		}
 		r.vanish()
 	})

@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -27,7 +28,8 @@ func TestMiddlewareLeavesRoutesToBeFound(t *testing.T) {
 		if _, ok := router.Use(urls, m).(protocol.Finder); !ok {
 			t.Errorf("%s: no Finder", name)
 		}
-		if refused := consumertest.Refused(t, router.Use(nobody, m), "/", nil); refused.Status != http.StatusInternalServerError {
+		refused := consumertest.Refused(t, router.Use(nobody, m), "/", nil)
+		if _, panicked := errors.AsType[*protocol.PanicError](refused); panicked || refused.Status != http.StatusInternalServerError {
 			t.Errorf("%s: an application that returns nothing is refused with %v", name, refused)
 		}
 	}
