@@ -19,7 +19,7 @@ func Use(l *Layer) protocol.Middleware {
 		panic("wye: layers.Use(nil): make a layer with memory.New, or leave Use out for the process's own")
 	}
 	return func(next protocol.Application) protocol.Application {
-		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
 			return next.Open(s.WithValue(layerKey{}, l))
 		})
 	}
