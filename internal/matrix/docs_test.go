@@ -2,7 +2,6 @@ package matrix_test
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -45,29 +44,6 @@ func replace(tb testing.TB, text string, pairs ...string) string {
 		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
 	return text
-}
-
-// TestDocumentedGo is that every piece of Go in the document is one that the
-// tests here compile and run.
-func TestDocumentedGo(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var source strings.Builder
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source.Write(b)
-	}
-	for _, block := range blocks(t, "go") {
-		if !strings.Contains(source.String(), "\n"+block) {
-			t.Errorf("this Go of docs/deployment.md is in no test:\n%s", block)
-		}
-	}
 }
 
 // TestDocumentedLimits compares the table of bounds with what the library does.
