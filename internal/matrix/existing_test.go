@@ -1,0 +1,127 @@
+//nolint:errcheck // a reader who has gone misses nothing
+package matrix_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// What is in this file and in existing_routers_test.go stands in
+// docs/existing-program.md, word by word.
+
+type viewer struct {
+	consumer.Base
+	item string
+}
+
+type price struct {
+	Now string `json:"now"`
+}
+
+var repriced = protocol.EventType[price]{Name: "item.repriced"}
+
+func newViewer(s *consumer.Scope) *viewer { return &viewer{item: s.Param("item")} }
+
+func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
+	user, ok := ctx.Value(userKey{}).(string) // what login has found
+	if !ok {
+		return protocol.Reject(http.StatusUnauthorized, "log in first")
+	}
+	if err := c.Join(ctx, "item."+v.item); err != nil {
+		return err
+	}
+	return c.SendText(ctx, user+" looks at "+v.item)
+}
+
+func (v *viewer) repriced(ctx context.Context, c *consumer.Conn, p price) error {
+	return c.SendText(ctx, v.item+" costs "+p.Now)
+}
+
+func newLive() *websocket.Server {
+	return websocket.New(consumer.New(newViewer, consumer.On(repriced, (*viewer).repriced)), nil)
+}
+
+// These were there before.
+
+type userKey struct{}
+
+func login(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := r.Cookie("user"); err == nil {
+			r = r.WithContext(context.WithValue(r.Context(), userKey{}, c.Value))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func showItem(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "a page about %s", r.PathValue("item"))
+}
+
+// setPrice is plain HTTP, and tells those who look.
+func setPrice(w http.ResponseWriter, r *http.Request) {
+	group, now := "item."+r.PathValue("item"), r.FormValue("price")
+	if err := layers.Default().GroupSend(r.Context(), group, repriced.New(price{now})); err != nil {
+		http.Error(w, "no such item", http.StatusBadRequest)
+	}
+}
+
+func withServeMux(live *websocket.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /items/{item}", setPrice)
+	mux.Handle("GET /live/{item}", live)                                          // new
+	mux.Handle("GET /items/{item}", router.New(http.HandlerFunc(showItem), live)) // a page and a socket
+	return login(mux)
+}
+
+func accessLog(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r)
+		log.InfoContext(r.Context(), "served", "path", r.URL.Path, "status", seen.status)
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets a connection be taken over.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// withTimeout has it in front of the pages only.
+func withTimeout(pages, live http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", http.TimeoutHandler(pages, 5*time.Second, "too slow"))
+	mux.Handle("GET /live/{item}", live)
+	return mux
+}
+
+// run serves a program until ctx ends.
+func run(ctx context.Context, addr string, program http.Handler, live *websocket.Server) error {
+	srv := &http.Server{Addr: addr, Handler: program, ReadHeaderTimeout: 5 * time.Second}
+	return router.Run(ctx, srv, router.New(nil, live), 20*time.Second)
+}
+
+// stop is for programs that have an end already.
+func stop(ctx context.Context, srv *http.Server, live *websocket.Server) error {
+	sockets := make(chan error, 1)
+	go func() { sockets <- live.Shutdown(ctx) }()
+	return errors.Join(srv.Shutdown(ctx), <-sockets)
+}
