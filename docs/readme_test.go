@@ -75,9 +75,9 @@ func TestReadme(t *testing.T) {
 }
 
 // dial opens a connection to a server.
-func dial(t *testing.T, url string) net.Conn {
+func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
-	c, early, _, err := ws.Dial(t.Context(), "ws"+strings.TrimPrefix(url, "http"))
+	c, early, _, err := ws.Dial(t.Context(), "ws"+strings.TrimPrefix(address, "http"))
 	if err != nil {
 		t.Fatal(err)
 	}

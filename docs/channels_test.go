@@ -1,0 +1,141 @@
+//nolint:gochecknoglobals,errcheck // programs declare their routes once; what is dropped says why
+package docs_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// What is in this file stands in docs/from-channels.md, word by word.
+
+var (
+	lobby  = consumer.New(NewChat, consumer.On(Said, (*Chat).said))
+	orders = consumer.JSON(NewOrder(&store), consumer.Groups[*Order]("orders"), consumer.On(Changed, (*Order).changed))
+	pages  = consumer.Func(page)
+	store  Store
+)
+
+var urls = router.URLs(
+	router.Path("ws/chat/<slug:group>/", lobby).Name("chat"),
+	router.Path("ws/news/", lobby).With("group", "news"),
+	router.RePath(`^ws/(\w+)/page/(\d+)/$`, pages),
+	router.Mount("shop/<slug:shop>/", router.URLs(
+		router.Path("orders/<int:order>/", orders).Name("order"),
+	)).Name("shop"),
+)
+
+func page(ctx context.Context, s *consumer.Stream) error {
+	args := s.Scope().Args()
+	return s.SendText(ctx, "page "+args[1]+" of "+args[0])
+}
+
+type Order struct {
+	consumer.Base
+	store *Store
+	user  *User
+	id    int64
+}
+
+type Change struct {
+	Order  int64  `json:"order"`
+	Status string `json:"status"`
+}
+
+var Changed = protocol.EventType[Change]{Name: "order.changed"}
+
+func NewOrder(store *Store) func(*consumer.Scope) *Order {
+	return func(s *consumer.Scope) *Order {
+		user, _ := protocol.UserAs[*User](s)
+		id, _ := protocol.ParamAs[int64](s, "order") // the route has seen to it that it is one
+		return &Order{store: store, user: user, id: id}
+	}
+}
+
+func (o *Order) Connect(context.Context, *consumer.Conn) error {
+	if o.user == nil || !o.user.Staff {
+		return protocol.Reject(http.StatusForbidden, "staff only")
+	}
+	return nil
+}
+
+func (o *Order) ReceiveJSON(ctx context.Context, c *consumer.Conn, in Change) error {
+	if in.Order != o.id {
+		return protocol.Close(4004, "another order")
+	}
+	o.store.Set(in.Order, in.Status)
+	return c.GroupSend(ctx, "orders", Changed.New(in))
+}
+
+func (o *Order) changed(ctx context.Context, c *consumer.Conn, e Change) error {
+	return c.SendJSON(ctx, e)
+}
+
+// Store is what the program knows. Consumers of different connections run at the
+// same time: what they share needs a lock.
+type Store struct {
+	mu     sync.Mutex
+	status map[int64]string
+}
+
+// Set changes the status of an order.
+func (s *Store) Set(order int64, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status == nil {
+		s.status = map[int64]string{}
+	}
+	s.status[order] = status
+}
+
+type User struct {
+	Name  string `json:"name"`
+	Staff bool   `json:"staff"`
+}
+
+// AskDjango is middleware that asks Django whose cookie this is.
+func AskDjango(whoami string) protocol.Middleware {
+	return router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
+		session, err := s.Request().Cookie("sessionid")
+		if err != nil {
+			return nil, router.ErrNobody
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, whoami, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.AddCookie(session)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return nil, err // Django is down: 500, and a line in the log
+		}
+		defer answer.Body.Close()
+		switch answer.StatusCode {
+		case http.StatusOK:
+			user := new(User)
+			return user, json.NewDecoder(answer.Body).Decode(user)
+		case http.StatusUnauthorized:
+			return nil, router.ErrNobody
+		}
+		return nil, fmt.Errorf("whoami says %s", answer.Status)
+	})
+}
+
+// BesideDjango serves sockets, and has Django answer everything else.
+func BesideDjango(django *url.URL, sockets protocol.Application) *router.ProtocolTypeRouter {
+	pages := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(django)
+		r.SetXForwarded()
+		r.Out.Host = r.In.Host // ALLOWED_HOSTS and CSRF look at it
+	}}
+	return router.New(pages, websocket.New(sockets, nil))
+}

@@ -1,0 +1,146 @@
+package docs_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// TestChat stands in docs/from-channels.md.
+func TestChat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ann := consumertest.Connect(t, urls, "/ws/chat/tea/", nil)
+		bob := consumertest.Connect(t, urls, "/ws/chat/tea/", nil)
+		ann.SendText("hello")
+		bob.WantText("hello")
+		ann.WantText("hello")
+		bob.WantNothing()
+		ann.Close(protocol.CloseNormal, "")
+		ann.WantOver()
+	})
+}
+
+// TestRoutes follows the other routes of docs/from-channels.md.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := consumertest.Connect(t, urls, "/ws/tea/page/7/", nil)
+		p.WantText("page 7 of tea")
+		reader := consumertest.Connect(t, urls, "/ws/news/", nil)
+		reader.SendText("rain")
+		reader.WantText("rain")
+		if got := consumertest.Refused(t, urls, "/ws/tea/page/x/", nil); got.Status != http.StatusNotFound {
+			t.Errorf("a path that nobody serves: %v, want 404", got)
+		}
+	})
+	for name, row := range map[string]struct {
+		params map[string]string
+		want   string
+	}{
+		"chat":       {map[string]string{"group": "tea"}, "/ws/chat/tea/"},
+		"shop:order": {map[string]string{"shop": "tea", "order": "7"}, "/shop/tea/orders/7/"},
+	} {
+		if got, err := urls.URLFor(name, row.params); got != row.want || err != nil {
+			t.Errorf("URLFor(%q): %q, %v; want %q", name, got, err, row.want)
+		}
+	}
+}
+
+// django stands in for the view whoami, and for all other pages.
+func django(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/whoami/" {
+		_, _ = io.WriteString(w, "a page of "+r.Host)
+		return
+	}
+	c, err := r.Cookie("sessionid")
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusBadRequest)
+	case c.Value == "ann":
+		_, _ = io.WriteString(w, `{"name": "Ann", "staff": true}`)
+	case c.Value == "bob":
+		_, _ = io.WriteString(w, `{"name": "Bob", "staff": false}`)
+	case c.Value == "fault":
+		w.WriteHeader(http.StatusInternalServerError)
+	default:
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+}
+
+// TestBesideDjango is the whole of docs/from-channels.md, on sockets.
+func TestBesideDjango(t *testing.T) {
+	t.Parallel()
+	behind := httptest.NewServer(http.HandlerFunc(django))
+	defer behind.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	u, err := url.Parse(behind.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(BesideDjango(u, router.Use(urls, AskDjango(behind.URL+"/whoami/"))))
+	defer front.Close()
+	host := front.Listener.Addr().String()
+
+	answer, err := http.Get(front.URL + "/admin/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if want := "a page of " + host; err != nil || string(body) != want {
+		t.Errorf("Django's page is %q, %v; want %q", body, err, want)
+	}
+
+	path := "ws://" + host + "/shop/tea/orders/7/"
+	for session, want := range map[string]int{"": 401, "who": 401, "bob": 403, "fault": 500} {
+		if _, err := orderOf(t, path, session); err == nil || err.Error() != ws.StatusError(want).Error() {
+			t.Errorf("session %q: %v, want %v", session, err, ws.StatusError(want))
+		}
+	}
+	ann, err := orderOf(t, path, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = wsutil.WriteClientText(ann, []byte(`{"order": 7, "status": "sent"}`))
+	if got, err := wsutil.ReadServerText(ann); err != nil || string(got) != `{"order":7,"status":"sent"}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	_ = wsutil.WriteClientText(ann, []byte(`{"order": 8, "status": "sent"}`))
+	if _, err := wsutil.ReadServerText(ann); err == nil || err.Error() != (wsutil.ClosedError{Code: 4004, Reason: "another order"}).Error() {
+		t.Errorf("another order: %v, want the close 4004", err)
+	}
+	store.mu.Lock()
+	defer store.mu.Unlock()
+	if store.status[7] != "sent" || len(store.status) != 1 {
+		t.Errorf("the store has %v", store.status)
+	}
+}
+
+// orderOf opens a socket with a session of Django's.
+func orderOf(t *testing.T, address, session string) (net.Conn, error) {
+	t.Helper()
+	var d ws.Dialer
+	if session != "" {
+		d.Header = ws.HandshakeHeaderHTTP{"Cookie": {"sessionid=" + session}}
+	}
+	c, early, _, err := d.Dial(t.Context(), address)
+	if err != nil {
+		return nil, err
+	}
+	if early != nil {
+		t.Fatal("the server speaks first")
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, nil
+}
