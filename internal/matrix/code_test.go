@@ -199,6 +199,7 @@ func TestUndocumented(t *testing.T) {
 		{"a part", testkit.Here(), name + "```go\nfunc f() {\n\tif true {\n```\n", ""},
 		{"indented less", testkit.Here(), name + "```go\ng()\n\nh()\n```\n", ""},
 		{"indented more", testkit.Here(), "1. text\n\n   " + name + "   ```go\n   g()\n   ```\n", ""},
+		{"the end of a part", testkit.Here(), name + "```go\n\tg()\n\n\th()\n}\n```\n", ""},
 		{"the comment after a tag", testkit.Here(), "<td>" + name + "\n```go\ng()\n```\n", ""},
 		{"tildes", testkit.Here(), name + "~~~go\ng()\n~~~\n", ""},
 		{"another language", testkit.Here(), "```python\nimport this\n```\n\n```\ngo\n```\n", ""},
