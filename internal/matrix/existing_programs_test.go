@@ -8,10 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -157,10 +154,7 @@ func TestExistingTimeout(t *testing.T) {
 // TestExistingSession logs in and out with a session library.
 func TestExistingSession(t *testing.T) {
 	t.Parallel()
-	sessions := &scs.SessionManager{ // as of scs.New, but without its goroutine
-		Store: memstore.NewWithCleanupInterval(0), Codec: scs.GobCodec{},
-		Lifetime: time.Hour, Cookie: scs.SessionCookie{Name: "session"},
-	}
+	sessions := newSCS()
 	pages := http.NewServeMux()
 	pages.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) { sessions.Put(r.Context(), "user", "Ann") })
 	pages.HandleFunc("POST /logout", func(_ http.ResponseWriter, r *http.Request) { sessions.Remove(r.Context(), "user") })
