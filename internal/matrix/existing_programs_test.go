@@ -131,6 +131,22 @@ func TestExistingAccessLog(t *testing.T) {
 	p.hangUp()
 }
 
+// TestExistingLog is a connection's end in the log.
+func TestExistingLog(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	live := newLoggedLive(slog.New(slog.NewTextHandler(log, nil)))
+	server := httptest.NewServer(withServeMux(live))
+	defer server.Close()
+	viewAs(t, server.Listener.Addr().String(), "/live/", "logged", "Ann").hangUp()
+	if err := live.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, "path=/live/logged") || !strings.Contains(got, "duration=") || !strings.Contains(got, "code=") {
+		t.Errorf("the log does not have the connection's end:\n%s", got)
+	}
+}
+
 func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {
 		return slog.Attr{}

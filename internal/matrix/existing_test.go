@@ -113,6 +113,11 @@ func withTimeout(pages, live http.Handler) http.Handler {
 	return mux
 }
 
+func newLoggedLive(log *slog.Logger) *websocket.Server {
+	app := consumer.New(newViewer, consumer.On(repriced, (*viewer).repriced))
+	return websocket.New(router.Use(app, router.Log(log)), &websocket.Options{Logger: log})
+}
+
 // run serves a program until ctx ends.
 func run(ctx context.Context, addr string, program http.Handler, live *websocket.Server) error {
 	srv := &http.Server{Addr: addr, Handler: program, ReadHeaderTimeout: 5 * time.Second}
