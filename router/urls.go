@@ -50,95 +50,84 @@ func URLs(routes ...Route) *URLRouter {
 // none matches the error is protocol.ErrNoRoute, which refuses the connection
 // with 404, and says so if only a final slash is missing.
 func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
-	var w walk
-	w.begin(u, s)
-	for w.next() {
-		inner := w.scope()
-		h, err := w.route.app.Open(inner)
+	var b buffers
+	var missed error
+	path := strings.TrimLeft(s.Path, "/")
+	for _, i := range u.candidates(path, b.may[:0]) {
+		r := &u.routes[i]
+		spans := r.match(path, b.spans[:0])
+		if spans == nil {
+			continue
+		}
+		inner := r.scope(s, path, spans)
+		h, err := r.app.Open(inner)
 		if err == nil {
 			inner.Take()
 		}
-		if w.over(err) {
+		if !r.passedOver(err) {
 			return h, err
 		}
+		missed = moreHelpful(missed, err)
 	}
-	return nil, w.noRoute()
+	return nil, moreHelpful(missed, u.noRoute(s, path))
 }
 
 // Find returns nil if a route matches the path, and what Open returns if none
 // does. Nothing is opened; an application that is no protocol.Finder counts as
 // found.
 func (u *URLRouter) Find(s *protocol.Scope) error {
-	var w walk
-	w.begin(u, s)
-	for w.next() {
-		f, ok := w.route.app.(protocol.Finder)
+	var b buffers
+	var missed error
+	path := strings.TrimLeft(s.Path, "/")
+	for _, i := range u.candidates(path, b.may[:0]) {
+		r := &u.routes[i]
+		spans := r.match(path, b.spans[:0])
+		if spans == nil {
+			continue
+		}
+		f, ok := r.app.(protocol.Finder)
 		if !ok {
 			return nil
 		}
-		if err := f.Find(w.scope()); w.over(err) {
+		err := f.Find(r.scope(s, path, spans))
+		if !r.passedOver(err) {
 			return err
 		}
+		missed = moreHelpful(missed, err)
 	}
-	return w.noRoute()
+	return moreHelpful(missed, u.noRoute(s, path))
 }
 
-// walk goes through the routes that match a path, in order.
-type walk struct {
-	urls   *URLRouter
-	outer  *protocol.Scope
-	path   string // without leading slashes
-	may    []int  // routes that may match and have not been looked at
-	missed error  // what a mounted router says about there being nothing
-
-	route *Route
-	spans []int // what it matches
-
-	mayBuf   [16]int
-	spansBuf [16]int
+// buffers are what most paths need, on the stack: nothing that is looked for is
+// kept.
+type buffers struct {
+	may   [16]int // routes
+	spans [16]int // of a match
 }
 
-func (w *walk) begin(u *URLRouter, s *protocol.Scope) {
-	w.urls, w.outer, w.path = u, s, strings.TrimLeft(s.Path, "/")
-	w.may = u.index.find(w.path, w.mayBuf[:0])
-	slices.Sort(w.may)
+// candidates are the routes that may match path, which has no leading slash, in
+// order. They are put into buf if that is large enough.
+func (u *URLRouter) candidates(path string, buf []int) []int {
+	found := u.index.find(path, buf)
+	slices.Sort(found)
+	return found
 }
 
-// next goes to the next route.
-func (w *walk) next() bool {
-	for len(w.may) > 0 {
-		w.route = &w.urls.routes[w.may[0]]
-		w.may = w.may[1:]
-		if w.spans = w.route.match(w.path, w.spansBuf[:0]); w.spans != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// scope is the one of the application behind the route.
-func (w *walk) scope() *protocol.Scope {
-	r, s := w.route, w.outer
-	end := w.spans[1]
+// scope is the one of the application behind the route, which matches the spans
+// of path, the end of s.Path.
+func (r Route) scope(s *protocol.Scope, path string, spans []int) *protocol.Scope {
+	end := spans[1]
 	return s.WithRoute(protocol.Match{
 		Route:  r.source,
-		Taken:  s.Path[:len(s.Path)-len(w.path)+end],
-		Rest:   w.path[end:],
-		Params: append(r.params(w.path, w.spans, len(r.extra)), r.extra...),
-		Args:   r.args(w.path, w.spans),
+		Taken:  s.Path[:len(s.Path)-len(path)+end],
+		Rest:   path[end:],
+		Params: append(r.params(path, spans, len(r.extra)), r.extra...),
+		Args:   r.args(path, spans),
 	})
 }
 
-// over reports whether err is what the router has to say, and not a mounted
-// application's way to say that it is not found there.
-func (w *walk) over(err error) bool {
-	if err == nil || !w.route.mounted || !errors.Is(err, protocol.ErrNoRoute) {
-		return true
-	}
-	w.missed = moreHelpful(w.missed, err)
-	return false
-}
-
-func (w *walk) noRoute() error {
-	return moreHelpful(w.missed, w.urls.noRoute(w.outer, w.path))
+// passedOver reports whether err is a mounted application's way to say that
+// something is not found there, so that it is the next route's turn.
+func (r Route) passedOver(err error) bool {
+	return r.mounted && err != nil && errors.Is(err, protocol.ErrNoRoute)
 }
