@@ -1,0 +1,116 @@
+package router
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+// nobody is an application that is not opened.
+func nobody(*protocol.Scope) (protocol.Handler, error) { return nil, nil } //nolint:nilnil // see above
+
+// TestFewOfAThousandRoutesAreTried: what the index leaves to be tried for a path
+// is the route that the path is for, perhaps one more, and those before and behind
+// it that are not anchored, in the order of the routes.
+func TestFewOfAThousandRoutesAreTried(t *testing.T) {
+	t.Parallel()
+	app := protocol.ApplicationFunc(nobody)
+	path := func(i int) Route { return Path(fmt.Sprintf("r%d/<slug:x>/", i), app) }
+	repath := func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(?P<x>\w+)/$`, i), app) }
+	mount := func(i int) Route { return Mount(fmt.Sprintf("r%d/<int:x>/", i), app) }
+	rows := []struct {
+		at    testkit.Line
+		route func(i int) Route
+		path  string // of a route
+		every int    // so many routes there is one that is not anchored; 0: none is
+	}{
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app) }, "r%d/list/", 0},
+		{testkit.Here(), path, "r%d/7/", 0},
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("api/<int:id>/thing%d/edit/", i), app) }, "api/7/thing%d/edit/", 0},
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("<a>/<b>/thing%d", i), app) }, "7/8/thing%d", 0},
+		{testkit.Here(), repath, "r%d/7/", 0},
+		{testkit.Here(), func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(?:a|b|7)/(\d{4})?$`, i), app) }, "r%d/7/", 0},
+		{testkit.Here(), func(i int) Route { return Mount(fmt.Sprintf("r%d/", i), app) }, "r%d/7/", 0},
+		{testkit.Here(), mount, "r%d/7/", 0},
+		{testkit.Here(), func(i int) Route { return Mount(fmt.Sprintf("<x>/r%d/", i), app) }, "7/r%d/8", 0},
+		{testkit.Here(), func(i int) Route { return []func(int) Route{path, repath, mount}[i%3](i) }, "r%d/7/", 100},
+	}
+	for _, row := range rows {
+		urls, places, loose := thousand(app, row.route, row.every)
+		for i, place := range places {
+			at := fmt.Sprintf(row.path, i)
+			got := urls.candidates(at, nil)
+			if n := len(got) - len(loose); n > 2 || !slices.Contains(got, place) {
+				t.Fatalf("%s: %s: tries %d of the anchored routes, of which the route %d should be one", row.at, at, n, place)
+			}
+			if !slices.IsSorted(got) || !contains(got, loose) {
+				t.Fatalf("%s: %s: tries %d, want %d among them, in order", row.at, at, got, loose)
+			}
+			if urls.routes[place].match(at, nil) == nil {
+				t.Fatalf("%s: %s does not match, so that the row says nothing", row.at, at)
+			}
+		}
+		if got := urls.candidates("elsewhere/", nil); !slices.Equal(got, loose) {
+			t.Errorf("%s: elsewhere/: tries %d, want only what is not anchored, %d", row.at, got, loose)
+		}
+	}
+}
+
+// thousand is a router with a thousand routes, and with others that are not
+// anchored, one behind so many; and at which places they are.
+func thousand(app protocol.Application, route func(int) Route, every int) (urls *URLRouter, places, loose []int) {
+	var routes []Route
+	for i := range 1000 {
+		places = append(places, len(routes))
+		routes = append(routes, route(i))
+		if every > 0 && i%every == every/2 {
+			loose = append(loose, len(routes))
+			routes = append(routes, RePath(fmt.Sprintf(`other%d/`, i), app))
+		}
+	}
+	return URLs(routes...), places, loose
+}
+
+// contains reports whether all of some are in list.
+func contains(list, some []int) bool {
+	return !slices.ContainsFunc(some, func(i int) bool { return !slices.Contains(list, i) })
+}
+
+// TestOpenAllocs: opening the last of a thousand routes allocates the scope and
+// what is captured; looking for it allocates nothing.
+func TestOpenAllocs(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates too")
+	}
+	app := protocol.ApplicationFunc(nobody)
+	rows := []struct {
+		at       testkit.Line
+		route    func(i int) Route
+		path     string
+		open     float64
+		findOnly float64
+	}{
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app) }, "/r999/list/", 1, 0},
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/<slug:x>/<int:y>/", i), app) }, "/r999/lobby/7/", 2, 0},
+		{testkit.Here(), func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(\w+)/(\d+)/$`, i), app) }, "/r999/lobby/7/", 2, 0},
+		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app).With("x", "y") }, "/r999/list/", 2, 0},
+		{testkit.Here(), func(i int) Route { // a scope for each router, and the two strings of the way to the second
+			return Mount(fmt.Sprintf("r%d/", i), URLs(Path("list/", app)))
+		}, "/r999/list/", 4, 1},
+	}
+	for _, row := range rows {
+		urls, _, _ := thousand(app, row.route, 100)
+		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), "GET", row.path, nil))
+		s.Take() // the first one stays, so that no row depends on the order of calls
+		if got := testing.AllocsPerRun(200, func() { _, _ = urls.Open(s) }); got != row.open {
+			t.Errorf("%s: Open: %v allocations, want %v", row.at, got, row.open)
+		}
+		if got := testing.AllocsPerRun(200, func() { _ = urls.Find(s) }); got != row.findOnly {
+			t.Errorf("%s: Find: %v allocations, want %v", row.at, got, row.findOnly)
+		}
+	}
+}
