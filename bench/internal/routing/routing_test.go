@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wye-go/wye/bench/internal/cputime"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -49,9 +50,11 @@ func BenchmarkScope(b *testing.B) {
 	var s seen
 	a := app(1, "", &s)
 	b.ReportAllocs()
+	used := cputime.Start(b)
 	for b.Loop() {
 		_, _ = a.Open(protocol.NewScope("websocket", r))
 	}
+	used.Report()
 	if s.route != 1 {
 		b.Fatal("the application was not called")
 	}
@@ -89,9 +92,11 @@ func (a *asked) ask(b *testing.B, p place, patterns []string) {
 	r := request(b, p.path)
 	a.seen = seen{route: -1}
 	b.ReportAllocs()
+	used := cputime.Start(b)
 	for b.Loop() {
 		a.serve(r)
 	}
+	used.Report()
 	if want := p.want(patterns); a.seen != want {
 		b.Fatalf("%s: seen %v, want %v", p.path, a.seen, want)
 	}

@@ -1,6 +1,10 @@
 package versus
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/wye-go/wye/bench/internal/cputime"
+)
 
 // BenchmarkEcho is a message over the loopback and back, one at a time.
 func BenchmarkEcho(b *testing.B) {
@@ -21,11 +25,11 @@ func echo(b *testing.B, l library, m message) {
 	out, want := m.masked(nil, [4]byte{0x37, 0xfa, 0x21, 0x3d}), m.unmasked()
 	b.SetBytes(int64(len(m.payload)))
 	b.ReportAllocs()
-	used := startCPU(b)
+	used := cputime.Start(b)
 	for b.Loop() {
 		if err := c.exchange(out, want); err != nil {
 			b.Fatal(err)
 		}
 	}
-	used.report()
+	used.Report()
 }

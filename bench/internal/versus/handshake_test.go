@@ -1,6 +1,10 @@
 package versus
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/wye-go/wye/bench/internal/cputime"
+)
 
 // BenchmarkHandshake is a connection that is accepted by net/http, upgraded, and
 // closed by the client, up to the server's own close. The pipe's allocations are
@@ -11,7 +15,7 @@ func BenchmarkHandshake(b *testing.B) {
 			p := listen(b, l)
 			c := &client{}
 			b.ReportAllocs()
-			used := startCPU(b)
+			used := cputime.Start(b)
 			for b.Loop() {
 				c.Conn = p.dial()
 				if err := c.shake(); err != nil {
@@ -20,7 +24,7 @@ func BenchmarkHandshake(b *testing.B) {
 				c.Close()
 				<-p.closed
 			}
-			used.report()
+			used.Report()
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package versus
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/wye-go/wye/bench/internal/cputime"
+)
 
 func parsed() []message {
 	return []message{
@@ -32,10 +36,10 @@ func parse(b *testing.B, l library, m message) {
 	b.SetBytes(int64(len(m.payload)))
 	b.ReportAllocs()
 	b.ResetTimer()
-	used := startCPU(b)
+	used := cputime.Start(b)
 	close(conn.begin)
 	<-conn.over
-	used.report()
+	used.Report()
 	b.StopTimer()
 	if seen != b.N || size != b.N*len(m.payload) {
 		b.Errorf("%d messages of %d bytes, want %d of %d", seen, size, b.N, b.N*len(m.payload))

@@ -1,13 +1,13 @@
 //go:build unix
 
-package versus
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-func cpuTime() time.Duration {
+func now() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0
