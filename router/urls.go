@@ -13,8 +13,10 @@ import (
 // routes that matches the path. Make it with [URLs]. Safe for concurrent use.
 //
 // The time it takes does not depend on how many routes there are: those that are
-// anchored, as all of [Path] and [Mount] are, are found by an index. Others are
-// tried one by one, at their place in the order.
+// anchored, as all of [Path] and [Mount] are, are found by an index of their
+// literals, segment by segment. Tried one by one, at their place in the order, are
+// those that are not anchored, and those that differ only behind a parameter within
+// one segment ("<slug:x>-1/" and "<slug:x>-2/").
 type URLRouter struct {
 	routes []Route
 	index  *index
