@@ -1,0 +1,152 @@
+package router_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
+)
+
+// allocs counts the allocations of f. Such tests do not run beside others, whose
+// allocations would be counted as well.
+func allocs(t *testing.T, f func()) float64 {
+	t.Helper()
+	if testkit.Race {
+		t.Skip("the race detector allocates too")
+	}
+	return testing.AllocsPerRun(200, f)
+}
+
+func scopeFor(t *testing.T, path string) *protocol.Scope {
+	t.Helper()
+	return protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+}
+
+// accepts is an application that allocates nothing.
+func accepts() protocol.Application {
+	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
+		return nil, nil
+	})
+}
+
+// manyRoutes is a router of a thousand routes, of which one makes the i-th.
+func manyRoutes(one func(i int) router.Route) *router.URLRouter {
+	var all []router.Route
+	for i := range 1000 {
+		all = append(all, one(i))
+	}
+	return router.URLs(all...)
+}
+
+// TestAllocOpen: what a route costs is the copy of the scope, its parameters and
+// its arguments, and it does not matter how many routes are before it.
+func TestAllocOpen(t *testing.T) {
+	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	rows := []struct {
+		at   testkit.Line
+		name string
+		one  func(i int) router.Route
+		path string  // of which %d is the route
+		want float64 // allocations
+	}{
+		{testkit.Here(), "no parameters", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()) }, "/ws/%d/", 1},
+		{testkit.Here(), "parameters", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) }, "/ws/%d/7/x/", 2},
+		{testkit.Here(), "parameters first", func(i int) router.Route { return router.Path(fmt.Sprintf("<slug:a>/%d/", i), accepts()) }, "/ws/%d/", 2},
+		{testkit.Here(), "parameters of its own", func(i int) router.Route {
+			return router.Path(fmt.Sprintf("ws/%d/<a>/", i), accepts()).With("b", "c")
+		}, "/ws/%d/7/", 2},
+		{testkit.Here(), "only such", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()).With("b", "c") }, "/ws/%d/", 2},
+		{testkit.Here(), "arguments", func(i int) router.Route { return router.RePath(fmt.Sprintf(`^ws/%d/(\w+)/(\d+)/$`, i), accepts()) }, "/ws/%d/x/7/", 2},
+		{testkit.Here(), "a mount", func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), accepts()) }, "/ws/%d/7/x", 2},
+		// package regexp makes the slice of what is found.
+		{testkit.Here(), "an expression that is not exact", func(i int) router.Route { return router.RePath(fmt.Sprintf(`^ws/%d/(?P<a>\w+?)/$`, i), accepts()) }, "/ws/%d/x/", 3},
+		// Each router: its copy and its parameters; the inner one also puts the two
+		// patterns, what was taken, and the parameters together.
+		{testkit.Here(), "a router behind a mount", func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) }, "/ws/%d/7/x/y/", 2 + 5},
+	}
+	for _, row := range rows {
+		urls := manyRoutes(row.one)
+		for _, i := range []int{0, 500, 999} {
+			s := scopeFor(t, fmt.Sprintf(row.path, i))
+			got := allocs(t, func() {
+				if _, err := urls.Open(s); err != nil {
+					t.Error(err)
+				}
+			})
+			if got != row.want {
+				t.Errorf("%s: %s: route %d of 1000: %v allocations, want %v", row.at, row.name, i, got, row.want)
+			}
+		}
+	}
+}
+
+// TestAllocFind: the question whether there is a route costs nothing; behind a
+// mount the copy for its router is needed.
+func TestAllocFind(t *testing.T) {
+	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
+	mounts := manyRoutes(func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) })
+	rows := []struct {
+		at   testkit.Line
+		urls *router.URLRouter
+		path string
+		want float64
+	}{
+		{testkit.Here(), routes, "/ws/%d/7/x/", 0},
+		{testkit.Here(), mounts, "/ws/%d/7/x/y/", 2},
+	}
+	for _, row := range rows {
+		for _, i := range []int{0, 999} {
+			s := scopeFor(t, fmt.Sprintf(row.path, i))
+			got := allocs(t, func() {
+				if err := row.urls.Find(s); err != nil {
+					t.Error(err)
+				}
+			})
+			if got != row.want {
+				t.Errorf("%s: route %d of 1000: %v allocations, want %v", row.at, i, got, row.want)
+			}
+		}
+	}
+}
+
+// TestAllocNotFound: what leads nowhere costs the refusal with its text, once per
+// router that was asked, however long the path and however many the routes.
+func TestAllocNotFound(t *testing.T) {
+	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
+	mounts := manyRoutes(func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) })
+	rows := []struct {
+		at   testkit.Line
+		urls *router.URLRouter
+		path string
+		most float64
+	}{
+		{testkit.Here(), routes, "/", 6},
+		{testkit.Here(), routes, "/ws/999/7/x/y/", 6},
+		{testkit.Here(), routes, "/ws/999/7/x", 7},
+		{testkit.Here(), routes, "/" + fmt.Sprintf("%01000d", 0), 6},
+		{testkit.Here(), mounts, "/ws/999/7/y/", 16},
+		{testkit.Here(), mounts, "/ws/999/7/x/y", 19},
+	}
+	for _, row := range rows {
+		s := scopeFor(t, row.path)
+		for name, ask := range map[string]func() error{
+			"Open": func() error { _, err := row.urls.Open(s); return err },
+			"Find": func() error { return row.urls.Find(s) },
+		} {
+			got := allocs(t, func() {
+				if err := ask(); !errors.Is(err, protocol.ErrNoRoute) {
+					t.Error(err)
+				}
+			})
+			if got == 0 || got > row.most {
+				t.Errorf("%s: %s: %v allocations, want no more than %v", row.at, name, got, row.most)
+			}
+		}
+	}
+}
