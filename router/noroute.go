@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/wye-go/wye/protocol"
@@ -40,15 +41,20 @@ func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
 // mounted is asked if it is a router.
 func (u *URLRouter) leads(path string) bool {
 	path = strings.TrimLeft(path, "/")
-	for _, i := range u.index.find(path, nil) {
+	may := u.index.find(path, nil)
+	slices.Sort(may)
+	for _, i := range may {
 		r := &u.routes[i]
 		spans := r.match(path, nil)
 		if spans == nil {
 			continue
 		}
 		inner, ok := routerOf(r.app)
-		if ok && inner.leads(path[spans[1]:]) || !ok && !r.mounted {
+		switch {
+		case ok && inner.leads(path[spans[1]:]):
 			return true
+		case !r.mounted:
+			return !ok // nothing goes on behind it
 		}
 	}
 	return false

@@ -77,6 +77,7 @@ func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
 		{testkit.Here(), "a mounted router's", router.URLs(router.Mount("a/", inner)), "/a/x", hint},
 		{testkit.Here(), "a mounted router's, through middleware", router.URLs(router.Mount("a/", plainly(inner))), "/a/x", hint},
 		{testkit.Here(), "a router's behind a route", router.URLs(router.RePath(`^a/`, inner)), "/a/x", hint},
+		{testkit.Here(), "one behind a route that nothing gets past", router.URLs(router.RePath(`^\w/`, inner), router.RePath(`^[ab]/$`, here("y"))), "/a", ""},
 		{testkit.Here(), "one's own, before a mounted router that has none", router.URLs(router.RePath(`^a/y/$`, here("y")), router.Mount("a/", inner)), "/a/y", hint},
 		{testkit.Here(), "a mounted router's, before one that has none", router.URLs(router.Mount("a/", inner), router.Mount("a/", router.URLs())), "/a/x", hint},
 	}
