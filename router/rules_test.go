@@ -161,6 +161,18 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// TestRunesThatNoTextHas: a surrogate becomes another rune when text is made of
+// it, which is not what the expression says.
+func TestRunesThatNoTextHas(t *testing.T) {
+	t.Parallel()
+	urls := router.URLs(router.RePath(`^a\x{d800}b$`, taken("surrogate")), router.RePath("^a\ufffdb$", taken("odd")))
+	for path, want := range map[string]string{"/a\ufffdb": "odd []", "/a\xffb": "odd []"} {
+		if got := open(urls, path); got != want {
+			t.Errorf("%q: %s, want %s", path, got, want)
+		}
+	}
+}
+
 // TestConverters: a router's own types, of which one says no for itself.
 func TestConverters(t *testing.T) {
 	t.Parallel()

@@ -96,12 +96,16 @@ func (s *shape) walk(re *syntax.Regexp) {
 }
 
 func (s *shape) literal(re *syntax.Regexp) {
-	if re.Flags&syntax.FoldCase != 0 || slices.Contains(re.Rune, utf8.RuneError) || s.ended {
-		s.vague(re) // RuneError also matches what is no UTF-8
+	if re.Flags&syntax.FoldCase != 0 || slices.ContainsFunc(re.Rune, isOdd) || s.ended {
+		s.vague(re)
 		return
 	}
 	s.add(piece{kind: literal, text: string(re.Rune)})
 }
+
+// isOdd reports whether r matches something else than its text: RuneError also
+// what is no UTF-8, and a surrogate, which no text has, nothing.
+func isOdd(r rune) bool { return r == utf8.RuneError || !utf8.ValidRune(r) }
 
 // other adds a run if re is one.
 func (s *shape) other(re *syntax.Regexp) {
