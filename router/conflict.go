@@ -13,7 +13,7 @@ import (
 type reach struct {
 	routes   []Route
 	index    *index
-	same     map[string]int // the routes so far by their expressions
+	same     map[string]int // the routes so far by what they match
 	prefixes map[string]int // those that match all that begins with a literal
 	wide     []int          // those that match all paths, or all that have some text in them
 }
@@ -39,7 +39,7 @@ func (c *reach) note(i int) {
 	if r.mounted || r.custom {
 		return
 	}
-	c.same[r.re.String()] = i
+	c.same[r.what()] = i
 	all, _ := r.shape.all()
 	switch only := r.shape.only() && !r.shape.ended; {
 	case all, only && !r.shape.anchored:
@@ -53,6 +53,9 @@ func (c *reach) note(i int) {
 func (c *reach) hidden(i int) (by int, why string) {
 	r := &c.routes[i]
 	if by, found := c.same[r.re.String()]; found {
+		return by, "the same stands before it, in"
+	}
+	if by, found := c.same[r.what()]; found && !r.custom {
 		return by, "the same stands before it, in"
 	}
 	for _, by := range c.wide {

@@ -165,6 +165,19 @@ func (b *pathBuilder) known() string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
+// what is the same for expressions that match the same, unless they have checks
+// of a program's own.
+func (e *expression) what() string {
+	var what strings.Builder
+	what.WriteString(e.re.String())
+	for i, check := range e.checks {
+		if check != nil {
+			fmt.Fprintf(&what, "\n%d is checked", i)
+		}
+	}
+	return what.String()
+}
+
 // match returns where the expression and its groups are found in path, as
 // regexp.FindStringSubmatchIndex does, or nil. It uses buf if that is large
 // enough.

@@ -255,7 +255,11 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 	app := here("app")
 	re := func(expr string) router.Route { return router.RePath(expr, app) }
 	path := func(pattern string) router.Route { return router.Path(pattern, app) }
-	own := router.Converters{"own": {Expr: ".*", Check: func(string) error { return nil }}}
+	own := router.Converters{
+		"own":  {Expr: ".*", Check: func(string) error { return nil }},
+		"even": {Expr: "[0-9]+", Check: func(string) error { return nil }},
+	}
+	big := router.Converters{"big": {Expr: "[0-9]+"}}
 	rows := []struct {
 		at            testkit.Line
 		before, after router.Route
@@ -263,6 +267,12 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 	}{
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:a>/"), "the same stands before it"},
 		{testkit.Here(), path("ws/<int:a>/"), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/<int:a>/"), re(`\Aws/(?P<a>[0-9]+)/\z`), ""}, // numbers that do not fit
+		{testkit.Here(), re(`\Aws/(?P<a>[0-9]+)/\z`), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/<int:a>/"), big.Path("ws/<big:a>/", app), ""},
+		{testkit.Here(), big.Path("ws/<big:a>/", app), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), big.Path("ws/<big:a>/<int:b>/", app), big.Path("ws/<int:a>/<big:b>/", app), ""},
+		{testkit.Here(), path("ws/<int:a>/"), own.Path("ws/<even:a>/", app), ""},
 		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same stands before it"},
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), ""}, // nobody can tell in general
 		{testkit.Here(), re(``), path("ws/"), "every path goes to"},
