@@ -18,7 +18,7 @@ func allocs(t *testing.T, f func()) float64 {
 	if testkit.Race {
 		t.Skip("the race detector allocates too")
 	}
-	return testing.AllocsPerRun(200, f)
+	return testing.AllocsPerRun(100, f)
 }
 
 func scopeFor(t *testing.T, path string) *protocol.Scope {
@@ -147,6 +147,31 @@ func TestAllocNotFound(t *testing.T) {
 			if got == 0 || got > row.most {
 				t.Errorf("%s: %s: %v allocations, want no more than %v", row.at, name, got, row.most)
 			}
+		}
+	}
+}
+
+// TestAllocURLs: each route is looked at once, not compared with all before it.
+func TestAllocURLs(t *testing.T) {
+	rows := []struct {
+		at  testkit.Line
+		one func(i int) router.Route
+	}{
+		{testkit.Here(), func(i int) router.Route { return router.RePath(fmt.Sprintf("ws-%d-", i), accepts()) }},
+		{testkit.Here(), func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()) }},
+		{testkit.Here(), func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<a>/", i), accepts()) }},
+		{testkit.Here(), func(i int) router.Route { return router.RePath(fmt.Sprintf(`^(\w*)-%d/$`, i), accepts()) }},
+	}
+	for _, row := range rows {
+		build := func(n int) float64 {
+			var routes []router.Route
+			for i := range n {
+				routes = append(routes, row.one(i))
+			}
+			return allocs(t, func() { router.URLs(routes...) }) / float64(n)
+		}
+		if few, many := build(50), build(1000); many > 2*few {
+			t.Errorf("%s: a route of 1000 costs %v allocations, and one of 50 %v", row.at, many, few)
 		}
 	}
 }

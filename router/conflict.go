@@ -3,7 +3,6 @@ package router
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // reach finds the routes that can never be reached, because one before them
@@ -15,12 +14,14 @@ type reach struct {
 	index    *index
 	same     map[string]int // the routes so far by what they match
 	prefixes map[string]int // those that match all that begins with a literal
-	wide     []int          // those that match all paths, or all that have some text in them
+	all      []int          // those that match all paths, perhaps but the empty one
+	texts    map[string]int // those that match all that has some text in it
+	lengths  []int          // of these texts
 }
 
 // checkReachable panics if one of routes can never be reached.
 func checkReachable(routes []Route, x *index) {
-	c := reach{routes: routes, index: x, same: map[string]int{}, prefixes: map[string]int{}}
+	c := reach{routes: routes, index: x, same: map[string]int{}, prefixes: map[string]int{}, texts: map[string]int{}}
 	for i := range routes {
 		if by, why := c.hidden(i); why != "" {
 			advice := ""
@@ -42,10 +43,16 @@ func (c *reach) note(i int) {
 	c.same[r.what()] = i
 	all, _ := r.shape.all()
 	switch only := r.shape.only() && !r.shape.ended; {
-	case all, only && !r.shape.anchored:
-		c.wide = append(c.wide, i)
-	case only:
+	case all:
+		c.all = append(c.all, i)
+	case only && r.shape.anchored:
 		c.prefixes[r.shape.prefix()] = i
+	case only:
+		text := r.shape.prefix()
+		c.texts[text] = i
+		if !slices.Contains(c.lengths, len(text)) {
+			c.lengths = append(c.lengths, len(text))
+		}
 	}
 }
 
@@ -58,12 +65,13 @@ func (c *reach) hidden(i int) (by int, why string) {
 	if by, found := c.same[r.what()]; found && !r.custom {
 		return by, "the same stands before it, in"
 	}
-	for _, by := range c.wide {
-		if text, hides := c.hides(by, r); hides && text == "" {
+	for _, by := range c.all {
+		if _, butEmpty := c.routes[by].shape.all(); !butEmpty || !r.re.MatchString("") {
 			return by, "every path goes to"
-		} else if hides {
-			return by, fmt.Sprintf("whatever has %q in it goes to", text)
 		}
+	}
+	if by, text := c.within(&r.shape); text != "" {
+		return by, fmt.Sprintf("whatever has %q in it goes to", text)
 	}
 	if !r.shape.anchored {
 		return 0, ""
@@ -80,17 +88,23 @@ func (c *reach) hidden(i int) (by int, why string) {
 	return 0, ""
 }
 
-// hides reports whether the wide route hides r, because of text or, if that is
-// "", always.
-func (c *reach) hides(wide int, r *Route) (text string, hides bool) {
-	s := &c.routes[wide].shape
-	if all, butEmpty := s.all(); all {
-		return "", !butEmpty || !r.re.MatchString("")
+// within returns a route that matches all that has some text in it, and a text of
+// the kind that is in a literal of s; or "". There may be many such routes, so
+// that each text is not looked for.
+func (c *reach) within(s *shape) (by int, text string) {
+	for _, p := range s.pieces {
+		if p.kind != literal {
+			continue
+		}
+		for _, n := range c.lengths {
+			for at := range len(p.text) - n + 1 {
+				if by, found := c.texts[p.text[at:at+n]]; found {
+					return by, p.text[at : at+n]
+				}
+			}
+		}
 	}
-	text = s.prefix()
-	return text, slices.ContainsFunc(r.shape.solid(), func(p piece) bool {
-		return p.kind == literal && strings.Contains(p.text, text)
-	})
+	return 0, ""
 }
 
 // taken returns a route before i that path goes to, which is all that i matches.
