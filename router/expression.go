@@ -31,7 +31,9 @@ func compileExpr(expr string) (*expression, error) {
 		return e, err
 	}
 	if strings.HasSuffix(expr, "$") && !strings.HasSuffix(expr, `\$`) {
-		re = regexp.MustCompile(`\A(?:` + expr + `)\z`)
+		if re, err = regexp.Compile(`\A(?:` + expr + `)\z`); err != nil {
+			return e, err // \Q without \E takes in the parenthesis
+		}
 	}
 	e.use(re)
 	err = e.plausible()
@@ -143,6 +145,9 @@ func (b *pathBuilder) param(param string) error {
 		return fmt.Errorf("<%s>: there are two parameters of this name", param)
 	}
 	re, err := regexp.Compile(conv.Expr)
+	if err == nil {
+		_, err = regexp.Compile("(" + conv.Expr + ")") // \Q without \E would take in what is behind it
+	}
 	if err != nil {
 		return fmt.Errorf("<%s>: the converter: %w", param, err)
 	}

@@ -214,6 +214,7 @@ func TestConverters(t *testing.T) {
 func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 	t.Parallel()
 	app := here("app")
+	quotes := router.Converters{"x": {Expr: `\Qx`}, "y": {Expr: `\Qy\E`, Check: func(string) error { return nil }}}
 	rows := []struct {
 		at    testkit.Line
 		route func()
@@ -234,6 +235,8 @@ func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 		{testkit.Here(), func() { router.Path("<n>/<int:n>/", app) }, lineHere(), []string{"two parameters of this name"}},
 		{testkit.Here(), func() { router.Path("ws/", nil) }, lineHere(), []string{"the application is nil"}},
 		{testkit.Here(), func() { router.Converters{"x": {Expr: "("}}.Path("<x:n>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
+		{testkit.Here(), func() { quotes.Path("<x:n><y:m>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
+		{testkit.Here(), func() { router.RePath(`\Qa$`, app) }, lineHere(), []string{`route "\\Qa$"`, "missing closing )"}},
 		{testkit.Here(), func() { router.Converters{"x": {Expr: "(a)"}}.Mount("<x:n>", app) }, lineHere(), []string{"captures", "(?:...)"}},
 		{testkit.Here(), func() { router.Converters{"x": {}}.Path("<y:n>", app) }, lineHere(), []string{"int, path, slug, str, uuid, x"}},
 		{testkit.Here(), func() { router.Mount("ws/<group", app) }, lineHere(), []string{`mount "ws/<group"`, "a < has no >"}},
