@@ -13,12 +13,12 @@ import (
 
 // allocs counts the allocations of f. Such tests do not run beside others, whose
 // allocations would be counted as well.
-func allocs(t *testing.T, f func()) float64 {
+func allocs(t *testing.T, runs int, f func()) float64 {
 	t.Helper()
 	if testkit.Race {
 		t.Skip("the race detector allocates too")
 	}
-	return testing.AllocsPerRun(100, f)
+	return testing.AllocsPerRun(runs, f)
 }
 
 func scopeFor(t *testing.T, path string) *protocol.Scope {
@@ -72,7 +72,7 @@ func TestAllocOpen(t *testing.T) {
 		urls := manyRoutes(row.one)
 		for _, i := range []int{0, 500, 999} {
 			s := scopeFor(t, fmt.Sprintf(row.path, i))
-			got := allocs(t, func() {
+			got := allocs(t, 200, func() {
 				if _, err := urls.Open(s); err != nil {
 					t.Error(err)
 				}
@@ -102,7 +102,7 @@ func TestAllocFind(t *testing.T) {
 	for _, row := range rows {
 		for _, i := range []int{0, 999} {
 			s := scopeFor(t, fmt.Sprintf(row.path, i))
-			got := allocs(t, func() {
+			got := allocs(t, 200, func() {
 				if err := row.urls.Find(s); err != nil {
 					t.Error(err)
 				}
@@ -139,7 +139,7 @@ func TestAllocNotFound(t *testing.T) {
 			"Open": func() error { _, err := row.urls.Open(s); return err },
 			"Find": func() error { return row.urls.Find(s) },
 		} {
-			got := allocs(t, func() {
+			got := allocs(t, 200, func() {
 				if err := ask(); !errors.Is(err, protocol.ErrNoRoute) {
 					t.Error(err)
 				}
@@ -168,7 +168,7 @@ func TestAllocURLs(t *testing.T) {
 			for i := range n {
 				routes = append(routes, row.one(i))
 			}
-			return allocs(t, func() { router.URLs(routes...) }) / float64(n)
+			return allocs(t, 3, func() { router.URLs(routes...) }) / float64(n)
 		}
 		if few, many := build(50), build(1000); many > 2*few {
 			t.Errorf("%s: a route of 1000 costs %v allocations, and one of 50 %v", row.at, many, few)

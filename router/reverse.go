@@ -129,6 +129,7 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
 		}
 	}
+	captured := map[string]bool{}
 	for _, r := range legs {
 		path = strings.TrimLeft(path, "/")
 		spans := r.match(path, nil)
@@ -139,8 +140,14 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 			if want, given := params[got.Name]; given && got.Value != want {
 				return fmt.Errorf("%v would capture %q as %q and not %q", r, got.Name, got.Value, want)
 			}
+			captured[got.Name] = true
 		}
 		path = path[spans[1]:]
+	}
+	for param := range params {
+		if !captured[param] {
+			return fmt.Errorf("nothing captures %q as %q", param, params[param])
+		}
 	}
 	return nil
 }

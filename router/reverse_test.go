@@ -76,6 +76,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		router.Path("<path:file>/x", here("file")).Name("file"),
 		router.Mount("shop/<slug:shop>/", router.URLs(router.Path("<str:room>/", here("room")).Name("room"))).Name("shop"),
 		router.Path("<str:a>-<str:b>/", here("two")).Name("two"),
+		router.RePath(`^(?:(?P<a>\d)|xy)(?P<b>\w+)$`, here("either")).Name("either"),
 	)
 	rows := []struct {
 		at     testkit.Line
@@ -83,7 +84,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		params params
 		wants  []string
 	}{
-		{testkit.Here(), "pag", nil, []string{`no route has the name "pag"`, "file, page, shop, shop:room, two"}},
+		{testkit.Here(), "pag", nil, []string{`no route has the name "pag"`, "either, file, page, shop, shop:room, two"}},
 		{testkit.Here(), "", nil, []string{`no route has the name ""`}},
 		{testkit.Here(), "shop:", nil, []string{`no route has the name "shop:"`}},
 		{testkit.Here(), "room", nil, []string{`no route has the name "room"`}},
@@ -96,6 +97,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		{testkit.Here(), "shop:room", params{"shop": "a", "room": ".."}, []string{`".."`, "another path"}},
 		{testkit.Here(), "file", params{"file": "a/./b"}, []string{`"."`, "another path"}},
 		{testkit.Here(), "file", params{"file": "/etc"}, []string{`as "etc" and not "/etc"`}},
+		{testkit.Here(), "either", params{"a": "xy", "b": "z"}, []string{`captures "a" as "xy"`}},
 		{testkit.Here(), "two", params{"a": "1-2", "b": "3-4"}, []string{`capture "a" as "1-2-3"`}},
 	}
 	for _, row := range rows {
