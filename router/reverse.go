@@ -129,7 +129,7 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
 		}
 	}
-	captured := map[string]bool{}
+	captured, host := map[string]bool{}, strings.HasPrefix(path, "/")
 	for _, r := range legs {
 		path = strings.TrimLeft(path, "/")
 		spans := r.match(path, nil)
@@ -148,6 +148,9 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 		if !captured[param] {
 			return fmt.Errorf("nothing captures %q as %q", param, params[param])
 		}
+	}
+	if host {
+		return errors.New("it would begin with two slashes, which means another host to browsers")
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		router.Mount("shop/<slug:shop>/", router.URLs(router.Path("<str:room>/", here("room")).Name("room"))).Name("shop"),
 		router.Path("<str:a>-<str:b>/", here("two")).Name("two"),
 		router.RePath(`^(?:(?P<a>\d)|xy)(?P<b>\w+)$`, here("either")).Name("either"),
+		router.RePath(`^(?:/|)(?P<a>[a-z.]+)/$`, here("host")).Name("host"),
 	)
 	rows := []struct {
 		at     testkit.Line
@@ -84,7 +85,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		params params
 		wants  []string
 	}{
-		{testkit.Here(), "pag", nil, []string{`no route has the name "pag"`, "either, file, page, shop, shop:room, two"}},
+		{testkit.Here(), "pag", nil, []string{`no route has the name "pag"`, "either, file, host, page, shop, shop:room, two"}},
 		{testkit.Here(), "", nil, []string{`no route has the name ""`}},
 		{testkit.Here(), "shop:", nil, []string{`no route has the name "shop:"`}},
 		{testkit.Here(), "room", nil, []string{`no route has the name "room"`}},
@@ -97,6 +98,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		{testkit.Here(), "shop:room", params{"shop": "a", "room": ".."}, []string{`".."`, "another path"}},
 		{testkit.Here(), "file", params{"file": "a/./b"}, []string{`"."`, "another path"}},
 		{testkit.Here(), "file", params{"file": "/etc"}, []string{`as "etc" and not "/etc"`}},
+		{testkit.Here(), "host", params{"a": "evil.example"}, []string{"two slashes", "another host"}},
 		{testkit.Here(), "either", params{"a": "xy", "b": "z"}, []string{`captures "a" as "xy"`}},
 		{testkit.Here(), "two", params{"a": "1-2", "b": "3-4"}, []string{`capture "a" as "1-2-3"`}},
 	}

@@ -46,6 +46,7 @@ func shapesOfRouters() []shapeOfRouter {
 		{[]string{"path,name=d <path:a>", "mount,name=m <path:a>/", "\tpath,name=p <path:b>"}, []string{"/a/../b", "/./", "//evil.com/"}},
 		{[]string{"re,name=x ^(?P<a>.*)$", "re,name=y ^(?P<a>/?)b/(?P<b>.*)$"}, []string{"//a", "/b/c", "/b/\\c?d#e%2f;f"}},
 		{[]string{`re ^(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)/$`, `re ^(?P<a>.)(?P<b>\d)?(.)?$`, `re ^(a)?(b)?(c)?$`}, []string{"/abcdefghij/", "/a", "/c", "/ac"}},
+		{[]string{"re,name=x /|", `re,name=y ^(?:/|)(?P<a>[a-z.]+)/$`}, []string{"//", "//a.b/"}},
 		{[]string{"mount ", "\tpath a/", "mount ", "\tmount ", "\t\tpath b/", "\tpath c/", "path b"}, []string{"/a/", "/b/", "/c/", "/a", "/b", "/c", "///"}},
 		{[]string{"mount ws", "\tpath /x", "\tpath x/", "\tpath /", "path ws/y"}, []string{"/wsx/", "/ws/x/", "/ws//x/", "/ws/y", "/ws"}},
 	}
