@@ -120,6 +120,7 @@ func TestAllocNotFound(t *testing.T) {
 	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
 	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
 	mounts := manyRoutes(func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) })
+	alike := manyRoutes(func(i int) router.Route { return router.RePath(fmt.Sprintf(`^(\w+)-%d/$`, i), accepts()) })
 	rows := []struct {
 		at   testkit.Line
 		urls *router.URLRouter
@@ -130,6 +131,7 @@ func TestAllocNotFound(t *testing.T) {
 		{testkit.Here(), routes, "/ws/999/7/x/y/", 6},
 		{testkit.Here(), routes, "/ws/999/7/x", 7},
 		{testkit.Here(), routes, "/" + fmt.Sprintf("%01000d", 0), 6},
+		{testkit.Here(), alike, "/x", 8}, // all are tried
 		{testkit.Here(), mounts, "/ws/999/7/y/", 16},
 		{testkit.Here(), mounts, "/ws/999/7/x/y", 19},
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/wye-go/wye/protocol"
@@ -41,11 +40,10 @@ func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
 // mounted is asked if it is a router.
 func (u *URLRouter) leads(path string) bool {
 	path = strings.TrimLeft(path, "/")
-	may := u.index.find(path, nil)
-	slices.Sort(may)
-	for _, i := range may {
+	var b buffers
+	for _, i := range u.candidates(path, b.may[:0]) {
 		r := &u.routes[i]
-		spans := r.match(path, nil)
+		spans := r.match(path, b.spans[:0])
 		if spans == nil {
 			continue
 		}
