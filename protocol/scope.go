@@ -33,6 +33,7 @@ type Scope struct {
 	route  string  // the patterns that led here
 	params []Param // a later one of the same name wins
 	args   []string
+	inTurn bool // some route that led here was a mount
 	values *value
 	origin *origin // shared by all copies
 }
@@ -44,6 +45,7 @@ type Match struct {
 	Rest   string   // what is left of it
 	Params []Param  // what named groups captured; of one name the last counts
 	Args   []string // what groups captured that have no name
+	Mount  bool     // ErrNoRoute from what is behind means that the next route is tried
 }
 
 // Param is a captured part of a path.
@@ -73,6 +75,7 @@ func NewScope(typ string, r *http.Request) *Scope {
 		Host:       r.Host,
 		RemoteAddr: r.RemoteAddr,
 		Header:     r.Header,
+		route:      r.Pattern,
 		origin:     &origin{base: context.Background()},
 	}
 	s.origin.request.Store(r)
@@ -107,15 +110,23 @@ func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
 // or "". Once the connection is answered, the latter is there only if
 // http.Request.Pattern has its name.
 func (s *Scope) Param(name string) string {
+	text, _ := s.param(name)
+	return text
+}
+
+// param is Param, and whether there is one of this name.
+func (s *Scope) param(name string) (text string, found bool) {
 	for _, p := range slices.Backward(s.params) {
 		if p.Name == name {
-			return p.Value
+			return p.Value, true
 		}
 	}
 	if r := s.origin.request.Load(); r != nil {
-		return r.PathValue(name)
+		text = r.PathValue(name)
+	} else {
+		text = s.origin.wildcard[name]
 	}
-	return s.origin.wildcard[name]
+	return text, text != ""
 }
 
 // Args returns what routes captured without a name, the outer routers' first. A
@@ -125,9 +136,10 @@ func (s *Scope) Args() []string { return s.args }
 
 // Route returns the patterns of the routes that led to s, joined as they were
 // written: "lobby/ws/<slug:group>/". It is for logs and metrics, where a path
-// would be one of too many. To middleware in front of a router it is the route
-// of the application that took the connection, as soon as the inner Open has
-// returned.
+// would be one of too many. It begins with the pattern of the http.ServeMux in
+// front, if there is one. To middleware in front of a router it is the route of
+// the application that took the connection, or refused it, as soon as the inner
+// Open has returned.
 func (s *Scope) Route() string {
 	if taken := s.origin.taken.Load(); taken != nil {
 		return taken.route
@@ -135,10 +147,24 @@ func (s *Scope) Route() string {
 	return s.route
 }
 
-// Take notes that the application that s is for takes the connection, so that
-// Route says so. Routers call it when its Open has succeeded. The first call
-// counts, which is the innermost router's.
-func (s *Scope) Take() { s.origin.taken.CompareAndSwap(nil, s) }
+// Mounted reports whether a router in front tries another route if the answer is
+// ErrNoRoute, so that this is not the last word.
+func (s *Scope) Mounted() bool { return s.inTurn }
+
+// Taken notes whether the application that s is for has taken the connection, or
+// refused it for good, so that Route says so; false if another route is tried.
+// Routers call it when its Open has returned, the innermost first, whose yes
+// counts: routes further out, of which its is a part, say less.
+func (s *Scope) Taken(yes bool) {
+	taken := s.origin.taken.Load()
+	within := taken != nil && strings.HasPrefix(taken.route, s.route)
+	switch {
+	case yes && !within:
+		s.origin.taken.Store(s)
+	case !yes && within:
+		s.origin.taken.Store(nil)
+	}
+}
 
 // Subprotocol returns the first of those that you speak, in your order of
 // preference, that the peer offers, or "".
@@ -168,6 +194,7 @@ func (s *Scope) WithRoute(m Match) *Scope {
 	c.route = s.route + m.Route
 	c.params = behind(s.params, m.Params)
 	c.args = behind(s.args, m.Args)
+	c.inTurn = s.inTurn || m.Mount
 	return &c
 }
 

@@ -45,7 +45,7 @@ func TestParamAs(t *testing.T) {
 		}
 	}
 	defer func() {
-		if got := fmt.Sprint(recover()); !strings.Contains(got, "cannot be read as *struct") {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "cannot be read as struct") {
 			t.Errorf("a type that nobody can read panicked with %q", got)
 		}
 	}()

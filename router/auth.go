@@ -19,7 +19,8 @@ var (
 
 // Auth is middleware that finds out who connects, before the handshake is
 // answered. What who returns becomes Scope.User, which [protocol.UserAs] gives
-// back as a U; a zero U and no error is somebody anonymous.
+// back as a U; a nil U and no error is somebody anonymous, whom UserAs does not
+// take for a user.
 //
 //	router.Use(urls, router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
 //		c, err := s.Request().Cookie("session")
@@ -34,6 +35,9 @@ var (
 // database that is down: 500, or 503 if a deadline has passed, and a line in the
 // log. Browsers let a page see neither status nor text: one that has to know
 // should accept, and close with a code of its own.
+//
+// An unknown path is 404 for everybody, before anybody is asked who he is: routers
+// that can be asked (see protocol.Finder), with their converters, come first.
 //
 // who may block as long as ctx lasts, which is the handshake's and has the
 // request's values. It runs concurrently for different connections. It is asked

@@ -45,7 +45,7 @@ func TestAuth(t *testing.T) {
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		p, ok := protocol.UserAs[*person](s)
 		_, other := protocol.UserAs[string](s)
-		return nil, protocol.Reject(http.StatusOK+300, fmt.Sprintf("%v %t %t", p, ok, other))
+		return nil, protocol.Reject(http.StatusOK+300, fmt.Sprintf("%v, %t, %t", p, ok, other))
 	})
 	guarded := router.Use(router.URLs(router.Path("ws/", app)), router.Auth(byHeader))
 	rows := []struct {
@@ -56,8 +56,8 @@ func TestAuth(t *testing.T) {
 		challenge string
 		cause     error // in the log
 	}{
-		{testkit.Here(), "ann", 500, "&{ann} true false", "", nil},
-		{testkit.Here(), "anonymous", 500, "<nil> true false", "", nil},
+		{testkit.Here(), "ann", 500, "&{ann}, true, false", "", nil},
+		{testkit.Here(), "anonymous", 500, "<nil>, false, false", "", nil},
 		{testkit.Here(), "", 401, "log in first", "Bearer", router.ErrNobody},
 		{testkit.Here(), "mallory", 403, "Forbidden", "", router.ErrNotAllowed},
 		{testkit.Here(), "teapot", 418, "I'm a teapot", "", router.ErrNobody},

@@ -21,6 +21,7 @@ type expression struct {
 	checks []func(text string) error // by group; nil: there are none
 	custom bool                      // some checks are a program's own
 	shape  shape
+	suffix string // of whatever matches
 }
 
 // compileExpr makes an expression of what RePath is given. It is never nil.
@@ -30,7 +31,7 @@ func compileExpr(expr string) (*expression, error) {
 	if err != nil {
 		return e, err
 	}
-	if strings.HasSuffix(expr, "$") && !strings.HasSuffix(expr, `\$`) {
+	if endsInDollar(expr) {
 		if re, err = regexp.Compile(`\A(?:` + expr + `)\z`); err != nil {
 			return e, err // \Q without \E takes in the parenthesis
 		}
@@ -38,6 +39,14 @@ func compileExpr(expr string) (*expression, error) {
 	e.use(re)
 	err = e.plausible()
 	return e, err
+}
+
+// endsInDollar reports whether the last character of expr is a $ that no
+// backslash makes a literal.
+func endsInDollar(expr string) bool {
+	before, ends := strings.CutSuffix(expr, "$")
+	backslashes := len(before) - len(strings.TrimRight(before, `\`))
+	return ends && backslashes%2 == 0
 }
 
 // plausible finds what compiles and matches only what nobody asks for.
@@ -85,6 +94,7 @@ func (e *expression) use(re *regexp.Regexp) {
 	e.re, e.groups = re, re.SubexpNames()
 	e.named = slices.ContainsFunc(e.groups, func(name string) bool { return name != "" })
 	e.shape = shapeOf(re)
+	e.suffix = e.shape.suffix()
 }
 
 // pathBuilder writes the regular expression of a path with parameters.
@@ -103,6 +113,11 @@ func (b *pathBuilder) build(pattern string) error {
 		return fmt.Errorf("write it without the leading slash: %q", strings.TrimLeft(pattern, "/"))
 	case strings.HasPrefix(pattern, "^"), strings.HasSuffix(pattern, "$"), strings.Contains(pattern, "(?"), strings.Contains(pattern, `\`):
 		return errors.New("it looks like a regular expression, which is for RePath; a parameter is written <slug:name>")
+	}
+	for _, other := range otherWays {
+		if found := other.as.FindString(pattern); found != "" {
+			return fmt.Errorf("%q stands for itself here; %s", found, other.advice)
+		}
 	}
 	b.names = map[string]bool{}
 	b.checks = []func(string) error{nil}
@@ -127,6 +142,20 @@ func (b *pathBuilder) build(pattern string) error {
 	}
 }
 
+// otherWays are what other routers understand, and Path does not.
+//
+//nolint:gochecknoglobals // a table
+var otherWays = []struct {
+	as     *regexp.Regexp
+	advice string
+}{
+	{regexp.MustCompile(`\{[^/]*\}`), "a parameter is written <room> or <slug:room>"},
+	{regexp.MustCompile(`(?:\A|/):\w+`), "a parameter is written <room> or <slug:room>"},
+	{regexp.MustCompile(`\*`), "the rest of a path is written <path:rest>"},
+	{regexp.MustCompile(`%[0-9a-fA-F]{2}`), "paths are decoded, so write the character"},
+	{regexp.MustCompile(`\?`), "the query is no part of a path; Scope.Query has it"},
+}
+
 var identifier = regexp.MustCompile(`\A[a-zA-Z_][a-zA-Z0-9_]*\z`)
 
 // param writes one parameter, without its brackets.
@@ -144,6 +173,9 @@ func (b *pathBuilder) param(param string) error {
 	case b.names[name]:
 		return fmt.Errorf("<%s>: there are two parameters of this name", param)
 	}
+	if conv.Expr == "" {
+		return fmt.Errorf("<%s>: the converter has no Expr", param)
+	}
 	re, err := regexp.Compile(conv.Expr)
 	if err == nil {
 		_, err = regexp.Compile("(" + conv.Expr + ")") // \Q without \E would take in what is behind it
@@ -154,6 +186,9 @@ func (b *pathBuilder) param(param string) error {
 	if re.NumSubexp() > 0 {
 		return fmt.Errorf("<%s>: the converter's expression %q captures; write (?:...)", param, conv.Expr)
 	}
+	if anchors.MatchString(conv.Expr) {
+		return fmt.Errorf("<%s>: the converter's expression %q is for the parameter only; leave out ^ and $", param, conv.Expr)
+	}
 	b.names[name] = true
 	b.checks = append(b.checks, conv.Check)
 	_, own := b.types[typ]
@@ -163,6 +198,9 @@ func (b *pathBuilder) param(param string) error {
 	return nil
 }
 
+// anchors finds what Django's converters do not have either.
+var anchors = regexp.MustCompile(`\A\^|[^\\]\$\z`)
+
 // known lists the types there are.
 func (b *pathBuilder) known() string {
 	names := append([]string{"str", "int", "slug", "uuid", "path"}, slices.Collect(maps.Keys(b.types))...)
@@ -170,11 +208,23 @@ func (b *pathBuilder) known() string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
+// bare is the same for expressions that match the same but for their checks:
+// names of groups do not count, where they can be told from what is quoted.
+func (e *expression) bare() string {
+	expr := e.re.String()
+	if strings.Contains(expr, "[(?") || strings.Contains(expr, `\Q`) {
+		return expr
+	}
+	return groupName.ReplaceAllString(expr, "(")
+}
+
+var groupName = regexp.MustCompile(`\(\?P?<\w+>`)
+
 // what is the same for expressions that match the same, unless they have checks
 // of a program's own.
 func (e *expression) what() string {
 	var what strings.Builder
-	what.WriteString(e.re.String())
+	what.WriteString(e.bare())
 	for i, check := range e.checks {
 		if check != nil {
 			fmt.Fprintf(&what, "\n%d is checked", i)
@@ -188,9 +238,10 @@ func (e *expression) what() string {
 // enough.
 func (e *expression) match(path string, buf []int) []int {
 	var spans []int
-	if e.shape.exact {
+	switch {
+	case e.shape.exact:
 		spans = e.shape.match(path, buf)
-	} else {
+	case strings.HasSuffix(path, e.suffix): // which is quickly looked at
 		spans = e.re.FindStringSubmatchIndex(path)
 	}
 	if spans == nil || !e.passes(path, spans) {

@@ -14,8 +14,12 @@ import (
 //	router.Path("upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 16 << 20})))
 func Limit(l protocol.Limits) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
-		return inFront(next, func(_ *protocol.Scope, h protocol.Handler) protocol.Handler {
-			return limited{Handler: h, limits: &l}
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
+			h, err := next.Open(s)
+			if err != nil || h == nil {
+				return h, err
+			}
+			return limited{Handler: h, limits: &l}, nil
 		})
 	}
 }
@@ -31,15 +35,4 @@ func (l limited) Connect(ctx context.Context, c *protocol.Conn) error {
 		return err
 	}
 	return l.Handler.Connect(ctx, c)
-}
-
-// inFront is middleware that puts a handler in front of each one of next.
-func inFront(next protocol.Application, put func(*protocol.Scope, protocol.Handler) protocol.Handler) protocol.Application {
-	return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
-		h, err := next.Open(s)
-		if err != nil || h == nil {
-			return h, err
-		}
-		return put(s, h), nil
-	})
 }

@@ -13,8 +13,9 @@ import (
 
 // Log writes a line to l when a connection behind it opens, and one when it
 // ends, or one when it is refused; nil is slog.Default(). All have the protocol,
-// the route (see protocol.Scope.Route), the path as the peer sent it and the
-// peer's address. The end has code, reason and duration (from the handshake to
+// the route (see protocol.Scope.Route), the path (decoded, without what a
+// http.StripPrefix has taken, and no more than 200 bytes of it) and the peer's
+// address. The end has code, reason and duration (from the handshake to
 // the end), and the messages and bytes both ways (see protocol.Traffic); a
 // refusal has the status. The query, where tokens live, is not logged.
 //
@@ -37,7 +38,7 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 		log:    l,
 		values: s.Values(),
 		typ:    s.Type,
-		path:   strings.Clone(s.RootPath + s.Path), // without the rest of the request
+		path:   strings.Clone(shortened(s.RootPath + s.Path)), // without the rest of the request
 		peer:   strings.Clone(s.RemoteAddr),
 		began:  time.Now(),
 	}
@@ -53,7 +54,7 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 	case err == nil && h != nil:
 		status, o.Handler = 0, h
 		return o, nil
-	case err != nil && errors.Is(err, protocol.ErrNoRoute) && s.RootPath != "":
+	case err != nil && errors.Is(err, protocol.ErrNoRoute) && s.Mounted():
 		status = 0 // a router in front may know better
 	case err != nil:
 		status = protocol.Rejection(err).Status

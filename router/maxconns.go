@@ -10,8 +10,8 @@ import (
 )
 
 // MaxConns lets n connections at once through to what is behind it, opening ones
-// included. One more is refused with 503 and Retry-After, before the Connect of
-// what is behind runs. What one MaxConns is put in front of it counts together;
+// included. One more is refused with 503 and Retry-After, before what is behind is
+// asked. What one MaxConns is put in front of it counts together;
 // make two for two counts. How many connections there may be in all is a matter
 // of websocket.Options.Capacity. n below 1 panics.
 func MaxConns(n int) protocol.Middleware {
@@ -20,11 +20,24 @@ func MaxConns(n int) protocol.Middleware {
 	}
 	r := &room{size: int64(n)}
 	return func(next protocol.Application) protocol.Application {
-		return inFront(next, func(_ *protocol.Scope, h protocol.Handler) protocol.Handler {
-			return counted{Handler: h, room: r}
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
+			if r.full() {
+				return nil, errCrowded
+			}
+			h, err := next.Open(s)
+			if err != nil || h == nil {
+				return h, err
+			}
+			return counted{Handler: h, room: r}, nil
 		})
 	}
 }
+
+var errCrowded = error(&protocol.RejectError{
+	Status: http.StatusServiceUnavailable,
+	Header: http.Header{"Retry-After": {"5"}},
+	Body:   "there are too many connections here",
+})
 
 type counted struct {
 	protocol.Handler
@@ -34,11 +47,7 @@ type counted struct {
 // Connect takes a place until the connection is over, however it ends.
 func (h counted) Connect(ctx context.Context, c *protocol.Conn) error {
 	if !h.room.enter() {
-		return &protocol.RejectError{
-			Status: http.StatusServiceUnavailable,
-			Header: http.Header{"Retry-After": {"5"}},
-			Body:   "there are too many connections here",
-		}
+		return errCrowded
 	}
 	c.Defer(h.room.leave)
 	return h.Handler.Connect(ctx, c)
@@ -61,5 +70,8 @@ func (r *room) enter() bool {
 		}
 	}
 }
+
+// full is asked before an authenticator is, who may be expensive; enter decides.
+func (r *room) full() bool { return r.taken.Load() >= r.size }
 
 func (r *room) leave() { r.taken.Add(-1) }

@@ -26,7 +26,7 @@ func moreHelpful(first, second error) error {
 func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
 	e := &protocol.RejectError{
 		Status: http.StatusNotFound,
-		Body:   fmt.Sprintf("nothing is served at %q", s.RootPath+s.Path),
+		Body:   fmt.Sprintf("nothing is served at %q", shortened(s.RootPath+s.Path)),
 		Err:    protocol.ErrNoRoute,
 	}
 	if !strings.HasSuffix(path, "/") && u.leads(path+"/") {
@@ -34,6 +34,18 @@ func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
 		e.Err = errSlash
 	}
 	return e
+}
+
+// maxPath is how much of a path is repeated in an answer, in bytes: each may
+// become four.
+const maxPath = 200
+
+// shortened is the beginning of path, if it is too long to be repeated.
+func shortened(path string) string {
+	if len(path) > maxPath {
+		return path[:maxPath] + "..."
+	}
+	return path
 }
 
 // leads reports whether a route matches path, as far as is known: what is

@@ -39,8 +39,8 @@ func plainTypes() map[string]plainType {
 		"lazy":  {expr: `.+?`, own: true},
 		"fold":  {expr: `(?i)ab+`, own: true},
 		"word":  {expr: `\b\w+\b`, own: true},
-		"line":  {expr: `^[a-z]+$`, own: true},
-		"none":  {expr: ``, own: true, ok: func(text string) bool { return text == "" }},
+		"line":  {expr: `\A[a-z]+`, own: true},
+		"none":  {expr: `a{0}`, own: true, ok: func(text string) bool { return text == "" }},
 	}
 }
 
@@ -64,7 +64,7 @@ func newPlainExpr(s *sketch) *plainExpr {
 	e := &plainExpr{checks: map[string]func(string) bool{}}
 	if s.kind == "re" {
 		expr := s.pattern
-		if strings.HasSuffix(expr, "$") && !strings.HasSuffix(expr, `\$`) {
+		if regexp.MustCompile(`(^|[^\\])(\\\\)*\$$`).MatchString(expr) {
 			expr = `\A(?:` + expr + `)\z`
 		}
 		e.compile(expr)
@@ -168,7 +168,7 @@ func (s *sketch) behind(p place) (place, bool) {
 // verdict is what a router says.
 type verdict struct {
 	text    string // "": accepted
-	route   string // which then was taken
+	route   string // that was taken, or refused for good
 	noRoute bool
 	hint    bool
 }
@@ -188,8 +188,12 @@ func openPlainly(routes []*sketch, p place, log *journal) verdict {
 			v = log.visit(s, in)
 		}
 		if !v.noRoute || s.kind != "mount" {
+			if v.route == "" {
+				v.route = in.route
+			}
 			return v
 		}
+		v.route = ""
 		missed = append(missed, v)
 	}
 	missed = append(missed, notServed(routes, p))
@@ -202,12 +206,20 @@ func openPlainly(routes []*sketch, p place, log *journal) verdict {
 const slashHint = "; did you mean the same with a slash at the end?"
 
 func notServed(routes []*sketch, p place) verdict {
-	v := verdict{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, p.root+p.path), noRoute: true}
+	v := verdict{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, beginning(p.root+p.path)), noRoute: true}
 	if trimmed := strings.TrimLeft(p.path, "/"); !strings.HasSuffix(trimmed, "/") && leadsPlainly(routes, trimmed+"/") {
 		v.hint = true
 		v.text += slashHint
 	}
 	return v
+}
+
+// beginning is all of a path of 200 bytes.
+func beginning(path string) string {
+	if len(path) <= 200 {
+		return path
+	}
+	return path[:200] + "..."
 }
 
 // leadsPlainly reports whether path leads somewhere, as far as routers can see.

@@ -40,7 +40,7 @@ func (u *URLRouter) URLFor(name string, params map[string]string) (string, error
 			return "", fmt.Errorf("wye: the path of %q has no parameter %q", name, param)
 		}
 	}
-	if err := leadsAlong(legs, path.String(), params); err != nil {
+	if err := u.leadsAlong(legs, path.String(), params); err != nil {
 		return "", fmt.Errorf("wye: the path of %q: %w", name, err)
 	}
 	return (&url.URL{Path: "/" + path.String()}).EscapedPath(), nil
@@ -48,11 +48,11 @@ func (u *URLRouter) URLFor(name string, params map[string]string) (string, error
 
 // way returns the routes to the one of this name, or nil.
 func (u *URLRouter) way(name string) []*Route {
-	if i, found := u.names[name]; found {
-		return []*Route{&u.routes[i]}
-	}
 	for i := range u.routes {
 		r := &u.routes[i]
+		if r.name == name && name != "" {
+			return []*Route{r}
+		}
 		inner, ok := routerOf(r.app)
 		if !ok {
 			continue
@@ -73,28 +73,40 @@ func (u *URLRouter) way(name string) []*Route {
 
 // known lists the names there are.
 func (u *URLRouter) known() string {
-	names := u.allNames()
+	names := slices.Sorted(maps.Keys(u.allNames()))
 	if len(names) == 0 {
 		return "none"
 	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
+	return strings.Join(names, ", ")
 }
 
-func (u *URLRouter) allNames() []string {
-	names := slices.Collect(maps.Keys(u.names))
+// allNames are the names of routes as URLFor takes them. Two routes of one name
+// panic.
+func (u *URLRouter) allNames() map[string]Route {
+	all := map[string]Route{}
+	add := func(name string, r Route) {
+		if first, twice := all[name]; twice {
+			panic(fmt.Sprintf("wye: two routes have the name %q: %v and %v; mounts can have names, too", name, first, r))
+		}
+		all[name] = r
+	}
 	for i := range u.routes {
 		r := &u.routes[i]
-		if inner, ok := routerOf(r.app); ok {
-			for _, name := range inner.allNames() {
-				if r.name != "" {
-					name = r.name + ":" + name
-				}
-				names = append(names, name)
+		if r.name != "" {
+			add(r.name, *r)
+		}
+		inner, ok := routerOf(r.app)
+		if !ok {
+			continue
+		}
+		for name, leads := range inner.allNames() {
+			if r.name != "" {
+				name = r.name + ":" + name
 			}
+			add(name, leads)
 		}
 	}
-	return names
+	return all
 }
 
 // blank is a piece of a path that is to be filled in: a literal, or a parameter.
@@ -121,9 +133,9 @@ func (r Route) fill(path *strings.Builder, params map[string]string, used map[st
 	return nil
 }
 
-// leadsAlong checks that path goes through legs, and that each captures what it
-// was given.
-func leadsAlong(legs []*Route, path string, params map[string]string) error {
+// leadsAlong checks that path goes through legs and to none of the routes before
+// them, and that each captures what it was given.
+func (u *URLRouter) leadsAlong(legs []*Route, path string, params map[string]string) error {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
 			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
@@ -136,6 +148,9 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 		if spans == nil {
 			return fmt.Errorf("%v does not match %q", r, path)
 		}
+		if before := u.before(r, path); before != nil {
+			return fmt.Errorf("%q goes to %v, which stands before %v", path, before, r)
+		}
 		for _, got := range r.params(path, spans, 0) {
 			if want, given := params[got.Name]; given && got.Value != want {
 				return fmt.Errorf("%v would capture %q as %q and not %q", r, got.Name, got.Value, want)
@@ -143,6 +158,7 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 			captured[got.Name] = true
 		}
 		path = path[spans[1]:]
+		u, _ = routerOf(r.app)
 	}
 	for param := range params {
 		if !captured[param] {
@@ -151,6 +167,26 @@ func leadsAlong(legs []*Route, path string, params map[string]string) error {
 	}
 	if host {
 		return errors.New("it would begin with two slashes, which means another host to browsers")
+	}
+	return nil
+}
+
+// before returns the route that path goes to and not r, if there is one, as far as
+// is known: what is mounted is asked if it is a router.
+func (u *URLRouter) before(r *Route, path string) *Route {
+	for _, i := range u.candidates(path, nil) {
+		other := &u.routes[i]
+		if other == r {
+			break
+		}
+		spans := other.match(path, nil)
+		if spans == nil {
+			continue
+		}
+		inner, ok := routerOf(other.app)
+		if !other.mounted || ok && inner.leads(path[spans[1]:]) {
+			return other
+		}
 	}
 	return nil
 }

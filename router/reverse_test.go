@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -136,5 +137,30 @@ func TestRoute(t *testing.T) {
 		if s.Route() != want || (err == nil) != (want != "") {
 			t.Errorf("%s: the route is %q, want %q, and the error %v", path, s.Route(), want, err)
 		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	rooms := router.URLs(router.Path("", here("index")).Name("index"), router.RePath(`^(\w+)/$`, here("room")))
+	urls := router.URLs(
+		router.Path("news/", here("news")).Name("news"),
+		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
+		router.RePath(`^old/`, router.URLs(router.Path("x/", here("old")).Name("old"))),
+		router.Mount("any/", here("any")).Name("any"),
+	)
+	var got string
+	for r := range urls.Routes() {
+		got += fmt.Sprintf("%s %q %t\n", r.Pattern, r.Name, r.Mount)
+		if !strings.Contains(r.Place, "reverse_test.go:") {
+			t.Errorf("%s was made at %s", r.Pattern, r.Place)
+		}
+	}
+	want := "news/ \"news\" false\nshop/<slug:shop>/ \"shop:index\" false\nshop/<slug:shop>/^(\\w+)/$ \"\" false\n^old/x/ \"old\" false\nany/ \"any\" true\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for range urls.Routes() {
+		break // which must not be asked for more
 	}
 }

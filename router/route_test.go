@@ -29,6 +29,8 @@ func TestRePath(t *testing.T) {
 		{testkit.Here(), "$ of an alternative", `^a/$|^b/$`, "/b/", `app "/b/" "" group="" page=""`},
 		{testkit.Here(), "$ of an alternative is the end", `^a/|^b/$`, "/a/b/", ""},
 		{testkit.Here(), `\$ is a dollar`, `^price\$`, "/price$/x", `app "/price$" "/x" group="" page=""`},
+		{testkit.Here(), `\\$ is a backslash and the end`, `^a\\$`, `/a\b`, ""},
+		{testkit.Here(), `\\$ is a backslash and the end`, `^a\\$`, `/a\`, `app "/a\\" "" group="" page=""`},
 		{testkit.Here(), "a prefix", `^ws/(?P<group>\w+)/`, "/ws/1/x/y", `app "/ws/1/" "x/y" group="1" page=""`},
 		{testkit.Here(), "^ is the beginning", `^ws/`, "/deep/ws/", ""},
 		{testkit.Here(), "found anywhere", `ws/(?P<group>\d+)`, "/deep/ws/12/rest", `app "/deep/ws/12" "/rest" group="12" page=""`},

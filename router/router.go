@@ -39,7 +39,7 @@ func New(plain http.Handler, protocols ...protocol.Protocol) *ProtocolTypeRouter
 	if plain == nil {
 		plain = nothingElse(types)
 	}
-	return &ProtocolTypeRouter{plain: plain, protocols: protocols}
+	return &ProtocolTypeRouter{plain: plain, protocols: slices.Clone(protocols)}
 }
 
 // nothingElse is the plain handler of a router that was given none.

@@ -277,7 +277,13 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		{testkit.Here(), big.Path("ws/<big:a>/<int:b>/", app), big.Path("ws/<int:a>/<big:b>/", app), ""},
 		{testkit.Here(), path("ws/<int:a>/"), own.Path("ws/<even:a>/", app), ""},
 		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same stands before it"},
-		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), ""}, // nobody can tell in general
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<str:b>/"), ""}, // nobody can tell in general
+		{testkit.Here(), path("ws/<path:rest>"), path("ws/<slug:a>/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), path("ws/<path:rest>"), path("ws/"), ""},
+		{testkit.Here(), path("ws/<path:rest>"), router.Mount("ws/", app), ""},
+		{testkit.Here(), re(`^ws/(?P<rest>.*)$`), path("ws/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), path("ws/<path:rest>/"), path("ws/<slug:a>/"), ""},
 		{testkit.Here(), re(``), path("ws/"), "every path goes to"},
 		{testkit.Here(), re(`^`), path("ws/"), "every path goes to"},
 		{testkit.Here(), re(`.*`), path("ws/"), "every path goes to"},

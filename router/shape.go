@@ -188,9 +188,36 @@ func (s *shape) prefix() string {
 	return text.String()
 }
 
+// suffix is the literal that a match ends with, if that is the end of the path.
+func (s *shape) suffix() string {
+	pieces := s.solid()
+	if n := len(pieces); s.ended && n > 0 && pieces[n-1].kind == literal {
+		return pieces[n-1].text
+	}
+	return ""
+}
+
 // only reports whether a match is nothing but its prefix.
 func (s *shape) only() bool {
 	return !s.loose && !slices.ContainsFunc(s.solid(), func(p piece) bool { return p.kind != literal })
+}
+
+// behind reports whether a match is a literal at the beginning and anything behind
+// it, or anything but nothing.
+func (s *shape) behind() (follows, some bool) {
+	pieces := s.solid()
+	if s.loose || !s.anchored || len(pieces) == 0 || pieces[0].kind != literal {
+		return false, false
+	}
+	if s.only() {
+		return !s.ended, false
+	}
+	for len(pieces) > 1 && pieces[0].kind == literal {
+		pieces = pieces[1:]
+	}
+	p := &pieces[0]
+	follows = len(pieces) == 1 && p.kind == run && p.most < 0 && p.least < 2 && p.class.isAll()
+	return follows, follows && p.least > 0
 }
 
 // all reports whether every path matches, or every one but the empty one.

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/wye-go/wye/protocol"
@@ -11,10 +12,16 @@ import (
 //	Use(app, a, b) // a(b(app))
 //
 // What is wrapped so keeps its names: [URLRouter.URLFor] knows the routes of a
-// router behind middleware.
+// router behind middleware. A nil application or middleware panics.
 func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.Application {
+	if app == nil {
+		panic(fmt.Sprintf("wye: router.Use (%s): the application is nil", caller()))
+	}
 	outer := app
-	for _, wrap := range slices.Backward(middleware) {
+	for i, wrap := range slices.Backward(middleware) {
+		if wrap == nil {
+			panic(fmt.Sprintf("wye: router.Use (%s): middleware %d is nil", caller(), i+1))
+		}
 		outer = wrap(outer)
 	}
 	return &used{Application: outer, inner: app}

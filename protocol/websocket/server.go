@@ -128,6 +128,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
+		s.opts.Logger.Debug("wye: no route", "path", r.URL.Path[:min(len(r.URL.Path), 200)], "peer", r.RemoteAddr)
 		return protocol.Rejection(err)
 	}
 	if e := checkUpgrade(r, wellFormed); e != nil {
