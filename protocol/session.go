@@ -31,7 +31,8 @@ type SessionOptions struct {
 //     accept or reject.
 //  2. Receive for every message, from one goroutine at a time. While a callback
 //     is busy, another goroutine should go on reading, so that pings and the
-//     close handshake are answered: see [BusyNotifier].
+//     close handshake are answered: see [BusyNotifier]. Or Deliver, from any
+//     number of goroutines, if messages come in requests.
 //  3. Ended, when the peer has closed or the connection has broken.
 //
 // All methods are safe for concurrent use, and no user code is called with a
@@ -58,9 +59,10 @@ type Session struct {
 		running  bool // somebody runs callbacks, or is about to
 		told     bool // whoever wanted to know the answer
 		mail     mailbox
-		opening  *opening // what there is only before the answer, if there is any
-		in       tally    // messages that were handed over
-		resume   func()   // set by a transport that has stopped reading
+		opening  *opening      // what there is only before the answer, if there is any
+		in       tally         // messages that were handed over
+		resume   func()        // set by a transport that has stopped reading, or by Deliver
+		turn     chan struct{} // of those in Deliver; made by the first
 		room     chan struct{}
 		cause    *CloseError
 		deferred []func()
