@@ -1,5 +1,6 @@
 // Package protocol is the vocabulary that every other package of Wye speaks.
-// It does no I/O.
+// It does no I/O of its own: a [RejectError] writes to the http.ResponseWriter that
+// it is given, and that is all.
 //
 // Two groups of people read it. Whoever writes applications needs
 // [Application], [Scope], [Message], [EventType], [Close] and [Reject]; most of

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
+	"strconv"
 )
 
 // RejectError refuses a connection before it is accepted. Open and Connect
@@ -13,6 +16,9 @@ import (
 // Other errors refuse too: [ErrNoRoute] with 404, the error of [Close] with 403
 // and its reason, a context's deadline with 503, and anything else with 500, a
 // line in the log, and a text that tells the peer nothing.
+//
+// It is an [http.Handler] that writes this answer, for protocols and for
+// middleware of net/http.
 type RejectError struct {
 	// Status of the answer, 300 to 599. Default 403.
 	Status int
@@ -40,12 +46,34 @@ func (e *RejectError) Error() string {
 // Unwrap returns the cause.
 func (e *RejectError) Unwrap() error { return e.Err }
 
+// ServeHTTP writes e as the answer to an HTTP request, with its defaults. Headers
+// that middleware has set are kept where e has none of that name. The answer is
+// flushed, for a goroutine that ends without returning to net/http.
+func (e *RejectError) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	e, _ = e.normal()
+	h := w.Header()
+	for name, values := range e.Header {
+		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+	}
+	body := e.Body + "\n"
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(e.Status)
+	_, _ = io.WriteString(w, body)            //nolint:errcheck // the peer may have gone
+	_ = http.NewResponseController(w).Flush() //nolint:errcheck // not every ResponseWriter can
+}
+
 // Reject returns the error that refuses a connection with status and body.
 func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }
 
 // Rejection returns the answer to a handshake that is refused because of err, as
 // a [Session] gives it: complete, and without anything in its text that is not
-// meant for the peer. Protocols call it for what they refuse themselves.
+// meant for the peer. Protocols call it for what they refuse themselves:
+//
+//	protocol.Rejection(err).ServeHTTP(w, r)
 func Rejection(err error) *RejectError {
 	answer, _ := rejection(err)
 	return answer

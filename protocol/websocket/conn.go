@@ -126,7 +126,7 @@ func (c *conn) Reject(e *protocol.RejectError) {
 		c.server.stats.late.Add(1)
 	}
 	if c.hand != nil {
-		reject(c.hand.w, e)
+		e.ServeHTTP(c.hand.w, c.hand.r)
 	}
 	c.hand = nil
 }

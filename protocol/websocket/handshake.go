@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -229,21 +228,4 @@ func merged(headers ...http.Header) []byte {
 	var b bytes.Buffer
 	_ = all.Write(&b) //nolint:errcheck // a buffer takes everything
 	return b.Bytes()
-}
-
-// reject answers a handshake with no.
-func reject(w http.ResponseWriter, e *protocol.RejectError) {
-	h := w.Header()
-	for name, values := range e.Header {
-		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
-	}
-	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
-		h.Set("X-Content-Type-Options", "nosniff")
-	}
-	body := e.Body + "\n"
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(e.Status)
-	_, _ = io.WriteString(w, body)            //nolint:errcheck // the peer may have gone
-	_ = http.NewResponseController(w).Flush() //nolint:errcheck // for a goroutine that ends without returning to net/http
 }

@@ -105,7 +105,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = s.enter(c)
 	}
 	if e != nil {
-		reject(w, e)
+		e.ServeHTTP(w, r)
 		return
 	}
 	defer s.decided(c)
