@@ -3,15 +3,9 @@ package websocket
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
-
-func (c *conn) goAway() {
-	c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
-}
 
 // Shutdown refuses new connections with 503, says 1001 to the open ones, and
 // returns when all of them are closed and their Disconnect has returned. The
@@ -22,24 +16,14 @@ func (c *conn) goAway() {
 // as well.
 func (s *Server) Shutdown(ctx context.Context) error {
 	empty, conns := s.startShutdown()
-	for batch := range slices.Chunk(conns, batchSize(ctx, len(conns))) {
-		for _, c := range batch {
-			c.goAway()
-		}
-		if !pause(ctx, empty) {
-			break
-		}
+	if err := protocol.GoAway(ctx, conns, empty); err != nil {
+		return s.cutAll(err)
 	}
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-	}
-	return s.cutAll(context.Cause(ctx))
+	return nil
 }
 
 // startShutdown refuses new connections, and returns those there are.
-func (s *Server) startShutdown() (empty <-chan struct{}, conns []*conn) {
+func (s *Server) startShutdown() (empty <-chan struct{}, conns []*protocol.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.closing = true
@@ -51,36 +35,10 @@ func (s *Server) startShutdown() (empty <-chan struct{}, conns []*conn) {
 	if s.mu.empty == nil {
 		s.mu.empty = make(chan struct{})
 	}
-	return s.mu.empty, s.mu.conns.all()
-}
-
-// The pace of closing: a batch at least so large every so often.
-const (
-	pauseBetween = 10 * time.Millisecond
-	leastBatch   = 5
-)
-
-// batchSize is how many of n connections are closed at a time.
-func batchSize(ctx context.Context, n int) int {
-	size := leastBatch
-	if until, ok := ctx.Deadline(); ok {
-		rounds := int(time.Until(until) / 4 * 3 / pauseBetween)
-		size = max(size, n/max(rounds, 1)+1)
+	for _, c := range s.mu.conns.all() {
+		conns = append(conns, c.session.Conn())
 	}
-	return size
-}
-
-// pause waits between two batches. It reports whether there is a next one.
-func pause(ctx context.Context, empty <-chan struct{}) bool {
-	t := time.NewTimer(pauseBetween)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-empty:
-	case <-ctx.Done():
-	}
-	return false
+	return s.mu.empty, conns
 }
 
 // cutAll closes the sockets of all connections.
