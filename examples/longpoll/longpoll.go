@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"maps"
+	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,11 +12,13 @@ import (
 
 const (
 	wait     = 10 * time.Second // for messages, and for the application; proxies wait longer
-	silence  = 30 * time.Second // without a poll is the end of a connection
+	silence  = 40 * time.Second // without a poll is the end of a connection; a poll takes less
 	maxUsers = 1000
 	maxText  = 4 << 10  // bytes
-	maxQueue = 64 << 10 // bytes that wait for a poll; then the oldest messages are dropped
+	maxQueue = 64 << 10 // bytes in JSON that wait for a poll; then the connection is closed
 )
+
+var errSilent = errors.New("longpoll: nobody has polled for too long")
 
 // longPoll carries connections of app over plain requests, one for each uid. It
 // is a protocol.Protocol as websocket.Server is, made of public names only.
@@ -49,8 +49,7 @@ var _ protocol.Protocol = (*longPoll)(nil)
 func newLongPoll(app protocol.Application) *longPoll {
 	s := &longPoll{app: app}
 	s.mu.users = make(map[string]*user)
-	limits := protocol.Limits{MaxMessage: maxText, QueueBytes: maxQueue, Overflow: protocol.OverflowDropOldest}
-	s.sessions = protocol.SessionOptions{Limits: limits.WithDefaults(), Logger: slog.Default(), Counters: &s.counters}
+	s.sessions.Counters = &s.counters
 	return s
 }
 
@@ -58,38 +57,29 @@ func newLongPoll(app protocol.Application) *longPoll {
 func (s *longPoll) Type() string { return "longpoll" }
 
 // Match claims the two paths.
-func (s *longPoll) Match(r *http.Request) bool {
-	return r.URL.Path == sendPath || r.URL.Path == getPath
-}
-
-// Stats returns the counters; MessagesDropped are those that nobody polled in time.
-func (s *longPoll) Stats() protocol.Stats { return s.counters.Stats() }
+func (s *longPoll) Match(r *http.Request) bool { return len(methods[r.URL.Path]) > 0 }
 
 // ServeHTTP sends one message, or waits for some.
 func (s *longPoll) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	uid, text, err := parse(w, r, &s.origins)
-	if err == nil {
-		err = s.serve(w, r, uid, text)
-	}
-	if err != nil {
-		refuse(w, err)
+	if err := s.serve(w, r); err != nil {
+		protocol.Rejection(err).ServeHTTP(w, r)
 	}
 }
 
 // serve opens the uid's connection if there is none, and does what is asked when
 // the application has accepted. A client that gives this request up may have made
 // the next one already, so that the connection opens all the same.
-func (s *longPoll) serve(w http.ResponseWriter, r *http.Request, uid, text string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wait)
-	defer cancel()
-	polls := text == ""
-	u, first, err := s.enter(uid, polls, w, r.WithContext(ctx))
+func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
+	uid, text, err := parse(w, r, &s.origins)
 	if err != nil {
 		return err
 	}
-	if polls {
-		defer s.polled(u)
+	opening, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wait)
+	defer cancel()
+	u, first, err := s.enter(uid, text == "", r.WithContext(opening))
+	if err != nil {
+		return err
 	}
 	if first {
 		u.session.Open()
@@ -102,48 +92,46 @@ func (s *longPoll) serve(w http.ResponseWriter, r *http.Request, uid, text strin
 	switch {
 	case u.refused != nil:
 		return u.refused
-	case polls:
+	case text == "":
+		defer u.silent.Reset(silence)
 		return u.poll(w, r)
 	}
-	return u.receive(w, r, text)
+	return u.say(w, r, text)
 }
 
 // enter returns the uid's connection, and whether it is for the caller to open.
-func (s *longPoll) enter(uid string, polls bool, w http.ResponseWriter, r *http.Request) (u *user, first bool, err error) {
+func (s *longPoll) enter(uid string, polls bool, r *http.Request) (u *user, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u = s.mu.users[uid]
+	gone := u != nil && polls && !u.silent.Reset(silence) // its time is up, this very moment
 	switch {
 	case s.mu.closing:
-		return nil, false, unavailable("the server is shutting down")
-	case u == nil && len(s.mu.users) >= maxUsers:
-		return nil, false, unavailable("there are too many users")
-	case u == nil:
-		u, first = s.newUser(uid, w, r), true
-		s.mu.users[uid] = u
+		return nil, false, protocol.Reject(http.StatusServiceUnavailable, "the server is shutting down")
+	case u != nil && !gone:
+		return u, false, nil
+	case len(s.mu.users) >= maxUsers:
+		return nil, false, protocol.Reject(http.StatusServiceUnavailable, "there are too many users")
 	}
-	if polls {
-		u.polls++
-	}
-	return u, first, nil
-}
-
-// polled takes note of the end of a poll.
-func (s *longPoll) polled(u *user) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u.polls--
-	u.silent.Reset(silence)
+	u = &user{server: s, uid: uid, answered: make(chan struct{}), home: make(chan struct{})}
+	u.polling, u.wake = make(chan struct{}, 1), make(chan struct{}, 1)
+	scope := protocol.NewScope(s.Type(), r)
+	scope.RawQuery = r.Form.Encode() // a uid in a form as well
+	u.session = protocol.NewSession(context.Background(), s.app, scope, u, &s.sessions)
+	s.open.Add(1)
+	u.session.Conn().Defer(s.open.Done)
+	u.silent = time.AfterFunc(silence, func() {
+		s.forget(u)
+		u.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errSilent})
+	})
+	s.mu.users[uid] = u
+	return u, true, nil
 }
 
 // forget lets the uid's next request open another connection.
 func (s *longPoll) forget(u *user) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forgetLocked(u)
-}
-
-func (s *longPoll) forgetLocked(u *user) {
 	if s.mu.users[u.uid] == u {
 		delete(s.mu.users, u.uid)
 	}
@@ -154,26 +142,15 @@ func (s *longPoll) forgetLocked(u *user) {
 func (s *longPoll) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.mu.closing = true
-	users := slices.Collect(maps.Values(s.mu.users))
-	s.mu.Unlock()
-	for batch := range slices.Chunk(users, 10) { // not everybody is to come back at once
-		for _, u := range batch {
-			u.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
-		}
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-		}
+	conns := make([]*protocol.Conn, 0, len(s.mu.users))
+	for _, u := range s.mu.users {
+		conns = append(conns, u.session.Conn())
 	}
+	s.mu.Unlock()
 	over := make(chan struct{})
 	go func() {
 		s.open.Wait()
 		close(over)
 	}()
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return protocol.GoAway(ctx, conns, over)
 }

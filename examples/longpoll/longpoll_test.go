@@ -94,10 +94,11 @@ func want(t *testing.T, what string, got exampletest.Answer, status int, body st
 	}
 }
 
-// wants asks, and is content with this answer only.
+// wants asks, is content with this answer only, and waits for what comes of it.
 func wants(t *testing.T, h http.Handler, target string, status int, body string) {
 	t.Helper()
 	want(t, target, ask(t.Context(), h, target), status, body)
+	synctest.Wait()
 }
 
 // wantWaiting fails if there is an answer.
@@ -189,16 +190,17 @@ func TestPollWaits(t *testing.T) {
 }
 
 func TestBinary(t *testing.T) {
-	t.Parallel()
-	s := &script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
-		lent := []byte{0xff, 0}
-		err := c.Send(ctx, protocol.Binary(lent))
-		clear(lent) // whoever keeps it has something else now
-		return errors.Join(err, c.SendText(ctx, m.Text()))
-	}}
-	chat := s.play()
-	wants(t, chat, send("ann", "text"), http.StatusNoContent, "")
-	wants(t, chat, get("ann"), http.StatusOK, `[{"bytes":"/wA="},"text"]`)
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+			lent := []byte{0xff, 0}
+			err := c.Send(ctx, protocol.Binary(lent))
+			clear(lent) // whoever keeps it has something else now
+			return errors.Join(err, c.SendText(ctx, m.Text()))
+		}}
+		chat := s.play()
+		wants(t, chat, send("ann", "text"), http.StatusNoContent, "")
+		wants(t, chat, get("ann"), http.StatusOK, `[{"bytes":"/wA="},"text"]`)
+	})
 }
 
 // TestTwoPolls: the later one gets the messages, and the other is told.
@@ -281,14 +283,16 @@ func TestUnwritten(t *testing.T) {
 		})
 	}
 	t.Run("panic", func(t *testing.T) {
-		chat := newLongPoll(alone())
-		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
-		func() {
-			defer func() { _ = recover() }()
-			w := &broken{ResponseRecorder: httptest.NewRecorder(), writing: func() { panic(http.ErrAbortHandler) }}
-			chat.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
-		}()
-		wants(t, chat, get("ann"), http.StatusOK, `["ann: 1"]`)
+		synctest.Test(t, func(t *testing.T) {
+			chat := newLongPoll(alone())
+			wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
+			func() {
+				defer func() { _ = recover() }()
+				w := &broken{ResponseRecorder: httptest.NewRecorder(), writing: func() { panic(http.ErrAbortHandler) }}
+				chat.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
+			}()
+			wants(t, chat, get("ann"), http.StatusOK, `["ann: 1"]`)
+		})
 	})
 }
 

@@ -48,7 +48,7 @@ func testTerminate(program exampletest.Program) func(*testing.T) {
 		bob := exampletest.Dial(t, chat.WS("/ws/chat/?uid=bob"), nil)
 		chat.Terminate(t)
 		for _, p := range polls {
-			want(t, "a poll that waits", <-p, http.StatusGone, `{"code":1001,"reason":"the server is shutting down"}`)
+			want(t, "a poll that waits", <-p, http.StatusGone, "1001 the server is shutting down")
 		}
 		bob.WantClose(ws.StatusGoingAway)
 		chat.WantExit(t, 0, soon)

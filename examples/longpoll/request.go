@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// What requests of the protocol look like, and what is said about wrong ones.
+
+const (
+	sendPath = "/send/msg/"
+	getPath  = "/get/msg/"
+	maxUID   = 64 // bytes
+)
+
+var methods = map[string][]string{sendPath: {http.MethodGet, http.MethodPost}, getPath: {http.MethodGet}}
+
+// parse returns what is asked for, or what is wrong with it. A poll has no text.
+//
+// A page of another origin may neither send, which would be in the user's name,
+// nor poll, which would take what is meant for the user. net/http looks at requests
+// that change something, and takes GET for one that does not: hence the other method.
+func parse(w http.ResponseWriter, r *http.Request, origins *http.CrossOriginProtection) (uid, text string, err error) {
+	if allow := methods[r.URL.Path]; !slices.Contains(allow, r.Method) {
+		return "", "", &protocol.RejectError{Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": allow}}
+	}
+	if origins.Check(&http.Request{Method: http.MethodPost, URL: r.URL, Host: r.Host, Header: r.Header}) != nil {
+		return "", "", protocol.Reject(http.StatusForbidden, "a page of another origin may not send or read here")
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 4*maxText) // percent-encoded it is three times as long
+	if r.ParseForm() != nil {
+		return "", "", protocol.Reject(http.StatusBadRequest, "the query or the form is malformed, or too long")
+	}
+	sends := r.URL.Path == sendPath
+	if sends {
+		text = r.Form.Get("text")
+	}
+	r.Form.Del("text") // what is left describes the connection
+	switch uid = r.Form.Get("uid"); {
+	case uid == "" || len(uid) > maxUID:
+		err = protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxUID, getPath))
+	case sends && text == "":
+		err = protocol.Reject(http.StatusBadRequest, "say something, as in "+sendPath+"?uid=ann&text=hello")
+	case len(text) > maxText:
+		err = protocol.Reject(http.StatusRequestEntityTooLarge, fmt.Sprintf("a text has %d bytes at the most", maxText))
+	case !utf8.ValidString(uid + text): // WebSocket peers that others pass it on to would close over it
+		err = protocol.Reject(http.StatusBadRequest, "uid and text have to be UTF-8")
+	}
+	return uid, text, err
+}
+
+// gone is the answer when a connection has ended: how, with the codes of WebSocket.
+func gone(err error) error {
+	if over, ok := errors.AsType[*protocol.CloseError](err); ok {
+		return protocol.Reject(http.StatusGone, strings.TrimSpace(fmt.Sprintf("%d %s", over.Code, over.Reason)))
+	}
+	return err
+}
