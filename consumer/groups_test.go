@@ -260,7 +260,7 @@ func TestChannelNamesOneConnection(t *testing.T) {
 		bob := consumertest.Connect(t, app, "/", nil)
 		a, b := await(t, conns, "ann"), await(t, conns, "bob")
 		name := a.Channel()
-		if err := layers.ValidName(name); err != nil || a.Channel() != name || b.Channel() == name {
+		if err := layers.ValidChannel(name); err != nil || a.Channel() != name || b.Channel() == name {
 			t.Errorf("ann's name is %q, then %q, and bob's %q (%v)", name, a.Channel(), b.Channel(), err)
 		}
 		send := func() {
@@ -297,7 +297,7 @@ func TestChannelAskedForAfterTheEnd(t *testing.T) {
 	ann.Close(protocol.CloseNormal, "")
 	ann.WantOver()
 	name := c.Channel()
-	if err := layers.ValidName(name); err != nil || c.Channel() != name {
+	if err := layers.ValidChannel(name); err != nil || c.Channel() != name {
 		t.Errorf("the name is %q, then %q (%v)", name, c.Channel(), err)
 	}
 	// It is not bound: somebody else could have it.

@@ -22,10 +22,12 @@ func build[C life](factory func(*Scope) C, receive receiveFunc[C], opts []Option
 		panic("wye: consumer: the factory is nil")
 	}
 	sp := newSpec(opts)
+	wants := sp.wants // once, and not for each connection
+	wantsSends := wants(protocol.SendType.Name)
 	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
 		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
 		h.conn.layer = layers.From(s)
-		h.conn.wantsSends = sp.events[protocol.SendType.Name] != nil
+		h.conn.wants, h.conn.wantsSends = wants, wantsSends
 		h.conn.values = s.Values()
 		return h, nil
 	})

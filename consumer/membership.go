@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 
@@ -102,7 +101,7 @@ func (c *Conn) Channel() string {
 	if c.mu.channel != "" {
 		return c.mu.channel
 	}
-	c.mu.channel = "specific." + rand.Text()
+	c.mu.channel = c.layer.NewChannel()
 	if c.mu.gone {
 		return c.mu.channel
 	}

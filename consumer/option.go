@@ -28,6 +28,9 @@ func newSpec[C any](opts []Option[C]) *spec[C] {
 	return s
 }
 
+// wants reports whether there is a handler for events of typ.
+func (s *spec[C]) wants(typ string) bool { return s.events[typ] != nil }
+
 // On has h handle the events of type t that reach the consumer, through one of
 // its groups or its channel name. h is a method expression as a rule:
 //

@@ -2,18 +2,22 @@ package layers
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wye-go/wye/protocol"
 )
 
 // Member is what a layer delivers to: a consumer's connection, as a rule.
 //
-// Its methods are called by the goroutine that sends, many at once, with no lock
-// held. They must not block and must run no code of the application. What they
-// cannot take in they count as lost. Members are compared with ==, so a Member
-// is a pointer.
+// Its methods are called by the goroutine that sends, or the driver's, many at
+// once, with no lock held. They must not block and must run no code of the
+// application. What they cannot take in they count as lost. Members are compared
+// with ==, so a Member is a pointer.
 type Member interface {
 	// Deliver takes an event for the consumer. e is sealed, shared, and may
 	// be kept.
@@ -23,44 +27,91 @@ type Member interface {
 	Offer(p *protocol.Prepared)
 }
 
-// Layer carries events within this process. The zero value is an empty layer,
-// ready for use. All methods are safe for concurrent use; a Layer must not be
-// copied.
+// Layer carries events within this process and, if it has a [Driver], to others.
+// The zero value is an empty layer of this process only, ready for use; [Open]
+// makes one with a driver. All methods are safe for concurrent use; a Layer must
+// not be copied.
+//
+// Members in this process get what is sent at once, and whether or not the back
+// end is up.
 type Layer struct {
-	mu struct {
-		sync.RWMutex
-		groups   map[string]*roster
-		channels map[string]Member
-	}
+	groups   table[*roster]
+	channels table[Member]
+	queues   queues // of named channels, if there is no driver
+	driver   Driver // nil: this process only
+	subs     subscriptions
+	counters counters
+	closed   atomic.Bool
+	naming   sync.Once
+	node     string // by Node
 }
 
-// GroupSend sends e to every member of group. Nobody there is not an error.
-// When it returns, each member has e in its queue, or has been dealt with as
-// its limits say; no handler has necessarily run. Errors: an invalid name, a
-// payload that cannot be encoded, ctx's if it has ended.
+// Open returns a layer over d, which it starts. ctx bounds the start only. The
+// error is the driver's, or ctx's.
+func Open(ctx context.Context, d Driver) (*Layer, error) {
+	if d == nil {
+		return nil, errors.New("wye: layers.Open: the driver is nil; for this process only there are layers.Default and memory.New")
+	}
+	l := &Layer{driver: d}
+	l.subs.driver = d
+	if err := d.Start(ctx, (*receiver)(l)); err != nil {
+		return nil, fmt.Errorf("wye: starting the layer's driver: %w", err)
+	}
+	return l, nil
+}
+
+// Close stops the driver and lets go of it. Members are told nothing; shut the
+// protocol servers down first. Later calls return an error that matches
+// ErrClosed. A layer without a driver has nothing to close.
+func (l *Layer) Close(ctx context.Context) error {
+	if l.driver == nil || l.closed.Swap(true) {
+		return nil
+	}
+	l.subs.wait()
+	return l.driver.Close(ctx)
+}
+
+// Node is the name of this node among those that a driver connects, made at
+// random. The names of its channels contain it.
+func (l *Layer) Node() string {
+	l.naming.Do(func() { l.node = rand.Text()[:16] })
+	return l.node
+}
+
+// GroupSend sends e to every member of group, on every node. Nobody there is not
+// an error. When it returns, each member in this process has e in its queue, or
+// has been dealt with as its limits say; no handler has necessarily run. Errors:
+// an invalid name, a payload that cannot be encoded, ctx's if it has ended, the
+// driver's, such as ErrDown: then only members of this process have got e.
 func (l *Layer) GroupSend(ctx context.Context, group string, e *protocol.Event) error {
 	return l.GroupSendExcept(ctx, group, e, nil)
 }
 
 // GroupSendExcept is GroupSend to all members but one. nil leaves nobody out.
 func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.Event, but Member) error {
-	if err := usable(ctx, group); err != nil {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
 	}
 	if err := e.Seal(); err != nil {
 		return err
 	}
-	message := e.Prepared()
-	for _, m := range l.members(group) {
-		if m != but {
-			deliver(m, e, message)
-		}
-	}
-	return nil
+	l.deliver(group, e, but)
+	return l.publish(ctx, group, e)
 }
 
-// deliver chooses the lane.
-func deliver(m Member, e *protocol.Event, message *protocol.Prepared) {
+// deliver hands e to the members of group in this process.
+func (l *Layer) deliver(group string, e *protocol.Event, but Member) {
+	message := e.Prepared()
+	all := l.members(group)
+	all.each(func(m Member) {
+		if m != but {
+			hand(m, e, message)
+		}
+	})
+}
+
+// hand chooses the lane.
+func hand(m Member, e *protocol.Event, message *protocol.Prepared) {
 	if message != nil {
 		m.Offer(message)
 	} else {
@@ -68,115 +119,183 @@ func deliver(m Member, e *protocol.Event, message *protocol.Prepared) {
 	}
 }
 
+// publish sends e to the other nodes.
+func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) error {
+	if l.driver == nil {
+		return nil
+	}
+	if err := l.driver.Publish(ctx, group, e); err != nil {
+		l.counters.unpublished.Add(1)
+		return err
+	}
+	l.counters.published.Add(1)
+	return nil
+}
+
 // Broadcast puts a message on the outgoing queue of every connection in group,
 // encoded once, without waking the consumers (except those that declared a
 // handler for [protocol.SendType]). m may be used again when it returns.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
-	if err := usable(ctx, group); err != nil {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
 	}
 	p := protocol.Prepare(m)
 	defer p.Release()
-	for _, member := range l.members(group) {
-		member.Offer(p)
+	all := l.members(group)
+	all.each(func(m Member) { m.Offer(p) })
+	if l.driver == nil {
+		return nil
 	}
-	return nil
+	return l.publish(ctx, group, p.Event())
 }
 
-// Send sends e to the one consumer that has the channel name. Nobody there is
-// not an error: it may just have gone. Errors as in GroupSend.
+// Send sends e to a channel: to the one consumer that has this name, on whatever
+// node, or to a named channel, where it waits for a worker. A consumer that is
+// not there is not an error: it may just have gone. Errors as in GroupSend, and
+// ErrFull if as many events wait in a named channel as may.
 func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
-	if err := usable(ctx, channel); err != nil {
+	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
 		return err
 	}
 	if err := e.Seal(); err != nil {
 		return err
 	}
-	l.mu.RLock()
-	m := l.mu.channels[channel]
-	l.mu.RUnlock()
-	if m != nil {
-		deliver(m, e, e.Prepared())
+	if m, here := l.channels.get(channel); here {
+		hand(m, e, e.Prepared())
+		return nil
 	}
-	return nil
+	node, specific := nodeOf(channel)
+	switch {
+	case specific && (l.driver == nil || node == l.Node()):
+		return nil // it has gone
+	case l.driver == nil:
+		return l.queues.put(channel, e)
+	}
+	return l.driver.Send(ctx, channel, e)
 }
 
-// usable checks what the caller can have got wrong.
-func usable(ctx context.Context, name string) error {
-	if err := ValidName(name); err != nil {
-		return err
+// Pull takes one event from a named channel, and waits for it. Each event is
+// taken once. Workers call it.
+func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
+	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
+		return nil, err
 	}
-	if ctx.Err() != nil {
+	if _, specific := nodeOf(channel); specific {
+		return nil, fmt.Errorf("wye: %q is a consumer's channel, of which events are not pulled", channel)
+	}
+	if l.driver == nil {
+		return l.queues.pull(ctx, channel)
+	}
+	return l.driver.Pull(ctx, channel)
+}
+
+// usable checks what the caller can have got wrong. name is what the name's check
+// says.
+func (l *Layer) usable(ctx context.Context, name error) error {
+	switch {
+	case name != nil:
+		return name
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case l.closed.Load():
+		return ErrClosed
 	}
 	return nil
 }
 
-// Join makes m a member of group; again is no error and no change. Consumers
-// use consumer.Conn.Join, which leaves by itself. The error is an invalid name
-// or ctx's.
+// Join makes m a member of group; again is no error and no change. When it has
+// returned nil, m gets whatever is sent to group from then on, on whatever node;
+// while the back end is down, as soon as it is up. Consumers use
+// consumer.Conn.Join, which leaves by itself. The error is an invalid name, ctx's
+// or the driver's; then m is no member.
 func (l *Layer) Join(ctx context.Context, group string, m Member) error {
-	if err := usable(ctx, group); err != nil {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	g := l.mu.groups[group]
+	subscribed := l.enter(group, m)
+	if subscribed == nil {
+		return nil
+	}
+	if err := subscribed.wait(ctx); err != nil && !errors.Is(err, ErrDown) {
+		l.Leave(group, m)
+		return err
+	}
+	return nil
+}
+
+// enter adds m, and returns the subscription of the group; nil without a driver.
+func (l *Layer) enter(group string, m Member) *round {
+	s := l.groups.shard(group)
+	s.Lock()
+	defer s.Unlock()
+	g := s.get(group)
 	if g == nil {
-		g = newRoster()
-		if l.mu.groups == nil {
-			l.mu.groups = make(map[string]*roster)
+		g = &roster{}
+		s.put(group, g)
+		if l.driver != nil {
+			g.joined = l.subs.want(group, true)
 		}
-		l.mu.groups[group] = g
 	}
 	g.add(m)
-	return nil
+	return g.joined
 }
 
 // Leave takes m out of group; not being there is no error. When it returns no
 // send that starts later reaches m through this group.
 func (l *Layer) Leave(group string, m Member) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	g := l.mu.groups[group]
-	if g == nil {
+	s := l.groups.shard(group)
+	s.Lock()
+	defer s.Unlock()
+	g := s.get(group)
+	if g == nil || !g.remove(m) || g.len() > 0 {
 		return
 	}
-	g.remove(m)
-	if g.empty() {
-		delete(l.mu.groups, group)
+	s.drop(group)
+	if l.driver != nil {
+		l.subs.want(group, false)
 	}
 }
 
-// members returns the list of group's members, to be walked and not changed.
-func (l *Layer) members(group string) []Member {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if g := l.mu.groups[group]; g != nil {
-		return g.members()
+// members returns the members of group, to be walked.
+func (l *Layer) members(group string) view {
+	s := l.groups.shard(group)
+	s.RLock()
+	defer s.RUnlock()
+	if g := s.get(group); g != nil {
+		return g.walk()
 	}
-	return nil
+	return view{}
 }
 
 // Bind gives m a channel name, under which Send reaches it until unbind is
-// called. Consumers use consumer.Conn.Channel. A name that is taken or not
-// valid is an error.
+// called. Consumers use consumer.Conn.Channel. A name that is taken or not valid
+// is an error. Other nodes find only names that NewChannel has made.
 func (l *Layer) Bind(channel string, m Member) (unbind func(), err error) {
-	if err := ValidName(channel); err != nil {
+	if err := ValidChannel(channel); err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.mu.channels[channel] != nil {
+	s := l.channels.shard(channel)
+	s.Lock()
+	defer s.Unlock()
+	if s.get(channel) != nil {
 		return nil, fmt.Errorf("wye: the channel name %q is taken", channel)
 	}
-	if l.mu.channels == nil {
-		l.mu.channels = make(map[string]Member)
-	}
-	l.mu.channels[channel] = m
+	s.put(channel, m)
 	return sync.OnceFunc(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.mu.channels, channel)
+		s.Lock()
+		defer s.Unlock()
+		s.drop(channel)
 	}), nil
+}
+
+// specific begins the names of consumers' channels, as in Channels.
+const specific = "specific."
+
+// NewChannel returns a name for one consumer's channel, unique among all nodes.
+func (l *Layer) NewChannel() string { return specific + l.Node() + "!" + rand.Text() }
+
+// nodeOf returns the node of a consumer's channel. ok is false for a named one.
+func nodeOf(channel string) (node string, ok bool) {
+	prefix, _, ok := strings.Cut(channel, "!")
+	return strings.TrimPrefix(prefix, specific), ok
 }

@@ -1,12 +1,16 @@
 package layers
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // MaxName is the greatest length of a group's or channel's name, in bytes. It
 // is that of Channels, whose check is "shorter than 100".
 const MaxName = 99
 
-// ValidName returns nil if name may be the name of a group or channel: ASCII
+// ValidName returns nil if name may be the name of a group or a named channel: ASCII
 // letters, digits, hyphens, underscores and periods, 1 to MaxName of them.
 // Otherwise the error says what is wrong, for whoever chose the name.
 func ValidName(name string) error {
@@ -19,6 +23,15 @@ func ValidName(name string) error {
 		}
 	}
 	return nil
+}
+
+// ValidChannel is ValidName for the name of any channel. Those of consumers have
+// a ! between the part that is their node's and their own.
+func ValidChannel(name string) error {
+	if node, own, specific := strings.Cut(name, "!"); specific && own != "" && len(name) <= MaxName {
+		return errors.Join(ValidName(node), ValidName(own))
+	}
+	return ValidName(name)
 }
 
 func nameByte(c byte) bool {

@@ -5,49 +5,148 @@ import (
 	"sync/atomic"
 )
 
-// roster is a set of members that can be walked without a lock: a walker is
-// given the list as it is, and a change that would disturb it works on a copy.
-// Joining never copies (a walker does not look beyond its end of the list),
-// leaving copies once after each walk. Its methods are called with the layer's
-// lock held.
+// chunkSize is how many members are copied when one leaves a group that somebody
+// walks.
+const chunkSize = 256
+
+// searchBelow is the size up to which a member is searched for, without an index:
+// nearly all groups are small, and there may be many.
+const searchBelow = 16
+
+// roster is a set of members that can be walked without a lock: a walker is given
+// the members as they are, and a change that would disturb it works on copies of
+// what it touches. Joining never copies (a walker does not look beyond its end),
+// leaving copies two chunks at most, once after each walk. Its methods are called
+// with the shard's lock held, which for view may be shared.
 type roster struct {
-	list   []Member
-	index  map[Member]int
-	walked atomic.Bool // list has been given out since it was last copied
+	view // what walkers are given
+
+	index  map[Member]int // nil as long as searching is as good
+	walked atomic.Bool    // somebody has been given the view since epoch began
+	epoch  uint64         // counts walks, as far as changes have to know of them
+	copied []uint64       // epoch in which each chunk of full was last copied
+	list   uint64         // epoch in which full itself was
+	newest uint64         // epoch in which last was
+	joined *round         // the subscription of the group; nil without a driver
 }
 
-func newRoster() *roster { return &roster{index: make(map[Member]int, 1)} }
-
-func (g *roster) empty() bool { return len(g.list) == 0 }
-
-// members returns the list for a walk, in no particular order. A read lock is
-// enough.
-func (g *roster) members() []Member {
-	g.walked.Store(true)
-	return g.list
+// view is a list of members in chunks.
+type view struct {
+	full [][]Member // chunkSize each
+	last []Member
 }
 
-func (g *roster) add(m Member) {
-	if _, in := g.index[m]; in {
-		return
+func (v *view) len() int { return len(v.full)*chunkSize + len(v.last) }
+
+// each calls f for all members.
+func (v *view) each(f func(Member)) {
+	for _, chunk := range v.full {
+		for _, m := range chunk {
+			f(m)
+		}
 	}
-	g.index[m] = len(g.list)
-	g.list = append(g.list, m)
+	for _, m := range v.last {
+		f(m)
+	}
 }
 
-// remove puts the last member in m's place.
-func (g *roster) remove(m Member) {
-	at, in := g.index[m]
-	if !in {
-		return
+// walk returns the members for a walk, in no particular order.
+func (g *roster) walk() view {
+	if !g.walked.Load() { // a shared cache line is better read than written
+		g.walked.Store(true)
 	}
-	if g.walked.CompareAndSwap(true, false) {
-		g.list = slices.Clone(g.list)
+	return g.view
+}
+
+func (g *roster) has(m Member) bool { return g.find(m) >= 0 }
+
+// find is the place of m, or -1.
+func (g *roster) find(m Member) int {
+	if g.index != nil {
+		if at, in := g.index[m]; in {
+			return at
+		}
+		return -1
 	}
-	last := len(g.list) - 1
-	g.list[at] = g.list[last]
-	g.index[g.list[at]] = at
-	g.list[last] = nil
-	g.list = g.list[:last]
+	return slices.Index(g.last, m)
+}
+
+// add reports whether m is new.
+func (g *roster) add(m Member) bool {
+	if g.has(m) {
+		return false
+	}
+	if len(g.last) == chunkSize {
+		g.full, g.copied = append(g.full, g.last), append(g.copied, g.newest)
+		g.last, g.newest = make([]Member, 0, chunkSize), g.epoch
+	}
+	g.last = append(g.last, m)
+	switch n := g.len(); {
+	case g.index != nil:
+		g.index[m] = n - 1
+	case n > searchBelow:
+		g.index = make(map[Member]int, 2*n)
+		for i, m := range g.last {
+			g.index[m] = i
+		}
+	}
+	return true
+}
+
+// remove puts the last member in m's place. It reports whether m was there.
+func (g *roster) remove(m Member) bool {
+	at := g.find(m)
+	if at < 0 {
+		return false
+	}
+	if g.walked.Swap(false) {
+		g.epoch++
+	}
+	if len(g.last) == 0 {
+		g.reopen()
+	}
+	if g.newest < g.epoch {
+		g.last, g.newest = append(make([]Member, 0, cap(g.last)), g.last...), g.epoch
+	}
+	end := len(g.last) - 1
+	if moved := g.last[end]; moved != m {
+		g.put(at, moved)
+		if g.index != nil {
+			g.index[moved] = at
+		}
+	}
+	g.last[end] = nil
+	g.last = g.last[:end]
 	delete(g.index, m)
+	return true
+}
+
+// reopen makes the last full chunk the one that is added to.
+func (g *roster) reopen() {
+	g.own()
+	end := len(g.full) - 1
+	g.last, g.newest = g.full[end], g.copied[end]
+	g.full[end] = nil
+	g.full, g.copied = g.full[:end], g.copied[:end]
+}
+
+// put writes m to the place at.
+func (g *roster) put(at int, m Member) {
+	i := at / chunkSize
+	if i == len(g.full) {
+		g.last[at%chunkSize] = m
+		return
+	}
+	if g.copied[i] < g.epoch {
+		g.own()
+		g.full[i], g.copied[i] = slices.Clone(g.full[i]), g.epoch
+	}
+	g.full[i][at%chunkSize] = m
+}
+
+// own makes full a list that no walker has.
+func (g *roster) own() {
+	if g.list < g.epoch {
+		g.full, g.list = slices.Clone(g.full), g.epoch
+	}
 }

@@ -14,36 +14,49 @@ type dot struct{ _ byte }
 func (*dot) Deliver(*protocol.Event)  {}
 func (*dot) Offer(*protocol.Prepared) {}
 
-// walk is a list that was given out, and what it held then.
-type walk struct{ given, then []Member }
+// walk is a view that was given out, and what it held then.
+type walk struct {
+	given view
+	then  []Member
+}
+
+func listOf(v view) (all []Member) {
+	v.each(func(m Member) { all = append(all, m) })
+	return all
+}
 
 // TestRosterKeepsTheListsItHasGivenOut does thousands of random steps on a
 // roster beside a map, and looks again at all that was given out since.
 func TestRosterKeepsTheListsItHasGivenOut(t *testing.T) {
 	t.Parallel()
-	const seed, steps = 7, 5000
+	const seed, steps = 7, 20000
 	random := rand.New(rand.NewPCG(seed, seed))
-	all := make([]*dot, 12)
+	all := make([]*dot, 3*chunkSize/2)
 	for i := range all {
 		all[i] = &dot{}
 	}
-	g, model := newRoster(), map[Member]bool{}
+	g, model := &roster{}, map[Member]bool{}
 	var walks []walk
 	for step := range steps {
 		m := all[random.IntN(len(all))]
-		switch random.IntN(5) {
-		case 0, 1:
-			g.add(m)
+		joins := 3 + 3*(step/5000%2) // it grows and shrinks by turns
+		switch n := random.IntN(10); {
+		case n < joins:
+			if g.add(m) == model[m] {
+				t.Fatalf("step %d: add says the contrary of what was", step)
+			}
 			model[m] = true
-		case 2, 3:
-			g.remove(m)
+		case n < 9:
+			if g.remove(m) != model[m] {
+				t.Fatalf("step %d: remove says the contrary of what was", step)
+			}
 			delete(model, m)
-		case 4:
-			list := g.members()
-			walks = append(walks, walk{list, slices.Clone(list)})
+		default:
+			v := g.walk()
+			walks = append(walks, walk{v, listOf(v)})
 		}
-		if !sameMembers(g, model) {
-			t.Fatalf("step %d: the roster has %d members, want %d", step, len(g.list), len(model))
+		if step%16 == 0 && !sameMembers(g, model) || g.len() != len(model) {
+			t.Fatalf("step %d: the roster has %d members, want %d", step, g.len(), len(model))
 		}
 		if len(walks) == 50 {
 			checkWalks(t, walks)
@@ -53,21 +66,21 @@ func TestRosterKeepsTheListsItHasGivenOut(t *testing.T) {
 }
 
 func sameMembers(g *roster, model map[Member]bool) bool {
-	if len(g.list) != len(model) || len(g.index) != len(model) || g.empty() != (len(model) == 0) {
+	if g.index != nil && len(g.index) != len(model) {
 		return false
 	}
-	for i, m := range g.list {
-		if !model[m] || g.index[m] != i {
+	for i, m := range listOf(g.view) {
+		if !model[m] || g.find(m) != i {
 			return false
 		}
 	}
-	return true
+	return g.len() == len(model)
 }
 
 func checkWalks(t *testing.T, walks []walk) {
 	t.Helper()
 	for _, w := range walks {
-		if !slices.Equal(w.given, w.then) {
+		if !slices.Equal(listOf(w.given), w.then) {
 			t.Errorf("a list of %d that was given out has changed", len(w.then))
 		}
 	}
@@ -89,25 +102,42 @@ func TestALayerForgetsWhatIsEmpty(t *testing.T) {
 	unbind()
 	l.Leave("a", d)
 	l.Leave("b", d)
-	if groups, channels := len(l.mu.groups), len(l.mu.channels); groups != 0 || channels != 0 {
+	groups, channels := 0, 0
+	for i := range shards {
+		groups += len(l.groups[i].names)
+		channels += len(l.channels[i].names)
+	}
+	if groups != 0 || channels != 0 {
 		t.Errorf("%d groups and %d channels are left of none", groups, channels)
 	}
 }
 
-func TestRosterCopiesOncePerWalk(t *testing.T) {
+// TestRosterCopiesLittle: a member that leaves a large group that is walked costs
+// two chunks, once.
+func TestRosterCopiesLittle(t *testing.T) {
 	t.Parallel()
-	g := newRoster()
-	for range 100 {
+	g := &roster{}
+	for range 4*chunkSize + 10 {
 		g.add(&dot{})
 	}
-	before := g.members()
-	g.remove(before[0])
-	copied := g.list
-	g.remove(before[1])
-	if &g.list[0] == &before[0] || &g.list[0] != &copied[0] {
-		t.Error("the first change after a walk copies the list, and the next one does not")
+	before := g.walk()
+	gone := before.full[1][7]
+	g.remove(gone)
+	after := g.view
+	same := func(a, b []Member) bool { return &a[0] == &b[0] }
+	for i := range after.full {
+		if same(before.full[i], after.full[i]) != (i != 1) {
+			t.Errorf("chunk %d is copied: %t", i, !same(before.full[i], after.full[i]))
+		}
 	}
-	if g.list[:cap(g.list)][len(g.list)] != nil {
+	if same(before.last, after.last) {
+		t.Error("the last chunk, of which a member has gone, is not copied")
+	}
+	g.remove(g.full[1][8])
+	if !same(after.full[1], g.full[1]) || !same(after.last, g.last) {
+		t.Error("without a walk in between, chunks are copied again")
+	}
+	if g.last[:cap(g.last)][len(g.last)] != nil {
 		t.Error("a member that has left is still referred to")
 	}
 }

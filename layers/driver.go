@@ -1,0 +1,76 @@
+package layers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// Driver connects the layers of several processes, its nodes. A [Layer] does all
+// that concerns its own process by itself; the driver carries what others are to
+// have. Package layertest has the suite that every driver must pass.
+//
+// All methods are safe for concurrent use, may be called from the time Start has
+// returned until Close is called, and return when the back end has taken the
+// call, or with an error that says why it has not. None is called with a lock
+// held.
+type Driver interface {
+	// Start connects and begins delivery to r. It is called once, before all
+	// others. It fails if the back end cannot be reached; from then on the
+	// driver connects again by itself, as often as it takes, and tells r.
+	Start(ctx context.Context, r Receiver) error
+	// Subscribe adds groups to those that this node gets, and drops others.
+	// From when it has returned nil, whatever another node publishes to an
+	// added group reaches r. While the back end is down it remembers, returns
+	// an error that matches ErrDown, and makes up for it when it is up again.
+	// Calls never overlap.
+	Subscribe(ctx context.Context, add, drop []string) error
+	// Publish sends e to group on all other nodes, and never back to this one.
+	// What one goroutine publishes to one group arrives in that order. e is
+	// sealed and shared; e.Wire is what to send.
+	Publish(ctx context.Context, group string, e *protocol.Event) error
+	// Send sends e to a channel: one of another node's consumers, whose names
+	// begin with that node's prefix, or a named one, where it waits until a
+	// worker pulls it. ErrFull means that as many wait as may.
+	Send(ctx context.Context, channel string, e *protocol.Event) error
+	// Pull takes one event from a named channel, and waits for it. Each event
+	// is taken once, by one of those who pull. Events that wait too long are
+	// dropped.
+	Pull(ctx context.Context, channel string) (*protocol.Event, error)
+	// Close stops delivery and lets go of everything. Calls that wait return
+	// an error that matches ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Receiver is the node's side of a Driver, which calls it from any goroutine. It
+// takes what it is given at once and runs no code of the application. What
+// belongs to one group must come in order, so one call after the other.
+type Receiver interface {
+	// Node is the name of this node, unique among all. Channels whose names
+	// begin with "specific." and Node and "!" are here.
+	Node() string
+	// Group takes an event for a group, which another node has published.
+	Group(group string, e *protocol.Event)
+	// Channel takes an event for one of this node's channels.
+	Channel(channel string, e *protocol.Event)
+	// State tells that the back end is down, because of cause, or up again, if
+	// cause is nil. It is up after Start.
+	State(cause error)
+	// Gap tells that events of these groups, or of all that are subscribed if
+	// none is given, may have been lost: after the connection was down, or
+	// when the back end says so.
+	Gap(groups ...string)
+}
+
+// The errors of a layer with a driver. Match them with errors.Is.
+var (
+	// ErrDown means that the back end cannot be reached. Members in this
+	// process get what is sent all the same, and nobody else does.
+	ErrDown = errors.New("wye: the layer's back end is down; delivery within this process goes on")
+	// ErrFull means that as many events as may wait in a channel already do,
+	// and that this one was not taken.
+	ErrFull = errors.New("wye: the channel is full; its worker is too slow or not running")
+	// ErrClosed means that the layer has been closed.
+	ErrClosed = errors.New("wye: the layer is closed")
+)

@@ -1,0 +1,127 @@
+package layers
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// What a named channel of a layer without a driver holds, as in Channels.
+const (
+	queueCapacity = 100
+	queueExpiry   = 60 * time.Second
+)
+
+// queues are the named channels of a process. The zero value is empty.
+type queues struct {
+	full, expired atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		byName map[string]*queue
+	}
+}
+
+// queue is a named channel: events that wait, or pullers that do.
+type queue struct {
+	waiting []waiting
+	pullers []chan *protocol.Event // each has room for one
+}
+
+type waiting struct {
+	event *protocol.Event
+	until time.Time
+}
+
+// put gives e to the puller that has waited longest, or keeps it.
+func (q *queues) put(channel string, e *protocol.Event) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := q.channel(channel)
+	if len(c.pullers) > 0 {
+		c.pullers[0] <- e
+		c.pullers = c.pullers[1:]
+		return nil
+	}
+	q.expire(c)
+	if len(c.waiting) >= queueCapacity {
+		q.full.Add(1)
+		return ErrFull
+	}
+	c.waiting = append(c.waiting, waiting{e, time.Now().Add(queueExpiry)})
+	return nil
+}
+
+// pull takes the oldest event, or waits for one.
+func (q *queues) pull(ctx context.Context, channel string) (*protocol.Event, error) {
+	e, mine := q.take(channel)
+	if e != nil {
+		return e, nil
+	}
+	select {
+	case e := <-mine:
+		return e, nil
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := q.channel(channel)
+	for i, p := range c.pullers {
+		if p == mine {
+			c.pullers = append(c.pullers[:i:i], c.pullers[i+1:]...)
+			q.tidy(channel, c)
+			return nil, context.Cause(ctx)
+		}
+	}
+	return <-mine, nil // it came meanwhile, and is nobody else's
+}
+
+// take takes the oldest event, or stands in line.
+func (q *queues) take(channel string) (*protocol.Event, chan *protocol.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := q.channel(channel)
+	q.expire(c)
+	if len(c.waiting) == 0 {
+		mine := make(chan *protocol.Event, 1)
+		c.pullers = append(c.pullers, mine)
+		return nil, mine
+	}
+	e := c.waiting[0].event
+	c.waiting[0] = waiting{}
+	c.waiting = c.waiting[1:]
+	q.tidy(channel, c)
+	return e, nil
+}
+
+// expire drops what has waited too long.
+func (q *queues) expire(c *queue) {
+	now := time.Now()
+	for len(c.waiting) > 0 && !now.Before(c.waiting[0].until) {
+		c.waiting[0] = waiting{}
+		c.waiting = c.waiting[1:]
+		q.expired.Add(1)
+	}
+}
+
+func (q *queues) channel(name string) *queue {
+	c := q.mu.byName[name]
+	if c == nil {
+		c = &queue{}
+		if q.mu.byName == nil {
+			q.mu.byName = make(map[string]*queue)
+		}
+		q.mu.byName[name] = c
+	}
+	return c
+}
+
+// tidy forgets a channel that holds nothing.
+func (q *queues) tidy(name string, c *queue) {
+	if len(c.waiting) == 0 && len(c.pullers) == 0 {
+		delete(q.mu.byName, name)
+	}
+}

@@ -1,0 +1,111 @@
+package layers
+
+import "github.com/wye-go/wye/protocol"
+
+// Outage is the payload of [Down] and [Up].
+type Outage struct {
+	Cause string `json:"cause"` // of Down
+}
+
+// Loss is the payload of [Gap].
+type Loss struct {
+	Group string `json:"group"`
+}
+
+// What consumers are told about their layer, if they declare a handler for it with
+// consumer.On and are in a group. They come as any other event, between those that
+// were sent before and after.
+var (
+	// Down says that other nodes cannot be reached.
+	Down = protocol.EventType[Outage]{Name: "layer.down"}
+	// Up says that they can be reached again.
+	Up = protocol.EventType[Outage]{Name: "layer.up"}
+	// Gap says that events of a group may have been lost: whoever must not
+	// miss any asks for what is missing where it is kept.
+	Gap = protocol.EventType[Loss]{Name: "layer.gap"}
+)
+
+// Watcher is a [Member] that wants to be told about its layer.
+type Watcher interface {
+	// Watches reports whether events of this type, which is that of Down, Up
+	// or Gap, are wanted. Others get none of them.
+	Watches(typ string) bool
+}
+
+// receiver is the layer as its driver sees it.
+type receiver Layer
+
+var _ Receiver = (*receiver)(nil)
+
+func (r *receiver) Node() string { return (*Layer)(r).Node() }
+
+func (r *receiver) Group(group string, e *protocol.Event) {
+	r.counters.received.Add(1)
+	(*Layer)(r).deliver(group, e, nil)
+}
+
+func (r *receiver) Channel(channel string, e *protocol.Event) {
+	r.counters.received.Add(1)
+	if m, here := r.channels.get(channel); here {
+		hand(m, e, e.Prepared())
+	}
+}
+
+func (r *receiver) State(cause error) {
+	e := Up.New(Outage{})
+	if cause != nil {
+		r.counters.downs.Add(1)
+		e = Down.New(Outage{Cause: cause.Error()})
+	}
+	if e.Seal() != nil {
+		return // it is a struct with a string
+	}
+	told := make(map[Member]struct{})
+	for _, group := range r.all() {
+		all := (*Layer)(r).members(group)
+		all.each(func(m Member) {
+			if _, again := told[m]; !again && watches(m, e.Type()) {
+				told[m] = struct{}{}
+				m.Deliver(e)
+			}
+		})
+	}
+}
+
+func (r *receiver) Gap(groups ...string) {
+	r.counters.gaps.Add(1)
+	if len(groups) == 0 {
+		groups = r.all()
+	}
+	for _, group := range groups {
+		e := Gap.New(Loss{Group: group})
+		if e.Seal() != nil {
+			continue
+		}
+		all := (*Layer)(r).members(group)
+		all.each(func(m Member) {
+			if watches(m, e.Type()) {
+				m.Deliver(e)
+			}
+		})
+	}
+}
+
+// all are the names of all groups.
+func (r *receiver) all() []string {
+	var names []string
+	for i := range r.groups {
+		s := &r.groups[i]
+		s.RLock()
+		for name := range s.names {
+			names = append(names, name)
+		}
+		s.RUnlock()
+	}
+	return names
+}
+
+func watches(m Member, typ string) bool {
+	w, ok := m.(Watcher)
+	return ok && w.Watches(typ)
+}

@@ -1,0 +1,34 @@
+package layers
+
+import "sync/atomic"
+
+// Stats are the counters of a layer since it was made. They only grow. What
+// members had no room for is counted where their limits are, by the protocol
+// server.
+type Stats struct {
+	Published   int64 // events that the driver has taken for other nodes
+	Unpublished int64 // that it has not: members of other nodes have missed them
+	Received    int64 // events that came from other nodes
+	Downs       int64 // how often the back end went down
+	Gaps        int64 // how often events of other nodes may have been lost
+	Full        int64 // events that a named channel had no room for
+	Expired     int64 // events that have waited in a named channel for too long
+}
+
+type counters struct {
+	published, unpublished, received, downs, gaps atomic.Int64
+}
+
+// Stats returns the counters as they are now.
+func (l *Layer) Stats() Stats {
+	c := &l.counters
+	return Stats{
+		Published:   c.published.Load(),
+		Unpublished: c.unpublished.Load(),
+		Received:    c.received.Load(),
+		Downs:       c.downs.Load(),
+		Gaps:        c.gaps.Load(),
+		Full:        l.queues.full.Load(),
+		Expired:     l.queues.expired.Load(),
+	}
+}
