@@ -1,0 +1,243 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// Puller is where a [Worker] takes events from: a [Layer], as a rule.
+type Puller interface {
+	// Pull takes one event from a channel, each once, and waits for it as long
+	// as ctx lasts.
+	Pull(ctx context.Context, channel string) (*protocol.Event, error)
+}
+
+// Worker takes events from named channels and has an application handle them, as
+// runworker does in Channels. Any code sends work with Layer.Send:
+//
+//	err := layers.Default().Send(ctx, "thumbnails", Resize.New(Picture{ID: 7}))
+//
+// Each event is a life of its own: the application is opened with a scope of type
+// "channel", and its handler gets Connect, Event and Disconnect. A consumer made
+// with consumer.New and consumer.On serves; it has groups and can send to them,
+// and its own sends fail, because there is no peer. Several events are handled at
+// once, also of one channel, and in no order.
+//
+// Delivery is at most once: an error or a panic is logged and counted and costs
+// that event, and nothing is tried again. Set the fields before Run.
+type Worker struct {
+	// Puller is where events come from. It is required; if it is a *Layer, it
+	// is also the layer of the consumers.
+	Puller Puller
+	// App handles the events: a router.ChannelNameRouter, as a rule. It is
+	// required.
+	App protocol.Application
+	// Channels are the names to take events from. Default: those that App
+	// knows, if it has a method Names() []string as the router has.
+	Channels []string
+	// Concurrency is how many events are handled at once. No more are taken.
+	// Default: the number of processors.
+	Concurrency int
+	// Grace is how long events that were taken have to finish when ctx ends.
+	// Then their ctx ends, and they have ten seconds more. Default 10 s.
+	Grace time.Duration
+	// Logger gets what fails. Default slog.Default().
+	Logger *slog.Logger
+
+	sessions protocol.SessionOptions
+	counters protocol.Counters
+	places   chan struct{}
+	base     context.Context //nolint:containedctx // of the handlers; ends when grace is over
+	running  sync.WaitGroup
+}
+
+// defaultGrace is Worker.Grace if it is 0.
+const defaultGrace = 10 * time.Second
+
+// Pulls that fail are tried again after a time that doubles.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// Run takes events until ctx ends, and returns when those that were taken are
+// handled. It is called once. The error says what is wrong with the fields, or
+// that handlers did not end in time; it is nil after a clean end. A back end that
+// is down is waited for.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.prepare(); err != nil {
+		return err
+	}
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	w.base = base
+	var pulling sync.WaitGroup
+	for _, channel := range w.Channels {
+		pulling.Go(func() { w.pull(ctx, channel) })
+	}
+	pulling.Wait()
+	return w.finish(cancel)
+}
+
+// Stats returns the counters of the events' handlers. Accepted is how many events
+// were handled or are, which Open counts; Failures those that ended in an error
+// or panic.
+func (w *Worker) Stats() protocol.Stats { return w.counters.Stats() }
+
+// prepare fills in the defaults and checks the rest.
+func (w *Worker) prepare() error {
+	if w.Puller == nil || w.App == nil {
+		return errors.New("wye: layers.Worker: Puller and App are required")
+	}
+	if named, ok := w.App.(interface{ Names() []string }); ok && w.Channels == nil {
+		w.Channels = named.Names()
+	}
+	if len(w.Channels) == 0 {
+		return errors.New("wye: layers.Worker: there are no Channels to take events from")
+	}
+	finder, _ := w.App.(protocol.Finder)
+	for _, channel := range w.Channels {
+		if err := ValidName(channel); err != nil {
+			return err
+		}
+		if finder == nil {
+			continue
+		}
+		if err := finder.Find(protocol.NewChannelScope(context.Background(), channel)); err != nil {
+			return fmt.Errorf("wye: layers.Worker: channel %q: %w", channel, err)
+		}
+	}
+	if w.Concurrency <= 0 {
+		w.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if w.Grace <= 0 {
+		w.Grace = defaultGrace
+	}
+	if w.Logger == nil {
+		w.Logger = slog.Default()
+	}
+	if l, ok := w.Puller.(*Layer); ok {
+		w.App = Use(l)(w.App)
+	}
+	w.sessions = protocol.SessionOptions{Logger: w.Logger, Counters: &w.counters, Limits: protocol.Limits{}.WithDefaults()}
+	w.places = make(chan struct{}, w.Concurrency)
+	return nil
+}
+
+// pull takes events from one channel, each when there is a place for it.
+func (w *Worker) pull(ctx context.Context, channel string) {
+	pause := firstPause
+	for {
+		select {
+		case w.places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		e, err := w.Puller.Pull(ctx, channel)
+		if err == nil {
+			pause = firstPause
+			w.running.Go(func() {
+				defer func() { <-w.places }()
+				w.handle(channel, e)
+			})
+			continue
+		}
+		<-w.places
+		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return
+		}
+		w.Logger.Error("wye: a worker cannot take events; it tries again", "channel", channel, "error", err, "pause", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// handle is the life of one event.
+func (w *Worker) handle(channel string, e *protocol.Event) {
+	t := &task{handled: make(chan struct{}), over: make(chan struct{}), channel: channel}
+	app := protocol.Wrap(w.App, func(s *protocol.Scope) (protocol.Handler, error) {
+		h, err := w.App.Open(s)
+		if err != nil || h == nil {
+			return h, err
+		}
+		return &once{Handler: h, task: t}, nil
+	})
+	s := protocol.NewSession(w.base, app, protocol.NewChannelScope(w.base, channel), t, &w.sessions)
+	s.Conn().Defer(func() { close(t.over) })
+	if !s.Open() {
+		<-t.over
+		return
+	}
+	if s.Conn().Post(e) == nil {
+		select {
+		case <-t.handled:
+		case <-t.over:
+		case <-w.base.Done():
+		}
+	}
+	s.Conn().Close(protocol.CloseNormal, "")
+	<-t.over
+}
+
+// finish waits for the events that were taken.
+func (w *Worker) finish(cancel context.CancelCauseFunc) error {
+	done := make(chan struct{})
+	go func() {
+		w.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(w.Grace):
+	}
+	cancel(errGrace)
+	select {
+	case <-done:
+		return nil
+	case <-time.After(lastWords):
+		return fmt.Errorf("%w: %d events are still being handled", errGrace, w.counters.Stats().Open)
+	}
+}
+
+// lastWords is how long handlers have when their ctx has ended.
+const lastWords = 10 * time.Second
+
+var errGrace = errors.New("wye: layers.Worker: the time for events that were taken is over")
+
+// once tells when its one event has been handled, however that ends.
+type once struct {
+	protocol.Handler
+	task *task
+}
+
+func (o *once) Event(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
+	defer close(o.task.handled)
+	return o.Handler.Event(ctx, c, e)
+}
+
+// task is the transport of an event's session: there is no peer.
+type task struct {
+	handled, over chan struct{}
+	channel       string
+}
+
+var errNoPeer = errors.New("wye: a worker has no peer to send to; send to a group or a channel")
+
+func (t *task) Accept(protocol.AcceptOptions) error   { return nil }
+func (t *task) Reject(*protocol.RejectError)          {}
+func (t *task) Send(protocol.Message) error           { return errNoPeer }
+func (t *task) SendPrepared(*protocol.Prepared) error { return errNoPeer }
+func (t *task) Close(protocol.CloseStatus)            {}
+func (t *task) LogValue() slog.Value                  { return slog.GroupValue(slog.String("channel", t.channel)) }
