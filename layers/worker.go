@@ -102,12 +102,12 @@ func (w *Worker) prepare() error {
 	if len(w.Channels) == 0 {
 		return errors.New("wye: layers.Worker: there are no Channels to take events from")
 	}
-	finder, _ := w.App.(protocol.Finder)
+	finder, asks := w.App.(protocol.Finder)
 	for _, channel := range w.Channels {
 		if err := ValidName(channel); err != nil {
 			return err
 		}
-		if finder == nil {
+		if !asks {
 			continue
 		}
 		if err := finder.Find(protocol.NewChannelScope(context.Background(), channel)); err != nil {

@@ -25,7 +25,7 @@ type job struct {
 	N int `json:"n"`
 }
 
-var jobs = protocol.EventType[job]{Name: "job"} //nolint:gochecknoglobals // an EventType
+var jobs = protocol.EventType[job]{Name: "job"}
 
 // clerk is a consumer that works.
 type clerk struct {
@@ -346,7 +346,10 @@ func TestPullersShare(t *testing.T) {
 			for ctx.Err() == nil {
 				short, cancel := context.WithTimeout(ctx, 20*time.Microsecond)
 				if e, err := l.Pull(short, "jobs"); err == nil {
-					j, _ := jobs.Payload(e)
+					j, err := jobs.Payload(e)
+					if err != nil {
+						t.Error(err)
+					}
 					got <- j.N
 				}
 				cancel()
