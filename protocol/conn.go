@@ -116,7 +116,9 @@ func (c *Conn) RTT() time.Duration {
 func (c *Conn) Traffic() Traffic { return c.s.traffic() }
 
 // Post queues an event for the handler. Layers call it; it never blocks. If
-// Limits.QueueEvents are waiting the connection is closed and ErrBusy returned.
+// Limits.QueueEvents are waiting, Limits.EventOverflow says what happens: the
+// connection is closed and ErrBusy returned, or an event is dropped, with
+// ErrDropped if it is this one.
 func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 
 // Defer calls f once when the connection is over: after Disconnect, or after it

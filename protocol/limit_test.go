@@ -28,11 +28,11 @@ func TestConnLimit(t *testing.T) {
 	t.Parallel()
 	server := protocol.Limits{
 		MaxMessage: 1, MaxFrame: 2, MaxFragments: 3, MaxControlFrames: 4, MinRate: 5,
-		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, Overflow: protocol.OverflowDropNewest,
+		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
 	}
 	other := protocol.Limits{
 		MaxMessage: 11, MaxFrame: 12, MaxFragments: 13, MaxControlFrames: 14, MinRate: 15,
-		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, Overflow: protocol.OverflowClose,
+		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
 	}
 	changed := func(change func(*protocol.Limits)) protocol.Limits {
 		l := server

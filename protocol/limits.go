@@ -69,9 +69,14 @@ type Limits struct {
 	// QueueBytes is the size of the outgoing queue in bytes. What happens
 	// then is Overflow. One message always fits. Default 1 MiB.
 	QueueBytes int
-	// QueueEvents is how many layer events may wait for the consumer. One
-	// more closes the connection with CloseTryAgainLater. Default 100.
+	// QueueEvents is how many layer events may wait for the consumer. What
+	// happens then is EventOverflow. Default 100.
 	QueueEvents int
+	// EventOverflow is what happens when QueueEvents is reached: the
+	// connection is closed with CloseTryAgainLater, or the newest or the
+	// oldest event is dropped, which waits for nobody to find out.
+	// OverflowBlock means OverflowClose. Default OverflowClose.
+	EventOverflow Overflow
 	// Overflow is what happens when QueueBytes is reached. Default
 	// OverflowClose.
 	Overflow Overflow
@@ -88,9 +93,8 @@ func (l Limits) WithDefaults() Limits {
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
-	if l.Overflow == 0 {
-		l.Overflow = OverflowClose
-	}
+	l.Overflow = either(l.Overflow, OverflowClose)
+	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l
 }
 
@@ -105,10 +109,16 @@ func (l Limits) over(base Limits) Limits {
 	base.ReadAhead = positive(l.ReadAhead, base.ReadAhead)
 	base.QueueBytes = positive(l.QueueBytes, base.QueueBytes)
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
-	if l.Overflow != 0 {
-		base.Overflow = l.Overflow
-	}
+	base.Overflow = either(l.Overflow, base.Overflow)
+	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)
 	return base
+}
+
+func either(o, otherwise Overflow) Overflow {
+	if o != 0 {
+		return o
+	}
+	return otherwise
 }
 
 func positive(n, otherwise int) int {

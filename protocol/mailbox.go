@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // letter is what waits for a callback: an event or a message.
 type letter struct {
 	event *Event // nil: it is a message
@@ -47,6 +49,16 @@ func (b *mailbox) take() letter {
 	}
 	b.compact()
 	return l
+}
+
+// dropEvent takes out the oldest event. There must be one.
+func (b *mailbox) dropEvent() {
+	at := b.head + slices.IndexFunc(b.queue[b.head:], func(l letter) bool { return l.event != nil })
+	copy(b.queue[b.head+1:at+1], b.queue[b.head:at]) // messages before it keep their order
+	b.queue[b.head] = letter{}
+	b.head++
+	b.events--
+	b.compact()
 }
 
 // compact lets the queue start anew when it is empty, and moves it to the front

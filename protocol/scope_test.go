@@ -146,11 +146,11 @@ func TestLimitsWithDefaults(t *testing.T) {
 		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage,
 		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
 		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
-		Overflow: protocol.OverflowClose,
+		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
 	}
 	own := protocol.Limits{
 		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
-		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, Overflow: protocol.OverflowBlock,
+		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest,
 	}
 	nine := all
 	nine.MaxMessage, nine.MaxFrame = 9, 9

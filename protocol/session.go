@@ -196,29 +196,6 @@ func (s *Session) Drained() {
 // Disconnect runs. The transport's Close is not called any more.
 func (s *Session) Ended(st CloseStatus) { s.end(st, false) }
 
-// post queues an event.
-func (s *Session) post(e *Event) error {
-	s.mu.Lock()
-	if s.mu.life.over() {
-		defer s.mu.Unlock()
-		return s.causeLocked()
-	}
-	if s.mu.mail.events >= s.limits.QueueEvents {
-		s.mu.Unlock()
-		s.shared.Counters.eventsDropped.Add(1)
-		s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true)
-		return ErrBusy
-	}
-	s.mu.mail.addEvent(e)
-	run := !s.mu.running
-	s.mu.running = true
-	s.mu.Unlock()
-	if run {
-		s.schedule()
-	}
-	return nil
-}
-
 // schedule has what is due run elsewhere. The caller has set running.
 func (s *Session) schedule() {
 	if sched, ok := s.t.(Scheduler); ok {

@@ -21,6 +21,7 @@ type Stats struct {
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
 
 	EventsDropped     int64 // waited for a consumer when its connection ended
+	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow)
 	EventsUnknown     int64 // of a type that the consumer declared no handler for
 	EventsUndecodable int64 // whose payload did not fit the declared type
 }
@@ -33,7 +34,7 @@ type Counters struct {
 	messagesUnread, messagesDropped atomic.Int64
 	slowClosed, busyClosed          atomic.Int64
 
-	eventsDropped, eventsUnknown, eventsUndecodable atomic.Int64
+	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
 
 	logged struct { // the event types that were logged as unknown
 		sync.Mutex
@@ -58,6 +59,7 @@ func (c *Counters) Stats() Stats {
 		SlowClosed:        c.slowClosed.Load(),
 		BusyClosed:        c.busyClosed.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
+		EventsOverflowed:  c.eventsOverflowed.Load(),
 		EventsUnknown:     c.eventsUnknown.Load(),
 		EventsUndecodable: c.eventsUndecodable.Load(),
 	}

@@ -37,7 +37,7 @@ func TestCapacityDefaults(t *testing.T) {
 	}
 	want := protocol.Limits{
 		MaxMessage: 1 << 20, MaxFrame: 1 << 20, MaxFragments: 100_000, MaxControlFrames: 1000, MinRate: 240,
-		ReadAhead: 64 << 10, QueueBytes: 1 << 20, QueueEvents: 100, Overflow: protocol.OverflowClose,
+		ReadAhead: 64 << 10, QueueBytes: 1 << 20, QueueEvents: 100, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
 	}
 	if o.Limits != want {
 		t.Errorf("Limits are %+v, want %+v", o.Limits, want)

@@ -44,7 +44,8 @@
 //	Limits.MaxControlFrames     1000      close 1008                   TooManyFrames
 //	Limits.MinRate              240 B/s   close 1008                   SlowSenders
 //	Limits.ReadAhead            64 KiB    reading stops for a while    Pauses
-//	Limits.QueueEvents          100       close 1013                   BusyClosed
+//	Limits.QueueEvents          100       Limits.EventOverflow: close  BusyClosed,
+//	                                      1013, drop an event          EventsOverflowed
 //	Limits.QueueBytes           1 MiB     Limits.Overflow: close 1013, SlowClosed,
 //	                                      drop, or wait                MessagesDropped
 //	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
