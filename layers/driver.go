@@ -9,37 +9,54 @@ import (
 
 // Driver connects the layers of several processes, its nodes. A [Layer] does all
 // that concerns its own process by itself; the driver carries what others are to
-// have. Package layertest has the suite that every driver must pass.
+// have. Package layertest has the suite that every driver must pass, and a driver
+// within one process, for tests.
 //
-// All methods are safe for concurrent use, may be called from the time Start has
-// returned until Close is called, and return when the back end has taken the
-// call, or with an error that says why it has not. None is called with a lock
-// held.
+// All methods but Start are safe for concurrent use, and return when the back end
+// has taken the call, or with an error that says why it has not:
+//
+//   - ctx's error if ctx ends before, of which a call that waits takes notice.
+//     A call whose ctx has ended when it begins does nothing.
+//   - One that matches ErrDown while the back end cannot be reached, also if
+//     that is found out while the call waits. Nothing is kept for later, but what
+//     Subscribe is asked for.
+//   - One that matches ErrClosed if Close comes before the call has been taken.
+//     A layer makes no calls after Close has returned, but some may be on their
+//     way to the driver while Close runs.
+//
+// None is called with a lock held.
 type Driver interface {
 	// Start connects and begins delivery to r. It is called once, before all
-	// others. It fails if the back end cannot be reached; from then on the
-	// driver connects again by itself, as often as it takes, and tells r.
+	// others. It fails if the back end cannot be reached, and then leaves nothing
+	// behind: Close is not called. From then on the driver connects again by
+	// itself, as often as it takes, and tells r.
 	Start(ctx context.Context, r Receiver) error
-	// Subscribe adds groups to those that this node gets, and drops others.
-	// From when it has returned nil, whatever another node publishes to an
-	// added group reaches r. While the back end is down it remembers, returns
-	// an error that matches ErrDown, and makes up for it when it is up again.
-	// Calls never overlap.
+	// Subscribe adds groups to those that this node gets, and drops others. No
+	// group is in both; one that is there already may be added, and one that is
+	// not may be dropped. From when it has returned nil, whatever another node
+	// publishes to an added group reaches r, and nothing that is published to a
+	// dropped one does. While the back end is down it remembers, returns an
+	// error that matches ErrDown, and makes up for it when it is up again; after
+	// another error it may be asked again for the same. Calls never overlap.
 	Subscribe(ctx context.Context, add, drop []string) error
-	// Publish sends e to group on all other nodes, and never back to this one.
-	// What one goroutine publishes to one group arrives in that order. e is
-	// sealed and shared; e.Wire is what to send.
+	// Publish sends e to group on all other nodes, once to each, and never back to
+	// this one. What one goroutine publishes to one group arrives in that order. e
+	// is sealed and shared; e.Wire is what to send, and what arrives must be made
+	// by protocol.FromWire of bytes that nothing else uses.
 	Publish(ctx context.Context, group string, e *protocol.Event) error
 	// Send sends e to a channel: one of another node's consumers, whose names
-	// begin with that node's prefix, or a named one, where it waits until a
-	// worker pulls it. ErrFull means that as many wait as may.
+	// begin with "specific.", that node's name and "!", or a named one, where it
+	// waits until a worker pulls it. What one goroutine sends to one channel stays
+	// in that order. A node that is not there is no error. ErrFull means that as
+	// many wait in a named channel as may; only what waits there is counted.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
-	// Pull takes one event from a named channel, and waits for it. Each event
-	// is taken once, by one of those who pull. Events that wait too long are
-	// dropped.
+	// Pull takes the oldest event from a named channel, and waits for one. Each
+	// event is taken once, by one of those who pull: if Pull returns an error, ctx's
+	// too, it has taken none. Events that wait too long are dropped.
 	Pull(ctx context.Context, channel string) (*protocol.Event, error)
-	// Close stops delivery and lets go of everything. Calls that wait return
-	// an error that matches ErrClosed.
+	// Close stops delivery and lets go of everything, also if the back end is
+	// down. Calls that wait return an error that matches ErrClosed. When it has
+	// returned, r is not called any more. It is called once.
 	Close(ctx context.Context) error
 }
 
@@ -55,7 +72,8 @@ type Receiver interface {
 	// Channel takes an event for one of this node's channels.
 	Channel(channel string, e *protocol.Event)
 	// State tells that the back end is down, because of cause, or up again, if
-	// cause is nil. It is up after Start.
+	// cause is nil. It is up after Start. When it is told to be up again, what
+	// this node has subscribed to reaches it; a Gap follows.
 	State(cause error)
 	// Gap tells that events of these groups, or of all that are subscribed if
 	// none is given, may have been lost: after the connection was down, or
