@@ -1,0 +1,181 @@
+package layertest
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Options are those of a [Broker]. The zero value has the defaults, and so has nil.
+type Options struct {
+	// Capacity is how many events may wait in a named channel; 0 is 100.
+	Capacity int
+	// Expiry is how long an event may wait there; 0 is 60 s.
+	Expiry time.Duration
+}
+
+// Broker is a back end for the layers of several nodes, all in this process.
+// Events travel as bytes, of which no two nodes share any. Without faults it
+// keeps what [layers.Driver] promises; each fault says what it breaks.
+//
+// Faults hold for all nodes and begin and end at once: when Stop has returned,
+// every call of a driver gets ErrDown. What receivers are told, they are told by
+// the goroutine that each node has from Start until Close or Kill, after what
+// they have been given before; the broker has no goroutine of its own. All
+// methods are safe for concurrent use, but a Receiver must not call them.
+type Broker struct {
+	capacity int
+	expiry   time.Duration
+	mu       struct {
+		sync.Mutex
+		nodes    map[string]*node   // started, and neither closed nor dead
+		groups   map[string][]*node // who gets what is published
+		channels map[string]*channel
+		stopped  bool
+		faults   faults
+	}
+}
+
+// faults are those that concern single events and calls.
+type faults struct {
+	delay, slow time.Duration
+	loss        float64
+	random      *rand.Rand // of loss
+	lost        int
+}
+
+// NewBroker returns a broker without nodes. nil stands for the zero Options.
+func NewBroker(o *Options) *Broker {
+	b := &Broker{capacity: 100, expiry: time.Minute}
+	if o != nil && o.Capacity > 0 {
+		b.capacity = o.Capacity
+	}
+	if o != nil && o.Expiry > 0 {
+		b.expiry = o.Expiry
+	}
+	b.mu.nodes = make(map[string]*node)
+	b.mu.groups = make(map[string][]*node)
+	b.mu.channels = make(map[string]*channel)
+	return b
+}
+
+// Node returns the driver of another node, for [layers.Open].
+func (b *Broker) Node() layers.Driver {
+	return &node{
+		broker: b,
+		groups: make(map[string]struct{}),
+		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
+		gone:   make(chan struct{}),
+	}
+}
+
+// Close closes the drivers of all nodes that are still there, and waits for their
+// goroutines. Close their layers first; a test that does not care may leave that
+// to Close.
+func (b *Broker) Close() {
+	for _, n := range b.nodes() {
+		n.end()
+		<-n.gone
+	}
+}
+
+// nodes are those that are there, ordered by name, so that chance plays no part.
+func (b *Broker) nodes() []*node {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nodesLocked()
+}
+
+func (b *Broker) nodesLocked() []*node {
+	names := make([]string, 0, len(b.mu.nodes))
+	for name := range b.mu.nodes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	all := make([]*node, len(names))
+	for i, name := range names {
+		all[i] = b.mu.nodes[name]
+	}
+	return all
+}
+
+// letter is an event on its way.
+type letter struct {
+	typ  string
+	body []byte
+}
+
+// write makes a letter of e, which nobody else has.
+func write(e *protocol.Event) (letter, error) {
+	body, err := e.Wire()
+	return letter{e.Type(), bytes.Clone(body)}, err
+}
+
+// read makes an event of a copy, which is the receiver's alone.
+func (l letter) read() (*protocol.Event, error) {
+	return protocol.FromWire(l.typ, bytes.Clone(l.body))
+}
+
+// sendLocked puts l on its way to a node, which hands it to its receiver.
+func (b *Broker) sendLocked(to *node, l letter, hand func(layers.Receiver, *protocol.Event)) {
+	if b.losesLocked() {
+		return
+	}
+	to.putLocked(delivery{due: time.Now().Add(b.mu.faults.delay), event: true, hand: func(r layers.Receiver) {
+		if e, err := l.read(); err == nil { // it has been an event
+			hand(r, e)
+		}
+	}})
+}
+
+// losesLocked reports whether an event is to be lost.
+func (b *Broker) losesLocked() bool {
+	f := &b.mu.faults
+	if f.loss == 0 || f.random.Float64() >= f.loss {
+		return false
+	}
+	f.lost++
+	return true
+}
+
+// leaveLocked takes n out of group.
+func (b *Broker) leaveLocked(n *node, group string) {
+	if rest := without(b.mu.groups[group], n); len(rest) > 0 {
+		b.mu.groups[group] = rest
+	} else {
+		delete(b.mu.groups, group)
+	}
+}
+
+// enterLocked adds n to group.
+func (b *Broker) enterLocked(n *node, group string) {
+	if all := b.mu.groups[group]; !slices.Contains(all, n) {
+		b.mu.groups[group] = append(all, n)
+	}
+}
+
+// without returns all but one, in a list that it may make of all.
+func without[T comparable](all []T, one T) []T {
+	return slices.DeleteFunc(all, func(v T) bool { return v == one })
+}
+
+// waitFor waits for d, unless ctx or the node ends before.
+func waitFor(ctx context.Context, n *node, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-n.ended:
+		return layers.ErrClosed
+	}
+}

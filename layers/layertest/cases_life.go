@@ -1,0 +1,374 @@
+package layertest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+)
+
+// lifeCases are about ctx and Close.
+func lifeCases() []testCase {
+	return []testCase{
+		{
+			name: "ctx-has-ended",
+			why:  "A call whose ctx has ended before it returns ctx's error and does nothing.",
+			run:  ctxHasEnded,
+		},
+		{
+			name: "close-ends-pulls",
+			why:  "Close has every Pull that waits return an error that matches ErrClosed.",
+			run:  closeEndsPulls,
+		},
+		{
+			name: "close-while-sending",
+			why:  "Close may come while others publish, send and subscribe: their calls return, with nil or an error that matches ErrClosed.",
+			run:  closeWhileSending,
+		},
+		{
+			name: "silence-after-close",
+			why:  "When Close has returned the receiver is not called any more.",
+			run:  silenceAfterClose,
+		},
+		{
+			name: "a-node-leaves",
+			why:  "A node that is closed is missed by nobody: others publish without errors, and go on getting everything.",
+			run:  aNodeLeaves,
+		},
+		{
+			name:  "a-node-dies",
+			why:   "A node that dies is missed by nobody: others publish and send without errors, and go on getting everything.",
+			needs: needsKill,
+			run:   aNodeDies,
+		},
+	}
+}
+
+func ctxHasEnded(s *stage) {
+	g, c, a, b := s.name("ended"), s.name("ended"), s.peer(), s.peer()
+	b.subscribe(g)
+	ctx, cancel := context.WithCancel(s.ctx)
+	cancel()
+	e := newNote(a.name, -1)
+	s.must("Sealing an event", e.Seal())
+	for what, f := range map[string]func() error{
+		"Publish":   func() error { return a.driver.Publish(ctx, g, e) },
+		"Send":      func() error { return a.driver.Send(ctx, c, e) },
+		"Subscribe": func() error { return a.driver.Subscribe(ctx, []string{g}, nil) },
+		"Start":     func() error { return s.startWith(ctx) },
+		"Pull":      func() error { _, err := a.driver.Pull(ctx, c); return err },
+	} {
+		s.wantErr(what+" with a ctx that has ended", s.watch(what, f), context.Canceled)
+	}
+	a.publish(g, 0)
+	b.wantNotes(g, 0)
+	a.send(c, 1)
+	if n := s.oneNote(b.pull(c)); n != 1 {
+		s.fatalf("note %d was pulled, want 1", n)
+	}
+}
+
+// startWith starts a node that is not needed.
+func (s *stage) startWith(ctx context.Context) error {
+	p := s.newPeer()
+	err := p.driver.Start(ctx, p)
+	if err == nil {
+		s.must("Close", p.close())
+	}
+	return err
+}
+
+func closeEndsPulls(s *stage) {
+	c, a, b := s.name("none"), s.peer(), s.peer()
+	ended := make(chan error, 4)
+	for range cap(ended) {
+		s.side(func() {
+			_, err := a.pullWith(s.ctx, c)
+			ended <- err
+		})
+	}
+	for n := range cap(ended) - 1 { // one gets something, so they have begun
+		b.send(c, n)
+		s.must("Pull", s.received(ended))
+	}
+	s.must("Close", a.close())
+	s.wantErr("Pull of a driver that was closed", s.received(ended), layers.ErrClosed)
+}
+
+// received waits for the end of a call.
+func (s *stage) received(ended <-chan error) error {
+	over, stop := s.patience()
+	defer stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-over:
+		s.fatalf("a call that should have ended has not returned within %v", s.suite.patience())
+		return nil
+	}
+}
+
+func closeWhileSending(s *stage) {
+	g, c, a, b := s.name("close"), s.name("close"), s.peer(), s.peer()
+	b.subscribe(g)
+	begun, ended := make(chan struct{}, 3), make(chan error, 3)
+	loop := func(f func(n int) error) {
+		s.side(func() {
+			for n := 0; ; n++ {
+				err := f(n)
+				over := err != nil && !errors.Is(err, layers.ErrFull)
+				if n == 10 || n < 10 && over {
+					begun <- struct{}{}
+				}
+				if over {
+					ended <- err
+					return
+				}
+			}
+		})
+	}
+	loop(func(n int) error { return a.tryPublish(g, newNote(a.name, n)) })
+	loop(func(n int) error { return a.trySend(c, n) })
+	loop(func(int) error { return a.tryChange([]string{g}, nil) })
+	for range cap(ended) {
+		<-begun
+	}
+	s.must("Close", a.close())
+	for range cap(ended) {
+		s.wantErr("A call that Close came upon", s.received(ended), layers.ErrClosed)
+	}
+}
+
+func silenceAfterClose(s *stage) {
+	g, a, b, witness := s.name("silence"), s.peer(), s.peer(), s.peer()
+	witness.subscribe(g)
+	b.subscribe(g)
+	sent := make(chan int, 1)
+	begun := make(chan struct{})
+	stop, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	s.side(func() {
+		defer close(sent)
+		n := 0
+		for ; stop.Err() == nil; n++ {
+			a.publish(g, n)
+			if n == 20 {
+				close(begun)
+			}
+		}
+		sent <- n
+	})
+	select {
+	case <-begun:
+	case <-sent:
+	}
+	s.must("Close", b.close())
+	before := b.total()
+	for n := range 20 {
+		witness.publish(g, n)
+	}
+	cancel()
+	witness.wantNotes(g, upTo(<-sent)...)
+	if after := b.total(); after != before {
+		s.fatalf("a receiver has been called %d times after Close had returned", after-before)
+	}
+}
+
+func aNodeLeaves(s *stage) { s.without(func(p *peer) { s.must("Close", p.close()) }) }
+
+func aNodeDies(s *stage) {
+	s.without(func(p *peer) {
+		p.closed, p.before = true, -1
+		s.suite.Kill(p.driver)
+	})
+}
+
+// without sees that nodes go on when one of them has gone.
+func (s *stage) without(goes func(*peer)) {
+	g, a, b, gone := s.name("gone"), s.peer(), s.peer(), s.peer()
+	b.subscribe(g)
+	gone.subscribe(g)
+	a.publish(g, 0)
+	b.wantNotes(g, 0)
+	gone.wantNotes(g, 0)
+	goes(gone)
+	before := gone.total()
+	for n := 1; n < 50; n++ {
+		a.publish(g, n)
+		a.send(gone.own("x"), n)
+	}
+	b.wantNotes(g, upTo(50)...)
+	late := s.peer()
+	late.subscribe(g)
+	b.publish(g, 50)
+	late.wantNotes(g, 50)
+	if after := gone.total(); after != before {
+		s.fatalf("the receiver of a node that has gone was called %d times", after-before)
+	}
+}
+
+// faultCases are about a broker that fails.
+func faultCases() []testCase {
+	return []testCase{
+		{
+			name: "down",
+			why: "When the back end goes down receivers are told State(cause), and Publish, Send and Pull return ErrDown, " +
+				"a Pull that waits too; Close works.",
+			needs: needsStop,
+			run:   down,
+		},
+		{
+			name:  "start-while-down",
+			why:   "Start fails when the back end cannot be reached.",
+			needs: needsStop,
+			run:   startWhileDown,
+		},
+		{
+			name: "down-and-up",
+			why: "When the back end is up again, receivers are told State(nil), when they get again what they have subscribed to, " +
+				"and then a Gap of it.",
+			needs: needsStop,
+			run:   downAndUp,
+		},
+		{
+			name:  "subscribe-while-down",
+			why:   "Subscribe returns ErrDown while the back end is down, but remembers what it was asked for and makes up for it.",
+			needs: needsStop,
+			run:   subscribeWhileDown,
+		},
+		{
+			name: "slow",
+			why: "A slow back end makes calls slow, but changes nothing else: " +
+				"they return when it has taken them, in order, or ctx's error when ctx ends.",
+			needs: needsSlow,
+			run:   slow,
+		},
+	}
+}
+
+// goDown stops the broker, and waits until all know.
+func (s *stage) goDown(all ...*peer) {
+	s.suite.Stop()
+	for _, p := range all {
+		p.until("State(cause)", func() bool { return p.state() != nil }, func() string { return "the broker is down" })
+	}
+}
+
+// goUp starts the broker, and waits until all know.
+func (s *stage) goUp(all ...*peer) {
+	s.suite.Start()
+	for _, p := range all {
+		p.until("State(nil)", func() bool { return p.state() == nil }, func() string { return "the broker is up again" })
+	}
+}
+
+// state is what the node was told last. It is called with p.mu held.
+func (p *peer) state() error {
+	if n := len(p.mu.states); n > 0 {
+		return p.mu.states[n-1]
+	}
+	return nil
+}
+
+func down(s *stage) {
+	g, c, a, b := s.name("down"), s.name("down"), s.peer(), s.peer()
+	b.subscribe(g)
+	ended := make(chan error, 2)
+	for range cap(ended) {
+		s.side(func() {
+			_, err := b.pullWith(s.ctx, c)
+			ended <- err
+		})
+	}
+	a.send(c, 0)
+	s.must("Pull", s.received(ended))
+	s.goDown(a, b)
+	defer s.suite.Start()
+	s.wantErr("Pull that waited when the back end went down", s.received(ended), layers.ErrDown)
+	s.wantErr("Publish", a.tryPublish(g, newNote(a.name, 0)), layers.ErrDown)
+	s.wantErr("Send to a named channel", a.trySend(c, 0), layers.ErrDown)
+	s.wantErr("Send to a node's channel", a.trySend(b.own("x"), 0), layers.ErrDown)
+	_, err := a.tryPull(c)
+	s.wantErr("Pull", err, layers.ErrDown)
+	s.must("Close while the back end is down", b.close())
+}
+
+func startWhileDown(s *stage) {
+	s.suite.Stop()
+	defer s.suite.Start()
+	p := s.newPeer()
+	if s.call("Start", func(ctx context.Context) error { return p.driver.Start(ctx, p) }) == nil {
+		p.closed = p.close() == nil
+		s.fatalf("Start returned nil although there is no back end")
+	}
+}
+
+func downAndUp(s *stage) {
+	g, a, b := s.name("back"), s.peer(), s.peer()
+	b.subscribe(g)
+	for n := range 3 {
+		s.goDown(a, b)
+		s.goUp(a, b)
+		a.publish(g, n) // b has been told that it is up, so it gets this
+		b.wantNotes(g, upTo(n+1)...)
+		for _, p := range []*peer{a, b} {
+			p.until("Gap", func() bool { return len(p.mu.gaps) > n }, func() string { return "the broker was down and is up again" })
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, group := range b.mu.gaps {
+		if group != "" && group != g {
+			s.fatalf("a node was told of a gap in group %q, to which it has not subscribed", group)
+		}
+	}
+}
+
+func subscribeWhileDown(s *stage) {
+	stays, joined, left := s.name("stays"), s.name("joined"), s.name("left")
+	a, b, witness := s.peer(), s.peer(), s.peer()
+	b.subscribe(stays, left)
+	witness.subscribe(left)
+	s.goDown(a, b, witness)
+	err := b.tryChange([]string{joined}, []string{left})
+	s.goUp(a, b, witness)
+	s.wantErr("Subscribe", err, layers.ErrDown)
+	for n := range 10 {
+		a.publish(stays, n)
+		a.publish(joined, n)
+		a.publish(left, n)
+	}
+	b.wantNotes(stays, upTo(10)...)
+	b.wantNotes(joined, upTo(10)...)
+	witness.wantNotes(left, upTo(10)...)
+	b.subscribe(left)
+	a.publish(left, 10)
+	b.wantNotes(left, 10)
+	witness.wantNotes(left, upTo(11)...)
+}
+
+func slow(s *stage) {
+	g, c, a, b := s.name("slow"), s.name("slow"), s.peer(), s.peer()
+	took := s.suite.patience() / 200
+	s.suite.Slow(took)
+	defer s.suite.Slow(0)
+	b.subscribe(g)
+	began := time.Now()
+	for n := range 5 {
+		a.publish(g, n)
+	}
+	if d := time.Since(began); d < 5*took {
+		s.fatalf("5 calls of Publish returned after %v, before the back end, which takes %v for each, can have taken them", d, took)
+	}
+	b.wantNotes(g, upTo(5)...)
+	a.send(c, 0)
+	b.pull(c)
+	s.suite.Slow(s.suite.patience() / 2)
+	ctx, cancel := context.WithTimeout(s.ctx, took)
+	defer cancel()
+	e := newNote(a.name, -1)
+	s.must("Sealing an event", e.Seal())
+	err := s.watch("Publish", func() error { return a.driver.Publish(ctx, s.name("none"), e) })
+	s.wantErr("Publish whose ctx ended before the back end answered", err, context.DeadlineExceeded)
+}

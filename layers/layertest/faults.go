@@ -1,0 +1,153 @@
+package layertest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+)
+
+// The causes that nodes are told when they lose the broker.
+var (
+	errStopped     = errors.New("the broker has been stopped")
+	errPartitioned = errors.New("the node has been cut off from the broker")
+)
+
+// Delay has each event take d to another node; 0 is the default. Callers see
+// nothing of it: Publish and Send return at once. Receivers get the events late
+// and in the same order: one that is sent after Delay(0) still waits for those
+// before it. What waits in named channels is not delayed, but see Slow.
+func (b *Broker) Delay(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.faults.delay = d
+}
+
+// Slow has the broker take d to answer each call; 0 is the default. Callers wait
+// that long, unless their ctx ends before: then they get its error, and the call
+// has done nothing. A call that finds the broker stopped when its time has come
+// gets ErrDown. Receivers see nothing of it.
+func (b *Broker) Slow(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.faults.slow = d
+}
+
+// Loss has events get lost on the way to a node or into a named channel, each
+// with probability fraction, from 0 to 1; 0 is the default. Nobody is told:
+// callers get no error and receivers no Gap. The same seed and the same sends
+// lose the same events. Each call begins anew.
+func (b *Broker) Loss(fraction float64, seed uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.faults.loss = fraction
+	b.mu.faults.random = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // chance that can be repeated
+}
+
+// Lost returns how many events Loss has cost so far; one that is published and
+// lost on the way to two nodes counts twice.
+func (b *Broker) Lost() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.faults.lost
+}
+
+// Partition cuts these nodes off from the broker, each by itself. They notice:
+// their receivers are told State(cause), their calls get ErrDown, those that wait
+// in Pull too, and Subscribe remembers. Other nodes notice nothing; what they
+// publish or send to a node that is cut off is lost, and so is what was on the
+// way to it. Named channels keep what they hold. A node that has not been started
+// cannot be cut off.
+func (b *Broker) Partition(ds ...layers.Driver) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range ds {
+		if n := b.mine(d); n.phase == running {
+			n.cut = true
+			b.loseLocked(n, errPartitioned)
+		}
+	}
+}
+
+// Heal ends what Partition has begun, for all nodes. Their drivers subscribe
+// again, and their receivers are told State(nil) and then Gap of all groups.
+func (b *Broker) Heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodesLocked() {
+		n.cut = false
+		b.regainLocked(n)
+	}
+}
+
+// Stop takes the broker down, as a restart of a server does that keeps nothing on
+// disk. All nodes see what Partition describes, a driver that is started now gets
+// an error from Start, and what waits in named channels is lost.
+func (b *Broker) Stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.stopped = true
+	for _, n := range b.nodesLocked() {
+		b.loseLocked(n, errStopped)
+	}
+	b.mu.channels = make(map[string]*channel)
+}
+
+// Start brings the broker back after Stop. All nodes see what Heal describes, but
+// those that are still cut off.
+func (b *Broker) Start() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.stopped = false
+	for _, n := range b.nodesLocked() {
+		b.regainLocked(n)
+	}
+}
+
+// Kill ends a node as a crash of its process does: its receiver is told nothing
+// more and its subscriptions go, its calls get ErrClosed, those that wait too.
+// Other nodes notice nothing, and what they send there is lost without an error.
+// The driver need not be closed, but may be.
+func (b *Broker) Kill(d layers.Driver) {
+	if n := b.mine(d); n.end() {
+		<-n.gone
+	}
+}
+
+// mine is d, which is a node of b's.
+func (b *Broker) mine(d layers.Driver) *node {
+	n, ok := d.(*node)
+	if !ok || n.broker != b {
+		panic(fmt.Sprintf("wye: layertest: %T is no driver that this Broker's Node has returned; if it is wrapped, pass the wrapped one", d))
+	}
+	return n
+}
+
+// loseLocked has n lose its connection.
+func (b *Broker) loseLocked(n *node, cause error) {
+	if n.phase != running || n.lost != nil {
+		return
+	}
+	n.lost = cause
+	n.dropInFlightLocked()
+	for group := range n.groups {
+		b.leaveLocked(n, group)
+	}
+	b.dismissLocked(n, n.usableLocked())
+	n.putLocked(delivery{hand: func(r layers.Receiver) { r.State(cause) }})
+}
+
+// regainLocked has n connect again, if nothing else is in the way.
+func (b *Broker) regainLocked(n *node) {
+	if n.lost == nil || n.cut || b.mu.stopped {
+		return
+	}
+	n.lost = nil
+	for group := range n.groups {
+		b.enterLocked(n, group)
+	}
+	n.putLocked(delivery{hand: func(r layers.Receiver) { r.State(nil) }})
+	n.putLocked(delivery{hand: func(r layers.Receiver) { r.Gap() }})
+}

@@ -1,0 +1,306 @@
+package layertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
+
+// phase is where a node is in its life.
+type phase int
+
+const (
+	fresh   phase = iota // to running by Start, or to over
+	running              // to over by Close and Kill
+	over
+)
+
+// node is a node's driver, and the broker's idea of the node.
+type node struct {
+	broker *Broker
+	wake   chan struct{} // something has come into the inbox; has room for one
+	ended  chan struct{} // the node is over
+	gone   chan struct{} // and its goroutine has returned
+
+	// Set by Start.
+	name     string
+	receiver layers.Receiver
+
+	// Guarded by broker.mu.
+	phase  phase
+	cut    bool                // by Partition
+	lost   error               // why the broker cannot be reached; nil: it can
+	groups map[string]struct{} // what Subscribe has asked for, whether or not it can be reached
+	inbox  []delivery
+}
+
+// delivery is something to tell the receiver.
+type delivery struct {
+	due   time.Time
+	event bool // that is on its way until it is due, and can be lost
+	hand  func(layers.Receiver)
+}
+
+func (n *node) Start(ctx context.Context, r layers.Receiver) error {
+	if err := n.pass(ctx); err != nil {
+		return err
+	}
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch name := r.Node(); {
+	case n.phase != fresh:
+		return errors.New("wye: layertest: the driver has been started or closed before")
+	case b.mu.stopped:
+		return fmt.Errorf("%w: %w", layers.ErrDown, errStopped)
+	case b.mu.nodes[name] != nil:
+		return fmt.Errorf("wye: layertest: two nodes have the name %q", name)
+	default:
+		n.name, n.receiver = name, r
+		b.mu.nodes[name] = n
+	}
+	n.phase = running
+	go n.run()
+	return nil
+}
+
+func (n *node) Subscribe(ctx context.Context, add, drop []string) error {
+	if err := n.pass(ctx); err != nil {
+		return err
+	}
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := n.usableLocked()
+	if err != nil && !errors.Is(err, layers.ErrDown) {
+		return err
+	}
+	for _, group := range drop {
+		delete(n.groups, group)
+		b.leaveLocked(n, group)
+	}
+	for _, group := range add {
+		n.groups[group] = struct{}{}
+		if err == nil {
+			b.enterLocked(n, group)
+		}
+	}
+	return err
+}
+
+func (n *node) Publish(ctx context.Context, group string, e *protocol.Event) error {
+	l, err := n.enter(ctx, e)
+	if err != nil {
+		return err
+	}
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return err
+	}
+	for _, to := range b.mu.groups[group] {
+		if to != n {
+			b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e) })
+		}
+	}
+	return nil
+}
+
+func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) error {
+	l, err := n.enter(ctx, e)
+	if err != nil {
+		return err
+	}
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return err
+	}
+	prefix, _, specific := strings.Cut(channel, "!")
+	if !specific {
+		return b.keepLocked(channel, l)
+	}
+	if to := b.mu.nodes[strings.TrimPrefix(prefix, "specific.")]; to != nil && to.lost == nil {
+		b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
+	}
+	return nil
+}
+
+func (n *node) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
+	if err := n.pass(ctx); err != nil {
+		return nil, err
+	}
+	p, err := n.queue(channel)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case got := <-p.got:
+		return got.read()
+	case <-ctx.Done():
+	}
+	if n.broker.withdraw(channel, p) {
+		return nil, context.Cause(ctx)
+	}
+	got := <-p.got // it came meanwhile, and is nobody else's
+	return got.read()
+}
+
+// queue takes what waits in channel, or stands in line.
+func (n *node) queue(channel string) (*puller, error) {
+	n.broker.mu.Lock()
+	defer n.broker.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return nil, err
+	}
+	return n.broker.pullLocked(n, channel), nil
+}
+
+func (n *node) Close(ctx context.Context) error {
+	if !n.end() {
+		return nil
+	}
+	select {
+	case <-n.gone:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// end makes the node over. It reports whether it has ever been running, so that
+// somebody has to wait for its goroutine.
+func (n *node) end() bool {
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := n.phase
+	n.phase = over
+	if was == running {
+		delete(b.mu.nodes, n.name)
+		for group := range n.groups {
+			b.leaveLocked(n, group)
+		}
+		n.inbox = nil
+		b.dismissLocked(n, layers.ErrClosed)
+		close(n.ended)
+	}
+	return n.receiver != nil
+}
+
+// enter makes a letter of e and takes it to the broker.
+func (n *node) enter(ctx context.Context, e *protocol.Event) (letter, error) {
+	l, err := write(e)
+	if err == nil {
+		err = n.pass(ctx)
+	}
+	return l, err
+}
+
+// pass waits as long as a call has to.
+func (n *node) pass(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	n.broker.mu.Lock()
+	slow := n.broker.mu.faults.slow
+	n.broker.mu.Unlock()
+	if slow == 0 {
+		return nil
+	}
+	return waitFor(ctx, n, slow)
+}
+
+// usableLocked says why a call cannot be made.
+func (n *node) usableLocked() error {
+	switch {
+	case n.phase == fresh:
+		return errors.New("wye: layertest: the driver has not been started")
+	case n.phase == over:
+		return layers.ErrClosed
+	case n.lost != nil:
+		return fmt.Errorf("%w: %w", layers.ErrDown, n.lost)
+	}
+	return nil
+}
+
+// putLocked adds to the inbox.
+func (n *node) putLocked(d delivery) {
+	if n.phase != running {
+		return
+	}
+	n.inbox = append(n.inbox, d)
+	select {
+	case n.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// dropInFlightLocked loses the events that are under way.
+func (n *node) dropInFlightLocked() {
+	var rest []delivery
+	for _, d := range n.inbox {
+		if !d.event {
+			rest = append(rest, d)
+		}
+	}
+	n.inbox = rest
+}
+
+// run tells the receiver what comes into the inbox, in order.
+func (n *node) run() {
+	defer close(n.gone)
+	for {
+		d, wait := n.next()
+		if d.hand != nil {
+			d.hand(n.receiver)
+			continue
+		}
+		if !n.pause(wait) {
+			return
+		}
+	}
+}
+
+// next takes the first delivery if it is due. If not, wait says how long it is
+// until then, 0 that there is none.
+func (n *node) next() (d delivery, wait time.Duration) {
+	n.broker.mu.Lock()
+	defer n.broker.mu.Unlock()
+	if len(n.inbox) == 0 {
+		return delivery{}, 0
+	}
+	if wait := time.Until(n.inbox[0].due); wait > 0 {
+		return delivery{}, wait
+	}
+	d = n.inbox[0]
+	n.inbox[0] = delivery{}
+	n.inbox = n.inbox[1:]
+	return d, 0
+}
+
+// pause waits until the inbox is worth another look. It reports false when the
+// node is over.
+func (n *node) pause(wait time.Duration) bool {
+	var due <-chan time.Time
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-due:
+		return true
+	case <-n.wake:
+		return true
+	case <-n.ended:
+		return false
+	}
+}

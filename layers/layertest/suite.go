@@ -1,0 +1,159 @@
+package layertest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+)
+
+// Suite is what every driver must pass. Only New is needed, but what a test
+// cannot do to its broker is not tested: cases that need a function which is nil
+// are skipped and listed at the end.
+type Suite struct {
+	// New returns the driver of another node, not yet started. All nodes of a
+	// subtest, whose t it gets, are on one broker; subtests may share one,
+	// because each chooses names of its own. The suite closes what it has
+	// started.
+	New func(t *testing.T) layers.Driver
+	// Capacity is how many events may wait in a named channel; 0 is 100.
+	Capacity int
+	// Expire returns when what waits in named channels by now has been there
+	// for too long: it waits, or moves a clock.
+	Expire func()
+	// Stop takes the broker down so that every node notices, and Start brings
+	// it back. Between them the suite makes calls that must fail.
+	Stop, Start func()
+	// Kill ends a node as a crash does, without Close. The suite does not use
+	// the driver again.
+	Kill func(d layers.Driver)
+	// Slow has the broker take so long to answer each call; 0 ends that.
+	Slow func(d time.Duration)
+	// Patience is how long one call, or an event on its way, may take before
+	// it counts as lost; 0 is 10 s. Only failures wait for so long.
+	Patience time.Duration
+	// All has the run fail if a case had to be skipped.
+	All bool
+}
+
+// Run is the short form of [Suite.Run], with nothing but New: cases that need a
+// broker which fails are skipped. Each call of newDriver must return the driver of
+// another node on the same broker.
+func Run(t *testing.T, newDriver func(t *testing.T) layers.Driver) {
+	t.Helper()
+	(&Suite{New: newDriver}).Run(t)
+}
+
+// Run runs each case as a subtest. A failure says which rule has been broken, and
+// how.
+func (s *Suite) Run(t *testing.T) {
+	t.Helper()
+	for _, c := range cases() {
+		t.Run(c.name, func(t *testing.T) {
+			if lacks := c.lacks(s); lacks != "" {
+				t.Skipf("NOT TESTED, because Suite has no %s: %s", lacks, c.why)
+			}
+			for _, err := range c.try(t, s) {
+				t.Errorf("%v\nthe rule: %s", err, c.why)
+			}
+		})
+	}
+	report := t.Logf
+	if s.All {
+		report = t.Errorf
+	}
+	if untested := s.untested(); len(untested) > 0 {
+		report("layertest: %d rules have NOT been tested: %s", len(untested), strings.Join(untested, ", "))
+	}
+}
+
+// untested are the cases that cannot be run, each with what is missing.
+func (s *Suite) untested() []string {
+	var all []string
+	for _, c := range cases() {
+		if lacks := c.lacks(s); lacks != "" {
+			all = append(all, c.name+" (needs "+lacks+")")
+		}
+	}
+	return all
+}
+
+func (s *Suite) patience() time.Duration {
+	if s.Patience > 0 {
+		return s.Patience
+	}
+	return 10 * time.Second
+}
+
+func (s *Suite) capacity() int {
+	if s.Capacity > 0 {
+		return s.Capacity
+	}
+	return 100
+}
+
+// testCase is a rule and how to find out whether a driver keeps it.
+type testCase struct {
+	name  string
+	why   string // the rule, as a sentence
+	needs fault  // what the suite must be able to do to the broker
+	run   func(*stage)
+}
+
+// fault names functions of a Suite.
+type fault string
+
+const (
+	needsExpire fault = "Expire"
+	needsStop   fault = "Stop or Start"
+	needsKill   fault = "Kill"
+	needsSlow   fault = "Slow"
+)
+
+// cases are all cases, in the order in which a driver is best made to pass them.
+func cases() []testCase {
+	var all []testCase
+	for _, some := range [][]testCase{
+		groupCases(), orderCases(), payloadCases(), memberCases(), channelCases(), pullCases(), lifeCases(), faultCases(), layerCases(),
+	} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// lacks says what s does not have and c needs.
+func (c *testCase) lacks(s *Suite) string {
+	has := map[fault]bool{
+		"":          true,
+		needsExpire: s.Expire != nil,
+		needsStop:   s.Stop != nil && s.Start != nil,
+		needsKill:   s.Kill != nil,
+		needsSlow:   s.Slow != nil,
+	}
+	if has[c.needs] {
+		return ""
+	}
+	return string(c.needs)
+}
+
+// try runs c and returns what was wrong.
+func (c *testCase) try(t *testing.T, suite *Suite) []error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s := &stage{t: t, suite: suite, ctx: ctx, hung: make(chan string, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.perform(c)
+	}()
+	select {
+	case <-done:
+		return s.errors()
+	case what := <-s.hung:
+		return append(s.errors(), fmt.Errorf("%s has not returned, long after its ctx ended", what))
+	}
+}
