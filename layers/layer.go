@@ -67,8 +67,10 @@ func (l *Layer) Close(ctx context.Context) error {
 	if l.driver == nil || l.closed.Swap(true) {
 		return nil
 	}
-	l.subs.wait()
-	return l.driver.Close(ctx)
+	l.subs.close()
+	err := l.driver.Close(ctx) // has calls that wait return, those of subs too
+	l.subs.wait(ctx)
+	return err
 }
 
 // Node is the name of this node among those that a driver connects, made at

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 )
@@ -13,12 +14,12 @@ type subscriptions struct {
 	driver Driver
 	mu     struct {
 		sync.Mutex
-		told    map[string]struct{} // the driver has been told of
-		wanted  map[string]bool     // that is to change; the last word counts
-		next    *round              // that tells what is wanted
-		leading bool
+		told   map[string]bool // the driver has been told of; false: and has failed
+		wanted map[string]bool // that is to change; the last word counts
+		next   *round          // that tells what is wanted
+		leader chan struct{}   // closed when nobody leads any more; nil: nobody does
+		closed bool
 	}
-	busy sync.WaitGroup
 }
 
 // round is one call of the driver, and what came of it.
@@ -52,9 +53,9 @@ func (s *subscriptions) want(group string, subscribed bool) *round {
 		s.mu.next = &round{done: make(chan struct{})}
 	}
 	s.mu.wanted[group] = subscribed
-	if !s.mu.leading {
-		s.mu.leading = true
-		s.busy.Go(s.lead)
+	if s.mu.leader == nil {
+		s.mu.leader = make(chan struct{})
+		go s.lead()
 	}
 	return s.mu.next
 }
@@ -66,10 +67,10 @@ func (s *subscriptions) lead() {
 		if r == nil {
 			return
 		}
-		if len(add)+len(drop) > 0 {
+		if len(add)+len(drop) > 0 && r.err == nil {
 			r.err = s.driver.Subscribe(context.Background(), add, drop)
 		}
-		close(r.done)
+		s.end(add, r)
 	}
 }
 
@@ -79,9 +80,9 @@ func (s *subscriptions) begin() (add, drop []string, r *round) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for group, wanted := range s.mu.wanted {
-		_, told := s.mu.told[group]
+		sure, told := s.mu.told[group]
 		switch {
-		case wanted && !told:
+		case wanted && !sure:
 			add = append(add, group)
 		case !wanted && told:
 			drop = append(drop, group)
@@ -90,7 +91,12 @@ func (s *subscriptions) begin() (add, drop []string, r *round) {
 	s.note(add, drop)
 	r = s.mu.next
 	s.mu.wanted, s.mu.next = nil, nil
-	s.mu.leading = r != nil
+	if r == nil {
+		close(s.mu.leader)
+		s.mu.leader = nil
+	} else if s.mu.closed {
+		r.err = ErrClosed
+	}
 	slices.Sort(add)
 	slices.Sort(drop)
 	return add, drop, r
@@ -98,15 +104,46 @@ func (s *subscriptions) begin() (add, drop []string, r *round) {
 
 func (s *subscriptions) note(add, drop []string) {
 	if s.mu.told == nil {
-		s.mu.told = make(map[string]struct{})
+		s.mu.told = make(map[string]bool)
 	}
 	for _, group := range add {
-		s.mu.told[group] = struct{}{}
+		s.mu.told[group] = true
 	}
 	for _, group := range drop {
 		delete(s.mu.told, group)
 	}
 }
 
-// wait waits until the driver has been told everything.
-func (s *subscriptions) wait() { s.busy.Wait() }
+// end tells all who wait for r. What the driver has failed to add is asked for
+// again by the next who wants it: those who do so now may not be those who leave.
+func (s *subscriptions) end(add []string, r *round) {
+	if r.err != nil && !errors.Is(r.err, ErrDown) {
+		s.mu.Lock()
+		for _, group := range add {
+			s.mu.told[group] = false
+		}
+		s.mu.Unlock()
+	}
+	close(r.done)
+}
+
+// close has all rounds that have not begun fail, without the driver.
+func (s *subscriptions) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.closed = true
+}
+
+// wait waits until no round is under way.
+func (s *subscriptions) wait(ctx context.Context) {
+	s.mu.Lock()
+	leader := s.mu.leader
+	s.mu.Unlock()
+	if leader == nil {
+		return
+	}
+	select {
+	case <-leader:
+	case <-ctx.Done():
+	}
+}
