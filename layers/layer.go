@@ -126,12 +126,20 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 	if l.driver == nil {
 		return nil
 	}
-	if err := l.driver.Publish(ctx, group, e); err != nil {
+	return l.count(l.driver.Publish(ctx, group, e))
+}
+
+// count counts what the driver says to an event.
+func (l *Layer) count(err error) error {
+	switch {
+	case err == nil:
+		l.counters.published.Add(1)
+	case errors.Is(err, ErrFull):
+		l.counters.full.Add(1)
+	default:
 		l.counters.unpublished.Add(1)
-		return err
 	}
-	l.counters.published.Add(1)
-	return nil
+	return err
 }
 
 // Broadcast puts a message on the outgoing queue of every connection in group,
@@ -173,7 +181,7 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	case l.driver == nil:
 		return l.queues.put(channel, e)
 	}
-	return l.driver.Send(ctx, channel, e)
+	return l.count(l.driver.Send(ctx, channel, e))
 }
 
 // Pull takes one event from a named channel, and waits for it. Each event is

@@ -6,17 +6,17 @@ import "sync/atomic"
 // members had no room for is counted where their limits are, by the protocol
 // server.
 type Stats struct {
-	Published   int64 // events that the driver has taken for other nodes
-	Unpublished int64 // that it has not: members of other nodes have missed them
+	Published   int64 // events that the driver has taken for other nodes and for named channels
+	Unpublished int64 // that it has not: those for whom they were on other nodes have missed them
 	Received    int64 // events that came from other nodes
 	Downs       int64 // how often the back end went down
 	Gaps        int64 // how often events of other nodes may have been lost
 	Full        int64 // events that a named channel had no room for
-	Expired     int64 // events that have waited in a named channel for too long
+	Expired     int64 // events that have waited in a named channel for too long, if there is no driver
 }
 
 type counters struct {
-	published, unpublished, received, downs, gaps atomic.Int64
+	published, unpublished, received, downs, gaps, full atomic.Int64
 }
 
 // Stats returns the counters as they are now.
@@ -28,7 +28,7 @@ func (l *Layer) Stats() Stats {
 		Received:    c.received.Load(),
 		Downs:       c.downs.Load(),
 		Gaps:        c.gaps.Load(),
-		Full:        l.queues.full.Load(),
+		Full:        l.queues.full.Load() + c.full.Load(),
 		Expired:     l.queues.expired.Load(),
 	}
 }
