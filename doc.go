@@ -70,6 +70,7 @@
 //	consumer/consumertest  its tests
 //	protocol/websocket     the http.Handler that carries connections to it
 //	router                 ProtocolTypeRouter, URLRouter, middleware
-//	layers, layers/memory  groups and channels
+//	layers, layers/memory  groups, channels, workers
+//	layers/layertest       a layer that fails, for tests; the suite for drivers
 //	protocol               the vocabulary, and the seam for other protocols
 package wye

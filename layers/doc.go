@@ -13,6 +13,12 @@
 // A send never waits for a member: what a member has no room for costs that
 // member, as its limits say, and is counted there.
 //
-// In this version a layer reaches the consumers of one process. The Django
-// Channels counterpart is channels.layers.InMemoryChannelLayer.
+// Named channels hold work: what is sent to one waits until a [Worker] takes it, a
+// hundred events and a minute at the most, as in Channels.
+//
+// A layer reaches the consumers of one process. With a [Driver] ([Open]) it reaches
+// those of others as well; package layertest has what every driver must do, and a
+// broker within one process that fails on demand, for tests. Drivers for Redis and
+// NATS do not exist yet. The Django Channels counterpart of a layer without a
+// driver is channels.layers.InMemoryChannelLayer.
 package layers

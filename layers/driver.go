@@ -26,6 +26,8 @@ import (
 //
 // None is called with a lock held.
 type Driver interface {
+	Puller
+
 	// Start connects and begins delivery to r. It is called once, before all
 	// others. It fails if the back end cannot be reached, and then leaves nothing
 	// behind: Close is not called. From then on the driver connects again by
@@ -50,14 +52,19 @@ type Driver interface {
 	// in that order. A node that is not there is no error. ErrFull means that as
 	// many wait in a named channel as may; only what waits there is counted.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
-	// Pull takes the oldest event from a named channel, and waits for one. Each
-	// event is taken once, by one of those who pull: if Pull returns an error, ctx's
-	// too, it has taken none. Events that wait too long are dropped.
-	Pull(ctx context.Context, channel string) (*protocol.Event, error)
 	// Close stops delivery and lets go of everything, also if the back end is
 	// down. Calls that wait return an error that matches ErrClosed. When it has
 	// returned, r is not called any more. It is called once.
 	Close(ctx context.Context) error
+}
+
+// Puller is where a [Worker] takes events from: a [Layer], as a rule.
+type Puller interface {
+	// Pull takes the oldest event from a named channel, and waits for one as long
+	// as ctx lasts. Each event is taken once, by one of those who pull: if Pull
+	// returns an error, ctx's too, it has taken none. Events that wait too long
+	// are dropped.
+	Pull(ctx context.Context, channel string) (*protocol.Event, error)
 }
 
 // Receiver is the node's side of a Driver, which calls it from any goroutine. It

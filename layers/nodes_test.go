@@ -281,6 +281,12 @@ func TestGroupSendExceptAndChannelsAcrossNodes(t *testing.T) {
 		if err := here.Send(ctx, own, noted().New(note{"x", 3})); err != nil {
 			t.Error(err)
 		}
+		if err := there.Send(ctx, own, noted().New(note{"x", 4})); err != nil {
+			t.Error(err)
+		}
+		if s := there.Stats(); s.Published != 0 {
+			t.Errorf("what was sent to a consumer of this node that has gone was given to the driver")
+		}
 		synctest.Wait()
 		for name, row := range map[string]struct {
 			m    *member

@@ -12,13 +12,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Puller is where a [Worker] takes events from: a [Layer], as a rule.
-type Puller interface {
-	// Pull takes one event from a channel, each once, and waits for it as long
-	// as ctx lasts.
-	Pull(ctx context.Context, channel string) (*protocol.Event, error)
-}
-
 // Worker takes events from named channels and has an application handle them, as
 // runworker does in Channels. Any code sends work with Layer.Send:
 //
