@@ -22,11 +22,11 @@ import (
 // tags. It is decoded once per process and Go type, and that value is shared as
 // well, so a handler must not change what its slices and maps hold.
 type Event struct {
-	typ     string
-	sealing sync.Once
-	payload any    // the sender's value, until sealed
-	body    []byte // a MessagePack map; nil if the event was sealed as a message
-	sealErr error
+	typ      string
+	sealing  sync.Once
+	payload  any       // the sender's value; once sealed, what was wrong with it, an error or nil
+	body     []byte    // a MessagePack map; nil if the event was sealed as a message
+	position *Position // in its group's history; nil if it has none
 
 	mu struct {
 		sync.Mutex
@@ -104,26 +104,41 @@ func decodingOf[P any](e *Event) *decoded[P] {
 // map. Safe for concurrent use.
 func (e *Event) Seal() error {
 	e.sealing.Do(func() {
-		if m, ok := e.payload.(Message); ok && e.typ == SendType.Name {
+		payload := e.payload
+		if m, ok := payload.(Message); ok && e.typ == SendType.Name {
 			e.mu.frame = Prepare(m)
-		} else {
-			e.sealErr = errEncodePanic // unless it returns
-			e.body, e.sealErr = e.encode()
+			e.sealed(nil)
+			return
 		}
-		e.payload = nil
+		e.sealed(errEncodePanic) // unless it returns
+		var err error
+		e.body, err = e.encode(payload)
+		e.sealed(err)
 	})
-	return e.sealErr
+	if e.payload == nil {
+		return nil
+	}
+	return e.payload.(error) //nolint:errcheck,forcetypeassert // sealed has put it there
 }
 
-func (e *Event) encode() ([]byte, error) {
-	b, err := marshal(e.payload)
+// sealed notes how the sealing went, where the payload was: an Event is as large
+// as its allocation may be.
+func (e *Event) sealed(err error) {
+	e.payload = nil
+	if err != nil {
+		e.payload = err
+	}
+}
+
+func (e *Event) encode(payload any) ([]byte, error) {
+	b, err := marshal(payload)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, e.payload, err)
+		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, payload, err)
 	case len(b) == 1 && b[0] == packedNil:
-		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, e.payload)
-	case !isMap(b) || !hasNames(e.payload):
-		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, e.payload)
+		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, payload)
+	case !isMap(b) || !hasNames(payload):
+		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, payload)
 	}
 	return b, nil
 }
