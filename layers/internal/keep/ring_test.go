@@ -1,0 +1,202 @@
+package keep_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/protocol"
+)
+
+func at(epoch string, offset uint64) protocol.Position {
+	return protocol.Position{Epoch: epoch, Offset: offset}
+}
+
+func event() *protocol.Event {
+	return protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})
+}
+
+// offsets are those of a page's events.
+func offsets(p *keep.Page) []uint64 {
+	var all []uint64
+	for _, e := range p.Events {
+		all = append(all, e.Position().Offset)
+	}
+	return all
+}
+
+// TestRingReads has a history of which 4 to 8 are kept.
+func TestRingReads(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	r := keep.NewRing("E")
+	for range 8 {
+		r.Append(event(), 5, time.Hour, now)
+	}
+	rows := []struct {
+		at       testkit.Line
+		name     string
+		after    protocol.Position
+		limit    int
+		want     []uint64
+		complete bool
+	}{
+		{testkit.Here(), "from the beginning", at("", 0), 0, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "the first that is kept is missing", at("E", 2), 0, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "just not", at("E", 3), 0, []uint64{4, 5, 6, 7, 8}, true},
+		{testkit.Here(), "in the middle", at("E", 6), 0, []uint64{7, 8}, true},
+		{testkit.Here(), "all seen", at("E", 8), 0, nil, true},
+		{testkit.Here(), "more seen than there was", at("E", 9), 0, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "another epoch", at("F", 6), 0, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "limited", at("E", 4), 2, []uint64{5, 6}, true},
+		{testkit.Here(), "limited, with a gap", at("E", 1), 2, []uint64{4, 5}, false},
+		{testkit.Here(), "limit not reached", at("E", 6), 2, []uint64{7, 8}, true},
+	}
+	for _, row := range rows {
+		p := r.Read(row.after, row.limit, now)
+		if !slices.Equal(offsets(&p), row.want) || p.Complete != row.complete || p.Last != at("E", 8) {
+			t.Errorf("%s: %s: read %v up to %q, complete: %t; want %v", row.at, row.name, offsets(&p), p.Last, p.Complete, row.want)
+		}
+	}
+	if p := keep.NewRing("E").Read(at("", 0), 0, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
+		t.Errorf("of a history without events: %+v", p)
+	}
+	for after, complete := range map[protocol.Position]bool{{}: true, at("E", 3): false} {
+		if p := keep.Nothing(after); p.Complete != complete || !p.Last.IsZero() || p.Events != nil {
+			t.Errorf("of no history, after %q: %+v", after, p)
+		}
+	}
+}
+
+func TestRingForgets(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	r := keep.NewRing("E")
+	for i := range 3 {
+		r.Append(event(), 10, time.Minute, start.Add(time.Duration(i)*10*time.Second))
+	}
+	rows := []struct {
+		at        testkit.Line
+		after     time.Duration
+		kept      int
+		forgotten bool
+	}{
+		{testkit.Here(), time.Minute - 1, 3, false},
+		{testkit.Here(), time.Minute, 2, false},
+		{testkit.Here(), time.Minute + 20*time.Second - 1, 1, false},
+		{testkit.Here(), time.Minute + 20*time.Second, 0, false},
+		{testkit.Here(), time.Minute + 20*time.Second + keep.Linger - 1, 0, false},
+		{testkit.Here(), time.Minute + 20*time.Second + keep.Linger, 0, true},
+	}
+	for _, row := range rows {
+		now := start.Add(row.after)
+		p := r.Read(at("E", 3), 0, now)
+		if r.Len() != row.kept || r.Forgotten(now) != row.forgotten || p.Last != at("E", 3) || !p.Complete {
+			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.Forgotten(now), p)
+		}
+	}
+	if e := r.Append(event(), 10, time.Minute, start.Add(time.Hour)); e.Position() != at("E", 4) {
+		t.Errorf("the next event is at %q", e.Position())
+	}
+}
+
+// TestRingIsWhatItsModelIs does random steps beside a list that forgets nothing.
+func TestRingIsWhatItsModelIs(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5) {
+		random := rand.New(rand.NewPCG(seed, seed))
+		now := time.Unix(1000, 0)
+		r := keep.NewRing("E")
+		m := ringModel{events: 1, age: time.Second}
+		for step := range 600 {
+			now = now.Add(time.Duration(random.IntN(300)) * time.Millisecond)
+			if random.IntN(100) == 0 {
+				m.events, m.age = 1+random.IntN(20), time.Duration(1+random.IntN(5))*time.Second
+			}
+			if random.IntN(3) > 0 {
+				e := r.Append(event(), m.events, m.age, now)
+				m.add(now)
+				if want := at("E", uint64(len(m.times))); e.Position() != want {
+					t.Fatalf("seed %d, step %d: appended at %q, want %q", seed, step, e.Position(), want)
+				}
+				continue
+			}
+			after := uint64(random.IntN(len(m.times) + 1))
+			limit := random.IntN(6)
+			p := r.Read(at("E", after), limit, now)
+			if after == 0 {
+				p = r.Read(at("", 0), limit, now)
+			}
+			want, complete := m.read(after, limit, now)
+			if got := offsets(&p); !slices.Equal(got, want) || p.Complete != complete {
+				t.Fatalf("seed %d, step %d: read %v (complete: %t) after %d, want %v (%t)", seed, step, got, p.Complete, after, want, complete)
+			}
+		}
+	}
+}
+
+// ringModel is when each event came, and from which on they are kept.
+type ringModel struct {
+	times  []time.Time
+	first  int // the first that is kept
+	events int
+	age    time.Duration
+	used   time.Duration // the age that counts
+}
+
+func (m *ringModel) add(now time.Time) {
+	m.times = append(m.times, now)
+	m.first = max(m.first, len(m.times)-m.events)
+	m.used = m.age
+	m.forget(now)
+}
+
+func (m *ringModel) forget(now time.Time) {
+	for m.first < len(m.times) && now.Sub(m.times[m.first]) >= m.used {
+		m.first++
+	}
+}
+
+func (m *ringModel) read(after uint64, limit int, now time.Time) (want []uint64, complete bool) {
+	m.forget(now)
+	for i := max(int(after), m.first); i < len(m.times) && (limit == 0 || len(want) < limit); i++ {
+		want = append(want, uint64(i+1))
+	}
+	return want, int(after) >= m.first
+}
+
+func TestRingDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	r := keep.NewRing("E")
+	const n = 100
+	for i := range 50 * n {
+		r.Append(event(), n, time.Hour, now)
+		if r.Len() != min(i+1, n) {
+			t.Fatalf("%d are kept after %d", r.Len(), i+1)
+		}
+	}
+	r.Append(event(), 3, time.Hour, now)
+	if r.Len() != 3 {
+		t.Errorf("%d are kept of 3", r.Len())
+	}
+}
+
+func ExampleRing() {
+	now := time.Now()
+	r := keep.NewRing("E")
+	for range 3 {
+		r.Append(event(), 2, time.Hour, now)
+	}
+	p := r.Read(at("E", 2), 0, now)
+	fmt.Println(len(p.Events), p.Last, p.Complete)
+	p = r.Read(protocol.Position{}, 0, now)
+	fmt.Println(len(p.Events), p.Last, p.Complete)
+	// Output:
+	// 1 3-E true
+	// 2 3-E false
+}
