@@ -39,6 +39,10 @@ type Layer struct {
 	channels table[Member]
 	queues   queues // of named channels, if there is no driver
 	driver   Driver // nil: this process only
+
+	histories histories // if there is no driver
+	crowds    crowds    // if there is no driver
+
 	subs     subscriptions
 	counters counters
 	closed   atomic.Bool
@@ -97,19 +101,52 @@ func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.E
 	if err := e.Seal(); err != nil {
 		return err
 	}
+	e = unplaced(e)
 	l.deliver(group, e, but)
 	return l.publish(ctx, group, e)
 }
 
-// deliver hands e to the members of group in this process.
+// unplaced is e without the place that it may have in a history, which is not that
+// of where it is sent now.
+func unplaced(e *protocol.Event) *protocol.Event {
+	if e.Position().IsZero() {
+		return e
+	}
+	return e.At(protocol.Position{})
+}
+
+// deliver hands e to the members of group in this process. Those of a history come
+// one after the other.
 func (l *Layer) deliver(group string, e *protocol.Event, but Member) {
 	message := e.Prepared()
-	all := l.members(group)
+	all, except, late := l.except(group, but)
+	if late {
+		l.promote(group, e.Position())
+	}
 	all.each(func(m Member) {
-		if m != but {
+		if m != except {
 			hand(m, e, message)
 		}
 	})
+}
+
+// except returns the members of group, and the one that stands for but among them.
+// late reports whether any stands for another.
+func (l *Layer) except(group string, but Member) (all view, except Member, late bool) {
+	s := l.groups.shard(group)
+	s.RLock()
+	defer s.RUnlock()
+	g := s.get(group)
+	if g == nil {
+		return view{}, nil, false
+	}
+	if g.late == nil {
+		return g.walk(), but, false
+	}
+	if w, ok := g.late[but]; ok {
+		but = w
+	}
+	return g.walk(), but, true
 }
 
 // hand chooses the lane.
@@ -126,19 +163,8 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 	if l.driver == nil {
 		return nil
 	}
-	return l.count(l.driver.Publish(ctx, group, e))
-}
-
-// count counts what the driver says to an event.
-func (l *Layer) count(err error) error {
-	switch {
-	case err == nil:
-		l.counters.published.Add(1)
-	case errors.Is(err, ErrFull):
-		l.counters.full.Add(1)
-	default:
-		l.counters.unpublished.Add(1)
-	}
+	err := l.driver.Publish(ctx, group, e)
+	l.counters.publish(err)
 	return err
 }
 
@@ -170,6 +196,7 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	if err := e.Seal(); err != nil {
 		return err
 	}
+	e = unplaced(e)
 	if m, here := l.channels.get(channel); here {
 		hand(m, e, e.Prepared())
 		return nil
@@ -181,7 +208,9 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	case l.driver == nil:
 		return l.queues.put(channel, e)
 	}
-	return l.count(l.driver.Send(ctx, channel, e))
+	err := l.driver.Send(ctx, channel, e)
+	l.counters.publish(err)
+	return err
 }
 
 // Pull takes one event from a named channel, and waits for it. Each event is
@@ -238,6 +267,16 @@ func (l *Layer) enter(group string, m Member) *round {
 	s := l.groups.shard(group)
 	s.Lock()
 	defer s.Unlock()
+	g := l.roster(s, group)
+	if g.late[m] == nil {
+		g.add(m)
+	}
+	return g.joined
+}
+
+// roster returns the members of group, whose shard s is locked, as a set that one
+// is about to be added to.
+func (l *Layer) roster(s *shard[*roster], group string) *roster {
 	g := s.get(group)
 	if g == nil {
 		g = &roster{}
@@ -246,18 +285,28 @@ func (l *Layer) enter(group string, m Member) *round {
 			g.joined = l.subs.want(group, true)
 		}
 	}
-	g.add(m)
-	return g.joined
+	return g
 }
 
 // Leave takes m out of group; not being there is no error. When it returns no
 // send that starts later reaches m through this group.
-func (l *Layer) Leave(group string, m Member) {
+func (l *Layer) Leave(group string, m Member) { l.leave(group, m, nil) }
+
+// leave is Leave, if only is nil or what stands for m.
+func (l *Layer) leave(group string, m Member, only *late) {
 	s := l.groups.shard(group)
 	s.Lock()
 	defer s.Unlock()
 	g := s.get(group)
-	if g == nil || !g.remove(m) || g.len() > 0 {
+	if g == nil || only != nil && g.late[m] != only {
+		return
+	}
+	if w := g.late[m]; w != nil {
+		w.leave()
+		delete(g.late, m)
+		m = w
+	}
+	if !g.remove(m) || g.len() > 0 {
 		return
 	}
 	s.drop(group)

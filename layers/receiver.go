@@ -64,8 +64,8 @@ func (r *receiver) State(cause error) {
 	for _, group := range r.all() {
 		all := (*Layer)(r).members(group)
 		all.each(func(m Member) {
-			if _, again := told[m]; !again && watches(m, e.Type()) {
-				told[m] = struct{}{}
+			if _, again := told[who(m)]; !again && watches(m, e.Type()) {
+				told[who(m)] = struct{}{}
 				m.Deliver(e)
 			}
 		})

@@ -28,6 +28,8 @@ type roster struct {
 	list   uint64         // epoch in which full itself was
 	newest uint64         // epoch in which last was
 	joined *round         // the subscription of the group; nil without a driver
+
+	late map[Member]*late // members that others stand for; nil if there are none
 }
 
 // view is a list of members in chunks.
@@ -119,6 +121,22 @@ func (g *roster) remove(m Member) bool {
 	g.last = g.last[:end]
 	delete(g.index, m)
 	return true
+}
+
+// replace puts m, which is not there, in the place of old, which is.
+func (g *roster) replace(old, m Member) {
+	at := g.find(old)
+	if g.walked.Swap(false) {
+		g.epoch++
+	}
+	if at >= len(g.full)*chunkSize && g.newest < g.epoch {
+		g.last, g.newest = append(make([]Member, 0, cap(g.last)), g.last...), g.epoch
+	}
+	g.put(at, m)
+	if g.index != nil {
+		delete(g.index, old)
+		g.index[m] = at
+	}
 }
 
 // reopen makes the last full chunk the one that is added to.

@@ -1,6 +1,9 @@
 package layers
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // Stats are the counters of a layer since it was made. They only grow. What
 // members had no room for is counted where their limits are, by the protocol
@@ -17,6 +20,18 @@ type Stats struct {
 
 type counters struct {
 	published, unpublished, received, downs, gaps, full atomic.Int64
+}
+
+// publish counts what the driver has said to an event.
+func (c *counters) publish(err error) {
+	switch {
+	case err == nil:
+		c.published.Add(1)
+	case errors.Is(err, ErrFull):
+		c.full.Add(1)
+	default:
+		c.unpublished.Add(1)
+	}
 }
 
 // Stats returns the counters as they are now.

@@ -1,0 +1,259 @@
+package layers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Presence says that somebody is there, in a group. Being present and being a member
+// are two things: who is present is seen, and need not listen.
+type Presence struct {
+	// ID is that of the one presence, such as a connection, among all of its
+	// group: 1 to MaxName bytes.
+	ID string `json:"id"`
+	// Key is whom others see, such as a user, who may be present more than
+	// once: 1 to MaxKey bytes.
+	Key string `json:"key"`
+	// Meta is what others see of them, as JSON, at most MaxMeta bytes; or nil.
+	Meta json.RawMessage `json:"meta,omitempty"`
+	// Since is when it has entered. If it is the zero time, that is set.
+	Since time.Time `json:"since"`
+}
+
+// The bounds of a [Presence], in bytes. More is an error of Enter.
+const (
+	MaxKey  = 256
+	MaxMeta = 4 << 10
+)
+
+// Visit is the payload of [Entered] and [Exited].
+type Visit struct {
+	Group    string   `json:"group"`
+	Presence Presence `json:"presence"`
+}
+
+// What the members of a group are told about who is present there, on all nodes. The
+// events of one group come in the order in which it happened. Whoever wants to know
+// who is there joins the group first, then asks Present, and then does what the
+// events say; some of it may have been in the answer.
+var (
+	// Entered says that a key is present now: with the presence that is its
+	// first.
+	Entered = protocol.EventType[Visit]{Name: "presence.join"}
+	// Exited says that a key is not present any more: with the presence that
+	// was its last.
+	Exited = protocol.EventType[Visit]{Name: "presence.leave"}
+)
+
+// Presencer is a [Driver] that knows who is present.
+//
+// It sends Entered and Exited to all nodes that have subscribed to the group, this
+// one too, through Receiver.Group, and in order. What a node that is dead had
+// entered goes after a while, as if it had exited; how the driver finds out that it
+// is dead is its own business, and so is to enter again what a node that was taken
+// for dead still has.
+type Presencer interface {
+	Driver
+
+	// Enter adds p to group, or replaces the presence that has its ID; if that
+	// has the same Key, its Since stays. All of p is set and within bounds. The
+	// error means that it has not entered.
+	Enter(ctx context.Context, group string, p Presence) error
+	// Exit takes a presence out that this node has entered; not being there is
+	// no error. While the back end is down the driver remembers, returns an
+	// error that matches ErrDown, and makes up for it when it is up again.
+	Exit(ctx context.Context, group, id string) error
+	// Present returns all that are there, on whatever node, ordered by Since
+	// and then by ID.
+	Present(ctx context.Context, group string) ([]Presence, error)
+}
+
+// Enter makes p present in group, until Exit. Again with the same ID replaces it;
+// if the Key is the same then it is there since as long as before, and nobody is told.
+// Members of the group get an Entered event if p is the first of its Key. Consumers
+// use consumer.Conn.Enter, which exits by itself.
+//
+// Errors: an invalid name, a p that is not within bounds, ctx's, the driver's,
+// ErrBehind if a few hundred events of the group wait and none is taken for a second,
+// errors.ErrUnsupported if the driver does not know who is present; then p is not.
+// How many may be present is not limited.
+func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
+	if err := l.usable(ctx, errors.Join(ValidName(group), p.check())); err != nil {
+		return err
+	}
+	if p.Since.IsZero() {
+		p.Since = time.Now()
+	}
+	p.Since = p.Since.UTC().Round(0)
+	if l.driver == nil {
+		return l.crowds.change(ctx, group, l, func(c *keep.Crowd) []keep.Change { return c.Enter(keep.Entry(p)) })
+	}
+	d, err := l.presencer()
+	if err != nil {
+		return err
+	}
+	return d.Enter(ctx, group, p)
+}
+
+// Exit takes the presence of this ID out of group; not being there is no error.
+// Members get an Exited event if it was the last of its Key. Errors as in Enter, but
+// not ErrBehind; when it is ErrDown the driver makes up for it.
+func (l *Layer) Exit(ctx context.Context, group, id string) error {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
+		return err
+	}
+	if l.driver == nil {
+		l.crowds.exit(group, id, l)
+		return nil
+	}
+	d, err := l.presencer()
+	if err != nil {
+		return err
+	}
+	return d.Exit(ctx, group, id)
+}
+
+// Present returns who is present in group, on whatever node, ordered by Since and
+// then by ID. The slice is the caller's, what Meta holds is not. Errors: an invalid
+// name, ctx's, the driver's, errors.ErrUnsupported if it does not know.
+func (l *Layer) Present(ctx context.Context, group string) ([]Presence, error) {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
+		return nil, err
+	}
+	if l.driver == nil {
+		return l.crowds.present(group), nil
+	}
+	d, err := l.presencer()
+	if err != nil {
+		return nil, err
+	}
+	return d.Present(ctx, group)
+}
+
+// presencer is the driver, which there is, if it knows who is present.
+func (l *Layer) presencer() (Presencer, error) {
+	if d, ok := l.driver.(Presencer); ok {
+		return d, nil
+	}
+	return nil, l.unsupported("does not know who is present", "layers.Presencer")
+}
+
+func (p *Presence) check() error {
+	switch {
+	case p.ID == "" || len(p.ID) > MaxName:
+		return fmt.Errorf("wye: the ID of a presence has 1 to %d bytes, not %d: %.120q", MaxName, len(p.ID), p.ID)
+	case p.Key == "" || len(p.Key) > MaxKey:
+		return fmt.Errorf("wye: the key of a presence has 1 to %d bytes, not %d: %.120q", MaxKey, len(p.Key), p.Key)
+	case len(p.Meta) > MaxMeta:
+		return fmt.Errorf("wye: the metadata of a presence have at most %d bytes of JSON, not %d", MaxMeta, len(p.Meta))
+	case p.Meta != nil && !json.Valid(p.Meta):
+		return fmt.Errorf("wye: the metadata of a presence are not JSON: %.120q", p.Meta)
+	}
+	return nil
+}
+
+// crowds are who is present in the groups of a layer without a driver. The zero
+// value is nobody.
+type crowds struct{ table table[*crowd] }
+
+// crowd is who is present in one group. The lane's lock is also that of people, and
+// is never held while the table is looked at.
+type crowd struct {
+	lane
+	people keep.Crowd
+	gone   bool // not in the table any more
+}
+
+// change does f to the crowd of group, and tells the members of l.
+func (cs *crowds) change(ctx context.Context, group string, l *Layer, f func(*keep.Crowd) []keep.Change) error {
+	for {
+		c := cs.at(group)
+		if err := c.enter(ctx); err != nil {
+			return err
+		}
+		if !c.gone {
+			cs.tell(group, l, c, f(&c.people))
+			return nil
+		}
+		c.Unlock()
+	}
+}
+
+// exit waits for nobody: who is there can exit once only, so that this is bounded.
+func (cs *crowds) exit(group, id string, l *Layer) {
+	c, ok := cs.table.get(group)
+	if !ok {
+		return
+	}
+	c.Lock()
+	cs.tell(group, l, c, c.people.Exit(id))
+}
+
+// tell unlocks c.
+func (cs *crowds) tell(group string, l *Layer, c *crowd, changes []keep.Change) {
+	events := make([]*protocol.Event, 0, 2)
+	for _, change := range changes {
+		typ := Entered
+		if change.Gone {
+			typ = Exited
+		}
+		e := typ.New(Visit{Group: group, Presence: Presence(change.Entry)})
+		events = append(events, e)
+	}
+	c.put(events, func(e *protocol.Event) {
+		if e.Seal() == nil { // it is a struct of what can be encoded
+			l.deliver(group, e, nil)
+		}
+	}, func() { cs.tidy(group) })
+}
+
+// at returns the crowd of group, which it adds if need be.
+func (cs *crowds) at(group string) *crowd {
+	s := cs.table.shard(group)
+	s.Lock()
+	defer s.Unlock()
+	c := s.get(group)
+	if c == nil {
+		c = &crowd{}
+		s.put(group, c)
+	}
+	return c
+}
+
+func (cs *crowds) present(group string) []Presence {
+	c, ok := cs.table.get(group)
+	if !ok {
+		return nil
+	}
+	c.Lock()
+	defer c.Unlock()
+	entries := c.people.Present()
+	all := make([]Presence, len(entries))
+	for i, p := range entries {
+		all[i] = Presence(p)
+	}
+	return all
+}
+
+// tidy forgets a crowd that is nobody.
+func (cs *crowds) tidy(group string) {
+	s := cs.table.shard(group)
+	s.Lock()
+	defer s.Unlock()
+	c := s.get(group)
+	if c == nil {
+		return
+	}
+	c.Lock()
+	defer c.Unlock()
+	if c.people.Len() == 0 && c.idle() {
+		c.gone = true
+		s.drop(group)
+	}
+}
