@@ -18,10 +18,10 @@ type Conn struct {
 	*protocol.Conn
 	layer      *layers.Layer
 	values     protocol.Values
-	ctx        context.Context       //nolint:containedctx // the connection's own, with values
-	wants      func(typ string) bool // the consumer has a handler for events of the type
-	wantsSends bool                  // it handles protocol.SendType itself
-	mu         struct {              // of what follows; the layer is called under it, user code never
+	ctx        context.Context //nolint:containedctx // the connection's own, with values
+	events     events          // the consumer's handlers
+	wantsSends bool            // it handles protocol.SendType itself
+	mu         struct {        // of what follows; the layer is called under it, user code never
 		sync.Mutex
 		membership
 	}
@@ -100,4 +100,4 @@ func (m *member) Offer(p *protocol.Prepared) {
 
 // Watches has the layer tell the consumer about itself if it declared a handler
 // for that.
-func (m *member) Watches(typ string) bool { return m.wants(typ) }
+func (m *member) Watches(typ string) bool { return m.events.wants(typ) }

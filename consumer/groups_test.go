@@ -178,7 +178,7 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 			app, _ := onLayer((&stub{connect: func(ctx context.Context, conn *consumer.Conn) error {
 				c = conn
 				conn.Channel()
-				return errors.Join(conn.Join(ctx, "a", "b"), row.err)
+				return errors.Join(conn.Join(ctx, "a", "b"), conn.Enter(ctx, "a", "ann", nil), row.err)
 			}}).app(row.options...))
 			p, ok := dial(t, app, row.tr)
 			if ok {
@@ -187,6 +187,9 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 			await(t, p.over, "the end")
 			if got := c.Groups(); len(got) > 0 {
 				t.Errorf("%s: still in %q", row.at, got)
+			}
+			if got, err := c.Present(t.Context(), "a"); err != nil || len(got) > 0 {
+				t.Errorf("%s: still present: %v (%v)", row.at, got, err)
 			}
 			if err := c.Join(t.Context(), "a"); !errors.Is(err, protocol.ErrClosed) {
 				t.Errorf("%s: Join afterwards: %v, want ErrClosed", row.at, err)
@@ -237,7 +240,8 @@ func lived(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointe
 	s.connect = func(ctx context.Context, c *consumer.Conn) error {
 		conn = weak.Make(c)
 		c.Channel()
-		return c.Join(ctx, "a", "b")
+		_, err := c.JoinFrom(ctx, "d", protocol.Position{})
+		return errors.Join(err, c.Enter(ctx, "a", "ann", nil), c.Join(ctx, "a", "b"))
 	}
 	p, ok := dial(t, layers.Use(l)(s.app(consumer.Groups[*stub]("c"))), &sink{})
 	if !ok || conn.Value() == nil {

@@ -22,12 +22,11 @@ func build[C life](factory func(*Scope) C, receive receiveFunc[C], opts []Option
 		panic("wye: consumer: the factory is nil")
 	}
 	sp := newSpec(opts)
-	wants := sp.wants // once, and not for each connection
-	wantsSends := wants(protocol.SendType.Name)
+	wantsSends := sp.wants(protocol.SendType.Name)
 	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
 		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
 		h.conn.layer = layers.From(s)
-		h.conn.wants, h.conn.wantsSends = wants, wantsSends
+		h.conn.events, h.conn.wantsSends = h, wantsSends
 		h.conn.values = s.Values()
 		return h, nil
 	})
@@ -57,11 +56,27 @@ func (h *handler[C]) Receive(ctx context.Context, _ *protocol.Conn, m Message) e
 }
 
 func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *protocol.Event) error {
+	return h.handle(h.conn.bind(ctx), e)
+}
+
+// events are the event handlers of a consumer.
+type events interface {
+	wants(typ string) bool
+	handle(ctx context.Context, e *protocol.Event) error
+}
+
+func (h *handler[C]) wants(typ string) bool { return h.spec.wants(typ) }
+
+// handle calls the handler of an event.
+func (h *handler[C]) handle(ctx context.Context, e *protocol.Event) error {
 	f := h.spec.events[e.Type()]
 	if f == nil {
 		return protocol.ErrEventUnknown
 	}
-	return f(h.user, h.conn.bind(ctx), &h.conn, e)
+	if !e.Position().IsZero() {
+		ctx = context.WithValue(ctx, positionKey{}, e)
+	}
+	return f(h.user, ctx, &h.conn, e)
 }
 
 func (h *handler[C]) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {

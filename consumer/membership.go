@@ -14,8 +14,9 @@ type membership struct {
 	groups  []string
 	channel string
 	unbind  func()
-	leaving bool // registered to leave everything at the end
-	gone    bool // has left everything
+	present *presence // nil if it never was
+	leaving bool      // registered to leave everything at the end
+	gone    bool      // has left everything
 }
 
 // Join adds the connection to groups; being there already is no error. It
@@ -115,6 +116,13 @@ func (c *Conn) Channel() string {
 
 // leaveAll takes the connection out of everything, for good.
 func (c *Conn) leaveAll() {
+	if p := c.leaveGroups(); len(p.groups) > 0 {
+		c.exit(c.ctx, p.id, p.groups...) // without the lock: members are told
+	}
+}
+
+// leaveGroups returns where the connection has still been present.
+func (c *Conn) leaveGroups() (left presence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.gone = true
@@ -125,4 +133,9 @@ func (c *Conn) leaveAll() {
 		c.mu.unbind()
 	}
 	c.mu.groups, c.mu.unbind = nil, nil
+	if p := c.mu.present; p != nil {
+		left = *p
+		p.groups = nil
+	}
+	return left
 }

@@ -1,0 +1,123 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
+
+type positionKey struct{}
+
+// PositionOf returns the place of the event that is handled, in its group's
+// history: ctx is what the handler was given. It is the zero value if the event was
+// not recorded, and outside of a handler. Tell it to the peer, who brings it back
+// for [Conn.JoinFrom].
+func PositionOf(ctx context.Context) protocol.Position {
+	if e, ok := ctx.Value(positionKey{}).(*protocol.Event); ok {
+		return e.Position()
+	}
+	return protocol.Position{}
+}
+
+// Record sends e to every member of group, this connection included if it is one,
+// and keeps it for those who come later, as k says, of which the zero value is the
+// defaults; see [layers.Layer.Record].
+func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+	return c.layer.Record(ctx, group, e, k)
+}
+
+// JoinFrom is Join for a connection that has seen group up to after, which is as a
+// rule what its peer brings back: it joins, and returns what was recorded since and is
+// still kept. What comes later reaches the handlers, without a gap or a double. What
+// is returned has not reached them: Replay does that. See [layers.Layer.JoinFrom].
+//
+// Call it in Connect or another callback: events wait until that has returned. In the
+// function of [Func] that is so only before the connection is accepted.
+//
+// A connection that is in group already stays in it, and gets what it may have missed
+// ([layers.Gap]); what waits for its handlers already may then be returned as well.
+// On an error it is in the group no more, except on layers.ErrJoining. Errors: those
+// of the layer, and protocol.ErrClosed once the connection is over.
+func (c *Conn) JoinFrom(ctx context.Context, group string, after protocol.Position) (layers.History, error) {
+	if err := c.beginJoin(group); err != nil {
+		return layers.History{}, err
+	}
+	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), after)
+	return h, c.endJoin(group, err)
+}
+
+// beginJoin notes the group, so that the end of the connection leaves it.
+func (c *Conn) beginJoin(group string) error {
+	if err := c.leaveAtEnd(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.gone {
+		return protocol.ErrClosed
+	}
+	if !slices.Contains(c.mu.groups, group) {
+		c.mu.groups = append(c.mu.groups, group)
+	}
+	return nil
+}
+
+// endJoin sees to it that the connection is where it is noted to be, because it may
+// have left in between.
+func (c *Conn) endJoin(group string, err error) error {
+	if errors.Is(err, layers.ErrJoining) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.mu.groups, group)
+	if err != nil && i >= 0 {
+		c.mu.groups = slices.Delete(c.mu.groups, i, i+1)
+		i = -1
+	}
+	if i < 0 {
+		c.layer.Leave(group, (*member)(c))
+	}
+	if c.mu.gone {
+		return errors.Join(err, protocol.ErrClosed)
+	}
+	return err
+}
+
+// Replay handles events as if they came from the layer: with the consumer's handler
+// for each, in order, or, if they are messages for the peer and there is no handler
+// for [protocol.SendType], by sending them. [PositionOf] works in the handlers. Call it
+// in a callback, with what JoinFrom has returned:
+//
+//	h, err := c.JoinFrom(ctx, "news", after)
+//	if err != nil {
+//		return err
+//	}
+//	return c.Replay(ctx, h.Events)
+//
+// In Connect accept before it, if that may be more than waits for the answer. Events
+// of undeclared types, and payloads that do not fit, are left out. The first error of a
+// handler or a send ends it and is returned, except for protocol.ErrDropped.
+func (c *Conn) Replay(ctx context.Context, events []*protocol.Event) error {
+	for _, e := range events {
+		if err := c.replay(ctx, e); err != nil && !isPassedOver(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Conn) replay(ctx context.Context, e *protocol.Event) error {
+	if p := e.Prepared(); p != nil && !c.wantsSends {
+		return c.SendPrepared(ctx, p)
+	}
+	return c.events.handle(ctx, e)
+}
+
+// isPassedOver reports whether an error of an event does not end the connection.
+func isPassedOver(err error) bool {
+	return errors.Is(err, protocol.ErrEventUnknown) || errors.Is(err, protocol.ErrEventPayload) || errors.Is(err, protocol.ErrDropped)
+}
