@@ -22,6 +22,7 @@ type queues struct {
 	mu struct {
 		sync.Mutex
 		byName map[string]*queue
+		sweep  time.Time // when to look at all of them
 	}
 }
 
@@ -40,10 +41,12 @@ type waiting struct {
 func (q *queues) put(channel string, e *protocol.Event) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.sweep()
 	c := q.channel(channel)
 	if len(c.pullers) > 0 {
 		c.pullers[0] <- e
 		c.pullers = c.pullers[1:]
+		q.tidy(channel, c)
 		return nil
 	}
 	q.expire(c)
@@ -76,6 +79,7 @@ func (q *queues) pull(ctx context.Context, channel string) (*protocol.Event, err
 			return nil, context.Cause(ctx)
 		}
 	}
+	q.tidy(channel, c)
 	return <-mine, nil // it came meanwhile, and is nobody else's
 }
 
@@ -104,6 +108,19 @@ func (q *queues) expire(c *queue) {
 		c.waiting[0] = waiting{}
 		c.waiting = c.waiting[1:]
 		q.expired.Add(1)
+	}
+}
+
+// sweep drops, now and then, what has waited too long where nobody pulls.
+func (q *queues) sweep() {
+	now := time.Now()
+	if now.Before(q.mu.sweep) {
+		return
+	}
+	q.mu.sweep = now.Add(queueExpiry)
+	for name, c := range q.mu.byName {
+		q.expire(c)
+		q.tidy(name, c)
 	}
 }
 
