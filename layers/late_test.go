@@ -18,20 +18,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-func open(t *testing.T, d layers.Driver) *layers.Layer {
-	t.Helper()
-	l, err := layers.Open(t.Context(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
-}
-
 // joinFrom joins group "g".
 func joinFrom(t *testing.T, l *layers.Layer, m layers.Member, after protocol.Position) layers.History {
 	t.Helper()
@@ -420,17 +406,17 @@ func TestLeaveDuringJoinFrom(t *testing.T) {
 	})
 }
 
-// watcher is told about its layer.
-type watcher struct{ member }
+// gapWatcher is told about its layer.
+type gapWatcher struct{ member }
 
-func (*watcher) Watches(string) bool { return true }
+func (*gapWatcher) Watches(string) bool { return true }
 
 // TestLateMembersAreToldOnceAboutTheLayer, in whatever groups they are.
 func TestLateMembersAreToldOnceAboutTheLayer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &archive{}
-		l, w := open(t, d), &watcher{}
+		l, w := open(t, d), &gapWatcher{}
 		for _, group := range []string{"g", "h"} { // it is late until the next record
 			_, recordErr := l.Record(t.Context(), group, noted().New(note{}), layers.Keep{})
 			synctest.Wait()

@@ -19,8 +19,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// told returns what a member was told, as "+ann" and "-ann", and forgets it.
-func (m *member) told(t *testing.T) (all []string) {
+// news returns what a member was told, as "+ann" and "-ann", and forgets it.
+func (m *member) news(t *testing.T) (all []string) {
 	t.Helper()
 	for _, e := range m.takeAll() {
 		sign := map[string]string{layers.Entered.Name: "+", layers.Exited.Name: "-"}[e.Type()]
@@ -98,7 +98,7 @@ func TestWhoIsPresent(t *testing.T) {
 				for _, row := range rows {
 					row.do()
 					synctest.Wait()
-					if got := m.told(t); !slices.Equal(got, row.told) {
+					if got := m.news(t); !slices.Equal(got, row.told) {
 						t.Errorf("%s: %s: told %q, want %q", row.at, row.name, got, row.told)
 					}
 					if got := present(t, l); !slices.Equal(got, row.want) {
@@ -228,7 +228,7 @@ func TestPresenceFromManyGoroutines(t *testing.T) {
 				wg.Wait()
 				synctest.Wait()
 				there := map[string]bool{}
-				for _, s := range m.told(t) {
+				for _, s := range m.news(t) {
 					if there[s[1:]] == (s[0] == '+') {
 						t.Fatalf("told %q when that was so already", s)
 					}
@@ -271,7 +271,7 @@ func TestPresenceBehindASlowMember(t *testing.T) {
 		}
 		close(s.let)
 		synctest.Wait()
-		if got := s.told(t); len(got) != 2*(room+1) || got[room] != "+k256" || got[room+1] != "-k0" {
+		if got := s.news(t); len(got) != 2*(room+1) || got[room] != "+k256" || got[room+1] != "-k0" {
 			t.Errorf("told %q", got)
 		}
 	})
@@ -312,7 +312,7 @@ func TestPresenceOfRandomSteps(t *testing.T) {
 			there[id] = key
 			enter(t, l, id, key)
 		}
-		if got := all[0].told(t); !slices.Equal(got, want) {
+		if got := all[0].news(t); !slices.Equal(got, want) {
 			t.Fatalf("step %d: told %q, want %q", step, got, want)
 		}
 		if got := present(t, l); len(got) != len(there) {
