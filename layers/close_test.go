@@ -62,4 +62,3 @@ func TestAClosedLayerLeavesItsDriverAlone(t *testing.T) {
 		}
 	}
 }
-
