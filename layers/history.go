@@ -102,8 +102,8 @@ var ErrBehind = errors.New("wye: events of the group come faster than they are t
 //
 // Without a driver the history is in the memory of this process and ends with it.
 // It is forgotten an hour after its last event has become too old; memory is given
-// back when other histories of the layer are used. The counterpart of this is not
-// in Django Channels, but in Phoenix it is what channels leave to databases.
+// back when other histories of the layer are used. Django Channels has nothing of
+// the kind.
 func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return protocol.Position{}, err
