@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/internal/keep"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -18,11 +19,15 @@ type Options struct {
 	Capacity int
 	// Expiry is how long an event may wait there; 0 is 60 s.
 	Expiry time.Duration
+	// Lease is how long what a node has entered stays present when the broker
+	// hears no more of the node; 0 is 10 s.
+	Lease time.Duration
 }
 
 // Broker is a back end for the layers of several nodes, all in this process.
 // Events travel as bytes, of which no two nodes share any. Without faults it
-// keeps what [layers.Driver] promises; each fault says what it breaks.
+// keeps what [layers.Driver], [layers.Historian] and [layers.Presencer] promise; each
+// fault says what it breaks.
 //
 // Faults hold for all nodes and begin and end at once: when Stop has returned,
 // every call of a driver gets ErrDown. What receivers are told, they are told by
@@ -32,13 +37,17 @@ type Options struct {
 type Broker struct {
 	capacity int
 	expiry   time.Duration
+	lease    time.Duration
 	mu       struct {
 		sync.Mutex
-		nodes    map[string]*node   // started, and neither closed nor dead
-		groups   map[string][]*node // who gets what is published
-		channels map[string]*channel
-		stopped  bool
-		faults   faults
+		nodes     map[string]*node   // started, and neither closed nor dead
+		groups    map[string][]*node // who gets what is published
+		channels  map[string]*channel
+		histories map[string]*keep.Ring
+		crowds    map[string]*crowd
+		leases    map[*node]*time.Timer // of nodes that are away and have entered something
+		stopped   bool
+		faults    faults
 	}
 }
 
@@ -52,27 +61,34 @@ type faults struct {
 
 // NewBroker returns a broker without nodes. nil stands for the zero Options.
 func NewBroker(o *Options) *Broker {
-	b := &Broker{capacity: 100, expiry: time.Minute}
+	b := &Broker{capacity: 100, expiry: time.Minute, lease: 10 * time.Second}
 	if o != nil && o.Capacity > 0 {
 		b.capacity = o.Capacity
 	}
 	if o != nil && o.Expiry > 0 {
 		b.expiry = o.Expiry
 	}
+	if o != nil && o.Lease > 0 {
+		b.lease = o.Lease
+	}
 	b.mu.nodes = make(map[string]*node)
 	b.mu.groups = make(map[string][]*node)
 	b.mu.channels = make(map[string]*channel)
+	b.mu.histories = make(map[string]*keep.Ring)
+	b.mu.crowds = make(map[string]*crowd)
+	b.mu.leases = make(map[*node]*time.Timer)
 	return b
 }
 
 // Node returns the driver of another node, for [layers.Open].
 func (b *Broker) Node() layers.Driver {
 	return &node{
-		broker: b,
-		groups: make(map[string]struct{}),
-		wake:   make(chan struct{}, 1),
-		ended:  make(chan struct{}),
-		gone:   make(chan struct{}),
+		broker:  b,
+		groups:  make(map[string]struct{}),
+		present: make(map[seat]layers.Presence),
+		wake:    make(chan struct{}, 1),
+		ended:   make(chan struct{}),
+		gone:    make(chan struct{}),
 	}
 }
 
@@ -81,8 +97,15 @@ func (b *Broker) Node() layers.Driver {
 // to Close.
 func (b *Broker) Close() {
 	for _, n := range b.nodes() {
-		n.end()
+		n.end(false)
 		<-n.gone
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.mu.crowds)
+	for n, timer := range b.mu.leases {
+		timer.Stop()
+		delete(b.mu.leases, n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/internal/keep"
 )
 
 // The causes that nodes are told when they lose the broker.
@@ -58,8 +59,9 @@ func (b *Broker) Lost() int {
 // their receivers are told State(cause), their calls get ErrDown, those that wait
 // in Pull too, and Subscribe remembers. Other nodes notice nothing; what they
 // publish or send to a node that is cut off is lost, and so is what was on the
-// way to it. Named channels keep what they hold. A node that has not been started
-// cannot be cut off.
+// way to it. Named channels keep what they hold. What a node that is cut off has
+// entered is present until its lease ends. A node that has not been started cannot be
+// cut off.
 func (b *Broker) Partition(ds ...layers.Driver) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,22 +71,26 @@ func (b *Broker) Partition(ds ...layers.Driver) {
 			b.loseLocked(n, errPartitioned)
 		}
 	}
+	b.leaseLocked()
 }
 
 // Heal ends what Partition has begun, for all nodes. Their drivers subscribe
-// again, and their receivers are told State(nil) and then Gap of all groups.
+// again, and their receivers are told State(nil) and then Gap of all groups. What
+// they have entered and the broker has given up, they enter again.
 func (b *Broker) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.nodesLocked() {
 		n.cut = false
-		b.regainLocked(n)
 	}
+	b.regainLocked()
 }
 
 // Stop takes the broker down, as a restart of a server does that keeps nothing on
 // disk. All nodes see what Partition describes, a driver that is started now gets
-// an error from Start, and what waits in named channels is lost.
+// an error from Start, and what waits in named channels is lost, and so are all
+// histories: they begin anew, with another epoch. Who was present is so again after
+// Start, because the nodes still know; the lease of a dead one begins then.
 func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +98,9 @@ func (b *Broker) Stop() {
 	for _, n := range b.nodesLocked() {
 		b.loseLocked(n, errStopped)
 	}
+	b.leaseLocked()
 	b.mu.channels = make(map[string]*channel)
+	b.mu.histories = make(map[string]*keep.Ring)
 }
 
 // Start brings the broker back after Stop. All nodes see what Heal describes, but
@@ -101,17 +109,16 @@ func (b *Broker) Start() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.stopped = false
-	for _, n := range b.nodesLocked() {
-		b.regainLocked(n)
-	}
+	b.regainLocked()
 }
 
 // Kill ends a node as a crash of its process does: its receiver is told nothing
 // more and its subscriptions go, its calls get ErrClosed, those that wait too.
-// Other nodes notice nothing, and what they send there is lost without an error.
+// What it has entered is present until its lease ends; otherwise other nodes notice
+// nothing, and what they send there is lost without an error.
 // The driver need not be closed, but may be.
 func (b *Broker) Kill(d layers.Driver) {
-	if n := b.mine(d); n.end() {
+	if n := b.mine(d); n.end(true) {
 		<-n.gone
 	}
 }
@@ -139,11 +146,23 @@ func (b *Broker) loseLocked(n *node, cause error) {
 	n.putLocked(delivery{hand: func(r layers.Receiver) { r.State(cause) }})
 }
 
-// regainLocked has n connect again, if nothing else is in the way.
-func (b *Broker) regainLocked(n *node) {
-	if n.lost == nil || n.cut || b.mu.stopped {
-		return
+// regainLocked has all nodes connect again that nothing keeps from it. What they
+// have to say about who is present, they say when all are there.
+func (b *Broker) regainLocked() {
+	all := b.nodesLocked()
+	for _, n := range all {
+		if n.lost != nil && !n.cut && !b.mu.stopped {
+			b.connectLocked(n)
+		}
 	}
+	for _, n := range all {
+		b.catchUpLocked(n)
+	}
+	b.leaseLocked()
+}
+
+// connectLocked has n connect again.
+func (b *Broker) connectLocked(n *node) {
 	n.lost = nil
 	for group := range n.groups {
 		b.enterLocked(n, group)

@@ -37,6 +37,8 @@ type node struct {
 	lost   error               // why the broker cannot be reached; nil: it can
 	groups map[string]struct{} // what Subscribe has asked for, whether or not it can be reached
 	inbox  []delivery
+
+	present map[seat]layers.Presence // what the driver has entered and not exited; guarded too
 }
 
 // delivery is something to tell the receiver.
@@ -164,7 +166,7 @@ func (n *node) queue(channel string) (*puller, error) {
 }
 
 func (n *node) Close(ctx context.Context) error {
-	if !n.end() {
+	if !n.end(false) {
 		return nil
 	}
 	select {
@@ -175,9 +177,10 @@ func (n *node) Close(ctx context.Context) error {
 	}
 }
 
-// end makes the node over. It reports whether it has ever been running, so that
-// somebody has to wait for its goroutine.
-func (n *node) end() bool {
+// end makes the node over, by a crash or in good order: then what it has entered goes
+// at once. It reports whether it has ever been running, so that somebody has to wait
+// for its goroutine.
+func (n *node) end(crash bool) bool {
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -190,6 +193,10 @@ func (n *node) end() bool {
 		}
 		n.inbox = nil
 		b.dismissLocked(n, layers.ErrClosed)
+		if !crash && n.lost == nil {
+			b.emptyLocked(n)
+		}
+		b.leaseLocked()
 		close(n.ended)
 	}
 	return n.receiver != nil

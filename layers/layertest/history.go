@@ -1,0 +1,79 @@
+package layertest
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/protocol"
+)
+
+var _ layers.Historian = (*node)(nil)
+
+func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+	l, err := n.enter(ctx, e)
+	if err != nil {
+		return protocol.Position{}, err
+	}
+	own, err := l.read() // that of the history, which no node has
+	if err != nil {
+		return protocol.Position{}, err
+	}
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return protocol.Position{}, err
+	}
+	now := time.Now()
+	r := b.mu.histories[group]
+	if r == nil || r.Forgotten(now) {
+		r = keep.NewRing(rand.Text()[:12])
+		b.mu.histories[group] = r
+	}
+	p := r.Append(own, k.Events, k.For, now).Position()
+	for _, to := range b.mu.groups[group] {
+		b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e.At(p)) })
+	}
+	return p, nil
+}
+
+func (n *node) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+	if err := n.pass(ctx); err != nil {
+		return layers.History{}, err
+	}
+	h, err := n.page(group, after, limit)
+	if err != nil {
+		return layers.History{}, err
+	}
+	for i, e := range h.Events {
+		l, err := write(e)
+		if err != nil {
+			return layers.History{}, err
+		}
+		own, err := l.read()
+		if err != nil {
+			return layers.History{}, err
+		}
+		h.Events[i] = own.At(e.Position())
+	}
+	return h, nil
+}
+
+// page reads what the broker has, in events that are its own.
+func (n *node) page(group string, after protocol.Position, limit int) (layers.History, error) {
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return layers.History{}, err
+	}
+	now := time.Now()
+	r := b.mu.histories[group]
+	if r == nil || r.Forgotten(now) {
+		return layers.History(keep.Nothing(after)), nil
+	}
+	return layers.History(r.Read(after, limit, now)), nil
+}
