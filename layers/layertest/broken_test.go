@@ -20,6 +20,8 @@ import (
 // broken is a driver that does what a good one does, except where a function of
 // its own is set.
 type broken struct {
+	archival
+
 	good layers.Driver
 	to   layers.Receiver
 
@@ -224,7 +226,8 @@ type brokenDriver struct {
 func TestEachCaseFailsForABrokenDriver(t *testing.T) {
 	t.Parallel()
 	noticed := map[string]bool{}
-	for _, row := range slices.Concat(brokenGroups(), brokenPayloads(), brokenMembers(), brokenChannels(), brokenLives()) {
+	for _, row := range slices.Concat(brokenGroups(), brokenPayloads(), brokenMembers(), brokenChannels(), brokenLives(),
+		brokenHistories(), brokenPresences()) {
 		for _, name := range row.cases {
 			noticed[name] = true
 			t.Run(row.name+"/"+name, func(t *testing.T) {

@@ -177,11 +177,12 @@ func silenceAfterClose(s *stage) {
 
 func aNodeLeaves(s *stage) { s.without(func(p *peer) { s.must("Close", p.close()) }) }
 
-func aNodeDies(s *stage) {
-	s.without(func(p *peer) {
-		p.closed, p.before = true, -1
-		s.suite.Kill(p.driver)
-	})
+func aNodeDies(s *stage) { s.without(s.kill) }
+
+// kill ends a node as a crash does.
+func (s *stage) kill(p *peer) {
+	p.closed, p.before = true, -1
+	s.suite.Kill(p.driver)
 }
 
 // without sees that nodes go on when one of them has gone.

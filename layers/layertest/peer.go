@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -99,8 +100,13 @@ func (p *peer) told(write func()) {
 // until waits until there says that what should come is there; it is called with
 // p.mu held. have says, for a failure, what there is.
 func (p *peer) until(what string, there func() bool, have func() string) {
-	over, stop := p.stage.patience()
-	defer stop()
+	p.untilWithin(p.stage.suite.patience(), what, there, have)
+}
+
+// untilWithin is until with a patience of its own.
+func (p *peer) untilWithin(patience time.Duration, what string, there func() bool, have func() string) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	for {
 		p.mu.Lock()
 		ok, news, got := there(), p.mu.news, ""
@@ -113,8 +119,8 @@ func (p *peer) until(what string, there func() bool, have func() string) {
 		}
 		select {
 		case <-news:
-		case <-over:
-			p.stage.fatalf("%s has not come within %v; %s", what, p.stage.suite.patience(), got)
+		case <-timer.C:
+			p.stage.fatalf("%s has not come within %v; %s", what, patience, got)
 		}
 	}
 }

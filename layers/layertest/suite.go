@@ -12,7 +12,8 @@ import (
 
 // Suite is what every driver must pass. Only New is needed, but what a test
 // cannot do to its broker is not tested: cases that need a function which is nil
-// are skipped and listed at the end.
+// are skipped and listed at the end, and so are those for a [layers.Historian] or a
+// [layers.Presencer] if the driver is none.
 type Suite struct {
 	// New returns the driver of another node, not yet started. All nodes of a
 	// subtest, whose t it gets, are on one broker; subtests may share one,
@@ -32,6 +33,9 @@ type Suite struct {
 	Kill func(d layers.Driver)
 	// Slow has the broker take so long to answer each call; 0 ends that.
 	Slow func(d time.Duration)
+	// Lease is how long it may take until what a dead node had entered is gone;
+	// 0 is 10 s. Only drivers that are a layers.Presencer have one.
+	Lease time.Duration
 	// Patience is how long one call, or an event on its way, may take before
 	// it counts as lost; 0 is 10 s. Only failures wait for so long.
 	Patience time.Duration
@@ -51,10 +55,11 @@ func Run(t *testing.T, newDriver func(t *testing.T) layers.Driver) {
 // how.
 func (s *Suite) Run(t *testing.T) {
 	t.Helper()
+	d := s.New(t) // not to be started
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			if lacks := c.lacks(s); lacks != "" {
-				t.Skipf("NOT TESTED, because Suite has no %s: %s", lacks, c.why)
+			if lacks := c.lacks(s, d); lacks != "" {
+				t.Skipf("NOT TESTED, because %s: %s", lacks.why(), c.why)
 			}
 			for _, err := range c.try(t, s) {
 				t.Errorf("%v\nthe rule: %s", err, c.why)
@@ -65,17 +70,18 @@ func (s *Suite) Run(t *testing.T) {
 	if s.All {
 		report = t.Errorf
 	}
-	if untested := s.untested(); len(untested) > 0 {
+	if untested := s.untested(d); len(untested) > 0 {
 		report("layertest: %d rules have NOT been tested: %s", len(untested), strings.Join(untested, ", "))
 	}
 }
 
-// untested are the cases that cannot be run, each with what is missing.
-func (s *Suite) untested() []string {
+// untested are the cases that cannot be run with drivers such as d, each with what is
+// missing.
+func (s *Suite) untested(d layers.Driver) []string {
 	var all []string
 	for _, c := range cases() {
-		if lacks := c.lacks(s); lacks != "" {
-			all = append(all, c.name+" (needs "+lacks+")")
+		if lacks := c.lacks(s, d); lacks != "" {
+			all = append(all, c.name+" (needs "+string(lacks)+")")
 		}
 	}
 	return all
@@ -84,6 +90,13 @@ func (s *Suite) untested() []string {
 func (s *Suite) patience() time.Duration {
 	if s.Patience > 0 {
 		return s.Patience
+	}
+	return 10 * time.Second
+}
+
+func (s *Suite) lease() time.Duration {
+	if s.Lease > 0 {
+		return s.Lease
 	}
 	return 10 * time.Second
 }
@@ -100,10 +113,11 @@ type testCase struct {
 	name  string
 	why   string // the rule, as a sentence
 	needs fault  // what the suite must be able to do to the broker
+	asks  fault  // what the driver must be
 	run   func(*stage)
 }
 
-// fault names functions of a Suite.
+// fault names functions of a Suite, or an interface of a driver.
 type fault string
 
 const (
@@ -111,32 +125,52 @@ const (
 	needsStop   fault = "Stop or Start"
 	needsKill   fault = "Kill"
 	needsSlow   fault = "Slow"
+
+	asksHistory  fault = "layers.Historian"
+	asksPresence fault = "layers.Presencer"
 )
+
+// why is the sentence for what is missing.
+func (f fault) why() string {
+	if f == asksHistory || f == asksPresence {
+		return "the driver is no " + string(f)
+	}
+	return "Suite has no " + string(f)
+}
 
 // cases are all cases, in the order in which a driver is best made to pass them.
 func cases() []testCase {
 	var all []testCase
 	for _, some := range [][]testCase{
 		groupCases(), orderCases(), payloadCases(), memberCases(), channelCases(), pullCases(), lifeCases(), faultCases(), layerCases(),
+		historyCases(), presenceCases(),
 	} {
 		all = append(all, some...)
 	}
 	return all
 }
 
-// lacks says what s does not have and c needs.
-func (c *testCase) lacks(s *Suite) string {
+// lacks says what s does not have, or d is not, and c needs.
+func (c *testCase) lacks(s *Suite, d layers.Driver) fault {
+	_, historian := d.(layers.Historian)
+	_, presencer := d.(layers.Presencer)
 	has := map[fault]bool{
 		"":          true,
 		needsExpire: s.Expire != nil,
 		needsStop:   s.Stop != nil && s.Start != nil,
 		needsKill:   s.Kill != nil,
 		needsSlow:   s.Slow != nil,
+
+		asksHistory:  historian,
+		asksPresence: presencer,
 	}
-	if has[c.needs] {
-		return ""
+	switch {
+	case !has[c.asks]:
+		return c.asks
+	case !has[c.needs]:
+		return c.needs
 	}
-	return string(c.needs)
+	return ""
 }
 
 // try runs c and returns what was wrong.

@@ -27,7 +27,7 @@ func whole(b *Broker) *Suite {
 //nolint:tparallel // the cases of Run come one after the other
 func TestBroker(t *testing.T) {
 	t.Parallel()
-	b := NewBroker(&Options{Expiry: 2 * time.Second})
+	b := NewBroker(&Options{Expiry: 2 * time.Second, Lease: time.Second})
 	t.Cleanup(b.Close)
 	whole(b).Run(t)
 }
@@ -59,12 +59,20 @@ func TestWhatCannotBeTestedIsListed(t *testing.T) {
 	want := []string{
 		"expiry (needs Expire)", "a-node-dies (needs Kill)", "down (needs Stop or Start)", "start-while-down (needs Stop or Start)",
 		"down-and-up (needs Stop or Start)", "subscribe-while-down (needs Stop or Start)", "slow (needs Slow)",
+		"history-restart (needs Stop or Start)", "presence-node-dies (needs Kill)", "presence-down (needs Stop or Start)",
 	}
-	if got := (&Suite{Start: func() {}}).untested(); !slices.Equal(got, want) {
+	d := NewBroker(nil).Node()
+	if got := (&Suite{Start: func() {}}).untested(d); !slices.Equal(got, want) {
 		t.Errorf("a suite that can do nothing to its broker lists %q, want %q", got, want)
 	}
-	if got := whole(NewBroker(nil)).untested(); len(got) != 0 {
+	if got := whole(NewBroker(nil)).untested(d); len(got) != 0 {
 		t.Errorf("a suite that has everything lists %q", got)
+	}
+	plain := struct{ layers.Driver }{d} // hides what else it is
+	got := whole(NewBroker(nil)).untested(plain)
+	if want := len(historyCases()) + len(presenceCases()); len(got) != want || !slices.Contains(got, "history-restart (needs layers.Historian)") ||
+		!slices.Contains(got, "presence-ctx (needs layers.Presencer)") {
+		t.Errorf("for a driver without history and presence, %d cases are listed, want %d: %q", len(got), want, got)
 	}
 }
 

@@ -1,0 +1,320 @@
+package layertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wye-go/wye/layers"
+)
+
+// presenceCases are for drivers that are layers.Presencer.
+func presenceCases() []testCase {
+	all := []testCase{
+		{
+			name: "presence-present",
+			why:  "Present returns on any node who is there on all nodes, as they have entered, ordered by Since and then by ID, of this group only.",
+			run:  presencePresent,
+		},
+		{
+			name: "presence-events",
+			why: "All nodes that have subscribed, that of the one who comes too, are told Entered by the first of a Key and Exited by the last, " +
+				"whatever nodes they are on, once and in order; Exit of what is not there is no error.",
+			run: presenceEvents,
+		},
+		{
+			name: "presence-replaced",
+			why: "Enter with an ID that is there replaces it: with the same Key it is there since as long and nobody is told, " +
+				"with another Key the old one exits and the new one enters.",
+			run: presenceReplaced,
+		},
+		{
+			name: "presence-storm",
+			why:  "When many nodes enter and exit at once, every node is told the same, and of each Key Entered and Exited in turn.",
+			run:  presenceStorm,
+		},
+		{
+			name: "presence-ctx",
+			why:  "Enter, Exit and Present with a ctx that has ended return its error, and nothing changes.",
+			run:  presenceCtx,
+		},
+		{
+			name: "presence-node-leaves",
+			why:  "What a node has entered that is closed goes, with Exited, after the lease at the latest; what others have entered stays.",
+			run:  func(s *stage) { s.presenceWithout(func(p *peer) { s.must("Close", p.close()) }) },
+		},
+		{
+			name:  "presence-node-dies",
+			why:   "What a node has entered that dies goes, with Exited, when its lease is over; what others have entered stays.",
+			needs: needsKill,
+			run:   func(s *stage) { s.presenceWithout(s.kill) },
+		},
+		{
+			name: "presence-down",
+			why: "While the back end is down Enter, Exit and Present return ErrDown; when it is back, who had entered is there again, " +
+				"and who has exited meanwhile is not.",
+			needs: needsStop,
+			run:   presenceDown,
+		},
+	}
+	for i := range all {
+		all[i].asks = asksPresence
+	}
+	return all
+}
+
+func (p *peer) tryEnter(group string, who layers.Presence) error {
+	return p.stage.call("Enter", func(ctx context.Context) error { return p.driver.(layers.Presencer).Enter(ctx, group, who) })
+}
+
+func (p *peer) tryExit(group, id string) error {
+	return p.stage.call("Exit", func(ctx context.Context) error { return p.driver.(layers.Presencer).Exit(ctx, group, id) })
+}
+
+func (p *peer) tryPresent(group string) (all []layers.Presence, err error) {
+	err = p.stage.call("Present", func(ctx context.Context) error {
+		all, err = p.driver.(layers.Presencer).Present(ctx, group)
+		return err
+	})
+	return all, err
+}
+
+// enter enters what some has made, or fails.
+func (p *peer) enter(group string, who layers.Presence) {
+	p.stage.must("Enter", p.tryEnter(group, who))
+}
+
+func (p *peer) exit(group, id string) { p.stage.must("Exit", p.tryExit(group, id)) }
+
+// some is a presence of key at a second after a time that all have in common.
+func some(id, key string, second int) layers.Presence {
+	return layers.Presence{
+		ID: id, Key: key, Meta: json.RawMessage(fmt.Sprintf(`{"id":%q}`, id)),
+		Since: time.Date(2020, 1, 1, 0, 0, second, 123e6, time.UTC),
+	}
+}
+
+// shown is a presence for a comparison.
+func shown(p layers.Presence) string {
+	return fmt.Sprintf("%s=%s %s %s", p.ID, p.Key, p.Meta, p.Since.UTC().Format("15:04:05.000"))
+}
+
+func allShown(all []layers.Presence) []string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = shown(p)
+	}
+	return texts
+}
+
+// wantPresent wants these and no others, in this order.
+func (p *peer) wantPresent(group string, want ...layers.Presence) {
+	got, err := p.tryPresent(group)
+	p.stage.must("Present", err)
+	if !slices.Equal(allShown(got), allShown(want)) {
+		p.stage.fatalf("present are\n%q, want\n%q", allShown(got), allShown(want))
+	}
+}
+
+// awaitPresent is wantPresent for what need not be so at once.
+func (p *peer) awaitPresent(group string, want ...layers.Presence) {
+	over, stop := p.stage.patience()
+	defer stop()
+	for {
+		got, err := p.tryPresent(group)
+		p.stage.must("Present", err)
+		if slices.Equal(allShown(got), allShown(want)) {
+			return
+		}
+		select {
+		case <-time.After(p.stage.suite.patience() / 500):
+		case <-over:
+			p.stage.fatalf("present are, for long,\n%q, want\n%q", allShown(got), allShown(want))
+		}
+	}
+}
+
+// visits waits for n events about who is present, and returns all: "+ann/1" if ann
+// has entered, with the ID 1.
+func (p *peer) visits(group string, n int) []string {
+	var all []string
+	for _, e := range p.events(group, n) {
+		sign, typ := "+", layers.Entered
+		if e.Type() == layers.Exited.Name {
+			sign, typ = "-", layers.Exited
+		}
+		v, err := typ.Payload(e)
+		p.stage.must("Reading an event about who is present", err)
+		if v.Group != group || v.Presence.Since.IsZero() || !strings.Contains(string(v.Presence.Meta), v.Presence.ID) {
+			p.stage.fatalf("an event of group %q tells of group %q and %q", group, v.Group, shown(v.Presence))
+		}
+		all = append(all, sign+v.Presence.Key+"/"+v.Presence.ID)
+	}
+	return all
+}
+
+// wantVisits wants these and no others, in this order.
+func (p *peer) wantVisits(group string, want ...string) {
+	if got := p.visits(group, len(want)); !slices.Equal(got, want) {
+		p.stage.fatalf("a node was told %q, want %q", got, want)
+	}
+	p.only(group, len(want))
+}
+
+func presencePresent(s *stage) {
+	g, other, a, b := s.name("present"), s.name("other"), s.peer(), s.peer()
+	a.wantPresent(g)
+	a.enter(g, some("3", "ann", 1))
+	b.enter(g, some("4", "ann", 0))
+	b.enter(g, some("1", "bob", 2))
+	a.enter(g, some("2", "cid", 1))
+	a.enter(other, some("5", "dan", 0))
+	for _, p := range []*peer{a, b, s.peer()} {
+		p.wantPresent(g, some("4", "ann", 0), some("2", "cid", 1), some("3", "ann", 1), some("1", "bob", 2))
+		p.wantPresent(other, some("5", "dan", 0))
+	}
+	b.exit(g, "1")
+	a.exit(g, "2")
+	for _, p := range []*peer{a, b} {
+		p.wantPresent(g, some("4", "ann", 0), some("3", "ann", 1))
+	}
+	a.exit(g, "3")
+	b.exit(g, "4")
+	a.wantPresent(g)
+}
+
+func presenceEvents(s *stage) {
+	g, a, b, c := s.name("visit"), s.peer(), s.peer(), s.peer()
+	for _, p := range []*peer{a, b, c} {
+		p.subscribe(g)
+	}
+	a.enter(g, some("1", "ann", 0))
+	b.enter(g, some("2", "ann", 1))
+	b.enter(g, some("3", "bob", 2))
+	a.exit(g, "1")
+	a.exit(g, "9")
+	b.exit(g, "2")
+	b.exit(g, "2")
+	a.enter(g, some("4", "ann", 3))
+	b.exit(g, "3")
+	a.exit(g, "4")
+	for _, p := range []*peer{a, b, c} {
+		p.wantVisits(g, "+ann/1", "+bob/3", "-ann/2", "+ann/4", "-bob/3", "-ann/4")
+	}
+}
+
+func presenceReplaced(s *stage) {
+	g, a, b := s.name("again"), s.peer(), s.peer()
+	b.subscribe(g)
+	a.enter(g, some("1", "ann", 1))
+	a.enter(g, some("2", "bob", 2))
+	again := some("1", "ann", 3)
+	again.Meta = json.RawMessage(`"another 1"`)
+	a.enter(g, again)
+	again.Since = some("1", "ann", 1).Since
+	b.wantPresent(g, again, some("2", "bob", 2))
+	a.enter(g, some("1", "cid", 4))
+	b.wantPresent(g, some("2", "bob", 2), some("1", "cid", 4))
+	a.exit(g, "1")
+	a.exit(g, "2")
+	b.wantVisits(g, "+ann/1", "+bob/2", "-ann/1", "+cid/1", "-cid/1", "-bob/2")
+}
+
+func presenceStorm(s *stage) {
+	const rounds = 15
+	g, all := s.name("storm"), s.peers(3)
+	for _, p := range all {
+		p.subscribe(g)
+	}
+	s.together(2*len(all), func(i int) {
+		id := fmt.Sprint("id", i)
+		for range rounds {
+			all[i/2].enter(g, some(id, fmt.Sprint("key", i%2), i))
+			all[i/2].exit(g, id)
+		}
+	})
+	all[0].wantPresent(g)
+	all[0].enter(g, some("end", "end", 0))
+	var told []string
+	for _, p := range all {
+		p.until("The last Entered", func() bool {
+			events := p.mu.groups[g]
+			if len(events) == 0 {
+				return false
+			}
+			v, err := layers.Entered.Payload(events[len(events)-1])
+			return err == nil && v.Presence.ID == "end"
+		}, func() string { return fmt.Sprintf("%d events have", len(p.mu.groups[g])) })
+		visits := p.visits(g, 0)
+		if told == nil {
+			told = visits
+		}
+		if !slices.Equal(visits, told) {
+			s.fatalf("a node was told %d events, and another one %d others, or in another order", len(visits), len(told))
+		}
+		p.only(g, len(told)+1) // "end" will exit
+	}
+	here := map[string]bool{}
+	for i, v := range told {
+		key, _, _ := strings.Cut(v[1:], "/")
+		if here[key] == (v[0] == '+') {
+			s.fatalf("event %d, %q, tells what was so before", i, v)
+		}
+		here[key] = v[0] == '+'
+	}
+}
+
+func presenceCtx(s *stage) {
+	g, a := s.name("ended"), s.peer()
+	d := a.driver.(layers.Presencer)
+	ctx, cancel := context.WithCancel(s.ctx)
+	cancel()
+	a.enter(g, some("1", "ann", 0))
+	s.wantErr("Enter with a ctx that has ended",
+		s.watch("Enter", func() error { return d.Enter(ctx, g, some("2", "bob", 0)) }), context.Canceled)
+	s.wantErr("Exit with a ctx that has ended", s.watch("Exit", func() error { return d.Exit(ctx, g, "1") }), context.Canceled)
+	s.wantErr("Present with a ctx that has ended", s.watch("Present", func() error {
+		_, err := d.Present(ctx, g)
+		return err
+	}), context.Canceled)
+	a.wantPresent(g, some("1", "ann", 0))
+}
+
+// presenceWithout sees that what a node has entered goes with it.
+func (s *stage) presenceWithout(goes func(*peer)) {
+	g, a, gone := s.name("gone"), s.peer(), s.peer()
+	a.subscribe(g)
+	gone.enter(g, some("1", "ann", 0))
+	gone.enter(g, some("2", "bob", 1))
+	a.enter(g, some("3", "bob", 2))
+	a.enter(g, some("4", "cid", 3))
+	goes(gone)
+	a.untilWithin(s.suite.lease()+s.suite.patience(), "Exited", func() bool { return len(a.mu.groups[g]) >= 4 },
+		func() string { return fmt.Sprintf("%d events about who is present have, want 4", len(a.mu.groups[g])) })
+	a.wantVisits(g, "+ann/1", "+bob/2", "+cid/4", "-ann/1")
+	a.awaitPresent(g, some("3", "bob", 2), some("4", "cid", 3))
+	a.exit(g, "3")
+	a.wantVisits(g, "+ann/1", "+bob/2", "+cid/4", "-ann/1", "-bob/3")
+}
+
+func presenceDown(s *stage) {
+	g, a, b := s.name("down"), s.peer(), s.peer()
+	a.enter(g, some("1", "ann", 0))
+	a.enter(g, some("2", "bob", 1))
+	b.enter(g, some("3", "cid", 2))
+	s.goDown(a, b)
+	entered, exited := b.tryEnter(g, some("4", "dan", 3)), a.tryExit(g, "1")
+	_, present := a.tryPresent(g)
+	s.goUp(a, b)
+	s.wantErr("Enter while the back end is down", entered, layers.ErrDown)
+	s.wantErr("Exit while the back end is down", exited, layers.ErrDown)
+	s.wantErr("Present while the back end is down", present, layers.ErrDown)
+	for _, p := range []*peer{a, b} {
+		p.awaitPresent(g, some("2", "bob", 1), some("3", "cid", 2))
+	}
+	b.exit(g, "3")
+	a.awaitPresent(g, some("2", "bob", 1))
+}
