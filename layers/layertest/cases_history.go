@@ -61,14 +61,23 @@ func historyCases() []testCase {
 	return all
 }
 
+// historian is the driver, which is one, or the case is skipped.
+func (p *peer) historian() layers.Historian {
+	d, ok := p.driver.(layers.Historian)
+	if !ok {
+		p.stage.fatalf("%T is no layers.Historian, although another driver of New's was", p.driver)
+	}
+	return d
+}
+
 // plenty keeps all of what a case appends.
-var plenty = layers.Keep{Events: 1000, For: time.Hour}
+func plenty() layers.Keep { return layers.Keep{Events: 1000, For: time.Hour} }
 
 func (p *peer) tryAppend(group string, n int, k layers.Keep) (at protocol.Position, err error) {
 	e := newNote(p.name, n)
 	p.stage.must("Sealing an event", e.Seal())
 	err = p.stage.call("Append", func(ctx context.Context) error {
-		at, err = p.driver.(layers.Historian).Append(ctx, group, e, k)
+		at, err = p.historian().Append(ctx, group, e, k)
 		return err
 	})
 	return at, err
@@ -83,7 +92,7 @@ func (p *peer) append(group string, n int, k layers.Keep) protocol.Position {
 
 func (p *peer) tryRead(group string, after protocol.Position, limit int) (h layers.History, err error) {
 	err = p.stage.call("Read", func(ctx context.Context) error {
-		h, err = p.driver.(layers.Historian).Read(ctx, group, after, limit)
+		h, err = p.historian().Read(ctx, group, after, limit)
 		return err
 	})
 	return h, err
@@ -123,7 +132,7 @@ func (s *stage) offsets(what, epoch string, events []*protocol.Event) []int {
 }
 
 // wantPage wants notes of a history whose numbers are their offsets.
-func (s *stage) wantPage(what string, h layers.History, last protocol.Position, complete bool, want ...int) { //nolint:revive // complete is a value
+func (s *stage) wantPage(what string, h layers.History, last protocol.Position, complete bool, want ...int) {
 	if got := s.offsets(what, last.Epoch, h.Events); !slices.Equal(got, want) {
 		s.fatalf("%s: read the offsets %s, want %s", what, abridged(got), abridged(want))
 	}
@@ -143,13 +152,13 @@ func historyOrder(s *stage) {
 	placed := map[protocol.Position]note{}
 	s.together(2, func(i int) {
 		for n := range each {
-			at := all[i].append(g, n, plenty)
+			at := all[i].append(g, n, plenty())
 			mu.Lock()
 			placed[at] = note{From: all[i].name, N: n}
 			mu.Unlock()
 		}
 	})
-	stranger.append(other, 1, plenty)
+	stranger.append(other, 1, plenty())
 	for _, p := range append(all, stranger) {
 		group, count := g, 2*each
 		if p == stranger {
@@ -185,7 +194,7 @@ func historyRead(s *stage) {
 		s.wantPage("no history", b.read(g, after, 0), last, after.IsZero())
 	}
 	for n := range 10 {
-		last = a.append(g, n+1, plenty)
+		last = a.append(g, n+1, plenty())
 		if n == 0 {
 			first = last
 		}
@@ -236,7 +245,7 @@ func historyKeepAge(s *stage) {
 	began := time.Now()
 	var last, longLast protocol.Position
 	for _, n := range span(1, 3) {
-		longLast = a.append(long, n, plenty)
+		longLast = a.append(long, n, plenty())
 		last = a.append(g, n, brief)
 	}
 	if h := b.read(g, protocol.Position{}, 0); time.Since(began) < brief.For {
@@ -248,20 +257,20 @@ func historyKeepAge(s *stage) {
 	s.wantPage("behind the first, all too old", b.read(g, first, 0), last, false)
 	s.wantPage("behind the last, all too old", b.read(g, last, 0), last, true)
 	s.wantPage("kept for longer", b.read(long, protocol.Position{}, 0), longLast, true, 1, 2, 3)
-	after := a.append(g, 4, plenty)
+	after := a.append(g, 4, plenty())
 	s.wantPage("behind the last, and one more has come", b.read(g, last, 0), after, true, 4)
 	s.wantPage("from the beginning, and one is kept", b.read(g, protocol.Position{}, 0), after, false, 4)
 }
 
 func historyCtx(s *stage) {
 	g, a := s.name("ended"), s.peer()
-	d := a.driver.(layers.Historian)
+	d := a.historian()
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
 	e := newNote(a.name, 1)
 	s.must("Sealing an event", e.Seal())
 	s.wantErr("Append with a ctx that has ended", s.watch("Append", func() error {
-		_, err := d.Append(ctx, g, e, plenty)
+		_, err := d.Append(ctx, g, e, plenty())
 		return err
 	}), context.Canceled)
 	s.wantErr("Read with a ctx that has ended", s.watch("Read", func() error {
@@ -281,7 +290,7 @@ func historyRestart(s *stage) {
 	for round := range 3 {
 		before := last
 		n++
-		last = a.append(g, n, plenty)
+		last = a.append(g, n, plenty())
 		h := b.read(g, before, 0)
 		switch {
 		case before.IsZero() || last.Epoch == before.Epoch:
@@ -300,7 +309,7 @@ func historyRestart(s *stage) {
 		}
 		seen[last.Epoch] = true
 		s.goDown(a, b)
-		_, appended := a.tryAppend(g, 99, plenty)
+		_, appended := a.tryAppend(g, 99, plenty())
 		_, read := a.tryRead(g, last, 0)
 		s.goUp(a, b)
 		s.wantErr("Append while the back end is down", appended, layers.ErrDown)
@@ -369,7 +378,7 @@ func historyJoin(s *stage) {
 				joins.Go(func() { s.joinFrom(nodes[(i+n/joinEvery)%len(nodes)], g, done).want(2 * each) })
 			}
 			s.must("Record", s.call("Record", func(ctx context.Context) error {
-				_, err := nodes[i].Record(ctx, g, newNote("r", n), plenty)
+				_, err := nodes[i].Record(ctx, g, newNote("r", n), plenty())
 				return err
 			}))
 		}

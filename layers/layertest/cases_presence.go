@@ -16,7 +16,7 @@ func presenceCases() []testCase {
 	all := []testCase{
 		{
 			name: "presence-present",
-			why:  "Present returns on any node who is there on all nodes, as they have entered, ordered by Since and then by ID, of this group only.",
+			why:  "Present returns on any node who is in the group on all nodes, as they have entered, ordered by Since and then by ID.",
 			run:  presencePresent,
 		},
 		{
@@ -66,23 +66,32 @@ func presenceCases() []testCase {
 	return all
 }
 
+// presencer is the driver, which is one, or the case is skipped.
+func (p *peer) presencer() layers.Presencer {
+	d, ok := p.driver.(layers.Presencer)
+	if !ok {
+		p.stage.fatalf("%T is no layers.Presencer, although another driver of New's was", p.driver)
+	}
+	return d
+}
+
 func (p *peer) tryEnter(group string, who layers.Presence) error {
-	return p.stage.call("Enter", func(ctx context.Context) error { return p.driver.(layers.Presencer).Enter(ctx, group, who) })
+	return p.stage.call("Enter", func(ctx context.Context) error { return p.presencer().Enter(ctx, group, who) })
 }
 
 func (p *peer) tryExit(group, id string) error {
-	return p.stage.call("Exit", func(ctx context.Context) error { return p.driver.(layers.Presencer).Exit(ctx, group, id) })
+	return p.stage.call("Exit", func(ctx context.Context) error { return p.presencer().Exit(ctx, group, id) })
 }
 
 func (p *peer) tryPresent(group string) (all []layers.Presence, err error) {
 	err = p.stage.call("Present", func(ctx context.Context) error {
-		all, err = p.driver.(layers.Presencer).Present(ctx, group)
+		all, err = p.presencer().Present(ctx, group)
 		return err
 	})
 	return all, err
 }
 
-// enter enters what some has made, or fails.
+// enter enters, or fails.
 func (p *peer) enter(group string, who layers.Presence) {
 	p.stage.must("Enter", p.tryEnter(group, who))
 }
@@ -140,8 +149,9 @@ func (p *peer) awaitPresent(group string, want ...layers.Presence) {
 // visits waits for n events about who is present, and returns all: "+ann/1" if ann
 // has entered, with the ID 1.
 func (p *peer) visits(group string, n int) []string {
-	var all []string
-	for _, e := range p.events(group, n) {
+	events := p.events(group, n)
+	all := make([]string, 0, len(events))
+	for _, e := range events {
 		sign, typ := "+", layers.Entered
 		if e.Type() == layers.Exited.Name {
 			sign, typ = "-", layers.Exited
@@ -269,7 +279,7 @@ func presenceStorm(s *stage) {
 
 func presenceCtx(s *stage) {
 	g, a := s.name("ended"), s.peer()
-	d := a.driver.(layers.Presencer)
+	d := a.presencer()
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
 	a.enter(g, some("1", "ann", 0))
