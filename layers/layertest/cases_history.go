@@ -366,7 +366,6 @@ func (r *reader) want(count int) {
 func historyJoin(s *stage) {
 	const each, joinEvery = 60, 6
 	g, nodes := s.name("join"), []*layers.Layer{s.layer(), s.layer(), s.layer()}
-	var joins sync.WaitGroup
 	s.together(2, func(i int) {
 		joined := make(chan struct{})
 		close(joined)
@@ -375,7 +374,7 @@ func historyJoin(s *stage) {
 				<-joined // so that there are joins all the time, each while others record
 				done := make(chan struct{})
 				joined = done
-				joins.Go(func() { s.joinFrom(nodes[(i+n/joinEvery)%len(nodes)], g, done).want(2 * each) })
+				s.side(func() { s.joinFrom(nodes[(i+n/joinEvery)%len(nodes)], g, done).want(2 * each) })
 			}
 			s.must("Record", s.call("Record", func(ctx context.Context) error {
 				_, err := nodes[i].Record(ctx, g, newNote("r", n), plenty())
@@ -383,7 +382,6 @@ func historyJoin(s *stage) {
 			}))
 		}
 	})
-	joins.Wait()
 }
 
 // joinFrom has a member join from the beginning, and closes joined when it has.

@@ -1,0 +1,91 @@
+package layertest
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+func TestStopLosesHistories(t *testing.T) {
+	inBubble(t, nil, func(_ *testing.T, s *trio) {
+		before := s.a.append("h", 1, plenty())
+		s.broker.Partition(s.b.driver)
+		s.broker.Heal()
+		s.wantPage("after a partition", s.b.read("h", protocol.Position{}, 0), before, true, 1)
+		s.broker.Stop()
+		s.broker.Start()
+		s.wantPage("after a restart", s.b.read("h", before, 0), protocol.Position{}, false)
+		if after := s.a.append("h", 1, plenty()); after.Offset != 1 || after.Epoch == before.Epoch {
+			s.errorf("after a restart the first event is at %q; before, one was at %q", after, before)
+		}
+	})
+}
+
+func TestEventsOfHistoriesAreNotShared(t *testing.T) {
+	inBubble(t, nil, func(_ *testing.T, s *trio) {
+		s.a.append("g", 1, plenty())
+		first, again := s.a.read("g", protocol.Position{}, 0).Events[0], s.a.read("g", protocol.Position{}, 0).Events[0]
+		came := s.b.events("g", 1)[0]
+		if bytesOf := wireOf(first); &bytesOf[0] == &wireOf(again)[0] || &bytesOf[0] == &wireOf(came)[0] {
+			s.errorf("two that have read or got an event share its bytes")
+		}
+	})
+}
+
+// visitsByNow are the visits that have come to "g" by now.
+func (p *peer) visitsByNow() []string {
+	synctest.Wait()
+	return p.visits("g", 0)
+}
+
+func TestLeases(t *testing.T) {
+	inBubble(t, &Options{Lease: time.Minute}, func(_ *testing.T, s *trio) {
+		want := func(when string, want ...string) {
+			if got := s.c.visitsByNow(); !slices.Equal(got, want) {
+				s.errorf("%s: a node was told %q, want %q", when, got, want)
+			}
+		}
+		s.a.enter("g", some("1", "ann", 0))
+		s.b.enter("g", some("2", "bob", 1))
+		s.broker.Partition(s.b.driver)
+		<-time.After(time.Minute - 1)
+		s.broker.Heal()
+		<-time.After(time.Hour)
+		want("healed in time", "+ann/1", "+bob/2")
+		s.broker.Partition(s.b.driver)
+		<-time.After(time.Minute)
+		want("lapsed", "+ann/1", "+bob/2", "-bob/2")
+		s.broker.Heal()
+		want("entered again", "+ann/1", "+bob/2", "-bob/2", "+bob/2")
+		s.c.wantPresent("g", some("1", "ann", 0), some("2", "bob", 1))
+		s.broker.Stop()
+		s.broker.Kill(s.a.driver)
+		<-time.After(time.Hour)
+		s.broker.Start()
+		<-time.After(time.Minute - 1)
+		want("a lease begins after Start", "+ann/1", "+bob/2", "-bob/2", "+bob/2")
+		<-time.After(1)
+		want("and ends", "+ann/1", "+bob/2", "-bob/2", "+bob/2", "-ann/1")
+		s.must("Close", s.b.close())
+		want("closed", "+ann/1", "+bob/2", "-bob/2", "+bob/2", "-ann/1", "-bob/2")
+		s.c.wantPresent("g")
+	})
+}
+
+// An ID that another node has entered since is not the first one's to take out.
+func TestIDsBelongToTheNodeThatEnteredLast(t *testing.T) {
+	inBubble(t, &Options{Lease: time.Minute}, func(_ *testing.T, s *trio) {
+		s.a.enter("g", some("1", "ann", 0))
+		s.b.enter("g", some("1", "ann", 1))
+		s.a.exit("g", "1")
+		s.broker.Kill(s.a.driver)
+		<-time.After(time.Hour)
+		s.c.wantPresent("g", some("1", "ann", 0))
+		if got := s.c.visitsByNow(); !slices.Equal(got, []string{"+ann/1"}) {
+			s.errorf("a node was told %q", got)
+		}
+	})
+}
