@@ -1,7 +1,7 @@
 // Package fanout compares Wye's layers.Layer with centrifuge's hub and with a map
 // under a mutex, in one process and without any connection:
 //
-//	go test ./internal/fanout -run '^$' -bench . -benchtime 200ms
+//	go test ./internal/fanout -run '^$' -bench . -benchtime 50ms
 //
 // What is measured begins with a send and ends where each member has counted it.
 // A member of centrifuge is a client whose transport declines publications and

@@ -8,8 +8,8 @@ import (
 	"github.com/wye-go/wye/bench/internal/cputime"
 )
 
-// BenchmarkGroups is what many goroutines do to many groups of ten, each to its
-// own ones. It is for -cpu 1,2,4.
+// BenchmarkGroups is what many goroutines do to many groups of ten, to one after
+// the other, each from another place on. It is for -cpu 1,2,4.
 func BenchmarkGroups(b *testing.B) {
 	const groups, each = 1024, 10
 	for _, mixed := range []bool{false, true} {
