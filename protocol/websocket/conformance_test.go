@@ -69,7 +69,7 @@ func (s step) silence() step { s.still = true; return s }
 // comes back is certain. Over TCP it is not: on a busy machine the callback of a
 // message may look as though it blocked, and then what ends the connection is
 // dealt with before the callback has answered. In a bubble no time passes while a
-// callback runs.
+// callback runs, or while Open does, for which reading waits.
 func (s step) ahead() step { s.early = true; return s }
 
 // joined is steps with those that are said ahead joined to the next one.

@@ -46,9 +46,10 @@ type conn struct {
 		message uint32 // as in looked
 		times   uint32 // as in looked, when the parser was told last
 	}
-	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks
+	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks, or waits for Open
 	looked looked
 
+	opened  atomic.Bool // Open has returned
 	watched atomic.Bool // on the watcher's list
 	end     struct {
 		closing  atomic.Bool // the deadlines are those of the end
@@ -114,10 +115,30 @@ func (c *conn) limit(l protocol.Limits) {
 	c.out.budget = c.server.queues.within(l.QueueBytes)
 }
 
-// begin writes the answer, and reads.
+// beginTurn is the turn in which begin waits for Open: nobody has read yet.
+const beginTurn = 1
+
+// begin writes the answer, and reads when Open has returned. Before, messages would
+// wait, and what comes behind them, a close or a broken rule, would be dealt with
+// first. A Connect that has accepted and goes on is a callback like any other: if
+// it takes long, the watcher has another goroutine read.
 func (c *conn) begin(early []byte) {
 	c.flushTurn(c.out.take(nil))
-	c.read(early)
+	c.role.rest = early
+	c.turn.Store(beginTurn)
+	if c.opened.Load() && c.turn.CompareAndSwap(beginTurn, beginTurn+1) {
+		c.role.rest = nil
+		c.read(early)
+		return
+	}
+	c.server.watcher.watch(c)
+}
+
+// open runs Open, and has a begin that waits for it read on.
+func (c *conn) open() {
+	c.session.Open()
+	c.opened.Store(true)
+	c.takeOver(beginTurn) // if a callback has ended the goroutine the watcher does it
 }
 
 // Reject answers the handshake, if it has not been answered.

@@ -109,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.decided(c)
-	c.session.Open()
+	c.open()
 }
 
 // admit is what can be decided without opening the application.

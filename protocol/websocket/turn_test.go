@@ -57,7 +57,7 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 	}
 	go func(c *conn) {
 		defer s.decided(c)
-		c.session.Open()
+		c.open()
 	}(c)
 	return c, theirs
 }
@@ -101,7 +101,8 @@ func finish(tb testing.TB, s *Server) {
 }
 
 // TestViolationBeforeOpen breaks a rule after the handshake is answered and
-// before the session has taken note of it: reading has begun by then.
+// before the session has taken note of it, which takes so long that reading has
+// begun without it.
 func TestViolationBeforeOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,6 +131,44 @@ func TestViolationBeforeOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestEarlyWordsBeforeOpen says something, and ends the connection, when the
+// handshake is answered and the session has not taken note of it: what was said
+// first is heard, by a session that is open.
+func TestEarlyWordsBeforeOpen(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at  testkit.Line
+		end []byte
+	}{
+		{testkit.Here(), framed(fin, "nothing to continue")},
+		{testkit.Here(), framed(fin|8, "")},
+	}
+	for _, row := range rows {
+		synctest.Test(t, func(t *testing.T) {
+			s := New(nobody(), nil)
+			var heard []bool
+			var c *conn
+			app := &callbacks{receive: func(protocol.Message) error {
+				heard = append(heard, c.end.closing.Load())
+				return nil
+			}}
+			c, peer := wired(s, app, func(c *conn) error {
+				defer synctest.Wait() // everybody else gets as far as he can
+				return c.Accept(protocol.AcceptOptions{})
+			})
+			defer finish(t, s)
+			defer peer.Close()
+			go peer.Write(stream(framed(fin|1, "said first"), row.end)) //nolint:errcheck // what is heard shows it
+			if _, err := io.Copy(io.Discard, peer); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(heard, []bool{false}) {
+				t.Errorf("%s: heard while closing: %v, want it heard once, and not while closing", row.at, heard)
+			}
+		})
+	}
 }
 
 // TestTakeOverOfAFullMailbox takes reading over from a goroutine that has just

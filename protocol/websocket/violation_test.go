@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -91,6 +92,61 @@ func TestViolationBehindEarlyWords(t *testing.T) {
 		}
 		p.wantEnd()
 	}
+}
+
+// TestEarlyWordsAreHeard has a peer say something, and in the same write what ends
+// the connection, while Open has answered and not returned yet. In the bubble
+// everybody else gets as far as he can meanwhile: what was said first is answered
+// all the same.
+func TestEarlyWordsAreHeard(t *testing.T) {
+	t.Parallel()
+	linger := func(*protocol.RejectError) { synctest.Wait() }
+	connects := map[string]func(context.Context, *protocol.Conn) error{
+		"Connect goes on": func(_ context.Context, c *protocol.Conn) error {
+			defer synctest.Wait()
+			return c.Accept(nil)
+		},
+		"Answered": func(_ context.Context, c *protocol.Conn) error { c.Answered(linger); return nil },
+	}
+	rows := []violation{
+		{testkit.Here(), frame(finCont, "breaks a rule"), 1002},
+		{testkit.Here(), closing(4321, ""), 4321},
+	}
+	for name, connect := range connects {
+		for _, row := range rows {
+			for _, early := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %d, early %v", name, row.code, early), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						app := echo()
+						app.connect = connect
+						row.behind(servePipes(t, app, nil).peer(t), early)
+					})
+				})
+			}
+		}
+	}
+}
+
+// behind breaks the rule behind a message that is echoed, both early, behind the
+// request, or when that is answered.
+func (v violation) behind(p *peer, early bool) {
+	p.tb.Helper()
+	begun, said := time.Now(), append(frame(finText, "said first"), v.in...)
+	if early {
+		p.handshake(request("/") + string(said))
+	} else {
+		p.upgrade(request("/"))
+		p.write(said)
+	}
+	if got := p.next(); got != heardText("said first") {
+		p.tb.Fatalf("%s: got %s", v.at, describe(got, nil))
+	}
+	p.wantCloseCode(v.code)
+	if took := time.Since(begun); took > 0 {
+		p.tb.Errorf("%s: it took %v, as though Open had blocked", v.at, took)
+	}
+	p.nc.Close()
 }
 
 // TestViolationPatience closes the socket after CloseTimeout although the peer
