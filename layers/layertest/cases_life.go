@@ -140,6 +140,9 @@ func closeWhileSending(s *stage) {
 	}
 }
 
+// silence is how long nothing has to come, where nothing must.
+const silence = 50 * time.Millisecond
+
 func silenceAfterClose(s *stage) {
 	g, a, b, witness := s.name("silence"), s.peer(), s.peer(), s.peer()
 	witness.subscribe(g)
@@ -170,6 +173,10 @@ func silenceAfterClose(s *stage) {
 	}
 	cancel()
 	witness.wantNotes(g, upTo(<-sent)...)
+	select { // what has reached the witness may be on its way to others yet
+	case <-time.After(silence):
+	case <-s.ctx.Done():
+	}
 	if after := b.total(); after != before {
 		s.fatalf("a receiver has been called %d times after Close had returned", after-before)
 	}
