@@ -25,6 +25,9 @@ import (
 //     way to the driver while Close runs.
 //
 // None is called with a lock held.
+//
+// That these are six methods, with Puller's, is one more than this project likes:
+// each is about something else, and a driver without one of them is half a driver.
 type Driver interface {
 	Puller
 

@@ -124,9 +124,11 @@ func (r Route) scope(s *protocol.Scope, path string, spans []int) *protocol.Scop
 
 // open opens the application behind the route. What is mounted is asked first,
 // as far as it can be: middleware in it, such as an authenticator, is for the paths
-// that are there, and must not refuse what the next route has.
+// that are there, and must not refuse what the next route has. A router by itself
+// says the same when it is opened.
 func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
-	if f, ok := r.app.(protocol.Finder); ok && r.mounted {
+	_, bare := r.app.(*URLRouter)
+	if f, ok := r.app.(protocol.Finder); ok && r.mounted && !bare {
 		if err := f.Find(s); errors.Is(err, protocol.ErrNoRoute) {
 			return nil, err
 		}
