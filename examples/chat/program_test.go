@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func TestProgram(t *testing.T) {
 	t.Run("clients", testClients(program))
 	t.Run("restart", testRestart(program))
 	t.Run("silent connection", testSilent(program))
-	t.Run("port taken", testPortTaken(program))
+	t.Run("port taken", program.WantPortTaken)
 }
 
 // testRestart stops the program with many people in it, and starts it where it
@@ -81,17 +80,5 @@ func testSilent(program exampletest.Program) func(*testing.T) {
 		exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
 		chat.Terminate(t)
 		chat.WantExit(t, 0, soon)
-	}
-}
-
-// testPortTaken starts the program where it already runs.
-func testPortTaken(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t)
-		code, output := program.Fail(t, chat.Addr)
-		if code <= 0 || !strings.Contains(output, "listen tcp "+chat.Addr) || !strings.Contains(output, "address already in use") {
-			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
-		}
 	}
 }

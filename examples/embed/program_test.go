@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ func TestProgram(t *testing.T) {
 	program := exampletest.Build(t)
 	t.Run("SIGTERM", testTerminate(program))
 	t.Run("SIGTERM during a request", testTerminateBusy(program))
-	t.Run("port taken", testPortTaken(program))
+	t.Run("port taken", program.WantPortTaken)
 }
 
 func testTerminate(program exampletest.Program) func(*testing.T) {
@@ -99,16 +98,5 @@ func wantStatus(t *testing.T, in *bufio.Reader, want int) {
 	a.Body.Close()
 	if a.StatusCode != want {
 		t.Fatalf("got %s, want %d", a.Status, want)
-	}
-}
-
-func testPortTaken(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		started := program.Start(t)
-		code, output := program.Fail(t, started.Addr)
-		if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
-			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
-		}
 	}
 }

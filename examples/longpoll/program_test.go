@@ -23,7 +23,7 @@ func TestProgram(t *testing.T) {
 	program := exampletest.Build(t)
 	t.Run("SIGTERM", testTerminate(program))
 	t.Run("README", testReadme(program))
-	t.Run("port taken", testPortTaken(program))
+	t.Run("port taken", program.WantPortTaken)
 }
 
 // testTerminate stops the program while people poll.
@@ -104,16 +104,4 @@ func curl(t *testing.T, chat *exampletest.Process, path, form string) string {
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	return exampletest.Do(t, http.MethodPost, chat.HTTP(path), header, form).Body
-}
-
-// testPortTaken starts the program where it already runs.
-func testPortTaken(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t)
-		code, output := program.Fail(t, chat.Addr)
-		if code <= 0 || !strings.Contains(output, "address already in use") {
-			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
-		}
-	}
 }

@@ -87,9 +87,20 @@ func (p Program) StartAt(t testing.TB, addr string) *Process {
 	return started
 }
 
-// Fail starts the program on an address where it cannot listen, waits until it
+// WantPortTaken is a test: on a port that is taken the program ends with a code and
+// says why.
+func (p Program) WantPortTaken(t *testing.T) {
+	t.Parallel()
+	started := p.Start(t)
+	code, output := p.fail(t, started.Addr)
+	if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
+		t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+	}
+}
+
+// fail starts the program on an address where it cannot listen, waits until it
 // has ended, and returns its exit code and what it wrote.
-func (p Program) Fail(t testing.TB, addr string) (code int, output string) {
+func (p Program) fail(t testing.TB, addr string) (code int, output string) {
 	t.Helper()
 	started := p.launch(t, addr)
 	started.wait(t, Patience)
