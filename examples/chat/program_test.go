@@ -25,7 +25,7 @@ func TestProgram(t *testing.T) {
 	t.Run("clients", testClients(program))
 	t.Run("restart", testRestart(program))
 	t.Run("silent connection", testSilent(program))
-	t.Run("port taken", program.WantPortTaken)
+	t.Run("port taken", program.PortTaken())
 }
 
 // testRestart stops the program with many people in it, and starts it where it

@@ -21,7 +21,7 @@ func TestProgram(t *testing.T) {
 	program := exampletest.Build(t)
 	t.Run("SIGTERM", testTerminate(program))
 	t.Run("SIGTERM during a request", testTerminateBusy(program))
-	t.Run("port taken", program.WantPortTaken)
+	t.Run("port taken", program.PortTaken())
 }
 
 func testTerminate(program exampletest.Program) func(*testing.T) {

@@ -23,7 +23,7 @@ func TestProgram(t *testing.T) {
 	program := exampletest.Build(t)
 	t.Run("SIGTERM", testTerminate(program))
 	t.Run("README", testReadme(program))
-	t.Run("port taken", program.WantPortTaken)
+	t.Run("port taken", program.PortTaken())
 }
 
 // testTerminate stops the program while people poll.

@@ -87,14 +87,16 @@ func (p Program) StartAt(t testing.TB, addr string) *Process {
 	return started
 }
 
-// WantPortTaken is a test: on a port that is taken the program ends with a code and
+// PortTaken returns a test: on a port that is taken the program ends with a code and
 // says why.
-func (p Program) WantPortTaken(t *testing.T) {
-	t.Parallel()
-	started := p.Start(t)
-	code, output := p.fail(t, started.Addr)
-	if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
-		t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+func (p Program) PortTaken() func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		started := p.Start(t)
+		code, output := p.fail(t, started.Addr)
+		if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
+			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
+		}
 	}
 }
 
