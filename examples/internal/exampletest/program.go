@@ -91,6 +91,7 @@ func (p Program) StartAt(t testing.TB, addr string) *Process {
 // says why.
 func (p Program) PortTaken() func(*testing.T) {
 	return func(t *testing.T) {
+		t.Helper()
 		t.Parallel()
 		started := p.Start(t)
 		code, output := p.fail(t, started.Addr)
