@@ -170,7 +170,9 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 
 // Broadcast puts a message on the outgoing queue of every connection in group,
 // encoded once, without waking the consumers (except those that declared a
-// handler for [protocol.SendType]). m may be used again when it returns.
+// handler for [protocol.SendType]). m may be used again when it returns. If m has
+// a key, it is conflated in the queues of this process's members; what travels to
+// other nodes has no field for it, so that there every message is sent.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err

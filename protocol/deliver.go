@@ -68,6 +68,7 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 		s.mu.Unlock()
 		return free
 	}
+	m.Key = "" // it is for what goes out
 	s.mu.in.add(len(m.Data))
 	s.mu.mail.addMessage(m.Clone())
 	run := !s.mu.running

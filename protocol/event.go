@@ -62,7 +62,8 @@ type EventType[P any] struct{ Name string }
 // SendType is the type of events that hold a ready message, as ASGI names it. A
 // layer puts the message on each member's outgoing queue, encoded once, without
 // waking the consumers; a consumer that declares a handler for SendType gets
-// the event instead. Its wire form has one field, "text" or "bytes".
+// the event instead. Its wire form has one field, "text" or "bytes", so that a
+// Message.Key counts for members in the sender's process only.
 var SendType = EventType[Message]{Name: "websocket.send"}
 
 // New returns an event to send. The payload is encoded by the send and may be

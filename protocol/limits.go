@@ -16,7 +16,8 @@ const (
 	OverflowDropNewest
 	// OverflowDropOldest drops the oldest messages that wait until the new one
 	// fits; the send returns nil. It is for state of which only the latest
-	// counts, such as positions and prices. What is being written already is
+	// counts, such as positions and prices; with Message.Key it need not come to
+	// that. What is being written already is
 	// not dropped; if there is nothing else, it is the new message that is
 	// dropped, and the send returns ErrDropped.
 	OverflowDropOldest
@@ -66,8 +67,9 @@ type Limits struct {
 	// peer is not read from until there is room. One message always fits.
 	// Default 64 KiB.
 	ReadAhead int
-	// QueueBytes is the size of the outgoing queue in bytes. What happens
-	// then is Overflow. One message always fits. Default 1 MiB.
+	// QueueBytes is the size of the outgoing queue in bytes (a message with a
+	// Key counts that, and KeyOverhead, too). What happens then is Overflow.
+	// One message always fits. Default 1 MiB.
 	QueueBytes int
 	// QueueEvents is how many layer events may wait for the consumer. What
 	// happens then is EventOverflow. Default 100.

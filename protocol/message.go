@@ -32,7 +32,27 @@ func (k Kind) String() string {
 type Message struct {
 	Kind Kind
 	Data []byte
+
+	// Key conflates: a message with a key replaces an earlier one with the same
+	// key that still waits in the outgoing queue of its connection, so that a
+	// peer which does not keep up gets the latest price, position or typing
+	// notice and not all there have been. It is never sent, and incoming
+	// messages have none. "" is no key.
+	//
+	// Every send does so, not only one that finds the queue full. What is being
+	// written is not replaced. The new message takes the place of the earlier
+	// one, so that what changes often is not put off for ever; but it never
+	// overtakes a message without a key: if one was sent in between, it goes to
+	// the end. So the order of messages with different keys may change, and no
+	// other. If there is no room for the new message, the earlier one stays, and
+	// Limits.Overflow decides. What was replaced is counted as
+	// Stats.MessagesConflated; the send that had queued it has returned nil.
+	Key string
 }
+
+// KeyOverhead is what a message with a key counts in Limits.QueueBytes while it
+// waits, beside its payload and its key.
+const KeyOverhead = 128
 
 // Text returns a text message.
 func Text(s string) Message { return Message{Data: []byte(s)} }

@@ -37,7 +37,7 @@ const pooledBytes = 4 << 10
 func Prepare(m Message) *Prepared {
 	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	p.own = append(p.own[:0], m.Data...)
-	p.msg = Message{Kind: m.Kind, Data: p.own}
+	p.msg = Message{Kind: m.Kind, Data: p.own, Key: m.Key}
 	return p
 }
 
@@ -81,6 +81,9 @@ func (p *Prepared) Event() *Event {
 
 // Len returns the size of the message in bytes.
 func (p *Prepared) Len() int { return len(p.msg.Data) }
+
+// Key returns the message's key, which is no part of its encodings.
+func (p *Prepared) Key() string { return p.msg.Key }
 
 // Frame returns the encoding of the message for variant, which encode makes for
 // the first that asks. Variants are compared with ==; a transport uses values

@@ -83,10 +83,21 @@ type outgoing struct {
 }
 
 func (o outgoing) size() int {
+	n := len(o.msg.Data)
 	if o.prepared != nil {
-		return o.prepared.Len() + messageOverhead
+		n = o.prepared.Len()
 	}
-	return len(o.msg.Data) + messageOverhead
+	if key := o.key(); key != "" {
+		n += len(key) + KeyOverhead
+	}
+	return n + messageOverhead
+}
+
+func (o outgoing) key() string {
+	if o.prepared != nil {
+		return o.prepared.Key()
+	}
+	return o.msg.Key
 }
 
 // NewSession prepares a session of app for the connection that scope describes.
@@ -137,6 +148,7 @@ func (s *Session) isOpen() bool { return s.open.Load() }
 // if not, it must call Receive no more until the function given to Resume is
 // called. After the end messages are counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
+	m.Key = "" // it is for what goes out
 	s.mu.Lock()
 	switch {
 	case s.mu.life.over():
@@ -190,6 +202,10 @@ func (s *Session) Drained() {
 		close(room)
 	}
 }
+
+// Conflated tells that a message has replaced one with the same key, which is
+// counted. A transport may call it before its send returns.
+func (s *Session) Conflated() { s.shared.Counters.messagesConflated.Add(1) }
 
 // Ended tells how the peer closed (st.Remote) or how the connection broke.
 // Messages that were handed over before still reach the handler; then

@@ -20,6 +20,8 @@ type Stats struct {
 	SlowClosed      int64 // connections closed because their peer read too slowly
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
 
+	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
+
 	EventsDropped     int64 // waited for a consumer when its connection ended
 	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow)
 	EventsUnknown     int64 // of a type that the consumer declared no handler for
@@ -31,8 +33,9 @@ type Stats struct {
 type Counters struct {
 	open, accepted, refused, panics, failures atomic.Int64
 
-	messagesUnread, messagesDropped atomic.Int64
-	slowClosed, busyClosed          atomic.Int64
+	messagesUnread, messagesDropped, messagesConflated atomic.Int64
+
+	slowClosed, busyClosed atomic.Int64
 
 	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
 
@@ -58,6 +61,7 @@ func (c *Counters) Stats() Stats {
 		MessagesDropped:   c.messagesDropped.Load(),
 		SlowClosed:        c.slowClosed.Load(),
 		BusyClosed:        c.busyClosed.Load(),
+		MessagesConflated: c.messagesConflated.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
 		EventsOverflowed:  c.eventsOverflowed.Load(),
 		EventsUnknown:     c.eventsUnknown.Load(),

@@ -6,8 +6,8 @@ type Traffic struct {
 	// In is what the transport has handed over while the connection was open,
 	// also if it reached nobody in the end.
 	MessagesIn, BytesIn int64
-	// Out is what the outgoing queue has taken, also if it was dropped there
-	// later. It is 0 for a transport that is no Meter.
+	// Out is what the outgoing queue has taken, also if it was dropped or
+	// replaced there later. It is 0 for a transport that is no Meter.
 	MessagesOut, BytesOut int64
 }
 

@@ -9,7 +9,12 @@ import (
 // calls it. Send, SendPrepared and Close may be called by several goroutines at
 // once. No method may block on the peer, and none may keep the bytes it is
 // given. None may call back into the Session before it returns, except that
-// Accept may ask for Session.Limits, and start whatever will.
+// Accept may ask for Session.Limits, and start whatever will, and that sends may
+// call Session.Conflated.
+//
+// A send of a message with a Key replaces an earlier one with that key which has
+// been queued and not begun, as [Message] says; a transport whose queue cannot do
+// that sends both.
 //
 // A Transport that is a [Scheduler] decides where callbacks run, one that is a
 // [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
@@ -62,8 +67,8 @@ type BusyNotifier interface {
 // not begun to write. Under OverflowDropOldest a transport that is none drops
 // the newest.
 type Dropper interface {
-	// DropOldest drops messages, the oldest first, until one of n bytes can
-	// be sent or none is left to drop, and returns how many it was. What is
+	// DropOldest drops messages, the oldest first, until one of n bytes (of
+	// payload, and what its Key counts) can be sent or none is left to drop, and returns how many it was. What is
 	// no message, such as a pong, stays.
 	DropOldest(n int) (dropped int)
 }
@@ -78,7 +83,7 @@ type Pinger interface {
 // queued, for [Conn.Traffic].
 type Meter interface {
 	// Sent returns how many messages have been queued, also if they were
-	// dropped later, and how many bytes that was: of payload, as Send was
+	// dropped or replaced later, and how many bytes that was: of payload, as Send was
 	// given it. It may be called at any time.
 	Sent() (messages, bytes int64)
 }
