@@ -154,6 +154,9 @@ func (c *conn) Reject(e *protocol.RejectError) {
 
 // Send queues a message.
 func (c *conn) Send(m protocol.Message) error {
+	if m.Key != "" {
+		return c.sendKeyed(keyed{key: m.Key, own: m})
+	}
 	write, err := c.out.message(m)
 	if write {
 		go c.write()
@@ -163,6 +166,9 @@ func (c *conn) Send(m protocol.Message) error {
 
 // SendPrepared queues a message that is shared.
 func (c *conn) SendPrepared(p *protocol.Prepared) error {
+	if key := p.Key(); key != "" {
+		return c.sendKeyed(keyed{key: key, prepared: p})
+	}
 	write, err := c.out.prepared(p)
 	if write {
 		go c.write()

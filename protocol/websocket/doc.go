@@ -53,6 +53,10 @@
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered
 //
+// What can be replaced need not fill a queue: a message with a [protocol.Message]
+// Key replaces the one with that key that still waits, which is counted as
+// MessagesConflated.
+//
 // Limits are for each connection, and a route may have its own: router.Limit puts
 // them in front of an application. router.MaxConns bounds how many connections it
 // has at once (503).

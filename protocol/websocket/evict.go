@@ -12,6 +12,10 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	waiting := sizeOf(o.mu.segments)
+	if k := o.mu.keys; k != nil {
+		waiting.ofQueue += k.cost
+		waiting.own += k.cost
+	}
 	writing := o.mu.queued - waiting.ofQueue
 	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(min(n, o.mu.copied)-waiting.own)) {
 		return 0
@@ -26,6 +30,7 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 				o.mu.queued -= size
 				o.mu.pending -= size
 				dropped++
+				o.droppedLocked(&s)
 			} else {
 				control = append(control, s.bytes()[:size]...)
 			}
@@ -50,8 +55,11 @@ func (s *segment) oldest() (size int, isMessage bool) {
 		return len(s.shared), true
 	}
 	b := s.bytes()
-	return frameSize(b), !ws.OpCode(b[0] & 0x0f).IsControl()
+	return frameSize(b), !isControl(b)
 }
+
+// isControl reports whether b begins with a control frame.
+func isControl(b []byte) bool { return ws.OpCode(b[0] & 0x0f).IsControl() }
 
 // takeOffLocked takes the first frame off a segment.
 func (o *outbox) takeOffLocked(s *segment, size int, isMessage bool) {

@@ -17,15 +17,16 @@ type outbox struct {
 		messages int64 // added so far
 		payload  int64 // bytes of them
 		segments []segment
-		queued   int  // bytes of messages added and not yet written: what is bounded
-		pending  int  // bytes of all frames added and not yet written
-		own      int  // of pending, what is not shared
-		charged  int  // of own, to the budget
-		copied   int  // of the message that was refused last, what would have been own
-		held     bool // somebody writes, or will before long
-		lazy     bool // and it is the one who reads, when his turn ends
-		full     bool // a send has been refused since the queue was last half empty
-		final    bool // nothing may follow
+		keys     *keys // of messages that may be replaced; nil as long as there was none
+		queued   int   // bytes of messages added and not yet written, and what keys cost: what is bounded
+		pending  int   // bytes of all frames added and not yet written
+		own      int   // of pending, what is not shared, and what keys cost
+		charged  int   // of own, to the budget
+		copied   int   // of the message that was refused last, what would have been own
+		held     bool  // somebody writes, or will before long
+		lazy     bool  // and it is the one who reads, when his turn ends
+		full     bool  // a send has been refused since the queue was last half empty
+		final    bool  // nothing may follow
 	}
 }
 
@@ -211,11 +212,13 @@ func (o *outbox) refundLocked() {
 	}
 }
 
+// takesMore reports whether frames may be added to s.
+func (s *segment) takesMore() bool { return s.own != nil && !s.fixed && len(s.own.b) < keptChunk }
+
 // tailLocked returns the segment that frames are added to.
 func (o *outbox) tailLocked() *segment {
 	if n := len(o.mu.segments); n > 0 {
-		s := &o.mu.segments[n-1]
-		if s.own != nil && !s.fixed && len(s.own.b) < keptChunk {
+		if s := &o.mu.segments[n-1]; s.takesMore() {
 			return s
 		}
 	}
@@ -295,6 +298,9 @@ func (o *outbox) takeLocked(done []segment) []segment {
 		bytes += len(all[n].bytes())
 		n++
 	}
+	if o.mu.keys != nil {
+		o.begunLocked(all[:n])
+	}
 	if n == len(all) {
 		o.mu.segments = done[:0]
 		return all
@@ -315,7 +321,7 @@ func (o *outbox) finish() {
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.final, o.mu.segments = true, nil
+	o.mu.final, o.mu.segments, o.mu.keys = true, nil, nil
 	o.mu.queued, o.mu.pending, o.mu.own = 0, 0, 0
 	o.refundLocked()
 }

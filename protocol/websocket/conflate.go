@@ -1,0 +1,326 @@
+package websocket
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// keys are the messages with a key that wait: queued, and not taken by the writer.
+// It is there once a connection has sent one. All of it is guarded by the outbox's
+// lock.
+type keys struct {
+	byKey       map[string]*waiting
+	first, last *waiting // in the order of the queue
+	added       int64    // messages with a key, so far
+	cost        int      // of those that wait
+	most        int      // that have waited at once
+}
+
+// keptKeys is how many may have waited at once so that an empty map is used again:
+// maps do not shrink.
+const keptKeys = 64
+
+// waiting is a message with a key, and where its frame is.
+type waiting struct {
+	key        string
+	prev, next *waiting
+	own        *chunk // that the frame is in
+	at         int    // in own.b
+	shared     *byte  // or the frame's first byte
+	before     int64  // how many messages without a key were added before it
+}
+
+var waitings = sync.Pool{New: func() any { return new(waiting) }}
+
+// cost is what a waiting message counts because of its key.
+func cost(key string) int { return len(key) + protocol.KeyOverhead }
+
+// keyed is a message with a key: one of the connection's own, or a shared one.
+type keyed struct {
+	key      string
+	own      protocol.Message
+	prepared *protocol.Prepared
+}
+
+func (m *keyed) len() int {
+	if m.prepared != nil {
+		return m.prepared.Len()
+	}
+	return len(m.own.Data)
+}
+
+// copied reports whether the message is copied into the queue.
+func (m *keyed) copied() bool { return m.prepared == nil || m.prepared.Len() < copyBelow }
+
+// appendFrame appends the frame of a message that is copied.
+func (m *keyed) appendFrame(b []byte) []byte {
+	if m.prepared != nil {
+		return m.prepared.AppendFrame(b, plain, encodePlain)
+	}
+	return appendFrame(b, opOf(m.own.Kind), m.own.Data)
+}
+
+// sendKeyed is Send and SendPrepared for a message with a key.
+func (c *conn) sendKeyed(m keyed) error {
+	write, conflated, err := c.out.conflate(m)
+	if conflated {
+		c.session.Conflated()
+	}
+	if write {
+		go c.write()
+	}
+	return err
+}
+
+// conflate adds a message with a key, instead of one that waits. It takes that
+// one's place, unless a message without a key has been added since.
+func (o *outbox) conflate(m keyed) (write, conflated bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mu.keys == nil {
+		o.mu.keys = &keys{byKey: make(map[string]*waiting)}
+	}
+	k := o.mu.keys
+	old := k.byKey[m.key]
+	if err := o.admitKeyedLocked(&m, old); err != nil {
+		return false, false, err
+	}
+	before := o.mu.messages - k.added
+	o.countLocked(m.len())
+	k.added++
+	if old == nil {
+		return o.insertLocked(len(o.mu.segments), o.enlistLocked(m.key, before), &m), false, nil
+	}
+	switch inPlace := old.before == before; {
+	case inPlace && old.own != nil && m.copied():
+		write = o.spliceLocked(old, &m)
+	case inPlace:
+		write = o.insertLocked(o.makeWayLocked(old), old, &m)
+	default:
+		o.takeOutLocked(old)
+		k.unlink(old)
+		k.link(old)
+		old.before = before
+		write = o.insertLocked(len(o.mu.segments), old, &m)
+	}
+	o.refundLocked()
+	return write, true, nil
+}
+
+// enlistLocked adds a message that waits, behind the others.
+func (o *outbox) enlistLocked(key string, before int64) *waiting {
+	k := o.mu.keys
+	w := waitings.Get().(*waiting) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	w.key, w.before = key, before
+	k.byKey[key] = w
+	k.link(w)
+	k.most = max(k.most, len(k.byKey))
+	o.costLocked(cost(key))
+	return w
+}
+
+// forgetLocked forgets a message that does not wait any more.
+func (o *outbox) forgetLocked(w *waiting) {
+	k := o.mu.keys
+	o.costLocked(-cost(w.key))
+	delete(k.byKey, w.key)
+	k.unlink(w)
+	*w = waiting{}
+	waitings.Put(w)
+	if k.first == nil && k.most > keptKeys {
+		o.mu.keys = nil
+	}
+}
+
+// costLocked takes note of what keys cost.
+func (o *outbox) costLocked(n int) {
+	o.mu.keys.cost += n
+	o.mu.queued += n
+	o.mu.own += n
+}
+
+// begunLocked forgets the messages with a key in segments that are written now.
+func (o *outbox) begunLocked(taken []segment) {
+	for _, s := range taken {
+		for o.mu.keys != nil && o.mu.keys.first != nil && o.mu.keys.first.isIn(s) {
+			o.forgetLocked(o.mu.keys.first)
+		}
+	}
+}
+
+// droppedLocked forgets the first message of s, which is dropped, if it has a key.
+func (o *outbox) droppedLocked(s *segment) {
+	if o.mu.keys == nil {
+		return
+	}
+	if w := o.mu.keys.first; w != nil && w.isIn(*s) && (s.own == nil || w.at == s.front) {
+		o.forgetLocked(w)
+	}
+}
+
+// admitKeyedLocked is admitLocked for a message that replaces old, if there is one.
+func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
+	var queued, own int
+	if old != nil {
+		queued, own = o.sizesLocked(old)
+	}
+	o.mu.queued -= queued
+	o.mu.own -= own
+	defer func() {
+		o.mu.queued += queued
+		o.mu.own += own
+	}()
+	copied := cost(m.key)
+	if m.copied() {
+		copied += m.len()
+	}
+	return o.admitLocked(m.len()+cost(m.key), copied)
+}
+
+// sizesLocked is what a waiting message counts: in the queue, and as the queue's own.
+func (o *outbox) sizesLocked(w *waiting) (queued, own int) {
+	if w.own != nil {
+		n := frameSize(w.own.b[w.at:])
+		return n + cost(w.key), n + cost(w.key)
+	}
+	return len(o.mu.segments[o.segmentOf(w)].shared) + cost(w.key), cost(w.key)
+}
+
+// segmentOf is the place of the segment that has w's frame.
+func (o *outbox) segmentOf(w *waiting) int {
+	return slices.IndexFunc(o.mu.segments, w.isIn)
+}
+
+func (w *waiting) isIn(s segment) bool {
+	if s.own != nil {
+		return w.own == s.own
+	}
+	return w.shared == &s.shared[0]
+}
+
+// spliceLocked puts the frame of m in the place of w's, in the same chunk.
+func (o *outbox) spliceLocked(w *waiting, m *keyed) (write bool) {
+	frame := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer frame.release()
+	frame.b = m.appendFrame(frame.b)
+	before := len(w.own.b)
+	w.own.b = slices.Replace(w.own.b, w.at, w.at+frameSize(w.own.b[w.at:]), frame.b...)
+	w.own.shrink()
+	n := len(w.own.b) - before
+	w.shift(n)
+	return o.queuedLocked(&o.mu.segments[o.segmentOf(w)], n)
+}
+
+// shift takes note that what follows w in its chunk has moved by n.
+func (w *waiting) shift(n int) {
+	for next := w.next; next != nil && next.own == w.own; next = next.next {
+		next.at += n
+	}
+}
+
+// shrink gives up memory that has become too much. What is in c stays where it is.
+func (c *chunk) shrink() {
+	if cap(c.b) > keptChunk && len(c.b) < cap(c.b)/4 {
+		c.b = slices.Clone(c.b)
+	}
+}
+
+// takeOutLocked takes w's frame out of segment i, which is gone if it had no other.
+func (o *outbox) takeOutLocked(w *waiting) (i int) {
+	i = o.segmentOf(w)
+	s := &o.mu.segments[i]
+	n := len(s.shared)
+	if w.own != nil {
+		n = frameSize(w.own.b[w.at:])
+		w.own.b = slices.Delete(w.own.b, w.at, w.at+n)
+		w.own.shrink()
+		w.shift(-n)
+		o.mu.own -= n
+	}
+	s.ofQueue -= n
+	o.mu.queued -= n
+	o.mu.pending -= n
+	if w.own != nil && len(s.bytes()) > 0 {
+		return i
+	}
+	recycle([]segment{*s})
+	o.mu.segments = slices.Delete(o.mu.segments, i, i+1)
+	return i
+}
+
+// makeWayLocked takes w's frame out, and returns the place of the segment that has
+// to follow what will stand there instead.
+func (o *outbox) makeWayLocked(w *waiting) (i int) {
+	i = o.takeOutLocked(w)
+	if w.own == nil || i == len(o.mu.segments) || !w.isIn(o.mu.segments[i]) {
+		return i
+	}
+	s := &o.mu.segments[i]
+	switch w.at {
+	case s.front:
+		return i
+	case len(w.own.b):
+		return i + 1
+	}
+	rest := segment{own: chunks.Get().(*chunk)} //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	rest.own.b = append(rest.own.b, w.own.b[w.at:]...)
+	for left := rest.own.b; len(left) > 0; {
+		n := frameSize(left)
+		if !isControl(left) {
+			rest.ofQueue += n
+		}
+		left = left[n:]
+	}
+	w.own.b = w.own.b[:w.at]
+	s.ofQueue -= rest.ofQueue
+	for next := w.next; next != nil && next.own == w.own; next = next.next {
+		next.own, next.at = rest.own, next.at-w.at
+	}
+	o.mu.segments = slices.Insert(o.mu.segments, i+1, rest)
+	return i + 1
+}
+
+// insertLocked puts the frame of m, which is w's now, in front of segment i.
+func (o *outbox) insertLocked(i int, w *waiting, m *keyed) (write bool) {
+	if !m.copied() {
+		f := m.prepared.Frame(plain, encodePlain)
+		w.own, w.at, w.shared = nil, 0, &f[0]
+		o.mu.segments = slices.Insert(o.mu.segments, i, segment{shared: f})
+		return o.queuedLocked(&o.mu.segments[i], len(f))
+	}
+	if i == 0 || !o.mu.segments[i-1].takesMore() {
+		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+		o.mu.segments = slices.Insert(o.mu.segments, i, segment{own: c})
+		i++
+	}
+	s := &o.mu.segments[i-1]
+	w.own, w.at, w.shared = s.own, len(s.own.b), nil
+	s.own.b = m.appendFrame(s.own.b)
+	return o.queuedLocked(s, len(s.own.b)-w.at)
+}
+
+// link puts w behind the others.
+func (k *keys) link(w *waiting) {
+	w.prev, w.next = k.last, nil
+	if k.last == nil {
+		k.first = w
+	} else {
+		k.last.next = w
+	}
+	k.last = w
+}
+
+func (k *keys) unlink(w *waiting) {
+	if w.prev == nil {
+		k.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		k.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+}
