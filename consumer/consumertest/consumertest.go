@@ -13,6 +13,9 @@
 // takes no time, and [Client.WantNothing] is exact. Outside one, tests work as
 // well, except for WantNothing.
 //
+// What the client has not read yet waits in the outgoing queue, and a message with
+// a Key replaces it.
+//
 // After each callback the bytes that it was lent are overwritten, so that a
 // consumer that kept them fails here and not in production.
 package consumertest

@@ -66,18 +66,54 @@ func (t *transport) Send(m protocol.Message) error {
 	defer t.changed()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	old, inPlace := t.replacedLocked(m.Key)
+	bytes := t.mu.bytes
+	if old >= 0 {
+		bytes -= size(t.mu.unread[old])
+	}
 	switch {
 	case t.mu.closed != nil:
 		return protocol.ErrClosed
-	case t.mu.bytes > 0 && t.mu.bytes+len(m.Data) > t.mu.limit:
+	case bytes > 0 && bytes+size(m) > t.mu.limit:
 		t.mu.full = true
 		return protocol.ErrFull
+	case inPlace:
+		t.mu.unread[old] = m.Clone()
+	case old >= 0:
+		t.mu.unread = append(slices.Delete(t.mu.unread, old, old+1), m.Clone())
+	default:
+		t.mu.unread = append(t.mu.unread, m.Clone())
 	}
-	t.mu.unread = append(t.mu.unread, m.Clone())
-	t.mu.bytes += len(m.Data)
+	if old >= 0 {
+		t.session.Conflated()
+	}
+	t.mu.bytes = bytes + size(m)
 	t.mu.messages++
 	t.mu.payload += int64(len(m.Data))
 	return nil
+}
+
+// replacedLocked finds the unread message that one with that key replaces; -1 if
+// there is none. inPlace says that none without a key has been sent since.
+func (t *transport) replacedLocked(key string) (at int, inPlace bool) {
+	at, inPlace = len(t.mu.unread)-1, true
+	for ; key != "" && at >= 0; at-- {
+		switch t.mu.unread[at].Key {
+		case key:
+			return at, inPlace
+		case "":
+			inPlace = false
+		}
+	}
+	return -1, false
+}
+
+// size is what a message counts in the queue.
+func size(m protocol.Message) int {
+	if m.Key == "" {
+		return len(m.Data)
+	}
+	return len(m.Data) + len(m.Key) + protocol.KeyOverhead
 }
 
 // Sent returns what was sent so far.
@@ -94,7 +130,7 @@ func (t *transport) DropOldest(n int) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.mu.bytes > 0 && t.mu.bytes+n > t.mu.limit {
-		t.mu.bytes -= len(t.mu.unread[dropped].Data)
+		t.mu.bytes -= size(t.mu.unread[dropped])
 		dropped++
 	}
 	t.mu.unread = slices.Delete(t.mu.unread, 0, dropped)
@@ -118,7 +154,8 @@ func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseS
 	}
 	m = t.mu.unread[0]
 	t.mu.unread = slices.Delete(t.mu.unread, 0, 1)
-	t.mu.bytes -= len(m.Data)
+	t.mu.bytes -= size(m)
+	m.Key = "" // it does not travel
 	if t.mu.full && t.mu.bytes <= t.mu.limit/2 {
 		t.mu.full, drained = false, true
 	}
