@@ -298,3 +298,19 @@ func TestAllocConflate(t *testing.T) {
 		})
 	}
 }
+
+// TestOutboxConflatingGivesBack has a small message replace a large one: memory
+// and budget are there for others again.
+func TestOutboxConflatingGivesBack(t *testing.T) {
+	t.Parallel()
+	o := boxOf(roomy)
+	o.hold()
+	for _, size := range []int{200 << 10, 10} {
+		if _, err := addLine(o, line{"key", strings.Repeat("x", size)}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, c := o.budget.used.Load(), cap(o.mu.segments[0].own.b); n > chargeUnit || c > keptChunk {
+		t.Errorf("a message of 10 bytes has %d of the budget, and %d of memory", n, c)
+	}
+}
