@@ -17,9 +17,9 @@ const (
 	// OverflowDropOldest drops the oldest messages that wait until the new one
 	// fits; the send returns nil. It is for state of which only the latest
 	// counts, such as positions and prices; with Message.Key it need not come to
-	// that. What is being written already is
-	// not dropped; if there is nothing else, it is the new message that is
-	// dropped, and the send returns ErrDropped.
+	// that. What is being written already is not dropped; if there is nothing
+	// else, it is the new message that is dropped, and the send returns
+	// ErrDropped.
 	OverflowDropOldest
 	// OverflowBlock makes the send wait for room, for as long as its ctx and
 	// the connection last. It is for direct sends; for group sends, where

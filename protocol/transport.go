@@ -18,8 +18,9 @@ import (
 //
 // A Transport that is a [Scheduler] decides where callbacks run, one that is a
 // [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
-// under OverflowDropOldest, one that is a [Pinger] knows how far the peer is,
-// one that is a [Meter] counts what it sends, and one that is a slog.LogValuer is named in log lines.
+// under OverflowDropOldest, one that is a [Pinger] knows how far the peer is, one
+// that is a [Meter] counts what it sends, and one that is a slog.LogValuer is named
+// in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading, within
 	// Session.Limits, which do not change any more. It is called at most
@@ -68,8 +69,8 @@ type BusyNotifier interface {
 // the newest.
 type Dropper interface {
 	// DropOldest drops messages, the oldest first, until one of n bytes (of
-	// payload, and what its Key counts) can be sent or none is left to drop, and returns how many it was. What is
-	// no message, such as a pong, stays.
+	// payload, and what its Key counts) can be sent or none is left to drop, and
+	// returns how many it was. What is no message, such as a pong, stays.
 	DropOldest(n int) (dropped int)
 }
 
@@ -83,8 +84,8 @@ type Pinger interface {
 // queued, for [Conn.Traffic].
 type Meter interface {
 	// Sent returns how many messages have been queued, also if they were
-	// dropped or replaced later, and how many bytes that was: of payload, as Send was
-	// given it. It may be called at any time.
+	// dropped or replaced later, and how many bytes that was: of payload, as
+	// Send was given it. It may be called at any time.
 	Sent() (messages, bytes int64)
 }
 
