@@ -22,6 +22,10 @@ type keys struct {
 // maps do not shrink.
 const keptKeys = 64
 
+// keyedChunk is the size up to which messages with a key are added to a chunk: when
+// the size of one changes, all behind it in its chunk is moved.
+const keyedChunk = 16 << 10
+
 // waiting is a message with a key, and where its frame is.
 type waiting struct {
 	key        string
@@ -29,6 +33,7 @@ type waiting struct {
 	own        *chunk // that the frame is in
 	at         int    // in own.b
 	shared     *byte  // or the frame's first byte
+	size       int    // of the frame
 	before     int64  // how many messages without a key were added before it
 }
 
@@ -96,10 +101,16 @@ func (o *outbox) conflate(m keyed) (write, conflated bool, err error) {
 	switch inPlace := old.before == before; {
 	case inPlace && old.own != nil && m.copied():
 		write = o.spliceLocked(old, &m)
+	case inPlace && old.own == nil && !m.copied():
+		write = o.swapLocked(old, &m)
 	case inPlace:
-		write = o.insertLocked(o.makeWayLocked(old), old, &m)
+		i := o.makeWayLocked(old)
+		write = o.insertLocked(i, old, &m)
+		o.joinLocked(o.segmentOf(old)+1, old)
 	default:
-		o.takeOutLocked(old)
+		i := o.takeOutLocked(old)
+		o.joinLocked(i+1, old)
+		o.joinLocked(i, old)
 		k.unlink(old)
 		k.link(old)
 		old.before = before
@@ -143,8 +154,8 @@ func (o *outbox) costLocked(n int) {
 
 // begunLocked forgets the messages with a key in segments that are written now.
 func (o *outbox) begunLocked(taken []segment) {
-	for _, s := range taken {
-		for o.mu.keys != nil && o.mu.keys.first != nil && o.mu.keys.first.isIn(s) {
+	for i := range taken {
+		for o.mu.keys != nil && o.mu.keys.first != nil && o.mu.keys.first.isIn(&taken[i]) {
 			o.forgetLocked(o.mu.keys.first)
 		}
 	}
@@ -155,7 +166,7 @@ func (o *outbox) droppedLocked(s *segment) {
 	if o.mu.keys == nil {
 		return
 	}
-	if w := o.mu.keys.first; w != nil && w.isIn(*s) && (s.own == nil || w.at == s.front) {
+	if w := o.mu.keys.first; w != nil && w.isIn(s) && (s.own == nil || w.at == s.front) {
 		o.forgetLocked(w)
 	}
 }
@@ -164,7 +175,7 @@ func (o *outbox) droppedLocked(s *segment) {
 func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
 	var queued, own int
 	if old != nil {
-		queued, own = o.sizesLocked(old)
+		queued, own = old.sizes()
 	}
 	o.mu.queued -= queued
 	o.mu.own -= own
@@ -179,21 +190,26 @@ func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
 	return o.admitLocked(m.len()+cost(m.key), copied)
 }
 
-// sizesLocked is what a waiting message counts: in the queue, and as the queue's own.
-func (o *outbox) sizesLocked(w *waiting) (queued, own int) {
+// sizes is what w counts: in the queue, and as the queue's own.
+func (w *waiting) sizes() (queued, own int) {
+	c := cost(w.key)
 	if w.own != nil {
-		n := frameSize(w.own.b[w.at:])
-		return n + cost(w.key), n + cost(w.key)
+		return w.size + c, w.size + c
 	}
-	return len(o.mu.segments[o.segmentOf(w)].shared) + cost(w.key), cost(w.key)
+	return w.size + c, c
 }
 
 // segmentOf is the place of the segment that has w's frame.
 func (o *outbox) segmentOf(w *waiting) int {
-	return slices.IndexFunc(o.mu.segments, w.isIn)
+	for i := range o.mu.segments {
+		if w.isIn(&o.mu.segments[i]) {
+			return i
+		}
+	}
+	return -1
 }
 
-func (w *waiting) isIn(s segment) bool {
+func (w *waiting) isIn(s *segment) bool {
 	if s.own != nil {
 		return w.own == s.own
 	}
@@ -205,12 +221,24 @@ func (o *outbox) spliceLocked(w *waiting, m *keyed) (write bool) {
 	frame := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	defer frame.release()
 	frame.b = m.appendFrame(frame.b)
-	before := len(w.own.b)
-	w.own.b = slices.Replace(w.own.b, w.at, w.at+frameSize(w.own.b[w.at:]), frame.b...)
+	n := len(frame.b) - w.size
+	w.own.b = slices.Replace(w.own.b, w.at, w.at+w.size, frame.b...)
+	if n == 0 {
+		return o.addedLocked(0)
+	}
+	w.size += n
 	w.own.shrink()
-	n := len(w.own.b) - before
 	w.shift(n)
 	return o.queuedLocked(&o.mu.segments[o.segmentOf(w)], n)
+}
+
+// swapLocked puts the shared frame of m in the place of w's.
+func (o *outbox) swapLocked(w *waiting, m *keyed) (write bool) {
+	s := &o.mu.segments[o.segmentOf(w)]
+	s.shared = m.prepared.Frame(plain, encodePlain)
+	n := len(s.shared) - w.size
+	w.shared, w.size = &s.shared[0], len(s.shared)
+	return o.queuedLocked(s, n)
 }
 
 // shift takes note that what follows w in its chunk has moved by n.
@@ -231,9 +259,8 @@ func (c *chunk) shrink() {
 func (o *outbox) takeOutLocked(w *waiting) (i int) {
 	i = o.segmentOf(w)
 	s := &o.mu.segments[i]
-	n := len(s.shared)
+	n := w.size
 	if w.own != nil {
-		n = frameSize(w.own.b[w.at:])
 		w.own.b = slices.Delete(w.own.b, w.at, w.at+n)
 		w.own.shrink()
 		w.shift(-n)
@@ -254,7 +281,7 @@ func (o *outbox) takeOutLocked(w *waiting) (i int) {
 // to follow what will stand there instead.
 func (o *outbox) makeWayLocked(w *waiting) (i int) {
 	i = o.takeOutLocked(w)
-	if w.own == nil || i == len(o.mu.segments) || !w.isIn(o.mu.segments[i]) {
+	if w.own == nil || i == len(o.mu.segments) || !w.isIn(&o.mu.segments[i]) {
 		return i
 	}
 	s := &o.mu.segments[i]
@@ -286,11 +313,11 @@ func (o *outbox) makeWayLocked(w *waiting) (i int) {
 func (o *outbox) insertLocked(i int, w *waiting, m *keyed) (write bool) {
 	if !m.copied() {
 		f := m.prepared.Frame(plain, encodePlain)
-		w.own, w.at, w.shared = nil, 0, &f[0]
+		w.own, w.at, w.shared, w.size = nil, 0, &f[0], len(f)
 		o.mu.segments = slices.Insert(o.mu.segments, i, segment{shared: f})
 		return o.queuedLocked(&o.mu.segments[i], len(f))
 	}
-	if i == 0 || !o.mu.segments[i-1].takesMore() {
+	if i == 0 || !o.mu.segments[i-1].takesMore() || len(o.mu.segments[i-1].own.b) >= keyedChunk {
 		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 		o.mu.segments = slices.Insert(o.mu.segments, i, segment{own: c})
 		i++
@@ -298,7 +325,42 @@ func (o *outbox) insertLocked(i int, w *waiting, m *keyed) (write bool) {
 	s := &o.mu.segments[i-1]
 	w.own, w.at, w.shared = s.own, len(s.own.b), nil
 	s.own.b = m.appendFrame(s.own.b)
-	return o.queuedLocked(s, len(s.own.b)-w.at)
+	w.size = len(s.own.b) - w.at
+	return o.queuedLocked(s, w.size)
+}
+
+// joinLocked puts the frames of segments i-1 and i, which w was or is in or
+// between, in one chunk if they are few: conflating would leave ever more chunks
+// with little in them.
+func (o *outbox) joinLocked(i int, w *waiting) {
+	if i <= 0 || i >= len(o.mu.segments) {
+		return
+	}
+	a, b := &o.mu.segments[i-1], &o.mu.segments[i]
+	if !a.takesMore() || !b.takesMore() || len(a.own.b)+len(b.bytes()) > keyedChunk {
+		return
+	}
+	by := len(a.own.b) - b.front
+	next, prev := w.next, w.prev
+	for next != nil && next.movesTo(a.own, b.own, by) {
+		next = next.next
+	}
+	for prev != nil && prev.movesTo(a.own, b.own, by) {
+		prev = prev.prev
+	}
+	a.own.b = append(a.own.b, b.bytes()...)
+	a.ofQueue += b.ofQueue
+	b.own.release()
+	o.mu.segments = slices.Delete(o.mu.segments, i, i+1)
+}
+
+// movesTo takes note that what was in b is in a now, moved by so much. It is false
+// if w is in neither.
+func (w *waiting) movesTo(a, b *chunk, by int) bool {
+	if w.own == b {
+		w.own, w.at = a, w.at+by
+	}
+	return w.own == a
 }
 
 // link puts w behind the others.

@@ -314,3 +314,67 @@ func TestOutboxConflatingGivesBack(t *testing.T) {
 		t.Errorf("a message of 10 bytes has %d of the budget, and %d of memory", n, c)
 	}
 }
+
+// TestOutboxConflatingKeepsFewChunks has messages change their form, and leave their
+// places for the end of the queue but for a few: chunks stay as few as they would be
+// without that, so that a queue has the memory it counts and a place in it is found
+// soon.
+func TestOutboxConflatingKeepsFewChunks(t *testing.T) {
+	t.Parallel()
+	const keys, rounds = 600, 40
+	send := func(o *outbox, key, size int, prepared bool) {
+		t.Helper()
+		if _, err := addLine(o, line{fmt.Sprint(key), strings.Repeat("x", size)}, prepared); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, round := range map[string]func(o *outbox, round int){
+		"another form": func(o *outbox, _ int) {
+			for _, size := range []int{copyBelow, 100} {
+				for key := range keys {
+					send(o, key*7%keys, size, true)
+				}
+			}
+		},
+		"a few stay": func(o *outbox, round int) {
+			addText(t, o, "fence")
+			for key := range keys {
+				if key%rounds != round {
+					send(o, key, 100, false)
+				}
+			}
+		},
+	} {
+		o := boxOf(10 << 20)
+		o.budget.all = 10 << 20
+		o.hold()
+		for key := range keys {
+			send(o, key, 100, false)
+		}
+		for i := range rounds {
+			round(o, i)
+		}
+		if n, most := len(o.mu.segments), 2*o.mu.pending/keyedChunk+2; n > most {
+			t.Errorf("%s: %d bytes are in %d chunks, want %d at the most", name, o.mu.pending, n, most)
+		}
+	}
+}
+
+// TestOutboxConflatingInSmallChunks is what bounds the work of a send by which many
+// frames are moved.
+func TestOutboxConflatingInSmallChunks(t *testing.T) {
+	t.Parallel()
+	o := boxOf(10 << 20)
+	o.budget.all = 10 << 20
+	o.hold()
+	for key := range 5000 {
+		if _, err := addLine(o, line{fmt.Sprint(key), strings.Repeat("x", 100)}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range o.mu.segments {
+		if n := len(s.own.b); n > keyedChunk+102 {
+			t.Errorf("a chunk has %d bytes", n)
+		}
+	}
+}
