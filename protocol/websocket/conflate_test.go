@@ -160,7 +160,7 @@ func TestOutboxConflatingGivesBack(t *testing.T) {
 // soon.
 func TestOutboxConflatingKeepsFewChunks(t *testing.T) {
 	t.Parallel()
-	const keys, rounds = 600, 40
+	const keys, rounds = 300, 12
 	send := func(o *outbox, key, size int, prepared bool) {
 		t.Helper()
 		if err := addLine(o, line{fmt.Sprint(key), strings.Repeat("x", size)}, prepared); err != nil {
