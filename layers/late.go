@@ -89,6 +89,9 @@ func (l *Layer) enterLate(group string, w *late) (*round, error) {
 	s.Lock()
 	defer s.Unlock()
 	g := l.roster(s, group)
+	if g.joined.isDown() { // it may be up by now, and what it says of the past is of no use
+		g.joined = l.subs.want(group, true)
+	}
 	before, again := g.late[w.Member]
 	switch {
 	case again && !before.isSettled():

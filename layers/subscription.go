@@ -43,6 +43,19 @@ func (r *round) wait(ctx context.Context) error {
 	}
 }
 
+// isDown reports whether the driver was down. r may be nil.
+func (r *round) isDown() bool {
+	if r == nil {
+		return false
+	}
+	select {
+	case <-r.done:
+		return errors.Is(r.err, ErrDown)
+	default:
+		return false
+	}
+}
+
 // want notes that group is to be subscribed, or not any more, and returns the
 // round that will tell the driver. It does not block.
 func (s *subscriptions) want(group string, subscribed bool) *round {
@@ -115,9 +128,10 @@ func (s *subscriptions) note(add, drop []string) {
 }
 
 // end tells all who wait for r. What the driver has failed to add is asked for
-// again by the next who wants it: those who do so now may not be those who leave.
+// again by the next who wants it: those who do so now may not be those who leave. One
+// that is down remembers, but whoever must know whether it is up again asks.
 func (s *subscriptions) end(add []string, r *round) {
-	if r.err != nil && !errors.Is(r.err, ErrDown) {
+	if r.err != nil {
 		s.mu.Lock()
 		for _, group := range add {
 			s.mu.told[group] = false
