@@ -3,6 +3,7 @@ package layers
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/wye-go/wye/protocol"
@@ -54,7 +55,7 @@ func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *
 			return History{}, err
 		}
 	}
-	h, err := l.read(ctx, group, after, 0)
+	h, err := l.readLate(ctx, group, w, after)
 	if err != nil {
 		return History{}, err
 	}
@@ -77,6 +78,24 @@ func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *
 		l.promote(group, h.Last)
 	}
 	return h, nil
+}
+
+// readLate reads the history. If events of another one wait it reads again, to tell
+// those of a history that has been lost, which nobody is to get behind what is read,
+// from those of one that has begun since: a history that is lost does not come back.
+func (l *Layer) readLate(ctx context.Context, group string, w *late, after protocol.Position) (History, error) {
+	h, err := l.read(ctx, group, after, 0)
+	for err == nil {
+		n, epoch := w.strays(h.Last.Epoch), h.Last.Epoch
+		if n == 0 {
+			break
+		}
+		h, err = l.read(ctx, group, after, 0)
+		if err == nil && h.Last.Epoch == epoch {
+			w.drop(n, epoch)
+		}
+	}
+	return h, err
 }
 
 // ErrJoining means that another JoinFrom of the same member and group is not done
@@ -184,6 +203,33 @@ func (w *late) take(e *protocol.Event) bool {
 	}
 	w.mu.waiting = append(w.mu.waiting, e)
 	return false
+}
+
+// strays is how many events wait up to the last one that was recorded in another
+// epoch.
+func (w *late) strays(epoch string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, e := range w.mu.waiting {
+		if isStray(e, epoch) {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// drop lets go of the strays among the first n that wait.
+func (w *late) drop(n int, epoch string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n = min(n, len(w.mu.waiting)) // there may have come too many meanwhile
+	rest := slices.DeleteFunc(slices.Clone(w.mu.waiting[:n]), func(e *protocol.Event) bool { return isStray(e, epoch) })
+	w.mu.waiting = append(rest, w.mu.waiting[n:]...)
+}
+
+func isStray(e *protocol.Event, epoch string) bool {
+	p := e.Position()
+	return !p.IsZero() && p.Epoch != epoch
 }
 
 // next returns what is to be handed on now that the history is read up to last.
