@@ -208,6 +208,7 @@ type follower struct {
 	*reader
 
 	node  *clusterNode
+	stops int           // of the broker when it has joined last
 	leave chan struct{} // closed when it wants to
 	gone  bool          // and then it hears nothing more
 }
@@ -234,6 +235,13 @@ func (f *follower) follow(ctx context.Context, c *consumer.Conn, again bool) {
 		f.goAway()
 		return
 	}
+	if again && f.life.stops()-f.stops > 1 {
+		// Events of a history between the last one and this may wait for the
+		// handlers, and nothing tells that they are older than what was read.
+		f.goAway()
+		return
+	}
+	f.stops = stops
 	f.read(h, again, stops, f.life.stops())
 	if err := c.Replay(ctx, h.Events); err != nil {
 		f.wrongf("%s: Replay has failed: %v", f.name, err)
