@@ -25,11 +25,11 @@ func TestModelOfHistory(t *testing.T) {
 		broker, consumers bool
 		sights            []string
 	}{
-		{"process", 60, false, false, []string{"complete", "incomplete"}},
-		{"members", 160, true, false, []string{
+		{"process", 40, false, false, []string{"complete", "incomplete"}},
+		{"members", 120, true, false, []string{
 			"complete", "incomplete", "joined again", "a join failed", "a record failed", "a gap", "a node died", "a restart",
 		}},
-		{"consumers", 60, true, true, []string{
+		{"consumers", 40, true, true, []string{
 			"complete", "incomplete", "joined again", "a join failed", "a record failed", "a gap", "a node died", "a restart",
 		}},
 	} {
@@ -52,6 +52,8 @@ type archivesLife struct {
 
 	seed  uint64
 	keeps layers.Keep
+	slow  bool          // delivery is
+	flood bool          // more is recorded at once than may wait
 	over  chan struct{} // readers come to an end
 
 	mu struct {
@@ -67,13 +69,14 @@ func (f *archivesLife) live(t *testing.T, seed uint64) *chronicle {
 	f.mu.failed = make(map[int]error)
 	random := f.random("all")
 	f.keeps = layers.Keep{Events: 5 + random.IntN(60), For: time.Hour}
+	f.slow, f.flood = random.IntN(3) == 0, random.IntN(20) == 0
 	if random.IntN(3) == 0 {
 		f.keeps.For = time.Duration(200+random.IntN(2000)) * time.Millisecond
 	}
 	f.cluster = newCluster(t, f.chronicle, random, f.withBroker, func(d layers.Driver) layers.Driver {
 		return &reluctant{Historian: d.(layers.Historian), random: f.random("driver")}
 	})
-	f.logf("keeping %+v", f.keeps)
+	f.logf("keeping %+v, slow: %t", f.keeps, f.slow)
 	witnesses := make([]*witness, 4)
 	var readers, others sync.WaitGroup
 	for i := range witnesses {
@@ -82,7 +85,7 @@ func (f *archivesLife) live(t *testing.T, seed uint64) *chronicle {
 		readers.Go(func() { (&reader{life: f, witness: w, random: f.random(w.name)}).run(t) })
 	}
 	for i := range 3 {
-		others.Go(func() { f.record(f.random(fmt.Sprint("sender ", i)), i) })
+		others.Go(func() { f.record(f.random(fmt.Sprint("sender ", i)), i, 40) })
 	}
 	others.Go(func() { f.drift(f.random("drifter")) })
 	others.Go(func() { f.fail(f.random("faults")) })
@@ -90,6 +93,8 @@ func (f *archivesLife) live(t *testing.T, seed uint64) *chronicle {
 	f.heal()
 	<-time.After(30 * time.Second)
 	close(f.over)
+	<-time.After(5 * time.Second)
+	f.record(f.random("last sender"), 9, 5) // of which all must hear live
 	readers.Wait()
 	f.close(t)
 	f.mu.Lock()
@@ -115,30 +120,44 @@ func pause(random *rand.Rand, most time.Duration) {
 }
 
 // record records, and sends what is not recorded in between.
-func (f *archivesLife) record(random *rand.Rand, sender int) {
-	for i := range 40 {
-		if random.IntN(3) > 0 {
+func (f *archivesLife) record(random *rand.Rand, sender, times int) {
+	for i := range times {
+		if f.flood && sender == 0 && i == times/2 {
+			f.logf("a flood")
+			for j := range 300 {
+				f.recordOne(random, 10_000*(sender+1)+j)
+			}
+		}
+		switch random.IntN(30) {
+		case 0:
+			pause(random, 3*time.Second)
+		case 1, 2, 3, 4, 5, 6, 7, 8, 9, 10:
+		default:
 			pause(random, 200*time.Millisecond)
 		}
-		l, n := f.pick(random).layer, 1000*sender+i
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+random.IntN(300))*time.Millisecond)
-		if random.IntN(5) == 0 {
-			_ = l.GroupSend(ctx, "g", noted().New(note{"x", n}))
-		}
-		began := time.Now()
-		p, err := l.Record(ctx, "g", noted().New(note{"x", n}), f.keeps)
-		cancel()
-		f.mu.Lock()
-		if err == nil {
-			f.logf("recorded %d at %q", n, p)
-			f.mu.acks = append(f.mu.acks, ack{n: n, at: p, began: began, ended: time.Now(), stops: f.stops()})
-		} else {
-			f.logf("recording %d has failed: %v", n, err)
-			f.saw("a record failed")
-			f.mu.failed[n] = err
-		}
-		f.mu.Unlock()
+		f.recordOne(random, 1000*sender+i)
 	}
+}
+
+func (f *archivesLife) recordOne(random *rand.Rand, n int) {
+	l := f.pick(random).layer
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+random.IntN(300))*time.Millisecond)
+	if random.IntN(5) == 0 {
+		_ = l.GroupSend(ctx, "g", noted().New(note{"x", n}))
+	}
+	began := time.Now()
+	p, err := l.Record(ctx, "g", noted().New(note{"x", n}), f.keeps)
+	cancel()
+	f.mu.Lock()
+	if err == nil {
+		f.logf("recorded %d at %q", n, p)
+		f.mu.acks = append(f.mu.acks, ack{n: n, at: p, began: began, ended: time.Now(), stops: f.stops()})
+	} else {
+		f.logf("recording %d has failed: %v", n, err)
+		f.saw("a record failed")
+		f.mu.failed[n] = err
+	}
+	f.mu.Unlock()
 }
 
 // drift joins and leaves without history, so that groups are not empty when others

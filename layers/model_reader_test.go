@@ -88,14 +88,17 @@ func (r *reader) take(e *protocol.Event) {
 
 // visit is a member at n for a while. It reports whether that has ended in peace.
 func (r *reader) visit(n *clusterNode) bool {
-	m := &mailbox{news: make(chan struct{}, 1), random: r.life.random(fmt.Sprint(r.name, r.random.Uint64()))}
+	m := &mailbox{news: make(chan struct{}, 1)}
+	if r.life.slow {
+		m.random = r.life.random(fmt.Sprint(r.name, r.random.Uint64()))
+	}
 	if !r.join(n, m, false) {
 		return false
 	}
 	defer n.layer.Leave("g", m)
 	left := time.NewTimer(time.Duration(r.random.IntN(3000)) * time.Millisecond)
 	if r.last {
-		left.Reset(5 * time.Second)
+		left.Reset(20 * time.Second)
 	}
 	defer left.Stop()
 	for {
@@ -133,7 +136,7 @@ func (r *reader) back(n *clusterNode, m *mailbox) bool {
 // mailbox is a member.
 type mailbox struct {
 	news   chan struct{}
-	random *rand.Rand
+	random *rand.Rand // of how long Deliver takes; nil: it does not
 	mu     struct {
 		sync.Mutex
 		waiting []*protocol.Event
@@ -145,6 +148,15 @@ func (m *mailbox) Offer(*protocol.Prepared) {}
 
 // Deliver is called by somebody who may be held up.
 func (m *mailbox) Deliver(e *protocol.Event) {
+	m.mu.Lock()
+	var long int
+	if m.random != nil {
+		long = m.random.IntN(200)
+	}
+	m.mu.Unlock()
+	if long > 100 {
+		<-time.After(time.Duration(long) * time.Microsecond)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.waiting = append(m.mu.waiting, e)
@@ -187,7 +199,7 @@ func (r *reader) connect(t *testing.T, n *clusterNode) bool {
 	f := &follower{reader: r, node: n, leave: make(chan struct{})}
 	stay := time.Duration(r.random.IntN(3000)) * time.Millisecond
 	if r.last {
-		stay = 5 * time.Second
+		stay = 20 * time.Second
 	}
 	app := consumer.New(func(*consumer.Scope) *follower { return f },
 		consumer.On(noted(), (*follower).note), consumer.On(layers.Gap, (*follower).gap))
