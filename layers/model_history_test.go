@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,10 +27,10 @@ func TestModelOfHistory(t *testing.T) {
 		sights            []string
 	}{
 		{"process", 40, false, false, []string{"complete", "incomplete"}},
-		{"members", 120, true, false, []string{
+		{"members", 100, true, false, []string{
 			"complete", "incomplete", "joined again", "a join failed", "a record failed", "a gap", "a node died", "a restart",
 		}},
-		{"consumers", 40, true, true, []string{
+		{"consumers", 25, true, true, []string{
 			"complete", "incomplete", "joined again", "a join failed", "a record failed", "a gap", "a node died", "a restart",
 		}},
 	} {
@@ -69,7 +70,7 @@ func (f *archivesLife) live(t *testing.T, seed uint64) *chronicle {
 	f.mu.failed = make(map[int]error)
 	random := f.random("all")
 	f.keeps = layers.Keep{Events: 5 + random.IntN(60), For: time.Hour}
-	f.slow, f.flood = random.IntN(3) == 0, random.IntN(20) == 0
+	f.slow, f.flood = random.IntN(3) == 0, random.IntN(40) == 0
 	if random.IntN(3) == 0 {
 		f.keeps.For = time.Duration(200+random.IntN(2000)) * time.Millisecond
 	}
@@ -204,6 +205,8 @@ type cluster struct {
 
 	broker *layertest.Broker
 	wrap   func(layers.Driver) layers.Driver
+	down   atomic.Bool // somebody may be cut off
+	spare  bool        // nothing happens to the first node, and the broker does not stop
 	mu     struct {
 		sync.Mutex
 		nodes []*clusterNode
@@ -264,25 +267,28 @@ func (k *cluster) fail(random *rand.Rand) {
 	}
 	for range random.IntN(12) {
 		pause(random, time.Second)
-		switch what := random.IntN(7); what {
-		case 0:
+		n := k.pick(random)
+		switch what := random.IntN(7); {
+		case what < 4 && k.spare && n.name == 0:
+		case what == 0 && !k.spare:
 			k.restart(random)
-		case 1, 2:
-			n := k.pick(random)
+		case what < 3:
 			k.logf("node %d is cut off", n.name)
+			k.down.Store(true)
 			k.broker.Partition(n.driver)
 			if random.IntN(3) > 0 {
 				pause(random, 500*time.Millisecond)
 				k.logf("healed")
 				k.broker.Heal()
+				k.down.Store(false)
 			}
-		case 3:
-			k.kill(random)
-		case 4:
+		case what == 3:
+			k.kill(random, n)
+		case what == 4:
 			k.broker.Delay(time.Duration(random.IntN(300)) * time.Millisecond)
-		case 5:
+		case what == 5:
 			k.broker.Slow(time.Duration(random.IntN(200)) * time.Millisecond)
-		case 6:
+		case what == 6:
 			k.broker.Delay(0)
 			k.broker.Slow(0)
 		}
@@ -290,6 +296,8 @@ func (k *cluster) fail(random *rand.Rand) {
 }
 
 func (k *cluster) restart(random *rand.Rand) {
+	k.down.Store(true)
+	defer k.down.Store(false)
 	k.logf("the broker stops")
 	k.saw("a restart")
 	k.mu.Lock()
@@ -302,8 +310,7 @@ func (k *cluster) restart(random *rand.Rand) {
 }
 
 // kill has a node die, and another take its place.
-func (k *cluster) kill(random *rand.Rand) {
-	n := k.pick(random)
+func (k *cluster) kill(random *rand.Rand, n *clusterNode) {
 	k.logf("node %d dies", n.name)
 	k.saw("a node died")
 	k.broker.Kill(n.driver)
