@@ -44,6 +44,7 @@ type Broker struct {
 		groups    map[string][]*node // who gets what is published
 		channels  map[string]*channel
 		histories map[string]*keep.Ring
+		sweep     time.Time // when to look for histories that can go
 		crowds    map[string]*crowd
 		leases    map[*node]*time.Timer // of nodes that are away and have entered something
 		stopped   bool

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/internal/keep"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -32,6 +34,41 @@ func TestEventsOfHistoriesAreNotShared(t *testing.T) {
 		if bytesOf := wireOf(first); &bytesOf[0] == &wireOf(again)[0] || &bytesOf[0] == &wireOf(came)[0] {
 			s.errorf("two that have read or got an event share its bytes")
 		}
+	})
+}
+
+func TestHistoriesThatNobodyUsesGo(t *testing.T) {
+	inBubble(t, nil, func(_ *testing.T, s *trio) {
+		kept := func() (histories, events int) {
+			s.broker.mu.Lock()
+			defer s.broker.mu.Unlock()
+			for _, r := range s.broker.mu.histories {
+				events += r.Len()
+			}
+			return len(s.broker.mu.histories), events
+		}
+		want := func(when string, histories, events int) {
+			if h, e := kept(); h != histories || e != events {
+				s.errorf("%s: %d histories hold %d events, want %d and %d", when, h, e, histories, events)
+			}
+		}
+		k := layers.Keep{Events: 10, For: time.Hour}
+		for n := range 3 {
+			s.a.append("old", n, k)
+			s.a.append("older", n, k)
+		}
+		<-time.After(k.For - 1)
+		s.a.append("new", 0, k)
+		want("before they are too old", 3, 7)
+		<-time.After(sweepEvery)
+		s.b.read("nothing", protocol.Position{}, 0)
+		want("when they are too old, for somebody who reads", 3, 1)
+		<-time.After(keep.Linger - sweepEvery + 1)
+		s.a.append("newer", 0, k)
+		want("when two are forgotten", 2, 1)
+		<-time.After(k.For + keep.Linger)
+		s.a.append("last", 0, k)
+		want("in the end", 1, 1)
 	})
 }
 

@@ -28,6 +28,7 @@ func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k la
 		return protocol.Position{}, err
 	}
 	now := time.Now()
+	b.sweepLocked(now)
 	r := b.mu.histories[group]
 	if r == nil || r.Forgotten(now) {
 		r = keep.NewRing(rand.Text()[:12])
@@ -71,9 +72,29 @@ func (n *node) page(group string, after protocol.Position, limit int) (layers.Hi
 		return layers.History{}, err
 	}
 	now := time.Now()
+	b.sweepLocked(now)
 	r := b.mu.histories[group]
 	if r == nil || r.Forgotten(now) {
 		return layers.History(keep.Nothing(after)), nil
 	}
 	return layers.History(r.Read(after, limit, now)), nil
+}
+
+// sweepEvery is how often a call looks for histories that can go.
+const sweepEvery = time.Minute
+
+// sweepLocked lets go, now and then, of what is too old in all histories, and of
+// those that are forgotten.
+func (b *Broker) sweepLocked(now time.Time) {
+	if now.Before(b.mu.sweep) {
+		return
+	}
+	b.mu.sweep = now.Add(sweepEvery)
+	for group, r := range b.mu.histories {
+		if r.Forgotten(now) {
+			delete(b.mu.histories, group)
+		} else {
+			r.Trim(now)
+		}
+	}
 }
