@@ -26,13 +26,25 @@ func TestStopLosesHistories(t *testing.T) {
 	})
 }
 
+// TestEventsOfHistoriesAreNotShared: what one does to the bytes of an event, nobody
+// else sees.
 func TestEventsOfHistoriesAreNotShared(t *testing.T) {
 	inBubble(t, nil, func(_ *testing.T, s *trio) {
-		s.a.append("g", 1, plenty())
-		first, again := s.a.read("g", protocol.Position{}, 0).Events[0], s.a.read("g", protocol.Position{}, 0).Events[0]
-		came := s.b.events("g", 1)[0]
-		if bytesOf := wireOf(first); &bytesOf[0] == &wireOf(again)[0] || &bytesOf[0] == &wireOf(came)[0] {
-			s.errorf("two that have read or got an event share its bytes")
+		e := newNote("a", 7)
+		want := string(wireOf(e))
+		read := func() *protocol.Event { return s.a.read("g", protocol.Position{}, 0).Events[0] }
+		s.broker.Delay(time.Second)
+		_, err := s.a.historian().Append(s.ctx, "g", e, plenty())
+		s.must("Append", err)
+		clear(wireOf(e))
+		all := []*protocol.Event{read(), read(), s.b.events("g", 1)[0], s.c.events("g", 1)[0]}
+		for i, spoilt := range all {
+			for j, other := range append(slices.Clone(all[i:]), read()) {
+				if got := string(wireOf(other)); got != want {
+					s.errorf("event %d has the bytes %q, want %q, since those of the one before event %d were overwritten", i+j, got, want, i)
+				}
+			}
+			clear(wireOf(spoilt))
 		}
 	})
 }
