@@ -16,5 +16,7 @@
 //	broker.Stop() // GroupSend returns layers.ErrDown, consumers get layers.Down
 //
 // A [Suite] is what every [layers.Driver] must pass; [Run] is its short form.
-// When a case fails it says which rule has been broken.
+// When a case fails it says which rule has been broken. What a driver need not be, a
+// [layers.Historian] or a [layers.Presencer], is tested if it is, and reported as not
+// applicable if it is not; Suite.History and Suite.Presence make that a failure.
 package layertest

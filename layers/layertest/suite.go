@@ -2,6 +2,7 @@ package layertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,8 +13,9 @@ import (
 
 // Suite is what every driver must pass. Only New is needed, but what a test
 // cannot do to its broker is not tested: cases that need a function which is nil
-// are skipped and listed at the end, and so are those for a [layers.Historian] or a
-// [layers.Presencer] if the driver is none.
+// are skipped and listed at the end. Those for a [layers.Historian] or a
+// [layers.Presencer] do not apply to a driver that is none, and are listed too; it
+// fails only if History or Presence says that it is one.
 type Suite struct {
 	// New returns the driver of another node, not yet started. All nodes of a
 	// subtest, whose t it gets, are on one broker; subtests may share one,
@@ -39,8 +41,12 @@ type Suite struct {
 	// Patience is how long one call, or an event on its way, may take before
 	// it counts as lost; 0 is 10 s. Only failures wait for so long.
 	Patience time.Duration
-	// All has the run fail if a case had to be skipped.
+	// All has the run fail if a case had to be skipped because a function is nil.
 	All bool
+	// History and Presence have the run fail if the driver is no
+	// layers.Historian or no layers.Presencer, by mistake: a driver that wraps
+	// another one easily hides what that can do.
+	History, Presence bool
 }
 
 // Run is the short form of [Suite.Run], with nothing but New: cases that need a
@@ -59,7 +65,7 @@ func (s *Suite) Run(t *testing.T) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			if lacks := c.lacks(s, d); lacks != "" {
-				t.Skipf("NOT TESTED, because %s: %s", lacks.why(), c.why)
+				t.Skipf("%s: %s", lacks.why(), c.why)
 			}
 			for _, err := range c.try(t, s) {
 				t.Errorf("%v\nthe rule: %s", err, c.why)
@@ -70,21 +76,44 @@ func (s *Suite) Run(t *testing.T) {
 	if s.All {
 		report = t.Errorf
 	}
-	if untested := s.untested(d); len(untested) > 0 {
+	untested, inapplicable := s.skipped(d)
+	if len(inapplicable) > 0 {
+		t.Logf("layertest: %d rules do not apply to the driver: %s", len(inapplicable), strings.Join(inapplicable, ", "))
+	}
+	if len(untested) > 0 {
 		report("layertest: %d rules have NOT been tested: %s", len(untested), strings.Join(untested, ", "))
+	}
+	if err := s.isNot(d); err != nil {
+		t.Error(err)
 	}
 }
 
-// untested are the cases that cannot be run with drivers such as d, each with what is
-// missing.
-func (s *Suite) untested(d layers.Driver) []string {
-	var all []string
+// skipped are the cases that s cannot run, and those that do not apply to drivers such
+// as d, each with what is missing.
+func (s *Suite) skipped(d layers.Driver) (untested, inapplicable []string) {
 	for _, c := range cases() {
-		if lacks := c.lacks(s, d); lacks != "" {
-			all = append(all, c.name+" (needs "+string(lacks)+")")
+		switch lacks := c.lacks(s, d); {
+		case lacks.isOptional():
+			inapplicable = append(inapplicable, c.name+" (for a "+string(lacks)+")")
+		case lacks != "":
+			untested = append(untested, c.name+" (needs "+string(lacks)+")")
 		}
 	}
-	return all
+	return untested, inapplicable
+}
+
+// isNot says what d is not, and is said to be.
+func (s *Suite) isNot(d layers.Driver) error {
+	_, historian := d.(layers.Historian)
+	_, presencer := d.(layers.Presencer)
+	var err error
+	if s.History && !historian {
+		err = fmt.Errorf("layertest: Suite.History is set, and the driver %T is no layers.Historian", d)
+	}
+	if s.Presence && !presencer {
+		err = errors.Join(err, fmt.Errorf("layertest: Suite.Presence is set, and the driver %T is no layers.Presencer", d))
+	}
+	return err
 }
 
 func (s *Suite) patience() time.Duration {
@@ -132,11 +161,14 @@ const (
 
 // why is the sentence for what is missing.
 func (f fault) why() string {
-	if f == asksHistory || f == asksPresence {
-		return "the driver is no " + string(f)
+	if f.isOptional() {
+		return "NOT APPLICABLE, because the driver is no " + string(f)
 	}
-	return "Suite has no " + string(f)
+	return "NOT TESTED, because Suite has no " + string(f)
 }
+
+// isOptional reports whether a driver may lack f.
+func (f fault) isOptional() bool { return f == asksHistory || f == asksPresence }
 
 // cases are all cases, in the order in which a driver is best made to pass them.
 func cases() []testCase {

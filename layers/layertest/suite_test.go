@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 )
 
@@ -18,7 +19,7 @@ func whole(b *Broker) *Suite {
 		Kill:   b.Kill,
 		Slow:   b.Slow,
 		Expire: func() { <-time.After(b.expiry) },
-		All:    true,
+		All:    true, History: true, Presence: true,
 	}
 }
 
@@ -62,17 +63,55 @@ func TestWhatCannotBeTestedIsListed(t *testing.T) {
 		"history-restart (needs Stop or Start)", "presence-node-dies (needs Kill)", "presence-down (needs Stop or Start)",
 	}
 	d := NewBroker(nil).Node()
-	if got := (&Suite{Start: func() {}}).untested(d); !slices.Equal(got, want) {
-		t.Errorf("a suite that can do nothing to its broker lists %q, want %q", got, want)
+	if got, not := (&Suite{Start: func() {}}).skipped(d); !slices.Equal(got, want) || len(not) > 0 {
+		t.Errorf("a suite that can do nothing to its broker lists %q and %q, want %q", got, not, want)
 	}
-	if got := whole(NewBroker(nil)).untested(d); len(got) != 0 {
-		t.Errorf("a suite that has everything lists %q", got)
+	if got, not := whole(NewBroker(nil)).skipped(d); len(got)+len(not) != 0 {
+		t.Errorf("a suite that has everything lists %q and %q", got, not)
 	}
-	plain := struct{ layers.Driver }{d} // hides what else it is
-	got := whole(NewBroker(nil)).untested(plain)
-	if want := len(historyCases()) + len(presenceCases()); len(got) != want || !slices.Contains(got, "history-restart (needs layers.Historian)") ||
-		!slices.Contains(got, "presence-ctx (needs layers.Presencer)") {
-		t.Errorf("for a driver without history and presence, %d cases are listed, want %d: %q", len(got), want, got)
+}
+
+// bare hides what else a driver is.
+type bare struct{ layers.Driver }
+
+// A driver need be neither a Historian nor a Presencer, but may be said to be.
+//
+//nolint:tparallel // the cases of Run come one after the other
+func TestWhatDoesNotApplyIsListed(t *testing.T) {
+	t.Parallel()
+	b := NewBroker(&Options{Expiry: 2 * time.Second})
+	t.Cleanup(b.Close)
+	s := whole(b)
+	s.History, s.Presence = false, false
+	s.New = func(*testing.T) layers.Driver { return bare{b.Node()} }
+	s.Kill = func(d layers.Driver) { b.Kill(d.(bare).Driver) }
+	s.Run(t)
+	untested, not := s.skipped(s.New(t))
+	if want := len(historyCases()) + len(presenceCases()); len(untested) > 0 || len(not) != want ||
+		!slices.Contains(not, "history-restart (for a layers.Historian)") || !slices.Contains(not, "presence-ctx (for a layers.Presencer)") {
+		t.Errorf("for a driver without history and presence, %q are not tested and %d do not apply, want %d: %q", untested, len(not), want, not)
+	}
+	for _, row := range []struct {
+		at                testkit.Line
+		d                 layers.Driver
+		history, presence bool
+		want              []string // in the error; none: there is none
+	}{
+		{testkit.Here(), s.New(t), false, false, nil},
+		{testkit.Here(), s.New(t), true, false, []string{"layertest.bare", "layers.Historian"}},
+		{testkit.Here(), s.New(t), false, true, []string{"layertest.bare", "layers.Presencer"}},
+		{testkit.Here(), s.New(t), true, true, []string{"layers.Historian", "layers.Presencer"}},
+		{testkit.Here(), b.Node(), true, true, nil},
+	} {
+		err := (&Suite{History: row.history, Presence: row.presence}).isNot(row.d)
+		if (err != nil) != (row.want != nil) {
+			t.Errorf("%s: %v", row.at, err)
+		}
+		for _, want := range row.want {
+			if err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want it to have %s", row.at, err, want)
+			}
+		}
 	}
 }
 
