@@ -113,7 +113,7 @@ func TestFaultsOfHistoryAndPresence(t *testing.T) {
 					before, began := s.b.arrived(), time.Now()
 					err := row.do(s, func(ctx context.Context) error { return call.do(ctx, s.a) })
 					if took := time.Since(began); !errors.Is(err, row.want) || took != row.took {
-						s.errorf("%s, %s: returned %w after %v, want %w after %v", call.at, row.at, err, took, row.want, row.took)
+						s.errorf("%s, %s: returned %v after %v, want %v after %v", call.at, row.at, err, took, row.want, row.took)
 					}
 					s.broker.Slow(0)
 					if changed := s.changed(); changed != (call.writes && !row.same) {
