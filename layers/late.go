@@ -25,8 +25,8 @@ const lateEvents = 256
 //
 // Errors: an invalid name, ctx's, the driver's (ErrDown too), ErrBehind if more
 // than a few hundred events came while the history was read, errors.ErrUnsupported
-// for a driver without history: then m is no member, also if it was one before. On
-// ErrJoining nothing changes.
+// for a driver without history: then m is no member, also if it was one before, unless
+// a Join makes it one meanwhile. On ErrJoining nothing changes.
 func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, after protocol.Position) (History, error) {
 	w := &late{Member: m}
 	err := l.usable(ctx, ValidName(group))

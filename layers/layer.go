@@ -244,38 +244,6 @@ func (l *Layer) usable(ctx context.Context, name error) error {
 	return nil
 }
 
-// Join makes m a member of group; again is no error and no change. When it has
-// returned nil, m gets whatever is sent to group from then on, on whatever node;
-// while the back end is down, as soon as it is up. Consumers use
-// consumer.Conn.Join, which leaves by itself. The error is an invalid name, ctx's
-// or the driver's; then m is no member.
-func (l *Layer) Join(ctx context.Context, group string, m Member) error {
-	if err := l.usable(ctx, ValidName(group)); err != nil {
-		return err
-	}
-	subscribed := l.enter(group, m)
-	if subscribed == nil {
-		return nil
-	}
-	if err := subscribed.wait(ctx); err != nil && !errors.Is(err, ErrDown) {
-		l.Leave(group, m)
-		return err
-	}
-	return nil
-}
-
-// enter adds m, and returns the subscription of the group; nil without a driver.
-func (l *Layer) enter(group string, m Member) *round {
-	s := l.groups.shard(group)
-	s.Lock()
-	defer s.Unlock()
-	g := l.roster(s, group)
-	if g.late[m] == nil {
-		g.add(m)
-	}
-	return g.joined
-}
-
 // roster returns the members of group, whose shard s is locked, as a set that one
 // is about to be added to.
 func (l *Layer) roster(s *shard[*roster], group string) *roster {
@@ -303,11 +271,24 @@ func (l *Layer) leave(group string, m Member, only *late) {
 	if g == nil || only != nil && g.late[m] != only {
 		return
 	}
-	if w := g.late[m]; w != nil {
+	w := g.late[m]
+	if w != nil {
 		w.leave()
 		delete(g.late, m)
+	}
+	if only != nil && g.joining[m] != nil { // a Join goes on
+		g.replace(w, m)
+		return
+	}
+	delete(g.joining, m)
+	if w != nil {
 		m = w
 	}
+	l.remove(s, group, g, m)
+}
+
+// remove takes m, or what stands for it, out of g, whose shard s is locked.
+func (l *Layer) remove(s *shard[*roster], group string, g *roster, m Member) {
 	if !g.remove(m) || g.len() > 0 {
 		return
 	}

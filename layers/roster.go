@@ -29,7 +29,8 @@ type roster struct {
 	newest uint64         // epoch in which last was
 	joined *round         // the subscription of the group; nil without a driver
 
-	late map[Member]*late // members that others stand for; nil if there are none
+	late    map[Member]*late    // members that others stand for; nil if there are none
+	joining map[Member]*joining // members whose Join waits; nil if there are none
 }
 
 // view is a list of members in chunks.

@@ -28,12 +28,20 @@ type round struct {
 	err  error // valid once done is closed
 }
 
-// wait waits for the round to be over.
-func (r *round) wait(ctx context.Context) error {
+// isOver reports whether the driver has answered.
+func (r *round) isOver() bool {
 	select {
 	case <-r.done:
-		return r.err
+		return true
 	default:
+		return false
+	}
+}
+
+// wait waits for the round to be over.
+func (r *round) wait(ctx context.Context) error {
+	if r.isOver() {
+		return r.err
 	}
 	select {
 	case <-r.done:
