@@ -21,7 +21,7 @@ type Conn struct {
 	ctx        context.Context //nolint:containedctx // the connection's own, with values
 	events     events          // the consumer's handlers
 	wantsSends bool            // it handles protocol.SendType itself
-	mu         struct {        // of what follows; the layer is called under it, user code never
+	mu         struct {        // of what follows; the layer is told under it to leave, and nothing that waits
 		sync.Mutex
 		membership
 	}

@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -42,49 +41,17 @@ func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k la
 // On an error it is in the group no more, except on layers.ErrJoining. Errors: those
 // of the layer, and protocol.ErrClosed once the connection is over.
 func (c *Conn) JoinFrom(ctx context.Context, group string, after protocol.Position) (layers.History, error) {
-	if err := c.beginJoin(group); err != nil {
+	p, _, err := c.beginJoin(group)
+	if err != nil {
 		return layers.History{}, err
 	}
 	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), after)
-	return h, c.endJoin(group, err)
-}
-
-// beginJoin notes the group, so that the end of the connection leaves it.
-func (c *Conn) beginJoin(group string) error {
-	if err := c.leaveAtEnd(); err != nil {
-		return err
+	if err != nil && !errors.Is(err, layers.ErrJoining) {
+		c.mu.Lock()
+		c.mu.groups.remove(p)
+		c.mu.Unlock()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.gone {
-		return protocol.ErrClosed
-	}
-	if !slices.Contains(c.mu.groups, group) {
-		c.mu.groups = append(c.mu.groups, group)
-	}
-	return nil
-}
-
-// endJoin sees to it that the connection is where it is noted to be, because it may
-// have left in between.
-func (c *Conn) endJoin(group string, err error) error {
-	if errors.Is(err, layers.ErrJoining) {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.Index(c.mu.groups, group)
-	if err != nil && i >= 0 {
-		c.mu.groups = slices.Delete(c.mu.groups, i, i+1)
-		i = -1
-	}
-	if i < 0 {
-		c.layer.Leave(group, (*member)(c))
-	}
-	if c.mu.gone {
-		return errors.Join(err, protocol.ErrClosed)
-	}
-	return err
+	return h, c.endJoin(p, err)
 }
 
 // Replay handles events as if they came from the layer: with the consumer's handler

@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -11,7 +10,7 @@ import (
 // membership is where a connection can be found: its groups and channel name.
 // Its zero value is nowhere, and costs nothing more.
 type membership struct {
-	groups  []string
+	groups  places
 	channel string
 	unbind  func()
 	present *presence // nil if it never was
@@ -21,8 +20,13 @@ type membership struct {
 
 // Join adds the connection to groups; being there already is no error. It
 // leaves them by itself after Disconnect, or when it is refused. On an error it
-// has joined the groups before the one that failed. Errors: an invalid name,
-// ctx's, protocol.ErrClosed once the connection is over.
+// has joined the groups before the one that failed. Errors: an invalid name, ctx's,
+// the driver's, protocol.ErrClosed once the connection is over, also if that happens
+// meanwhile.
+//
+// While it waits for a driver it holds up nothing else of the connection. A callback's
+// ctx ends with the connection, and so does a wait with it; one with another ctx goes
+// on, beside the end of the connection, and leaves again.
 //
 // There is no limit on groups in this version: do not let a peer choose how
 // many.
@@ -36,22 +40,43 @@ func (c *Conn) Join(ctx context.Context, groups ...string) error {
 }
 
 func (c *Conn) join(ctx context.Context, group string) error {
-	if err := c.leaveAtEnd(); err != nil {
+	p, joined, err := c.beginJoin(group)
+	if err != nil {
 		return err
+	}
+	if !joined {
+		err = c.layer.Join(ctx, group, (*member)(c))
+	}
+	return c.endJoin(p, err)
+}
+
+// beginJoin notes the group, so that the end of the connection leaves it. joined
+// reports whether the connection is in it already.
+func (c *Conn) beginJoin(group string) (p *place, joined bool, err error) {
+	if err := c.leaveAtEnd(); err != nil {
+		return nil, false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.gone {
-		return protocol.ErrClosed
+		return nil, false, protocol.ErrClosed
 	}
-	if slices.Contains(c.mu.groups, group) {
-		return nil
+	p = c.mu.groups.begin(group)
+	return p, p.taken, nil
+}
+
+// endJoin sees to it that the connection is where it is noted to be, because it may
+// have left in between.
+func (c *Conn) endJoin(p *place, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.groups.end(p, err) {
+		c.layer.Leave(p.group, (*member)(c))
 	}
-	if err := c.layer.Join(ctx, group, (*member)(c)); err != nil {
-		return err
+	if c.mu.gone {
+		return errors.Join(err, protocol.ErrClosed)
 	}
-	c.mu.groups = append(c.mu.groups, group)
-	return nil
+	return err
 }
 
 // leaveAtEnd makes sure, once, that the end of the connection leaves everything.
@@ -74,9 +99,8 @@ func (c *Conn) Leave(groups ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, g := range groups {
-		if i := slices.Index(c.mu.groups, g); i >= 0 {
+		if c.mu.groups.remove(c.mu.groups.find(g)) {
 			c.layer.Leave(g, (*member)(c))
-			c.mu.groups = slices.Delete(c.mu.groups, i, i+1)
 		}
 	}
 }
@@ -85,7 +109,7 @@ func (c *Conn) Leave(groups ...string) {
 func (c *Conn) Groups() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.mu.groups)
+	return c.mu.groups.taken()
 }
 
 // errNoChannel cannot happen with names that are random.
@@ -117,7 +141,7 @@ func (c *Conn) Channel() string {
 // leaveAll takes the connection out of everything, for good.
 func (c *Conn) leaveAll() {
 	if p := c.leaveGroups(); len(p.groups) > 0 {
-		c.exit(c.ctx, p.id, p.groups...) // without the lock: members are told
+		c.exit(c.ctx, p.id, p.groups) // without the lock: members are told
 	}
 }
 
@@ -126,8 +150,8 @@ func (c *Conn) leaveGroups() (left presence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.gone = true
-	for _, g := range c.mu.groups {
-		c.layer.Leave(g, (*member)(c))
+	for _, p := range c.mu.groups {
+		c.layer.Leave(p.group, (*member)(c))
 	}
 	if c.mu.unbind != nil {
 		c.mu.unbind()

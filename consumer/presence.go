@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/wye-go/wye/layers"
@@ -15,7 +14,7 @@ import (
 // presence is where a connection is present.
 type presence struct {
 	id     string // the same everywhere
-	groups []string
+	groups places
 }
 
 // exitPatience is how long the end of a connection may take to tell a driver that it
@@ -37,63 +36,49 @@ func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 		}
 		p.Meta = b
 	}
-	var first bool
-	var err error
-	if p.ID, first, err = c.beginEnter(group); err != nil {
+	id, seat, err := c.beginEnter(group)
+	if err != nil {
 		return err
 	}
+	p.ID = id
 	err = c.layer.Enter(ctx, group, p)
-	if !c.endEnter(group, err != nil && first) {
-		return err
+	absent, gone := c.endEnter(seat, err)
+	if absent {
+		c.exit(ctx, id, places{seat}) // it has gone in between, or may have come all the same
 	}
-	c.exit(ctx, p.ID, group) // it has gone in between
-	if err == nil && c.isGone() {
+	if err == nil && gone {
 		err = protocol.ErrClosed
 	}
 	return err
 }
 
 // beginEnter notes the group, so that the end of the connection exits.
-func (c *Conn) beginEnter(group string) (id string, first bool, err error) {
+func (c *Conn) beginEnter(group string) (id string, seat *place, err error) {
 	if err := c.leaveAtEnd(); err != nil {
-		return "", false, err
+		return "", nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.gone {
-		return "", false, protocol.ErrClosed
+		return "", nil, protocol.ErrClosed
 	}
 	if c.mu.present == nil {
 		c.mu.present = &presence{id: rand.Text()}
 	}
-	if slices.Contains(c.mu.present.groups, group) {
-		return c.mu.present.id, false, nil
-	}
-	c.mu.present.groups = append(c.mu.present.groups, group)
-	return c.mu.present.id, true, nil
+	return c.mu.present.id, c.mu.present.groups.begin(group), nil
 }
 
 // endEnter reports whether the connection is not to be present, because it has exited
-// meanwhile, at its end too, or because forget says so.
-func (c *Conn) endEnter(group string, forget bool) bool {
+// meanwhile, at its end too, or because nothing has come of it; and whether it is over.
+func (c *Conn) endEnter(seat *place, err error) (absent, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if forget {
-		c.mu.present.remove(group)
-	}
-	return !slices.Contains(c.mu.present.groups, group)
+	return c.mu.present.groups.end(seat, err), c.mu.gone
 }
 
 // remove reports whether the connection was present in group.
 func (p *presence) remove(group string) bool {
-	if p == nil {
-		return false
-	}
-	i := slices.Index(p.groups, group)
-	if i >= 0 {
-		p.groups = slices.Delete(p.groups, i, i+1)
-	}
-	return i >= 0
+	return p != nil && p.groups.remove(p.groups.find(group))
 }
 
 // Exit makes the connection present no more in group; not being there is no error.
@@ -114,18 +99,12 @@ func (c *Conn) Present(ctx context.Context, group string) ([]layers.Presence, er
 	return c.layer.Present(ctx, group)
 }
 
-func (c *Conn) isGone() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mu.gone
-}
-
 // exit exits from groups, whatever has become of ctx. Nobody is there to be told of
 // an error: a driver makes up for it.
-func (c *Conn) exit(ctx context.Context, id string, groups ...string) {
+func (c *Conn) exit(ctx context.Context, id string, groups places) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitPatience)
 	defer cancel()
-	for _, g := range groups {
-		_ = c.layer.Exit(ctx, g, id) //nolint:errcheck // see above
+	for _, p := range groups {
+		_ = c.layer.Exit(ctx, p.group, id) //nolint:errcheck // see above
 	}
 }

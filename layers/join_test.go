@@ -49,8 +49,8 @@ func (j *joins) join(name string) {
 	j.begin(name, func(ctx context.Context) error { return j.here.Join(ctx, "g", j.m) })
 }
 
-func (j *joins) joinFrom(name string) {
-	j.begin(name, func(ctx context.Context) error {
+func (j *joins) joinFrom() {
+	j.begin("from", func(ctx context.Context) error {
 		_, err := j.here.JoinFrom(ctx, "g", j.m, protocol.Position{})
 		return err
 	})
@@ -137,17 +137,17 @@ func TestJoinsOfOneMemberSideBySide(t *testing.T) {
 			j.end("first")
 		}, true, []string{"first"}},
 		{testkit.Here(), "JoinFrom gives up", func(j *joins) {
-			j.joinFrom("from")
+			j.joinFrom()
 			j.join("join")
 			j.end("from")
 		}, true, []string{"from"}},
 		{testkit.Here(), "Join gives up before JoinFrom", func(j *joins) {
 			j.join("join")
-			j.joinFrom("from")
+			j.joinFrom()
 			j.end("join")
 		}, true, []string{"join"}},
 		{testkit.Here(), "JoinFrom and Join give up", func(j *joins) {
-			j.joinFrom("from")
+			j.joinFrom()
 			j.join("join")
 			j.end("from")
 			j.end("join")
@@ -156,7 +156,7 @@ func TestJoinsOfOneMemberSideBySide(t *testing.T) {
 			j.begin("another", func(ctx context.Context) error { return j.here.Join(ctx, "g", &member{}) })
 			j.join("join")
 			j.here.Leave("g", j.m)
-			j.joinFrom("from")
+			j.joinFrom()
 			j.end("from")
 		}, false, []string{"from"}},
 	} {
