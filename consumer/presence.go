@@ -22,10 +22,10 @@ type presence struct {
 const exitPatience = 10 * time.Second
 
 // Enter makes the connection present in group, for all to see who ask Present or
-// handle [layers.Entered]: as key, which stands for a user as a rule, and with meta,
+// handle [layers.Entered] and [layers.Changed]: as key, which stands for a user as a rule, and with meta,
 // encoded by encoding/json, or nil. It exits by itself after Disconnect, or when it is
-// refused. Again in the same group replaces key and meta. It need not be in the
-// group. See [layers.Layer.Enter], also for errors; and protocol.ErrClosed once the
+// refused. Again in the same group replaces key and meta, which those who are in
+// the group are told. It need not be in the group. See [layers.Layer.Enter], also for errors; and protocol.ErrClosed once the
 // connection is over.
 func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 	p := layers.Presence{Key: key}

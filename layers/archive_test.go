@@ -126,8 +126,11 @@ func (d *archive) Exit(_ context.Context, group, id string) error {
 func (d *archive) tell(group string, changes []keep.Change) {
 	for _, c := range changes {
 		typ := layers.Entered
-		if c.Gone {
+		switch {
+		case c.Gone:
 			typ = layers.Exited
+		case c.Other:
+			typ = layers.Changed
 		}
 		e := typ.New(layers.Visit{Group: group, Presence: layers.Presence(c.Entry)})
 		d.later(func() { d.receiver.Group(group, e) })

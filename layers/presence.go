@@ -32,7 +32,7 @@ const (
 	MaxMeta = 4 << 10
 )
 
-// Visit is the payload of [Entered] and [Exited].
+// Visit is the payload of [Entered], [Changed] and [Exited].
 type Visit struct {
 	Group    string   `json:"group"`
 	Presence Presence `json:"presence"`
@@ -46,6 +46,9 @@ var (
 	// Entered says that a key is present now: with the presence that is its
 	// first.
 	Entered = protocol.EventType[Visit]{Name: "presence.join"}
+	// Changed says that a presence of a key that is present has other metadata
+	// now: with the whole of it. It is any of the key's; its ID says which.
+	Changed = protocol.EventType[Visit]{Name: "presence.change"}
 	// Exited says that a key is not present any more: with the presence that
 	// was its last.
 	Exited = protocol.EventType[Visit]{Name: "presence.leave"}
@@ -53,7 +56,7 @@ var (
 
 // Presencer is a [Driver] that knows who is present.
 //
-// It sends Entered and Exited to all nodes that have subscribed to the group, this
+// It sends Entered, Changed and Exited to all nodes that have subscribed to the group, this
 // one too, through Receiver.Group, and in order. What a node that is dead had
 // entered goes after a while, as if it had exited; how the driver finds out that it
 // is dead is its own business, and so is to enter again what a node that was taken
@@ -62,8 +65,9 @@ type Presencer interface {
 	Driver
 
 	// Enter adds p to group, or replaces the presence that has its ID; if that
-	// has the same Key, its Since stays. All of p is set and within bounds. The
-	// error means that it has not entered.
+	// has the same Key, its Since stays, and if the Meta has other bytes that is
+	// Changed. All of p is set and within bounds. The error means that it has
+	// not entered.
 	Enter(ctx context.Context, group string, p Presence) error
 	// Exit takes a presence out that this node has entered; not being there is
 	// no error. While the back end is down the driver remembers, returns an
@@ -75,9 +79,10 @@ type Presencer interface {
 }
 
 // Enter makes p present in group, until Exit. Again with the same ID replaces it;
-// if the Key is the same then it is there since as long as before, and nobody is told.
-// Members of the group get an Entered event if p is the first of its Key. Consumers
-// use consumer.Conn.Enter, which exits by itself.
+// if the Key is the same then it is there since as long as before. Members of the group
+// get an Entered event if p is the first of its Key, and a Changed event if the Meta has
+// other bytes than that of the presence it replaces, and the same Key. Consumers use
+// consumer.Conn.Enter, which exits by itself.
 //
 // Errors: an invalid name, a p that is not within bounds, ctx's, the driver's,
 // ErrBehind if a few hundred events of the group wait and none is taken for a second,
@@ -200,8 +205,11 @@ func (cs *crowds) tell(group string, l *Layer, c *crowd, changes []keep.Change) 
 	events := make([]*protocol.Event, 0, 2)
 	for _, change := range changes {
 		typ := Entered
-		if change.Gone {
+		switch {
+		case change.Gone:
 			typ = Exited
+		case change.Other:
+			typ = Changed
 		}
 		e := typ.New(Visit{Group: group, Presence: Presence(change.Entry)})
 		events = append(events, e)

@@ -19,11 +19,11 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// news returns what a member was told, as "+ann" and "-ann", and forgets it.
+// news returns what a member was told, as "+ann", "~ann" and "-ann", and forgets it.
 func (m *member) news(t *testing.T) (all []string) {
 	t.Helper()
 	for _, e := range m.takeAll() {
-		sign := map[string]string{layers.Entered.Name: "+", layers.Exited.Name: "-"}[e.Type()]
+		sign := map[string]string{layers.Entered.Name: "+", layers.Changed.Name: "~", layers.Exited.Name: "-"}[e.Type()]
 		v, err := layers.Entered.Payload(e)
 		if err != nil || v.Group != "g" || sign == "" {
 			t.Errorf("told %s: %+v (%v)", e.Type(), v, err)
@@ -122,6 +122,7 @@ func TestWhatOthersSeeOfAPresence(t *testing.T) {
 				for _, p := range []layers.Presence{
 					{ID: "1", Key: "ann", Meta: json.RawMessage(`{"away":false}`)},
 					{ID: "1", Key: "ann", Meta: json.RawMessage(`{"away":true}`)},
+					{ID: "1", Key: "ann", Meta: json.RawMessage(`{"away":true}`)},
 					{ID: "0", Key: "ann", Since: fixed},
 				} {
 					if err := l.Enter(t.Context(), "g", p); err != nil {
@@ -140,24 +141,25 @@ func TestWhatOthersSeeOfAPresence(t *testing.T) {
 					t.Errorf("present is %+v, want no metadata since %v", p, fixed)
 				}
 				events := m.takeAll()
-				if len(events) != 1 {
-					t.Fatalf("%d events came, want 1", len(events))
+				if len(events) != 2 || events[0].Type() != layers.Entered.Name || events[1].Type() != layers.Changed.Name {
+					t.Fatalf("%d events came, want Entered and Changed", len(events))
 				}
-				wantVisit(t, events[0], begin)
+				wantVisit(t, events[0], `{"away":false}`, begin)
+				wantVisit(t, events[1], `{"away":true}`, begin)
 			})
 		})
 	}
 }
 
 // wantVisit is about what the members are told of ann.
-func wantVisit(t *testing.T, e *protocol.Event, since time.Time) {
+func wantVisit(t *testing.T, e *protocol.Event, meta string, since time.Time) {
 	t.Helper()
 	v, err := layers.Entered.Payload(e)
-	if p := v.Presence; err != nil || p.ID != "1" || p.Key != "ann" || string(p.Meta) != `{"away":false}` || !p.Since.Equal(since) {
+	if p := v.Presence; err != nil || p.ID != "1" || p.Key != "ann" || string(p.Meta) != meta || !p.Since.Equal(since) {
 		t.Errorf("told %+v (%v)", v, err)
 	}
 	b, err := json.Marshal(v)
-	if want := `"presence":{"id":"1","key":"ann","meta":{"away":false},`; err != nil || !strings.Contains(string(b), want) {
+	if want := `"presence":{"id":"1","key":"ann","meta":` + meta + `,`; err != nil || !strings.Contains(string(b), want) {
 		t.Errorf("as JSON: %s (%v), want %s in it", b, err, want)
 	}
 }

@@ -299,6 +299,18 @@ func brokenPresences() []brokenDriver {
 				}
 			}
 		}},
+		{at: testkit.Here(), name: "does not tell who has changed", cases: []string{"presence-changed", "presence-replaced"}, harm: func(b *broken) {
+			b.group = func(group string, e *protocol.Event) {
+				if e.Type() != layers.Changed.Name {
+					b.to.Group(group, e)
+				}
+			}
+		}},
+		{at: testkit.Here(), name: "tells who has changed and has not", cases: []string{"presence-changed"}, harm: func(b *broken) {
+			b.enter = func(ctx context.Context, group string, p layers.Presence) error {
+				return errors.Join(b.presencer().Enter(ctx, group, changed(p, "not yet")), b.presencer().Enter(ctx, group, p))
+			}
+		}},
 		{at: testkit.Here(), name: "complains when who exits is not there", cases: []string{"presence-events"}, harm: func(b *broken) {
 			b.exit = func(ctx context.Context, group, id string) error {
 				all, err := b.presencer().Present(ctx, group)

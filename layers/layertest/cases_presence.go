@@ -27,9 +27,15 @@ func presenceCases() []testCase {
 		},
 		{
 			name: "presence-replaced",
-			why: "Enter with an ID that is there replaces it: with the same Key it is there since as long and nobody is told, " +
+			why: "Enter with an ID that is there replaces it: with the same Key it is there since as long, " +
 				"with another Key the old one exits and the new one enters.",
 			run: presenceReplaced,
+		},
+		{
+			name: "presence-changed",
+			why: "Enter with an ID and a Key that are there and another Meta, of whichever of a Key's presences, tells all nodes Changed, " +
+				"once and in order; with the same Meta it tells nobody.",
+			run: presenceChanged,
 		},
 		{
 			name: "presence-storm",
@@ -147,14 +153,17 @@ func (p *peer) awaitPresent(group string, want ...layers.Presence) {
 }
 
 // visits waits for n events about who is present, and returns all: "+ann/1" if ann
-// has entered, with the ID 1.
+// has entered, with the ID 1, "~ann/1" if that has changed.
 func (p *peer) visits(group string, n int) []string {
 	events := p.events(group, n)
 	all := make([]string, 0, len(events))
 	for _, e := range events {
 		sign, typ := "+", layers.Entered
-		if e.Type() == layers.Exited.Name {
+		switch e.Type() {
+		case layers.Exited.Name:
 			sign, typ = "-", layers.Exited
+		case layers.Changed.Name:
+			sign, typ = "~", layers.Changed
 		}
 		v, err := typ.Payload(e)
 		p.stage.must("Reading an event about who is present", err)
@@ -221,8 +230,7 @@ func presenceReplaced(s *stage) {
 	b.subscribe(g)
 	a.enter(g, some("1", "ann", 1))
 	a.enter(g, some("2", "bob", 2))
-	again := some("1", "ann", 3)
-	again.Meta = json.RawMessage(`"another 1"`)
+	again := changed(some("1", "ann", 3), "another")
 	a.enter(g, again)
 	again.Since = some("1", "ann", 1).Since
 	b.wantPresent(g, again, some("2", "bob", 2))
@@ -230,7 +238,41 @@ func presenceReplaced(s *stage) {
 	b.wantPresent(g, some("2", "bob", 2), some("1", "cid", 4))
 	a.exit(g, "1")
 	a.exit(g, "2")
-	b.wantVisits(g, "+ann/1", "+bob/2", "-ann/1", "+cid/1", "-cid/1", "-bob/2")
+	b.wantVisits(g, "+ann/1", "+bob/2", "~ann/1", "-ann/1", "+cid/1", "-cid/1", "-bob/2")
+}
+
+// changed is p with other metadata.
+func changed(p layers.Presence, how string) layers.Presence {
+	p.Meta = json.RawMessage(fmt.Sprintf("%q", how+" "+p.ID))
+	return p
+}
+
+func presenceChanged(s *stage) {
+	g, a, b, c := s.name("changed"), s.peer(), s.peer(), s.peer()
+	for _, p := range []*peer{a, b, c} {
+		p.subscribe(g)
+	}
+	first, second := some("1", "ann", 1), some("2", "ann", 2)
+	a.enter(g, first)
+	b.enter(g, second)
+	a.enter(g, changed(first, "away"))
+	a.enter(g, changed(first, "away"))
+	b.enter(g, changed(second, "renamed"))
+	a.enter(g, changed(first, "back"))
+	b.enter(g, changed(second, "renamed"))
+	b.exit(g, "2")
+	a.exit(g, "1")
+	for _, p := range []*peer{a, b, c} {
+		p.wantVisits(g, "+ann/1", "~ann/1", "~ann/2", "~ann/1", "-ann/1")
+		events := p.events(g, 5)
+		for i, want := range map[int]layers.Presence{
+			1: changed(first, "away"), 2: changed(second, "renamed"), 3: changed(first, "back"), 4: changed(first, "back"),
+		} {
+			if v, err := layers.Changed.Payload(events[i]); err != nil || shown(v.Presence) != shown(want) {
+				s.fatalf("event %d tells of %s (%v), want %s", i, shown(v.Presence), err, shown(want))
+			}
+		}
+	}
 }
 
 func presenceStorm(s *stage) {

@@ -115,8 +115,11 @@ func (b *Broker) expelLocked(n *node, group, id string) {
 func (b *Broker) tellLocked(group string, changes []keep.Change) {
 	for _, change := range changes {
 		typ := layers.Entered
-		if change.Gone {
+		switch {
+		case change.Gone:
 			typ = layers.Exited
+		case change.Other:
+			typ = layers.Changed
 		}
 		l, err := write(typ.New(layers.Visit{Group: group, Presence: layers.Presence(change.Entry)}))
 		if err != nil {

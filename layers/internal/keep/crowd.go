@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -16,11 +17,13 @@ type Entry struct {
 }
 
 // Change is what others are to be told: that a key has come, with the entry that
-// was its first, or that it has gone, with the one that was its last.
+// was its first; that it has gone, with the one that was its last; or that one of its
+// entries has other metadata.
 type Change struct {
 	Entry
 
-	Gone bool
+	Gone  bool
+	Other bool // metadata, and nobody has come or gone
 }
 
 // Crowd is who is present in one group. The zero value is nobody. It is not safe
@@ -32,13 +35,16 @@ type Crowd struct {
 
 // Enter adds p, or replaces the entry that has its ID; it is there since as long
 // then, if it is of the same key. There are two changes at most: an ID may be
-// replaced that was the last of another key.
+// replaced that was the last of another key. Metadata are compared byte by byte.
 func (c *Crowd) Enter(p Entry) []Change {
 	old, again := c.entries[p.ID]
 	if again && old.Key == p.Key {
 		p.Since = old.Since
 		c.entries[p.ID] = p
-		return nil
+		if bytes.Equal(old.Meta, p.Meta) {
+			return nil
+		}
+		return []Change{{Entry: p, Other: true}}
 	}
 	changes := c.Exit(p.ID)
 	if c.entries == nil {

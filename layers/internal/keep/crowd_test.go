@@ -38,6 +38,9 @@ func (m *crowdModel) enter(p keep.Entry) (changes []string) {
 		if old.ID == p.ID && old.Key == p.Key {
 			p.Since = old.Since
 			(*m)[i] = p
+			if string(old.Meta) != string(p.Meta) {
+				return []string{"~" + p.Key}
+			}
 			return nil
 		}
 	}
@@ -60,8 +63,11 @@ func (m *crowdModel) sorted() []keep.Entry {
 func named(changes []keep.Change) (all []string) {
 	for _, c := range changes {
 		sign := "+"
-		if c.Gone {
+		switch {
+		case c.Gone:
 			sign = "-"
+		case c.Other:
+			sign = "~"
 		}
 		all = append(all, sign+c.Key)
 	}
@@ -82,7 +88,7 @@ func TestCrowdIsWhatItsModelIs(t *testing.T) {
 				got, want = named(c.Exit(id)), m.exit(id)
 			} else {
 				now = now.Add(time.Duration(random.IntN(2)) * time.Second)
-				p := keep.Entry{ID: id, Key: fmt.Sprint("key", random.IntN(5)), Since: now, Meta: json.RawMessage(fmt.Sprint(step))}
+				p := keep.Entry{ID: id, Key: fmt.Sprint("key", random.IntN(5)), Since: now, Meta: json.RawMessage(fmt.Sprint(step % 3))}
 				got, want = named(c.Enter(p)), m.enter(p)
 			}
 			if !slices.Equal(got, want) {
