@@ -1,10 +1,17 @@
 package layers
 
-import "sync"
+import (
+	"hash/maphash"
+	"sync"
+)
 
 // shards is how many parts a table has, so that what happens to one name holds up
 // few others.
 const shards = 64
+
+// seed differs from process to process, so that nobody can choose names that share
+// a shard.
+var seed = maphash.MakeSeed() //nolint:gochecknoglobals // the zero value of a table is ready for use
 
 // table maps names to T, of which the zero value is nothing. Its zero value is
 // empty.
@@ -20,11 +27,7 @@ type shard[T comparable] struct {
 
 // shard returns the part that name is in.
 func (t *table[T]) shard(name string) *shard[T] {
-	h := uint32(2166136261) // FNV-1a
-	for i := range len(name) {
-		h = (h ^ uint32(name[i])) * 16777619
-	}
-	return &t[(h^h>>16)%shards]
+	return &t[maphash.String(seed, name)%shards]
 }
 
 // get returns what name stands for.
