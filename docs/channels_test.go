@@ -4,6 +4,7 @@ package docs_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -138,4 +140,37 @@ func BesideDjango(django *url.URL, sockets protocol.Application) *router.Protoco
 		r.Out.Host = r.In.Host // ALLOWED_HOSTS and CSRF look at it
 	}}
 	return router.New(pages, websocket.New(sockets, nil))
+}
+
+type Picture struct {
+	ID int `json:"id"`
+}
+
+var Resize = protocol.EventType[Picture]{Name: "thumbnails.resize"}
+
+// Thumbnails is the consumer of a worker. There is one for each event.
+type Thumbnails struct{ consumer.Base }
+
+func (*Thumbnails) resize(ctx context.Context, c *consumer.Conn, p Picture) error {
+	// ... make it small, and tell those who look
+	return c.GroupSend(ctx, "orders", Changed.New(Change{Order: int64(p.ID), Status: "resized"}))
+}
+
+func NewThumbnails(*consumer.Scope) *Thumbnails { return &Thumbnails{} }
+
+var worker = layers.Worker{
+	Puller: layers.Default(),
+	App: router.Channels(map[string]protocol.Application{
+		"thumbnails": consumer.New(NewThumbnails, consumer.On(Resize, (*Thumbnails).resize)),
+	}),
+}
+
+// Upload is a plain handler.
+func Upload(w http.ResponseWriter, r *http.Request) {
+	err := layers.Default().Send(r.Context(), "thumbnails", Resize.New(Picture{ID: 7}))
+	if errors.Is(err, layers.ErrFull) {
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
 }

@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -53,6 +55,46 @@ func TestRoutes(t *testing.T) {
 	} {
 		if got, err := urls.URLFor(name, row.params); got != row.want || err != nil {
 			t.Errorf("URLFor(%q): %q, %v; want %q", name, got, err, row.want)
+		}
+	}
+}
+
+// member hands on what comes to a group.
+type member chan *protocol.Event
+
+func (m member) Deliver(e *protocol.Event) { m <- e }
+func (member) Offer(*protocol.Prepared)    {}
+
+// TestWorker follows a picture of docs/from-channels.md from the upload to those who
+// look.
+func TestWorker(t *testing.T) {
+	told, ended := make(member, 1), make(chan error)
+	if err := layers.Default().Join(t.Context(), "orders", told); err != nil {
+		t.Fatal(err)
+	}
+	defer layers.Default().Leave("orders", told)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { ended <- worker.Run(ctx) }()
+	answer := httptest.NewRecorder()
+	Upload(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/upload/", nil))
+	if c, err := Changed.Payload(<-told); err != nil || c != (Change{Order: 7, Status: "resized"}) || answer.Code != http.StatusAccepted {
+		t.Errorf("answered %d, and told %+v (%v)", answer.Code, c, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for range 101 {
+		answer = httptest.NewRecorder()
+		Upload(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/upload/", nil))
+	}
+	if answer.Code != http.StatusServiceUnavailable {
+		t.Errorf("upload 101 without a worker: answered %d, want 503", answer.Code)
+	}
+	for range 100 { // the layer is that of the process
+		if _, err := layers.Default().Pull(t.Context(), "thumbnails"); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
