@@ -172,7 +172,11 @@ func manyPullers(s *stage) {
 				if err != nil {
 					return
 				}
-				pulled <- s.oneNote(e)
+				select {
+				case pulled <- s.oneNote(e):
+				case <-ctx.Done(): // the case has failed, and the driver pulls without end
+					return
+				}
 			}
 		})
 	}
