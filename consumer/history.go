@@ -37,7 +37,9 @@ func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k la
 // function of [Func] that is so only before the connection is accepted.
 //
 // A connection that is in group already stays in it, and gets what it may have missed
-// ([layers.Gap]); what waits for its handlers already may then be returned as well.
+// ([layers.Gap]); what waits for its handlers already may then be returned as well, and
+// if the history has begun anew meanwhile, it may be of the one before: to be sure,
+// have the peer connect again.
 // On an error it is in the group no more, except on layers.ErrJoining. Errors: those
 // of the layer, and protocol.ErrClosed once the connection is over.
 func (c *Conn) JoinFrom(ctx context.Context, group string, after protocol.Position) (layers.History, error) {

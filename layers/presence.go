@@ -70,8 +70,10 @@ type Presencer interface {
 	// not entered.
 	Enter(ctx context.Context, group string, p Presence) error
 	// Exit takes a presence out that this node has entered; not being there is
-	// no error. While the back end is down the driver remembers, returns an
-	// error that matches ErrDown, and makes up for it when it is up again.
+	// no error. Once it has begun, the driver does so sooner or later: after an
+	// error that matches ErrDown when the back end is up again, and also if ctx
+	// ends before the back end has answered. Nobody asks a second time for what
+	// a connection leaves behind.
 	Exit(ctx context.Context, group, id string) error
 	// Present returns all that are there, on whatever node, ordered by Since
 	// and then by ID.
@@ -108,7 +110,8 @@ func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 
 // Exit takes the presence of this ID out of group; not being there is no error.
 // Members get an Exited event if it was the last of its Key. Errors as in Enter, but
-// not ErrBehind; when it is ErrDown the driver makes up for it.
+// not ErrBehind; when it is ErrDown, or ctx's and ctx has ended meanwhile, the driver
+// makes up for it.
 func (l *Layer) Exit(ctx context.Context, group, id string) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err

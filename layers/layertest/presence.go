@@ -41,18 +41,19 @@ func (n *node) Enter(ctx context.Context, group string, p layers.Presence) error
 }
 
 func (n *node) Exit(ctx context.Context, group, id string) error {
-	if err := n.pass(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	late := n.pass(ctx) // who waits no longer has asked all the same
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(n.present, seat{group, id}) // also if it is down: the broker learns of it later
 	if err := n.usableLocked(); err != nil {
-		return err
+		return cmp.Or(late, err)
 	}
 	b.expelLocked(n, group, id)
-	return nil
+	return late
 }
 
 func (n *node) Present(ctx context.Context, group string) ([]layers.Presence, error) {
