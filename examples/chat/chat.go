@@ -2,38 +2,77 @@ package main
 
 import (
 	"context"
-	"net/http"
+	"errors"
+	"log/slog"
+	"time"
 
-	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
 )
 
-// member is one person in one room.
-type member struct {
-	consumer.Base
-	room string
+// chat is the whole program behind its address.
+type chat struct {
+	store  *store
+	people *people
+	rooms  *rooms
+	layer  *layers.Layer
 }
 
-// chat makes a member for each connection to ws/<group>/.
-func chat() protocol.Application {
-	return consumer.New(func(s *consumer.Scope) *member {
-		return &member{room: s.Param("group")}
-	})
-}
-
-// Connect joins the room. A name that no group can have is refused.
-func (m *member) Connect(ctx context.Context, c *consumer.Conn) error {
-	if err := layers.ValidName(m.room); err != nil {
-		return protocol.Reject(http.StatusNotFound, err.Error())
+// newChat opens the database in a file.
+func newChat(file string) (c *chat, err error) {
+	c = &chat{rooms: newRooms(), layer: new(layers.Layer)}
+	if c.store, err = openStore(file, c.tell); err != nil {
+		return nil, err
 	}
-	return c.Join(ctx, m.room)
+	if c.people, err = newPeople(c.store); err != nil {
+		return nil, errors.Join(err, c.store.Close())
+	}
+	return c, nil
 }
 
-// Receive passes text on to everybody in the room, the sender included.
-func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
-	if msg.Kind != protocol.KindText {
-		return protocol.Close(protocol.CloseUnsupportedData, "this chat is for text")
+// Close closes the database. The connections are closed by then.
+func (c *chat) Close() error { return c.store.Close() }
+
+// router sends plain requests to the page, and sockets to the rooms.
+func (c *chat) router() *router.ProtocolTypeRouter {
+	return router.New(c.page(), websocket.New(c.urls(), &websocket.Options{
+		Subprotocols: []string{subprotocol},
+		Limits:       protocol.Limits{MaxMessage: 32 << 10, QueueEvents: 1000},
+	}))
+}
+
+// urls are the rooms. The group of a room has its name.
+func (c *chat) urls() protocol.Application {
+	return router.Use(router.URLs(
+		router.RePath(`^ws/(?P<group>`+groups+`)/$`, c.members()),
+	), router.Auth(c.people.whoConnects), layers.Use(c.layer))
+}
+
+// groups are the names of rooms.
+const groups = `[\w-]{1,99}`
+
+// tell sends what has been stored to the room. The store calls it for one message
+// after the other, so that they come in the order of their places.
+func (c *chat) tell(room string, m Message) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := c.layer.GroupSend(ctx, room, Said.New(m)); err != nil {
+		slog.Error("chat: a message is stored and was not sent to everybody", "room", room, "seq", m.Seq, "err", err)
 	}
-	return c.Broadcast(ctx, m.room, msg)
+}
+
+// sorry says that the database does not work: to the operator why, to the person
+// to try again.
+func (c *chat) sorry(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err // the connection is over
+	}
+	if !errors.Is(err, errStopped) {
+		slog.Error("chat: " + err.Error())
+	}
+	no := refuse("store", "The chat cannot store or read messages at the moment.")
+	no.Retry = 2000
+	return no
 }

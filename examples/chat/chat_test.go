@@ -1,51 +1,46 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/router"
 )
 
-// app is the chat on a layer of its own, so that tests do not hear each other.
-func app() protocol.Application {
-	return router.Use(urls(), layers.Use(memory.New()))
-}
-
-func TestThreePeople(t *testing.T) {
+// start starts a chat with a database of its own, in a bubble with fake time.
+func start(t *testing.T, f func(t *testing.T, c *chat)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "chat.db")
 	synctest.Test(t, func(t *testing.T) {
-		chat := app()
-		ann := consumertest.Connect(t, chat, "/ws/123/", nil)
-		bob := consumertest.Connect(t, chat, "/ws/123/", nil)
-		eve := consumertest.Connect(t, chat, "/ws/456/", nil)
-
-		ann.SendText("hello")
-		ann.WantText("hello")
-		bob.WantText("hello")
-		eve.WantNothing()
-
-		bob.Close(protocol.CloseGoingAway, "")
-		bob.WantOver()
-		ann.SendText("anybody?")
-		ann.WantText("anybody?")
-		bob.WantNothing()
+		c, err := newChat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		f(t, c)
 	})
 }
 
-func TestRefused(t *testing.T) {
-	for target, status := range map[string]int{"/ws/123": 404, "/": 404, "/ws/a-b/": 404} {
-		if got := consumertest.Refused(t, app(), target, nil); got.Status != status {
-			t.Errorf("%s: refused with %d, want %d", target, got.Status, status)
-		}
+// somebody connects to a room in the page's way, and is welcomed.
+func somebody(t *testing.T, c *chat, name, target string) (*consumertest.Client, got) {
+	t.Helper()
+	client := consumertest.Connect(t, c.urls(), target, &consumertest.Options{
+		Header: http.Header{"Cookie": {cookieOf(t, c, name)}}, Subprotocols: []string{subprotocol},
+	})
+	w := next(t, client)
+	if w.Type != "welcome" || w.You.Name != name {
+		t.Fatalf("got %+v, want %s to be welcomed", w, name)
 	}
-}
-
-func TestBinaryIsRefused(t *testing.T) {
-	ann := consumertest.Connect(t, app(), "/ws/123/", nil)
-	ann.SendBinary([]byte{1})
-	ann.WantClose(protocol.CloseUnsupportedData)
+	return client, w
 }

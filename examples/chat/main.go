@@ -1,54 +1,56 @@
-// Chat is a chat with rooms in a browser. Start it and open the address that it
-// prints, twice:
+// Chat is a chat with rooms, in a browser and for any WebSocket client. Start it
+// and open the address that it prints, twice:
 //
 //	go run ./examples/chat
 //
-// A plain text message on ws/<room>/ goes to everybody in that room, the sender
-// included, so that any WebSocket client can take part.
+// README.md says how it is built and what to change first.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
 
 // grace is how long open connections have to end.
-const grace = 5 * time.Second
-
-// urls are the rooms.
-func urls() *router.URLRouter {
-	return router.URLs(
-		router.RePath(`^ws/(?P<group>\w+)/$`, chat()),
-	)
-}
-
-// newRouter is the whole program: the page, and the rooms behind it.
-func newRouter() *router.ProtocolTypeRouter {
-	return router.New(page(), websocket.New(urls(), nil))
-}
+const grace = 4 * time.Second
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
+	file := flag.String("db", "chat.db", "the `file` with the database, which is made if it is not there")
 	flag.Parse()
-	if err := run(*addr); err != nil {
-		log.Fatal(err)
+	if err := run(*addr, *file); err != nil {
+		log.Fatal("chat: ", err)
 	}
 }
 
 // run serves until the program is asked to end.
-func run(addr string) error {
+func run(addr, file string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	c, err := newChat(file)
+	if err != nil {
+		return err
+	}
 	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
-	log.Printf("chat: open http://%s/ in two windows", addr)
-	return router.Run(ctx, srv, newRouter(), grace)
+	log.Printf("chat: open %s in two windows; messages are in %s", link(addr), file)
+	return errors.Join(router.Run(ctx, srv, c.router(), grace), c.Close())
+}
+
+// link is what to open.
+func link(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	return "http://" + addr + "/"
 }

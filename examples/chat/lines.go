@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// lines are an answer for somebody who talks in lines of text, with whatever
+// program he likes. Some answers have none.
+func lines(answer any, you Person) []string {
+	switch a := answer.(type) {
+	case welcome:
+		return a.lines()
+	case message:
+		return []string{a.line(you)}
+	case foreign:
+		return []string{a.Text}
+	case *refused:
+		return []string{"* " + a.Text}
+	case news:
+		switch a.Type {
+		case "join":
+			return []string{"* " + a.Who.Name + " is here"}
+		case "leave":
+			return []string{"* " + a.Who.Name + " has left"}
+		}
+	}
+	return nil
+}
+
+// lines greets whoever comes, and tells what has been said.
+func (w welcome) lines() []string {
+	var all []string
+	if w.Fresh {
+		all = append(all, fmt.Sprintf("* You are %s in room %s, %s.", w.You.Name, w.Room, company(w.People, w.You)))
+	}
+	for _, m := range w.Messages {
+		all = append(all, m.line(w.You))
+	}
+	return all
+}
+
+// company says who is there beside you.
+func company(people []Person, you Person) string {
+	const most = 10
+	var names []string
+	for _, p := range people {
+		if p.ID != you.ID {
+			names = append(names, p.Name)
+		}
+	}
+	switch n := len(names); {
+	case n == 0:
+		return "alone"
+	case n == 1:
+		return "with " + names[0]
+	case n > most:
+		return fmt.Sprintf("with %s and %d others", strings.Join(names[:most], ", "), n-most)
+	default:
+		return "with " + strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
+
+func (m *Message) line(you Person) string {
+	switch {
+	case m.To == nil:
+		return m.From.Name + ": " + m.Text
+	case m.To.ID == you.ID:
+		return m.From.Name + " (only to you): " + m.Text
+	default:
+		return m.From.Name + " (only to " + m.To.Name + "): " + m.Text
+	}
+}

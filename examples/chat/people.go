@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/securecookie"
+	"golang.org/x/text/secure/precis"
+	"golang.org/x/time/rate"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+const (
+	cookieName = "wye-chat"
+	cookieAge  = 365 * 24 * time.Hour
+	maxName    = 32       // characters
+	guest      = "guest-" // begins the names of those who have not chosen any
+)
+
+// people knows who somebody is: a cookie says it, which only this chat can sign.
+type people struct {
+	store  *store
+	cookie *securecookie.SecureCookie
+	names  *rate.Limiter // how fast new ones are given, to all together
+}
+
+func newPeople(s *store) (*people, error) {
+	secret, err := s.Secret()
+	if err != nil {
+		return nil, err
+	}
+	cookie := securecookie.New(secret, nil).MaxAge(int(cookieAge.Seconds())).SetSerializer(securecookie.JSONEncoder{})
+	return &people{store: s, cookie: cookie, names: rate.NewLimiter(5, 50)}, nil
+}
+
+// who is the person that a request comes from.
+func (p *people) who(r *http.Request) (who Person, known bool) {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return Person{}, false
+	}
+	return who, p.cookie.Decode(cookieName, c.Value, &who) == nil
+}
+
+// whoConnects is who for sockets, where those without a name are guests.
+func (p *people) whoConnects(_ context.Context, s *protocol.Scope) (Person, error) {
+	if who, known := p.who(s.Request()); known {
+		return who, nil
+	}
+	id := guest + strings.ToLower(rand.Text()[:8])
+	return Person{ID: id, Name: id}, nil
+}
+
+// get says who asks.
+func (p *people) get(w http.ResponseWriter, r *http.Request) {
+	who, known := p.who(r)
+	if !known {
+		w.WriteHeader(http.StatusNoContent) // and not 404, of which browsers complain
+		return
+	}
+	reply(w, http.StatusOK, who)
+}
+
+// post gives whoever asks a name. He keeps it until he forgets it.
+func (p *people) post(w http.ResponseWriter, r *http.Request) {
+	if _, known := p.who(r); known {
+		complain(w, http.StatusConflict, refuse("named", "You have a name already."))
+		return
+	}
+	var wanted Person
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&wanted); err != nil {
+		complain(w, http.StatusBadRequest, refuse("malformed", "That is not the JSON of a name."))
+		return
+	}
+	who, err := p.add(r.Context(), wanted.Name)
+	if err != nil {
+		p.explain(w, err)
+		return
+	}
+	value, err := p.cookie.Encode(cookieName, who)
+	if err != nil {
+		p.explain(w, err)
+		return
+	}
+	http.SetCookie(w, cookie(r, value, int(cookieAge.Seconds())))
+	reply(w, http.StatusOK, who)
+}
+
+// forget takes the cookie away. The name stays taken, because of what was said.
+func (p *people) forget(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, cookie(r, "", -1))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func cookie(r *http.Request, value string, age int) *http.Cookie {
+	return &http.Cookie{
+		Name: cookieName, Value: value, Path: "/", MaxAge: age,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+	}
+}
+
+// add makes somebody with a name that nobody has, nor one that looks the same.
+func (p *people) add(ctx context.Context, name string) (Person, error) {
+	name, same, err := fold(name)
+	if err != nil {
+		return Person{}, err
+	}
+	if !p.names.Allow() {
+		return Person{}, refuse("slow", "Many people want a name at the moment. Try again soon.")
+	}
+	who := Person{ID: strings.ToLower(rand.Text()), Name: name}
+	return who, p.store.AddPerson(ctx, who, same)
+}
+
+// fold returns a name as it is shown, and what is the same for all names that
+// people take for the same (RFC 8266).
+func fold(name string) (shown, same string, err error) {
+	shown, err = precis.Nickname.String(name)
+	if err == nil {
+		same, err = precis.Nickname.CompareKey(name)
+	}
+	switch {
+	case err != nil || shown == "":
+		return "", "", refuse("bad", "A name is made of letters, digits, punctuation and single spaces.")
+	case utf8.RuneCountInString(shown) > maxName:
+		return "", "", refuse("bad", "That name is too long.")
+	case strings.HasPrefix(same, guest):
+		return "", "", refuse("bad", "Only guests have such a name.")
+	}
+	return shown, same, nil
+}
+
+// explain answers with what was wrong.
+func (p *people) explain(w http.ResponseWriter, err error) {
+	no := (*refused)(nil)
+	switch {
+	case errors.Is(err, errTaken):
+		complain(w, http.StatusConflict, refuse("taken", "Somebody else has this name."))
+	case !errors.As(err, &no):
+		slog.Error("chat: " + err.Error())
+		complain(w, http.StatusServiceUnavailable, refuse("store", "The chat cannot store names at the moment."))
+	case no.Reason == "slow":
+		complain(w, http.StatusTooManyRequests, no)
+	default:
+		complain(w, http.StatusBadRequest, no)
+	}
+}
+
+func complain(w http.ResponseWriter, status int, why *refused) { reply(w, status, why) }
+
+func reply(w http.ResponseWriter, status int, what any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(what) //nolint:errcheck // whoever asked has gone
+}

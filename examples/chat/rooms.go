@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"sync"
+)
+
+const (
+	maxRooms  = 1000   // that somebody is in
+	maxPeople = 10_000 // connections, in all rooms
+)
+
+var (
+	errManyRooms  = errors.New("there are too many rooms; go to one that is there, or try again later")
+	errManyPeople = errors.New("there are too many people; try again later")
+)
+
+// rooms counts who is where.
+type rooms struct {
+	mu     sync.Mutex
+	people int
+	in     map[string]int   // connections by room
+	by     map[string]*pace // by person
+}
+
+func newRooms() *rooms { return &rooms{in: make(map[string]int), by: make(map[string]*pace)} }
+
+// enter counts a connection of a person to a room, until leave.
+func (r *rooms) enter(room, id string) (*pace, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.people >= maxPeople:
+		return nil, errManyPeople
+	case r.in[room] == 0 && len(r.in) >= maxRooms:
+		return nil, errManyRooms
+	}
+	p := r.by[id]
+	if p == nil {
+		p = newPace()
+		r.by[id] = p
+	}
+	r.people++
+	r.in[room]++
+	p.connections++
+	return p, nil
+}
+
+func (r *rooms) leave(room, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.people--
+	if r.in[room]--; r.in[room] == 0 {
+		delete(r.in, room)
+	}
+	p := r.by[id]
+	if p.connections--; p.connections == 0 {
+		delete(r.by, id)
+	}
+}

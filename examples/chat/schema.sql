@@ -1,0 +1,28 @@
+-- What the chat keeps. A change gets a file of its own and the next user_version;
+-- see open in store.go.
+
+CREATE TABLE people (
+	id    TEXT PRIMARY KEY,
+	name  TEXT NOT NULL,
+	same  TEXT NOT NULL UNIQUE, -- equal for names that people take for the same
+	since INTEGER NOT NULL      -- Unix milliseconds, as all times here
+) STRICT;
+
+CREATE TABLE messages (
+	room      TEXT NOT NULL,
+	seq       INTEGER NOT NULL, -- in the room, from 1, without holes
+	from_id   TEXT NOT NULL,
+	from_name TEXT NOT NULL,
+	to_id     TEXT NOT NULL,    -- '' for everybody
+	to_name   TEXT NOT NULL,
+	text      TEXT NOT NULL,
+	at        INTEGER NOT NULL,
+	tag       TEXT,             -- the writer's own; a second message with it is the same
+	PRIMARY KEY (room, seq),
+	UNIQUE (room, from_id, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secrets (
+	name  TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+var (
+	errForeign = errors.New("it is not the database of this chat; choose another file with -db")
+	errDamaged = errors.New("it is damaged")
+)
+
+// advice is what to do about what SQLite says, by its primary result code.
+var advice = map[int]string{
+	sqlite3.SQLITE_BUSY:     "another program has locked it; end that one, or choose another file with -db",
+	sqlite3.SQLITE_LOCKED:   "another program has locked it; end that one, or choose another file with -db",
+	sqlite3.SQLITE_FULL:     "the disk is full; make room",
+	sqlite3.SQLITE_NOTADB:   "it is no database, or it is damaged; move it away, or choose another file with -db",
+	sqlite3.SQLITE_CORRUPT:  "it is damaged; restore it, or move it away, or choose another file with -db",
+	sqlite3.SQLITE_READONLY: "it must not be written to; see to its owner and mode, or choose another file with -db",
+	sqlite3.SQLITE_CANTOPEN: "it cannot be opened; see to its folder, or choose another file with -db",
+	sqlite3.SQLITE_IOERR:    "the disk fails",
+}
+
+// trouble says what is wrong with the database, and what to do.
+func trouble(path string, err error) error {
+	if err == nil || errors.Is(err, errStopped) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	const primary = 0xff // result codes have more above that
+	if known := (*sqlite.Error)(nil); errors.As(err, &known) && advice[known.Code()&primary] != "" {
+		return fmt.Errorf("database %s: %s (%w)", path, advice[known.Code()&primary], err)
+	}
+	return fmt.Errorf("database %s: %w", path, err)
+}
