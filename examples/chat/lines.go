@@ -61,13 +61,16 @@ func company(people []Person, you Person) string {
 	}
 }
 
+// line is a message. Further lines of it are set in, so that none looks like
+// somebody else's.
 func (m *Message) line(you Person) string {
+	text := strings.ReplaceAll(m.Text, "\n", "\n    ")
 	switch {
 	case m.To == nil:
-		return m.From.Name + ": " + m.Text
+		return m.From.Name + ": " + text
 	case m.To.ID == you.ID:
-		return m.From.Name + " (only to you): " + m.Text
+		return m.From.Name + " (only to you): " + text
 	default:
-		return m.From.Name + " (only to " + m.To.Name + "): " + m.Text
+		return m.From.Name + " (only to " + m.To.Name + "): " + text
 	}
 }

@@ -162,7 +162,7 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, r request) error {
 	if err != nil {
 		return m.chat.sorry(ctx, err)
 	}
-	if again {
+	if again && stored.Seq <= m.seen { // otherwise it is on its way
 		return m.tell(ctx, c, message{"message", stored})
 	}
 	return nil
