@@ -7,10 +7,12 @@ import (
 
 const (
 	maxRooms  = 1000   // that somebody is in
+	maxInRoom = 500    // connections
 	maxPeople = 10_000 // connections, in all rooms
 )
 
 var (
+	errFullRoom   = errors.New("this room is full; go to another, or try again later")
 	errManyRooms  = errors.New("there are too many rooms; go to one that is there, or try again later")
 	errManyPeople = errors.New("there are too many people; try again later")
 )
@@ -32,6 +34,8 @@ func (r *rooms) enter(room, id string) (*pace, error) {
 	switch {
 	case r.people >= maxPeople:
 		return nil, errManyPeople
+	case r.in[room] >= maxInRoom:
+		return nil, errFullRoom
 	case r.in[room] == 0 && len(r.in) >= maxRooms:
 		return nil, errManyRooms
 	}
