@@ -21,12 +21,12 @@ type chat struct {
 }
 
 // newChat opens the database in a file.
-func newChat(file string) (c *chat, err error) {
+func newChat(ctx context.Context, file string) (c *chat, err error) {
 	c = &chat{rooms: newRooms(), layer: new(layers.Layer)}
-	if c.store, err = openStore(file, c.tell); err != nil {
+	if c.store, err = openStore(ctx, file, c.tell); err != nil {
 		return nil, err
 	}
-	if c.people, err = newPeople(c.store); err != nil {
+	if c.people, err = newPeople(ctx, c.store); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	return c, nil
@@ -70,7 +70,7 @@ func (c *chat) sorry(ctx context.Context, err error) error {
 		return err // the connection is over
 	}
 	if !errors.Is(err, errStopped) {
-		slog.Error("chat: " + err.Error())
+		slog.Error("chat: the database does not work", "err", err)
 	}
 	no := refuse("store", "The chat cannot store or read messages at the moment.")
 	no.Retry = 2000

@@ -19,7 +19,7 @@ func start(t *testing.T, f func(t *testing.T, c *chat)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "chat.db")
 	synctest.Test(t, func(t *testing.T) {
-		c, err := newChat(file)
+		c, err := newChat(t.Context(), file)
 		if err != nil {
 			t.Fatal(err)
 		}

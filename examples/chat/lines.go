@@ -63,7 +63,7 @@ func company(people []Person, you Person) string {
 
 // line is a message. Further lines of it are set in, so that none looks like
 // somebody else's.
-func (m *Message) line(you Person) string {
+func (m Message) line(you Person) string {
 	text := strings.ReplaceAll(m.Text, "\n", "\n    ")
 	switch {
 	case m.To == nil:

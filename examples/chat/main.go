@@ -37,7 +37,7 @@ func main() {
 func run(addr, file string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c, err := newChat(file)
+	c, err := newChat(ctx, file)
 	if err != nil {
 		return err
 	}

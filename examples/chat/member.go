@@ -163,7 +163,7 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, r request) error {
 		return m.chat.sorry(ctx, err)
 	}
 	if again && stored.Seq <= m.seen { // otherwise it is on its way
-		return m.tell(ctx, c, message{"message", stored})
+		return m.tell(ctx, c, message{stored, "message"})
 	}
 	return nil
 }
@@ -203,7 +203,7 @@ func (m *member) said(ctx context.Context, c *consumer.Conn, s Message) error {
 	if !s.visibleTo(m.you) {
 		return nil
 	}
-	return m.tell(ctx, c, message{"message", s.as(m.you)})
+	return m.tell(ctx, c, message{s.as(m.you), "message"})
 }
 
 func (m *member) typing(ctx context.Context, c *consumer.Conn, who Person) error {

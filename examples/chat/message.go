@@ -25,7 +25,7 @@ type Message struct {
 }
 
 // visibleTo reports whether p may see the message.
-func (m *Message) visibleTo(p Person) bool {
+func (m Message) visibleTo(p Person) bool {
 	return m.To == nil || m.To.ID == p.ID || m.From.ID == p.ID
 }
 

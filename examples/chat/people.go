@@ -32,8 +32,8 @@ type people struct {
 	names  *rate.Limiter // how fast new ones are given, to all together
 }
 
-func newPeople(s *store) (*people, error) {
-	secret, err := s.Secret()
+func newPeople(ctx context.Context, s *store) (*people, error) {
+	secret, err := s.Secret(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (p *people) forget(w http.ResponseWriter, r *http.Request) {
 }
 
 func cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // it is secure where there is TLS
 		Name: cookieName, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
 	}
@@ -145,7 +145,7 @@ func (p *people) explain(w http.ResponseWriter, err error) {
 	case errors.Is(err, errTaken):
 		complain(w, http.StatusConflict, refuse("taken", "Somebody else has this name."))
 	case !errors.As(err, &no):
-		slog.Error("chat: " + err.Error())
+		slog.Error("chat: a name is not stored", "err", err)
 		complain(w, http.StatusServiceUnavailable, refuse("store", "The chat cannot store names at the moment."))
 	case no.Reason == "slow":
 		complain(w, http.StatusTooManyRequests, no)
@@ -160,5 +160,5 @@ func reply(w http.ResponseWriter, status int, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(what) //nolint:errcheck // whoever asked has gone
+	_ = json.NewEncoder(w).Encode(what) //nolint:errcheck,errchkjson // what can be encoded; and whoever asked has gone
 }

@@ -54,11 +54,13 @@ func (r *rooms) leave(room, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.people--
-	if r.in[room]--; r.in[room] == 0 {
+	r.in[room]--
+	if r.in[room] == 0 {
 		delete(r.in, room)
 	}
 	p := r.by[id]
-	if p.connections--; p.connections == 0 {
+	p.connections--
+	if p.connections == 0 {
 		delete(r.by, id)
 	}
 }

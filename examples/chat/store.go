@@ -2,31 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	_ "embed"
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver
 )
 
-//go:embed schema.sql
-var schema string
-
-const (
-	// applicationID marks a database as a chat's.
-	applicationID = 0x57796501
-	// version is that of the schema.
-	version = 1
-	// busy is how long the database may be locked by somebody else.
-	busy = 3 * time.Second
-	// kept is how many messages of a room are.
-	kept = 100_000
-)
+// kept is how many messages of a room are.
+const kept = 100_000
 
 // store is the chat's database: the messages of all rooms, and the names of the
 // people. Whatever is to be kept goes through one connection; any number read.
@@ -40,76 +23,25 @@ type store struct {
 // openStore opens the database in a file, which it makes if there is none. told is
 // given every message that has been stored, in the order of the places in its
 // room, before Add returns.
-func openStore(path string, told func(room string, m Message)) (*store, error) {
+func openStore(ctx context.Context, path string, told func(room string, m Message)) (*store, error) {
 	s := &store{path: path}
-	if err := s.open(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(trouble(path, err), s.closeFiles())
 	}
 	s.writer = startWriter(s.writes, told)
 	return s, nil
 }
 
-func (s *store) open() (err error) {
+func (s *store) open(ctx context.Context) (err error) {
 	if s.writes, err = open(s.path, "_txlock=immediate"); err != nil {
 		return err
 	}
 	s.writes.SetMaxOpenConns(1)
-	if err := prepare(s.writes); err != nil {
+	if err := prepare(ctx, s.writes); err != nil {
 		return err
 	}
 	s.reads, err = open(s.path, "_pragma=query_only(1)")
 	return err
-}
-
-// open opens a file. What has been committed is on the disk, also if the machine
-// stops (synchronous=FULL), and nobody who reads waits for somebody who writes.
-func open(path, option string) (*sql.DB, error) {
-	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: fmt.Sprintf(
-		"_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&%s", busy.Milliseconds(), option)}
-	return sql.Open("sqlite", name.String())
-}
-
-// prepare makes the schema, if the database is new, and otherwise sees whether it
-// is a chat's and sound.
-func prepare(db *sql.DB) error {
-	tx, err := db.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // nothing is left to be rolled back after Commit
-	var id, is, tables int
-	err = tx.QueryRow(`SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
-		(SELECT count(*) FROM sqlite_schema)`).Scan(&id, &is, &tables)
-	switch {
-	case err != nil:
-		return err
-	case tables == 0:
-		if _, err := tx.Exec(fmt.Sprintf(`%s; PRAGMA application_id = %d; PRAGMA user_version = %d`, schema, applicationID, version)); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`INSERT INTO secrets VALUES ('cookie', ?)`, random(32)); err != nil {
-			return err
-		}
-	case id != applicationID:
-		return errForeign
-	case is != version:
-		return fmt.Errorf("it is of version %d, and this program knows %d: %w", is, version, errForeign)
-	default:
-		var found string
-		if err := tx.QueryRow(`PRAGMA quick_check(1)`).Scan(&found); err != nil {
-			return err
-		}
-		if found != "ok" {
-			return fmt.Errorf("%w: %s", errDamaged, found)
-		}
-	}
-	return tx.Commit()
-}
-
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
 }
 
 // Close stores what has been given to Add, and closes the database.
@@ -206,8 +138,8 @@ func scan(row interface{ Scan(to ...any) error }) (m Message, err error) {
 }
 
 // Secret returns what cookies are signed with: it is made with the database.
-func (s *store) Secret() (secret []byte, err error) {
-	err = s.reads.QueryRow(`SELECT value FROM secrets WHERE name = 'cookie'`).Scan(&secret)
+func (s *store) Secret(ctx context.Context) (secret []byte, err error) {
+	err = s.reads.QueryRowContext(ctx, `SELECT value FROM secrets WHERE name = 'cookie'`).Scan(&secret)
 	return secret, trouble(s.path, err)
 }
 

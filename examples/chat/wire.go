@@ -16,12 +16,13 @@ type request struct {
 // welcome is what a client begins with, and what it goes on with when it may have
 // missed something.
 type welcome struct {
+	past
+
 	Type   string   `json:"type"`
 	Room   string   `json:"room"`
 	You    Person   `json:"you"`
 	People []Person `json:"people"`
 	Fresh  bool     `json:"fresh"` // Messages are instead of what the client has, not behind it
-	past
 }
 
 // past is a page of messages.
@@ -32,15 +33,17 @@ type past struct {
 
 // older is the answer to a request for what came before.
 type older struct {
-	Type string `json:"type"`
 	past
+
+	Type string `json:"type"`
 }
 
 // message is something that has been said. The writer's own, with its tag, is how
 // he knows that it is stored.
 type message struct {
-	Type string `json:"type"`
 	Message
+
+	Type string `json:"type"`
 }
 
 // news is that somebody joins, leaves, or is typing.

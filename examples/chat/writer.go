@@ -106,13 +106,14 @@ func (w *writer) write(all []*addition) {
 }
 
 func (w *writer) store(all []*addition) error {
-	tx, err := w.db.Begin()
+	ctx := context.Background() // what is taken is stored, also if nobody waits any more
+	tx, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing is left to be rolled back after Commit
 	for _, a := range all {
-		if err := a.insert(tx); err != nil {
+		if err := a.insert(ctx, tx); err != nil {
 			return err
 		}
 	}
@@ -121,25 +122,26 @@ func (w *writer) store(all []*addition) error {
 
 // insert gives the message the next place in its room, unless it is there already.
 // The room's oldest goes if there are too many.
-func (a *addition) insert(tx *sql.Tx) error {
+func (a *addition) insert(ctx context.Context, tx *sql.Tx) error {
 	m := &a.result.message
 	to := Person{}
 	if m.To != nil {
 		to = *m.To
 	}
 	tag := sql.NullString{String: m.Tag, Valid: m.Tag != ""}
-	err := tx.QueryRow(`INSERT INTO messages
+	err := tx.QueryRowContext(ctx, `INSERT INTO messages
 		SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM messages WHERE room = ?1
 		ON CONFLICT (room, from_id, tag) DO NOTHING RETURNING seq`,
 		a.room, m.From.ID, m.From.Name, to.ID, to.Name, m.Text, m.At, tag).Scan(&m.Seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		a.result.again = true
-		*m, err = scan(tx.QueryRow(`SELECT `+columns+` FROM messages WHERE room = ? AND from_id = ? AND tag = ?`, a.room, m.From.ID, tag))
+		*m, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM messages WHERE room = ? AND from_id = ? AND tag = ?`,
+			a.room, m.From.ID, tag))
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`DELETE FROM messages WHERE room = ? AND seq <= ?`, a.room, m.Seq-kept)
+	_, err = tx.ExecContext(ctx, `DELETE FROM messages WHERE room = ? AND seq <= ?`, a.room, m.Seq-kept)
 	return err
 }
