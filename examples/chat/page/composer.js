@@ -1,0 +1,153 @@
+// Where one writes: the text, to whom it goes, and what is left of the length.
+
+import { tab } from "./storage.js";
+import { LONGEST } from "./wire.js";
+import { words } from "./words.js";
+
+/** @typedef {import("./wire.js").Who} Who */
+
+const NEAR = 200; // characters before the end from where they are counted
+
+/**
+ * @typedef {object} Parts
+ * @property {HTMLFormElement} form
+ * @property {HTMLTextAreaElement} text
+ * @property {HTMLElement} left
+ * @property {HTMLElement} to
+ * @property {HTMLElement} toClear
+ */
+
+export class Composer {
+  #parts;
+  #key;
+  #say;
+  /** @type {Who | undefined} */ #to;
+  #gone = false; // the addressee has left
+  /** @type {{text: string, to?: Who}[]} */ #returned = []; // waits until there is nothing else in the field
+
+  /**
+   * @param {Parts} parts
+   * @param {string} key for the draft, which survives a reload
+   * @param {{say: (text: string, to?: Who) => void, typed: () => void}} on
+   */
+  constructor(parts, key, on) {
+    this.#parts = parts;
+    this.#key = key;
+    this.#say = on.say;
+    const { form, text, toClear } = parts;
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
+    text.addEventListener("keydown", (event) => this.#keydown(event));
+    text.addEventListener("input", () => {
+      this.#fit();
+      // What is for one person alone is not the others' business.
+      if (text.value.trim() !== "" && !this.#to) on.typed();
+    });
+    toClear.addEventListener("click", () => { this.address(); this.focus(); });
+    addEventListener("resize", () => this.#fit());
+    addEventListener("pagehide", () => tab.set(key, { text: text.value, to: this.#to }));
+    this.#restore();
+  }
+
+  focus() {
+    this.#parts.text.focus();
+  }
+
+  /** Says to whom the text goes; to everybody without. @param {Who} [who] */
+  address(who) {
+    this.#to = who;
+    this.presence(true, who?.id);
+  }
+
+  /**
+   * Somebody has come or gone. Who was addressed stays addressed: what is meant for one
+   * person must not go to everybody because that person has left.
+   * @param {boolean} here
+   * @param {string} [id]
+   */
+  presence(here, id) {
+    if (id !== this.#to?.id) return;
+    this.#gone = !here;
+    const { form, text, to } = this.#parts;
+    const name = this.#to?.name ?? "";
+    form.classList.toggle("direct", this.#to !== undefined);
+    /** @type {HTMLElement} */ (to.parentElement).hidden = !this.#to;
+    to.textContent = !this.#to ? "" : this.#gone ? words.toGone(name) : words.to(name);
+    text.placeholder = this.#to ? words.sayTo(name) : words.say;
+  }
+
+  get to() {
+    return this.#to;
+  }
+
+  /** Something that was not taken. @param {string} text @param {Who} [to] */
+  giveBack(text, to) {
+    this.#returned.push(to ? { text, to } : { text });
+    this.#takeBack();
+  }
+
+  #takeBack() {
+    const { text } = this.#parts;
+    if (text.value !== "") return; // it would be mixed with what is for others, perhaps
+    const back = this.#returned.shift();
+    if (!back) return;
+    text.value = back.text;
+    this.address(back.to);
+    this.#fit();
+  }
+
+  #submit() {
+    const { text } = this.#parts;
+    const said = text.value.trimEnd();
+    if (said.trim() === "" || this.#left() < 0) return;
+    text.value = "";
+    this.#fit();
+    this.#say(said, this.#to);
+    this.#takeBack();
+    this.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #keydown(event) {
+    // While a word is being composed, the keys are the input method's. Safari tells
+    // the last of them by the code alone.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      this.#parts.form.requestSubmit();
+    } else if (event.key === "Escape" && this.#to) {
+      event.preventDefault();
+      this.address();
+    }
+  }
+
+  /** Characters left, as the server counts them. */
+  #left() {
+    return LONGEST - [...this.#parts.text.value.trimEnd()].length;
+  }
+
+  /** Fits the field to the text, and counts. */
+  #fit() {
+    const { form, text, left } = this.#parts;
+    text.style.height = "auto";
+    text.style.height = `${text.scrollHeight}px`; // the style sheet has the limit
+    const n = this.#left();
+    left.textContent = n < NEAR ? words.left(n) : "";
+    form.classList.toggle("over", n < 0);
+    form.classList.toggle("blank", text.value.trim() === "");
+    if (n < 0) text.setAttribute("aria-invalid", "true");
+    else text.removeAttribute("aria-invalid");
+  }
+
+  #restore() {
+    /** @type {any} */
+    const draft = tab.get(this.#key);
+    if (typeof draft?.text === "string" && draft.text !== "") {
+      this.#parts.text.value = draft.text;
+      const to = draft.to;
+      this.address(typeof to?.id === "string" && typeof to.name === "string" ? to : undefined);
+    } else {
+      this.address();
+    }
+    this.#fit();
+  }
+}

@@ -1,0 +1,43 @@
+// What a person looks like: a colour by the id, which stays when the name is
+// another's elsewhere, and initials.
+
+/** @param {string} id @returns {number} a hue in degrees */
+function hue(id) {
+  let hash = 2166136261; // FNV-1a
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 16777619);
+  return (hash >>> 0) % 24 * 15; // steps that can be told apart
+}
+
+/** @param {HTMLElement} element @param {string} id */
+export function colour(element, id) {
+  element.style.setProperty("--hue", String(hue(id))); // the style sheet makes it readable
+}
+
+/** @param {string} name */
+export function initials(name) {
+  const [first = "", second = ""] = name.trim().split(/[\s._-]+/u);
+  const letters = letter(first) + (/^\p{Script=Latin}/u.test(second) ? letter(second) : "");
+  return letters.toUpperCase();
+}
+
+/** The first letter as people see it: emoji and accents are several code points. */
+function letter(/** @type {string} */ word) {
+  if (!("Segmenter" in Intl)) return [...word][0] ?? "";
+  for (const { segment } of new Intl.Segmenter().segment(word)) return segment;
+  return "";
+}
+
+/** @param {import("./wire.js").Who} who */
+export function face(who) {
+  const element = document.createElement("span");
+  element.className = "avatar";
+  element.ariaHidden = "true";
+  show(element, who);
+  return element;
+}
+
+/** @param {HTMLElement} element @param {import("./wire.js").Who} who */
+export function show(element, who) {
+  element.textContent = initials(who.name);
+  colour(element, who.id);
+}

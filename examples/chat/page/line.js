@@ -1,0 +1,92 @@
+// One line of the log as an element.
+
+import { showTime } from "./clock.js";
+import { colour, face } from "./face.js";
+import { showText } from "./links.js";
+import { words } from "./words.js";
+
+/** @typedef {import("./wire.js").Message} Message */
+
+/**
+ * What is told of a message while it is not stored: no seq, but a tag.
+ * @typedef {Omit<Message, "seq"> & {seq?: number}} Draft
+ */
+
+/** @param {string} name @param {string} classes @param {string} [text] */
+function element(name, classes, text = "") {
+  const e = document.createElement(name);
+  e.className = classes;
+  e.textContent = text;
+  return e;
+}
+
+/**
+ * @param {Draft} message
+ * @param {boolean} own
+ */
+export function messageLine(message, own) {
+  const line = element("li", own ? "message own" : "message");
+  const who = element("span", "who", message.from.name);
+  who.dir = "auto";
+  colour(who, message.from.id);
+  const head = element("div", "head");
+  head.append(who);
+  if (message.to) {
+    line.classList.add("direct");
+    const to = element("span", "to", own ? words.onlyTo(message.to.name) : words.onlyYou);
+    to.dir = "auto";
+    head.append(" ", to);
+  }
+  const text = element("div", "text");
+  text.dir = "auto";
+  showText(text, message.text);
+  const row = element("div", "row");
+  row.append(text, " ", document.createElement("time"));
+  line.append(own ? "" : face(message.from), head, row);
+  settleLine(line, message);
+  return line;
+}
+
+/**
+ * Writes into the line what is known of the message now.
+ * @param {HTMLElement} line
+ * @param {Draft} message
+ */
+export function settleLine(line, message) {
+  line.dataset.at = String(message.at);
+  line.dataset.from = message.from.id;
+  line.dataset.to = message.to?.id ?? "";
+  showTime(/** @type {HTMLTimeElement} */ (line.querySelector("time")), message.at);
+  line.querySelector(".sending")?.remove();
+  line.classList.toggle("pending", message.seq === undefined);
+  if (message.tag) line.dataset.tag = message.tag;
+  if (message.seq === undefined) {
+    line.querySelector(".row")?.append(element("span", "sending", words.sending));
+  } else {
+    line.dataset.seq = String(message.seq);
+  }
+}
+
+/** @param {string} text @param {string} kind */
+export function noticeLine(text, kind) {
+  const line = element("li", `notice ${kind}`);
+  const inner = element("span", "text", text);
+  inner.dir = "auto";
+  line.append(inner);
+  return line;
+}
+
+/** @param {string} name */
+export function dayLine(name) {
+  const line = element("li", "day");
+  line.append(element("span", "", name));
+  return line;
+}
+
+/** The divider before what has not been read. */
+export function unreadLine() {
+  const line = element("li", "");
+  line.id = "unread";
+  line.append(element("span", "", words.newer));
+  return line;
+}

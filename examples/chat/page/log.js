@@ -1,0 +1,236 @@
+// The lines, oldest first: messages by seq, then those of ours that are under way.
+// Days and groups are settled where lines come or go.
+
+import { dayName, dayOf } from "./clock.js";
+import { dayLine, messageLine, noticeLine, settleLine, unreadLine } from "./line.js";
+
+/** @typedef {import("./wire.js").Message} Message */
+/** @typedef {import("./wire.js").Who} Who */
+/** @typedef {import("./outbox.js").Letter} Letter */
+
+const TOGETHER = 5 * 60_000; // what somebody says within this time is one group
+const MOST = 1000;           // lines in the page; older ones can be loaded again
+
+export class Log {
+  #list;
+  #isOwn;
+  /** @type {Map<string, HTMLElement>} */ #pending = new Map();
+  #unread = unreadLine();
+
+  /** The seq of the last message there was. None that is not newer is shown again. */
+  last = 0;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {(who: Who) => boolean} isOwn
+   */
+  constructor(list, isOwn) {
+    this.#list = list;
+    this.#isOwn = isOwn;
+  }
+
+  /** The seq of the first message that is shown, or 0. */
+  get first() {
+    return Number(this.#first?.dataset.seq ?? 0);
+  }
+
+  get empty() {
+    return this.#list.childElementCount === 0;
+  }
+
+  get unread() {
+    return this.#unread;
+  }
+
+  /** Everything but what is under way. */
+  clear() {
+    this.#list.replaceChildren(...this.#pending.values());
+    this.last = 0;
+    this.#settleAll();
+  }
+
+  /**
+   * A message at the end. One of ours takes the place of what was under way.
+   * @param {Message} message
+   * @returns {boolean} whether it is new
+   */
+  append(message) {
+    const waiting = this.#pending.get(message.tag ?? "");
+    if (message.seq <= this.last) {
+      this.withdraw(message.tag);
+      return false;
+    }
+    this.last = message.seq;
+    const line = waiting ?? messageLine(message, this.#isOwn(message.from));
+    if (waiting) {
+      this.#pending.delete(message.tag ?? "");
+      settleLine(line, message);
+    }
+    const next = this.#firstPending;
+    // Moving it without need would be read aloud again.
+    if (!waiting || (next && isBefore(next, line))) this.#list.insertBefore(line, next);
+    this.#settle(line);
+    this.#settle(messageAfter(line));
+    return true;
+  }
+
+  /** Older ones, oldest first. @param {Message[]} messages */
+  prepend(messages) {
+    const first = this.first || Infinity;
+    const lines = messages.filter((m) => m.seq < first).map((m) => messageLine(m, this.#isOwn(m.from)));
+    this.#list.prepend(...lines);
+    lines.forEach((line) => this.#settle(line));
+    this.#settle(messageAfter(lines.at(-1)));
+  }
+
+  /** Shows what is under way. @param {Letter} letter @param {Who} me */
+  send(letter, me) {
+    if (this.#pending.has(letter.tag)) return;
+    const line = messageLine({ ...letter, from: me }, true);
+    this.#pending.set(letter.tag, line);
+    this.#list.append(line);
+    this.#settle(line);
+  }
+
+  /** Takes out what is not under way any more. @param {string | undefined} tag */
+  withdraw(tag = "") {
+    const line = this.#pending.get(tag);
+    if (!line) return;
+    const next = messageAfter(line);
+    this.#pending.delete(tag);
+    line.remove();
+    this.#settle(next);
+  }
+
+  /**
+   * A line that is nobody's.
+   * @param {string} text
+   * @param {"foreign" | "presence"} kind
+   * @param {string} [id] whom it is about: only the last of a row of notices about somebody stays
+   */
+  notice(text, kind, id = "") {
+    const line = noticeLine(text, kind);
+    const next = this.#firstPending;
+    if (id) this.#forget(id, next ? next.previousElementSibling : this.#list.lastElementChild);
+    line.dataset.about = id;
+    this.#list.insertBefore(line, next);
+    this.#settle(next);
+  }
+
+  /** @param {string} id @param {Element | null} from and upwards */
+  #forget(id, from) {
+    for (let line = from; line instanceof HTMLElement && line.classList.contains("presence");) {
+      const above = line.previousElementSibling;
+      if (line.dataset.about === id) line.remove();
+      line = above;
+    }
+  }
+
+  /**
+   * Puts the divider before the first message of others after that seq.
+   * @param {number} seq
+   */
+  divide(seq) {
+    const after = messageAfter(this.#unread);
+    this.#unread.remove();
+    this.#settle(after);
+    for (const line of this.#list.querySelectorAll("li.message[data-seq]:not(.own)")) {
+      if (!(line instanceof HTMLElement) || Number(line.dataset.seq) <= seq) continue;
+      this.#list.insertBefore(this.#unread, line);
+      this.#settle(line);
+      return;
+    }
+  }
+
+  /** What has been read is not divided from the rest. */
+  join() {
+    this.divide(Infinity);
+  }
+
+  /** How many messages of others there are after that seq. @param {number} seq */
+  countAfter(seq) {
+    let n = 0;
+    for (let line = this.#list.lastElementChild; line instanceof HTMLElement; line = line.previousElementSibling) {
+      if (!line.dataset.seq || line.matches(".own")) continue;
+      if (Number(line.dataset.seq) <= seq) break;
+      n++;
+    }
+    return n;
+  }
+
+  /** Takes out the oldest lines if there are too many. @returns {boolean} whether there were */
+  prune() {
+    const spare = this.#list.childElementCount - MOST;
+    if (spare <= 0) return false;
+    for (let i = 0; i < spare; i++) this.#list.firstElementChild?.remove();
+    this.#settle(this.#first);
+    return true;
+  }
+
+  /** @returns {HTMLElement | null} */
+  get #first() {
+    return this.#list.querySelector("li.message[data-seq]");
+  }
+
+  /** @returns {HTMLElement | null} */
+  get #firstPending() {
+    return this.#list.querySelector("li.pending");
+  }
+
+  #settleAll() {
+    for (const line of this.#pending.values()) this.#settle(line);
+  }
+
+  /**
+   * Gives a message the line of its day, if it is the first of it, and finds out
+   * whether it goes on with what is above.
+   * @param {HTMLElement | null} line
+   */
+  #settle(line) {
+    if (!line?.isConnected || !line.classList.contains("message")) return;
+    const before = messageBefore(line);
+    const newDay = !before || dayOf(Number(before.dataset.at)) !== dayOf(Number(line.dataset.at));
+    const day = dayBefore(line);
+    if (!newDay) day?.remove();
+    if (newDay && !day) {
+      const above = line.previousElementSibling;
+      this.#list.insertBefore(dayLine(dayName(Number(line.dataset.at))), above === this.#unread ? above : line);
+    }
+    line.classList.toggle("follow", !newDay && before === line.previousElementSibling && goesOn(before, line));
+  }
+}
+
+/** @param {HTMLElement} before @param {HTMLElement} line */
+function goesOn(before, line) {
+  return before.dataset.from === line.dataset.from && before.dataset.to === line.dataset.to &&
+    Number(line.dataset.at) - Number(before.dataset.at) < TOGETHER;
+}
+
+/** @param {Element | null} line */
+function messageBefore(line) {
+  let e = line?.previousElementSibling ?? null;
+  while (e && !e.classList.contains("message")) e = e.previousElementSibling;
+  return /** @type {HTMLElement | null} */ (e);
+}
+
+/** @param {Element | null | undefined} line */
+function messageAfter(line) {
+  let e = line?.nextElementSibling ?? null;
+  while (e && !e.classList.contains("message")) e = e.nextElementSibling;
+  return /** @type {HTMLElement | null} */ (e);
+}
+
+/** The day that stands between the message and the one above. @param {HTMLElement} line */
+function dayBefore(line) {
+  let e = line.previousElementSibling;
+  while (e && !e.classList.contains("message")) {
+    if (e.classList.contains("day")) return e;
+    e = e.previousElementSibling;
+  }
+  return null;
+}
+
+/** @param {Element} a @param {Element} b */
+function isBefore(a, b) {
+  return (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0;
+}

@@ -1,0 +1,67 @@
+// What goes over the WebSocket with the subprotocol wye.chat.json. Whatever the
+// server sends is looked at here, once, so that nobody else needs to.
+
+/** @typedef {{id: string, name: string}} Who */
+/** @typedef {{seq: number, from: Who, to?: Who, text: string, at: number, tag?: string}} Message */
+/**
+ * @typedef {{type: "welcome", room: string, you: Who, people: Who[], fresh: boolean, messages: Message[], more: boolean}} Welcome
+ * @typedef {{type: "message"} & Message} Said
+ * @typedef {{type: "older", messages: Message[], more: boolean}} Older
+ * @typedef {{type: "join" | "leave" | "typing", who: Who}} Presence
+ * @typedef {{type: "refused", reason: string, text: string, tag?: string, retry?: number}} Refused
+ * @typedef {{type: "text", text: string}} Foreign
+ * @typedef {Welcome | Said | Older | Presence | Refused | Foreign} Frame
+ */
+
+export const SUBPROTOCOL = "wye.chat.json";
+
+/** How long a message may be, in characters. */
+export const LONGEST = 2000;
+
+const LAST_DATE = 8.64e15; // later ones are no Date
+
+const isText = (/** @type {unknown} */ v) => typeof v === "string";
+const isFlag = (/** @type {unknown} */ v) => typeof v === "boolean";
+const isWho = (/** @type {any} */ v) => isObject(v) && isText(v.id) && v.id !== "" && isText(v.name);
+const isMessage = (/** @type {any} */ v) => isObject(v) &&
+  Number.isSafeInteger(v.seq) && v.seq > 0 &&
+  isWho(v.from) && (v.to === undefined || isWho(v.to)) && isText(v.text) &&
+  Number.isFinite(v.at) && Math.abs(v.at) <= LAST_DATE &&
+  (v.tag === undefined || isText(v.tag));
+
+/** @param {unknown} v */
+function isObject(v) {
+  return typeof v === "object" && v !== null;
+}
+
+/** @param {unknown} v @param {(v: any) => boolean} is */
+function isListOf(v, is) {
+  return Array.isArray(v) && v.every(is);
+}
+
+/** @type {Record<string, (frame: any) => boolean>} */
+const shapes = {
+  welcome: (f) => isText(f.room) && isWho(f.you) && isListOf(f.people, isWho) &&
+    isFlag(f.fresh) && isListOf(f.messages, isMessage) && isFlag(f.more),
+  message: isMessage,
+  older: (f) => isListOf(f.messages, isMessage) && isFlag(f.more),
+  join: (f) => isWho(f.who),
+  leave: (f) => isWho(f.who),
+  typing: (f) => isWho(f.who),
+  refused: (f) => isText(f.reason) && isText(f.text) &&
+    (f.tag === undefined || isText(f.tag)) && (f.retry === undefined || Number.isFinite(f.retry)),
+  text: (f) => isText(f.text),
+};
+
+/**
+ * @param {unknown} data of a WebSocket message
+ * @returns {Frame | null} null if it is none that this page knows
+ */
+export function parse(data) {
+  try {
+    const frame = JSON.parse(/** @type {string} */ (data));
+    return isObject(frame) && Object.hasOwn(shapes, frame.type) && shapes[frame.type](frame) ? frame : null;
+  } catch {
+    return null;
+  }
+}
