@@ -41,7 +41,7 @@ func run(addr, file string) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Addr: addr, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
 	log.Printf("chat: open %s in two windows; messages are in %s", link(addr), file)
 	return errors.Join(router.Run(ctx, srv, c.router(), grace), c.Close())
 }
