@@ -16,8 +16,8 @@ export function colour(element, id) {
 /** @param {string} name */
 export function initials(name) {
   const [first = "", second = ""] = name.trim().split(/[\s._-]+/u);
-  const letters = letter(first) + (/^\p{Script=Latin}/u.test(second) ? letter(second) : "");
-  return letters.toUpperCase();
+  const two = /^\p{Alphabetic}/u.test(first) && /^\p{Script=Latin}/u.test(second);
+  return (letter(first) + (two ? letter(second) : "")).toUpperCase();
 }
 
 /** The first letter as people see it: emoji and accents are several code points. */

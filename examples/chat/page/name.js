@@ -39,7 +39,9 @@ function ask() {
       if (dialog.open) input.focus();
     }
   };
-  dialog.onclose = () => dialog.showModal(); // Escape: there is no way around it
+  // There is no way around it. Browsers let the second Escape pass.
+  dialog.oncancel = (event) => event.preventDefault();
+  dialog.onclose = () => dialog.showModal();
   dialog.showModal();
   input.focus();
   return promise;
