@@ -33,6 +33,8 @@ export class Connection {
     this.#options = options;
     addEventListener("online", () => this.#wake());
     addEventListener("pageshow", () => this.#wake());
+    // A page that is left is not here any more, even if the browser keeps it for "back".
+    addEventListener("pagehide", () => { if (this.#wanted) this.#leave("waiting"); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#wake(); });
     addEventListener("offline", () => { if (this.#wanted) this.#lose(0, ""); });
   }
@@ -44,9 +46,14 @@ export class Connection {
 
   disconnect() {
     this.#wanted = false;
+    this.#leave("closed");
+  }
+
+  /** @param {State} state */
+  #leave(state) {
     this.#drop();
     this.#options.onlost(1000, "");
-    this.#show("closed");
+    this.#show(state);
   }
 
   /** Ends a connection that does not answer, and begins another. */

@@ -96,7 +96,7 @@ function meet(who) {
   parts = begin(who);
   parts.outbox.letters.forEach((letter) => log.send(letter, who));
   changed();
-  if (matchMedia("(hover: hover)").matches) composer.focus(); // elsewhere a keyboard would come up
+  if (!matchMedia("(pointer: coarse)").matches) composer.focus(); // a keyboard would come up over the log
 }
 
 /** @param {import("./wire.js").Frame} frame */

@@ -60,7 +60,8 @@ const shapes = {
 export function parse(data) {
   try {
     const frame = JSON.parse(/** @type {string} */ (data));
-    return isObject(frame) && Object.hasOwn(shapes, frame.type) && shapes[frame.type](frame) ? frame : null;
+    const known = isObject(frame) && isText(frame.type) && Object.hasOwn(shapes, frame.type);
+    return known && shapes[frame.type](frame) ? frame : null;
   } catch {
     return null;
   }
