@@ -20,27 +20,26 @@ const NEAR = 200; // characters before the end from where they are counted
 export class Composer {
   #parts;
   #key;
-  #say;
+  #on;
   /** @type {Who | undefined} */ #to;
-  #gone = false; // the addressee has left
   /** @type {{text: string, to?: Who}[]} */ #returned = []; // waits until there is nothing else in the field
 
   /**
    * @param {Parts} parts
    * @param {string} key for the draft, which survives a reload
-   * @param {{say: (text: string, to?: Who) => void, typed: () => void}} on
+   * @param {{say: (text: string, to?: Who) => void, typed: () => void, here: (id: string) => boolean}} on
    */
   constructor(parts, key, on) {
     this.#parts = parts;
     this.#key = key;
-    this.#say = on.say;
+    this.#on = on;
     const { form, text, toClear } = parts;
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     text.addEventListener("keydown", (event) => this.#keydown(event));
     text.addEventListener("input", () => {
       this.#fit();
       // What is for one person alone is not the others' business.
-      if (text.value.trim() !== "" && !this.#to) on.typed();
+      if (text.value.trim() !== "" && !this.#to) this.#on.typed();
     });
     toClear.addEventListener("click", () => { this.address(); this.focus(); });
     addEventListener("resize", () => this.#fit());
@@ -55,28 +54,21 @@ export class Composer {
   /** Says to whom the text goes; to everybody without. @param {Who} [who] */
   address(who) {
     this.#to = who;
-    this.presence(true, who?.id);
+    this.presence();
   }
 
   /**
-   * Somebody has come or gone. Who was addressed stays addressed: what is meant for one
+   * People have come or gone. Who was addressed stays addressed: what is meant for one
    * person must not go to everybody because that person has left.
-   * @param {boolean} here
-   * @param {string} [id]
    */
-  presence(here, id) {
-    if (id !== this.#to?.id) return;
-    this.#gone = !here;
+  presence() {
     const { form, text, to } = this.#parts;
+    const gone = this.#to !== undefined && !this.#on.here(this.#to.id);
     const name = this.#to?.name ?? "";
     form.classList.toggle("direct", this.#to !== undefined);
     /** @type {HTMLElement} */ (to.parentElement).hidden = !this.#to;
-    to.textContent = !this.#to ? "" : this.#gone ? words.toGone(name) : words.to(name);
+    to.textContent = !this.#to ? "" : gone ? words.toGone(name) : words.to(name);
     text.placeholder = this.#to ? words.sayTo(name) : words.say;
-  }
-
-  get to() {
-    return this.#to;
   }
 
   /** Something that was not taken. @param {string} text @param {Who} [to] */
@@ -101,7 +93,7 @@ export class Composer {
     if (said.trim() === "" || this.#left() < 0) return;
     text.value = "";
     this.#fit();
-    this.#say(said, this.#to);
+    this.#on.say(said, this.#to);
     this.#takeBack();
     this.focus();
   }

@@ -67,11 +67,12 @@ const log = new Log(lines, (who) => who.id === me?.id);
 const scroll = new Scroll(byId("log"), lines, looked);
 const people = new People(byId("people"), addressee, (count) => {
   byId("people-count").textContent = byId("people-number").textContent = String(count);
+  composer.presence();
 });
 const typing = new Typing(byId("typing"), () => connection.send({ type: "typing" }));
 const composer = new Composer({
   form: byId("say"), text: byId("text"), left: byId("left"), to: byId("to"), toClear: byId("to-clear"),
-}, `wye.draft.${room}`, { say, typed: () => typing.typed() });
+}, `wye.draft.${room}`, { say, typed: () => typing.typed(), here: (id) => people.has(id) });
 
 /**
  * We know who we are: what is kept for this person and room is taken up.
@@ -122,7 +123,6 @@ function welcome(frame) {
   const until = Date.now() + RETURN;
   for (const id of people.ids()) returning.set(id, until);
   people.set(frame.people, frame.you);
-  if (composer.to) composer.presence(people.has(composer.to.id), composer.to.id);
   if (frame.fresh) quietly(() => refill(frame));
   else frame.messages.forEach(said);
   frame.messages.forEach((message) => parts?.outbox.remove(message.tag));
@@ -206,7 +206,6 @@ function giveBack(tag, why) {
 
 /** @param {Who} who @param {boolean} here */
 function presence(who, here) {
-  composer.presence(here, who.id);
   if (!here) typing.stop(who.id);
   const news = here ? people.add(who) : people.remove(who);
   if (!news || who.id === me?.id) return;
