@@ -14,7 +14,7 @@ export class Refusal extends Error {
 /** @returns {Promise<Who | null>} null if there is no name yet */
 export async function whoAmI() {
   const answer = await fetch("/me", { cache: "no-store" });
-  if (answer.status === 204 || answer.status === 404) return null;
+  if (answer.status === 204) return null;
   if (!answer.ok) throw new Error(`GET /me: ${answer.status}`);
   return who(await answer.json());
 }
