@@ -52,12 +52,13 @@ const connection = new Connection({
   },
   onframe: receive,
   onlost: (code, reason) => {
+    const flying = parts?.outbox.flying;
     parts?.outbox.down();
     typing.clear();
     setOlder(older.hidden, false);
     if (code === 1013) notice(reason || words.full);
-    // The server has had enough of something: what it has not answered is not said again.
-    if (code === 1008 || code === 1009) giveBack(parts?.outbox.flying, reason || words.malformed);
+    // Too big, and so it would be the next time.
+    if (code === 1009) giveBack(flying, reason || words.long);
   },
   onstate: showState,
 });
@@ -189,7 +190,7 @@ function refused({ reason, tag, text, retry }) {
     nobody: words.nobody, malformed: words.malformed,
   });
   notice(Object.hasOwn(sentence, reason) ? sentence[reason] : text);
-  if (tag === undefined) return;
+  if (tag === undefined) return setOlder(older.hidden, false); // it was that, perhaps
   if (retry !== undefined) parts?.outbox.later(tag, Math.max(retry, 0));
   else giveBack(tag, "");
 }
@@ -206,7 +207,10 @@ function giveBack(tag, why) {
 
 /** @param {Who} who @param {boolean} here */
 function presence(who, here) {
-  if (!here) typing.stop(who.id);
+  if (!here) {
+    typing.stop(who.id);
+    returning.delete(who.id);
+  }
   const news = here ? people.add(who) : people.remove(who);
   if (!news || who.id === me?.id) return;
   if (here && Date.now() < (returning.get(who.id) ?? 0)) return;

@@ -81,6 +81,7 @@ function sentence(error) {
     case "taken": return words.nameTaken;
     case "bad": return words.nameBad;
     case "store": return words.nameStore;
+    case "slow": return words.nameSlow;
     default: return error.message;
   }
 }
