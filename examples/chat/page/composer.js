@@ -35,7 +35,8 @@ export class Composer {
     this.#on = on;
     const { form, text, toClear } = parts;
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
-    text.addEventListener("keydown", (event) => this.#keydown(event));
+    text.addEventListener("keydown", (event) => this.#enter(event));
+    form.addEventListener("keydown", (event) => this.#escape(event));
     text.addEventListener("input", () => {
       this.#fit();
       // What is for one person alone is not the others' business.
@@ -99,17 +100,18 @@ export class Composer {
   }
 
   /** @param {KeyboardEvent} event */
-  #keydown(event) {
-    // While a word is being composed, the keys are the input method's. Safari tells
-    // the last of them by the code alone.
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
-      event.preventDefault();
-      this.#parts.form.requestSubmit();
-    } else if (event.key === "Escape" && this.#to) {
-      event.preventDefault();
-      this.address();
-    }
+  #enter(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.altKey || isComposing(event)) return;
+    event.preventDefault();
+    this.#parts.form.requestSubmit();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #escape(event) {
+    if (event.key !== "Escape" || !this.#to || isComposing(event)) return;
+    event.preventDefault();
+    this.address();
+    this.focus();
   }
 
   /** Characters left, as the server counts them. */
@@ -142,4 +144,13 @@ export class Composer {
     }
     this.#fit();
   }
+}
+
+/**
+ * While a word is being composed, the keys are the input method's. Safari tells the
+ * last of them by the code alone.
+ * @param {KeyboardEvent} event
+ */
+function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
 }

@@ -38,6 +38,6 @@ export function face(who) {
 
 /** @param {HTMLElement} element @param {import("./wire.js").Who} who */
 export function show(element, who) {
-  element.textContent = initials(who.name);
+  element.dataset.initials = initials(who.name); // drawn by the style sheet: no part of the text
   colour(element, who.id);
 }

@@ -1,6 +1,6 @@
 // One line of the log as an element.
 
-import { showTime } from "./clock.js";
+import { dayName, showTime } from "./clock.js";
 import { colour, face } from "./face.js";
 import { showText } from "./links.js";
 import { words } from "./words.js";
@@ -42,7 +42,8 @@ export function messageLine(message, own) {
   showText(text, message.text);
   const row = element("div", "row");
   row.append(text, " ", document.createElement("time"));
-  line.append(own ? "" : face(message.from), head, row);
+  if (!own) line.append(face(message.from));
+  line.append(head, row);
   settleLine(line, message);
   return line;
 }
@@ -76,11 +77,17 @@ export function noticeLine(text, kind) {
   return line;
 }
 
-/** @param {string} name */
-export function dayLine(name) {
+/** @param {number} at */
+export function dayLine(at) {
   const line = element("li", "day");
-  line.append(element("span", "", name));
+  line.dataset.at = String(at);
+  line.append(element("span", "", dayName(at)));
   return line;
+}
+
+/** What was today is yesterday now. @param {HTMLElement} line */
+export function renameDay(line) {
+  line.replaceChildren(element("span", "", dayName(Number(line.dataset.at))));
 }
 
 /** The divider before what has not been read. */

@@ -1,8 +1,8 @@
 // The lines, oldest first: messages by seq, then those of ours that are under way.
 // Days and groups are settled where lines come or go.
 
-import { dayName, dayOf } from "./clock.js";
-import { dayLine, messageLine, noticeLine, settleLine, unreadLine } from "./line.js";
+import { dayOf } from "./clock.js";
+import { dayLine, messageLine, noticeLine, renameDay, settleLine, unreadLine } from "./line.js";
 
 /** @typedef {import("./wire.js").Message} Message */
 /** @typedef {import("./wire.js").Who} Who */
@@ -194,7 +194,8 @@ export class Log {
     if (!newDay) day?.remove();
     if (newDay && !day) {
       const above = line.previousElementSibling;
-      this.#list.insertBefore(dayLine(dayName(Number(line.dataset.at))), above === this.#unread ? above : line);
+      /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll("li.day")).forEach(renameDay);
+      this.#list.insertBefore(dayLine(Number(line.dataset.at)), above === this.#unread ? above : line);
     }
     line.classList.toggle("follow", !newDay && before === line.previousElementSibling && goesOn(before, line));
   }

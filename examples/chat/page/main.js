@@ -34,6 +34,9 @@ function byId(id) {
 translate();
 byId("room-name").textContent = room;
 
+/** Nothing is focused by itself then: a keyboard would come up over the log. */
+const touched = matchMedia("(pointer: coarse)").matches;
+
 /** @type {Who | null} */ let me = null;
 let checked = false; // the server and /me have been asked twice who we are
 /** @type {Map<string, number>} */ const returning = new Map(); // ids, and until when
@@ -98,7 +101,7 @@ function meet(who) {
   parts = begin(who);
   parts.outbox.letters.forEach((letter) => log.send(letter, who));
   changed();
-  if (!matchMedia("(pointer: coarse)").matches) composer.focus(); // a keyboard would come up over the log
+  if (!touched) composer.focus();
 }
 
 /** @param {import("./wire.js").Frame} frame */
@@ -278,14 +281,14 @@ function showUnread() {
 
 /** The lines have changed. */
 function changed() {
-  if (looking() && log.prune()) setOlder(false, loading);
+  if (scroll.atEnd && log.prune()) setOlder(false, loading);
   byId("empty").hidden = !log.empty;
   scroll.follow();
 }
 
 byId("jump").addEventListener("click", () => {
   scroll.toEnd();
-  composer.focus();
+  if (!touched) composer.focus();
 });
 
 document.addEventListener("visibilitychange", () => {
@@ -309,7 +312,8 @@ byId("disconnect").addEventListener("click", () => connection.disconnect());
 byId("leave").addEventListener("click", offerLeaving);
 byId("room-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  location.assign(`/room/${encodeURIComponent(byId("room").value)}/`);
+  const { value } = /** @type {HTMLInputElement} */ (byId("room"));
+  location.assign(`/room/${encodeURIComponent(value)}/`);
 });
 
 showUnread();

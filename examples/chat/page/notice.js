@@ -6,7 +6,7 @@ let timer = 0;
 
 /** @param {string} text */
 export function notice(text) {
-  element.textContent = text;
+  if (element.textContent !== text) element.textContent = text; // or it would be read aloud again
   clearTimeout(timer);
   timer = setTimeout(clearNotice, STAYS);
 }

@@ -29,7 +29,7 @@ const isMessage = (/** @type {any} */ v) => isObject(v) &&
   Number.isFinite(v.at) && Math.abs(v.at) <= LAST_DATE &&
   (v.tag === undefined || isText(v.tag));
 
-/** @param {unknown} v */
+/** @param {unknown} v @returns {v is Record<string, any>} */
 function isObject(v) {
   return typeof v === "object" && v !== null;
 }
@@ -61,7 +61,7 @@ export function parse(data) {
   try {
     const frame = JSON.parse(/** @type {string} */ (data));
     const known = isObject(frame) && isText(frame.type) && Object.hasOwn(shapes, frame.type);
-    return known && shapes[frame.type](frame) ? frame : null;
+    return known && shapes[frame.type](frame) ? /** @type {any} */ (frame) : null;
   } catch {
     return null;
   }
