@@ -43,7 +43,6 @@ export class Composer {
       if (text.value.trim() !== "" && !this.#to) this.#on.typed();
     });
     toClear.addEventListener("click", () => { this.address(); this.focus(); });
-    addEventListener("resize", () => this.#fit());
     addEventListener("pagehide", () => tab.set(key, { text: text.value, to: this.#to }));
     this.#restore();
   }
@@ -119,11 +118,10 @@ export class Composer {
     return LONGEST - [...this.#parts.text.value.trimEnd()].length;
   }
 
-  /** Fits the field to the text, and counts. */
+  /** Fits the field to the text, which the style sheet does with a copy of it, and counts. */
   #fit() {
     const { form, text, left } = this.#parts;
-    text.style.height = "auto";
-    text.style.height = `${text.scrollHeight}px`; // the style sheet has the limit
+    /** @type {HTMLElement} */ (text.parentElement).dataset.value = text.value;
     const n = this.#left();
     left.textContent = n < NEAR ? words.left(n) : "";
     form.classList.toggle("over", n < 0);

@@ -26,7 +26,7 @@ export function showState(now, next) {
   if (focused === disconnect && disconnect.hidden) connect.focus();
   clearInterval(ticking);
   countdown.textContent = "";
-  if (next === 0) return;
+  if (now !== "waiting") return;
   const tick = () => {
     const seconds = Math.ceil((next - Date.now()) / 1000);
     countdown.textContent = seconds > 0 ? words.again(seconds) : "";

@@ -30,10 +30,10 @@ const en = {
 
   connecting: "Connecting…",
   open: "Connected",
-  waiting: "Connection lost",
+  waiting: "Reconnecting",
   offline: "You are offline",
   closed: "Disconnected",
-  again: (/** @type {number} */ s) => `trying again in ${s} s`,
+  again: (/** @type {number} */ s) => `in ${s} s`,
 
   you: "you",
   newer: "New",
@@ -99,10 +99,10 @@ const zh = {
 
   connecting: "正在连接…",
   open: "已连接",
-  waiting: "连接已断开",
+  waiting: "等待重连",
   offline: "网络已断开",
   closed: "未连接",
-  again: (s) => `${s} 秒后重试`,
+  again: (s) => `${s} 秒后`,
 
   you: "你",
   newer: "新消息",
