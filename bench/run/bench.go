@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/wye-go/wye/bench/internal/child"
 	"github.com/wye-go/wye/bench/internal/load"
 )
 
@@ -64,12 +64,7 @@ func newBench(ctx context.Context, opt options, svs []server) (*bench, error) {
 func (b *bench) close() error { return os.RemoveAll(b.bin) }
 
 func (b *bench) build(ctx context.Context, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", b.program(pkg), pkg)
-	cmd.Dir = b.dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
-	}
-	return nil
+	return child.Build(ctx, b.dir, pkg, b.program(pkg))
 }
 
 func (b *bench) program(pkg string) string { return filepath.Join(b.bin, filepath.Base(pkg)) }
@@ -98,21 +93,21 @@ func (b *bench) rounds(ctx context.Context, svs []server, scs []scenario) error 
 
 // measure starts a server, drives it, and stops it.
 func (b *bench) measure(ctx context.Context, s server, sc scenario) (r load.Result, err error) {
-	addr, err := freeAddr(ctx)
+	addr, err := child.FreeAddr(ctx)
 	if err != nil {
 		return r, err
 	}
 	args := append(slices.Clone(s.args), "-addr", addr)
-	c, err := startChild(ctx, b.cpus.server, b.program(s.dir), args...)
+	c, err := child.Start(ctx, b.cpus.server, b.program(s.dir), args...)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, c.stop(err != nil)) }()
-	if err := c.ready(ctx, addr); err != nil {
+	defer func() { err = errors.Join(err, c.Stop(err != nil)) }()
+	if err := c.Ready(ctx, addr); err != nil {
 		return r, err
 	}
 	args = append(slices.Clone(sc.args), "-json", "-url", s.mode+"://"+addr+s.path,
-		"-pid", strconv.Itoa(c.pid()), "-duration", b.duration.String())
+		"-pid", strconv.Itoa(c.PID()), "-duration", b.duration.String())
 	out, err := b.drive(ctx, args)
 	if err != nil {
 		return r, err
@@ -126,21 +121,11 @@ func (b *bench) drive(ctx context.Context, args []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, b.program("./load"), args...)
 	var out, diag bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diag
-	if err := pinned(cmd.Start, b.cpus.load); err != nil {
+	if err := child.Pinned(cmd.Start, b.cpus.load); err != nil {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("load generator: %w\n%s", err, diag.Bytes())
 	}
 	return out.Bytes(), nil
-}
-
-// freeAddr returns a loopback address that was free a moment ago.
-func freeAddr(ctx context.Context) (string, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
 }

@@ -5,13 +5,13 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wye-go/wye/bench/internal/child"
 )
 
 // TestBench builds the floor and the load generator and does a small round.
@@ -71,45 +71,6 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// TestChildThatFails has a server that ends with an error before it accepts.
-func TestChildThatFails(t *testing.T) {
-	c, err := startChild(t.Context(), nil, "sh", "-c", "echo no luck >&2; exit 3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := freeAddr(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.ready(t.Context(), addr); err == nil {
-		t.Error("ready, though nothing listens")
-	}
-	if err := c.stop(true); err == nil || !strings.Contains(err.Error(), "no luck") || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("got %v, want what it has said and its status", err)
-	}
-}
-
-func TestChildIsStopped(t *testing.T) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0") // accepts in its place
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	c, err := startChild(t.Context(), nil, "tail", "-f", "/dev/null")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.ready(t.Context(), ln.Addr().String()); err != nil {
-		t.Error(err)
-	}
-	if err := c.stop(false); err != nil {
-		t.Error(err)
-	}
-	if err := syscall.Kill(c.pid(), 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("the process is still there: %v", err)
-	}
-}
-
 func TestPinned(t *testing.T) {
 	two, err := twoCPUs()
 	if err != nil {
@@ -118,7 +79,7 @@ func TestPinned(t *testing.T) {
 	var out strings.Builder
 	cmd := exec.Command("nproc")
 	cmd.Stdout = &out
-	if err := pinned(cmd.Start, two.server); err != nil {
+	if err := child.Pinned(cmd.Start, two.server); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil || strings.TrimSpace(out.String()) != "1" {

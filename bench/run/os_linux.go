@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,27 +27,6 @@ func twoCPUs() (cpus, error) {
 		return cpus{}, errors.New("one core is not enough for the server and the load generator; see -pin")
 	}
 	return cpus{server: all[:1], load: all[len(all)-1:]}, nil
-}
-
-// pinned calls start with the thread bound to some cores, which the process
-// that it starts inherits.
-func pinned(start func() error, to []int) error {
-	if len(to) == 0 {
-		return start()
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return fmt.Errorf("sched_getaffinity: %w", err)
-	}
-	for _, cpu := range to {
-		set.Set(cpu)
-	}
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("sched_setaffinity: %w", err)
-	}
-	return errors.Join(start(), unix.SchedSetaffinity(0, &before))
 }
 
 // maxDescriptors is how many files a process may have open at a time.

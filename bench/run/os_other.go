@@ -14,6 +14,4 @@ func twoCPUs() (cpus, error) {
 	return cpus{}, errors.New("pinning to cores needs Linux, as do the floor and the load generator")
 }
 
-func pinned(start func() error, _ []int) error { return start() }
-
 func maxDescriptors() int { return math.MaxInt32 }

@@ -65,16 +65,19 @@ func readWaiting(pid int) (time.Duration, error) {
 }
 
 // readRSS reads the resident set of a process, in bytes.
-func readRSS(pid int) (int64, error) {
+func readRSS(pid int) (int64, error) { return readMemory(pid, "VmRSS") }
+
+// readMemory reads a size from the status of a process, in bytes.
+func readMemory(pid int, field string) (int64, error) {
 	path := fmt.Sprintf("/proc/%d/status", pid)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
-	_, line, ok := bytes.Cut(text, []byte("\nVmRSS:"))
+	_, line, ok := bytes.Cut(text, []byte("\n"+field+":"))
 	var kb int64
 	if _, err := fmt.Sscan(string(line), &kb); !ok || err != nil {
-		return 0, fmt.Errorf("%s: no VmRSS", path)
+		return 0, fmt.Errorf("%s: no %s", path, field)
 	}
 	return kb << 10, nil
 }

@@ -40,3 +40,21 @@ func TestRSS(t *testing.T) {
 		t.Error("no error for a process that does not exist")
 	}
 }
+
+func TestProcess(t *testing.T) {
+	first, err := ReadProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ReadProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := second.Since(first)
+	if used.CPU <= 0 || used.CPU >= second.CPU || used.User() > used.CPU || used.RSS != second.RSS || used.Peak < used.RSS {
+		t.Errorf("%+v since %+v is %+v", second, first, used)
+	}
+	if _, err := ReadProcess(1 << 30); err == nil {
+		t.Error("no error for a process that does not exist")
+	}
+}

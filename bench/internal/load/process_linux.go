@@ -1,0 +1,37 @@
+package load
+
+import "time"
+
+// Process is what a process has used so far, or between two points in time.
+type Process struct {
+	// CPU is user and system time.
+	CPU time.Duration
+	// RSS is its resident set, and Peak the largest that it has ever been, in
+	// bytes. Of two points in time, they are those of the later.
+	RSS, Peak int64
+
+	usage usage
+}
+
+// ReadProcess reads what a process has used.
+func ReadProcess(pid int) (p Process, err error) {
+	if p.usage, err = readUsage(pid); err != nil {
+		return p, err
+	}
+	p.CPU = p.usage.cpu
+	if p.RSS, err = readMemory(pid, "VmRSS"); err != nil {
+		return p, err
+	}
+	p.Peak, err = readMemory(pid, "VmHWM")
+	return p, err
+}
+
+// Since returns what was used since an earlier reading.
+func (p Process) Since(earlier Process) Process {
+	p.usage = p.usage.since(earlier.usage)
+	p.CPU = p.usage.cpu
+	return p
+}
+
+// User is the part of CPU that was spent outside of the kernel.
+func (p Process) User() time.Duration { return time.Duration(p.usage.userShare() * float64(p.CPU)) }
