@@ -13,6 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ReadProcess reads what a process has used.
+func ReadProcess(pid int) (p Process, err error) {
+	if p.usage, err = readUsage(pid); err != nil {
+		return p, err
+	}
+	p.CPU, p.Waiting = p.usage.cpu, p.usage.waiting
+	if p.RSS, err = readMemory(pid, "VmRSS"); err != nil {
+		return p, err
+	}
+	p.Peak, err = readMemory(pid, "VmHWM")
+	return p, err
+}
+
 // readUsage reads the CPU time of a process. The sum is exact to the
 // nanosecond; the ticks tell only how it is shared out between user and kernel.
 func readUsage(pid int) (usage, error) {

@@ -12,3 +12,8 @@ import (
 func Run(context.Context, Config) (Result, error) {
 	return Result{}, fmt.Errorf("load generator: %w, it needs Linux", errors.ErrUnsupported)
 }
+
+// ReadProcess needs Linux: it reads /proc.
+func ReadProcess(int) (Process, error) {
+	return Process{}, fmt.Errorf("use of a process: %w, it needs Linux", errors.ErrUnsupported)
+}

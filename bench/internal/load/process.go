@@ -6,6 +6,8 @@ import "time"
 type Process struct {
 	// CPU is user and system time.
 	CPU time.Duration
+	// Waiting is how long its threads were ready to run and had no core, in sum.
+	Waiting time.Duration
 	// RSS is its resident set, and Peak the largest that it has ever been, in
 	// bytes. Of two points in time, they are those of the later.
 	RSS, Peak int64
@@ -13,23 +15,10 @@ type Process struct {
 	usage usage
 }
 
-// ReadProcess reads what a process has used.
-func ReadProcess(pid int) (p Process, err error) {
-	if p.usage, err = readUsage(pid); err != nil {
-		return p, err
-	}
-	p.CPU = p.usage.cpu
-	if p.RSS, err = readMemory(pid, "VmRSS"); err != nil {
-		return p, err
-	}
-	p.Peak, err = readMemory(pid, "VmHWM")
-	return p, err
-}
-
 // Since returns what was used since an earlier reading.
 func (p Process) Since(earlier Process) Process {
 	p.usage = p.usage.since(earlier.usage)
-	p.CPU = p.usage.cpu
+	p.CPU, p.Waiting = p.usage.cpu, p.usage.waiting
 	return p
 }
 

@@ -1,0 +1,34 @@
+package chatload
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+// readRows reads all messages that are stored, also while the chat has them open,
+// room by room in the order of their places.
+func readRows(ctx context.Context, path string) (all []row, err error) {
+	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=query_only(1)&_pragma=busy_timeout(5000)"}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(ctx, `SELECT room, seq, from_id, to_id, text, coalesce(tag, '') FROM messages ORDER BY room, seq`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the database: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.room, &r.seq, &r.from, &r.to, &r.text, &r.tag); err != nil {
+			return nil, fmt.Errorf("reading the database: %w", err)
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
