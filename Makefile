@@ -137,6 +137,10 @@ bench: check-go ## Run the benchmarks that match BENCH (all)
 		(cd "$$module" && go test -run '^$$' -bench '$(BENCH)' -benchmem ./...); \
 	done
 
+.PHONY: chat-load
+chat-load: check-go ## Have 1000 people talk over the chat example for a minute (Linux)
+	cd bench && go run ./chat
+
 .PHONY: examples
 examples: check-go ## Build every example into .tmp/examples
 	@mkdir -p $(TMP)/examples
