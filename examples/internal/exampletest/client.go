@@ -27,14 +27,19 @@ type Client struct {
 	in   io.Reader
 }
 
-// Dial opens a connection, with header in the handshake. It is cut at the end of
-// the test if it is open then.
+// Dial opens a connection, with header in the handshake; subprotocols in it are
+// offered. It is cut at the end of the test if it is open then.
 func Dial(t testing.TB, url string, header http.Header) *Client {
 	t.Helper()
 	c := &Client{t: t, Header: http.Header{}}
+	const offer = "Sec-Websocket-Protocol"
+	header = header.Clone()
+	protocols := header.Values(offer)
+	header.Del(offer)
 	dialer := ws.Dialer{
-		Timeout: Patience,
-		Header:  ws.HandshakeHeaderHTTP(header),
+		Timeout:   Patience,
+		Header:    ws.HandshakeHeaderHTTP(header),
+		Protocols: protocols,
 		OnHeader: func(key, value []byte) error {
 			c.Header.Add(string(key), string(value))
 			return nil
@@ -124,7 +129,24 @@ func (c *Client) Ping(payload string) {
 // waits until the server has hung up. code is what it must close with.
 func (c *Client) WantClose(code ws.StatusCode) (reason string) {
 	c.t.Helper()
-	reason = c.wantCloseFrame(code)
+	op, payload := c.receive("a close")
+	return c.closed(code, op, payload)
+}
+
+// SkipToClose is WantClose, whatever text comes before.
+func (c *Client) SkipToClose(code ws.StatusCode) (reason string) {
+	c.t.Helper()
+	op, payload := c.receive("a close")
+	for op == ws.OpText {
+		op, payload = c.receive("a close")
+	}
+	return c.closed(code, op, payload)
+}
+
+// closed is given what the server has closed with, and answers.
+func (c *Client) closed(code ws.StatusCode, op ws.OpCode, payload []byte) (reason string) {
+	c.t.Helper()
+	reason = c.wantCloseFrame(code, op, payload)
 	c.send(ws.OpClose, ws.NewCloseFrameBody(code, ""))
 	c.wantEnd()
 	return reason
@@ -135,13 +157,13 @@ func (c *Client) WantClose(code ws.StatusCode) (reason string) {
 func (c *Client) Close() {
 	c.t.Helper()
 	c.send(ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))
-	c.wantCloseFrame(ws.StatusNormalClosure)
+	op, payload := c.receive("a close")
+	c.wantCloseFrame(ws.StatusNormalClosure, op, payload)
 	c.wantEnd()
 }
 
-func (c *Client) wantCloseFrame(code ws.StatusCode) (reason string) {
+func (c *Client) wantCloseFrame(code ws.StatusCode, op ws.OpCode, payload []byte) (reason string) {
 	c.t.Helper()
-	op, payload := c.receive("a close")
 	if op != ws.OpClose {
 		c.t.Fatalf("got opcode %#x with %s, want a close with %d", op, Short(string(payload)), code)
 	}

@@ -59,13 +59,14 @@ func Build(t testing.TB) Program {
 	return Program(path)
 }
 
-// Start starts the program on a port of its own, and returns when it listens. It
-// is killed at the end of the test if it runs then.
-func (p Program) Start(t testing.TB) *Process {
+// Start starts the program on a port of its own, with more arguments if there are
+// any, and returns when it listens. It is killed at the end of the test if it runs
+// then.
+func (p Program) Start(t testing.TB, args ...string) *Process {
 	t.Helper()
 	const taken = "address already in use"
 	for range 5 { // somebody else may take a port that is free
-		started := p.launch(t, FreeAddr(t))
+		started := p.launch(t, FreeAddr(t), args)
 		if started.listens(t) {
 			return started
 		}
@@ -78,9 +79,9 @@ func (p Program) Start(t testing.TB) *Process {
 }
 
 // StartAt is Start on an address that is given.
-func (p Program) StartAt(t testing.TB, addr string) *Process {
+func (p Program) StartAt(t testing.TB, addr string, args ...string) *Process {
 	t.Helper()
-	started := p.launch(t, addr)
+	started := p.launch(t, addr, args)
 	if !started.listens(t) {
 		t.Fatalf("the program ended instead of listening on %s: %v\n%s", addr, started.cmd.ProcessState, started.Output())
 	}
@@ -89,23 +90,23 @@ func (p Program) StartAt(t testing.TB, addr string) *Process {
 
 // PortTaken returns a test: on a port that is taken the program ends with a code and
 // says why.
-func (p Program) PortTaken() func(*testing.T) {
+func (p Program) PortTaken(args ...string) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
 		t.Parallel()
-		started := p.Start(t)
-		code, output := p.fail(t, started.Addr)
+		started := p.Start(t, args...)
+		code, output := p.Fail(t, started.Addr, args...)
 		if code <= 0 || !strings.Contains(output, "listen tcp "+started.Addr) || !strings.Contains(output, "address already in use") {
 			t.Errorf("on a port that is taken, the program ended with %d and wrote:\n%s", code, output)
 		}
 	}
 }
 
-// fail starts the program on an address where it cannot listen, waits until it
-// has ended, and returns its exit code and what it wrote.
-func (p Program) fail(t testing.TB, addr string) (code int, output string) {
+// Fail starts the program where it cannot run, on an address or with arguments,
+// waits until it has ended, and returns its exit code and what it wrote.
+func (p Program) Fail(t testing.TB, addr string, args ...string) (code int, output string) {
 	t.Helper()
-	started := p.launch(t, addr)
+	started := p.launch(t, addr, args)
 	started.wait(t, Patience)
 	return started.cmd.ProcessState.ExitCode(), started.Output()
 }
@@ -119,10 +120,11 @@ type Process struct {
 	asked time.Time     // to end
 }
 
-func (p Program) launch(t testing.TB, addr string) *Process {
+func (p Program) launch(t testing.TB, addr string, args []string) *Process {
 	t.Helper()
 	started := &Process{Addr: addr, over: make(chan struct{})}
-	started.cmd = exec.CommandContext(context.Background(), string(p), "-addr", addr) //nolint:gosec // it is what Build has built
+	args = append([]string{"-addr", addr}, args...)
+	started.cmd = exec.CommandContext(context.Background(), string(p), args...) //nolint:gosec // it is what Build has built
 	started.cmd.Stdout, started.cmd.Stderr = &started.out, &started.out
 	// A race ends the program at once, with 66; without races its end takes no
 	// second of waiting for them.
@@ -189,6 +191,16 @@ func (p *Process) Terminate(t testing.TB) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatalf("SIGTERM: %v", err)
 	}
+}
+
+// Kill ends the program at once, as a crash does, and waits until it has ended.
+// StartAt may start it again where it was.
+func (p *Process) Kill(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatalf("SIGKILL: %v", err)
+	}
+	p.wait(t, Patience)
 }
 
 // WantExit waits until the program has ended, which must be with code, and so
