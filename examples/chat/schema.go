@@ -25,10 +25,10 @@ const (
 )
 
 // open opens a file. What has been committed is on the disk, also if the machine
-// stops (synchronous=FULL), and nobody who reads waits for somebody who writes.
+// stops (synchronous=FULL).
 func open(path, option string) (*sql.DB, error) {
 	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: fmt.Sprintf(
-		"_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&%s", busy.Milliseconds(), option)}
+		"_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&%s", busy.Milliseconds(), option)}
 	return sql.Open("sqlite", name.String())
 }
 
@@ -71,10 +71,14 @@ func create(ctx context.Context, tx *sql.Tx) error {
 
 func check(ctx context.Context, tx *sql.Tx) error {
 	var found string
-	err := tx.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found)
-	if err == nil && found != "ok" {
-		err = fmt.Errorf("%w: %s", errDamaged, found)
+	if err := tx.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+		return err
 	}
+	if found != "ok" {
+		return fmt.Errorf("%w: %s", errDamaged, found)
+	}
+	// Whether it can be written to shows when that is done.
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version))
 	return err
 }
 

@@ -40,6 +40,11 @@ func (s *store) open(ctx context.Context) (err error) {
 	if err := prepare(ctx, s.writes); err != nil {
 		return err
 	}
+	// Nobody who reads waits for somebody who writes. It is written to the file, and
+	// so not before that is known to be a chat's.
+	if _, err := s.writes.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+		return err
+	}
 	s.reads, err = open(s.path, "_pragma=query_only(1)")
 	return err
 }
