@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"sync"
+	"time"
 )
 
 const (
@@ -60,7 +61,16 @@ func (r *rooms) leave(room, id string) {
 	}
 	p := r.by[id]
 	p.connections--
-	if p.connections == 0 {
+	if p.connections == 0 { // who comes back at once goes on at his pace
+		time.AfterFunc(rest, func() { r.forget(id, p) })
+	}
+}
+
+// forget forgets somebody who has not come back.
+func (r *rooms) forget(id string, p *pace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.connections == 0 && r.by[id] == p {
 		delete(r.by, id)
 	}
 }

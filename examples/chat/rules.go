@@ -13,6 +13,8 @@ import (
 const (
 	maxText = 2000 // characters of a message
 	maxTag  = 64   // bytes of its tag
+
+	rest = 5 * time.Second // after it anybody may go as fast as at first
 )
 
 // clean returns what is said, as it is stored, or why it cannot be said.
