@@ -39,9 +39,12 @@ func (c *chat) Close() error { return c.store.Close() }
 func (c *chat) router() *router.ProtocolTypeRouter {
 	return router.New(c.page(), websocket.New(c.urls(), &websocket.Options{
 		Subprotocols: []string{subprotocol},
-		Limits:       protocol.Limits{MaxMessage: 32 << 10, QueueEvents: 1000},
+		Limits:       limits,
 	}))
 }
+
+// limits are those of each connection.
+var limits = protocol.Limits{MaxMessage: 32 << 10, QueueEvents: 1000}
 
 // urls are the rooms. The group of a room has its name.
 func (c *chat) urls() protocol.Application {
