@@ -12,87 +12,195 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/examples/internal/exampletest"
 )
 
-// testClients has clients of three makes in one room.
+// testClients has clients of three makes in one room, and the page.
 func testClients(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
-		chat := program.Start(t)
-		room, elsewhere := chat.WS("/ws/123/"), chat.WS("/ws/456/")
+		chat := program.Start(t, db(t)...)
+		eve := exampletest.Dial(t, chat.WS("/ws/456/"), nil)
+		eve.Text() // her greeting
+		gopher := &gopher{t: t}
 		node, python := startNode(t), startPython(t)
-		scripts := []*script{node, python}
-
-		gopher := exampletest.Dial(t, room, nil)
-		eve := exampletest.Dial(t, elsewhere, nil)
-		for _, s := range scripts {
-			s.do("connect", room)
+		r := &talk{t: t, url: chat.WS("/ws/123/"), page: exampletest.Dial(t, chat.WS("/ws/123/"), named(t, chat, "Ann"))}
+		if g := r.next(); g.Type != "welcome" || g.You.Name != "Ann" {
+			t.Fatalf("the page got %+v, want a welcome", g)
+		}
+		makes := []client{gopher, node, python}
+		for _, c := range makes {
+			r.enter(c)
 		}
 
-		// said is heard by the gopher and by those who are there beside her.
-		said := func(text string, there ...*script) {
-			t.Helper()
-			for _, s := range there {
-				s.do("text", text)
-			}
-			gopher.WantText(text)
+		long := strings.Repeat("привет🙂, ", maxText/9)
+		long = strings.TrimSpace(long) + strings.Repeat("x", maxText-utf8.RuneCountInString(strings.TrimSpace(long)))
+		// Who talks is heard by everybody.
+		for i := range r.there {
+			r.say(i, "hello", "hello")
+			r.say(i, "Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, \x00\x1b[1mclean\r\nin two lines",
+				"Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, [1mclean\nin two lines")
+			r.say(i, long, long)
 		}
-		for _, text := range []string{
-			"hello",
-			"Grüße, 你好, שלום, 🙋🏽‍♀️, \u0000 and \U0010FFFF",
-			"",
-			strings.Repeat("0123456789", 10_000), // 100 KB
-			strings.Repeat("привет🙂", 6_250), // 100 KB
-		} {
-			for _, s := range scripts {
-				s.do("send", text)
-				said(text, scripts...)
-			}
-			gopher.SendText(text)
-			said(text, scripts...)
+		r.pageSays("hello, all of you", "")
+
+		// What cannot be said is heard by nobody, nor is what is for one by others.
+		for i, c := range r.there {
+			c.send(" ")
+			c.text("* There is nothing in that message.")
+			c.send(strings.Repeat("x", maxText+1))
+			c.text("* That message is too long: 2000 characters are the most.")
+			r.pageSays("psst", r.names[i])
+			c.text("Ann (only to you): psst")
+			c.ping("are you there?")
 		}
 
-		for _, s := range scripts {
-			s.do("ping", "are you there?")
+		// Who sends binary is out, and nobody else. Who comes back is told what was said.
+		for range makes {
+			c := r.there[0]
+			c.binary()
+			r.gone()
+			r.enter(c)
 		}
-		gopher.Ping("are you there?")
-
-		// Who sends binary is out, and nobody else.
-		for i, s := range scripts {
-			s.do("binary", "00ff")
-			s.do("closed", 1003)
-			gopher.SendText("who is left?")
-			said("who is left?", scripts[i+1:]...)
-		}
-		for i, s := range scripts {
-			s.do("connect", room)
-			gopher.SendText("welcome back")
-			said("welcome back", scripts[:i+1]...)
-		}
-
-		for _, s := range scripts {
+		for _, s := range []*script{node, python} {
 			s.do("refused", chat.WS("/ws/123"), 404, "did you mean the same with a slash at the end?")
-			s.do("refused", chat.WS("/ws/a-b/"), 404, `nothing is served at "/ws/a-b/"`)
+			s.do("refused", chat.WS("/ws/a.b/"), 404, `nothing is served at "/ws/a.b/"`)
 		}
-
-		for i, s := range scripts {
-			s.do("close", 1000)
-			gopher.SendText("who is left?")
-			said("who is left?", scripts[i+1:]...)
-			s.end()
+		for range makes {
+			r.there[0].close()
+			r.gone()
 		}
-		gopher.SendBinary([]byte{0, 255})
-		gopher.WantClose(ws.StatusUnsupportedData)
+		node.end()
+		python.end()
+		r.page.Close()
 		eve.SendText("did I miss anything?")
-		eve.WantText("did I miss anything?") // she has heard nothing before
+		if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
+			t.Errorf("in another room somebody heard %q", line)
+		}
 		eve.Close()
 		chat.Terminate(t)
 		chat.WantExit(t, 0, soon)
 	}
+}
+
+// client talks in text. All of it fails the test if it does not go so.
+type client interface {
+	connect(url string)
+	send(text string)
+	text(want string) // is the next that comes
+	ping(payload string)
+	binary() // is sent, and the server closes because of that
+	close()
+}
+
+// talk is a room with clients in it, and a page that sees what they are called.
+type talk struct {
+	t     *testing.T
+	url   string
+	page  *exampletest.Client
+	there []client
+	names []string // theirs
+	said  []string // as lines
+}
+
+func (r *talk) next() got {
+	r.t.Helper()
+	var g got
+	if text := r.page.Text(); json.Unmarshal([]byte(text), &g) != nil {
+		r.t.Fatalf("the page got %s", text)
+	}
+	return g
+}
+
+// hear has all clients hear a line.
+func (r *talk) hear(line string) {
+	r.t.Helper()
+	for _, c := range r.there {
+		c.text(line)
+	}
+}
+
+// enter has a client enter the room, which is greeted, told what was said, and
+// announced.
+func (r *talk) enter(c client) {
+	r.t.Helper()
+	c.connect(r.url)
+	g := r.next()
+	who := g.Who.Name
+	if g.Type != "join" || !strings.HasPrefix(who, guest) {
+		r.t.Fatalf("the page got %+v, want a guest's join", g)
+	}
+	r.hear("* " + who + " is here")
+	there := []Person{{Name: "Ann", ID: "Ann"}}
+	for _, name := range r.names {
+		there = append(there, Person{Name: name, ID: name})
+	}
+	c.text("* You are " + who + " in room 123, " + company(there, Person{}) + ".")
+	for _, line := range r.said {
+		c.text(line)
+	}
+	r.there, r.names = append(r.there, c), append(r.names, who)
+}
+
+// gone is the first client, who has left.
+func (r *talk) gone() {
+	r.t.Helper()
+	who := r.names[0]
+	r.there, r.names = r.there[1:], r.names[1:]
+	r.hear("* " + who + " has left")
+	if g := r.next(); g.Type != "leave" || g.Who.Name != who {
+		r.t.Fatalf("the page got %+v, want that %s has left", g, who)
+	}
+}
+
+// say has a client say something, which everybody hears.
+func (r *talk) say(i int, text, heard string) {
+	r.t.Helper()
+	r.there[i].send(text)
+	line := r.names[i] + ": " + strings.ReplaceAll(heard, "\n", "\n    ")
+	r.said = append(r.said, line)
+	r.hear(line)
+	if g := r.next(); g.Type != "message" || g.From.Name != r.names[i] || g.Text != heard {
+		r.t.Fatalf("the page got %+v, want %q", g, line)
+	}
+}
+
+// pageSays has the page say something, to everybody or to one.
+func (r *talk) pageSays(text, to string) {
+	r.t.Helper()
+	b, err := json.Marshal(request{Type: "say", Text: text, Tag: text + to, To: to})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.page.SendText(string(b))
+	if g := r.next(); g.Type != "message" || g.Text != text || g.Tag != text+to {
+		r.t.Fatalf("the page got %+v, want its own", g)
+	}
+	if to == "" {
+		r.said = append(r.said, "Ann: "+text)
+		r.hear("Ann: " + text)
+	}
+}
+
+// gopher is a client in Go.
+type gopher struct {
+	t *testing.T
+	c *exampletest.Client
+}
+
+func (g *gopher) connect(url string)  { g.t.Helper(); g.c = exampletest.Dial(g.t, url, nil) }
+func (g *gopher) send(text string)    { g.t.Helper(); g.c.SendText(text) }
+func (g *gopher) text(want string)    { g.t.Helper(); g.c.WantText(want) }
+func (g *gopher) ping(payload string) { g.t.Helper(); g.c.Ping(payload) }
+func (g *gopher) close()              { g.t.Helper(); g.c.Close() }
+func (g *gopher) binary() {
+	g.t.Helper()
+	g.c.SendBinary([]byte{0, 255})
+	g.c.WantClose(ws.StatusUnsupportedData)
 }
 
 // script is a client in another language. It takes one command at a time.
@@ -152,6 +260,13 @@ func startScript(t *testing.T, name, interpreter, file string) *script {
 	})
 	return s
 }
+
+func (s *script) connect(url string)  { s.t.Helper(); s.do("connect", url) }
+func (s *script) send(text string)    { s.t.Helper(); s.do("send", text) }
+func (s *script) text(want string)    { s.t.Helper(); s.do("text", want) }
+func (s *script) ping(payload string) { s.t.Helper(); s.do("ping", payload) }
+func (s *script) binary()             { s.t.Helper(); s.do("binary", "00ff"); s.do("closed", 1003) }
+func (s *script) close()              { s.t.Helper(); s.do("close", 1000) }
 
 // do has the client do something, and fails the test with the client's reason if
 // that fails. The client sees to it that it does not take forever.

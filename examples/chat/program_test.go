@@ -3,6 +3,9 @@ package main
 import (
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,11 +24,20 @@ const soon = 5 * time.Second
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	program := exampletest.Build(t)
-	t.Run("page", testPage(program))
 	t.Run("clients", testClients(program))
 	t.Run("restart", testRestart(program))
 	t.Run("silent connection", testSilent(program))
-	t.Run("port taken", program.PortTaken())
+	t.Run("crash", testCrash(program))
+	t.Run("end under load", testEnd(program))
+	t.Run("page", testServed(program))
+	t.Run("no database", testNoDatabase(program))
+	t.Run("port taken", program.PortTaken("-db", filepath.Join(t.TempDir(), "chat.db")))
+}
+
+// db are the arguments for a database of one's own.
+func db(t *testing.T) []string {
+	t.Helper()
+	return []string{"-db", filepath.Join(t.TempDir(), "chat.db")}
 }
 
 // testRestart stops the program with many people in it, and starts it where it
@@ -33,34 +45,65 @@ func TestProgram(t *testing.T) {
 func testRestart(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
-		chat := program.Start(t)
-		people := make([]*exampletest.Client, 50)
+		file := db(t)
+		chat := program.Start(t, file...)
+		people := make([]*exampletest.Client, 30)
 		for i := range people {
 			people[i] = exampletest.Dial(t, chat.WS("/ws/123/"), nil)
 		}
 		people[0].SendText("hello")
 		for _, p := range people {
-			p.WantText("hello")
+			line := p.Text()
+			for !strings.HasSuffix(line, ": hello") { // before that, others come
+				line = p.Text()
+			}
 		}
 
 		chat.Terminate(t)
 		for _, p := range people {
-			if reason := p.WantClose(ws.StatusGoingAway); reason != "the server is shutting down" {
+			if reason := p.SkipToClose(ws.StatusGoingAway); reason != "the server is shutting down" {
 				t.Errorf("closed with the reason %q", reason)
 			}
 		}
 		chat.WantExit(t, 0, soon)
 
-		again := program.StartAt(t, chat.Addr)
+		again := program.StartAt(t, chat.Addr, file...)
 		ann := exampletest.Dial(t, again.WS("/ws/123/"), nil)
-		ann.SendText("hello again")
-		ann.WantText("hello again")
-		ann.Close()
-		if a := exampletest.Do(t, http.MethodGet, again.HTTP("/"), nil, ""); a.Status != http.StatusOK {
-			t.Errorf("the page: %d", a.Status)
+		if greeting := ann.Text(); !strings.HasSuffix(greeting, " in room 123, alone.") {
+			t.Errorf("the greeting is %q", greeting)
 		}
+		if line := ann.Text(); !strings.HasSuffix(line, ": hello") {
+			t.Errorf("the history begins with %q", line)
+		}
+		ann.Close()
 		again.Terminate(t)
 		again.WantExit(t, 0, soon)
+	}
+}
+
+// testServed is about what is on its address.
+func testServed(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		chat := program.Start(t, db(t)...)
+		for path, status := range map[string]int{"/": 200, "/room/123/": 200, "/me": 204, "/room/a%20b/": 404, "/ws/123/": 404} {
+			a := exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, "")
+			if a.Status != status || a.Header.Get("Content-Security-Policy") != policy {
+				t.Errorf("GET %s: got %d with the policy %q, want %d", path, a.Status, a.Header.Get("Content-Security-Policy"), status)
+			}
+		}
+		if !strings.Contains(chat.Output(), "open http://"+chat.Addr+"/") {
+			t.Errorf("it does not say where it is: %s", chat.Output())
+		}
+		upgrade := exampletest.Upgrade("Sec-Websocket-Protocol", "x, "+subprotocol, "Origin", chat.HTTP(""))
+		if a := exampletest.Do(t, http.MethodGet, chat.HTTP("/ws/123/"), upgrade, ""); a.Status != 101 ||
+			a.Header.Get("Sec-Websocket-Protocol") != subprotocol {
+			t.Errorf("the page's socket got %d and the subprotocol %q", a.Status, a.Header.Get("Sec-Websocket-Protocol"))
+		}
+		upgrade.Set("Origin", "http://evil.example")
+		if a := exampletest.Do(t, http.MethodGet, chat.HTTP("/ws/123/"), upgrade, ""); a.Status != http.StatusForbidden {
+			t.Errorf("another site's socket got %d, want 403", a.Status)
+		}
 	}
 }
 
@@ -69,7 +112,7 @@ func testRestart(program exampletest.Program) func(*testing.T) {
 func testSilent(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
-		chat := program.Start(t)
+		chat := program.Start(t, db(t)...)
 		silent, err := net.Dial("tcp", chat.Addr)
 		if err != nil {
 			t.Fatal(err)
@@ -80,5 +123,24 @@ func testSilent(program exampletest.Program) func(*testing.T) {
 		exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
 		chat.Terminate(t)
 		chat.WantExit(t, 0, soon)
+	}
+}
+
+// testNoDatabase starts the program with what is no database, which stays as it is.
+func testNoDatabase(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "notes.txt")
+		notes := strings.Repeat("These are my notes, and nothing that is a database.\n", 100)
+		if err := os.WriteFile(file, []byte(notes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, output := program.Fail(t, exampletest.FreeAddr(t), "-db", file)
+		if code != 1 || !strings.Contains(output, "chat: database "+file+": it is no database, or it is damaged; move it away") {
+			t.Errorf("it ended with %d and wrote:\n%s", code, output)
+		}
+		if b, err := os.ReadFile(file); err != nil || string(b) != notes {
+			t.Errorf("then the file was another (%v)", err)
+		}
 	}
 }

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+)
+
+// load is several people who talk without end, each in one of some rooms, and who
+// know what was acknowledged.
+type load struct {
+	addr  string
+	rooms []string
+	many  chan struct{} // closed when enough has been acknowledged
+	over  sync.WaitGroup
+
+	mu    sync.Mutex
+	tags  int
+	acked map[string]said // by tag
+}
+
+// said is a message as it was acknowledged.
+type said struct {
+	room string
+	seq  int64
+}
+
+func startLoad(addr string, people, enough int) *load {
+	l := &load{addr: addr, rooms: []string{"1", "2", "3"}, many: make(chan struct{}), acked: map[string]said{}}
+	for i := range people {
+		l.over.Go(func() { l.person(l.rooms[i%len(l.rooms)], enough) })
+	}
+	return l
+}
+
+// person is one guest after the other, so that none is too fast: each says five
+// things and goes. It ends with the server.
+func (l *load) person(room string, enough int) {
+	for {
+		conn, early, _, err := ws.Dialer{Timeout: exampletest.Patience, Protocols: []string{subprotocol}}.Dial(
+			context.Background(), "ws://"+l.addr+"/ws/"+room+"/")
+		if err != nil {
+			return
+		}
+		_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
+		var in io.Reader = conn
+		if early != nil { // the server has spoken already
+			in = early
+		}
+		mine := map[string]bool{}
+		for range 5 {
+			tag := l.tag()
+			mine[tag] = true
+			b, err := json.Marshal(request{Type: "say", Tag: tag, Text: "message " + tag})
+			if err != nil || wsutil.WriteClientText(conn, b) != nil {
+				break
+			}
+		}
+		for len(mine) > 0 {
+			b, err := wsutil.ReadServerText(struct {
+				io.Reader
+				io.Writer
+			}{in, conn})
+			var g got
+			if err != nil || json.Unmarshal(b, &g) != nil {
+				break
+			}
+			if g.Type == "message" && mine[g.Tag] {
+				delete(mine, g.Tag)
+				l.ack(g.Tag, said{room, g.Seq}, enough)
+			}
+		}
+		conn.Close()
+		if len(mine) > 0 {
+			return
+		}
+	}
+}
+
+func (l *load) tag() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tags++
+	return fmt.Sprint("t", l.tags)
+}
+
+func (l *load) ack(tag string, s said, enough int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked[tag] = s
+	if len(l.acked) == enough {
+		close(l.many)
+	}
+}
+
+// enough waits until so many messages are acknowledged.
+func (l *load) enough(t *testing.T) {
+	t.Helper()
+	select {
+	case <-l.many:
+	case <-time.After(exampletest.Patience):
+		t.Fatal("too little was acknowledged")
+	}
+}
+
+// wantStored wants everything that was acknowledged in its place, once, and no
+// holes.
+func (l *load) wantStored(t *testing.T, file string) {
+	t.Helper()
+	s, err := openStore(t.Context(), file, func(string, Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	stored := map[string]said{}
+	for _, room := range l.rooms {
+		for i, m := range everything(t, s, room) {
+			if m.Seq != int64(i+1) {
+				t.Fatalf("room %s: message %d is in place %d", room, i+1, m.Seq)
+			}
+			if at, twice := stored[m.Tag]; twice || m.Text != "message "+m.Tag {
+				t.Errorf("room %s: message %d is %+v; it is also %v", room, i+1, m, at)
+			}
+			stored[m.Tag] = said{room, m.Seq}
+		}
+	}
+	for tag, at := range l.acked {
+		if stored[tag] != at {
+			t.Errorf("%s was acknowledged as %v, and %v is stored", tag, at, stored[tag])
+		}
+	}
+	t.Logf("%d were said, %d acknowledged and %d stored", l.tags, len(l.acked), len(stored))
+}
+
+// everything is what a room has, for everybody to see.
+func everything(t *testing.T, s *store, room string) (all []Message) {
+	t.Helper()
+	for before := int64(1) << 62; ; before = all[0].Seq {
+		p, err := s.Before(t.Context(), room, "", before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(p.Messages, all...)
+		if !p.More {
+			return all
+		}
+	}
+}
+
+// testCrash kills the program under load and starts it again. Whoever was not
+// told that his message is stored says it again.
+func testCrash(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		file := db(t)
+		chat := program.Start(t, file...)
+		ann := named(t, chat, "Ann")
+		say := func(to *exampletest.Client, i int) {
+			b, err := json.Marshal(request{Type: "say", Tag: fmt.Sprint("ann-", i), Text: fmt.Sprint("message ann-", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			to.SendText(string(b))
+		}
+		l := startLoad(chat.Addr, 8, 150)
+		l.enough(t)
+		first := exampletest.Dial(t, chat.WS("/ws/1/"), ann)
+		for i := range 5 {
+			say(first, i)
+		}
+		chat.Kill(t)
+		l.over.Wait()
+
+		again := program.StartAt(t, chat.Addr, file...)
+		second := exampletest.Dial(t, again.WS("/ws/1/"), ann)
+		for i := range 5 {
+			say(second, i)
+		}
+		for mine := 0; mine < 5; {
+			var g got
+			if err := json.Unmarshal([]byte(second.Text()), &g); err != nil || g.Type == "refused" {
+				t.Fatalf("got %+v (%v)", g, err)
+			}
+			if g.Type == "message" && g.From.Name == "Ann" {
+				l.acked[g.Tag] = said{"1", g.Seq}
+				mine++
+			}
+		}
+		second.Close()
+		again.Terminate(t)
+		again.WantExit(t, 0, soon)
+		l.wantStored(t, file[1])
+	}
+}
+
+// named is the header for the page's socket of somebody who has chosen a name.
+func named(t *testing.T, chat *exampletest.Process, who string) http.Header {
+	t.Helper()
+	a := exampletest.Do(t, http.MethodPost, chat.HTTP("/me"), nil, name(who))
+	cookie, _, _ := strings.Cut(a.Header.Get("Set-Cookie"), ";")
+	if a.Status != http.StatusOK || cookie == "" {
+		t.Fatalf("choosing a name: %+v", a)
+	}
+	return http.Header{"Cookie": {cookie}, "Sec-Websocket-Protocol": {subprotocol}}
+}
+
+// testEnd ends the program under load.
+func testEnd(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		file := db(t)
+		chat := program.Start(t, file...)
+		l := startLoad(chat.Addr, 8, 150)
+		l.enough(t)
+		chat.Terminate(t)
+		chat.WantExit(t, 0, soon)
+		l.over.Wait()
+		l.wantStored(t, file[1])
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/protocol"
+)
+
+// start starts a chat with a database of its own, until the end of the test. In a
+// bubble of testing/synctest time is fake.
+func start(t *testing.T) *chat {
+	t.Helper()
+	c, err := newChat(t.Context(), filepath.Join(t.TempDir(), "chat.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.store.writes.Exec(`PRAGMA synchronous = OFF`); err != nil { // no test stops the machine
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// cookieOf is the cookie of somebody with a name, who is made at the first time.
+func cookieOf(t *testing.T, c *chat, name string) string {
+	t.Helper()
+	who := person(name)
+	if err := c.store.AddPerson(t.Context(), who, strings.ToLower(name)); err != nil && !errors.Is(err, errTaken) {
+		t.Fatal(err)
+	}
+	value, err := c.people.cookie.Encode(cookieName, who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cookieName + "=" + value
+}
+
+// person is who has a name in these tests.
+func person(name string) Person { return Person{ID: "id-of-" + strings.ToLower(name), Name: name} }
+
+// visitor is somebody with the page open.
+type visitor struct {
+	*consumertest.Client
+
+	t       *testing.T
+	welcome got
+}
+
+// enter has somebody open the page of a room, a moment after the last: who is
+// there is told in that order.
+func enter(t *testing.T, c *chat, name, target string) *visitor {
+	t.Helper()
+	<-time.After(time.Millisecond)
+	v := &visitor{t: t}
+	v.Client = consumertest.Connect(t, c.urls(), target, &consumertest.Options{
+		Header: http.Header{"Cookie": {cookieOf(t, c, name)}}, Subprotocols: []string{subprotocol}, Limits: limits,
+	})
+	v.welcome = v.want("welcome")
+	if v.welcome.You != person(name) {
+		t.Fatalf("%+v was welcomed, want %s", v.welcome.You, name)
+	}
+	return v
+}
+
+// visit has somebody come to a room with a client for plain text. Nobody, "", is a
+// guest.
+func visit(t *testing.T, c *chat, name, target string) *consumertest.Client {
+	t.Helper()
+	<-time.After(time.Millisecond)
+	o := &consumertest.Options{Limits: limits}
+	if name != "" {
+		o.Header = http.Header{"Cookie": {cookieOf(t, c, name)}}
+	}
+	return consumertest.Connect(t, c.urls(), target, o)
+}
+
+// got is any answer of the server to the page.
+type got struct {
+	Message
+
+	Type     string    `json:"type"`
+	Room     string    `json:"room"`
+	You      Person    `json:"you"`
+	People   []Person  `json:"people"`
+	Fresh    bool      `json:"fresh"`
+	Messages []Message `json:"messages"`
+	More     bool      `json:"more"`
+	Who      Person    `json:"who"`
+	Reason   string    `json:"reason"`
+	Retry    int64     `json:"retry"`
+}
+
+// next waits for the next answer.
+func (v *visitor) next() got {
+	v.t.Helper()
+	m := v.Message()
+	var g got
+	d := json.NewDecoder(bytes.NewReader(m.Data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&g); err != nil || m.Kind != protocol.KindText {
+		v.t.Fatalf("%s got %q: %v", v.welcome.You.Name, m.Data, err)
+	}
+	return g
+}
+
+// want waits for the next answer, which must be of that type.
+func (v *visitor) want(what string) got {
+	v.t.Helper()
+	g := v.next()
+	if g.Type != what {
+		v.t.Fatalf("%s got %+v, want a %s", v.welcome.You.Name, g, what)
+	}
+	return g
+}
+
+// say says something to everybody.
+func (v *visitor) say(text string) { v.t.Helper(); v.SendJSON(request{Type: "say", Text: text}) }
+
+// tell says something to one.
+func (v *visitor) tell(to, text string) {
+	v.t.Helper()
+	v.SendJSON(request{Type: "say", Text: text, To: person(to).ID})
+}
+
+// wantSaid waits for a message, which must be the next that comes.
+func (v *visitor) wantSaid(from, text string) Message {
+	v.t.Helper()
+	g := v.want("message")
+	if g.From != person(from) || g.Text != text {
+		v.t.Fatalf("%s got %q of %s, want %q of %s", v.welcome.You.Name, g.Text, g.From.Name, text, from)
+	}
+	return g.Message
+}
+
+// wantNews waits for somebody's join, leave or typing.
+func (v *visitor) wantNews(what, who string) {
+	v.t.Helper()
+	if g := v.want(what); g.Who != person(who) {
+		v.t.Fatalf("%s got the %s of %+v, want %s", v.welcome.You.Name, what, g.Who, who)
+	}
+}
+
+// wantRefused waits until something is refused, and returns the tag it had and when
+// to try again.
+func (v *visitor) wantRefused(reason string) got {
+	v.t.Helper()
+	g := v.want("refused")
+	if g.Reason != reason || g.Text == "" {
+		v.t.Fatalf("%s was refused because of %q (%s), want %q", v.welcome.You.Name, g.Reason, g.Text, reason)
+	}
+	return g
+}
+
+// leave closes the page, and waits until it is gone.
+func (v *visitor) leave() {
+	v.t.Helper()
+	v.Close(protocol.CloseGoingAway, "")
+	v.WantOver()
+}
+
+// fill stores messages of somebody's: 1, 2, 3 and so on.
+func fill(t *testing.T, c *chat, room, name string, count int) {
+	t.Helper()
+	for i := range count {
+		add(t, c, room, Message{From: person(name), Text: fmt.Sprint(i + 1)})
+	}
+}
+
+func add(t *testing.T, c *chat, room string, m Message) Message {
+	t.Helper()
+	stored, again, err := c.store.Add(t.Context(), room, m)
+	if err != nil || again {
+		t.Fatalf("storing %+v: %t, %v", m, again, err)
+	}
+	return stored
+}
+
+// texts are what messages say.
+func texts(messages []Message) []string {
+	all := make([]string, len(messages))
+	for i, m := range messages {
+		all[i] = m.Text
+	}
+	return all
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		for _, row := range []struct {
+			at     testkit.Line
+			target string
+			status int
+		}{
+			{testkit.Here(), "/", 200},
+			{testkit.Here(), "/?group=123", 200},
+			{testkit.Here(), "/?group=", 200},
+			{testkit.Here(), "/room/a-b_C/", 200},
+			{testkit.Here(), "/room/" + strings.Repeat("a", 99) + "/", 200},
+			{testkit.Here(), "/room/" + strings.Repeat("a", 100) + "/", 404},
+			{testkit.Here(), "/room/a%20b/", 404},
+			{testkit.Here(), "/room/%C3%B6/", 404},
+			{testkit.Here(), "/room/a/b/", 404},
+			{testkit.Here(), "/room/a%2Fb/", 404},
+			{testkit.Here(), "/?group=a%0A", 404},
+			{testkit.Here(), "/?group=../..", 404},
+			{testkit.Here(), "/index.html", 404},
+			{testkit.Here(), "/favicon.ico", 404},
+			{testkit.Here(), "/static/", 404},
+			{testkit.Here(), "/static/..%2Fmain.go", 404},
+			{testkit.Here(), "/static/%2e%2e", 404},
+			{testkit.Here(), "/static/..%2F..%2Fgo.mod", 404},
+			{testkit.Here(), "/static/none.js", 404},
+		} {
+			w := ask(t, c, http.MethodGet, row.target, "", nil)
+			if w.Status != row.status {
+				t.Errorf("%s: got %d, want %d", row.at, w.Status, row.status)
+			}
+			for name, want := range map[string]string{
+				"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+			} {
+				if got := w.Header.Get(name); got != want {
+					t.Errorf("%s: %s is %q, want %q", row.at, name, got, want)
+				}
+			}
+		}
+		for part := range strings.SplitSeq(policy, "; ") { // loosen it on purpose only
+			if strings.Contains(part, "unsafe") || strings.Contains(part, "*") || strings.Contains(part, "http") {
+				t.Errorf("the policy has %s", part)
+			}
+		}
+		if !strings.HasPrefix(policy, "default-src 'none'; ") {
+			t.Errorf("the policy is %s", policy)
+		}
+		if w := ask(t, c, http.MethodPost, "/", "", nil); w.Status != http.StatusMethodNotAllowed {
+			t.Errorf("POST / got %d, want 405", w.Status)
+		}
+	})
+}
+
+// TestFiles: all files of the page are there, and are sent once.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		names, err := fs.Glob(files, "page/*")
+		if err != nil || len(names) == 0 {
+			t.Fatalf("the page has the files %v (%v)", names, err)
+		}
+		for _, name := range names {
+			want, err := fs.ReadFile(files, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target := "/static/" + path.Base(name)
+			w := ask(t, c, http.MethodGet, target, "", nil)
+			if w.Status != http.StatusOK || w.Body != string(want) {
+				t.Errorf("%s: got %d with %d bytes, want the file's %d", target, w.Status, len(w.Body), len(want))
+			}
+			kind := map[string]string{
+				".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+			}[path.Ext(name)]
+			if got := w.Header.Get("Content-Type"); kind != "" && got != kind {
+				t.Errorf("%s: is %q, want %q", target, got, kind)
+			}
+			tag := w.Header.Get("Etag")
+			if tag == "" || w.Header.Get("Cache-Control") != "no-cache" {
+				t.Errorf("%s: the tag is %q and the cache control %q", target, tag, w.Header.Get("Cache-Control"))
+			}
+			if w := ask(t, c, http.MethodGet, target, "", nil, "If-None-Match", tag); w.Status != http.StatusNotModified {
+				t.Errorf("%s: with its tag it got %d, want 304", target, w.Status)
+			}
+			if w := ask(t, c, http.MethodGet, target, "", nil, "If-None-Match", `"old"`); w.Status != http.StatusOK {
+				t.Errorf("%s: with another tag it got %d, want 200", target, w.Status)
+			}
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+)
+
+func TestSlowDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		ann, tab, bob := enter(t, c, "Ann", "/ws/123/"), enter(t, c, "Ann", "/ws/456/"), enter(t, c, "Bob", "/ws/123/")
+		ann.wantNews("join", "Bob")
+		for i := range 5 {
+			ann.say(fmt.Sprint(i))
+			ann.wantSaid("Ann", fmt.Sprint(i))
+			bob.wantSaid("Ann", fmt.Sprint(i))
+		}
+		sixth := request{Type: "say", Tag: "t6", Text: "and one more"}
+		ann.SendJSON(sixth)
+		no := ann.wantRefused("slow")
+		if no.Tag != "t6" || no.Retry < 900 || no.Retry > 1001 {
+			t.Errorf("got %+v, want t6 to be tried again in a second", no)
+		}
+		tab.say("elsewhere") // a person has one pace
+		tab.wantRefused("slow")
+		bob.say("I am another")
+		bob.wantSaid("Bob", "I am another")
+		ann.wantSaid("Bob", "I am another")
+
+		<-time.After(time.Duration(no.Retry-10) * time.Millisecond)
+		ann.SendJSON(sixth)
+		ann.wantRefused("slow")
+		<-time.After(10 * time.Millisecond)
+		ann.SendJSON(sixth)
+		ann.wantSaid("Ann", "and one more")
+		bob.wantSaid("Ann", "and one more")
+		ann.say("and another")
+		ann.wantRefused("slow")
+		bob.WantNothing()
+
+		ann.leave() // who comes back goes on at his pace
+		tab.leave()
+		bob.wantNews("leave", "Ann")
+		ann = enter(t, c, "Ann", "/ws/123/")
+		ann.say("I am another too")
+		ann.wantRefused("slow")
+
+		<-time.After(time.Hour)
+		for range 5 {
+			ann.say("rested")
+			ann.wantSaid("Ann", "rested")
+		}
+		ann.say("tired")
+		ann.wantRefused("slow")
+	})
+}
+
+// TestRefused is what may not be said. It costs nothing of what may be, but to look
+// for somebody.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		at           testkit.Line
+		json, reason string
+		tag          string
+	}{
+		{testkit.Here(), `{"type":"say","tag":"t1","text":""}`, "empty", "t1"},
+		{testkit.Here(), `{"type":"say","tag":"t1"}`, "empty", "t1"},
+		{testkit.Here(), `{"type":"say","text":" \n\t\r\u0000\u001b "}`, "empty", ""},
+		{testkit.Here(), `{"type":"say","tag":"t1","text":"` + strings.Repeat("你", 2001) + `"}`, "long", "t1"},
+		{testkit.Here(), `{"type":"say","tag":"t1","text":"hello","to":"nobody"}`, "nobody", "t1"},
+		{testkit.Here(), `{"type":"say","tag":"` + strings.Repeat("t", 65) + `","text":"hello"}`, "malformed", strings.Repeat("t", 65)},
+		{testkit.Here(), `{"type":"say","text":5}`, "malformed", ""},
+		{testkit.Here(), `{"type":"shout","tag":"t1","text":"hello"}`, "malformed", "t1"},
+		{testkit.Here(), `{"type":"older","before":"1"}`, "malformed", ""},
+		{testkit.Here(), `{"text":"hello"}`, "malformed", ""},
+		{testkit.Here(), `{"type":"say"`, "malformed", ""},
+		{testkit.Here(), `[]`, "malformed", ""},
+		{testkit.Here(), `null`, "malformed", ""},
+		{testkit.Here(), `hello`, "malformed", ""},
+		{testkit.Here(), ``, "malformed", ""},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		ann := enter(t, c, "Ann", "/ws/123/")
+		for _, row := range rows {
+			ann.SendText(row.json)
+			g := ann.want("refused")
+			if g.Reason != row.reason || g.Tag != row.tag || g.Text == "" || g.Retry != 0 {
+				t.Errorf("%s: got %+v, want %s of %q, and no retry", row.at, g, row.reason, row.tag)
+			}
+		}
+		// As much as may be, and as often.
+		for i := range 3 {
+			ann.SendJSON(request{Type: "say", Text: " " + strings.Repeat("你", 2000) + "\n"})
+			if m := ann.wantSaid("Ann", strings.Repeat("你", 2000)); m.Seq != int64(i+1) {
+				t.Errorf("what was refused is stored: the %dth is %d", i+1, m.Seq)
+			}
+		}
+		tag := strings.Repeat("t", 64)
+		ann.SendJSON(request{Type: "say", Tag: tag, Text: "hello"})
+		if m := ann.wantSaid("Ann", "hello"); m.Tag != tag {
+			t.Errorf("the tag is %q", m.Tag)
+		}
+	})
+}
+
+func TestWhoDoesNotStopIsPutOut(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		send func(v *visitor)
+		code protocol.CloseCode
+	}{
+		"too much": {func(v *visitor) {
+			for range 101 {
+				v.SendJSON(request{Type: "typing"})
+			}
+		}, protocol.ClosePolicyViolation},
+		"binary": {func(v *visitor) { v.SendBinary([]byte(`{"type":"typing"}`)) }, protocol.CloseUnsupportedData},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := start(t)
+				bob := enter(t, c, "Bob", "/ws/123/")
+				ann := enter(t, c, "Ann", "/ws/123/")
+				bob.wantNews("join", "Ann")
+				row.send(ann)
+				ann.WantClose(row.code)
+				ann.WantOver()
+				for g := bob.next(); g.Type != "leave"; g = bob.next() {
+					if g.Type != "typing" {
+						t.Errorf("Bob got %+v", g)
+					}
+				}
+				bob.say("hello")
+				bob.wantSaid("Bob", "hello")
+			})
+		})
+	}
+	t.Run("not too much", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c := start(t)
+			ann := enter(t, c, "Ann", "/ws/123/")
+			for _, count := range []int{100, 19} {
+				for range count {
+					ann.SendJSON(request{Type: "typing"})
+				}
+				ann.WantNothing()
+				<-time.After(time.Second)
+			}
+			ann.say("hello")
+			ann.wantSaid("Ann", "hello")
+		})
+	})
+}
+
+// TestFull: whoever is too many is told so and closed. There is room again when
+// others have gone.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		fill   func(r *rooms)
+		reason string
+	}{
+		"people": {func(r *rooms) { r.people += maxPeople - 1 }, errManyPeople.Error()},
+		"room":   {func(r *rooms) { r.in["456"] = maxInRoom }, errFullRoom.Error()},
+		"rooms": {func(r *rooms) {
+			for i := range maxRooms - 1 {
+				r.in[fmt.Sprint("full-", i)] = 1
+			}
+		}, errManyRooms.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := start(t)
+				ann := enter(t, c, "Ann", "/ws/123/")
+				row.fill(c.rooms)
+				late := consumertest.Connect(t, c.urls(), "/ws/456/", nil)
+				if closed := late.WantClose(protocol.CloseTryAgainLater); closed.Reason != row.reason {
+					t.Errorf("closed because %q, want %q", closed.Reason, row.reason)
+				}
+				late.WantOver()
+				ann.WantNothing()
+				if name == "people" {
+					ann.leave()
+				} else {
+					enter(t, c, "Bob", "/ws/123/") // there is room for more
+				}
+				if name != "room" {
+					c.rooms.in["456"]++ // somebody is in
+					defer func() { c.rooms.in["456"]-- }()
+				} else {
+					c.rooms.in["456"]--
+				}
+				enter(t, c, "Eve", "/ws/456/")
+			})
+		})
+	}
+}
+
+// TestGone: nothing is left of those who have gone, or could not come.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		ann, tab, bob := enter(t, c, "Ann", "/ws/123/"), enter(t, c, "Ann", "/ws/456/"), visit(t, c, "", "/ws/123/")
+		cookie := http.Header{"Cookie": {cookieOf(t, c, "Eve")}}
+		if c.rooms.people != 3 || len(c.rooms.in) != 2 || len(c.rooms.by) != 2 {
+			t.Errorf("counted %d connections of %d people in %d rooms, want 3 of 2 in 2", c.rooms.people, len(c.rooms.by), len(c.rooms.in))
+		}
+		if _, err := c.store.writes.Exec(`ALTER TABLE messages RENAME TO lost`); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			refused := consumertest.Refused(t, c.urls(), "/ws/789/", &consumertest.Options{Header: cookie})
+			if refused.Status != http.StatusInternalServerError {
+				t.Errorf("refused with %d, want 500", refused.Status)
+			}
+		}
+		ann.leave()
+		tab.Vanish()
+		tab.WantOver()
+		bob.Close(protocol.CloseNormal, "")
+		bob.WantOver()
+		<-time.After(rest)
+		synctest.Wait()
+		if c.rooms.people != 0 || len(c.rooms.in) != 0 || len(c.rooms.by) != 0 {
+			t.Errorf("left are %d connections of %d people in %d rooms", c.rooms.people, len(c.rooms.by), len(c.rooms.in))
+		}
+		if there, err := c.layer.Present(t.Context(), "789"); err != nil || len(there) > 0 {
+			t.Errorf("present are %v (%v)", there, err)
+		}
+	})
+}
+
+func TestRoomsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		for _, path := range []string{
+			"/", "/ws/", "/ws//", "/ws/a%20b/", "/ws/a.b/", "/ws/%C3%B6/", "/ws/a/b/", "/ws/123", "/ws/" + strings.Repeat("a", 100) + "/",
+		} {
+			refused := consumertest.Refused(t, c.urls(), path, nil)
+			if refused.Status != 404 {
+				t.Errorf("%s: refused with %d, want 404", path, refused.Status)
+			}
+		}
+	})
+}

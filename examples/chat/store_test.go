@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+)
+
+// openTest opens a store until the end of the test. told may be nil.
+func openTest(t *testing.T, file string, told func(room string, m Message)) *store {
+	t.Helper()
+	if told == nil {
+		told = func(string, Message) {}
+	}
+	s, err := openStore(t.Context(), file, told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := s.writes.ExecContext(t.Context(), `PRAGMA synchronous = OFF`); err != nil { // no test stops the machine
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestPlaces: many add to some rooms. Each message has a place of its own, without
+// holes, and is told in the order of the places, before Add returns.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	const writers, each, rooms = 50, 10, 3
+	var mu sync.Mutex
+	told := map[string][]Message{}
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), func(room string, m Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[room] = append(told[room], m)
+	})
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			room := fmt.Sprint("room-", w%rooms)
+			for i := range each {
+				tag := fmt.Sprint(w, "-", i)
+				m, again, err := s.Add(t.Context(), room, Message{From: person("Ann"), Text: tag, At: int64(i), Tag: tag})
+				if err != nil || again || m.Text != tag || m.Seq < 1 {
+					t.Errorf("adding %s: %+v, %t, %v", tag, m, again, err)
+					return
+				}
+				mu.Lock()
+				if n := int64(len(told[room])); n < m.Seq || told[room][m.Seq-1] != m {
+					t.Errorf("%s is added in place %d, and %d are told", tag, m.Seq, n)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	count := 0
+	for room, messages := range told {
+		stored := everything(t, s, room)
+		if len(stored) != len(messages) {
+			t.Errorf("%s: %d are told and %d stored", room, len(messages), len(stored))
+		}
+		for i, m := range messages {
+			if m.Seq != int64(i+1) || stored[i] != m {
+				t.Fatalf("%s: told %+v as number %d, and %+v is stored", room, m, i+1, stored[i])
+			}
+		}
+		count += len(messages)
+	}
+	if count != writers*each {
+		t.Errorf("%d are told, want %d", count, writers*each)
+	}
+}
+
+// TestMessagesAreThereAgain when the program is.
+func TestMessagesAreThereAgain(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "chat.db")
+	ann, bob := person("Ann"), person("Bob")
+	first, err := openStore(t.Context(), file, func(string, Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := Message{Seq: 1, From: ann, To: &bob, Text: "line\n<b>\"'☃\x00", At: 1_700_000_000_000, Tag: "t"}
+	if m, again, err := first.Add(t.Context(), "1", direct); !reflect.DeepEqual(m, direct) || again || err != nil {
+		t.Errorf("adding returned %+v (%t, %v)", m, again, err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s := openTest(t, file, nil)
+	p, err := s.After(t.Context(), "1", ann.ID, 0)
+	if err != nil || !reflect.DeepEqual(p, Page{Messages: []Message{direct}, Last: 1}) {
+		t.Errorf("got %+v (%v), want %+v", p, err, direct)
+	}
+	if m, again, err := s.Add(t.Context(), "1", Message{From: ann, Text: "again", Tag: "t"}); err != nil || !again || !reflect.DeepEqual(m, direct) {
+		t.Errorf("with the same tag: %+v, %t, %v", m, again, err)
+	}
+	if m, _, err := s.Add(t.Context(), "1", Message{From: ann, Text: "next"}); err != nil || m.Seq != 2 {
+		t.Errorf("the next is %+v (%v)", m, err)
+	}
+}
+
+// TestPeopleAreThereAgain, and their cookies hold.
+func TestPeopleAreThereAgain(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "chat.db")
+	ann, bob := person("Ann"), person("Bob")
+	first, err := openStore(t.Context(), file, func(string, Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := first.Secret(t.Context())
+	if err != nil || len(secret) < 32 {
+		t.Fatalf("the secret has %d bytes (%v)", len(secret), err)
+	}
+	if err := errors.Join(first.AddPerson(t.Context(), ann, "ann"), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	s := openTest(t, file, nil)
+	if again, err := s.Secret(t.Context()); err != nil || !bytes.Equal(again, secret) {
+		t.Errorf("the secret is another (%v)", err)
+	}
+	if who, found, err := s.Person(t.Context(), ann.ID); err != nil || !found || who != ann {
+		t.Errorf("Ann is %+v (%t, %v)", who, found, err)
+	}
+	if _, found, err := s.Person(t.Context(), bob.ID); err != nil || found {
+		t.Errorf("Bob is found: %t (%v)", found, err)
+	}
+	if err := s.AddPerson(t.Context(), bob, "ann"); !errors.Is(err, errTaken) {
+		t.Errorf("a name that is taken: %v", err)
+	}
+}
+
+// TestSafe: what is acknowledged is on the disk, and after the end nothing is.
+func TestSafe(t *testing.T) {
+	t.Parallel()
+	s, err := openStore(t.Context(), filepath.Join(t.TempDir(), "chat.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal"} { // 2 is FULL
+		var got string
+		if err := s.writes.QueryRowContext(t.Context(), `PRAGMA `+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s (%v), want %s", pragma, got, err, want)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: "late"}); !errors.Is(err, errStopped) {
+		t.Errorf("after Close, Add returned %v", err)
+	}
+}
+
+// TestTrimming: a room keeps its last messages.
+func TestTrimming(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	for room, seqs := range map[string][]int64{"1": {1, 2, 3, kept + 1}, "2": {1, 2}} {
+		for _, seq := range seqs {
+			if _, err := s.writes.ExecContext(t.Context(), `INSERT INTO messages VALUES (?, ?, 'a', 'A', '', '', '', 0, NULL)`, room, seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := s.Add(t.Context(), room, Message{From: person("Ann"), Text: "one more"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for room, want := range map[string]string{"1": fmt.Sprint([]int64{3, kept + 1, kept + 2}), "2": "[1 2 3]"} {
+		var got []int64
+		for _, m := range everything(t, s, room) {
+			got = append(got, m.Seq)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("room %s has %v, want %s", room, got, want)
+		}
+	}
+}
+
+// TestWhoWaitsNoLonger: a message that is taken is stored, also if its writer has
+// gone; one that is not taken is not.
+func TestWhoWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	told := make(chan Message, 10)
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), func(_ string, m Message) { told <- m })
+	only, err := s.writes.Conn(t.Context()) // the store waits for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var gone sync.WaitGroup
+	add := func(text string) {
+		if _, _, err := s.Add(ctx, "1", Message{From: person("Ann"), Text: text}); !errors.Is(err, context.Canceled) {
+			t.Errorf("adding what is %s: %v", text, err)
+		}
+	}
+	gone.Go(func() { add("taken") })
+	for s.writes.Stats().WaitCount == 0 { // until the writer waits
+		<-time.After(time.Millisecond)
+	}
+	gone.Go(func() { add("not taken") })
+	cancel()
+	gone.Wait()
+	only.Close()
+	if m := <-told; m.Seq != 1 || m.Text != "taken" {
+		t.Errorf("told %+v", m)
+	}
+	if m, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: "next"}); err != nil || m.Seq != 2 {
+		t.Errorf("the next is %+v (%v), want the second", m, err)
+	}
+}
+
+// TestPaths: a database may be called anything.
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"chat.db", "a b.db", "what?.db", "a#b.db", "100%.db", "a%20b.db", "a&b=c;d.db", "聊天 ö🙂.db", "file:x.db", "-db", "x?mode=ro", "a+b.db"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), name)
+			openTest(t, file, nil)
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("the database is elsewhere: %v", err)
+			}
+		})
+	}
+	t.Run("relative", func(t *testing.T) {
+		t.Parallel()
+		here, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := filepath.Rel(here, filepath.Join(t.TempDir(), "a b?.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		openTest(t, file, nil)
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("the database is elsewhere: %v", err)
+		}
+	})
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+// TestDatabasesThatCannotBeUsed are refused with what to do, and stay as they are.
+func TestDatabasesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	const another = "choose another file with -db"
+	for _, row := range []struct {
+		at   testkit.Line
+		name string
+		file func(t *testing.T) string
+		want string
+	}{
+		{testkit.Here(), "foreign", func(t *testing.T) string {
+			t.Helper()
+			file := filepath.Join(t.TempDir(), "other.db")
+			change(t, file, `CREATE TABLE books (title TEXT); INSERT INTO books VALUES ('Emma')`)
+			return file
+		}, errForeign.Error()},
+		{testkit.Here(), "later version", func(t *testing.T) string {
+			t.Helper()
+			file := made(t, 1)
+			change(t, file, `PRAGMA user_version = 2`)
+			return file
+		}, "it is of version 2, and this program knows 1: " + errForeign.Error()},
+		{testkit.Here(), "garbage", func(t *testing.T) string {
+			t.Helper()
+			file := filepath.Join(t.TempDir(), "chat.db")
+			write(t, file, []byte("no database at all"))
+			return file
+		}, "it is no database, or it is damaged; move it away, or " + another},
+		{testkit.Here(), "short", func(t *testing.T) string {
+			t.Helper()
+			file := made(t, 100)
+			write(t, file, read(t, file)[:20_000])
+			return file
+		}, "it is damaged"},
+		{testkit.Here(), "overwritten", func(t *testing.T) string {
+			t.Helper()
+			file := made(t, 1000)
+			b := read(t, file)
+			for i := range 4096 {
+				b[len(b)/2/4096*4096+i] = 0xDB
+			}
+			write(t, file, b)
+			return file
+		}, "it is damaged"},
+		{testkit.Here(), "a folder", func(t *testing.T) string {
+			t.Helper()
+			return t.TempDir()
+		}, "it cannot be opened; see to its folder, or " + another},
+		{testkit.Here(), "no folder", func(t *testing.T) string {
+			t.Helper()
+			return filepath.Join(t.TempDir(), "none", "chat.db")
+		}, "it cannot be opened; see to its folder, or " + another},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			file := row.file(t)
+			before, errBefore := os.ReadFile(file)
+			s, err := openStore(t.Context(), file, nil)
+			if err == nil {
+				s.Close()
+				t.Fatalf("%s: it is opened", row.at)
+			}
+			if got, want := err.Error(), "database "+file+": "+row.want; len(got) < len(want) || got[:len(want)] != want {
+				t.Errorf("%s: got %q, want %q", row.at, got, want)
+			}
+			after, errAfter := os.ReadFile(file)
+			if !bytes.Equal(after, before) || (errBefore == nil) != (errAfter == nil) {
+				t.Errorf("%s: then the file is another", row.at)
+			}
+			if rest, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*-*")); err != nil || len(rest) > 0 {
+				t.Errorf("%s: it leaves %q", row.at, rest)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t *testing.T, file string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWithoutPermission: as a user who may not do everything.
+func TestWithoutPermission(t *testing.T) {
+	t.Parallel()
+	const (
+		cannotBeOpened  = "it cannot be opened; see to its folder"
+		cannotBeWritten = "it must not be written to; see to its owner and mode"
+	)
+	for _, row := range []struct {
+		at           testkit.Line
+		name         string
+		file, folder os.FileMode
+		want         string
+	}{
+		{testkit.Here(), "unreadable", 0, 0o777, cannotBeOpened},
+		{testkit.Here(), "read only", 0o444, 0o777, cannotBeWritten},
+		{testkit.Here(), "in a folder that is read only", 0o666, 0o555, cannotBeWritten},
+		{testkit.Here(), "in a folder of others", 0o666, 0, cannotBeOpened},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			file := made(t, 10)
+			folder := filepath.Dir(file)
+			before := read(t, file)
+			allow(t, filepath.Dir(folder), 0o755)
+			allow(t, file, row.file)
+			allow(t, folder, row.folder)
+			err := asNobody(func() error {
+				s, err := openStore(t.Context(), file, nil)
+				if err == nil {
+					return s.Close()
+				}
+				return err
+			})
+			if want := "database " + file + ": " + row.want; err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", row.at, err, want)
+			}
+			allow(t, folder, 0o700)
+			allow(t, file, 0o600)
+			if !bytes.Equal(read(t, file), before) {
+				t.Errorf("%s: then the file is another", row.at)
+			}
+		})
+	}
+}
+
+func allow(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lock is another program that has locked the database, until it is closed.
+func lock(t *testing.T, file string) (unlock func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	return func() { db.Close() }
+}
+
+func TestLockedAtTheStart(t *testing.T) {
+	t.Parallel()
+	file := made(t, 1)
+	unlock := lock(t, file)
+	if s, err := openStore(t.Context(), file, nil); err == nil {
+		s.Close()
+		t.Error("it is opened")
+	} else if want := "database " + file + ": another program has locked it; end that one, or"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	unlock()
+	openTest(t, file, nil)
+}
+
+// TestTroubleWhileRunning: what cannot be stored is refused, told to nobody, and
+// stored when it is said again later. What was acknowledged is there.
+func TestTroubleWhileRunning(t *testing.T) {
+	t.Parallel()
+	pragma := func(t *testing.T, c *chat, statement string) {
+		t.Helper()
+		if _, err := c.store.writes.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, row := range map[string]struct {
+		begin func(t *testing.T, c *chat) (end func())
+		why   string
+	}{
+		"locked": {func(t *testing.T, c *chat) func() {
+			t.Helper()
+			pragma(t, c, `PRAGMA busy_timeout = 20`)
+			return lock(t, c.store.path)
+		}, "another program has locked it; end that one"},
+		"full": {func(t *testing.T, c *chat) func() {
+			t.Helper()
+			pragma(t, c, `PRAGMA max_page_count = 1`) // of which there are more
+			return func() { pragma(t, c, `PRAGMA max_page_count = 1000000`) }
+		}, "the disk is full; make room"},
+		"read only": {func(t *testing.T, c *chat) func() {
+			t.Helper()
+			pragma(t, c, `PRAGMA query_only = 1`)
+			return func() { pragma(t, c, `PRAGMA query_only = 0`) }
+		}, "it must not be written to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := start(t)
+				ann, bob := enter(t, c, "Ann", "/ws/123/"), enter(t, c, "Bob", "/ws/123/")
+				ann.wantNews("join", "Bob")
+				long := strings.Repeat("x", maxText) // needs another page of the file
+				add(t, c, "123", Message{From: person("Joe"), Text: "before"})
+				ann.wantSaid("Joe", "before")
+				bob.wantSaid("Joe", "before")
+				cookie := http.Header{"Cookie": {cookieOf(t, c, "Eve")}}
+
+				end := row.begin(t, c)
+				tagged := request{Type: "say", Tag: "t1", Text: long}
+				for range 2 {
+					ann.SendJSON(tagged)
+					if no := ann.wantRefused("store"); no.Tag != "t1" || no.Retry != 2000 {
+						t.Errorf("got %+v, want t1 to be tried again in two seconds", no)
+					}
+					<-time.After(2 * time.Second)
+				}
+				ann.WantNothing()
+				bob.WantNothing()
+				_, _, err := c.store.Add(t.Context(), "123", Message{From: person("Joe"), Text: long})
+				if want := "database " + c.store.path + ": " + row.why; err == nil || !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("got %v, want %s", err, want)
+				}
+				// Who reads is not held up.
+				eve := consumertest.Connect(t, c.urls(), "/ws/123/", &consumertest.Options{Header: cookie})
+				eve.WantText("* You are Eve in room 123, with Ann and Bob.")
+				eve.WantText("Joe: before")
+				eve.WantNothing()
+				eve.Vanish()
+				eve.WantOver()
+				for _, what := range []string{"join", "leave"} {
+					ann.wantNews(what, "Eve")
+					bob.wantNews(what, "Eve")
+				}
+
+				end()
+				ann.SendJSON(tagged)
+				ann.wantSaid("Ann", long)
+				if m := bob.wantSaid("Ann", long); m.Seq != 2 {
+					t.Errorf("it has the place %d, want the second", m.Seq)
+				}
+				ann.SendJSON(tagged) // he has not heard of it
+				ann.wantSaid("Ann", long)
+				bob.WantNothing()
+			})
+		})
+	}
+}
+
+// made is a database of the chat, closed, with some messages.
+func made(t *testing.T, count int) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "chat.db")
+	s, err := openStore(t.Context(), file, func(string, Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.writes.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO messages SELECT '1', i, 'a', 'Ann', '', '', printf('%0500d', i), 0, NULL FROM n`, count); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// change changes a database behind the chat's back.
+func change(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
