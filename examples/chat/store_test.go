@@ -101,7 +101,11 @@ func TestMessagesAreThereAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := openTest(t, file, nil)
+	s := openTest(t, file, func(_ string, m Message) {
+		if m.Seq == 1 {
+			t.Errorf("%+v is told again", m)
+		}
+	})
 	p, err := s.After(t.Context(), "1", ann.ID, 0)
 	if err != nil || !reflect.DeepEqual(p, Page{Messages: []Message{direct}, Last: 1}) {
 		t.Errorf("got %+v (%v), want %+v", p, err, direct)
