@@ -130,6 +130,9 @@ func (m *member) do(ctx context.Context, c *consumer.Conn, r request) error {
 	case "say":
 		return m.say(ctx, c, r)
 	case "typing":
+		if !m.pace.types.Allow() {
+			return nil
+		}
 		return c.GroupSendOthers(ctx, m.room, Typing.New(m.you))
 	case "older":
 		page, err := m.chat.store.Before(ctx, m.room, m.you.ID, r.Before)

@@ -41,16 +41,18 @@ func printable(r rune) rune {
 
 // pace is how fast a person may go, on all connections together.
 type pace struct {
-	says *rate.Limiter
-	asks *rate.Limiter // anything; who goes beyond that is a program, and a bad one
+	says  *rate.Limiter
+	types *rate.Limiter // is typing; more is not told
+	asks  *rate.Limiter // anything; who goes beyond that is a program, and a bad one
 
 	connections int
 }
 
 func newPace() *pace {
 	return &pace{
-		says: rate.NewLimiter(rate.Every(time.Second), 5),
-		asks: rate.NewLimiter(rate.Every(time.Second/20), 100),
+		says:  rate.NewLimiter(rate.Every(time.Second), 5),
+		types: rate.NewLimiter(rate.Every(time.Second), 2),
+		asks:  rate.NewLimiter(rate.Every(time.Second/20), 100),
 	}
 }
 
