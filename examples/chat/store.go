@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"slices"
 	"time"
 )
@@ -83,35 +84,41 @@ type Page struct {
 // pageSize is how many messages a page has at the most.
 const pageSize = 50
 
+// view is what somebody may see of a room, between two places.
+type view struct {
+	room, id      string
+	after, before int64
+}
+
 // After returns the last messages in a room that id may see, and that come after
 // a place.
 func (s *store) After(ctx context.Context, room, id string, after int64) (Page, error) {
-	return s.page(ctx, room, id, after, 1<<62)
+	return s.page(ctx, view{room, id, after, math.MaxInt64})
 }
 
 // Before returns the last messages in a room that id may see, and that come before
 // a place.
 func (s *store) Before(ctx context.Context, room, id string, before int64) (Page, error) {
-	return s.page(ctx, room, id, 0, before)
+	return s.page(ctx, view{room, id, 0, before})
 }
 
-func (s *store) page(ctx context.Context, room, id string, after, before int64) (Page, error) {
+func (s *store) page(ctx context.Context, v view) (Page, error) {
 	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return Page{}, trouble(s.path, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it has only read
-	p, err := readPage(ctx, tx, room, id, after, before)
+	p, err := v.read(ctx, tx)
 	return p, trouble(s.path, err)
 }
 
-func readPage(ctx context.Context, tx *sql.Tx, room, id string, after, before int64) (p Page, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM messages WHERE room = ?`, room).Scan(&p.Last); err != nil {
+func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM messages WHERE room = ?`, v.room).Scan(&p.Last); err != nil {
 		return Page{}, err
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` FROM messages
 		WHERE room = ? AND seq > ? AND seq < ? AND (to_id IN ('', ?4) OR from_id = ?4)
-		ORDER BY seq DESC LIMIT ?5`, room, after, before, id, pageSize+1)
+		ORDER BY seq DESC LIMIT ?5`, v.room, v.after, v.before, v.id, pageSize+1)
 	if err != nil {
 		return Page{}, err
 	}
