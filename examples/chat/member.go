@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,16 +42,27 @@ func (c *chat) member(s *consumer.Scope) *member {
 	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != ""}
 	m.you, _ = protocol.UserAs[Person](s)
 	if m.json {
-		m.seen, _ = strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen
+		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen
+		m.seen = max(after, 0)
 	}
 	return m
 }
 
-// Connect enters the room, and tells what has been said. It joins first and reads
-// then: what is said in between comes twice, and said sees to it.
-func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
+// Connect enters the room. Who cannot enter is let in, told why, and closed: a
+// browser does not tell its page why it was refused.
+func (m *member) Connect(ctx context.Context, c *consumer.Conn) error {
+	err := m.enter(ctx, c)
+	if err != nil {
+		err = cmp.Or(c.Accept(nil), err)
+	}
+	return err
+}
+
+// enter joins first, and reads what has been said then: what is said in between
+// comes twice, and said sees to it.
+func (m *member) enter(ctx context.Context, c *consumer.Conn) (err error) {
 	if m.pace, err = m.chat.rooms.enter(m.room, m.you.ID); err != nil {
-		return full(c, err)
+		return later(err)
 	}
 	c.Defer(func() { m.chat.rooms.leave(m.room, m.you.ID) })
 	if err := c.Join(ctx, m.room); err != nil {
@@ -62,13 +74,8 @@ func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 	return m.welcome(ctx, c)
 }
 
-// full accepts and closes: a browser does not tell a page why it was refused.
-func full(c *consumer.Conn, why error) error {
-	if err := c.Accept(nil); err != nil {
-		return err
-	}
-	return protocol.Close(protocol.CloseTryAgainLater, why.Error())
-}
+// later closes a connection that may try again.
+func later(why error) error { return protocol.Close(protocol.CloseTryAgainLater, why.Error()) }
 
 // welcome tells who is here, and what has been said since the last message that is
 // known. It puts everything right, whatever has been missed.
@@ -83,7 +90,7 @@ func (m *member) welcome(ctx context.Context, c *consumer.Conn) error {
 		page, err = m.chat.store.After(ctx, m.room, m.you.ID, 0)
 	}
 	if err != nil {
-		return err
+		return later(m.chat.sorry(ctx, err))
 	}
 	w := welcome{
 		Type: "welcome", Room: m.room, You: m.you, People: persons(there),

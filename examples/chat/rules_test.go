@@ -226,10 +226,11 @@ func TestGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			refused := consumertest.Refused(t, c.urls(), "/ws/789/", &consumertest.Options{Header: cookie})
-			if refused.Status != http.StatusInternalServerError {
-				t.Errorf("refused with %d, want 500", refused.Status)
+			eve := consumertest.Connect(t, c.urls(), "/ws/789/", &consumertest.Options{Header: cookie})
+			if closed := eve.WantClose(protocol.CloseTryAgainLater); !strings.Contains(closed.Reason, "cannot store or read") {
+				t.Errorf("closed because %q", closed.Reason)
 			}
+			eve.WantOver()
 		}
 		ann.leave()
 		tab.Vanish()
