@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+)
+
+// chromium are the names of the browser, as scripts/deps knows them.
+var chromium = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell", "headless_shell"}
+
+// startBrowser starts a browser without a window, which talks to this machine
+// only. It is gone at the end of the test.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path := exampletest.Need(t, chromium...)
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+	}
+	for _, flag := range []string{
+		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
+		"disable-extensions", "disable-domain-reliability", "disable-breakpad", "metrics-recording-only", "no-pings",
+		"disable-dev-shm-usage", // it is small in containers
+		// Pages that are not in front are as fast as the one that is.
+		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
+	} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	var output collected
+	options = append(options,
+		chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("no-proxy-server", true),
+		chromedp.CombinedOutput(&output))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
+	browser, _ := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		late := time.AfterFunc(exampletest.Patience, cancel) // kills it
+		defer late.Stop()
+		if err := chromedp.Cancel(browser); err != nil { // closes it as its menu does
+			t.Errorf("closing the browser: %v", err)
+		}
+		stop()
+		cancel()
+		if t.Failed() {
+			t.Logf("%s wrote:\n%s", path, strings.Join(output.all(), ""))
+		}
+	})
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("starting %s: %v\n%s", path, err, strings.Join(output.all(), ""))
+	}
+	return browser
+}
+
+// screen is what the pages are shown on.
+type screen struct {
+	name          string
+	width, height int64
+	phone         bool
+}
+
+var (
+	desk  = screen{name: "desk", width: 1280, height: 800}
+	phone = screen{name: "phone", width: 390, height: 844, phone: true}
+)
+
+// prepare makes a tab the screen.
+func (s screen) prepare() chromedp.Action[chromedp.Void] {
+	if s.phone {
+		return chromedp.EmulateViewport(s.width, s.height,
+			chromedp.EmulateScale(3), chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait)
+	}
+	return chromedp.EmulateViewport(s.width, s.height)
+}
+
+// tab is one tab with the chat's page, and who looks at it.
+type tab struct {
+	t       *testing.T
+	who     string
+	screen  screen
+	ctx     context.Context //nolint:containedctx // chromedp has its tabs in contexts
+	close   context.CancelFunc
+	console collected        // what the browser has complained of
+	known   []*regexp.Regexp // complaints that the scenario is the reason of
+}
+
+// openTab opens a tab of somebody who has not been here before. The browser must
+// be quiet in it until the end of the test, but for what it is told to expect.
+func openTab(browser context.Context, t *testing.T, who string, s screen, known ...*regexp.Regexp) *tab {
+	t.Helper()
+	p := &tab{t: t, who: who, screen: s, known: known}
+	p.begin(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
+	return p
+}
+
+// another opens one more tab of the same person.
+func (p *tab) another() *tab {
+	p.t.Helper()
+	q := &tab{t: p.t, who: p.who + " again", screen: p.screen, known: p.known}
+	q.begin(chromedp.NewContext(p.ctx))
+	return q
+}
+
+func (p *tab) begin(ctx context.Context, cancel context.CancelFunc) {
+	p.t.Helper()
+	var over sync.WaitGroup
+	p.ctx = ctx
+	p.close = func() {
+		cancel()
+		over.Wait()
+	}
+	p.t.Cleanup(func() {
+		p.close()
+		for _, complaint := range p.console.all() {
+			if !slices.ContainsFunc(p.known, func(r *regexp.Regexp) bool { return r.MatchString(complaint) }) {
+				p.t.Errorf("%s: on the console: %s", p.who, complaint)
+			}
+		}
+	})
+	over.Go(p.listen(chromedp.Console(ctx)))
+	p.do("a "+p.screen.name, p.screen.prepare())
+	p.scheme("light")
+}
+
+// listen collects what the page writes to its console, exceptions and the
+// browser's own complaints included, until the page is closed.
+func (p *tab) listen(messages iter.Seq2[chromedp.ConsoleMessage, error]) func() {
+	return func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			p.console.add(fmt.Sprintf("%v (%s)", m, m.URL))
+		}
+	}
+}
+
+func (p *tab) open(at string) {
+	p.t.Helper()
+	p.do("opening "+at, chromedp.Navigate(at))
+}
+
+func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%s: %s: %v\n%s", p.who, what, err, p.state())
+	}
+}
+
+// press does what a finger does, or a mouse.
+func (p *tab) press(selector string) {
+	p.t.Helper()
+	action := chromedp.Click(chromedp.CSS(selector))
+	if p.screen.phone {
+		action = chromedp.Tap(chromedp.CSS(selector), chromedp.NodeVisible)
+	}
+	p.do("pressing "+selector, action)
+}
+
+// enter puts text where the writing goes.
+func (p *tab) enter(text string) {
+	p.t.Helper()
+	p.do("writing "+text, send(input.InsertText, input.InsertTextParams{Text: text}))
+}
+
+// key presses keys: "\t" is Tab, "\r" Enter.
+func (p *tab) key(keys string, with ...chromedp.KeyOption) {
+	p.t.Helper()
+	p.do(fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys, with...))
+}
+
+// write replaces what is in a field.
+func (p *tab) write(selector, text string) {
+	p.t.Helper()
+	p.run("selecting " + selector + "'s text", `$(`+quote(selector)+`).focus(), $(`+quote(selector)+`).select()`)
+	p.enter(text)
+}
+
+// send is a command of the browser's protocol as an action.
+func send[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, command, params)
+		return err
+	})
+}
+
+// scheme sets whether somebody likes pages light or dark. Nothing slides in or out:
+// a finger that does not wait for it would miss what it presses.
+func (p *tab) scheme(name string) {
+	p.t.Helper()
+	p.do("a page that is "+name, send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: name},
+			{Name: "prefers-reduced-motion", Value: "reduce"},
+		},
+	}))
+}
+
+// short are names for what conditions have in them all the time.
+const short = `const $ = (s) => document.querySelector(s), $$ = (s) => [...document.querySelectorAll(s)],
+	texts = (s) => $$(s).map((e) => e.textContent), same = (a, b) => JSON.stringify(a) === JSON.stringify(b);`
+
+// look evaluates an expression in the page.
+func look[T any](p *tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](`(() => { `+short+` return (`+expression+`) })()`))
+	if err != nil {
+		p.t.Fatalf("%s: %s: %v", p.who, expression, err)
+	}
+	return v
+}
+
+// run evaluates expressions of which no value is wanted.
+func (p *tab) run(what, expressions string) {
+	p.t.Helper()
+	p.do(what, chromedp.Evaluate[chromedp.Void](`{ `+short+` void (`+expressions+`) }`))
+}
+
+// want waits until condition holds. The page is looked at whenever it changes, and
+// now and then, because not all that changes is told.
+func (p *tab) want(what, condition string) {
+	p.t.Helper()
+	const wait = `new Promise((resolve) => {
+		%s
+		const holds = () => { try { return (%s) } catch { return false } };
+		if (holds()) return resolve(true);
+		const look = () => {
+			if (!holds()) return;
+			observer.disconnect();
+			clearInterval(timer);
+			resolve(true);
+		};
+		const observer = new MutationObserver(look);
+		observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+		const timer = setInterval(look, 50);
+	})`
+	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	defer cancel()
+	held, err := false, error(nil)
+	for ctx.Err() == nil && !held {
+		held, err = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(wait, short, condition), chromedp.EvalAwaitPromise))
+		if wrong := (*chromedp.ExceptionError)(nil); errors.As(err, &wrong) {
+			break // and otherwise another page has come in between
+		}
+	}
+	if err != nil || !held {
+		p.t.Fatalf("%s: want %s: %v\n%s", p.who, what, err, p.state())
+	}
+}
+
+// state is what a failure shows.
+func (p *tab) state() string {
+	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.title + "\n" + document.body.innerText`))
+	return fmt.Sprintf("the page shows (%v):\n%s\nand the console: %q", err, text, p.console.all())
+}
+
+// reload loads the page anew, and returns when it is connected.
+func (p *tab) reload() {
+	p.t.Helper()
+	p.do("reloading", chromedp.Reload())
+	p.wantState("open")
+}
+
+// shot saves what the page looks like, light and dark, if somebody wants to see it.
+func (p *tab) shot(name string) {
+	p.t.Helper()
+	folder := os.Getenv("WYE_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s-%s.png", name, p.screen.name, scheme)), picture, 0o600)
+		}
+		if err != nil {
+			p.t.Errorf("%s: the picture %s: %v", p.who, name, err)
+		}
+	}
+	p.scheme("light")
+}
+
+// quote is v as it is written in JavaScript.
+func quote(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// collected is what several goroutines collect.
+type collected struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (c *collected) add(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, line)
+}
+
+func (c *collected) all() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.list)
+}
+
+// Write adds what the browser writes.
+func (c *collected) Write(b []byte) (int, error) {
+	c.add(string(b))
+	return len(b), nil
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/chromedp/cdproto/network"
+)
+
+// unreachable is how the browser tells that nobody listens, or that a connection
+// ends before it is one.
+var unreachable = []*regexp.Regexp{
+	regexp.MustCompile(`^error: WebSocket connection to 'ws://[^']+' failed: .*$`),
+	regexp.MustCompile(`^error: Failed to load resource: net::ERR_(CONNECTION_(REFUSED|RESET)|EMPTY_RESPONSE|INTERNET_DISCONNECTED) `),
+}
+
+// playHistory is about what was said before.
+func playHistory(s *stage) {
+	s.known = append(s.known, unreachable...)
+	s.fill("123", 150)
+	s.start()
+	ann := s.person("Ann", "123")
+	ann.wantTexts(counted(101, 150)...)
+	ann.want("the last to be in sight", `$("#log").scrollHeight - $("#log").scrollTop - $("#log").clientHeight < 2`)
+	ann.shot("history")
+	for _, first := range []int{51, 1} {
+		ann.run("scrolling up", `$("#log").scrollTop = 0`)
+		before := look[float64](ann, fmt.Sprintf(`$('#log li[data-seq="%d"] .row').getBoundingClientRect().top`, first+50))
+		ann.press("#older")
+		ann.wantTexts(counted(first, 150)...)
+		after := look[float64](ann, fmt.Sprintf(`$('#log li[data-seq="%d"] .row').getBoundingClientRect().top`, first+50))
+		if first > 1 && (after < before-60 || after > before+60) || first == 1 && (after < before-60 || after > before+60) {
+			ann.t.Errorf("what was read has moved from %v to %v", before, after)
+		}
+	}
+	ann.want("no older ones", `$("#older").hidden`)
+	ann.reload()
+	ann.wantTexts(counted(101, 150)...)
+
+	s.chat.Terminate(s.t)
+	ann.wantState("waiting")
+	s.chat.WantExit(s.t, 0, soon)
+	s.again()
+	ann.wantState("open")
+	ann.wantTexts(counted(101, 150)...)
+	ann.say("151")
+	ann.wantTexts(counted(101, 151)...)
+	ann.reload()
+	ann.wantTexts(counted(102, 151)...)
+	ann.want("the last to be in sight", `$("#log").scrollHeight - $("#log").scrollTop - $("#log").clientHeight < 2`)
+}
+
+// playPending stalls the network under a message.
+func playPending(s *stage) {
+	s.start()
+	net := startWire(s.t, s.chat.Addr)
+	bob := s.person("Bob", "123")
+	s.addr = net.Addr
+	ann := s.person("Ann", "123")
+	bob.wantPeople("Bob", "Ann")
+	net.asks.shut()
+	ann.say("is it there?")
+	const pending = `$("#log li.pending[data-tag] .text").textContent === "is it there?" && $("#log li.pending").dataset.seq === undefined`
+	ann.want("the message to wait", pending)
+	ann.want("to be told so", `getComputedStyle($("#log li.pending .sending")).opacity === "1"`)
+	ann.shot("pending")
+	bob.say("hello")
+	ann.want("Bob's before it, and it to wait still",
+		`same(texts("#log li.message .text"), ["hello", "is it there?"]) && `+pending)
+	net.asks.open()
+	bob.wantTexts("hello", "is it there?")
+	ann.wantTexts("hello", "is it there?")
+	ann.want("it to be as others are", `$("#log li.own").dataset.seq === "2" && $("#log li.own .sending") === null`)
+}
+
+// playLost loses the acknowledgement of what is stored.
+func playLost(s *stage) {
+	s.known = append(s.known, unreachable...)
+	s.start()
+	net := startWire(s.t, s.chat.Addr)
+	bob := s.person("Bob", "123")
+	s.addr = net.Addr
+	ann := s.person("Ann", "123")
+	net.answers.shut()
+	ann.say("once")
+	bob.wantTexts("once")
+	ann.want("it to wait", `$("#log li.pending .text").textContent === "once"`)
+	ann.say("and once more") // behind it
+	net.cut()
+	net.answers.open()
+	ann.wantTexts("once", "and once more")
+	bob.wantTexts("once", "and once more")
+
+	// The same, and the page is loaded anew before it knows. What waits is kept.
+	net.asks.shut()
+	ann.say("kept")
+	ann.want("it to wait", `$("#log li.pending .text").textContent === "kept"`)
+	net.cut()
+	ann.wantState("waiting")
+	net.asks.open()
+	ann.reload()
+	ann.wantTexts("once", "and once more", "kept")
+	bob.wantTexts("once", "and once more", "kept")
+	if got := s.stored("123"); len(got) != 3 {
+		s.t.Errorf("stored are %v", got)
+	}
+}
+
+// playKilled kills the program under two people who go on writing, several times.
+func playKilled(s *stage) {
+	s.known = append(s.known, unreachable...)
+	s.start()
+	ann, bob := s.person("Ann", "123"), s.person("Bob", "123")
+	var want []string
+	say := func(p *tab, round, number int) {
+		text := fmt.Sprintf("%s %d.%d", p.who, round, number)
+		want = append(want, text)
+		p.say(text)
+	}
+	for round := range 3 {
+		say(ann, round, 1)
+		say(bob, round, 1)
+		say(ann, round, 2)
+		s.chat.Kill(s.t) // whatever has become of them
+		say(bob, round, 2)
+		say(ann, round, 3)
+		for _, p := range []*tab{ann, bob} {
+			p.want("to wait, and to be told so", `$("#log li.pending") !== null &&
+				["waiting", "connecting"].includes($("#state").dataset.state)`)
+		}
+		if round == 0 {
+			ann.wantState("waiting")
+			ann.shot("waiting")
+		}
+		s.again()
+		say(bob, round, 3)
+		for _, p := range []*tab{ann, bob} {
+			p.wantState("open")
+			p.want("nothing to wait", `$("#log li.pending") === null`)
+		}
+	}
+	slices.Sort(want)
+	const shown = `$$("#log li.message").map((e) => ({
+		seq: Number(e.dataset.seq), from: e.querySelector(".who").textContent, text: e.querySelector(".text").textContent }))`
+	stored := s.stored("123")
+	for _, p := range []*tab{ann, bob} {
+		p.want("all messages", fmt.Sprintf(`$$("#log li.message[data-seq]").length === %d`, len(want)))
+		if got := look[[]line](p, shown); !slices.Equal(got, stored) {
+			s.t.Errorf("%s has %v\nand stored is %v", p.who, got, stored)
+		}
+	}
+	for _, p := range []*tab{ann, bob} { // in the order in which they were written
+		var texts []string
+		for _, l := range stored {
+			if l.From == p.who {
+				texts = append(texts, l.Text)
+			}
+		}
+		if !slices.IsSorted(texts) {
+			s.t.Errorf("%s has written %q", p.who, texts)
+		}
+	}
+	var got []string
+	for _, l := range stored {
+		got = append(got, l.Text)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		s.t.Errorf("stored is %q\nand written was %q", got, want)
+	}
+}
+
+// playButtons is about the connection that one ends oneself, and others.
+func playButtons(s *stage) {
+	s.known = append(s.known, unreachable...)
+	s.start()
+	ann, bob := s.person("Ann", "123"), s.person("Bob", "123")
+	buttons := func(state, connect string, disconnect bool) {
+		s.t.Helper()
+		ann.wantState(state)
+		ann.want("the buttons of "+state, fmt.Sprintf(`($("#connect").checkVisibility() ? $("#connect").textContent : "") === %s
+			&& $("#disconnect").checkVisibility() === %t && $("#state").checkVisibility()`, quote(connect), disconnect))
+	}
+	buttons("open", "", true)
+	ann.press("#disconnect")
+	buttons("closed", "Connect", false)
+	ann.shot("closed")
+	bob.wantPeople("Bob")
+	ann.say("later")
+	ann.want("it to wait", `$("#log li.pending") !== null`)
+	ann.press("#connect")
+	buttons("open", "", true)
+	bob.wantTexts("later")
+	bob.wantPeople("Bob", "Ann")
+	ann.wantTexts("later")
+
+	s.chat.Kill(s.t)
+	buttons("waiting", "Reconnect now", true)
+	// The longer it lasts, the longer the page waits: at last long enough for a finger.
+	ann.want("to wait for seconds", `/[3-9]/.test($("#countdown").textContent)`)
+	s.again()
+	ann.press("#connect")
+	buttons("open", "", true)
+
+	// The network is gone. The browser says so.
+	ann.offline(true)
+	buttons("offline", "Reconnect now", true)
+	ann.shot("offline")
+	ann.say("from the tunnel")
+	ann.offline(false)
+	buttons("open", "", true)
+	bob.wantState("open")
+	for _, p := range []*tab{ann, bob} {
+		p.wantTexts("later", "from the tunnel")
+	}
+}
+
+// offline takes the network away from a page, or gives it back.
+func (p *tab) offline(gone bool) {
+	p.t.Helper()
+	rule := network.Conditions{Offline: gone, DownloadThroughput: -1, UploadThroughput: -1}
+	p.do(fmt.Sprintf("offline: %t", gone),
+		send(network.Enable, network.EnableParams{}),
+		send(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{&rule},
+		}),
+		send(network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: gone, DownloadThroughput: -1, UploadThroughput: -1,
+		}))
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+)
+
+// TestBrowser is about the page, in a browser: each scenario with a program of its
+// own, on every screen where it is another.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	testBrowser(exampletest.Build(t))(t)
+}
+
+func testBrowser(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		browser := startBrowser(t)
+		both, one := []screen{desk, phone}, []screen{desk}
+		for _, row := range []struct {
+			name    string
+			play    func(*stage)
+			screens []screen
+		}{
+			{"headers", playHeaders, one},
+			{"names", playNames, both},
+			{"talk", playTalk, both},
+			{"presence", playPresence, one},
+			{"typing", playTyping, one},
+			{"history", playHistory, both},
+			{"pending", playPending, both},
+			{"lost acknowledgement", playLost, one},
+			{"killed", playKilled, both},
+			{"buttons", playButtons, both},
+			{"direct", playDirect, both},
+			{"hostile text", playHostile, both},
+			{"unread", playUnread, both},
+			{"hurry", playHurry, one},
+			{"lines", playLines, one},
+			{"keyboard", playKeyboard, one},
+			{"composing", playComposing, one},
+			{"Chinese", playChinese, both},
+			{"screen reader", playReader, both},
+			{"colours", playColours, both},
+		} {
+			for _, s := range row.screens {
+				t.Run(row.name+" on a "+s.name, func(t *testing.T) {
+					t.Parallel()
+					row.play(&stage{t: t, program: program, browser: browser, screen: s, file: filepath.Join(t.TempDir(), "chat.db")})
+				})
+			}
+		}
+	}
+}
+
+// stage is what a scenario plays on.
+type stage struct {
+	t       *testing.T
+	program exampletest.Program
+	browser context.Context //nolint:containedctx // chromedp has its browser in a context
+	screen  screen
+	file    string // the database
+	chat    *exampletest.Process
+	addr    string // where pages are opened, if it is not the program's own address
+	known   []*regexp.Regexp
+}
+
+// start starts the program.
+func (s *stage) start() {
+	s.t.Helper()
+	s.chat = s.program.Start(s.t, "-db", s.file)
+}
+
+// again starts the program where it was.
+func (s *stage) again() {
+	s.t.Helper()
+	s.chat = s.program.StartAt(s.t, s.chat.Addr, "-db", s.file)
+}
+
+// at is the address of a room's page.
+func (s *stage) at(room string) string {
+	if s.addr != "" {
+		return "http://" + s.addr + "/room/" + room + "/"
+	}
+	return s.chat.HTTP("/room/" + room + "/")
+}
+
+// visitor opens the page for the first time, and is asked for a name.
+func (s *stage) visitor(who, room string) *tab {
+	s.t.Helper()
+	p := openTab(s.browser, s.t, who, s.screen, s.known...)
+	p.open(s.at(room))
+	p.want("to be asked for a name", `$("#name-dialog").open && document.activeElement === $("#name")`)
+	return p
+}
+
+// person opens the page, and says what the name is.
+func (s *stage) person(who, room string) *tab {
+	s.t.Helper()
+	p := s.visitor(who, room)
+	p.name(who)
+	p.wantState("open")
+	p.want("the name", `$("#me").textContent === `+quote(who)+` && !$("#name-dialog").open`)
+	return p
+}
+
+// name answers the question for a name.
+func (p *tab) name(name string) {
+	p.t.Helper()
+	p.write("#name", name)
+	p.press("#name-form button")
+}
+
+// say writes a message, and sends it: with Enter, and on a phone with the button.
+func (p *tab) say(text string) {
+	p.t.Helper()
+	p.write("#text", text)
+	if p.screen.phone {
+		p.press("#send")
+		return
+	}
+	p.key("\r")
+}
+
+func (p *tab) wantState(state string) {
+	p.t.Helper()
+	p.want("the state "+state, `$("#state").dataset.state === `+quote(state))
+}
+
+// wantTexts waits until the page shows these messages and no others, and until
+// those of its own are acknowledged.
+func (p *tab) wantTexts(want ...string) {
+	p.t.Helper()
+	if want == nil {
+		want = []string{}
+	}
+	p.want(fmt.Sprintf("the messages %q", want),
+		`same(texts("#log li.message .text"), `+quote(want)+`) && $("#log li.pending") === null`)
+}
+
+// wantPeople waits until these are here, oneself first.
+func (p *tab) wantPeople(want ...string) {
+	p.t.Helper()
+	p.want(fmt.Sprintf("%q to be here", want), `same(texts("#people li[data-id] .who"), `+quote(want)+`)`)
+}
+
+// wantNotices waits until the page has told of these comings and goings.
+func (p *tab) wantNotices(want ...string) {
+	p.t.Helper()
+	p.want(fmt.Sprintf("the notices %q", want), `same(texts("#log li.notice.presence"), `+quote(want)+`)`)
+}
+
+// wantFit fails if the page is wider than the screen.
+func (p *tab) wantFit() {
+	p.t.Helper()
+	wide := look[[]string](p, `[document.scrollingElement, ...$$("#log, #side, #say, #people, header, dialog")].
+		filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "none").
+		map((e) => (e.id || e.tagName) + ": " + e.scrollWidth + " in " + e.clientWidth)`)
+	if len(wide) > 0 {
+		p.t.Errorf("%s: wider than the screen: %q", p.who, wide)
+	}
+	if got := look[int](p, `innerWidth`); got != int(p.screen.width) {
+		p.t.Errorf("%s: the window is %d wide, want %d", p.who, got, p.screen.width)
+	}
+}
+
+// openSide opens the list of people where it is a drawer.
+func (p *tab) openSide() {
+	p.t.Helper()
+	if !p.screen.phone {
+		return
+	}
+	p.press("#people-button")
+	p.want("the people", `$("#people-button").ariaExpanded === "true" && $("#side").getBoundingClientRect().right <= innerWidth`)
+}
+
+// line is a message as the database has it, or the page.
+type line struct {
+	Seq  int64  `json:"seq"`
+	From string `json:"from"`
+	Text string `json:"text"`
+}
+
+// stored are the messages of a room.
+func (s *stage) stored(room string) (all []line) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", s.file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(s.t.Context(), `SELECT seq, from_name, text FROM messages WHERE room = ? ORDER BY seq`, room)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l line
+		if err := rows.Scan(&l.Seq, &l.From, &l.Text); err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
+// fill stores messages of Old's before the program is started: 1, 2, 3 and so on.
+func (s *stage) fill(room string, count int) {
+	s.t.Helper()
+	db, err := openStore(s.t.Context(), s.file, func(string, Message) {})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			s.t.Error(err)
+		}
+	}()
+	for i := range count {
+		m := Message{From: Person{ID: "old", Name: "Old"}, Text: fmt.Sprint(i + 1), At: 1_700_000_000_000 + int64(i)*60_000}
+		if _, _, err := db.Add(s.t.Context(), room, m); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// counted are the messages that fill has stored.
+func counted(from, to int) (all []string) {
+	for i := from; i <= to; i++ {
+		all = append(all, fmt.Sprint(i))
+	}
+	return all
+}
+
+func playHeaders(s *stage) {
+	s.start()
+	for path, want := range map[string]string{
+		"/": "text/html; charset=utf-8", "/room/123/": "text/html; charset=utf-8", "/?group=123": "text/html; charset=utf-8",
+		"/static/main.js": "text/javascript; charset=utf-8", "/static/chat.css": "text/css; charset=utf-8",
+	} {
+		a := exampletest.Do(s.t, http.MethodGet, s.chat.HTTP(path), nil, "")
+		if a.Status != http.StatusOK || a.Body == "" {
+			s.t.Errorf("GET %s: got %d with %d bytes", path, a.Status, len(a.Body))
+		}
+		for name, want := range map[string]string{"Content-Type": want, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"} {
+			if got := a.Header.Get(name); got != want {
+				s.t.Errorf("GET %s: %s: got %q, want %q", path, name, got, want)
+			}
+		}
+		got := strings.Split(a.Header.Get("Content-Security-Policy"), "; ")
+		for _, want := range []string{
+			"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
+			"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+		} {
+			if !strings.Contains(strings.Join(got, "\n")+"\n", want+"\n") {
+				s.t.Errorf("GET %s: the policy is %q, without %s", path, got, want)
+			}
+		}
+	}
+}

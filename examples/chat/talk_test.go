@@ -1,0 +1,210 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
+)
+
+// conflict is how the browser tells of a name that is not given.
+var conflict = regexp.MustCompile(`^error: Failed to load resource: the server responded with a status of 4\d\d \(.*/me\)$`)
+
+// playNames has somebody ask for names that cannot be given.
+func playNames(s *stage) {
+	s.known = append(s.known, conflict)
+	s.start()
+	s.person("Ann", "123")
+	p := s.visitor("Bob", "123")
+	p.shot("name")
+	p.wantFit()
+	const taken, bad = "Somebody has that name already", "That cannot be a name"
+	for _, row := range []struct{ name, want string }{
+		{"Ann", taken},
+		{"aNN", taken},
+		{" Ann ", taken},
+		{"", bad},
+		{"   ", bad},
+		{"guest-1", bad},
+		{strings.Repeat("x", 33), bad},
+	} {
+		p.name(row.name)
+		p.want("to be told of "+row.name+": "+row.want, `$("#name-error").textContent.startsWith(`+quote(row.want)+`) && !$("#name-form").inert`)
+		if row.name == "Ann" {
+			p.shot("name-taken")
+		}
+		p.write("#name", "Bo")
+		p.want("the complaint to go", `$("#name-error").textContent === ""`)
+	}
+	p.key("\x1b") // there is no way around it
+	p.want("still to be asked", `$("#name-dialog").open`)
+	p.name("Bob")
+	p.wantState("open")
+	p.wantPeople("Bob", "Ann")
+	p.reload() // the name stays
+	p.want("the name", `$("#me").textContent === "Bob" && !$("#name-dialog").open`)
+}
+
+// playTalk is two people who talk, and a third elsewhere.
+func playTalk(s *stage) {
+	s.start()
+	ann := s.person("Ann", "123")
+	ann.want("nothing, and to be told so", `!$("#empty").hidden && $("#room-name").textContent === "123"`)
+	ann.shot("empty")
+	bob, eve := s.person("Bob", "123"), s.person("Eve", "456")
+	ann.say("hello, Bob")
+	bob.wantTexts("hello, Bob")
+	bob.say("Grüße, Ann! 你好 🙂")
+	for _, p := range []*tab{ann, bob} {
+		p.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂")
+	}
+	ann.want("what is one's own to be marked", `same($$("#log li.message").map((e) => e.classList.contains("own")), [true, false])`)
+	ann.want("the writers", `same(texts("#log li.message .who"), ["Ann", "Bob"])`)
+	eve.say("is anybody here?")
+	eve.wantTexts("is anybody here?") // and nothing before
+
+	// Shift+Enter is a new line, on a desk.
+	ann.write("#text", "one")
+	ann.key("\r", chromedpShift)
+	ann.enter("two")
+	ann.press("#send")
+	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo")
+
+	// Eve comes.
+	eve.openSide()
+	eve.shot("people")
+	eve.write("#room", "no room")
+	eve.press("#room-form button")
+	eve.want("the room not to be taken", `$("#room:invalid") !== null && location.pathname === "/room/456/"`)
+	eve.write("#room", "123")
+	eve.press("#room-form button")
+	eve.want("to be in 123", `location.pathname === "/room/123/" && $("#room-name").textContent === "123"`)
+	eve.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo")
+	eve.say("there you are; see https://go.dev/ and www")
+	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo", "there you are; see https://go.dev/ and www")
+	bob.want("one link", `$$("#log a").length === 1 && $("#log a").href === "https://go.dev/" && /noopener/.test($("#log a").rel)`)
+	for _, p := range []*tab{ann, bob, eve} {
+		p.wantFit()
+	}
+	ann.shot("talk")
+}
+
+// playPresence is people who come and go, with more than one tab.
+func playPresence(s *stage) {
+	s.start()
+	ann := s.person("Ann", "123")
+	ann.wantPeople("Ann")
+	bob := s.person("Bob", "123")
+	ann.wantPeople("Ann", "Bob")
+	bob.wantPeople("Bob", "Ann")
+	ann.wantNotices("Bob is here")
+
+	again := ann.another()
+	again.open(s.at("123"))
+	again.wantState("open")
+	again.wantPeople("Ann", "Bob")
+	again.say("from the other tab")
+	ann.want("one's own from the other tab", `$("#log li.own .text").textContent === "from the other tab"`)
+	again.close()
+	eve := s.person("Eve", "123")
+	bob.wantPeople("Bob", "Ann", "Eve")
+	bob.wantNotices("Eve is here") // and nothing of Ann's
+	eve.close()
+	bob.wantPeople("Bob", "Ann")
+	ann.wantPeople("Ann", "Bob")
+	bob.want("Eve's leave", `texts("#log li.notice.presence").at(-1) === "Eve has left"`)
+	ann.close()
+	bob.wantPeople("Bob")
+	bob.want("Ann's leave", `texts("#log li.notice.presence").at(-1) === "Ann has left"`)
+}
+
+func playTyping(s *stage) {
+	s.start()
+	ann, bob, eve := s.person("Ann", "123"), s.person("Bob", "123"), s.person("Eve", "456")
+	bob.write("#text", "h")
+	ann.want("to know", `$("#typing").textContent === "Bob is typing"`)
+	ann.shot("typing")
+	ann.write("#text", "h")
+	bob.want("to know", `$("#typing").textContent === "Ann is typing"`)
+	bob.key("\r")
+	ann.want("him to have typed", `$("#typing").textContent === ""`)
+	bob.want("nothing else", `$("#typing").textContent === "Ann is typing"`)
+	bob.want("it to fade", `$("#typing").textContent === ""`) // Ann does nothing more
+	eve.want("nothing", `$("#typing").textContent === ""`)
+}
+
+// playDirect is a message for one person.
+func playDirect(s *stage) {
+	s.start()
+	ann, bob, eve := s.person("Ann", "123"), s.person("Bob", "123"), s.person("Eve", "123")
+	ann.wantPeople("Ann", "Bob", "Eve")
+	ann.openSide()
+	ann.press(`#people li:nth-child(2) button`)
+	ann.want("to write to Bob", `$("#to").textContent === "Only to Bob" && document.activeElement === $("#text")`)
+	ann.say("a secret")
+	ann.want("the mark", `$("#log li.own.direct:not(.pending) .to").textContent === "only to Bob"`)
+	bob.want("the mark", `$("#log li.direct .to").textContent === "only to you"`)
+	ann.want("to write to Bob still", `$("#to").textContent === "Only to Bob"`)
+	ann.shot("direct")
+	ann.press("#to-clear")
+	ann.want("to write to everybody", `$("#to").checkVisibility() === false`)
+	ann.say("for everybody")
+	bob.shot("direct-received")
+	check := func() {
+		s.t.Helper()
+		ann.wantTexts("a secret", "for everybody")
+		bob.wantTexts("a secret", "for everybody")
+		eve.wantTexts("for everybody")
+		for _, p := range []*tab{ann, bob} {
+			p.want("one that is marked", `same(texts("#log li.direct .text"), ["a secret"])`)
+		}
+		eve.want("none that is marked", `$("#log li.direct") === null`)
+	}
+	check()
+	for _, p := range []*tab{ann, bob, eve} {
+		p.reload()
+	}
+	check()
+	for _, l := range look[[]string](eve, `[document.documentElement.innerHTML]`) {
+		if strings.Contains(l, "secret") {
+			s.t.Error("Eve's page has the secret")
+		}
+	}
+}
+
+// playHurry is somebody who writes faster than the server likes.
+func playHurry(s *stage) {
+	s.start()
+	ann, bob := s.person("Ann", "123"), s.person("Bob", "123")
+	all := counted(1, 8)
+	for _, text := range all {
+		ann.say(text)
+	}
+	ann.want("to be told", `$("#notice").textContent.startsWith("That was fast") && $("#log li.pending") !== null`)
+	ann.shot("hurry")
+	ann.wantTexts(all...)
+	bob.wantTexts(all...)
+	ann.want("what was told to go when all is well", `$("#notice").textContent === ""`)
+}
+
+// playLines has clients for plain text take part.
+func playLines(s *stage) {
+	s.start()
+	ann := s.person("Ann", "123")
+	plain := exampletest.Dial(s.t, s.chat.WS("/ws/123/"), nil)
+	greeting := plain.Text()
+	guest, found := strings.CutPrefix(greeting, "* You are ")
+	guest, _, ended := strings.Cut(guest, " in room 123, with Ann.")
+	if !found || !ended || !strings.HasPrefix(guest, "guest-") {
+		s.t.Fatalf("the greeting is %q", greeting)
+	}
+	ann.wantPeople("Ann", guest)
+	ann.say("hello, who are you?")
+	plain.WantText("Ann: hello, who are you?")
+	plain.SendText("<b>nobody</b>")
+	plain.WantText(guest + ": <b>nobody</b>")
+	ann.wantTexts("hello, who are you?", "<b>nobody</b>")
+	ann.want("the guest's name", `texts("#log li.message .who").at(-1) === `+quote(guest))
+	plain.Close()
+	ann.wantPeople("Ann")
+}
