@@ -47,6 +47,8 @@ func startBrowser(t *testing.T) context.Context {
 	var output collected
 	options = append(options,
 		chromedp.Flag("lang", "en-US"),
+		// There is a mouse, though this machine may have none: hover: hover, pointer: fine.
+		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.CombinedOutput(&output))
@@ -185,10 +187,41 @@ func (p *tab) enter(text string) {
 	p.do("writing "+text, send(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
-// key presses keys: "\t" is Tab, "\r" Enter.
-func (p *tab) key(keys string, with ...chromedp.KeyOption) {
+// These are keys.
+const (
+	tabKey    = "\t"
+	enterKey  = "\r"
+	escapeKey = "\x1b"
+)
+
+var shift = chromedp.KeyModifiers(chromedp.ModifierShift)
+
+// key presses a key.
+func (p *tab) key(key string, with ...chromedp.KeyOption) {
 	p.t.Helper()
-	p.do(fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys, with...))
+	press := chromedp.KeyEvent(key, with...)
+	if key == enterKey {
+		press = pressEnter(with...)
+	}
+	p.do(fmt.Sprintf("pressing %q", key), press)
+}
+
+// pressEnter is Enter as a keyboard has it: what it writes comes with the key, and
+// not if the page does something else with that. KeyEvent writes in any case.
+func pressEnter(with ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		down := input.DispatchKeyEventParams{
+			Type: input.DispatchKeyEventTypeKeyDown, Key: "Enter", Code: "Enter", Text: enterKey, WindowsVirtualKeyCode: 13,
+		}
+		for _, o := range with {
+			o(&down)
+		}
+		up := down
+		up.Type, up.Text = input.DispatchKeyEventTypeKeyUp, ""
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, down)
+		_, failed := cdp.Call(ctx, t, input.DispatchKeyEvent, up)
+		return errors.Join(err, failed)
+	})
 }
 
 // write replaces what is in a field.
@@ -277,6 +310,8 @@ func (p *tab) state() string {
 	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.title + "\n" + document.body.innerText`))
+	const most = 1500
+	text = text[max(0, len(text)-most):]
 	return fmt.Sprintf("the page shows (%v):\n%s\nand the console: %q", err, text, p.console.all())
 }
 

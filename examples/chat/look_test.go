@@ -32,6 +32,8 @@ func playHostile(s *stage) {
 	for _, text := range hostile {
 		bob.say(text)
 	}
+	bob.say("  a\u0007 bell\u001b[2J \n")
+	hostile = append(hostile, "a bell[2J")
 	for _, p := range []*tab{ann, bob} {
 		p.wantTexts(hostile...)
 		p.wantFit()
@@ -112,14 +114,12 @@ func (p *tab) look(there bool) {
 	p.want(fmt.Sprintf("to be looked at: %t", there), fmt.Sprintf(`document.hidden === %t`, !there))
 }
 
-var chromedpShift = chromedp.KeyModifiers(chromedp.ModifierShift)
-
 // tabTo presses Tab until selector has the focus, and looks whether one sees where
 // it is at every stop.
 func (p *tab) tabTo(selector string, with ...chromedp.KeyOption) {
 	p.t.Helper()
 	for range 40 {
-		p.key("\t", with...)
+		p.key(tabKey, with...)
 		at := look[string](p, `document.activeElement.outerHTML.slice(0, 80)`)
 		if !look[bool](p, seen) {
 			p.t.Errorf("%s: the focus is not seen at %s", p.who, at)
@@ -148,54 +148,54 @@ func playKeyboard(s *stage) {
 	bob := s.person("Bob", "123")
 	ann := s.visitor("Ann", "123")
 	ann.enter("Ann")
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.wantState("open")
 	ann.want("the focus where one writes", `document.activeElement === $("#text") && `+seen)
 	ann.enter("hello")
-	ann.key("\r")
+	ann.key(enterKey)
 	bob.wantTexts(append(counted(11, 60), "hello")...)
 
 	// Somebody alone, and back to everybody.
-	ann.tabTo("#people button", chromedpShift)
+	ann.tabTo("#people button", shift)
 	ann.shot("focus")
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.want("to write to Bob", `$("#to").textContent === "Only to Bob" && document.activeElement === $("#text")`)
 	ann.enter("hush")
-	ann.key("\r")
+	ann.key(enterKey)
 	bob.want("it to be for Bob alone", `$("#log li.direct .text").textContent === "hush"`)
-	ann.key("\x1b")
+	ann.key(escapeKey)
 	ann.want("to write to everybody", `!$("#to").checkVisibility()`)
-	ann.tabTo("#people button", chromedpShift)
-	ann.key("\r")
-	ann.tabTo("#to-clear", chromedpShift)
-	ann.key("\r")
+	ann.tabTo("#people button", shift)
+	ann.key(enterKey)
+	ann.tabTo("#to-clear", shift)
+	ann.key(enterKey)
 	ann.want("to write to everybody", `!$("#to").checkVisibility() && document.activeElement === $("#text")`)
 
 	// Older lines. The button goes when there are none.
-	ann.tabTo("#older", chromedpShift)
-	ann.key("\r")
+	ann.tabTo("#older", shift)
+	ann.key(enterKey)
 	ann.wantTexts(append(counted(1, 60), "hello", "hush")...)
 	ann.want("the focus in the log", `$("#older").hidden && document.activeElement === $("#log")`)
 
-	ann.tabTo("#disconnect", chromedpShift)
-	ann.key("\r")
+	ann.tabTo("#disconnect", shift)
+	ann.key(enterKey)
 	ann.wantState("closed")
 	ann.want("the focus where the button was", `document.activeElement === $("#connect") && `+seen)
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.wantState("open")
 	ann.want("the focus where the button was", `document.activeElement === $("#disconnect") && `+seen)
 	ann.tabTo("#text")
 
 	// Another room, by the shortest way: from the beginning.
-	ann.tabTo("#room", chromedpShift)
+	ann.tabTo("#room", shift)
 	ann.enter("456")
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.want("to be there", `location.pathname === "/room/456/" && $("#state").dataset.state === "open"`)
-	ann.tabTo("#leave", chromedpShift)
-	ann.key("\r")
+	ann.tabTo("#leave", shift)
+	ann.key(enterKey)
 	ann.want("to be asked", `$("#leave-dialog").open`)
 	ann.shot("leave")
-	ann.key("\x1b")
+	ann.key(escapeKey)
 	ann.want("to keep the name", `!$("#leave-dialog").open && $("#me").textContent === "Ann"`)
 }
 
@@ -207,12 +207,12 @@ func playComposing(s *stage) {
 	ann.do("composing", send(input.ImeSetComposition, input.ImeSetCompositionParams{Text: "nihao", SelectionStart: 5, SelectionEnd: 5}))
 	ann.want("the letters", `$("#text").value === "nihao"`)
 	ann.run("listening", `$("#text").addEventListener("keydown", (e) => { $("#text").title = e.key + " " + e.isComposing; })`)
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.want("Enter to be the input method's", `$("#text").title === "Enter true"`)
 	ann.want("nothing to be sent", `$("#log li.message") === null && $("#text").value.startsWith("nihao")`)
 	ann.do("taking a word", send(input.ImeSetComposition, input.ImeSetCompositionParams{}), send(input.InsertText, input.InsertTextParams{Text: "你好"}))
 	ann.want("the word", `$("#text").value.trim() === "你好"`)
-	ann.key("\r")
+	ann.key(enterKey)
 	ann.wantTexts("你好")
 }
 
@@ -337,7 +337,7 @@ func (p *tab) wantRead(parts ...node) {
 	for _, n := range all {
 		has[n] = true
 		switch n.role {
-		case "button", "textbox", "link", "dialog", "log", "form", "complementary":
+		case "button", "textbox", "link", "dialog", "log", "complementary":
 			if n.name == "" {
 				p.t.Errorf("%s: a %s without a name", p.who, n.role)
 			}

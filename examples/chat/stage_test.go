@@ -126,7 +126,7 @@ func (p *tab) say(text string) {
 		p.press("#send")
 		return
 	}
-	p.key("\r")
+	p.key(enterKey)
 }
 
 func (p *tab) wantState(state string) {

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/wye-go/wye/examples/internal/exampletest"
 )
 
@@ -36,7 +38,7 @@ func playNames(s *stage) {
 		p.write("#name", "Bo")
 		p.want("the complaint to go", `$("#name-error").textContent === ""`)
 	}
-	p.key("\x1b") // there is no way around it
+	p.key(escapeKey) // there is no way around it
 	p.want("still to be asked", `$("#name-dialog").open`)
 	p.name("Bob")
 	p.wantState("open")
@@ -65,7 +67,7 @@ func playTalk(s *stage) {
 
 	// Shift+Enter is a new line, on a desk.
 	ann.write("#text", "one")
-	ann.key("\r", chromedpShift)
+	ann.key(enterKey, shift)
 	ann.enter("two")
 	ann.press("#send")
 	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo")
@@ -109,6 +111,16 @@ func playPresence(s *stage) {
 	eve := s.person("Eve", "123")
 	bob.wantPeople("Bob", "Ann", "Eve")
 	bob.wantNotices("Eve is here") // and nothing of Ann's
+
+	// Eve goes elsewhere, and comes back by the browser's button.
+	eve.open(s.at("456"))
+	bob.wantPeople("Bob", "Ann")
+	bob.want("Eve's leave", `texts("#log li.notice.presence").at(-1) === "Eve has left"`)
+	bob.say("is she gone?")
+	eve.do("going back", chromedp.NavigateBack())
+	eve.wantState("open")
+	eve.wantTexts("from the other tab", "is she gone?")
+	bob.wantPeople("Bob", "Ann", "Eve")
 	eve.close()
 	bob.wantPeople("Bob", "Ann")
 	ann.wantPeople("Ann", "Bob")
@@ -126,7 +138,7 @@ func playTyping(s *stage) {
 	ann.shot("typing")
 	ann.write("#text", "h")
 	bob.want("to know", `$("#typing").textContent === "Ann is typing"`)
-	bob.key("\r")
+	bob.key(enterKey)
 	ann.want("him to have typed", `$("#typing").textContent === ""`)
 	bob.want("nothing else", `$("#typing").textContent === "Ann is typing"`)
 	bob.want("it to fade", `$("#typing").textContent === ""`) // Ann does nothing more
