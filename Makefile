@@ -150,6 +150,12 @@ examples: check-go ## Build every example into .tmp/examples
 chat: check-go ## Run the chat example
 	go run ./examples/chat
 
+.PHONY: screenshots
+screenshots: check-go ## Save what the chat's page looks like into screenshots/, light and dark, on a desk and on a phone
+	@mkdir -p screenshots
+	WYE_SCREENSHOTS="$(CURDIR)/screenshots" go test -count=1 -timeout 10m -run '^TestBrowser$$' ./examples/chat
+	@echo "screenshots/ has $$(ls screenshots | wc -l) pictures"
+
 .PHONY: fmt
 fmt: check-go ## Format the code and its imports
 	@scripts/install-golangci-lint $(GOLANGCI_LINT_VERSION) $(BIN)

@@ -227,7 +227,7 @@ func pressEnter(with ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
 // write replaces what is in a field.
 func (p *tab) write(selector, text string) {
 	p.t.Helper()
-	p.run("selecting " + selector + "'s text", `$(`+quote(selector)+`).focus(), $(`+quote(selector)+`).select()`)
+	p.run("selecting "+selector+"'s text", `$(`+quote(selector)+`).focus(), $(`+quote(selector)+`).select()`)
 	p.enter(text)
 }
 

@@ -57,7 +57,7 @@ func playHostile(s *stage) {
 
 // playUnread is about what comes while nobody looks.
 func playUnread(s *stage) {
-	s.fill("123", 60)
+	s.fill(60)
 	s.start()
 	ann, bob := s.person("Ann", "123"), s.person("Bob", "123")
 	plain := `document.title === "#123 – Wye chat"`
@@ -143,7 +143,7 @@ const seen = `(() => {
 
 // playKeyboard does everything without a mouse.
 func playKeyboard(s *stage) {
-	s.fill("123", 60)
+	s.fill(60)
 	s.start()
 	bob := s.person("Bob", "123")
 	ann := s.visitor("Ann", "123")
@@ -352,7 +352,7 @@ func (p *tab) wantRead(parts ...node) {
 
 // playReader is the page for somebody who does not see it.
 func playReader(s *stage) {
-	s.fill("123", 60)
+	s.fill(60)
 	s.start()
 	bob := s.person("Bob", "123")
 	ann := s.visitor("Ann", "123")
@@ -367,7 +367,7 @@ func playReader(s *stage) {
 		node{"textbox", "Message"}, node{"button", "Send"}, node{"button", "Load older messages"}, node{"button", "Disconnect"},
 		node{"StaticText", "Bob"}, node{"StaticText", "hello"})
 	if s.screen.phone {
-		ann.wantRead(node{"button", "Who is here"})
+		ann.wantRead(node{"button", "Who is here 2"})
 		ann.openSide()
 		ann.wantRead(node{"button", "Close"})
 	}

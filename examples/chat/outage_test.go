@@ -18,7 +18,7 @@ var unreachable = []*regexp.Regexp{
 // playHistory is about what was said before.
 func playHistory(s *stage) {
 	s.known = append(s.known, unreachable...)
-	s.fill("123", 150)
+	s.fill(150)
 	s.start()
 	ann := s.person("Ann", "123")
 	ann.wantTexts(counted(101, 150)...)
@@ -165,7 +165,8 @@ func playKilled(s *stage) {
 	for _, l := range stored {
 		got = append(got, l.Text)
 	}
-	if slices.Sort(got); !slices.Equal(got, want) {
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
 		s.t.Errorf("stored is %q\nand written was %q", got, want)
 	}
 }

@@ -22,6 +22,7 @@ func TestBrowser(t *testing.T) {
 
 func testBrowser(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
+		t.Helper()
 		browser := startBrowser(t)
 		both, one := []screen{desk, phone}, []screen{desk}
 		for _, row := range []struct {
@@ -214,8 +215,8 @@ func (s *stage) stored(room string) (all []line) {
 	return all
 }
 
-// fill stores messages of Old's before the program is started: 1, 2, 3 and so on.
-func (s *stage) fill(room string, count int) {
+// fill stores messages of Old's in the room 123 before the program is started: 1, 2, 3 and so on.
+func (s *stage) fill(count int) {
 	s.t.Helper()
 	db, err := openStore(s.t.Context(), s.file, func(string, Message) {})
 	if err != nil {
@@ -228,7 +229,7 @@ func (s *stage) fill(room string, count int) {
 	}()
 	for i := range count {
 		m := Message{From: Person{ID: "old", Name: "Old"}, Text: fmt.Sprint(i + 1), At: 1_700_000_000_000 + int64(i)*60_000}
-		if _, _, err := db.Add(s.t.Context(), room, m); err != nil {
+		if _, _, err := db.Add(s.t.Context(), "123", m); err != nil {
 			s.t.Fatal(err)
 		}
 	}
