@@ -39,7 +39,6 @@ export function messageLine(message, own) {
   }
   const text = element("div", "text");
   text.dir = "auto";
-  showText(text, message.text);
   const row = element("div", "row");
   row.append(text, " ", document.createElement("time"));
   if (!own) line.append(face(message.from));
@@ -57,6 +56,9 @@ export function settleLine(line, message) {
   line.dataset.at = String(message.at);
   line.dataset.from = message.from.id;
   line.dataset.to = message.to?.id ?? "";
+  // The server trims what is said, and drops what cannot be shown.
+  const text = /** @type {HTMLElement} */ (line.querySelector(".text"));
+  if (text.textContent !== message.text) showText(text, message.text);
   showTime(/** @type {HTMLTimeElement} */ (line.querySelector("time")), message.at);
   line.querySelector(".sending")?.remove();
   line.classList.toggle("pending", message.seq === undefined);
