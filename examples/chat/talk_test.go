@@ -80,9 +80,11 @@ func playTalk(s *stage) {
 	eve.press("#room-form button")
 	eve.want("to be in 123", `location.pathname === "/room/123/" && $("#room-name").textContent === "123"`)
 	eve.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo")
-	eve.say("there you are; see https://go.dev/ and www")
-	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo", "there you are; see https://go.dev/ and www")
-	bob.want("one link", `$$("#log a").length === 1 && $("#log a").href === "https://go.dev/" && /noopener/.test($("#log a").rel)`)
+	const found = `there you are; see https://go.dev/, and https://go.dev/<img/src=x> or www`
+	eve.say(found)
+	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo", found)
+	bob.want("links, and nothing else", `$("#log a").href === "https://go.dev/" && $("#log a").textContent === "https://go.dev/"
+		&& $$("#log a").every((e) => e.href.startsWith("https://go.dev/") && /noopener/.test(e.rel)) && $("#log .text :not(a)") === null`)
 	for _, p := range []*tab{ann, bob, eve} {
 		p.wantFit()
 	}
