@@ -26,14 +26,14 @@ func playHostile(s *stage) {
 		// An image that cannot be loaded would run its script even where <script> does not.
 		`<img src="x" onerror="document.title = 'hacked'"><b>bold</b>`,
 		`javascript:alert(1) data:text/html,<script>alert(1)</script> //evil.example https://%zz`,
-		"to the left: \u202egnp.exe and \u2067on",
 		strings.Repeat("W", 2000),
 	}
 	for _, text := range hostile {
 		bob.say(text)
 	}
 	bob.say("  a\u0007 bell\u001b[2J \n")
-	hostile = append(hostile, "a bell[2J")
+	bob.say("to the left: \u202egnp.exe and \u2067on")
+	hostile = append(hostile, "a bell[2J", "to the left: gnp.exe and on")
 	for _, p := range []*tab{ann, bob} {
 		p.wantTexts(hostile...)
 		p.wantFit()

@@ -31,9 +31,11 @@ func clean(r request) (string, error) {
 	return text, nil
 }
 
-// printable drops what does things to terminals.
+// printable drops what does things to terminals, and what turns text round, so that
+// it looks like another.
 func printable(r rune) rune {
-	if unicode.IsControl(r) && r != '\n' && r != '\t' {
+	turns := '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
+	if turns || unicode.IsControl(r) && r != '\n' && r != '\t' {
 		return -1
 	}
 	return r

@@ -113,6 +113,7 @@ export class Log {
     const next = this.#firstPending;
     if (id) this.#forget(id, next ? next.previousElementSibling : this.#list.lastElementChild);
     line.dataset.about = id;
+    line.dataset.at = String(Date.now());
     this.#list.insertBefore(line, next);
     this.#settle(next);
   }
@@ -193,11 +194,22 @@ export class Log {
     const day = dayBefore(line);
     if (!newDay) day?.remove();
     if (newDay && !day) {
-      const above = line.previousElementSibling;
       /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll("li.day")).forEach(renameDay);
-      this.#list.insertBefore(dayLine(Number(line.dataset.at)), above === this.#unread ? above : line);
+      this.#list.insertBefore(dayLine(Number(line.dataset.at)), this.#dawn(line));
     }
     line.classList.toggle("follow", !newDay && before === line.previousElementSibling && goesOn(before, line));
+  }
+
+  /** What a message's day begins with: there may be notices before it. @param {HTMLElement} line */
+  #dawn(line) {
+    const day = dayOf(Number(line.dataset.at));
+    let first = line;
+    for (let e = line.previousElementSibling; e instanceof HTMLElement; e = e.previousElementSibling) {
+      const sameDay = e.classList.contains("notice") && dayOf(Number(e.dataset.at)) === day;
+      if (e !== this.#unread && !sameDay) break;
+      first = e;
+    }
+    return first;
   }
 }
 
