@@ -86,6 +86,31 @@ func TestTheHandshakeIsAsTheOptionsSay(t *testing.T) {
 	}
 }
 
+func TestTheServerChoosesTheSubprotocol(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at              testkit.Line
+		spoken, offered []string
+		named, want     string
+	}{
+		{testkit.Here(), []string{"v2", "v1"}, []string{"v1", "v2"}, "", "v2"},
+		{testkit.Here(), []string{"v3", "v1"}, []string{"v1", "v2"}, "", "v1"},
+		{testkit.Here(), []string{"v3"}, []string{"v1"}, "", ""},
+		{testkit.Here(), []string{"v1"}, nil, "", ""},
+		{testkit.Here(), nil, []string{"v1"}, "", ""},
+		{testkit.Here(), []string{"v2"}, []string{"v1", "v2"}, "v1", "v1"},
+	} {
+		w := newWitness()
+		w.connect = func(_ context.Context, c *consumer.Conn) error {
+			return c.Accept(&protocol.AcceptOptions{Subprotocol: row.named})
+		}
+		c := consumertest.Connect(t, w.app(), "/", &consumertest.Options{Subprotocols: row.offered, Spoken: row.spoken})
+		if got := c.Subprotocol(); got != row.want {
+			t.Errorf("%s: chosen is %q, want %q", row.at, got, row.want)
+		}
+	}
+}
+
 func TestHowAClientEnds(t *testing.T) {
 	t.Parallel()
 	rows := []struct {

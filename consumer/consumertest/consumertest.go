@@ -40,10 +40,14 @@ type Options struct {
 	Header http.Header
 	// Subprotocols are offered, in this order.
 	Subprotocols []string
+	// Spoken are those of the server (websocket.Options.Subprotocols), of which the
+	// first that is offered is chosen if the consumer chooses none.
+	Spoken []string
 	// Context is the request's, for what middleware of net/http would have
 	// put there. Default: the test's.
 	Context context.Context //nolint:containedctx // an option of one call
-	// Limits bound the connection, for tests of what happens beyond them.
+	// Limits bound the connection: those of the server (websocket.Options.Limits), or
+	// smaller ones for tests of what happens beyond them.
 	Limits protocol.Limits
 	// Patience is how long the Want methods wait. Default 5 s, of fake time
 	// inside a bubble.
@@ -81,6 +85,7 @@ func dial(t testing.TB, app protocol.Application, target string, o *Options) (*C
 	}
 	c := newClient(t, o)
 	s, cancel := scope(t, target, o)
+	c.transport.chosen = s.Subprotocol(o.Spoken...)
 	session := protocol.NewSession(context.Background(), lender{app}, s, c.transport,
 		&protocol.SessionOptions{
 			Limits:   o.Limits,

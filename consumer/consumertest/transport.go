@@ -1,6 +1,7 @@
 package consumertest
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -10,6 +11,7 @@ import (
 // transport is a protocol.Transport whose network is a list.
 type transport struct {
 	session *protocol.Session
+	chosen  string // the subprotocol, if the consumer names none
 	moved   chan struct{}
 	busy    chan struct{} // a callback begins where Receive was called
 
@@ -44,6 +46,7 @@ func (t *transport) Busy() { t.busy <- struct{}{} }
 
 func (t *transport) Accept(o protocol.AcceptOptions) error {
 	limits := t.session.Limits()
+	o.Subprotocol = cmp.Or(o.Subprotocol, t.chosen)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.accepted, t.mu.limit = &o, limits.QueueBytes

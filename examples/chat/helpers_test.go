@@ -66,8 +66,12 @@ func enter(t *testing.T, c *chat, name, target string) *visitor {
 	<-time.After(time.Millisecond)
 	v := &visitor{t: t}
 	v.Client = consumertest.Connect(t, c.urls(), target, &consumertest.Options{
-		Header: http.Header{"Cookie": {cookieOf(t, c, name)}}, Subprotocols: []string{subprotocol}, Limits: limits,
+		Header: http.Header{"Cookie": {cookieOf(t, c, name)}}, Limits: limits,
+		Subprotocols: []string{subprotocol}, Spoken: []string{subprotocol},
 	})
+	if v.Subprotocol() != subprotocol {
+		t.Fatalf("the subprotocol is %q", v.Subprotocol())
+	}
 	v.welcome = v.want("welcome")
 	if v.welcome.You != person(name) {
 		t.Fatalf("%+v was welcomed, want %s", v.welcome.You, name)
