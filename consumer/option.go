@@ -39,9 +39,10 @@ func (s *spec[C]) wants(typ string) bool { return s.events[typ] != nil }
 // It is called as Receive is, and what it returns means the same. The payload
 // is shared by all members of the group in this process: h must not change what
 // its slices and maps hold. (A P that is a pointer may hold what the first of them
-// makes for all, such as an encoded message; see the example.) Only declared types reach a consumer. Others are
-// counted, and the first of each type is logged; so are payloads that do not
-// fit P. Declaring a type twice, or one without a name, panics.
+// makes for all, such as an encoded message; see the example.) Only declared types
+// reach a consumer. Others are counted, and the first of each type is logged; so
+// are payloads that do not fit P. Declaring a type twice, or one without a name,
+// panics.
 func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) error) Option[C] {
 	if t.Name == "" {
 		panic("wye: consumer.On: the event type has no name; declare it as protocol.EventType[P]{Name: \"chat.message\"}")
