@@ -69,7 +69,7 @@ func (c *chat) tell(room string, m Message) {
 // sorry says that the database does not work: to the operator why, to the person
 // to try again.
 func (c *chat) sorry(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return err // the connection is over
 	}
 	if !errors.Is(err, errStopped) {

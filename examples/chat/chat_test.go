@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
@@ -446,4 +449,22 @@ func TestMissedEvents(t *testing.T) {
 		ann.WantNothing()
 		bob.WantNothing()
 	})
+}
+
+// TestSorry: what takes too long is not the end of the connection, and what is wrong
+// inside is not for those outside.
+func TestSorry(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	fault := fmt.Errorf("database /home/ann/chat.db: %w", late.Err())
+	if no := (*refused)(nil); !errors.As(c.sorry(late, fault), &no) || no.Reason != "store" || no.Retry == 0 {
+		t.Errorf("late: got %v, want it refused for now", c.sorry(late, fault))
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.sorry(over, context.Canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("over: got %v, want it to be the end", err)
+	}
 }
