@@ -22,6 +22,11 @@ CREATE TABLE messages (
 	UNIQUE (room, from_id, tag)
 ) STRICT, WITHOUT ROWID;
 
+-- Whoever opens a room finds his page of it, however much others have written to each
+-- other in it; see view in store.go.
+CREATE INDEX messages_to ON messages (room, to_id, seq);
+CREATE INDEX messages_alone ON messages (room, from_id, seq) WHERE to_id <> '';
+
 CREATE TABLE secrets (
 	name  TEXT PRIMARY KEY,
 	value BLOB NOT NULL

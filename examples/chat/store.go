@@ -12,8 +12,11 @@ import (
 // kept is how many messages of a room are.
 const kept = 100_000
 
+// readers is how many read at the same time: each has files open, and memory.
+const readers = 8
+
 // store is the chat's database: the messages of all rooms, and the names of the
-// people. Whatever is to be kept goes through one connection; any number read.
+// people. Whatever is to be kept goes through one connection; some others read.
 type store struct {
 	path   string
 	reads  *sql.DB
@@ -46,8 +49,12 @@ func (s *store) open(ctx context.Context) (err error) {
 	if _, err := s.writes.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
 		return err
 	}
-	s.reads, err = open(s.path, "_pragma=query_only(1)")
-	return err
+	if s.reads, err = open(s.path, "_pragma=query_only(1)&mode=rw"); err != nil { // and does not make another file
+		return err
+	}
+	s.reads.SetMaxOpenConns(readers)
+	s.reads.SetMaxIdleConns(readers)
+	return nil
 }
 
 // Close stores what has been given to Add, and closes the database.
@@ -116,9 +123,7 @@ func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM messages WHERE room = ?`, v.room).Scan(&p.Last); err != nil {
 		return Page{}, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` FROM messages
-		WHERE room = ? AND seq > ? AND seq < ? AND (to_id IN ('', ?4) OR from_id = ?4)
-		ORDER BY seq DESC LIMIT ?5`, v.room, v.after, v.before, v.id, pageSize+1)
+	rows, err := tx.QueryContext(ctx, visible, v.room, v.after, v.before, v.id, pageSize+1)
 	if err != nil {
 		return Page{}, err
 	}
@@ -136,6 +141,17 @@ func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
 	slices.Reverse(p.Messages)
 	return p, rows.Err()
 }
+
+// visible is the last messages of a view: to everybody, to somebody, and of the same
+// to others. Each has an index, so that what others write to each other is not read;
+// SQLite would take the primary key, and read all of it.
+const visible = `SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ''` + last + `
+	UNION ALL SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ?4 AND ?4 <> ''` + last + `
+	UNION ALL SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_alone
+		WHERE to_id <> '' AND to_id <> ?4 AND from_id = ?4` + last + `
+	ORDER BY seq DESC LIMIT ?5`
+
+const last = ` AND room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?5)`
 
 // columns are those that scan reads.
 const columns = `seq, from_id, from_name, to_id, to_name, text, at, coalesce(tag, '')`

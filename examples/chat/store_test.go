@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -257,4 +258,34 @@ func TestPaths(t *testing.T) {
 			t.Errorf("the database is elsewhere: %v", err)
 		}
 	})
+}
+
+// TestOthersAreNotRead: a page is found without reading what others have written to
+// each other, of which there may be 100,000 messages.
+func TestOthersAreNotRead(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	rows, err := s.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+visible, "123", 0, 1000, "id", 51)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	searches := 0
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(step, " messages ") {
+			continue
+		}
+		searches++
+		if !strings.Contains(step, "(room=? AND to_id=? AND seq>? AND seq<?)") && !strings.Contains(step, "(room=? AND from_id=? AND seq>? AND seq<?)") {
+			t.Errorf("it does %q", step)
+		}
+	}
+	if err := rows.Err(); err != nil || searches != 3 {
+		t.Errorf("there are %d searches (%v), want 3", searches, err)
+	}
 }
