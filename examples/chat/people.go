@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gorilla/securecookie"
@@ -134,8 +135,18 @@ func fold(name string) (shown, same string, err error) {
 		return "", "", refuse("bad", "That name is too long.")
 	case strings.HasPrefix(same, guest):
 		return "", "", refuse("bad", "Only guests have such a name.")
+	case mistaken(shown):
+		return "", "", refuse("bad", "That name could be taken for something else.")
 	}
 	return shown, same, nil
+}
+
+// mistaken reports whether a name could be taken for more than one, where there are
+// lines of text only ("Ann: hello", "* Ann is here"), or for none.
+func mistaken(name string) bool {
+	const blank = '\u2800' // of Braille
+	first, _ := utf8.DecodeRuneInString(name)
+	return strings.ContainsAny(name, ":*"+string(blank)) || strings.Contains(name, "(only to ") || unicode.IsMark(first)
 }
 
 // explain answers with what was wrong.

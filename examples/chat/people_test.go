@@ -215,6 +215,14 @@ func TestFold(t *testing.T) {
 		{testkit.Here(), "a\u202eb", "", ""}, // writes backwards
 		{testkit.Here(), "a\u200bb", "", ""}, // cannot be seen
 		{testkit.Here(), "\xff", "", ""},
+		{testkit.Here(), "Ann (at work)", "Ann (at work)", "ann (at work)"},
+		{testkit.Here(), "Ann: I owe you 5", "", ""}, // says things as Ann
+		{testkit.Here(), "Ann：", "", ""},
+		{testkit.Here(), "Ann (only to you)", "", ""},
+		{testkit.Here(), "* Ann has left", "", ""},
+		{testkit.Here(), "＊", "", ""},
+		{testkit.Here(), "Ann\u2800", "", ""}, // as if there were nothing
+		{testkit.Here(), "\u0301", "", ""},    // goes on what is before it
 	} {
 		shown, same, err := fold(row.name)
 		if shown != row.shown || same != row.same || (err != nil) != (row.shown == "") {
