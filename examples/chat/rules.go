@@ -19,7 +19,7 @@ const (
 
 // clean returns what is said, as it is stored, or why it cannot be said.
 func clean(r request) (string, error) {
-	text := strings.TrimSpace(strings.Map(printable, r.Text))
+	text := strings.TrimSpace(newlines.Replace(strings.Map(printable, r.Text)))
 	switch {
 	case text == "":
 		return "", refuse("empty", "There is nothing in that message.")
@@ -30,6 +30,9 @@ func clean(r request) (string, error) {
 	}
 	return text, nil
 }
+
+// newlines are what begins a line in some programs; see line in lines.go.
+var newlines = strings.NewReplacer("\u2028", "\n", "\u2029", "\n")
 
 // printable drops what does things to terminals, and what turns text round, so that
 // it looks like another.

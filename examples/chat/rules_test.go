@@ -99,10 +99,13 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%s: got %+v, want %s of %q, and no retry", row.at, g, row.reason, row.tag)
 			}
 		}
+		// What begins a line anywhere does so here.
+		ann.SendText(`{"type":"say","text":"one\u2028Bob: two\u2029three"}`)
+		ann.wantSaid("Ann", "one\nBob: two\nthree")
 		// As much as may be, and as often.
-		for i := range 3 {
+		for i := range 2 {
 			ann.SendJSON(request{Type: "say", Text: " " + strings.Repeat("你", 2000) + "\n"})
-			if m := ann.wantSaid("Ann", strings.Repeat("你", 2000)); m.Seq != int64(i+1) {
+			if m := ann.wantSaid("Ann", strings.Repeat("你", 2000)); m.Seq != int64(i+2) {
 				t.Errorf("what was refused is stored: the %dth is %d", i+1, m.Seq)
 			}
 		}
