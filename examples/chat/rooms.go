@@ -62,15 +62,16 @@ func (r *rooms) leave(room, id string) {
 	p := r.by[id]
 	p.connections--
 	if p.connections == 0 { // who comes back at once goes on at his pace
+		p.left = time.Now()
 		time.AfterFunc(rest, func() { r.forget(id, p) })
 	}
 }
 
-// forget forgets somebody who has not come back.
+// forget forgets somebody who has not come back, not even to leave again.
 func (r *rooms) forget(id string, p *pace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.connections == 0 && r.by[id] == p {
+	if p.connections == 0 && r.by[id] == p && time.Since(p.left) >= rest {
 		delete(r.by, id)
 	}
 }

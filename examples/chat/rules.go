@@ -51,6 +51,7 @@ type pace struct {
 	asks  *rate.Limiter // anything; who goes beyond that is a program, and a bad one
 
 	connections int
+	left        time.Time // when the last connection had gone
 }
 
 func newPace() *pace {

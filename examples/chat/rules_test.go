@@ -265,3 +265,23 @@ func TestRoomsThatCannotBe(t *testing.T) {
 		}
 	})
 }
+
+// TestComingAndGoing does not make anybody faster.
+func TestComingAndGoing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		enter(t, c, "Ann", "/ws/123/").leave()
+		<-time.After(rest - 100*time.Millisecond)
+		ann := enter(t, c, "Ann", "/ws/123/")
+		for range 5 {
+			ann.say("hello")
+			ann.wantSaid("Ann", "hello")
+		}
+		ann.leave()
+		<-time.After(200 * time.Millisecond)
+		ann = enter(t, c, "Ann", "/ws/123/")
+		ann.say("hello again")
+		ann.wantRefused("slow")
+	})
+}
