@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -18,11 +20,15 @@ type chat struct {
 	people *people
 	rooms  *rooms
 	layer  *layers.Layer
+
+	troubles rate.Sometimes // tells the operator of the database: once, and not for everybody who tries
+	log      *slog.Logger
 }
 
 // newChat opens the database in a file.
 func newChat(ctx context.Context, file string) (c *chat, err error) {
-	c = &chat{rooms: newRooms(), layer: new(layers.Layer)}
+	c = &chat{rooms: newRooms(), layer: new(layers.Layer), log: slog.Default()}
+	c.troubles.Interval = 10 * time.Second
 	if c.store, err = openStore(ctx, file, c.tell); err != nil {
 		return nil, err
 	}
@@ -62,7 +68,7 @@ func (c *chat) tell(room string, m Message) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := c.layer.GroupSend(ctx, room, Said.New(m)); err != nil {
-		slog.Error("chat: a message is stored and was not sent to everybody", "room", room, "seq", m.Seq, "err", err)
+		c.log.Error("chat: a message is stored and was not sent to everybody", "room", room, "seq", m.Seq, "err", err)
 	}
 }
 
@@ -73,7 +79,7 @@ func (c *chat) sorry(ctx context.Context, err error) error {
 		return err // the connection is over
 	}
 	if !errors.Is(err, errStopped) {
-		slog.Error("chat: the database does not work", "err", err)
+		c.troubles.Do(func() { c.log.Error("chat: the database does not work", "err", err) })
 	}
 	no := refuse("store", "The chat cannot store or read messages at the moment.")
 	no.Retry = 2000

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -467,4 +469,23 @@ func TestSorry(t *testing.T) {
 	if err := c.sorry(over, context.Canceled); !errors.Is(err, context.Canceled) {
 		t.Errorf("over: got %v, want it to be the end", err)
 	}
+}
+
+// TestTroubleIsLoggedOnce, and not for everybody who tries again.
+func TestTroubleIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		var log bytes.Buffer
+		c.log = slog.New(slog.NewTextHandler(&log, nil))
+		for _, want := range []int{1, 1, 2} {
+			for range 100 {
+				_ = c.sorry(t.Context(), errDamaged)
+			}
+			if got := strings.Count(log.String(), "the database does not work"); got != want {
+				t.Errorf("there are %d lines, want %d", got, want)
+			}
+			<-time.After(6 * time.Second)
+		}
+	})
 }
