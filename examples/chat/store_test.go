@@ -281,7 +281,8 @@ func TestOthersAreNotRead(t *testing.T) {
 			continue
 		}
 		searches++
-		if !strings.Contains(step, "(room=? AND to_id=? AND seq>? AND seq<?)") && !strings.Contains(step, "(room=? AND from_id=? AND seq>? AND seq<?)") {
+		_, by, _ := strings.Cut(step, "(")
+		if by != "room=? AND to_id=? AND seq>? AND seq<?)" && by != "room=? AND from_id=? AND seq>? AND seq<?)" {
 			t.Errorf("it does %q", step)
 		}
 	}
