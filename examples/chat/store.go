@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"time"
 )
@@ -19,6 +20,7 @@ const readers = 8
 // people. Whatever is to be kept goes through one connection; some others read.
 type store struct {
 	path   string
+	file   os.FileInfo
 	reads  *sql.DB
 	writes *sql.DB
 	writer *writer
@@ -54,6 +56,16 @@ func (s *store) open(ctx context.Context) (err error) {
 	}
 	s.reads.SetMaxOpenConns(readers)
 	s.reads.SetMaxIdleConns(readers)
+	s.file, err = os.Stat(s.path) // SQLite has names that are no files
+	return err
+}
+
+// there returns nil if the database is where it was. What is stored in a file that
+// has no name any more is lost when the chat ends.
+func (s *store) there() error {
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
+		return trouble(s.path, errors.Join(errMoved, err))
+	}
 	return nil
 }
 
@@ -77,6 +89,9 @@ func (s *store) closeFiles() (err error) {
 // true, and nobody is told. On an error it is not known to be stored; to be sure,
 // add it again with the same tag.
 func (s *store) Add(ctx context.Context, room string, m Message) (stored Message, again bool, err error) {
+	if err := s.there(); err != nil {
+		return Message{}, false, err
+	}
 	r, err := s.writer.add(ctx, room, m)
 	return r.message, r.again, trouble(s.path, err)
 }
@@ -177,6 +192,9 @@ var errTaken = errors.New("somebody else has this name")
 // AddPerson gives p its name. same is equal for names that people take for the
 // same; of those only one can be had.
 func (s *store) AddPerson(ctx context.Context, p Person, same string) error {
+	if err := s.there(); err != nil {
+		return err
+	}
 	done, err := s.writes.ExecContext(ctx, `INSERT INTO people VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
 		p.ID, p.Name, same, time.Now().UnixMilli())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 var (
 	errForeign = errors.New("it is not the database of this chat; choose another file with -db")
 	errDamaged = errors.New("it is damaged")
+	errMoved   = errors.New("it has been moved, deleted or replaced; put it back, or start the chat anew")
 )
 
 // advice is what to do about what SQLite says, by its primary result code.

@@ -63,6 +63,8 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			t.Helper()
 			return t.TempDir()
 		}, "it cannot be opened; see to its folder, or " + another},
+		{testkit.Here(), "no name", func(*testing.T) string { return "" }, "stat : no such file"},
+		{testkit.Here(), "no file", func(*testing.T) string { return ":memory:" }, "stat :memory:: no such file"},
 		{testkit.Here(), "no folder", func(t *testing.T) string {
 			t.Helper()
 			return filepath.Join(t.TempDir(), "none", "chat.db")
@@ -211,6 +213,16 @@ func TestTroubleWhileRunning(t *testing.T) {
 			pragma(t, c, `PRAGMA max_page_count = 1`) // of which there are more
 			return func() { pragma(t, c, `PRAGMA max_page_count = 1000000`) }
 		}, "the disk is full; make room"},
+		"moved": {func(t *testing.T, c *chat) func() {
+			t.Helper()
+			move := func(from, to string) {
+				if err := os.Rename(from, to); err != nil {
+					t.Error(err)
+				}
+			}
+			move(c.store.path, c.store.path+".old")
+			return func() { move(c.store.path+".old", c.store.path) }
+		}, errMoved.Error()},
 		"read only": {func(t *testing.T, c *chat) func() {
 			t.Helper()
 			pragma(t, c, `PRAGMA query_only = 1`)
