@@ -28,6 +28,9 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	file := flag.String("db", "chat.db", "the `file` with the database, which is made if it is not there")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("chat: %q is no flag; there are -addr and -db", flag.Arg(0))
+	}
 	if err := run(*addr, *file); err != nil {
 		log.Fatal("chat: ", err)
 	}
@@ -37,13 +40,20 @@ func main() {
 func run(addr, file string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c, err := newChat(ctx, file)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr) // before there is a database
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Addr: addr, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
-	log.Printf("chat: open %s in two windows; messages are in %s", link(addr), file)
-	return errors.Join(router.Run(ctx, srv, c.router(), grace), c.Close())
+	c, err := newChat(ctx, file)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return l.Close() // asked to end before it began
+	case err != nil:
+		return errors.Join(err, l.Close())
+	}
+	srv := &http.Server{ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
+	log.Printf("chat: open %s in two windows; messages are in %s", link(l.Addr().String()), file)
+	return errors.Join(router.Serve(ctx, l, srv, c.router(), grace), c.Close())
 }
 
 // link is what to open.

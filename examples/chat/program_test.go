@@ -31,6 +31,8 @@ func TestProgram(t *testing.T) {
 	t.Run("end under load", testEnd(program))
 	t.Run("page", testServed(program))
 	t.Run("no database", testNoDatabase(program))
+	t.Run("wrong", testWrong(program))
+	t.Run("ended at the start", testEndedAtTheStart(program))
 	t.Run("port taken", program.PortTaken("-db", filepath.Join(t.TempDir(), "chat.db")))
 }
 
@@ -142,5 +144,44 @@ func testNoDatabase(program exampletest.Program) func(*testing.T) {
 		if b, err := os.ReadFile(file); err != nil || string(b) != notes {
 			t.Errorf("then the file was another (%v)", err)
 		}
+	}
+}
+
+// testWrong starts the program with what is a mistake: it says so, and makes nothing.
+func testWrong(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		for _, row := range []struct {
+			at   testkit.Line
+			addr string
+			more []string
+			want string
+		}{
+			{testkit.Here(), "8000", nil, "missing port in address"},
+			{testkit.Here(), "127.0.0.1:99999", nil, "invalid port"},
+			{testkit.Here(), exampletest.FreeAddr(t), []string{"tea"}, `"tea" is no flag; there are -addr and -db`},
+		} {
+			file := filepath.Join(t.TempDir(), "chat.db")
+			code, output := program.Fail(t, row.addr, append([]string{"-db", file}, row.more...)...)
+			if code != 1 || !strings.Contains(output, row.want) || strings.Contains(output, "open http") {
+				t.Errorf("%s: it ended with %d and wrote:\n%s", row.at, code, output)
+			}
+			if _, err := os.Stat(file); err == nil {
+				t.Errorf("%s: it has made a database", row.at)
+			}
+		}
+	}
+}
+
+// testEndedAtTheStart ends the program while it waits for its database, which is
+// locked. It has nothing to end.
+func testEndedAtTheStart(program exampletest.Program) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		file := made(t, 1)
+		defer lock(t, file)()
+		chat := program.Start(t, "-db", file) // listens before
+		chat.Terminate(t)
+		chat.WantExit(t, 0, soon)
 	}
 }
