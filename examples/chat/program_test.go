@@ -179,7 +179,8 @@ func testEndedAtTheStart(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		file := made(t, 1)
-		defer lock(t, file)()
+		unlock := lock(t, file)
+		defer unlock()
 		chat := program.Start(t, "-db", file) // listens before
 		chat.Terminate(t)
 		chat.WantExit(t, 0, soon)

@@ -160,16 +160,19 @@ func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
 // visible is the last messages of a view: to everybody, to somebody, and of the same
 // to others. Each has an index, so that what others write to each other is not read;
 // SQLite would take the primary key, and read all of it.
-const visible = `SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ''` + last + `
-	UNION ALL SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ?4 AND ?4 <> ''` + last + `
-	UNION ALL SELECT * FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_alone
+const visible = `SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ''` + last + `
+	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ?4 AND ?4 <> ''` + last + `
+	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_alone
 		WHERE to_id <> '' AND to_id <> ?4 AND from_id = ?4` + last + `
 	ORDER BY seq DESC LIMIT ?5`
 
 const last = ` AND room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?5)`
 
 // columns are those that scan reads.
-const columns = `seq, from_id, from_name, to_id, to_name, text, at, coalesce(tag, '')`
+const (
+	columns = `seq, from_id, from_name, to_id, to_name, text, at, coalesce(tag, '') AS tag`
+	names   = `seq, from_id, from_name, to_id, to_name, text, at, tag`
+)
 
 func scan(row interface{ Scan(to ...any) error }) (m Message, err error) {
 	var to Person
