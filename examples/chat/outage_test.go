@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/examples/internal/exampletest"
 )
 
 // unreachable is how the browser tells that nobody listens, or that a connection
@@ -51,6 +54,24 @@ func playHistory(s *stage) {
 	ann.reload()
 	ann.wantTexts(counted(102, 151)...)
 	ann.want("the last to be in sight", `$("#log").scrollHeight - $("#log").scrollTop - $("#log").clientHeight < 2`)
+}
+
+// playCrowd has a thousand come and go, so that nothing else is left in the page. What
+// was said is there when it is asked for.
+func playCrowd(s *stage) {
+	s.fill(60)
+	s.start()
+	ann := s.person("Ann", "%31%32%33") // which is 123
+	ann.wantTexts(counted(11, 60)...)
+	for range 1010 {
+		guest := exampletest.Dial(s.t, s.chat.WS("/ws/123/"), nil)
+		guest.SendBinary(nil) // for which it is put out
+		guest.SkipToClose(ws.StatusUnsupportedData)
+	}
+	ann.want("nothing but them", `$("#log li.message") === null && !$("#older").hidden`)
+	ann.run("scrolling up", `$("#log").scrollTop = 0`)
+	ann.press("#older")
+	ann.wantTexts(counted(11, 60)...)
 }
 
 // playPending stalls the network under a message.

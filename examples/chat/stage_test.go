@@ -36,6 +36,7 @@ func testBrowser(program exampletest.Program) func(*testing.T) {
 			{"presence", playPresence, one},
 			{"typing", playTyping, one},
 			{"history", playHistory, both},
+			{"crowd", playCrowd, one},
 			{"pending", playPending, both},
 			{"lost acknowledgement", playLost, one},
 			{"killed", playKilled, both},

@@ -23,7 +23,7 @@ import { translate, words } from "./words.js";
 
 const RETURN = 60_000; // who is back so soon after a broken connection has not been away
 
-const room = /^\/room\/([^/]+)\/?$/.exec(location.pathname)?.[1] ??
+const room = decodeURIComponent(/^\/room\/([^/]+)\/?$/.exec(location.pathname)?.[1] ?? "") ||
   (new URLSearchParams(location.search).get("group") || "lobby");
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
@@ -242,7 +242,8 @@ function setOlder(hidden, busy) {
 }
 
 older.addEventListener("click", () => {
-  if (!loading && connection.send({ type: "older", before: log.first })) setOlder(false, true);
+  // If there are notices only, what was said is before the last that there was.
+  if (!loading && connection.send({ type: "older", before: log.first || log.last + 1 })) setOlder(false, true);
 });
 
 /** @param {Message[]} messages @param {boolean} more */
