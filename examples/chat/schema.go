@@ -65,7 +65,7 @@ func create(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, all); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO secrets VALUES ('cookie', ?)`, random(32))
+	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (name, value) VALUES ('cookie', ?)`, random(32))
 	return err
 }
 

@@ -1,5 +1,5 @@
--- What the chat keeps. A change gets a file of its own and the next user_version;
--- see open in store.go.
+-- What the chat keeps, in a new file. Whoever changes it raises version in schema.go
+-- and has prepare bring older files there.
 
 CREATE TABLE people (
 	id    TEXT PRIMARY KEY,

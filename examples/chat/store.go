@@ -198,7 +198,7 @@ func (s *store) AddPerson(ctx context.Context, p Person, same string) error {
 	if err := s.there(); err != nil {
 		return err
 	}
-	done, err := s.writes.ExecContext(ctx, `INSERT INTO people VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
+	done, err := s.writes.ExecContext(ctx, `INSERT INTO people (id, name, same, since) VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
 		p.ID, p.Name, same, time.Now().UnixMilli())
 	if err != nil {
 		return trouble(s.path, err)

@@ -178,7 +178,8 @@ func TestTrimming(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
 	for room, seqs := range map[string][]int64{"1": {1, 2, 3, kept + 1}, "2": {1, 2}} {
 		for _, seq := range seqs {
-			if _, err := s.writes.ExecContext(t.Context(), `INSERT INTO messages VALUES (?, ?, 'a', 'A', '', '', '', 0, NULL)`, room, seq); err != nil {
+			if _, err := s.writes.ExecContext(t.Context(), `INSERT INTO messages
+				(room, seq, from_id, from_name, to_id, to_name, text, at) VALUES (?, ?, 'a', 'A', '', '', '', 0)`, room, seq); err != nil {
 				t.Fatal(err)
 			}
 		}

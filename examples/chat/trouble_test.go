@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,9 +35,9 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 		{testkit.Here(), "later version", func(t *testing.T) string {
 			t.Helper()
 			file := made(t, 1)
-			change(t, file, `PRAGMA user_version = 2`)
+			change(t, file, fmt.Sprintf(`PRAGMA user_version = %d`, version+1))
 			return file
-		}, "it is of version 2, and this program knows 1: " + errForeign.Error()},
+		}, fmt.Sprintf("it is of version %d, and this program knows %d: %v", version+1, version, errForeign)},
 		{testkit.Here(), "garbage", func(t *testing.T) string {
 			t.Helper()
 			file := filepath.Join(t.TempDir(), "chat.db")
@@ -292,7 +293,8 @@ func made(t *testing.T, count int) (file string) {
 	}
 	defer s.Close()
 	if _, err := s.writes.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		INSERT INTO messages SELECT '1', i, 'a', 'Ann', '', '', printf('%0500d', i), 0, NULL FROM n`, count); err != nil {
+		INSERT INTO messages (room, seq, from_id, from_name, to_id, to_name, text, at)
+		SELECT '1', i, 'a', 'Ann', '', '', printf('%0500d', i), 0 FROM n`, count); err != nil {
 		t.Fatal(err)
 	}
 	return file
