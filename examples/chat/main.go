@@ -1,5 +1,5 @@
 // Chat is a chat with rooms, in a browser and for any WebSocket client. Start it
-// and open the address that it prints, twice:
+// and open the address that it prints, in two browsers:
 //
 //	go run ./examples/chat
 //
@@ -52,7 +52,7 @@ func run(addr, file string) error {
 		return errors.Join(err, l.Close())
 	}
 	srv := &http.Server{ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
-	log.Printf("chat: open %s in two windows; messages are in %s", link(l.Addr().String()), file)
+	log.Printf("chat: open %s in two browsers; messages are in %s", link(l.Addr().String()), file)
 	return errors.Join(router.Serve(ctx, l, srv, c.router(), grace), c.Close())
 }
 

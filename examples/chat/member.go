@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +19,9 @@ type member struct {
 
 	chat *chat
 	room string
-	you  Person
-	json bool  // talks JSON, and otherwise in lines
-	seen int64 // the place of the last message that is known here
+	you  Person // who is connected: "you" is what the client is called here
+	json bool   // talks JSON, and otherwise in lines
+	seen int64  // the place of the last message that is known here
 	pace *pace
 }
 
@@ -51,11 +50,14 @@ func (c *chat) member(s *consumer.Scope) *member {
 // Connect enters the room. Who cannot enter is let in, told why, and closed: a
 // browser does not tell its page why it was refused.
 func (m *member) Connect(ctx context.Context, c *consumer.Conn) error {
-	err := m.enter(ctx, c)
-	if err != nil {
-		err = cmp.Or(c.Accept(nil), err)
+	why := m.enter(ctx, c)
+	if why == nil {
+		return nil // which lets in
 	}
-	return err
+	if err := c.Accept(nil); err != nil {
+		return err
+	}
+	return why
 }
 
 // enter joins first, and reads what has been said then: what is said in between
