@@ -1,15 +1,22 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"regexp"
 	"slices"
+	"sync/atomic"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
 )
 
 // unreachable is how the browser tells that nobody listens, or that a connection
@@ -236,6 +243,37 @@ func playButtons(s *stage) {
 	bob.wantState("open")
 	for _, p := range []*tab{ann, bob} {
 		p.wantTexts("later", "from the tunnel")
+	}
+}
+
+// playForbidden is about a room that one may not be in. This chat has none: what
+// one who copies it would put there stands in the place of its rooms.
+func playForbidden(s *stage) {
+	var asked atomic.Int64
+	const why = "This room is for members."
+	rooms := consumer.Func(func(_ context.Context, m *consumer.Stream) error {
+		asked.Add(1)
+		if err := m.Accept(nil); err != nil {
+			return err
+		}
+		return protocol.Close(protocol.CloseForbidden, why)
+	})
+	r := router.New(start(s.t).page(), websocket.New(rooms, &websocket.Options{Subprotocols: []string{subprotocol}}))
+	srv := httptest.NewServer(r)
+	s.t.Cleanup(func() {
+		srv.Close()
+		if err := r.Shutdown(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+	})
+	s.addr = srv.Listener.Addr().String()
+	ann := s.visitor("Ann", "123")
+	ann.name("Ann")
+	ann.wantState("closed")
+	ann.want("to be told why, and to be able to ask again",
+		`$("#notice").textContent === `+quote(why)+` && $("#connect").checkVisibility()`)
+	if n := asked.Load(); n != 1 {
+		s.t.Errorf("the server was asked %d times, want once", n)
 	}
 }
 

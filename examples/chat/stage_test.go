@@ -41,6 +41,7 @@ func testBrowser(program exampletest.Program) func(*testing.T) {
 			{"lost acknowledgement", playLost, one},
 			{"killed", playKilled, both},
 			{"buttons", playButtons, both},
+			{"forbidden", playForbidden, one},
 			{"direct", playDirect, both},
 			{"hostile text", playHostile, both},
 			{"unread", playUnread, both},

@@ -5,8 +5,13 @@ import { parse, SUBPROTOCOL } from "./wire.js";
 
 const OPEN_WITHIN = 15_000; // until the server's welcome; some networks swallow everything
 const STEADY = 10_000;      // open for so long, it is not the server's fault any more
-const FULL = 1013;          // the server has no room: it is not asked again at once
 const FULL_WAIT = 5_000;
+
+/** The server has no room: it is not asked again at once. */
+export const FULL = 1013;
+
+/** We may not be in this room: the server is not asked again. */
+export const FORBIDDEN = 3003;
 
 /** @typedef {"connecting" | "open" | "waiting" | "offline" | "closed"} State */
 
@@ -109,10 +114,14 @@ export class Connection {
     this.#show("open");
   }
 
-  /** Waits for the next attempt. @param {number} code @param {string} reason */
+  /** Waits for the next attempt, if there is any use in it. @param {number} code @param {string} reason */
   #lose(code, reason) {
     this.#drop();
     this.#options.onlost(code, reason);
+    if (code === FORBIDDEN) {
+      this.#wanted = false;
+      return this.#show("closed");
+    }
     const wait = this.#backoff.next(code === FULL ? FULL_WAIT : 0);
     this.#timer = setTimeout(() => this.#try(), wait);
     this.#show(navigator.onLine ? "waiting" : "offline", Date.now() + wait);

@@ -2,7 +2,7 @@
 // so is what the person in front of it does. Start reading here.
 
 import { Composer } from "./composer.js";
-import { Connection } from "./connection.js";
+import { Connection, FORBIDDEN, FULL } from "./connection.js";
 import { closeDrawer } from "./drawer.js";
 import { show as showFace } from "./face.js";
 import { Log } from "./log.js";
@@ -59,7 +59,8 @@ const connection = new Connection({
     parts?.outbox.down();
     typing.clear();
     setOlder(older.hidden, false);
-    if (code === 1013) notice(reason || words.full);
+    if (code === FULL) notice(reason || words.full);
+    if (code === FORBIDDEN) notice(reason || words.forbidden);
     // Too big, and so it would be the next time.
     if (code === 1009) giveBack(flying, reason || words.long);
   },
