@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -71,20 +70,20 @@ func TestComingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
 		for i, row := range []struct {
-			at    testkit.Line
+			at    string
 			query string
 			fresh bool
 			first int // of the messages; the last is the room's
 		}{
-			{testkit.Here(), "", true, 11},
-			{testkit.Here(), "?after=0", true, 11},
-			{testkit.Here(), "?after=9", true, 11}, // 10 is missed too, and that is more than a page
-			{testkit.Here(), "?after=10", false, 11},
-			{testkit.Here(), "?after=58", false, 59},
-			{testkit.Here(), "?after=60", false, 61},
-			{testkit.Here(), "?after=61", true, 11}, // it was another database
-			{testkit.Here(), "?after=many", true, 11},
-			{testkit.Here(), "?after=99999999999999999999", true, 11},
+			{here(), "", true, 11},
+			{here(), "?after=0", true, 11},
+			{here(), "?after=9", true, 11}, // 10 is missed too, and that is more than a page
+			{here(), "?after=10", false, 11},
+			{here(), "?after=58", false, 59},
+			{here(), "?after=60", false, 61},
+			{here(), "?after=61", true, 11}, // it was another database
+			{here(), "?after=many", true, 11},
+			{here(), "?after=99999999999999999999", true, 11},
 		} {
 			room := fmt.Sprint("room-", i)
 			fill(t, c, room, "Ann", 60)

@@ -143,21 +143,6 @@ func (l *load) wantStored(t *testing.T, file string) {
 	t.Logf("%d were said, %d acknowledged and %d stored", l.tags, len(l.acked), len(stored))
 }
 
-// everything is what a room has, for everybody to see.
-func everything(t *testing.T, s *store, room string) (all []Message) {
-	t.Helper()
-	for before := int64(1) << 62; ; before = all[0].Seq {
-		p, err := s.Before(t.Context(), room, "", before)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(p.Messages, all...)
-		if !p.More {
-			return all
-		}
-	}
-}
-
 // testCrash kills the program under load and starts it again. Whoever was not
 // told that his message is stored says it again.
 func testCrash(program exampletest.Program) func(*testing.T) {

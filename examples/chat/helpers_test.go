@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,27 @@ func add(t *testing.T, c *chat, room string, m Message) Message {
 		t.Fatalf("storing %+v: %t, %v", m, again, err)
 	}
 	return stored
+}
+
+// everything is what a room has, for everybody to see.
+func everything(t *testing.T, s *store, room string) (all []Message) {
+	t.Helper()
+	for before := int64(1) << 62; ; before = all[0].Seq {
+		p, err := s.Before(t.Context(), room, "", before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(p.Messages, all...)
+		if !p.More {
+			return all
+		}
+	}
+}
+
+// here is where a row of a table stands.
+func here() string {
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
 // texts are what messages say.

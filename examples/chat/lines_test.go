@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -104,17 +103,17 @@ func TestCompany(t *testing.T) {
 		many = append(many, Person{ID: fmt.Sprint(i), Name: fmt.Sprint("P", i)})
 	}
 	for _, row := range []struct {
-		at    testkit.Line
+		at    string
 		there []Person
 		want  string
 	}{
-		{testkit.Here(), nil, "alone"},
-		{testkit.Here(), many[3:4], "alone"},
-		{testkit.Here(), many[3:5], "with P4"},
-		{testkit.Here(), many[2:5], "with P2 and P4"},
-		{testkit.Here(), many[0:5], "with P0, P1, P2 and P4"},
-		{testkit.Here(), many[0:11], "with P0, P1, P2, P4, P5, P6, P7, P8, P9 and P10"},
-		{testkit.Here(), many, "with P0, P1, P2, P4, P5, P6, P7, P8, P9, P10 and 3 others"},
+		{here(), nil, "alone"},
+		{here(), many[3:4], "alone"},
+		{here(), many[3:5], "with P4"},
+		{here(), many[2:5], "with P2 and P4"},
+		{here(), many[0:5], "with P0, P1, P2 and P4"},
+		{here(), many[0:11], "with P0, P1, P2, P4, P5, P6, P7, P8, P9 and P10"},
+		{here(), many, "with P0, P1, P2, P4, P5, P6, P7, P8, P9, P10 and 3 others"},
 	} {
 		if got := company(row.there, many[3]); got != row.want {
 			t.Errorf("%s: got %q, want %q", row.at, got, row.want)
@@ -131,19 +130,19 @@ func TestWhoOneIs(t *testing.T) {
 		other := start(t)
 		now := time.Now()
 		for _, row := range []struct {
-			at     testkit.Line
+			at     string
 			cookie string
 			after  time.Duration
 			ann    bool
 		}{
-			{testkit.Here(), good, 0, true},
-			{testkit.Here(), good, 364 * 24 * time.Hour, true},
-			{testkit.Here(), "", 0, false},
-			{testkit.Here(), good[:len(good)-8] + "AAAAAAAA", 0, false},
-			{testkit.Here(), cookieName + `={"id":"id-of-ann","name":"Ann"}`, 0, false},
-			{testkit.Here(), strings.Replace(good, cookieName, "chat", 1), 0, false},
-			{testkit.Here(), cookieOf(t, other, "Ann"), 0, false},
-			{testkit.Here(), good, 366 * 24 * time.Hour, false},
+			{here(), good, 0, true},
+			{here(), good, 364 * 24 * time.Hour, true},
+			{here(), "", 0, false},
+			{here(), good[:len(good)-8] + "AAAAAAAA", 0, false},
+			{here(), cookieName + `={"id":"id-of-ann","name":"Ann"}`, 0, false},
+			{here(), strings.Replace(good, cookieName, "chat", 1), 0, false},
+			{here(), cookieOf(t, other, "Ann"), 0, false},
+			{here(), good, 366 * 24 * time.Hour, false},
 		} {
 			<-time.After(time.Until(now.Add(row.after)))
 			line := consumertest.Connect(t, c.urls(), "/ws/123/", &consumertest.Options{

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-
-	"github.com/wye-go/wye/internal/testkit"
 )
 
 func TestPages(t *testing.T) {
@@ -16,29 +14,29 @@ func TestPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
 		for _, row := range []struct {
-			at     testkit.Line
+			at     string
 			target string
 			status int
 		}{
-			{testkit.Here(), "/", 200},
-			{testkit.Here(), "/?group=123", 200},
-			{testkit.Here(), "/?group=", 200},
-			{testkit.Here(), "/room/a-b_C/", 200},
-			{testkit.Here(), "/room/" + strings.Repeat("a", 99) + "/", 200},
-			{testkit.Here(), "/room/" + strings.Repeat("a", 100) + "/", 404},
-			{testkit.Here(), "/room/a%20b/", 404},
-			{testkit.Here(), "/room/%C3%B6/", 404},
-			{testkit.Here(), "/room/a/b/", 404},
-			{testkit.Here(), "/room/a%2Fb/", 404},
-			{testkit.Here(), "/?group=a%0A", 404},
-			{testkit.Here(), "/?group=../..", 404},
-			{testkit.Here(), "/index.html", 404},
-			{testkit.Here(), "/favicon.ico", 404},
-			{testkit.Here(), "/static/", 404},
-			{testkit.Here(), "/static/..%2Fmain.go", 404},
-			{testkit.Here(), "/static/%2e%2e", 404},
-			{testkit.Here(), "/static/..%2F..%2Fgo.mod", 404},
-			{testkit.Here(), "/static/none.js", 404},
+			{here(), "/", 200},
+			{here(), "/?group=123", 200},
+			{here(), "/?group=", 200},
+			{here(), "/room/a-b_C/", 200},
+			{here(), "/room/" + strings.Repeat("a", 99) + "/", 200},
+			{here(), "/room/" + strings.Repeat("a", 100) + "/", 404},
+			{here(), "/room/a%20b/", 404},
+			{here(), "/room/%C3%B6/", 404},
+			{here(), "/room/a/b/", 404},
+			{here(), "/room/a%2Fb/", 404},
+			{here(), "/?group=a%0A", 404},
+			{here(), "/?group=../..", 404},
+			{here(), "/index.html", 404},
+			{here(), "/favicon.ico", 404},
+			{here(), "/static/", 404},
+			{here(), "/static/..%2Fmain.go", 404},
+			{here(), "/static/%2e%2e", 404},
+			{here(), "/static/..%2F..%2Fgo.mod", 404},
+			{here(), "/static/none.js", 404},
 		} {
 			w := ask(t, c, http.MethodGet, row.target, "", nil)
 			if w.Status != row.status {

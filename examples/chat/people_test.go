@@ -9,14 +9,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
 )
+
+// answer is what a request got.
+type answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
 
 // ask makes a request of the page's, with a cookie unless it is nil, and headers in
 // names and values in turn.
-func ask(t *testing.T, c *chat, method, target, body string, cookie *http.Cookie, header ...string) exampletest.Answer {
+func ask(t *testing.T, c *chat, method, target, body string, cookie *http.Cookie, header ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 	if cookie != nil {
@@ -27,16 +31,16 @@ func ask(t *testing.T, c *chat, method, target, body string, cookie *http.Cookie
 	}
 	w := httptest.NewRecorder()
 	c.page().ServeHTTP(w, r)
-	return exampletest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+	return answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 }
 
 // cookies are those that an answer sets.
-func cookies(a exampletest.Answer) []*http.Cookie {
+func cookies(a answer) []*http.Cookie {
 	return (&http.Response{Header: a.Header}).Cookies()
 }
 
 // wantReply takes the JSON of an answer, which must have that status.
-func wantReply[R any](t *testing.T, a exampletest.Answer, status int) (r R) {
+func wantReply[R any](t *testing.T, a answer, status int) (r R) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.Body), &r); err != nil || a.Status != status {
 		t.Fatalf("got %d and %s (%v), want %d", a.Status, a.Body, err, status)
@@ -116,27 +120,27 @@ func TestNamesThatCannotBe(t *testing.T) {
 		choose(t, c, "Ann")
 		choose(t, c, "Jürgen Ö")
 		for _, row := range []struct {
-			at     testkit.Line
+			at     string
 			body   string
 			status int
 			reason string
 		}{
-			{testkit.Here(), name("Ann"), http.StatusConflict, "taken"},
-			{testkit.Here(), name("ANN"), http.StatusConflict, "taken"},
-			{testkit.Here(), name(" ann "), http.StatusConflict, "taken"},
-			{testkit.Here(), name("Ａｎｎ"), http.StatusConflict, "taken"},
-			{testkit.Here(), name("ju\u0308rgen  \u00d6"), http.StatusConflict, "taken"},
-			{testkit.Here(), name(""), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name(" \t "), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name("A\x00nn"), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name("Ann\nEve"), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name("guest-ann"), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name("Guest-1"), http.StatusBadRequest, "bad"},
-			{testkit.Here(), name(strings.Repeat("ä", 33)), http.StatusBadRequest, "bad"},
-			{testkit.Here(), `{"name":5}`, http.StatusBadRequest, "malformed"},
-			{testkit.Here(), `name=Joe`, http.StatusBadRequest, "malformed"},
-			{testkit.Here(), ``, http.StatusBadRequest, "malformed"},
-			{testkit.Here(), name(strings.Repeat(" ", 5000) + "Joe"), http.StatusBadRequest, "malformed"},
+			{here(), name("Ann"), http.StatusConflict, "taken"},
+			{here(), name("ANN"), http.StatusConflict, "taken"},
+			{here(), name(" ann "), http.StatusConflict, "taken"},
+			{here(), name("Ａｎｎ"), http.StatusConflict, "taken"},
+			{here(), name("ju\u0308rgen  \u00d6"), http.StatusConflict, "taken"},
+			{here(), name(""), http.StatusBadRequest, "bad"},
+			{here(), name(" \t "), http.StatusBadRequest, "bad"},
+			{here(), name("A\x00nn"), http.StatusBadRequest, "bad"},
+			{here(), name("Ann\nEve"), http.StatusBadRequest, "bad"},
+			{here(), name("guest-ann"), http.StatusBadRequest, "bad"},
+			{here(), name("Guest-1"), http.StatusBadRequest, "bad"},
+			{here(), name(strings.Repeat("ä", 33)), http.StatusBadRequest, "bad"},
+			{here(), `{"name":5}`, http.StatusBadRequest, "malformed"},
+			{here(), `name=Joe`, http.StatusBadRequest, "malformed"},
+			{here(), ``, http.StatusBadRequest, "malformed"},
+			{here(), name(strings.Repeat(" ", 5000) + "Joe"), http.StatusBadRequest, "malformed"},
 		} {
 			w := ask(t, c, http.MethodPost, "/me", row.body, nil)
 			if no := wantReply[refused](t, w, row.status); no.Reason != row.reason || no.Text == "" || len(cookies(w)) > 0 {
@@ -199,30 +203,30 @@ func TestNamesWithoutADatabase(t *testing.T) {
 func TestFold(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		at                testkit.Line
+		at                string
 		name, shown, same string // "": it is refused
 	}{
-		{testkit.Here(), "Ann", "Ann", "ann"},
-		{testkit.Here(), " Ann   Lee ", "Ann Lee", "ann lee"},
-		{testkit.Here(), "Ａｎｎ", "Ann", "ann"},
-		{testkit.Here(), "小明", "小明", "小明"},
-		{testkit.Here(), "Ann 🙂", "Ann 🙂", "ann 🙂"},
-		{testkit.Here(), "Σίσυφος", "Σίσυφος", "σίσυφος"},
-		{testkit.Here(), "O'Neill-<b>", "O'Neill-<b>", "o'neill-<b>"},
-		{testkit.Here(), "guest", "guest", "guest"},
-		{testkit.Here(), "GUEST-x", "", ""},
-		{testkit.Here(), "ｇｕｅｓｔ-x", "", ""},
-		{testkit.Here(), "a\u202eb", "", ""}, // writes backwards
-		{testkit.Here(), "a\u200bb", "", ""}, // cannot be seen
-		{testkit.Here(), "\xff", "", ""},
-		{testkit.Here(), "Ann (at work)", "Ann (at work)", "ann (at work)"},
-		{testkit.Here(), "Ann: I owe you 5", "", ""}, // says things as Ann
-		{testkit.Here(), "Ann：", "", ""},
-		{testkit.Here(), "Ann (only to you)", "", ""},
-		{testkit.Here(), "* Ann has left", "", ""},
-		{testkit.Here(), "＊", "", ""},
-		{testkit.Here(), "Ann\u2800", "", ""}, // as if there were nothing
-		{testkit.Here(), "\u0301", "", ""},    // goes on what is before it
+		{here(), "Ann", "Ann", "ann"},
+		{here(), " Ann   Lee ", "Ann Lee", "ann lee"},
+		{here(), "Ａｎｎ", "Ann", "ann"},
+		{here(), "小明", "小明", "小明"},
+		{here(), "Ann 🙂", "Ann 🙂", "ann 🙂"},
+		{here(), "Σίσυφος", "Σίσυφος", "σίσυφος"},
+		{here(), "O'Neill-<b>", "O'Neill-<b>", "o'neill-<b>"},
+		{here(), "guest", "guest", "guest"},
+		{here(), "GUEST-x", "", ""},
+		{here(), "ｇｕｅｓｔ-x", "", ""},
+		{here(), "a\u202eb", "", ""}, // writes backwards
+		{here(), "a\u200bb", "", ""}, // cannot be seen
+		{here(), "\xff", "", ""},
+		{here(), "Ann (at work)", "Ann (at work)", "ann (at work)"},
+		{here(), "Ann: I owe you 5", "", ""}, // says things as Ann
+		{here(), "Ann：", "", ""},
+		{here(), "Ann (only to you)", "", ""},
+		{here(), "* Ann has left", "", ""},
+		{here(), "＊", "", ""},
+		{here(), "Ann\u2800", "", ""}, // as if there were nothing
+		{here(), "\u0301", "", ""},    // goes on what is before it
 	} {
 		shown, same, err := fold(row.name)
 		if shown != row.shown || same != row.same || (err != nil) != (row.shown == "") {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -69,25 +68,25 @@ func TestSlowDown(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
-		at           testkit.Line
+		at           string
 		json, reason string
 		tag          string
 	}{
-		{testkit.Here(), `{"type":"say","tag":"t1","text":""}`, "empty", "t1"},
-		{testkit.Here(), `{"type":"say","tag":"t1"}`, "empty", "t1"},
-		{testkit.Here(), `{"type":"say","text":" \n\t\r\u0000\u001b "}`, "empty", ""},
-		{testkit.Here(), `{"type":"say","tag":"t1","text":"` + strings.Repeat("你", 2001) + `"}`, "long", "t1"},
-		{testkit.Here(), `{"type":"say","tag":"t1","text":"hello","to":"nobody"}`, "nobody", "t1"},
-		{testkit.Here(), `{"type":"say","tag":"` + strings.Repeat("t", 65) + `","text":"hello"}`, "malformed", strings.Repeat("t", 65)},
-		{testkit.Here(), `{"type":"say","text":5}`, "malformed", ""},
-		{testkit.Here(), `{"type":"shout","tag":"t1","text":"hello"}`, "malformed", "t1"},
-		{testkit.Here(), `{"type":"older","before":"1"}`, "malformed", ""},
-		{testkit.Here(), `{"text":"hello"}`, "malformed", ""},
-		{testkit.Here(), `{"type":"say"`, "malformed", ""},
-		{testkit.Here(), `[]`, "malformed", ""},
-		{testkit.Here(), `null`, "malformed", ""},
-		{testkit.Here(), `hello`, "malformed", ""},
-		{testkit.Here(), ``, "malformed", ""},
+		{here(), `{"type":"say","tag":"t1","text":""}`, "empty", "t1"},
+		{here(), `{"type":"say","tag":"t1"}`, "empty", "t1"},
+		{here(), `{"type":"say","text":" \n\t\r\u0000\u001b "}`, "empty", ""},
+		{here(), `{"type":"say","tag":"t1","text":"` + strings.Repeat("你", 2001) + `"}`, "long", "t1"},
+		{here(), `{"type":"say","tag":"t1","text":"hello","to":"nobody"}`, "nobody", "t1"},
+		{here(), `{"type":"say","tag":"` + strings.Repeat("t", 65) + `","text":"hello"}`, "malformed", strings.Repeat("t", 65)},
+		{here(), `{"type":"say","text":5}`, "malformed", ""},
+		{here(), `{"type":"shout","tag":"t1","text":"hello"}`, "malformed", "t1"},
+		{here(), `{"type":"older","before":"1"}`, "malformed", ""},
+		{here(), `{"text":"hello"}`, "malformed", ""},
+		{here(), `{"type":"say"`, "malformed", ""},
+		{here(), `[]`, "malformed", ""},
+		{here(), `null`, "malformed", ""},
+		{here(), `hello`, "malformed", ""},
+		{here(), ``, "malformed", ""},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/internal/testkit"
 )
 
 // TestDatabasesThatCannotBeUsed are refused with what to do, and stay as they are.
@@ -21,36 +20,36 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	const another = "choose another file with -db"
 	for _, row := range []struct {
-		at   testkit.Line
+		at   string
 		name string
 		file func(t *testing.T) string
 		want string
 	}{
-		{testkit.Here(), "foreign", func(t *testing.T) string {
+		{here(), "foreign", func(t *testing.T) string {
 			t.Helper()
 			file := filepath.Join(t.TempDir(), "other.db")
 			change(t, file, `CREATE TABLE books (title TEXT); INSERT INTO books VALUES ('Emma')`)
 			return file
 		}, errForeign.Error()},
-		{testkit.Here(), "later version", func(t *testing.T) string {
+		{here(), "later version", func(t *testing.T) string {
 			t.Helper()
 			file := made(t, 1)
 			change(t, file, fmt.Sprintf(`PRAGMA user_version = %d`, version+1))
 			return file
 		}, fmt.Sprintf("it is of version %d, and this program knows %d: %v", version+1, version, errForeign)},
-		{testkit.Here(), "garbage", func(t *testing.T) string {
+		{here(), "garbage", func(t *testing.T) string {
 			t.Helper()
 			file := filepath.Join(t.TempDir(), "chat.db")
 			write(t, file, []byte("no database at all"))
 			return file
 		}, "it is no database, or it is damaged; move it away, or " + another},
-		{testkit.Here(), "short", func(t *testing.T) string {
+		{here(), "short", func(t *testing.T) string {
 			t.Helper()
 			file := made(t, 100)
 			write(t, file, read(t, file)[:20_000])
 			return file
 		}, "it is damaged"},
-		{testkit.Here(), "overwritten", func(t *testing.T) string {
+		{here(), "overwritten", func(t *testing.T) string {
 			t.Helper()
 			file := made(t, 1000)
 			b := read(t, file)
@@ -60,13 +59,13 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			write(t, file, b)
 			return file
 		}, "it is damaged"},
-		{testkit.Here(), "a folder", func(t *testing.T) string {
+		{here(), "a folder", func(t *testing.T) string {
 			t.Helper()
 			return t.TempDir()
 		}, "it cannot be opened; see to its folder, or " + another},
-		{testkit.Here(), "no name", func(*testing.T) string { return "" }, "stat : no such file"},
-		{testkit.Here(), "no file", func(*testing.T) string { return ":memory:" }, "stat :memory:: no such file"},
-		{testkit.Here(), "no folder", func(t *testing.T) string {
+		{here(), "no name", func(*testing.T) string { return "" }, "stat : no such file"},
+		{here(), "no file", func(*testing.T) string { return ":memory:" }, "stat :memory:: no such file"},
+		{here(), "no folder", func(t *testing.T) string {
 			t.Helper()
 			return filepath.Join(t.TempDir(), "none", "chat.db")
 		}, "it cannot be opened; see to its folder, or " + another},
@@ -118,15 +117,15 @@ func TestWithoutPermission(t *testing.T) {
 		cannotBeWritten = "it must not be written to; see to its owner and mode"
 	)
 	for _, row := range []struct {
-		at           testkit.Line
+		at           string
 		name         string
 		file, folder os.FileMode
 		want         string
 	}{
-		{testkit.Here(), "unreadable", 0, 0o777, cannotBeOpened},
-		{testkit.Here(), "read only", 0o444, 0o777, cannotBeWritten},
-		{testkit.Here(), "in a folder that is read only", 0o666, 0o555, cannotBeWritten},
-		{testkit.Here(), "in a folder of others", 0o666, 0, cannotBeOpened},
+		{here(), "unreadable", 0, 0o777, cannotBeOpened},
+		{here(), "read only", 0o444, 0o777, cannotBeWritten},
+		{here(), "in a folder that is read only", 0o666, 0o555, cannotBeWritten},
+		{here(), "in a folder of others", 0o666, 0, cannotBeOpened},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
