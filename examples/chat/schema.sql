@@ -8,9 +8,14 @@ CREATE TABLE people (
 	since INTEGER NOT NULL      -- Unix milliseconds, as all times here
 ) STRICT;
 
+CREATE TABLE rooms (
+	room TEXT PRIMARY KEY,
+	last INTEGER NOT NULL -- the place of the last message there has been, also if it is gone
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE messages (
 	room      TEXT NOT NULL,
-	seq       INTEGER NOT NULL, -- in the room, from 1, without holes
+	seq       INTEGER NOT NULL, -- its place in the room, from 1; those that are deleted are not given again
 	from_id   TEXT NOT NULL,
 	from_name TEXT NOT NULL,
 	to_id     TEXT NOT NULL,    -- '' for everybody
@@ -21,6 +26,10 @@ CREATE TABLE messages (
 	PRIMARY KEY (room, seq),
 	UNIQUE (room, from_id, tag)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER messages_place AFTER INSERT ON messages BEGIN
+	INSERT INTO rooms VALUES (new.room, new.seq) ON CONFLICT (room) DO UPDATE SET last = max(last, new.seq);
+END;
 
 -- Whoever opens a room finds his page of it, however much others have written to each
 -- other in it; see view in store.go.

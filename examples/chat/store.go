@@ -135,7 +135,7 @@ func (s *store) page(ctx context.Context, v view) (Page, error) {
 }
 
 func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM messages WHERE room = ?`, v.room).Scan(&p.Last); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(last), 0) FROM rooms WHERE room = ?`, v.room).Scan(&p.Last); err != nil {
 		return Page{}, err
 	}
 	rows, err := tx.QueryContext(ctx, visible, v.room, v.after, v.before, v.id, pageSize+1)

@@ -223,11 +223,42 @@ func TestWhoWaitsNoLonger(t *testing.T) {
 	cancel()
 	gone.Wait()
 	only.Close()
-	if m := <-told; m.Seq != 1 || m.Text != "taken" {
-		t.Errorf("told %+v", m)
+	select {
+	case m := <-told:
+		if m.Seq != 1 || m.Text != "taken" {
+			t.Errorf("told %+v", m)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("what was taken has not been stored")
 	}
 	if m, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: "next"}); err != nil || m.Seq != 2 {
 		t.Errorf("the next is %+v (%v), want the second", m, err)
+	}
+}
+
+// TestDeleted: places of messages that somebody has deleted are not given again.
+// Whoever has seen them would take what comes for something known.
+func TestDeleted(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	say := func(text string) Message {
+		m, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for _, text := range []string{"hello", "spam", "more spam"} {
+		say(text)
+	}
+	if _, err := s.writes.ExecContext(t.Context(), `DELETE FROM messages WHERE seq > 1`); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.After(t.Context(), "1", "", 0); err != nil || p.Last != 3 || len(p.Messages) != 1 {
+		t.Errorf("there is %+v (%v), want one message and a last place of 3", p, err)
+	}
+	if m := say("thanks"); m.Seq != 4 {
+		t.Errorf("the place is %d, want 4", m.Seq)
 	}
 }
 

@@ -131,7 +131,7 @@ func (a *addition) insert(ctx context.Context, tx *sql.Tx) error {
 	tag := sql.NullString{String: m.Tag, Valid: m.Tag != ""}
 	err := tx.QueryRowContext(ctx, `INSERT INTO messages
 		(room, seq, from_id, from_name, to_id, to_name, text, at, tag)
-		SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM messages WHERE room = ?1
+		SELECT ?1, coalesce((SELECT last FROM rooms WHERE room = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE true
 		ON CONFLICT (room, from_id, tag) DO NOTHING RETURNING seq`,
 		a.room, m.From.ID, m.From.Name, to.ID, to.Name, m.Text, m.At, tag).Scan(&m.Seq)
 	if errors.Is(err, sql.ErrNoRows) {
