@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -12,7 +15,15 @@ const (
 	maxPeople = 10_000 // connections, in all rooms
 )
 
+// Guests are somebody else each time they come, so that nothing else stops one who
+// comes all the time.
+const (
+	guestsAtOnce    = 1000
+	guestsPerSecond = 20
+)
+
 var (
+	errManyGuests = errors.New("many guests come at the moment; try again soon")
 	errFullRoom   = errors.New("this room is full; go to another, or try again later")
 	errManyRooms  = errors.New("there are too many rooms; go to one that is there, or try again later")
 	errManyPeople = errors.New("there are too many people; try again later")
@@ -24,9 +35,15 @@ type rooms struct {
 	people int
 	in     map[string]int   // connections by room
 	by     map[string]*pace // by person
+	guests *rate.Limiter
 }
 
-func newRooms() *rooms { return &rooms{in: make(map[string]int), by: make(map[string]*pace)} }
+func newRooms() *rooms {
+	return &rooms{
+		in: make(map[string]int), by: make(map[string]*pace),
+		guests: rate.NewLimiter(guestsPerSecond, guestsAtOnce),
+	}
+}
 
 // enter counts a connection of a person to a room, until leave.
 func (r *rooms) enter(room, id string) (*pace, error) {
@@ -39,6 +56,8 @@ func (r *rooms) enter(room, id string) (*pace, error) {
 		return nil, errFullRoom
 	case r.in[room] == 0 && len(r.in) >= maxRooms:
 		return nil, errManyRooms
+	case strings.HasPrefix(id, guest) && !r.guests.Allow():
+		return nil, errManyGuests
 	}
 	p := r.by[id]
 	if p == nil {

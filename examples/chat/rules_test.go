@@ -214,6 +214,23 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestGuests: whoever comes as a guest all the time is stopped, and nobody else.
+func TestGuests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		c.rooms.guests.AllowN(time.Now(), guestsAtOnce-1) // they have come
+		visit(t, c, "", "/ws/123/")
+		late := consumertest.Connect(t, c.urls(), "/ws/123/", nil)
+		if closed := late.WantClose(protocol.CloseTryAgainLater); closed.Reason != errManyGuests.Error() {
+			t.Errorf("closed because %q", closed.Reason)
+		}
+		enter(t, c, "Ann", "/ws/123/")
+		<-time.After(time.Second / guestsPerSecond)
+		visit(t, c, "", "/ws/123/")
+	})
+}
+
 // TestGone: nothing is left of those who have gone, or could not come.
 func TestGone(t *testing.T) {
 	t.Parallel()
