@@ -135,7 +135,8 @@ type CloseError struct {
 	CloseStatus
 	// ended marks the report of an end, which a callback may pass on but
 	// which is no wish to close the callback's own connection that way.
-	ended bool
+	ended  bool
+	accept bool // the peer is to be told, also if it is not accepted yet
 }
 
 // Error names the code, the reason and the side.
@@ -163,9 +164,28 @@ func (e *CloseError) Is(target error) bool { return target == ErrClosed || targe
 
 // Close returns the error that closes a connection with code and reason when a
 // callback returns it. Returned by Open or Connect it refuses the connection
-// with 403, as Channels does; [Reject] chooses another answer.
+// with 403, as Channels does; [Reject] chooses another answer, and [AcceptAndClose]
+// tells the peer.
 func Close(code CloseCode, reason string) error {
 	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}}
+}
+
+// AcceptAndClose is Close for a peer that has to know why: Open or Connect, and what
+// they call, such as the function given to router.Auth, return it to have the
+// connection accepted and then closed with code and reason. Browsers do not tell a
+// page why a connection was refused, neither the status nor the text. It costs a
+// handshake, and a peer that does not look at the code takes it for a connection
+// that was lost: choose one that your page does not answer by connecting again.
+// Disconnect runs if it was Connect that returned it. Returned by another callback it
+// is Close.
+func AcceptAndClose(code CloseCode, reason string) error {
+	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}, accept: true}
+}
+
+// toBeTold reports whether err is one of AcceptAndClose.
+func toBeTold(err error) bool {
+	ce, ok := errors.AsType[*CloseError](err)
+	return ok && ce.accept && !ce.ended && !isPanic(err)
 }
 
 // StatusOf returns the status that err closes a connection with: CloseNormal

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,13 +24,30 @@ func (s *Session) Open() (accepted bool) {
 		accepted = s.opened(err)
 	}()
 	err = s.early(s.contained(s.connect))
-	if err == nil {
-		if err = s.early(s.accept(AcceptOptions{})); errors.Is(err, ErrAccepted) {
-			err = nil
-		}
+	if err == nil || toBeTold(err) {
+		err = cmp.Or(s.acceptNow(), err)
 	}
 	return false // set by the deferred function
 }
+
+// acceptNow accepts, unless that has been done.
+func (s *Session) acceptNow() error {
+	if s.h == nil {
+		s.h = nobody{}
+	}
+	if err := s.early(s.accept(AcceptOptions{})); !errors.Is(err, ErrAccepted) {
+		return err
+	}
+	return nil
+}
+
+// nobody handles a connection that is accepted to be told why it is closed.
+type nobody struct{}
+
+func (nobody) Connect(context.Context, *Conn) error           { return nil }
+func (nobody) Receive(context.Context, *Conn, Message) error  { return nil }
+func (nobody) Event(context.Context, *Conn, *Event) error     { return nil }
+func (nobody) Disconnect(context.Context, *Conn, CloseStatus) {}
 
 // connect finds the handler and asks it.
 func (s *Session) connect() error {

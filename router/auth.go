@@ -31,10 +31,10 @@ var (
 //	}))
 //
 // ErrNobody refuses with 401 and ErrNotAllowed with 403. A protocol.RejectError
-// refuses as it says. Any other error is a fault and not the peer's, such as a
-// database that is down: 500, or 503 if a deadline has passed, and a line in the
-// log. Browsers let a page see neither status nor text: one that has to know
-// should accept, and close with a code of its own.
+// refuses as it says. Browsers let a page see neither status nor text: for one that
+// has to know there is protocol.AcceptAndClose, with a code of its own. Any other
+// error is a fault and not the peer's, such as a database that is down: 500, or 503
+// if a deadline has passed, and a line in the log.
 //
 // An unknown path is 404 for everybody, before anybody is asked who he is: routers
 // that can be asked (see protocol.Finder), with their converters, come first.

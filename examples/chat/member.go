@@ -47,22 +47,9 @@ func (c *chat) member(s *consumer.Scope) *member {
 	return m
 }
 
-// Connect enters the room. Who cannot enter is let in, told why, and closed: a
-// browser does not tell its page why it was refused.
-func (m *member) Connect(ctx context.Context, c *consumer.Conn) error {
-	why := m.enter(ctx, c)
-	if why == nil {
-		return nil // which lets in
-	}
-	if err := c.Accept(nil); err != nil {
-		return err
-	}
-	return why
-}
-
-// enter joins first, and reads what has been said then: what is said in between
-// comes twice, and said sees to it.
-func (m *member) enter(ctx context.Context, c *consumer.Conn) (err error) {
+// Connect enters the room. It joins first, and reads what has been said then: what is
+// said in between comes twice, and said sees to it.
+func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 	if m.pace, err = m.chat.rooms.enter(m.room, m.you.ID); err != nil {
 		return later(err)
 	}
@@ -76,8 +63,9 @@ func (m *member) enter(ctx context.Context, c *consumer.Conn) (err error) {
 	return m.welcome(ctx, c)
 }
 
-// later closes a connection that may try again.
-func later(why error) error { return protocol.Close(protocol.CloseTryAgainLater, why.Error()) }
+// later closes a connection that may try again, and does not only refuse it: a browser
+// does not tell its page why it was refused.
+func later(why error) error { return protocol.AcceptAndClose(protocol.CloseTryAgainLater, why.Error()) }
 
 // welcome tells who is here, and what has been said since the last message that is
 // known. It puts everything right, whatever has been missed.

@@ -12,7 +12,6 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/gobwas/ws"
 
-	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -251,12 +250,9 @@ func playButtons(s *stage) {
 func playForbidden(s *stage) {
 	var asked atomic.Int64
 	const why = "This room is for members."
-	rooms := consumer.Func(func(_ context.Context, m *consumer.Stream) error {
+	rooms := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 		asked.Add(1)
-		if err := m.Accept(nil); err != nil {
-			return err
-		}
-		return protocol.Close(protocol.CloseForbidden, why)
+		return nil, protocol.AcceptAndClose(protocol.CloseForbidden, why)
 	})
 	r := router.New(start(s.t).page(), websocket.New(rooms, &websocket.Options{Subprotocols: []string{subprotocol}}))
 	srv := httptest.NewServer(r)
