@@ -112,8 +112,9 @@ standalone: check-go ## Build and test each module without the workspace
 	done
 
 .PHONY: outside
-outside: check-go ## Build the README's hello world outside the repository and talk to it
+outside: check-go ## Build the README's hello world, and a copy of the chat, outside the repository, and try them
 	@scripts/outside
+	@scripts/copychat
 
 .PHONY: docs
 docs: ## Check links and commands in the documentation
