@@ -60,14 +60,14 @@ func (p *people) whoConnects(_ context.Context, s *protocol.Scope) (Person, erro
 	return Person{ID: id, Name: id}, nil
 }
 
-// get says who asks.
+// get says who asks, who keeps the name for another year.
 func (p *people) get(w http.ResponseWriter, r *http.Request) {
 	who, known := p.who(r)
 	if !known {
 		w.WriteHeader(http.StatusNoContent) // and not 404, of which browsers complain
 		return
 	}
-	reply(w, http.StatusOK, who)
+	p.welcome(w, r, who)
 }
 
 // post gives whoever asks a name. He keeps it until he forgets it.
@@ -86,6 +86,11 @@ func (p *people) post(w http.ResponseWriter, r *http.Request) {
 		p.explain(w, err)
 		return
 	}
+	p.welcome(w, r, who)
+}
+
+// welcome says who somebody is, and gives him the cookie that says so from now on.
+func (p *people) welcome(w http.ResponseWriter, r *http.Request, who Person) {
 	value, err := p.cookie.Encode(cookieName, who)
 	if err != nil {
 		p.explain(w, err)

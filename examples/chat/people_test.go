@@ -97,6 +97,27 @@ func TestChoosingAName(t *testing.T) {
 	})
 }
 
+// TestKeepingAName: whoever looks in once a year keeps the name for ever.
+func TestKeepingAName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		ann, cookie := choose(t, c, "Ann")
+		for range 3 {
+			<-time.After(cookieAge - time.Hour)
+			w := ask(t, c, http.MethodGet, "/me", "", cookie)
+			if got := wantReply[Person](t, w, http.StatusOK); got != ann || len(cookies(w)) != 1 {
+				t.Fatalf("she is %+v with the cookies %v, want %+v with a new one", got, cookies(w), ann)
+			}
+			cookie = cookies(w)[0]
+		}
+		<-time.After(cookieAge + time.Hour)
+		if w := ask(t, c, http.MethodGet, "/me", "", cookie); w.Status != http.StatusNoContent {
+			t.Errorf("with a cookie that is too old: %d, want 204", w.Status)
+		}
+	})
+}
+
 func TestLeavingAName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
