@@ -40,7 +40,8 @@ func main() {
 func run(addr, file string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)                             // who asks twice does not want to wait
+	context.AfterFunc(ctx, stop) // who asks twice does not want to wait
+
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr) // before there is a database
 	if err != nil {
 		return err
