@@ -140,7 +140,7 @@ func (a *addition) insert(ctx context.Context, tx *sql.Tx) error {
 			a.room, m.From.ID, tag))
 		return err
 	}
-	if err != nil {
+	if err != nil || m.Seq <= kept {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM messages WHERE room = ? AND seq <= ?`, a.room, m.Seq-kept)
