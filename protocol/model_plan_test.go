@@ -80,7 +80,7 @@ type arrival struct {
 // are random nanoseconds, so that no two things happen at the same time unless
 // one is the cause of the other: the log is then the true order.
 type plan struct {
-	seed        int64
+	seed        uint64
 	limits      protocol.Limits
 	looped      bool    // the transport is a Scheduler
 	open        outcome // of Application.Open
@@ -124,9 +124,9 @@ type generator struct {
 
 const horizon = 100 * time.Millisecond
 
-func newPlan(seed int64) *plan {
+func newPlan(seed uint64) *plan {
 	g := &generator{
-		Rand: rand.New(rand.NewPCG(uint64(seed), 0x77796521)),
+		Rand: rand.New(rand.NewPCG(seed, 0x77796521)),
 		p:    &plan{seed: seed, events: map[int]script{}, deferred: map[int]script{}},
 	}
 	p := g.p

@@ -1,11 +1,11 @@
 package protocol_test
 
 import (
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
 )
 
 // TestModel lets random lives of a connection happen, in fake time, and checks
@@ -14,7 +14,7 @@ import (
 // again, WYE_SEEDS=n those from 1 to n.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	first, last := seeds(t)
+	first, last := testkit.Seeds(t, 300)
 	seen, failed := map[string]bool{}, 0
 	for seed := first; seed <= last; seed++ {
 		p := newPlan(seed)
@@ -39,28 +39,6 @@ func TestModel(t *testing.T) {
 			t.Errorf("no plan has led to %q: the generator no longer reaches all that the model checks", s.name)
 		}
 	}
-}
-
-func seeds(t *testing.T) (first, last int64) {
-	t.Helper()
-	first, last = 1, 300
-	if testing.Short() {
-		last = 60
-	}
-	for name, alone := range map[string]bool{"WYE_SEED": true, "WYE_SEEDS": false} {
-		env := os.Getenv(name)
-		if env == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(env, 10, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if last = n; alone {
-			return n, n
-		}
-	}
-	return first, last
 }
 
 // report fails the test, with the smallest plan that is still wrong.

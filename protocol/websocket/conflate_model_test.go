@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -64,7 +63,7 @@ type outboxModel struct {
 // runs that one seed again, WYE_SEEDS=n those from 1 to n.
 func TestConflateModel(t *testing.T) {
 	t.Parallel()
-	first, last := seedsOf(t)
+	first, last := testkit.Seeds(t, 25)
 	seen := map[string]int{}
 	for seed := first; seed <= last; seed++ {
 		r := newOutboxModel(t, seed, seen)
@@ -84,25 +83,6 @@ func TestConflateModel(t *testing.T) {
 			t.Errorf("%q was seen %d times: the generator no longer reaches all that the model checks", what, seen[what])
 		}
 	}
-}
-
-func seedsOf(t *testing.T) (first, last uint64) {
-	t.Helper()
-	first, last = 1, 25
-	for name, alone := range map[string]bool{"WYE_SEED": true, "WYE_SEEDS": false} {
-		env := os.Getenv(name)
-		if env == "" {
-			continue
-		}
-		n, err := strconv.ParseUint(env, 10, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if last = n; alone {
-			return n, n
-		}
-	}
-	return first, last
 }
 
 func newOutboxModel(t *testing.T, seed uint64, seen map[string]int) *outboxModel {
