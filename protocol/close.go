@@ -182,8 +182,10 @@ func AcceptAndClose(code CloseCode, reason string) error {
 	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}, accept: true}
 }
 
-// toBeTold reports whether err is one of AcceptAndClose.
-func toBeTold(err error) bool {
+// Accepts reports whether err, which Open or Connect has returned, is one of
+// [AcceptAndClose]; [StatusOf] has its code and reason. It is for middleware that
+// notes how connections are answered.
+func Accepts(err error) bool {
 	ce, ok := errors.AsType[*CloseError](err)
 	return ok && ce.accept && !ce.ended && !isPanic(err)
 }

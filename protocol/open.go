@@ -24,7 +24,7 @@ func (s *Session) Open() (accepted bool) {
 		accepted = s.opened(err)
 	}()
 	err = s.early(s.contained(s.connect))
-	if err == nil || toBeTold(err) {
+	if err == nil || Accepts(err) {
 		err = cmp.Or(s.acceptNow(), err)
 	}
 	return false // set by the deferred function

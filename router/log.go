@@ -17,7 +17,9 @@ import (
 // http.StripPrefix has taken, and no more than 200 bytes of it) and the peer's
 // address. The end has code, reason and duration (from the handshake to
 // the end), and the messages and bytes both ways (see protocol.Traffic); a
-// refusal has the status. The query, where tokens live, is not logged.
+// refusal has the status, or the code and reason if it came from an Open that
+// returned one of protocol.AcceptAndClose (of a Connect that is an end). The query,
+// where tokens live, is not logged.
 //
 // All lines are of level Info, also that of a connection which fails: the fault
 // itself, with its stack, is a line of the protocol's Options.Logger.
@@ -42,24 +44,32 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 		peer:   strings.Clone(s.RemoteAddr),
 		began:  time.Now(),
 	}
-	status := http.StatusInternalServerError // unless it returns: it panics, or ends the goroutine
+	why := statusOf(http.StatusInternalServerError) // unless it returns: it panics, or ends the goroutine
 	defer func() {
 		o.route = s.Route()
-		if status != 0 {
-			o.refused(s.Context(), status)
+		if why != nil {
+			o.refused(s.Context(), why)
 		}
 	}()
 	h, err := next.Open(s)
 	switch {
 	case err == nil && h != nil:
-		status, o.Handler = 0, h
+		why, o.Handler = nil, h
 		return o, nil
 	case err != nil && errors.Is(err, protocol.ErrNoRoute) && s.Mounted():
-		status = 0 // a router in front may know better
+		why = nil // a router in front may know better
+	case protocol.Accepts(err):
+		why = endOf(protocol.StatusOf(err))
 	case err != nil:
-		status = protocol.Rejection(err).Status
+		why = statusOf(protocol.Rejection(err).Status)
 	}
 	return h, err
+}
+
+func statusOf(answer int) []slog.Attr { return []slog.Attr{slog.Int("status", answer)} }
+
+func endOf(st protocol.CloseStatus) []slog.Attr {
+	return []slog.Attr{slog.Int("code", int(st.Code)), slog.String("reason", st.Reason)}
 }
 
 // observed is a handler whose connections are logged.
@@ -77,7 +87,7 @@ func (o *observed) Connect(ctx context.Context, c *protocol.Conn) error {
 	kept := context.WithoutCancel(ctx) // it ends when Connect has returned
 	c.Answered(func(no *protocol.RejectError) {
 		if no != nil {
-			o.refused(kept, no.Status)
+			o.refused(kept, statusOf(no.Status))
 			return
 		}
 		o.logger().LogAttrs(o.values.Bind(kept), slog.LevelInfo, "wye: connection opened", o.attrs()...)
@@ -92,17 +102,16 @@ func (o *observed) Disconnect(ctx context.Context, c *protocol.Conn, st protocol
 	o.Handler.Disconnect(ctx, c, st)
 }
 
-func (o *observed) refused(ctx context.Context, status int) {
-	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection refused", o.attrs(slog.Int("status", status))...)
+func (o *observed) refused(ctx context.Context, why []slog.Attr) {
+	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection refused", o.attrs(why...)...)
 }
 
 func (o *observed) ended(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus, lasted time.Duration) {
 	t := c.Traffic()
-	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection closed", o.attrs(
-		slog.Int("code", int(st.Code)), slog.String("reason", st.Reason), slog.Bool("by_peer", st.Remote),
-		slog.Duration("duration", lasted),
+	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection closed", o.attrs(append(endOf(st),
+		slog.Bool("by_peer", st.Remote), slog.Duration("duration", lasted),
 		slog.Int64("messages_in", t.MessagesIn), slog.Int64("bytes_in", t.BytesIn),
-		slog.Int64("messages_out", t.MessagesOut), slog.Int64("bytes_out", t.BytesOut))...)
+		slog.Int64("messages_out", t.MessagesOut), slog.Int64("bytes_out", t.BytesOut))...)...)
 }
 
 func (o *observed) logger() *slog.Logger {

@@ -249,6 +249,37 @@ func (*answers) Send(protocol.Message) error             { return nil }
 func (*answers) SendPrepared(p *protocol.Prepared) error { return nil }
 func (*answers) Close(protocol.CloseStatus)              {}
 
+// TestLogWhoIsToldWhy: whoever is accepted to be told why he is not is refused in the
+// log as well, with what he is told; from a Connect it is an end.
+func TestLogWhoIsToldWhy(t *testing.T) {
+	t.Parallel()
+	told := func() error { return protocol.AcceptAndClose(4003, "members only") }
+	for _, row := range []struct {
+		at   testkit.Line
+		app  protocol.Application
+		want []string
+	}{
+		{testkit.Here(), refusing(told), []string{"refused code=4003 reason=\"members only\""}},
+		{
+			testkit.Here(), behave{connect: func(context.Context, *consumer.Conn) error { return told() }}.app(),
+			[]string{"opened", "closed code=4003 reason=\"members only\""},
+		},
+	} {
+		l := &ledger{drop: " route protocol path peer duration by_peer messages_in messages_out bytes_in bytes_out "}
+		w := &answers{}
+		s := protocol.NewSession(context.Background(), router.Use(row.app, router.Log(l.logger())),
+			protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/", nil)), w, nil)
+		over := make(chan struct{})
+		s.Conn().Defer(func() { close(over) })
+		if !s.Open() || w.refused != nil {
+			t.Errorf("%s: refused with %v", row.at, w.refused)
+		}
+		s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+		<-over
+		l.want(t, row.at, "", row.want...)
+	}
+}
+
 // TestLogBehindAMount: a router that has no route for a path does not refuse it
 // where another route may be tried.
 func TestLogBehindAMount(t *testing.T) {
