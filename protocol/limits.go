@@ -56,11 +56,12 @@ type Limits struct {
 	// message, and, between messages, in the few seconds between two looks at
 	// a connection. One more closes with ClosePolicyViolation. Default 1000.
 	MaxControlFrames int
-	// MinRate is how fast, in bytes per second, a message must come that has
-	// begun. It is measured over ten seconds, and over as long as 16 KiB take
-	// at that rate, because TLS delivers up to so much at once; the time in
-	// which we do not read is not counted. A slower one closes with
-	// ClosePolicyViolation. Default 240, over 68 s.
+	// MinRate is how fast, in bytes of payload per second, a message must come
+	// that has begun; pings and empty frames in between do not count. It is
+	// measured over ten seconds, and over as long as 16 KiB take at that rate,
+	// because TLS delivers up to so much at once; the time in which we do not
+	// read is not counted. A slower one closes with ClosePolicyViolation.
+	// Default 240, over 68 s.
 	MinRate int
 	// ReadAhead is how much of what the peer sends is kept, in bytes (each
 	// message counts its size and 64), while a callback is busy. Then the

@@ -220,6 +220,8 @@ func TestSlowSender(t *testing.T) {
 		"fragments":         {frame(text, "a"), frame(cont, "b"), time.Second, true},
 		"empty fragments":   {frame(text, "a"), frame(cont, ""), time.Second, true},
 		"pings in between":  {frame(text, "a"), frame(finPing, "p"), time.Second, true},
+		"many pings":        {frame(text, "a"), masked(finPing, strings.Repeat("p", 100), 3), time.Second, true},
+		"many empty ones":   {frame(text, "a"), masked(cont, "", 50), time.Second, true},
 		"control frame":     {frame(finPing, "aaaa")[:7], nil, time.Second, true},
 		"slow, but moving":  {frame(finBinary, strings.Repeat("a", 100_000))[:20], make([]byte, 300), time.Second, false},
 		"small whole ones":  {frame(finText, "a"), frame(finText, "b"), time.Second, false},

@@ -22,6 +22,7 @@ type looked struct {
 	pulse    pulse         // of those who look
 	received atomic.Uint32 // bytes since the last look
 	message  atomic.Uint32 // which one is incomplete, or 0
+	payload  atomic.Uint32 // bytes of it so far
 	stalled  atomic.Bool   // nobody reads, because a callback is busy
 	times    atomic.Uint32 // how often it was looked at
 	sent     atomic.Int64  // when the last ping was, since the server was made, or 0
@@ -75,6 +76,7 @@ func (c *conn) look() {
 	v := l.pulse.look(sight{
 		received: int(l.received.Swap(0)),
 		message:  l.message.Load(),
+		payload:  l.payload.Load(),
 		stalled:  l.stalled.Load(),
 		unread:   c.out.busy(),
 	}, &r)

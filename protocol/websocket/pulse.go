@@ -12,7 +12,7 @@ type rhythm struct {
 	idle   int           // looks without a byte until a ping; 0: no pings
 	pong   int           // looks from a ping to the end
 	window int           // looks over which the rate of a message is measured
-	least  int           // bytes of an incomplete message per window
+	least  int           // bytes of an incomplete message's payload per window
 }
 
 // leastTurn keeps very short intervals from costing much.
@@ -53,6 +53,7 @@ func looks(d, turn time.Duration) int { return int((d + turn - 1) / turn) }
 type sight struct {
 	received int    // bytes since the last look
 	message  uint32 // which one is incomplete, or 0
+	payload  uint32 // bytes of it so far, without headers and without control frames
 	stalled  bool   // we do not read from it
 	unread   bool   // it has not read all we wrote
 }
@@ -74,8 +75,8 @@ type pulse struct {
 	pinged bool // so that a ping was sent, and still counts from there
 
 	message uint32 // the one that was incomplete
+	payload uint32 // of it, when the window began
 	looks   int    // at it, in this window
-	bytes   int    // that have come since the window began
 }
 
 // look judges a connection by what is seen of it.
@@ -98,23 +99,23 @@ func (p *pulse) look(s sight, r *rhythm) verdict {
 	return fine
 }
 
-// isSlow watches the rate of the message that is incomplete, window by window.
+// isSlow watches the rate of the message that is incomplete, window by window. Only
+// its payload counts: pings and empty fragments do not complete it.
 // Time in which we do not read does not count: neither while a callback is busy,
 // nor while the one who reads has to wait until the peer does.
 func (p *pulse) isSlow(s sight, r *rhythm) bool {
 	if s.message == 0 || s.message != p.message {
-		p.message, p.looks, p.bytes = s.message, 0, 0
+		p.message, p.looks, p.payload = s.message, 0, s.payload
 		return false
 	}
 	if s.stalled || s.unread && s.received == 0 {
 		return false
 	}
 	p.looks++
-	p.bytes += s.received
 	if p.looks < r.window {
 		return false
 	}
-	enough := p.bytes >= r.least
-	p.looks, p.bytes = 0, 0
+	enough := int(s.payload-p.payload) >= r.least
+	p.looks, p.payload = 0, s.payload
 	return !enough
 }

@@ -14,7 +14,7 @@ import (
 //
 //	.  nothing has come    r  some bytes    b  we do not read    u  it does not read
 //	p  of a message that is incomplete, nothing    s  5 bytes    f  100 bytes
-//	n  5 bytes of another one
+//	n  5 bytes of another one    o  100 bytes of others: headers, pings
 func TestPulse(t *testing.T) {
 	t.Parallel()
 	// Ping after three looks, cut after two more; 30 bytes in four looks.
@@ -46,12 +46,19 @@ func TestPulse(t *testing.T) {
 		{testkit.Here(), none, "sssnnnnsssss", "...........S"},
 		{testkit.Here(), keep, "ppppp", "..q.S"},
 		{testkit.Here(), none, "sfsssfsssf", ".........."},
+		{testkit.Here(), none, "ooooo", "....S"}, // pings and empty fragments complete nothing
+		{testkit.Here(), keep, "soooo", "....S"},
+		{testkit.Here(), none, "foofooooo", "........S"},
 	}
 	for _, row := range rows {
 		var p pulse
+		var payload uint32
 		var done strings.Builder
 		for _, c := range row.seen {
-			done.WriteString(map[verdict]string{fine: ".", quiet: "q", silent: "x", slow: "S"}[p.look(sightOf(c), &row.rhythm)])
+			seen := sightOf(c)
+			payload += seen.payload
+			seen.payload = payload
+			done.WriteString(map[verdict]string{fine: ".", quiet: "q", silent: "x", slow: "S"}[p.look(seen, &row.rhythm)])
 		}
 		if done.String() != row.done {
 			t.Errorf("%s: %s: got %s, want %s", row.at, row.seen, done.String(), row.done)
@@ -62,8 +69,9 @@ func TestPulse(t *testing.T) {
 func sightOf(c rune) sight {
 	return map[rune]sight{
 		'r': {received: 1}, 'b': {stalled: true, message: 7}, 'u': {unread: true, message: 7}, 'p': {message: 7},
-		's': {received: 5, message: 7}, 'U': {received: 5, message: 7, unread: true},
-		'f': {received: 100, message: 7}, 'n': {received: 5, message: 8},
+		's': {received: 5, message: 7, payload: 5}, 'U': {received: 5, message: 7, payload: 5, unread: true},
+		'f': {received: 100, message: 7, payload: 100}, 'n': {received: 5, message: 8, payload: 5},
+		'o': {received: 100, message: 7},
 	}[c]
 }
 

@@ -80,9 +80,14 @@ func (c *conn) noteRead(n int) {
 	}
 }
 
-// noteMessage tells those who look which message is incomplete.
+// noteMessage records for the next look which message is incomplete, and how much of
+// it has come.
 func (c *conn) noteMessage() {
-	if m := c.role.parser.incomplete(); m != c.role.message {
+	m := c.role.parser.incomplete()
+	if m != 0 {
+		c.looked.payload.Store(uint32(c.role.parser.kept())) //nolint:gosec // differences are right when it wraps
+	}
+	if m != c.role.message {
 		c.role.message = m
 		c.looked.message.Store(m)
 	}
