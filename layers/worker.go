@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -35,7 +36,11 @@ type Worker struct {
 	// Channels are the names to take events from. Default: those that App
 	// knows, if it has a method Names() []string as the router has.
 	Channels []string
-	// Concurrency is how many events are handled at once. No more are taken.
+	// Concurrency is how many events are handled at once. Waiting for an event
+	// costs nothing of it, so that quiet channels hold up no busy one. No event
+	// is asked for while that many are handled; one that arrives for a channel
+	// that was waiting already is taken, and handled as soon as another is
+	// done: at most one per channel waits so. Busy channels take turns.
 	// Default: the number of processors.
 	Concurrency int
 	// Grace is how long events that were taken have to finish when ctx ends.
@@ -49,6 +54,7 @@ type Worker struct {
 	places   chan struct{}
 	base     context.Context //nolint:containedctx // of the handlers; ends when grace is over
 	running  sync.WaitGroup
+	dropped  atomic.Int64 // events that were taken, and had no place until the time to finish was over
 }
 
 // defaultGrace is Worker.Grace if it is 0.
@@ -124,25 +130,24 @@ func (w *Worker) prepare() error {
 	return nil
 }
 
-// pull takes events from one channel, each when there is a place for it.
+// pull takes events from one channel. It asks for the next one only while a
+// handler more may run, but holds no place while it waits: the channel may stay
+// empty for hours. An event that arrives after all places were taken waits for
+// one, and until it has it, no other is asked for.
 func (w *Worker) pull(ctx context.Context, channel string) {
 	pause := firstPause
-	for {
-		select {
-		case w.places <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
+	for w.placeFree(ctx) {
 		e, err := w.Puller.Pull(ctx, channel)
 		if err == nil {
 			pause = firstPause
-			w.running.Go(func() {
-				defer func() { <-w.places }()
-				w.handle(channel, e)
-			})
+			started := make(chan struct{})
+			w.running.Go(func() { w.run(channel, e, started) })
+			select {
+			case <-started:
+			case <-ctx.Done():
+			}
 			continue
 		}
-		<-w.places
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
@@ -154,6 +159,33 @@ func (w *Worker) pull(ctx context.Context, channel string) {
 		}
 		pause = min(2*pause, lastPause)
 	}
+}
+
+// placeFree waits until a place is free and leaves it free. Waiters are served
+// in their order, those that have an event among them. It returns false when ctx
+// has ended.
+func (w *Worker) placeFree(ctx context.Context) bool {
+	select {
+	case w.places <- struct{}{}:
+		<-w.places
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// run handles an event when there is a place for it, and closes started then. If
+// there is none until the time to finish is over, the event is dropped.
+func (w *Worker) run(channel string, e *protocol.Event, started chan<- struct{}) {
+	select {
+	case w.places <- struct{}{}:
+	case <-w.base.Done():
+		w.dropped.Add(1)
+		w.Logger.Error("wye: a worker had no time left for an event that it had taken", "channel", channel, "type", e.Type())
+		return
+	}
+	defer func() { <-w.places }()
+	close(started)
+	w.handle(channel, e)
 }
 
 // handle is the life of one event.
@@ -198,10 +230,13 @@ func (w *Worker) finish(cancel context.CancelCauseFunc) error {
 	cancel(errGrace)
 	select {
 	case <-done:
-		return nil
 	case <-time.After(lastWords):
-		return fmt.Errorf("%w: %d events are still being handled", errGrace, w.counters.Stats().Open)
 	}
+	open, dropped := w.counters.Stats().Open, w.dropped.Load()
+	if open == 0 && dropped == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d events are still being handled, and %d were not begun", errGrace, open, dropped)
 }
 
 // lastWords is how long handlers have when their ctx has ended.

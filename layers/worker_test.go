@@ -192,7 +192,7 @@ func TestWorkerFinishesWhatItTook(t *testing.T) {
 	}{
 		{testkit.Here(), 3 * time.Second, false, 3 * time.Second, ""},
 		{testkit.Here(), time.Hour, true, 5 * time.Second, ""},
-		{testkit.Here(), time.Minute, false, 15 * time.Second, "1 events are still being handled"},
+		{testkit.Here(), time.Minute, false, 15 * time.Second, "1 events are still being handled, and 0 were not begun"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
@@ -375,5 +375,150 @@ func TestPullersShare(t *testing.T) {
 	}
 	if len(got) > 0 || fmt.Sprint(len(seen)) != fmt.Sprint(events) {
 		t.Errorf("%d were taken, and %d more", len(seen), len(got))
+	}
+}
+
+// channelsOf is the application of a worker that does the same for several channels.
+func channelsOf(do func(context.Context, *consumer.Conn, job) error, names ...string) *router.ChannelNameRouter {
+	app := consumer.New(func(*consumer.Scope) *clerk { return &clerk{do: do} }, consumer.On(jobs, (*clerk).work))
+	apps := make(map[string]protocol.Application)
+	for _, name := range names {
+		apps[name] = app
+	}
+	return router.Channels(apps)
+}
+
+// TestWorkerWaitsWithoutAPlace: a channel to which nothing is sent takes nothing
+// from the others.
+func TestWorkerWaitsWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at          testkit.Line
+		concurrency int
+		channels    []string // of which the first gets everything
+		events      int
+		every       time.Duration // between two events
+		takes       time.Duration // to handle one
+		after       time.Duration // by when all are handled
+	}{
+		{testkit.Here(), 1, []string{"mail", "thumbnails"}, 288, 5 * time.Second, 0, 288 * 5 * time.Second},
+		{testkit.Here(), 4, []string{"a", "b", "c", "d"}, 8, 0, time.Second, 2 * time.Second},
+		{testkit.Here(), 2, []string{"a", "b", "c", "d", "e"}, 8, 0, time.Second, 4 * time.Second},
+		{testkit.Here(), 3, []string{"a"}, 9, 0, time.Second, 3 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := new(layers.Layer)
+			var handled atomic.Int64
+			w := &layers.Worker{Puller: l, Concurrency: row.concurrency, App: channelsOf(func(context.Context, *consumer.Conn, job) error {
+				<-time.After(row.takes)
+				handled.Add(1)
+				return nil
+			}, row.channels...)}
+			stop := employ(t, w)
+			synctest.Wait() // all channels wait
+			began := time.Now()
+			for n := range row.events {
+				if err := l.Send(t.Context(), row.channels[0], jobs.New(job{n})); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(row.every)
+			}
+			<-time.After(row.after - time.Since(began))
+			synctest.Wait()
+			if got := handled.Load(); got != int64(row.events) || l.Stats().Expired != 0 {
+				t.Errorf("%s: %d of %d events were handled within %v, %d have expired", row.at, got, row.events, row.after, l.Stats().Expired)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestWorkerServesBusyChannelsInTurn: none has to wait until another is empty, and
+// no more is taken than one event per channel beside those that are handled.
+func TestWorkerServesBusyChannelsInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const each = 20
+		l, names := new(layers.Layer), []string{"a", "b", "c"}
+		var order []int // with Concurrency 1, of one handler at a time
+		w := &layers.Worker{Puller: l, Concurrency: 1, App: channelsOf(func(_ context.Context, _ *consumer.Conn, j job) error {
+			<-time.After(time.Second)
+			order = append(order, j.N)
+			return nil
+		}, names...)}
+		for i, name := range names {
+			for range each {
+				if err := l.Send(t.Context(), name, jobs.New(job{i})); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		stop := employ(t, w)
+		<-time.After(30*time.Second + time.Millisecond)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		var seen [3]int
+		for _, i := range order[:30] {
+			seen[i]++
+		}
+		for i, n := range seen {
+			if n < 7 || n > 13 {
+				t.Errorf("of the first 30 events %d are of channel %s, want 10 or so: %v", n, names[i], order)
+			}
+		}
+		if n := len(order); n < 31 || n > 33 {
+			t.Errorf("%d events were taken when the worker was told to stop after 30, want at most one more per channel", n)
+		}
+	})
+}
+
+// TestWorkerFinishesWhatHasNoPlaceYet: an event that was taken while all places
+// were busy is handled after the stop too, or is said to be lost.
+func TestWorkerFinishesWhatHasNoPlaceYet(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at      testkit.Line
+		takes   time.Duration
+		handled int64
+		err     string
+	}{
+		{testkit.Here(), 2 * time.Second, 2, ""},
+		{testkit.Here(), time.Hour, 0, "1 events are still being handled, and 1 were not begun"},
+		{testkit.Here(), 12 * time.Second, 1, "0 events are still being handled, and 1 were not begun"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := new(layers.Layer)
+			var log bytes.Buffer
+			var handled atomic.Int64
+			w := &layers.Worker{
+				Puller: l, Concurrency: 1, Grace: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				App: channelsOf(func(context.Context, *consumer.Conn, job) error {
+					<-time.After(row.takes)
+					handled.Add(1)
+					return nil
+				}, "a", "b"),
+			}
+			stop := employ(t, w)
+			synctest.Wait()
+			for _, name := range []string{"a", "b"} {
+				if err := l.Send(t.Context(), name, jobs.New(job{1})); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			err := stop()
+			synctest.Wait()
+			n := handled.Load()
+			if (err == nil) != (row.err == "") || err != nil && !strings.Contains(err.Error(), row.err) || n != row.handled {
+				t.Errorf("%s: %d were handled, %v; want %d and %q", row.at, n, err, row.handled, row.err)
+			}
+			if lost := strings.Contains(log.String(), "had no time left for an event"); lost != (row.err != "") {
+				t.Errorf("%s: the log says %s", row.at, &log)
+			}
+			<-time.After(time.Hour) // for the handler that is left
+		})
 	}
 }
