@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // RejectError refuses a connection before it is accepted. Open and Connect
@@ -49,12 +51,24 @@ func (e *RejectError) Unwrap() error { return e.Err }
 // ServeHTTP writes e as the answer to an HTTP request, with its defaults. Headers
 // that middleware has set are kept where e has none of that name. The answer is
 // flushed, for a goroutine that ends without returning to net/http.
-func (e *RejectError) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+//
+// The answer to a request that asks for an upgrade, or that declares a body, has
+// "Connection: close": net/http closes the connection behind it and serves nothing
+// that follows, which may be frames of the protocol that was refused. The answer
+// does not wait for the body, of which net/http reads and drops what comes within
+// a second. To close it behind other answers too, set that header in e or in w.
+func (e *RejectError) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, _ = e.normal()
 	h := w.Header()
+	connection := h["Connection"]
 	for name, values := range e.Header {
-		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+		name = http.CanonicalHeaderKey(name)
+		h[name] = slices.Clone(values)
+		if name == "Connection" {
+			connection = slices.Concat(connection, values)
+		}
 	}
+	closeBehind(w, r, connection)
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -65,6 +79,32 @@ func (e *RejectError) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, body)            //nolint:errcheck // the peer may have gone
 	_ = http.NewResponseController(w).Flush() //nolint:errcheck // not every ResponseWriter can
 }
+
+// bodyTimeout is how long the rest of a refused request's body is read. Without
+// it the peer of a connection that is closed at once would get a reset, which may
+// overtake the answer.
+const bodyTimeout = time.Second
+
+// closeBehind sets the answer's Connection header. connection is what it has.
+func closeBehind(w http.ResponseWriter, r *http.Request, connection []string) {
+	h := w.Header()
+	if r.ProtoMajor > 1 { // it has no such header, and net/http would close the streams of others
+		h.Del("Connection")
+		return
+	}
+	declaresBody := r.ContentLength != 0 || len(r.TransferEncoding) > 0
+	if !declaresBody && len(r.Header["Upgrade"]) == 0 && !slices.ContainsFunc(connection, isClose) {
+		return
+	}
+	// net/http looks for it in the first line only.
+	h["Connection"] = append([]string{"close"}, slices.DeleteFunc(slices.Clone(connection), isClose)...)
+	if declaresBody {
+		// net/http writes the answer at once, and then waits for the body.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) //nolint:errcheck // not every ResponseWriter can
+	}
+}
+
+func isClose(option string) bool { return strings.EqualFold(option, "close") }
 
 // Reject returns the error that refuses a connection with status and body.
 func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }

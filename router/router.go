@@ -56,7 +56,10 @@ func nothingElse(types []string) http.Handler {
 		if up := r.Header.Get("Upgrade"); up != "" {
 			asked = fmt.Sprintf("the protocol %.40q", up)
 		}
-		http.Error(w, fmt.Sprintf("this request is for %s; %s", asked, served), http.StatusNotFound)
+		(&protocol.RejectError{
+			Status: http.StatusNotFound,
+			Body:   fmt.Sprintf("this request is for %s; %s", asked, served),
+		}).ServeHTTP(w, r)
 	})
 }
 

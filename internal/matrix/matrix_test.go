@@ -130,14 +130,11 @@ func (c *combination) both(t *testing.T) {
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
 }
 
-// refused is the application's no. The connection is good for another request.
+// refused is the application's refusal, behind which the connection is closed.
 func (c *combination) refused(t *testing.T) {
 	p := c.dial(t)
 	c.refusal(t, p)
-	p.open(upgrade(c.addr, "/live/lobby"))
-	wait(t, c.bed.returned, "the return of the handler")
-	p.close(1000, "")
-	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+	p.wantEnd()
 }
 
 func (c *combination) refusal(t *testing.T, p *peer) {

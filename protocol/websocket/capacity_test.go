@@ -32,12 +32,11 @@ func besiegeFrom(t *testing.T, app *hooks, c websocket.Capacity) *siege {
 }
 
 // turnedAway has n peers knock and be refused with status, and the hint to come
-// again after so many seconds. They keep their sockets, and could go on.
+// again after so many seconds. Their connections are closed.
 func (s *siege) turnedAway(n, status int, retry string, lines ...string) {
 	s.t.Helper()
-	p := s.peer(s.t)
 	for range n {
-		begun := time.Now()
+		begun, p := time.Now(), s.peer(s.t)
 		a := p.handshake(request("/", lines...))
 		if a.status != status || a.header.Get("Retry-After") != retry || a.body == "" {
 			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %q", a.status, a.body, a.header.Get("Retry-After"), status, retry)
@@ -45,8 +44,9 @@ func (s *siege) turnedAway(n, status int, retry string, lines ...string) {
 		if d := time.Since(begun); d != 0 {
 			s.t.Errorf("refused after %v", d)
 		}
+		p.wantEnd()
+		p.nc.Close()
 	}
-	p.nc.Close()
 }
 
 // logged fails unless the log has n lines about a bound of Capacity.

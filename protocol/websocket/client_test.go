@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,12 @@ func (p *peer) answer() answer {
 		p.tb.Fatalf("the answer %q is no answer: %v", raw, err)
 	}
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, header: resp.Header, raw: raw}
+	_, lines, _ := strings.Cut(raw, "\r\n")
+	header, err := textproto.NewReader(bufio.NewReader(strings.NewReader(lines))).ReadMIMEHeader() // ReadResponse removes Connection
+	if err != nil {
+		p.tb.Fatalf("the headers of %q: %v", raw, err)
+	}
+	a := answer{status: resp.StatusCode, header: http.Header(header), raw: raw}
 	if n := max(resp.ContentLength, 0); n > 0 {
 		body := make([]byte, n)
 		if _, err := io.ReadFull(p.br, body); err != nil {

@@ -147,7 +147,7 @@ func (c *conn) Reject(e *protocol.RejectError) {
 		c.server.stats.late.Add(1)
 	}
 	if c.hand != nil {
-		e.ServeHTTP(c.hand.w, c.hand.r)
+		refuse(c.hand.w, c.hand.r, e)
 	}
 	c.hand = nil
 }

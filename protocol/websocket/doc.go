@@ -21,6 +21,11 @@
 // first byte that makes it so. Extensions, such as compression, are declined.
 // WebSocket over HTTP/2 (RFC 8441) is answered with 501.
 //
+// A refused handshake closes its connection, so that what the peer has sent behind
+// it is not served as another request. If the request declares a body, the answer
+// does not wait for it, and the connection is closed within a second; for this a
+// middleware that wraps the http.ResponseWriter needs an Unwrap method.
+//
 // A peer that says nothing is sent a ping (Options.PingInterval), and cut if
 // nothing comes back (Options.PongTimeout); [protocol.Conn.RTT] is how long the
 // last answer took. All connections are looked at in turn, which is how often

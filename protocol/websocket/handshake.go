@@ -108,6 +108,13 @@ func refusal(status int, body string, header ...string) *protocol.RejectError {
 	return e
 }
 
+// refuse answers a handshake with e, and closes the connection: what a peer has
+// sent behind a request that is not a good handshake may be meant as frames.
+func refuse(w http.ResponseWriter, r *http.Request, e *protocol.RejectError) {
+	w.Header().Set("Connection", "close")
+	e.ServeHTTP(w, r)
+}
+
 // headSize is that of the request line and the headers.
 func headSize(r *http.Request) (bytes, lines int) {
 	bytes = len(r.RequestURI) + len(r.Host)

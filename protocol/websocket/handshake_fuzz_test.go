@@ -142,7 +142,7 @@ func FuzzHandshakeAnswer(f *testing.F) {
 			if len(reasons) == 0 && app.chosen == "nobody-offered-this" {
 				reasons = []int{500}
 			}
-			a.checkRefusal(t, raw, reasons)
+			a.checkRefusal(t, r, raw, reasons)
 			return
 		}
 		<-app.ended
@@ -167,16 +167,18 @@ func refusals(r *http.Request, closing bool) (reasons []int, decided bool) {
 }
 
 // checkRefusal looks at an answer that is no.
-func (a *answering) checkRefusal(t *testing.T, raw []byte, reasons []int) {
+func (a *answering) checkRefusal(t *testing.T, r *http.Request, raw []byte, reasons []int) {
 	t.Helper()
 	status, h := a.statuses[0], a.header
 	with := map[int]http.Header{
 		405: {"Allow": {"GET"}},
-		426: {"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}},
+		426: {"Upgrade": {"websocket"}, "Connection": {"close", "Upgrade"}, "Sec-Websocket-Version": {"13"}},
 		503: {"Retry-After": {"1"}},
 	}[status]
 	out, _, _ := a.wire.written()
 	switch {
+	case slices.Contains(h["Connection"], "close") != (r.ProtoMajor == 1):
+		t.Fatalf("%q is refused with Connection %q", raw, h["Connection"])
 	case !slices.Contains(reasons, status):
 		t.Fatalf("%q is refused with %d, with reasons for %v", raw, status, reasons)
 	case a.body.Len() < 2 || h.Get("Content-Length") != strconv.Itoa(a.body.Len()) || len(out) > 0:

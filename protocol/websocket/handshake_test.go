@@ -45,7 +45,7 @@ func TestHandshakeVectors(t *testing.T) {
 }
 
 // TestHandshakeRefusals sends what net/http lets through and Wye must not. Each
-// connection stays usable for HTTP, as it was not taken over.
+// connection is closed behind the answer: what follows may be meant as frames.
 func TestHandshakeRefusals(t *testing.T) {
 	t.Parallel()
 	s := serve(t, echo(), &websocket.Options{MaxHandshake: 2000})
@@ -56,7 +56,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		header   http.Header
 	}{
 		{testkit.Here(), "GET /", "POST /", 405, http.Header{"Allow": {"GET"}}},
-		{testkit.Here(), "Upgrade: websocket\r\n", "", 426, http.Header{"Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Connection": {"Upgrade"}}},
+		{testkit.Here(), "Upgrade: websocket\r\n", "", 426, http.Header{"Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Connection": {"close", "Upgrade"}}},
 		{testkit.Here(), "websocket", "h2c", 426, nil},
 		{testkit.Here(), "websocket", "websocket2, h2c", 426, nil},
 		{testkit.Here(), "Connection: Upgrade", "Connection: keep-alive", 400, nil},
@@ -84,7 +84,10 @@ func TestHandshakeRefusals(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", row.at, name, got, want)
 			}
 		}
-		p.upgrade(request("/")) // on the same connection
+		if got := a.header["Connection"]; got[0] != "close" {
+			t.Errorf("%s: Connection is %q, want close", row.at, got)
+		}
+		p.wantEnd()
 	}
 	after := s.Stats()
 	if got := sum(after) - sum(before); got != int64(len(rows)) {

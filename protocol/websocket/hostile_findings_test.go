@@ -182,9 +182,8 @@ func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := besiege(t, echo(), nil)
-		p := s.peer(t)
 		for range 100 {
-			if a := p.handshake(request("/", "Origin: https://evil.example")); a.status != http.StatusForbidden {
+			if a := s.peer(t).handshake(request("/", "Origin: https://evil.example")); a.status != http.StatusForbidden {
 				t.Fatalf("status %d, want 403", a.status)
 			}
 		}

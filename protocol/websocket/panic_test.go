@@ -57,12 +57,11 @@ func TestPromise4_PanicElsewhere(t *testing.T) {
 	}
 	for name, app := range opening {
 		s := serve(t, app, nil)
-		p := s.peer(t)
-		if a := p.handshake(request("/")); a.status != 500 || a.body != "Internal Server Error\n" {
+		if a := s.peer(t).handshake(request("/")); a.status != 500 || a.body != "Internal Server Error\n" {
 			t.Errorf("%s: got %d %q, want 500", name, a.status, a.body)
 		}
 		s.wantLog(t, "boom", "panic_test.go", "status=500")
-		if a := p.handshake(request("/")); a.status != 500 {
+		if a := s.peer(t).handshake(request("/")); a.status != 500 {
 			t.Errorf("%s, again: %d", name, a.status)
 		}
 	}

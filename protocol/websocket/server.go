@@ -83,7 +83,8 @@ func (s *Server) Match(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || hasToken(r.Header, "Upgrade", "websocket") || isExtendedConnect(r)
 }
 
-// ServeHTTP answers the handshake and returns. What is wrong with it is looked
+// ServeHTTP answers the handshake and returns. A refusal does not wait for the
+// rest of the request, and closes the connection. What is wrong with it is looked
 // for in a fixed order: method (405), HTTP version (501), size (431), route (404,
 // if the application is a protocol.Finder), WebSocket's headers (426, 400),
 // origin (403), room (503, 429); then the application decides, with its
@@ -105,7 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = s.enter(c)
 	}
 	if e != nil {
-		e.ServeHTTP(w, r)
+		refuse(w, r, e)
 		return
 	}
 	defer s.decided(c)

@@ -269,11 +269,10 @@ func TestTrapG11_MalformedRequestLine(t *testing.T) {
 func TestTrapG12_PlainGet(t *testing.T) {
 	t.Parallel()
 	p := serve(t, echo(), nil).peer(t)
-	for range 2 { // the second one on the same connection
-		if a := p.handshake("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusUpgradeRequired {
-			t.Errorf("status %d, want 426", a.status)
-		}
+	if a := p.handshake("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusUpgradeRequired {
+		t.Errorf("status %d, want 426", a.status)
 	}
+	p.wantEnd()
 }
 
 // TestTrapG14_Tokens takes an empty list and a tab.
