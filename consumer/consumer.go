@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -43,16 +45,22 @@ type Consumer interface {
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 
-// Base accepts everybody and ignores everything. Embedding it makes a method
+// Base accepts every connection and reads no message. Embedding it makes a method
 // with a wrong signature a compile error rather than a method that is never
 // called.
 type Base struct{}
 
+// errNoReceive is what Base.Receive returns.
+var errNoReceive = fmt.Errorf("%w", protocol.ErrUnread)
+
 // Connect accepts.
 func (Base) Connect(context.Context, *Conn) error { return nil }
 
-// Receive ignores the message.
-func (Base) Receive(context.Context, *Conn, Message) error { return nil }
+// Receive leaves the message unread: it is counted as protocol.Stats.MessagesUnread,
+// and the first one of each application made by [New] is logged, because a Receive
+// with a misspelt name looks like this. A consumer that expects messages and has no
+// use for them declares a Receive that returns nil.
+func (Base) Receive(context.Context, *Conn, Message) error { return errNoReceive }
 
 // Disconnect does nothing.
 func (Base) Disconnect(context.Context, *Conn, CloseStatus) {}
@@ -61,9 +69,19 @@ func (Base) Disconnect(context.Context, *Conn, CloseStatus) {}
 // be called by many goroutines at once; it takes what it needs from the scope,
 // for example s.Param("group"), and must not keep the scope. It may return the
 // same value for several connections only if that value is safe for concurrent
-// use.
+// use. New panics if C has a method ReceiveJSON, which [JSON] calls and New does not.
 func New[C Consumer](factory func(*Scope) C, opts ...Option[C]) protocol.Application {
-	return build(factory, C.Receive, opts)
+	refuseReceiveJSON(reflect.TypeFor[C]())
+	sp := newSpec(opts)
+	sp.json.refuse("consumer.New")
+	return build(factory, C.Receive, sp)
+}
+
+// refuseReceiveJSON panics over a consumer whose messages would reach nobody.
+func refuseReceiveJSON(c reflect.Type) {
+	if _, has := c.MethodByName("ReceiveJSON"); has {
+		panic(fmt.Sprintf("wye: consumer.New: %v has a method ReceiveJSON, which New never calls; use consumer.JSON, or rename it", c))
+	}
 }
 
 // Receive is the smallest consumer: it calls f for each message. f is called by

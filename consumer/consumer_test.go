@@ -37,16 +37,46 @@ func TestNewMakesAConsumerForEachConnection(t *testing.T) {
 	bob.WantText("/b/z1")
 }
 
-func TestBaseAcceptsEverybodyAndIgnoresEverything(t *testing.T) {
+// misspelt is a consumer whose Receive is never called.
+type misspelt struct{ consumer.Base }
+
+func (*misspelt) OnMessage(context.Context, *consumer.Conn, consumer.Message) error { return nil }
+
+// TestBaseCountsWhatNobodyReads: a consumer without a Receive drops messages, which must
+// be seen in Stats, and once in the log.
+func TestBaseCountsWhatNobodyReads(t *testing.T) {
 	t.Parallel()
-	app := consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} })
-	ann := consumertest.Connect(t, app, "/", nil)
+	app := consumer.New(func(*consumer.Scope) *misspelt { return &misspelt{} })
+	for i, want := range []string{"*consumer_test.misspelt declares no method Receive", ""} {
+		out := &logged{TB: t}
+		ann := consumertest.Connect(out, app, "/", nil)
+		ann.SendText("hello")
+		ann.SendBinary([]byte{1})
+		ann.Close(protocol.CloseNormal, "")
+		ann.WantOver()
+		if got, want := ann.Stats(), (protocol.Stats{Accepted: 1, MessagesUnread: 2}); got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
+		}
+		if got := out.text(); strings.Count(got, "\n") > 1 || !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("connection %d: logged %q, want one line with %q, if any", i+1, got, want)
+		}
+	}
+}
+
+// ignores declares that it has no use for messages.
+type ignores struct{ consumer.Base }
+
+func (*ignores) Receive(context.Context, *consumer.Conn, consumer.Message) error { return nil }
+
+func TestAnOwnReceiveThatIgnoresIsNotCounted(t *testing.T) {
+	t.Parallel()
+	out := &logged{TB: t}
+	ann := consumertest.Connect(out, consumer.New(func(*consumer.Scope) *ignores { return &ignores{} }), "/", nil)
 	ann.SendText("hello")
-	ann.SendBinary([]byte{1})
 	ann.Close(protocol.CloseNormal, "")
 	ann.WantOver()
-	if got, want := ann.Stats(), (protocol.Stats{Accepted: 1}); got != want {
-		t.Errorf("counted %+v, want %+v", got, want)
+	if got := ann.Stats(); got.MessagesUnread != 0 || out.text() != "" {
+		t.Errorf("counted %+v and logged %q, want nothing", got, out.text())
 	}
 }
 

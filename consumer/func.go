@@ -32,24 +32,24 @@ func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream])
 	if f == nil {
 		panic("wye: consumer.Func: the function is nil")
 	}
-	groups := newSpec(opts).groups
+	sp := newSpec(opts)
+	sp.json.refuse("consumer.Func")
 	factory := func(s *Scope) *funcConsumer {
-		return &funcConsumer{f: f, stream: newStream(s, groups), done: make(chan struct{})}
+		return &funcConsumer{f: f, stream: newStream(s, sp.groups), done: make(chan struct{})}
 	}
-	return build(factory, (*funcConsumer).Receive, lift(opts))
+	return build(factory, (*funcConsumer).Receive, lift(sp))
 }
 
 // lift turns the options of a Stream into those of the consumer that runs it. The
 // stream joins its groups itself, before f goes on.
-func lift(opts []Option[*Stream]) []Option[*funcConsumer] {
-	in := newSpec(opts)
-	return []Option[*funcConsumer]{func(out *spec[*funcConsumer]) {
-		for name, h := range in.events {
-			out.events[name] = func(v *funcConsumer, ctx context.Context, c *Conn, e *protocol.Event) error {
-				return h(v.stream, ctx, c, e)
-			}
+func lift(in *spec[*Stream]) *spec[*funcConsumer] {
+	out := newSpec[*funcConsumer](nil)
+	for name, h := range in.events {
+		out.events[name] = func(v *funcConsumer, ctx context.Context, c *Conn, e *protocol.Event) error {
+			return h(v.stream, ctx, c, e)
 		}
-	}}
+	}
+	return out
 }
 
 var errGoexit = errors.New("wye: the function of consumer.Func ended its goroutine (runtime.Goexit, or FailNow of a test)")

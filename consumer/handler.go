@@ -17,11 +17,10 @@ type life interface {
 type receiveFunc[C any] func(C, context.Context, *Conn, Message) error
 
 // build is New for any way to receive.
-func build[C life](factory func(*Scope) C, receive receiveFunc[C], opts []Option[C]) protocol.Application {
+func build[C life](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) protocol.Application {
 	if factory == nil {
 		panic("wye: consumer: the factory is nil")
 	}
-	sp := newSpec(opts)
 	wantsSends := sp.wants(protocol.SendType.Name)
 	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
 		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
@@ -52,7 +51,11 @@ func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
 }
 
 func (h *handler[C]) Receive(ctx context.Context, _ *protocol.Conn, m Message) error {
-	return h.receive(h.user, h.conn.bind(ctx), &h.conn, m)
+	err := h.receive(h.user, h.conn.bind(ctx), &h.conn, m)
+	if err == errNoReceive { //nolint:errorlint,err113 // Base returns it as it is
+		return h.spec.unread(h.user)
+	}
+	return err
 }
 
 func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *protocol.Event) error {

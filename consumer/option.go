@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -16,6 +17,19 @@ type Option[C any] func(*spec[C])
 type spec[C any] struct {
 	events map[string]eventFunc[C]
 	groups []string
+	json   jsonSpec[C]
+
+	unreadLogged atomic.Bool
+}
+
+// unread returns the error for a message that reached only Base.Receive. The first one
+// of an application says what may be wrong, and is logged.
+func (s *spec[C]) unread(user C) error {
+	if s.unreadLogged.Swap(true) {
+		return protocol.ErrUnread
+	}
+	return fmt.Errorf("%w: %T declares no method Receive (is its name misspelt?); "+
+		"declare one that returns nil to ignore messages; later ones are only counted", protocol.ErrUnread, user)
 }
 
 type eventFunc[C any] func(C, context.Context, *Conn, *protocol.Event) error

@@ -31,7 +31,9 @@ var (
 	// ErrBusy means that the connection was closed because Limits.QueueEvents
 	// events were waiting for its consumer. It matches ErrClosed.
 	ErrBusy = fmt.Errorf("%w because too many events wait for its consumer", ErrClosed)
-	// ErrUnread is a Handler's: the message reached nobody. It is counted.
+	// ErrUnread is a Handler's: the application has not read the message. It is
+	// counted as Stats.MessagesUnread. An error that wraps it is logged, too: wrap
+	// it once, for what the developer should know, and not for each message.
 	ErrUnread = errors.New("wye: message not read by the application")
 	// ErrEventUnknown is a Handler's: it has no use for events of this type.
 	// They are counted, and the first of each type is logged.

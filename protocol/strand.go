@@ -170,9 +170,18 @@ func (s *Session) failed(err error) {
 		s.crash(err) // whatever it was called with
 	case errors.Is(err, ErrDropped):
 	case errors.Is(err, ErrUnread):
-		s.shared.Counters.messagesUnread.Add(1)
+		s.unread(err)
 	default:
 		s.fail(err)
+	}
+}
+
+// unread counts a message that the handler has left unread. An error that wraps
+// ErrUnread says more, which is logged.
+func (s *Session) unread(err error) {
+	s.shared.Counters.messagesUnread.Add(1)
+	if err != ErrUnread { //nolint:errorlint,err113 // ErrUnread itself has nothing to say
+		s.shared.Logger.Warn("wye: a message was not read by the application", s.logAttrs(details(err))...)
 	}
 }
 

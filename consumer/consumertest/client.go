@@ -2,6 +2,7 @@ package consumertest
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"sync"
 	"testing"
@@ -132,6 +133,14 @@ func (c *Client) Subprotocol() string {
 	return c.transport.mu.accepted.Subprotocol
 }
 
+// Header returns the headers that the consumer added to the answer (AcceptOptions.Header),
+// for example its cookies. It is a copy.
+func (c *Client) Header() http.Header {
+	c.transport.mu.Lock()
+	defer c.transport.mu.Unlock()
+	return c.transport.mu.accepted.Header.Clone()
+}
+
 // Stats returns the connection's counters.
 func (c *Client) Stats() protocol.Stats { return c.counters.Stats() }
 
@@ -143,6 +152,36 @@ func (c *Client) Message() protocol.Message {
 		c.t.Fatalf("consumertest: the server closed with %v %q (%v) instead of sending a message", closed.Code, closed.Reason, closed.Err)
 	}
 	return m
+}
+
+// SkipTo waits for a message of which match reports true, and returns it; what comes
+// before is thrown away. It fails the test at once if the server closes, or if nothing
+// comes for as long as Options.Patience.
+func (c *Client) SkipTo(match func(m protocol.Message) bool) protocol.Message {
+	c.t.Helper()
+	for skipped := 0; ; skipped++ {
+		m, closed := c.await()
+		if closed != nil {
+			c.t.Fatalf("consumertest: the server closed with %v %q (%v) after %d messages that were skipped",
+				closed.Code, closed.Reason, closed.Err, skipped)
+		}
+		if match(m) {
+			return m
+		}
+	}
+}
+
+// DecodeJSON waits for the next message, which must be text, and decodes it into v, a
+// pointer as for json.Unmarshal. A message that does not decode fails the test.
+func (c *Client) DecodeJSON(v any) {
+	c.t.Helper()
+	m := c.Message()
+	if m.Kind != protocol.KindText {
+		c.t.Fatalf("consumertest: got the binary message %q, want JSON in text", m.Data)
+	}
+	if err := json.Unmarshal(m.Data, v); err != nil {
+		c.t.Fatalf("consumertest: decoding %s into a %T: %v", m.Data, v, err)
+	}
 }
 
 // WantText waits for the next message, which must be the text want.

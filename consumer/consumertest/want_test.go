@@ -3,6 +3,7 @@ package consumertest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,12 @@ func TestHowTheMethodsFail(t *testing.T) {
 		{testkit.Here(), "WantJSON, binary", `binary: 1`, func(c *consumertest.Client) { c.WantJSON(1) }, `got the binary message "1", want JSON in text`},
 		{testkit.Here(), "WantJSON, no value", `text: 1`, func(c *consumertest.Client) { c.WantJSON(make(chan int)) }, `WantJSON: json: unsupported type: chan int`},
 		{testkit.Here(), "WantJSON, closed", "close: why", func(c *consumertest.Client) { c.WantJSON(1) }, `closed with 4001 "why"`},
+		{testkit.Here(), "DecodeJSON, no JSON", `text: {`, func(c *consumertest.Client) { c.DecodeJSON(new(int)) }, `decoding { into a *int: unexpected end of JSON input`},
+		{testkit.Here(), "DecodeJSON, another type", `text: "a"`, func(c *consumertest.Client) { c.DecodeJSON(new(int)) }, `decoding "a" into a *int: json: cannot unmarshal string`},
+		{testkit.Here(), "DecodeJSON, binary", `binary: 1`, func(c *consumertest.Client) { c.DecodeJSON(new(int)) }, `got the binary message "1", want JSON in text`},
+		{testkit.Here(), "DecodeJSON, closed", "close: why", func(c *consumertest.Client) { c.DecodeJSON(new(int)) }, `closed with 4001 "why"`},
+		{testkit.Here(), "SkipTo, closed", "close: why", func(c *consumertest.Client) { c.SkipTo(never) }, `closed with 4001 "why" (<nil>) after 0 messages that were skipped`},
+		{testkit.Here(), "SkipTo, nothing more", "text: hello", func(c *consumertest.Client) { c.SkipTo(never) }, `nothing came within 5s`},
 		{testkit.Here(), "SendJSON, no value", "", func(c *consumertest.Client) { c.SendJSON(make(chan int)) }, `SendJSON: json: unsupported type: chan int`},
 		{testkit.Here(), "WantClose, a message", "text: hello", func(c *consumertest.Client) { c.WantClose(1000) }, `got the text message "hello", want a close with 1000 normal closure`},
 		{testkit.Here(), "WantClose, another", "close: why", func(c *consumertest.Client) { c.WantClose(1000) }, `closed with 4001 "why" (<nil>), want 1000 normal closure`},
@@ -63,6 +70,50 @@ func TestHowTheMethodsFail(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func never(protocol.Message) bool { return false }
+
+func TestDecodeJSONAndSkipTo(t *testing.T) {
+	t.Parallel()
+	c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+	c.SendText(`text: {"n": 7, "s": "seven"}`)
+	var got struct {
+		N int    `json:"n"`
+		S string `json:"s"`
+	}
+	c.DecodeJSON(&got)
+	if got.N != 7 || got.S != "seven" {
+		t.Errorf("decoded %+v", got)
+	}
+	for _, s := range []string{"text: a", "binary: b", "text: b", "text: c"} {
+		c.SendText(s)
+	}
+	m := c.SkipTo(func(m protocol.Message) bool { return m.Kind == protocol.KindText && m.Text() == "b" })
+	if m.Text() != "b" || m.Kind != protocol.KindText {
+		t.Errorf("SkipTo returned the %v message %q, want the text b", m.Kind, m.Data)
+	}
+	c.WantText("c") // what comes behind is still there
+}
+
+// TestHeader reads what Connect has put into the answer.
+func TestHeader(t *testing.T) {
+	t.Parallel()
+	app := consumer.Func(func(_ context.Context, s *consumer.Stream) error {
+		return s.Accept(&protocol.AcceptOptions{Header: http.Header{"Set-Cookie": {"seen=1"}}})
+	})
+	c := consumertest.Connect(t, app, "/", nil)
+	h := c.Header()
+	if got := h.Get("Set-Cookie"); got != "seen=1" {
+		t.Errorf("Set-Cookie is %q, want seen=1", got)
+	}
+	h.Set("Set-Cookie", "changed")
+	if got := c.Header().Get("Set-Cookie"); got != "seen=1" {
+		t.Errorf("a change of what Header returned has changed the answer: %q", got)
+	}
+	if got := consumertest.Connect(t, consumer.Receive(obey), "/", nil).Header(); len(got) > 0 {
+		t.Errorf("an answer without headers has %v", got)
 	}
 }
 
