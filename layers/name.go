@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/protocol"
 )
 
 // MaxName is the greatest length of a group's or channel's name, in bytes. It
@@ -12,14 +15,16 @@ const MaxName = 99
 
 // ValidName returns nil if name may be the name of a group or a named channel: ASCII
 // letters, digits, hyphens, underscores and periods, 1 to MaxName of them.
-// Otherwise the error says what is wrong, for whoever chose the name.
+// Otherwise the error says what is wrong; it matches [protocol.ErrInvalidName].
 func ValidName(name string) error {
 	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("wye: a group or channel name has 1 to %d bytes, not %d: %.120q", MaxName, len(name), name)
+		return fmt.Errorf("%w: a group or channel name has 1 to %d bytes, not %d: %q",
+			protocol.ErrInvalidName, MaxName, len(name), logs.Cut(name))
 	}
 	for i := range len(name) {
 		if !nameByte(name[i]) {
-			return fmt.Errorf("wye: group or channel name %q: byte %d is none of a-z A-Z 0-9 - _ . (escape or hash what users may choose)", name, i)
+			return fmt.Errorf("%w: group or channel name %q: byte %d is none of a-z A-Z 0-9 - _ . (escape or hash what users may choose)",
+				protocol.ErrInvalidName, name, i)
 		}
 	}
 	return nil

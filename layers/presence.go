@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/layers/internal/keep"
 	"github.com/wye-go/wye/protocol"
 )
@@ -155,13 +156,13 @@ func (l *Layer) presencer() (Presencer, error) {
 func (p *Presence) check() error {
 	switch {
 	case p.ID == "" || len(p.ID) > MaxName:
-		return fmt.Errorf("wye: the ID of a presence has 1 to %d bytes, not %d: %.120q", MaxName, len(p.ID), p.ID)
+		return fmt.Errorf("%w: the ID of a presence has 1 to %d bytes, not %d: %q", protocol.ErrInvalidName, MaxName, len(p.ID), logs.Cut(p.ID))
 	case p.Key == "" || len(p.Key) > MaxKey:
-		return fmt.Errorf("wye: the key of a presence has 1 to %d bytes, not %d: %.120q", MaxKey, len(p.Key), p.Key)
+		return fmt.Errorf("%w: the key of a presence has 1 to %d bytes, not %d: %q", protocol.ErrInvalidName, MaxKey, len(p.Key), logs.Cut(p.Key))
 	case len(p.Meta) > MaxMeta:
 		return fmt.Errorf("wye: the metadata of a presence have at most %d bytes of JSON, not %d", MaxMeta, len(p.Meta))
 	case p.Meta != nil && !json.Valid(p.Meta):
-		return fmt.Errorf("wye: the metadata of a presence are not JSON: %.120q", p.Meta)
+		return fmt.Errorf("wye: the metadata of a presence are not JSON: %q", logs.Cut(string(p.Meta)))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -151,7 +152,7 @@ func (w *Worker) pull(ctx context.Context, channel string) {
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
-		w.Logger.Error("wye: a worker cannot take events; it tries again", "channel", channel, "error", err, "pause", pause)
+		w.Logger.Error("wye: a worker cannot take events; it tries again", "channel", channel, "error", logs.Error(err), "pause", pause)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

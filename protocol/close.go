@@ -191,9 +191,10 @@ func Accepts(err error) bool {
 }
 
 // StatusOf returns the status that err closes a connection with: CloseNormal
-// for nil, what [Close] was given, otherwise CloseInternalError with err as the
-// cause. The CloseError of a send, which tells how some connection ended, is a
-// cause like any other.
+// for nil, what [Close] was given, ClosePolicyViolation for [ErrInvalidName] and
+// [ErrTooManyGroups], otherwise CloseInternalError with err as the cause. The
+// CloseError of a send, which tells how some connection ended, is a cause like any
+// other.
 func StatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
@@ -201,5 +202,22 @@ func StatusOf(err error) CloseStatus {
 	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && ce.Code.Sendable() && !isPanic(err) {
 		return ce.CloseStatus
 	}
+	if isPeersMistake(err) {
+		return CloseStatus{Code: ClosePolicyViolation, Reason: mistakeReason(err), Err: err}
+	}
 	return CloseStatus{Code: CloseInternalError, Err: err}
+}
+
+// isPeersMistake reports whether err is one that a callback mostly passes on because of
+// what the peer has asked for.
+func isPeersMistake(err error) bool {
+	return (errors.Is(err, ErrInvalidName) || errors.Is(err, ErrTooManyGroups)) && !isPanic(err)
+}
+
+// mistakeReason is what the peer is told about its mistake.
+func mistakeReason(err error) string {
+	if errors.Is(err, ErrTooManyGroups) {
+		return "too many groups"
+	}
+	return "invalid name"
 }

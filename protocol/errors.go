@@ -11,6 +11,17 @@ var (
 	// ErrNoRoute refuses a connection with 404. A router in front tries its
 	// next route, if it had mounted this one.
 	ErrNoRoute = errors.New("wye: no route")
+	// ErrInvalidName means that a text cannot be the name of a group, a channel
+	// or a presence. Such texts mostly come from the peer, so a Connect that
+	// returns it refuses with 404, another callback closes with
+	// ClosePolicyViolation, and the log has a warning. The error itself says
+	// what is wrong.
+	ErrInvalidName = errors.New("wye: invalid name")
+	// ErrTooManyGroups means that the connection is in as many groups as
+	// Limits.Groups allows, is present in as many, or has recorded to as many.
+	// A callback that returns it closes with ClosePolicyViolation, and the log
+	// has a warning.
+	ErrTooManyGroups = errors.New("wye: too many groups")
 	// ErrClosed means that the connection has ended. It matches
 	// net.ErrClosed. The error that a send returns is a *CloseError that says
 	// how it ended.

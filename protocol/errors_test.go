@@ -54,6 +54,10 @@ func refusals(t *testing.T) []refusal {
 		{at: testkit.Here(), err: protocol.Reject(-1, "x"), status: 500, logged: true},
 		{at: testkit.Here(), err: protocol.ErrNoRoute, status: 404},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrNoRoute), status: 404},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), status: 404, logged: true},
+		{at: testkit.Here(), err: errors.Join(protocol.ErrNoRoute, protocol.ErrInvalidName), status: 404, logged: true},
+		{at: testkit.Here(), err: &protocol.RejectError{Status: 400, Err: protocol.ErrInvalidName}, status: 400},
+		{at: testkit.Here(), err: protocol.ErrTooManyGroups, status: 500, logged: true},
 		{at: testkit.Here(), err: protocol.Close(4001, "not you"), status: 403, body: "not you"},
 		{at: testkit.Here(), err: protocol.Close(protocol.CloseNormal, ""), status: 403},
 		{at: testkit.Here(), err: protocol.Close(protocol.CloseGoingAway, "bye"), status: 503, body: "bye"},
@@ -122,6 +126,7 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		event    protocol.CloseCode
 		reason   string
 		failures int64
+		warnings int
 	}{
 		{at: testkit.Here(), err: nil},
 		{at: testkit.Here(), err: protocol.ErrDropped},
@@ -131,6 +136,9 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: protocol.ErrEventPayload, receive: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.Close(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.Close(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), receive: 1008, event: 1008, reason: "invalid name", warnings: 1},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooManyGroups), receive: 1008, event: 1008, reason: "too many groups", warnings: 1},
+		{at: testkit.Here(), err: errors.Join(protocol.Close(4001, "bye"), protocol.ErrInvalidName), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: protocol.Close(1005, "bye"), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.Close(1010, "bye"), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.Close(0, secret), receive: 1011, event: 1011, failures: 1},
@@ -154,7 +162,7 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 				if st := r.wire.closing(t); st.Code != want || st.Reason != test.reason {
 					t.Errorf("%s: %s returned %v: closed with %v %q, want %v %q", test.at, by, test.err, st.Code, st.Reason, want, test.reason)
 				}
-				if st := r.counters.Stats(); st.Failures != test.failures || len(r.logs.having("error")) != int(test.failures) {
+				if st := r.counters.Stats(); st.Failures != test.failures || len(r.logs.having("error")) != int(test.failures)+test.warnings {
 					t.Errorf("%s: %s returned %v: %d failures and %d log lines, want %d", test.at, by, test.err, st.Failures, r.logs.count(), test.failures)
 				}
 				if st := r.counters.Stats(); st.SlowClosed != 0 || st.BusyClosed != 0 {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+
+	"github.com/wye-go/wye/internal/logs"
 )
 
 var (
@@ -120,15 +122,13 @@ func (s *Session) reject() {
 // refuse gives the answer no, and returns it.
 func (s *Session) refuse(scope *Scope, err error) *RejectError {
 	s.shared.Counters.refused.Add(1)
-	answer, loud := rejection(err)
+	answer, cause := rejection(err)
 	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
 	gone := errors.Is(err, context.Canceled) && scope.Context().Err() != nil
-	if loud && !gone {
-		s.shared.Logger.Error("wye: connection refused because of an error",
-			append(details(answer.Err), "path", scope.RootPath+scope.Path, "peer", scope.RemoteAddr,
-				"status", answer.Status)...)
+	if !gone {
+		s.logRefused(scope, answer, cause)
 	}
 	s.over(err)
 	// Middleware of net/http may have its hands in the answer, and panic.
@@ -136,6 +136,21 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 		s.fault(err)
 	}
 	return answer
+}
+
+// logRefused logs a refusal that somebody should know of.
+func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
+	attrs := func() []any {
+		return append(details(answer.Err), "path", logs.Cut(scope.RootPath+scope.Path), "peer", logs.Cut(scope.RemoteAddr),
+			"status", answer.Status)
+	}
+	switch cause {
+	case nobodys:
+	case ours:
+		s.shared.Counters.log(s.shared.Logger, slog.LevelError, "wye: connection refused because of an error", attrs)
+	case peers:
+		s.shared.Counters.log(s.shared.Logger, slog.LevelWarn, "wye: connection refused because of what the peer asked for", attrs)
+	}
 }
 
 // openingLocked returns the place for what there is only before the answer.
@@ -201,7 +216,7 @@ func (s *Session) over(err error) {
 
 // details are the log attributes of err.
 func details(err error) []any {
-	attrs := []any{"error", err}
+	attrs := []any{"error", logs.Error(err)}
 	if p, ok := errors.AsType[*PanicError](err); ok {
 		attrs = append(attrs, "stack", string(p.Stack))
 	}

@@ -15,9 +15,10 @@ import (
 // RejectError refuses a connection before it is accepted. Open and Connect
 // return it, mostly made by [Reject].
 //
-// Other errors refuse too: [ErrNoRoute] with 404, the error of [Close] with 403
-// and its reason, a context's deadline with 503, and anything else with 500, a
-// line in the log, and a text that tells the peer nothing.
+// Other errors refuse too: [ErrNoRoute] with 404, [ErrInvalidName] with 404 and a
+// warning in the log, the error of [Close] with 403 and its reason, a context's
+// deadline with 503, and anything else with 500, an error in the log, and a text that
+// tells the peer nothing.
 //
 // It is an [http.Handler] that writes this answer, for protocols and for
 // middleware of net/http.
@@ -119,25 +120,35 @@ func Rejection(err error) *RejectError {
 	return answer
 }
 
-// rejection is the answer to err. It logs nothing; loud says that somebody
-// should hear of err, because it is a fault of ours and not the peer's.
-func rejection(err error) (answer *RejectError, loud bool) {
+// blame says whose mistake an error is, as far as can be known, and so how it is logged.
+type blame uint8
+
+const (
+	nobodys blame = iota // it is not logged
+	peers                // a warning: the peer's, unless the program makes it every time
+	ours                 // an error
+)
+
+// rejection returns the answer to err, and whose mistake err is. It logs nothing.
+func rejection(err error) (answer *RejectError, cause blame) {
 	if isPanic(err) { // whatever it was called with
-		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
 	}
 	if chosen, ok := errors.AsType[*RejectError](err); ok {
 		return chosen.normal()
 	}
 	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended {
-		return closedEarly(ce), false
+		return closedEarly(ce), nobodys
 	}
 	switch {
+	case errors.Is(err, ErrInvalidName):
+		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), peers
 	case errors.Is(err, ErrNoRoute):
-		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), false
+		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), nobodys
 	case errors.Is(err, context.DeadlineExceeded):
-		return (&RejectError{Status: http.StatusServiceUnavailable, Err: err}).filled(), true
+		return (&RejectError{Status: http.StatusServiceUnavailable, Err: err}).filled(), ours
 	}
-	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
 }
 
 // closedEarly is the answer when Close came before the answer: 503 if it is we
@@ -152,16 +163,16 @@ func closedEarly(ce *CloseError) *RejectError {
 }
 
 // normal fills in the defaults. A status that is no refusal is a fault.
-func (e *RejectError) normal() (answer *RejectError, loud bool) {
+func (e *RejectError) normal() (answer *RejectError, cause blame) {
 	c := *e
 	if c.Status == 0 {
 		c.Status = http.StatusForbidden
 	}
 	if c.Status < 300 || c.Status > 599 {
 		err := fmt.Errorf("wye: a connection cannot be refused with status %d; choose 300 to 599", c.Status)
-		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), true
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
 	}
-	return c.filled(), false
+	return c.filled(), nobodys
 }
 
 func (e *RejectError) filled() *RejectError {

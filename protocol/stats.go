@@ -2,8 +2,11 @@ package protocol
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wye-go/wye/internal/logs"
 )
 
 // Stats are the counters of a protocol server since it was made. All but Open
@@ -43,6 +46,13 @@ type Counters struct {
 		sync.Mutex
 		types map[string]struct{}
 	}
+	lines logs.Limiter
+}
+
+// log writes a line that a peer may cause, unless there were many with the same text.
+// attrs is called only if the line is written.
+func (c *Counters) log(log *slog.Logger, level slog.Level, msg string, attrs func() []any) {
+	c.lines.Log(log, level, msg, msg, attrs)
 }
 
 // maxLogged is how many event types are logged as unknown, all in all.
@@ -73,6 +83,7 @@ func (c *Counters) Stats() Stats {
 // type.
 func (c *Counters) unknownEvent(log *slog.Logger, typ string) {
 	c.eventsUnknown.Add(1)
+	typ = logs.Cut(typ)
 	if !c.isNews(typ) {
 		return
 	}
@@ -90,7 +101,7 @@ func (c *Counters) isNews(typ string) bool {
 	if c.logged.types == nil {
 		c.logged.types = make(map[string]struct{})
 	}
-	c.logged.types[typ] = struct{}{}
+	c.logged.types[strings.Clone(typ)] = struct{}{}
 	return true
 }
 

@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime/debug"
 )
 
@@ -106,7 +107,7 @@ func (s *Session) event(e *Event) {
 		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
 	case errors.Is(err, ErrEventPayload):
 		s.shared.Counters.eventsUndecodable.Add(1)
-		s.shared.Logger.Warn("wye: event dropped", s.logAttrs(details(err))...)
+		s.log(slog.LevelWarn, "wye: event dropped", details(err))
 	default:
 		s.failed(err)
 	}
@@ -192,8 +193,11 @@ func (s *Session) fail(err error) {
 		return
 	}
 	st := StatusOf(err)
-	if st.Code == CloseInternalError {
+	switch {
+	case st.Code == CloseInternalError:
 		s.fault(err)
+	case isPeersMistake(st.Err):
+		s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
 	}
 	s.end(st, true)
 }
@@ -204,8 +208,12 @@ func (s *Session) fault(err error) {
 	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
-	s.shared.Logger.Error("wye: a consumer failed; its connection is closed with 1011",
-		s.logAttrs(details(err))...)
+	s.log(slog.LevelError, "wye: a consumer failed; its connection is closed with 1011", details(err))
+}
+
+// log writes a line about this connection, unless there were many with the same text.
+func (s *Session) log(level slog.Level, msg string, attrs []any) {
+	s.shared.Counters.log(s.shared.Logger, level, msg, func() []any { return s.logAttrs(attrs) })
 }
 
 // end ends the connection, if nobody has before. local says that the transport
@@ -270,8 +278,8 @@ func (s *Session) ended(e ending) {
 func (s *Session) sendable(st CloseStatus) CloseStatus {
 	sent, changed := st.sendable()
 	if changed {
-		s.shared.Logger.Error("wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
-			s.logAttrs([]any{"code", int(st.Code)})...)
+		s.log(slog.LevelError, "wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
+			[]any{"code", int(st.Code)})
 	}
 	return sent
 }

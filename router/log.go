@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -40,8 +41,8 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 		log:    l,
 		values: s.Values(),
 		typ:    s.Type,
-		path:   strings.Clone(shortened(s.RootPath + s.Path)), // without the rest of the request
-		peer:   strings.Clone(s.RemoteAddr),
+		path:   strings.Clone(logs.Cut(s.RootPath + s.Path)), // without the rest of the request
+		peer:   strings.Clone(logs.Cut(s.RemoteAddr)),
 		began:  time.Now(),
 	}
 	why := statusOf(http.StatusInternalServerError) // unless it returns: it panics, or ends the goroutine
@@ -69,7 +70,7 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 func statusOf(answer int) []slog.Attr { return []slog.Attr{slog.Int("status", answer)} }
 
 func endOf(st protocol.CloseStatus) []slog.Attr {
-	return []slog.Attr{slog.Int("code", int(st.Code)), slog.String("reason", st.Reason)}
+	return []slog.Attr{slog.Int("code", int(st.Code)), slog.String("reason", logs.Cut(st.Reason))}
 }
 
 // observed is a handler whose connections are logged.

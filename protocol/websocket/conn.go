@@ -13,6 +13,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -79,7 +80,7 @@ var (
 
 // LogValue names the connection in log lines.
 func (c *conn) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("path", c.path), slog.String("peer", c.peer))
+	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
 }
 
 // Accept answers the handshake and starts reading.

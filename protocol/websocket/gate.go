@@ -1,12 +1,12 @@
 package websocket
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -34,9 +34,10 @@ func (s *Server) enter(c *conn) *protocol.RejectError {
 		return nil
 	}
 	why.counter.Add(1)
-	if why.bound != "" && s.warnings.due(why.bound) {
-		s.opts.Logger.Warn("wye: connections are refused because websocket.Options.Capacity is reached; Stats counts them",
-			"bound", why.bound, "value", why.value, "peer", c.peer)
+	if why.bound != "" {
+		s.warnings.Log(s.opts.Logger, slog.LevelWarn, why.bound,
+			"wye: connections were refused because websocket.Options.Capacity is reached; Stats counts them",
+			func() []any { return []any{"bound", why.bound, "value", why.value, "peer", logs.Cut(c.peer)} })
 	}
 	return refusal(why.status, why.body, "Retry-After", why.retry)
 }
@@ -119,29 +120,4 @@ func countedAddress(remote string, all bool) netip.Addr {
 		return net.Addr()
 	}
 	return addr
-}
-
-// quietFor is how long a warning about the same thing is not repeated.
-const quietFor = 10 * time.Second
-
-// throttle keeps warnings about what may happen very often from filling the
-// log. Its zero value is ready for use.
-type throttle struct {
-	mu   sync.Mutex
-	next map[string]time.Time // by what it is about
-}
-
-// due reports whether a warning about what should be logged now.
-func (t *throttle) due(what string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	if now.Before(t.next[what]) {
-		return false
-	}
-	if t.next == nil {
-		t.next = make(map[string]time.Time)
-	}
-	t.next[what] = now.Add(quietFor)
-	return true
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -27,7 +29,7 @@ type Server struct {
 	countsAll bool // addresses, and not only public ones
 	rhythm    rhythm
 	watcher   watcher
-	warnings  throttle
+	warnings  logs.Limiter
 	queues    budget
 	made      time.Time
 
@@ -54,7 +56,7 @@ func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
 	}
-	s := &Server{app: app, opts: o.withDefaults(), made: time.Now()}
+	s := &Server{app: app, opts: o.withDefaults(), made: time.Now(), warnings: logs.Limiter{Burst: 1}}
 	for _, p := range s.opts.Subprotocols {
 		if !isToken(p) {
 			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
@@ -129,7 +131,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
-		s.opts.Logger.Debug("wye: no route", "path", r.URL.Path[:min(len(r.URL.Path), 200)], "peer", r.RemoteAddr)
+		s.opts.Logger.Debug("wye: no route", "path", logs.Cut(r.URL.Path), "peer", logs.Cut(r.RemoteAddr))
 		return protocol.Rejection(err)
 	}
 	if e := checkUpgrade(r, wellFormed); e != nil {
@@ -138,9 +140,8 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	}
 	if e := s.origins.check(r); e != nil {
 		s.stats.forbidden.Add(1)
-		if s.warnings.due("origin") {
-			s.opts.Logger.Warn("wye: origin refused; Stats counts them", "why", e.Body, "peer", r.RemoteAddr)
-		}
+		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "origin",
+			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, "peer", logs.Cut(r.RemoteAddr)} })
 		return e
 	}
 	return nil

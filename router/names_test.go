@@ -1,0 +1,84 @@
+package router_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// visitor joins the group that its path names.
+type visitor struct {
+	consumer.Base
+	room string
+}
+
+func (v *visitor) Connect(ctx context.Context, c *consumer.Conn) error {
+	return c.Join(ctx, "chat."+v.room)
+}
+
+func newVisitor(s *consumer.Scope) *visitor { return &visitor{room: s.Param("room")} }
+
+// TestNamesFromThePath: a path that makes an invalid name of a group leads nowhere. That
+// is the peer's mistake, and nothing that many such peers may fill the log with.
+func TestNamesFromThePath(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at       testkit.Line
+		pattern  string
+		room     string
+		status   int
+		maxLines int
+	}{
+		{testkit.Here(), `^chat/(?P<room>\w+)/$`, strings.Repeat("a", 95), http.StatusNotFound, 10},
+		{testkit.Here(), `^chat/(?P<room>\w+)/$`, strings.Repeat("a", 30_000), http.StatusNotFound, 10},
+		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "caf\u00e9", http.StatusNotFound, 10},
+		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "a\nb", http.StatusNotFound, 10},
+		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "\xff", http.StatusNotFound, 10},
+	} {
+		out := &ledger{drop: " level msg "}
+		server := httptest.NewServer(websocket.New(router.URLs(router.RePath(row.pattern, consumer.New(newVisitor))),
+			&websocket.Options{Logger: out.logger()}))
+		for range 50 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/chat/"+url.PathEscape(row.room)+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range map[string]string{
+				"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+			} {
+				r.Header.Set(name, value)
+			}
+			answer, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != row.status || len(body) > 1000 {
+				t.Errorf("%s: answered with %d and %d bytes, want %d", row.at, answer.StatusCode, len(body), row.status)
+			}
+		}
+		server.Close()
+		lines := out.lines()
+		if len(lines) > row.maxLines || lines[0] == "" {
+			t.Errorf("%s: %d lines, want 1 to %d", row.at, len(lines), row.maxLines)
+		}
+		for _, l := range lines {
+			if len(l) > 1500 || strings.Contains(l, "ERROR") || !strings.Contains(l, "invalid name") {
+				t.Errorf("%s: a line of %d bytes: %.2000s", row.at, len(l), l)
+			}
+		}
+	}
+}
