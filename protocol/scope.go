@@ -17,7 +17,9 @@ import (
 // A Scope is for the time until the handshake is answered. Then the engine lets
 // go of it, because a browser's headers alone weigh more than an idle
 // connection may. Take what you need (s.Param("group"), s.User) into your
-// consumer, not the Scope.
+// consumer, not the Scope. What Param, Args, Query and Route return is a copy, which
+// keeps nothing else in memory. A part of Path, RootPath or RawQuery keeps all of the
+// request's line: keep strings.Clone of it.
 type Scope struct {
 	Type         string      // the protocol's: "websocket", ...; "channel" for workers
 	Channel      string      // the name of a worker's channel, which has no path
@@ -108,13 +110,14 @@ func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
 // Param returns what a route captured under name, or what the router in front of
 // Wye did, if it says so by http.Request.SetPathValue as http.ServeMux and chi do,
 // or "". Once the connection is answered, the latter is there only if
-// http.Request.Pattern has its name.
+// http.Request.Pattern has its name. It is a copy.
 func (s *Scope) Param(name string) string {
 	text, _ := s.param(name)
-	return text
+	return strings.Clone(text)
 }
 
-// param is Param, and whether there is one of this name.
+// param returns a parameter, which may lie in the memory of the request, and whether
+// there is one of this name.
 func (s *Scope) param(name string) (text string, found bool) {
 	for _, p := range slices.Backward(s.params) {
 		if p.Name == name {
@@ -131,8 +134,14 @@ func (s *Scope) param(name string) (text string, found bool) {
 
 // Args returns what routes captured without a name, the outer routers' first. A
 // group that took no part in the match is "". A route that has named groups has
-// no others, as in Django. The slice is shared: do not change it.
-func (s *Scope) Args() []string { return s.args }
+// no others, as in Django. It is a copy.
+func (s *Scope) Args() []string {
+	args := slices.Clone(s.args)
+	for i, arg := range args {
+		args[i] = strings.Clone(arg)
+	}
+	return args
+}
 
 // Route returns the patterns of the routes that led to s, joined as they were
 // written: "lobby/ws/<slug:group>/". It is for logs and metrics, where a path
@@ -178,10 +187,17 @@ func (s *Scope) Subprotocol(spoken ...string) string {
 }
 
 // Query parses the query string. What is malformed is left out, as in
-// url.URL.Query.
+// url.URL.Query. It is a copy.
 func (s *Scope) Query() url.Values {
-	v, _ := url.ParseQuery(s.RawQuery) //nolint:errcheck // malformed pairs are left out
-	return v
+	parsed, _ := url.ParseQuery(s.RawQuery) //nolint:errcheck // malformed pairs are left out
+	own := make(url.Values, len(parsed))
+	for name, values := range parsed {
+		for i, v := range values {
+			values[i] = strings.Clone(v)
+		}
+		own[strings.Clone(name)] = values
+	}
+	return own
 }
 
 // WithRoute returns a copy for the application behind a route: what was taken
@@ -269,7 +285,7 @@ func (s *Scope) answered(base context.Context) {
 
 // wildcards returns what the router in front matched, by the names in its
 // pattern: {name}, {name...} and {name:expression}, :name, and *. What else is
-// between slashes and braces is nobody's name.
+// between slashes and braces is nobody's name. The values are copies.
 func wildcards(r *http.Request) map[string]string {
 	var found map[string]string
 	for part := range strings.FieldsFuncSeq(r.Pattern, func(c rune) bool { return c == '/' || c == '{' || c == '}' }) {
@@ -279,7 +295,7 @@ func wildcards(r *http.Request) map[string]string {
 			if found == nil {
 				found = make(map[string]string, 1)
 			}
-			found[name] = v
+			found[name] = strings.Clone(v)
 		}
 	}
 	return found

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // ParamAs returns a parameter as another type: one whose pointer is an
@@ -53,7 +54,7 @@ func parse(v any, text string) error {
 	}
 	switch {
 	case to.Kind() == reflect.String:
-		to.SetString(text)
+		to.SetString(strings.Clone(text)) // it may lie in the request's memory
 		return nil
 	case to.Kind() == reflect.Bool:
 		b, err := strconv.ParseBool(text)

@@ -52,3 +52,14 @@ func memoryOf(o *outbox) (n int) {
 	}
 	return n
 }
+
+// LongestNote is how many bytes s keeps at the most of one thing that a peer has
+// chosen, for as long as its connection is open.
+func LongestNote(s *Server) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.mu.conns.all() {
+		n = max(n, len(c.path), len(c.peer))
+	}
+	return n
+}

@@ -98,8 +98,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &conn{
 		server: s,
 		hand:   &handshake{w: w, r: r},
-		path:   strings.Clone(r.URL.Path), // without the rest of the request
-		peer:   strings.Clone(r.RemoteAddr),
+		path:   noted(r.URL.Path),
+		peer:   noted(r.RemoteAddr),
 		addr:   countedAddress(r.RemoteAddr, s.countsAll),
 	}
 	e := s.admit(scope, c)
@@ -114,6 +114,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.decided(c)
 	c.open()
 }
+
+// maxNoted is how many bytes a connection keeps of what its peer has chosen.
+const maxNoted = 200
+
+// noted returns what a connection keeps of s for the log: a copy, without the rest of
+// the request's memory.
+func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
 // admit is what can be decided without opening the application.
 func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
