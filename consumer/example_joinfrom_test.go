@@ -38,7 +38,7 @@ func (f *Fan) Connect(ctx context.Context, c *consumer.Conn) error {
 	if f.sinceErr != nil {
 		return protocol.Reject(400, f.sinceErr.Error())
 	}
-	h, err := c.JoinFrom(ctx, "match", f.since)
+	h, err := c.JoinFrom(ctx, "match", layers.Range{After: f.since})
 	if err != nil {
 		return err
 	}

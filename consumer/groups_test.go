@@ -240,7 +240,7 @@ func lived(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointe
 	s.connect = func(ctx context.Context, c *consumer.Conn) error {
 		conn = weak.Make(c)
 		c.Channel()
-		_, err := c.JoinFrom(ctx, "d", protocol.Position{})
+		_, err := c.JoinFrom(ctx, "d", layers.Range{})
 		return errors.Join(err, c.Enter(ctx, "a", "ann", nil), c.Join(ctx, "a", "b"))
 	}
 	p, ok := dial(t, layers.Use(l)(s.app(consumer.Groups[*stub]("c"))), &sink{})

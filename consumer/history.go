@@ -28,9 +28,9 @@ func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k la
 	return c.layer.Record(ctx, group, e, k)
 }
 
-// JoinFrom is Join for a connection that has seen group up to after, which is as a
+// JoinFrom is Join for a connection that has seen group up to r.After, which is as a
 // rule what its peer brings back: it joins, and returns what was recorded since and is
-// still kept. What comes later reaches the handlers, without a gap or a double. What
+// still kept, or, with r.Limit, the last so many events of it. What comes later reaches the handlers, without a gap or a double. What
 // is returned has not reached them: Replay does that. See [layers.Layer.JoinFrom].
 //
 // Call it in Connect or another callback: events wait until that has returned. In the
@@ -42,12 +42,12 @@ func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k la
 // have the peer connect again.
 // On an error it is in the group no more, except on layers.ErrJoining. Errors: those
 // of the layer, and protocol.ErrClosed once the connection is over.
-func (c *Conn) JoinFrom(ctx context.Context, group string, after protocol.Position) (layers.History, error) {
+func (c *Conn) JoinFrom(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	p, _, err := c.beginJoin(group)
 	if err != nil {
 		return layers.History{}, err
 	}
-	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), after)
+	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), r)
 	if err != nil && !errors.Is(err, layers.ErrJoining) {
 		c.mu.Lock()
 		c.mu.groups.remove(p)
@@ -61,7 +61,7 @@ func (c *Conn) JoinFrom(ctx context.Context, group string, after protocol.Positi
 // for [protocol.SendType], by sending them. [PositionOf] works in the handlers. Call it
 // in a callback, with what JoinFrom has returned:
 //
-//	h, err := c.JoinFrom(ctx, "news", after)
+//	h, err := c.JoinFrom(ctx, "news", layers.Range{After: after})
 //	if err != nil {
 //		return err
 //	}

@@ -25,7 +25,7 @@ func newFollower(s *consumer.Scope) *follower {
 	err := since.UnmarshalText([]byte(s.Query().Get("since")))
 	f := &follower{}
 	f.connect = func(ctx context.Context, c *consumer.Conn) error {
-		h, joinErr := c.JoinFrom(ctx, "all", since)
+		h, joinErr := c.JoinFrom(ctx, "all", layers.Range{After: since})
 		return errors.Join(err, joinErr, c.SendText(ctx, fmt.Sprint("complete: ", h.Complete)), c.Replay(ctx, h.Events))
 	}
 	f.receive = func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
@@ -140,7 +140,7 @@ func TestReplayEndsWithTheFirstError(t *testing.T) {
 func TestStreamsReplayToo(t *testing.T) {
 	t.Parallel()
 	app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-		h, err := s.JoinFrom(ctx, "all", protocol.Position{})
+		h, err := s.JoinFrom(ctx, "all", layers.Range{})
 		if err = errors.Join(err, s.Replay(ctx, h.Events)); err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (*library) Append(context.Context, string, *protocol.Event, layers.Keep) (p
 	return p, nil
 }
 
-func (d *library) Read(context.Context, string, protocol.Position, int) (h layers.History, err error) {
+func (d *library) Read(context.Context, string, layers.Range) (h layers.History, err error) {
 	d.reading <- struct{}{}
 	<-d.let
 	return h, d.err
@@ -231,7 +231,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 		}, nil, "", []string{"news"}},
 		{testkit.Here(), "another JoinFrom", func(t *testing.T, _ *peer, c *consumer.Conn) {
 			t.Helper()
-			if _, err := c.JoinFrom(t.Context(), "news", protocol.Position{}); !errors.Is(err, layers.ErrJoining) {
+			if _, err := c.JoinFrom(t.Context(), "news", layers.Range{}); !errors.Is(err, layers.ErrJoining) {
 				t.Errorf("the other one: %v", err)
 			}
 		}, nil, "", []string{"news"}},
@@ -254,7 +254,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 				c := <-conns
 				result := make(chan error)
 				go func() {
-					_, err := c.JoinFrom(t.Context(), "news", protocol.Position{})
+					_, err := c.JoinFrom(t.Context(), "news", layers.Range{})
 					result <- err
 				}()
 				<-d.reading
@@ -268,7 +268,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 					t.Errorf("%s: in %q, want %q", row.at, got, row.want)
 				}
 				if row.err == "closed" {
-					_, again := c.JoinFrom(t.Context(), "news", protocol.Position{})
+					_, again := c.JoinFrom(t.Context(), "news", layers.Range{})
 					if !errors.Is(err, protocol.ErrClosed) || !errors.Is(again, protocol.ErrClosed) {
 						t.Errorf("%s: JoinFrom returned %v, and then %v", row.at, err, again)
 					}
@@ -302,7 +302,7 @@ func TestLeaveBeforeTheLayerJoins(t *testing.T) {
 		client := consumertest.Connect(t, app, "/", nil)
 		c := await(t, conns, "the connection")
 		ctx := meanwhile{t.Context(), func() { c.Leave("news") }}
-		if _, err := c.JoinFrom(ctx, "news", protocol.Position{}); err != nil {
+		if _, err := c.JoinFrom(ctx, "news", layers.Range{}); err != nil {
 			t.Error(err)
 		}
 		if err := l.Broadcast(t.Context(), "news", protocol.Text("x")); err != nil {

@@ -66,7 +66,7 @@ func enters() map[string]func(ctx context.Context, c *consumer.Conn) error {
 	return map[string]func(ctx context.Context, c *consumer.Conn) error{
 		"Join": func(ctx context.Context, c *consumer.Conn) error { return c.Join(ctx, "g") },
 		"JoinFrom": func(ctx context.Context, c *consumer.Conn) error {
-			_, err := c.JoinFrom(ctx, "g", protocol.Position{})
+			_, err := c.JoinFrom(ctx, "g", layers.Range{})
 			return err
 		},
 		"Enter": func(ctx context.Context, c *consumer.Conn) error { return c.Enter(ctx, "g", "ann", nil) },

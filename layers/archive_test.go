@@ -84,16 +84,16 @@ func (d *archive) run() {
 	}
 }
 
-func (d *archive) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (d *archive) Read(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	if d.before != nil {
 		if err := d.before(ctx); err != nil {
 			return layers.History{}, err
 		}
 	}
 	d.mu.Lock()
-	p := keep.Nothing(after)
-	if r := d.mu.rings[group]; r != nil {
-		p = r.Read(after, limit, time.Now())
+	p := keep.Nothing(r.After)
+	if ring := d.mu.rings[group]; ring != nil {
+		p = ring.Read(keep.Range(r), time.Now())
 	}
 	d.mu.Unlock()
 	if d.after != nil {

@@ -44,6 +44,20 @@ func (k Keep) withDefaults() (Keep, error) {
 	return k, nil
 }
 
+// Range is the part of a group's history that is read. The zero value is all of it.
+type Range struct {
+	// After is the position behind which reading starts: as a rule that of the
+	// last event that the reader has. The zero position stands before the first
+	// event.
+	After protocol.Position
+	// Limit is how many events are read at most. 0 means all that are kept.
+	Limit int
+	// Newest reads the last Limit events of the range and leaves the earlier ones
+	// out, rather than the later ones. Events that are left out make a History
+	// that is not Complete.
+	Newest bool
+}
+
 // History is what was read of a group's history.
 type History struct {
 	// Events are the events, oldest first; each knows its Position. They are
@@ -71,12 +85,12 @@ type Historian interface {
 	// or begins anew because the last one was lost, has an epoch that none had
 	// before. The error means that nobody has got e.
 	Append(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error)
-	// Read returns what is kept behind after, at most limit events or all if
-	// limit is 0. If after is the zero position, or one that the history does
-	// not know, that begins with the oldest that is kept; Complete tells the
-	// two apart. An event that Read returns was appended before, and one that
-	// is appended later is delivered to whoever had subscribed before.
-	Read(ctx context.Context, group string, after protocol.Position, limit int) (History, error)
+	// Read returns what is kept in r, whose Limit is not negative. If r.After is
+	// the zero position, or one that the history does not know, that begins with
+	// the oldest event that is kept; Complete tells the two apart. An event that
+	// Read returns was appended before, and one that is appended later is
+	// delivered to every member that had subscribed before.
+	Read(ctx context.Context, group string, r Range) (History, error)
 }
 
 // ErrBehind means that more events of a group came than may wait for those that
@@ -127,26 +141,31 @@ func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k K
 	return p, err
 }
 
-// History returns what is kept of a group's history behind after, oldest first, at
-// most limit events or all if limit is 0. The zero position stands before the first
-// event; go on with the position of the last of Events, or later. Errors: an invalid
-// name, ctx's, the driver's, or errors.ErrUnsupported if it keeps no history.
-func (l *Layer) History(ctx context.Context, group string, after protocol.Position, limit int) (History, error) {
+// History returns what is kept of a group's history in r, oldest first. To read it in
+// pages, go on after the position of the last of Events. The last 50 events are those
+// of
+//
+//	Range{Limit: 50, Newest: true}
+//
+// Errors: an invalid name, ctx's, the driver's, or errors.ErrUnsupported if it keeps no
+// history.
+func (l *Layer) History(ctx context.Context, group string, r Range) (History, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return History{}, err
 	}
-	return l.read(ctx, group, after, max(limit, 0))
+	return l.read(ctx, group, r)
 }
 
-func (l *Layer) read(ctx context.Context, group string, after protocol.Position, limit int) (History, error) {
+func (l *Layer) read(ctx context.Context, group string, r Range) (History, error) {
+	r.Limit = max(r.Limit, 0)
 	if l.driver == nil {
-		return l.histories.read(group, after, limit), nil
+		return l.histories.read(group, r), nil
 	}
 	d, err := l.historian()
 	if err != nil {
 		return History{}, err
 	}
-	return d.Read(ctx, group, after, limit)
+	return d.Read(ctx, group, r)
 }
 
 // historian is the driver, which there is, if it keeps history.
@@ -229,19 +248,19 @@ func (hs *histories) at(group string) *history {
 	return h
 }
 
-func (hs *histories) read(group string, after protocol.Position, limit int) History {
+func (hs *histories) read(group string, r Range) History {
 	now := time.Now()
 	hs.sweep(now)
 	h, ok := hs.table.get(group)
 	if !ok {
-		return History(keep.Nothing(after))
+		return History(keep.Nothing(r.After))
 	}
 	h.Lock()
 	defer h.Unlock()
 	if h.gone || h.ring == nil || h.ring.Forgotten(now) {
-		return History(keep.Nothing(after))
+		return History(keep.Nothing(r.After))
 	}
-	return History(h.ring.Read(after, limit, now))
+	return History(h.ring.Read(keep.Range(r), now))
 }
 
 // sweep looks at one shard, now and then, for what is too old.

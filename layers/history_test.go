@@ -28,7 +28,7 @@ func record(t *testing.T, l *layers.Layer, n int, k layers.Keep) protocol.Positi
 // read reads all of group "g".
 func read(t *testing.T, l *layers.Layer, after protocol.Position) layers.History {
 	t.Helper()
-	h, err := l.History(context.Background(), "g", after, 0)
+	h, err := l.History(context.Background(), "g", layers.Range{After: after})
 	if err != nil {
 		t.Error(err)
 	}
@@ -101,7 +101,7 @@ func TestHistoryInPieces(t *testing.T) {
 	var got []int
 	var at protocol.Position
 	for range 5 {
-		h, err := l.History(t.Context(), "g", at, 2)
+		h, err := l.History(t.Context(), "g", layers.Range{After: at, Limit: 2})
 		if err != nil || !h.Complete || h.Last.Offset != 7 {
 			t.Errorf("after %q: %+v (%v)", at, h, err)
 		}
@@ -184,7 +184,7 @@ func TestWhatARecorderCanGetWrong(t *testing.T) {
 	if h := read(t, l, protocol.Position{}); !h.Last.IsZero() || len(all[0].takeAll()) > 0 {
 		t.Errorf("something was kept or delivered in spite of the errors: %+v", h)
 	}
-	if _, err := l.History(ended, "g", protocol.Position{}, 0); !errors.Is(err, context.Canceled) {
+	if _, err := l.History(ended, "g", layers.Range{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("History returned %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/layertest"
-	"github.com/wye-go/wye/protocol"
 )
 
 // joins are calls of Join and the like, of one member and group "g", on a layer whose
@@ -51,7 +50,7 @@ func (j *joins) join(name string) {
 
 func (j *joins) joinFrom() {
 	j.begin("from", func(ctx context.Context) error {
-		_, err := j.here.JoinFrom(ctx, "g", j.m, protocol.Position{})
+		_, err := j.here.JoinFrom(ctx, "g", j.m, layers.Range{})
 		return err
 	})
 }

@@ -55,11 +55,11 @@ func TestHistoriesThatNobodyUsesGo(t *testing.T) {
 		// In the next turn the others are forgotten, whose last event was an hour and
 		// a minute ago, and the used one not yet, whatever shard it is in.
 		<-time.After(keep.Linger - time.Minute)
-		if _, err := l.History(ctx, "g1", protocol.Position{}, 0); err != nil {
+		if _, err := l.History(ctx, "g1", Range{}); err != nil {
 			t.Error(err)
 		}
 		turn(func() {
-			if _, err := l.History(ctx, "nothing", protocol.Position{}, 0); err != nil {
+			if _, err := l.History(ctx, "nothing", Range{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -108,7 +108,7 @@ func TestLateMembersBecomeMembers(t *testing.T) {
 	late := func() int { return len(l.groups.shard("g").names["g"].late) }
 	join := func() {
 		t.Helper()
-		if _, err := l.JoinFrom(t.Context(), "g", &dot{}, protocol.Position{}); err != nil {
+		if _, err := l.JoinFrom(t.Context(), "g", &dot{}, Range{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,8 +13,9 @@ import (
 // history.
 const lateEvents = 256
 
-// JoinFrom joins and reads at once: it returns what is kept of group's history
-// behind after, as History does, and m gets whatever is recorded later: an event of
+// JoinFrom joins and reads at once: it returns what is kept of group's history in r,
+// as History does, except that r.Limit always leaves out the oldest events, as if
+// r.Newest were set; and m gets whatever is recorded later: an event of
 // the history either is in Events or is delivered to m, and never both. What is only
 // sent is delivered from the time of the call on. Nothing is delivered before the
 // history has been read. Consumers use consumer.Conn.JoinFrom.
@@ -27,7 +28,8 @@ const lateEvents = 256
 // than a few hundred events came while the history was read, errors.ErrUnsupported
 // for a driver without history: then m is no member, also if it was one before, unless
 // a Join makes it one meanwhile. On ErrJoining nothing changes.
-func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, after protocol.Position) (History, error) {
+func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, r Range) (History, error) {
+	r.Newest = true // nothing may be missing between what is read and what comes
 	w := &late{Member: m}
 	err := l.usable(ctx, ValidName(group))
 	if err == nil && l.driver != nil {
@@ -41,7 +43,7 @@ func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, after prot
 	if err != nil {
 		return History{}, err
 	}
-	h, err := l.catchUp(ctx, group, w, subscribed, after)
+	h, err := l.catchUp(ctx, group, w, subscribed, r)
 	if err != nil {
 		l.leave(group, m, w)
 		return History{}, err
@@ -49,13 +51,13 @@ func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, after prot
 	return h, nil
 }
 
-func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *round, after protocol.Position) (History, error) {
+func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *round, r Range) (History, error) {
 	if subscribed != nil {
 		if err := subscribed.wait(ctx); err != nil {
 			return History{}, err
 		}
 	}
-	h, err := l.readLate(ctx, group, w, after)
+	h, err := l.readLate(ctx, group, w, r)
 	if err != nil {
 		return History{}, err
 	}
@@ -83,14 +85,14 @@ func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *
 // readLate reads the history. If events of another one wait it reads again, to tell
 // those of a history that has been lost, which nobody is to get behind what is read,
 // from those of one that has begun since: a history that is lost does not come back.
-func (l *Layer) readLate(ctx context.Context, group string, w *late, after protocol.Position) (History, error) {
-	h, err := l.read(ctx, group, after, 0)
+func (l *Layer) readLate(ctx context.Context, group string, w *late, r Range) (History, error) {
+	h, err := l.read(ctx, group, r)
 	for err == nil {
 		n, epoch := w.strays(h.Last.Epoch), h.Last.Epoch
 		if n == 0 {
 			break
 		}
-		h, err = l.read(ctx, group, after, 0)
+		h, err = l.read(ctx, group, r)
 		if err == nil && h.Last.Epoch == epoch {
 			w.drop(n, epoch)
 		}

@@ -21,7 +21,7 @@ import (
 // joinFrom joins group "g".
 func joinFrom(t *testing.T, l *layers.Layer, m layers.Member, after protocol.Position) layers.History {
 	t.Helper()
-	h, err := l.JoinFrom(context.Background(), "g", m, after)
+	h, err := l.JoinFrom(context.Background(), "g", m, layers.Range{After: after})
 	if err != nil {
 		t.Error(err)
 	}
@@ -352,7 +352,7 @@ func TestJoinFromThatFails(t *testing.T) {
 					ctx, cancel := context.WithCancelCause(t.Context())
 					result := make(chan error)
 					go func() {
-						_, err := l.JoinFrom(ctx, "g", m, protocol.Position{})
+						_, err := l.JoinFrom(ctx, "g", m, layers.Range{})
 						result <- err
 					}()
 					<-d.reading
@@ -386,7 +386,7 @@ func TestLeaveDuringJoinFrom(t *testing.T) {
 		<-d.reading
 		send(t, l, "x", 1)
 		join(t, l, "g", m) // it is one already
-		if _, err := l.JoinFrom(t.Context(), "g", m, protocol.Position{}); !errors.Is(err, layers.ErrJoining) {
+		if _, err := l.JoinFrom(t.Context(), "g", m, layers.Range{}); !errors.Is(err, layers.ErrJoining) {
 			t.Errorf("another JoinFrom meanwhile: %v", err)
 		}
 		l.Leave("g", m)
@@ -420,7 +420,7 @@ func TestLateMembersAreToldOnceAboutTheLayer(t *testing.T) {
 		for _, group := range []string{"g", "h"} { // it is late until the next record
 			_, recordErr := l.Record(t.Context(), group, noted().New(note{}), layers.Keep{})
 			synctest.Wait()
-			_, joinErr := l.JoinFrom(t.Context(), group, w, protocol.Position{})
+			_, joinErr := l.JoinFrom(t.Context(), group, w, layers.Range{})
 			if err := errors.Join(recordErr, joinErr); err != nil {
 				t.Error(err)
 			}
@@ -448,7 +448,7 @@ func TestAJoinAfterLeavingIsNotTheOneThatFails(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error)
 		go func() {
-			_, err := l.JoinFrom(ctx, "g", m, protocol.Position{})
+			_, err := l.JoinFrom(ctx, "g", m, layers.Range{})
 			failed <- err
 		}()
 		<-d.reading
@@ -510,8 +510,8 @@ func TestADriverWithoutHistory(t *testing.T) {
 	t.Parallel()
 	l, m, ctx := open(t, &bare{}), &member{}, t.Context()
 	_, recordErr := l.Record(ctx, "g", noted().New(note{}), layers.Keep{})
-	_, historyErr := l.History(ctx, "g", protocol.Position{}, 0)
-	_, joinErr := l.JoinFrom(ctx, "g", m, protocol.Position{})
+	_, historyErr := l.History(ctx, "g", layers.Range{})
+	_, joinErr := l.JoinFrom(ctx, "g", m, layers.Range{})
 	_, presentErr := l.Present(ctx, "g")
 	for name, err := range map[string]error{
 		"Record": recordErr, "History": historyErr, "JoinFrom": joinErr, "Present": presentErr,
@@ -524,5 +524,35 @@ func TestADriverWithoutHistory(t *testing.T) {
 	send(t, l, "x", 1)
 	if notes, _ := m.got(); notes > 0 {
 		t.Error("a member that could not join has got something")
+	}
+}
+
+// TestJoinFromTheNewest: a limit leaves out the oldest, never what lies between the
+// history and what comes live.
+func TestJoinFromTheNewest(t *testing.T) {
+	t.Parallel()
+	l := new(layers.Layer)
+	for range 10 {
+		if _, err := l.Record(t.Context(), "g", noted().New(note{}), layers.Keep{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		at       testkit.Line
+		r        layers.Range
+		first, n int
+		complete bool
+	}{
+		{testkit.Here(), layers.Range{Limit: 3}, 8, 3, false},
+		{testkit.Here(), layers.Range{Limit: 3, Newest: true}, 8, 3, false},
+		{testkit.Here(), layers.Range{Limit: 20}, 1, 10, true},
+		{testkit.Here(), layers.Range{}, 1, 10, true},
+	} {
+		m := &member{}
+		h, err := l.JoinFrom(t.Context(), "g", m, row.r)
+		if err != nil || len(h.Events) != row.n || h.Events[0].Position().Offset != uint64(row.first) || h.Complete != row.complete || h.Last.Offset != 10 {
+			t.Errorf("%s: read %d events, complete: %t, up to %v, error %v; want %d from %d on", row.at, len(h.Events), h.Complete, h.Last, err, row.n, row.first)
+		}
+		l.Leave("g", m)
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/layertest"
-	"github.com/wye-go/wye/protocol"
 )
 
 // TestModelOfHistory lets readers come and go, senders record, and a broker and its
@@ -182,9 +181,9 @@ type reluctant struct {
 	random *rand.Rand
 }
 
-func (d *reluctant) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (d *reluctant) Read(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	d.wait()
-	h, err := d.Historian.Read(ctx, group, after, limit)
+	h, err := d.Historian.Read(ctx, group, r)
 	d.wait()
 	return h, err
 }

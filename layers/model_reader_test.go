@@ -58,7 +58,7 @@ func (r *reader) join(n *clusterNode, m *mailbox, again bool) bool {
 		r.saw("joined again")
 	}
 	stops := r.life.stops()
-	h, err := n.layer.JoinFrom(ctx, "g", m, r.position())
+	h, err := n.layer.JoinFrom(ctx, "g", m, layers.Range{After: r.position()})
 	if err != nil {
 		r.logf("%s: joining at node %d has failed: %v", r.name, n.name, err)
 		r.saw("a join failed")
@@ -240,7 +240,7 @@ func (f *follower) follow(ctx context.Context, c *consumer.Conn, again bool) {
 		f.saw("joined again")
 	}
 	stops := f.life.stops()
-	h, err := c.JoinFrom(ctx, "g", f.position())
+	h, err := c.JoinFrom(ctx, "g", layers.Range{After: f.position()})
 	if err != nil {
 		f.logf("%s: joining at node %d has failed: %v", f.name, f.node.name, err)
 		f.saw("a join failed")

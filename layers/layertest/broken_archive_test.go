@@ -15,7 +15,7 @@ import (
 // archival is what a broken driver does otherwise with history and presence.
 type archival struct {
 	append  func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error)
-	read    func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error)
+	read    func(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	enter   func(ctx context.Context, group string, p layers.Presence) error
 	exit    func(ctx context.Context, group, id string) error
 	present func(ctx context.Context, group string) ([]layers.Presence, error)
@@ -31,11 +31,11 @@ func (b *broken) Append(ctx context.Context, group string, e *protocol.Event, k 
 	return b.historian().Append(ctx, group, e, k)
 }
 
-func (b *broken) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (b *broken) Read(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	if b.read != nil {
-		return b.read(ctx, group, after, limit)
+		return b.read(ctx, group, r)
 	}
-	return b.historian().Read(ctx, group, after, limit)
+	return b.historian().Read(ctx, group, r)
 }
 
 func (b *broken) Enter(ctx context.Context, group string, p layers.Presence) error {
@@ -61,9 +61,9 @@ func (b *broken) Present(ctx context.Context, group string) ([]layers.Presence, 
 
 // reads has f change what is read.
 func (b *broken) reads(f func(h *layers.History, after protocol.Position)) {
-	b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-		h, err := b.historian().Read(ctx, group, after, limit)
-		f(&h, after)
+	b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+		h, err := b.historian().Read(ctx, group, r)
+		f(&h, r.After)
 		return h, err
 	}
 }
@@ -119,8 +119,8 @@ func brokenHistories() []brokenDriver {
 					b.to.Group(g, e)
 				}
 			}
-			b.read = func(ctx context.Context, _ string, after protocol.Position, limit int) (layers.History, error) {
-				return b.historian().Read(ctx, "all", after, limit)
+			b.read = func(ctx context.Context, _ string, r layers.Range) (layers.History, error) {
+				return b.historian().Read(ctx, "all", r)
 			}
 		}},
 		{at: testkit.Here(), name: "does not deliver to the sender", cases: []string{"history-order"}, harm: func(b *broken) {
@@ -146,24 +146,29 @@ func brokenHistories() []brokenDriver {
 			b.reads(func(h *layers.History, _ protocol.Position) { slices.Reverse(h.Events) })
 		}},
 		{at: testkit.Here(), name: "ignores the limit", cases: []string{"history-read"}, harm: func(b *broken) {
-			b.read = func(ctx context.Context, group string, after protocol.Position, _ int) (layers.History, error) {
-				return b.historian().Read(ctx, group, after, 0)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				return b.historian().Read(ctx, group, layers.Range{After: r.After})
+			}
+		}},
+		{at: testkit.Here(), name: "reads the first ones, not the newest", cases: []string{"history-read"}, harm: func(b *broken) {
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				return b.historian().Read(ctx, group, layers.Range{After: r.After, Limit: r.Limit})
 			}
 		}},
 		{at: testkit.Here(), name: "ignores the position", cases: []string{"history-read", "history-keep-events"}, harm: func(b *broken) {
-			b.read = func(ctx context.Context, group string, _ protocol.Position, limit int) (layers.History, error) {
-				return b.historian().Read(ctx, group, protocol.Position{}, limit)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				return b.historian().Read(ctx, group, layers.Range{Limit: r.Limit, Newest: r.Newest})
 			}
 		}},
 		{at: testkit.Here(), name: "reads the position too", cases: []string{"history-read", "history-keep-events", "history-keep-age"},
 			harm: func(b *broken) {
-				b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-					if after.Offset == 1 {
-						after = protocol.Position{}
-					} else if after.Offset > 0 {
-						after.Offset--
+				b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+					if r.After.Offset == 1 {
+						r.After = protocol.Position{}
+					} else if r.After.Offset > 0 {
+						r.After.Offset--
 					}
-					return b.historian().Read(ctx, group, after, limit)
+					return b.historian().Read(ctx, group, r)
 				}
 			}},
 		{at: testkit.Here(), name: "takes the last that is read for Last", cases: []string{"history-read", "history-keep-age"}, harm: func(b *broken) {
@@ -203,8 +208,8 @@ func brokenHistories() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "ignores ctx in Read", cases: []string{"history-ctx"}, harm: func(b *broken) {
-			b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-				return b.historian().Read(forever(ctx), group, after, limit)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				return b.historian().Read(forever(ctx), group, r)
 			}
 		}},
 		{at: testkit.Here(), name: "hides that it is down from Append", cases: []string{"history-restart"}, harm: func(b *broken) {
@@ -214,8 +219,8 @@ func brokenHistories() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "hides that it is down from Read", cases: []string{"history-restart"}, harm: func(b *broken) {
-			b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-				h, err := b.historian().Read(ctx, group, after, limit)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				h, err := b.historian().Read(ctx, group, r)
 				return h, hidden(err, layers.ErrDown)
 			}
 		}},

@@ -31,7 +31,7 @@ type brokenMemory struct {
 	send    func(ctx context.Context, channel string, e *protocol.Event) error
 	pull    func(ctx context.Context, channel string) (*protocol.Event, error)
 	record  func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error)
-	read    func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error)
+	read    func(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	enter   func(ctx context.Context, group string, p layers.Presence) error
 	exit    func(ctx context.Context, group, id string) error
 	present func(ctx context.Context, group string) ([]layers.Presence, error)
@@ -102,11 +102,11 @@ func (b *brokenMemory) Record(ctx context.Context, group string, e *protocol.Eve
 	return b.Layer.Record(ctx, group, e, k)
 }
 
-func (b *brokenMemory) History(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (b *brokenMemory) History(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	if b.read != nil {
-		return b.read(ctx, group, after, limit)
+		return b.read(ctx, group, r)
 	}
-	return b.Layer.History(ctx, group, after, limit)
+	return b.Layer.History(ctx, group, r)
 }
 
 func (b *brokenMemory) Enter(ctx context.Context, group string, p layers.Presence) error {
@@ -271,8 +271,8 @@ func brokenMemories() []memoryRow {
 			}
 		}},
 		{testkit.Here(), "keeps nothing", []string{"history-read"}, func(b *brokenMemory) {
-			b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-				h, err := b.Layer.History(ctx, group, after, limit)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				h, err := b.Layer.History(ctx, group, r)
 				h.Events, h.Complete = nil, true
 				return h, err
 			}
@@ -283,8 +283,8 @@ func brokenMemories() []memoryRow {
 			}
 		}},
 		{testkit.Here(), "reads without ctx", []string{"history-ctx"}, func(b *brokenMemory) {
-			b.read = func(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
-				return b.Layer.History(forever(ctx), group, after, limit)
+			b.read = func(ctx context.Context, group string, r layers.Range) (layers.History, error) {
+				return b.Layer.History(forever(ctx), group, r)
 			}
 		}},
 		{testkit.Here(), "records without ctx", []string{"history-ctx"}, func(b *brokenMemory) {
@@ -302,8 +302,8 @@ func brokenMemories() []memoryRow {
 			}
 		}},
 		{testkit.Here(), "has one history", []string{"history-order", "history-join"}, func(b *brokenMemory) {
-			b.read = func(ctx context.Context, _ string, after protocol.Position, limit int) (layers.History, error) {
-				return b.Layer.History(ctx, "one", after, limit)
+			b.read = func(ctx context.Context, _ string, r layers.Range) (layers.History, error) {
+				return b.Layer.History(ctx, "one", r)
 			}
 			b.record = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
 				p, err := b.Layer.Record(ctx, "one", e, k)

@@ -30,7 +30,7 @@ func archiveCalls() []archiveCall {
 			return err
 		}},
 		{testkit.Here(), "Read", false, false, func(ctx context.Context, p *peer) error {
-			_, err := p.historian().Read(ctx, "g", protocol.Position{}, 0)
+			_, err := p.historian().Read(ctx, "g", layers.Range{})
 			return err
 		}},
 		{testkit.Here(), "Enter", true, false, func(ctx context.Context, p *peer) error {

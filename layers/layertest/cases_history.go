@@ -21,7 +21,8 @@ func historyCases() []testCase {
 		},
 		{
 			name: "history-read",
-			why: "Read returns, on any node, what is behind a position, oldest first and at most limit; Last is the newest event's position; " +
+			why: "Read returns, on any node, what is behind a position, oldest first and at most Limit, the last ones if it is to be the Newest; " +
+				"Last is the newest event's position; " +
 				"a position that is not known is like none at all, but then it is not Complete.",
 			run: historyRead,
 		},
@@ -90,9 +91,9 @@ func (p *peer) append(group string, n int, k layers.Keep) protocol.Position {
 	return at
 }
 
-func (p *peer) tryRead(group string, after protocol.Position, limit int) (h layers.History, err error) {
+func (p *peer) tryRead(group string, r layers.Range) (h layers.History, err error) {
 	err = p.stage.call("Read", func(ctx context.Context) error {
-		h, err = p.historian().Read(ctx, group, after, limit)
+		h, err = p.historian().Read(ctx, group, r)
 		return err
 	})
 	return h, err
@@ -100,7 +101,11 @@ func (p *peer) tryRead(group string, after protocol.Position, limit int) (h laye
 
 // read reads behind after, or fails.
 func (p *peer) read(group string, after protocol.Position, limit int) layers.History {
-	h, err := p.tryRead(group, after, limit)
+	return p.readRange(group, layers.Range{After: after, Limit: limit})
+}
+
+func (p *peer) readRange(group string, r layers.Range) layers.History {
+	h, err := p.tryRead(group, r)
 	p.stage.must("Read", err)
 	return h
 }
@@ -210,6 +215,12 @@ func historyRead(s *stage) {
 		s.wantPage("behind the last", p.read(g, last, 0), last, true)
 		s.wantPage("3 from the beginning", p.read(g, protocol.Position{}, 3), last, true, span(1, 3)...)
 		s.wantPage("3 behind the 5th", p.read(g, at(5), 3), last, true, span(6, 8)...)
+		newest := func(n int, after protocol.Position) layers.History {
+			return p.readRange(g, layers.Range{After: after, Limit: n, Newest: true})
+		}
+		s.wantPage("the newest 3", newest(3, protocol.Position{}), last, false, span(8, 10)...)
+		s.wantPage("the newest 3 behind the 5th", newest(3, at(5)), last, false, span(8, 10)...)
+		s.wantPage("the newest 5 behind the 8th, of which there are 2", newest(5, at(8)), last, true, 9, 10)
 		s.wantPage("5 behind the 8th", p.read(g, at(8), 5), last, true, 9, 10)
 		s.wantPage("behind what has not been yet", p.read(g, at(11), 0), last, false, span(1, 10)...)
 		s.wantPage("behind another epoch", p.read(g, protocol.Position{Epoch: "layertest", Offset: 3}, 0), last, false, span(1, 10)...)
@@ -274,7 +285,7 @@ func historyCtx(s *stage) {
 		return err
 	}), context.Canceled)
 	s.wantErr("Read with a ctx that has ended", s.watch("Read", func() error {
-		_, err := d.Read(ctx, g, protocol.Position{}, 0)
+		_, err := d.Read(ctx, g, layers.Range{})
 		return err
 	}), context.Canceled)
 	if h := a.read(g, protocol.Position{}, 0); len(h.Events) > 0 {
@@ -310,7 +321,7 @@ func historyRestart(s *stage) {
 		seen[last.Epoch] = true
 		s.goDown(a, b)
 		_, appended := a.tryAppend(g, 99, plenty())
-		_, read := a.tryRead(g, last, 0)
+		_, read := a.tryRead(g, layers.Range{After: last})
 		s.goUp(a, b)
 		s.wantErr("Append while the back end is down", appended, layers.ErrDown)
 		s.wantErr("Read while the back end is down", read, layers.ErrDown)
@@ -390,7 +401,7 @@ func (s *stage) joinFrom(l *layers.Layer, group string, joined chan struct{}) *r
 	r := &reader{stage: s}
 	r.mu.news = make(chan struct{}, 1)
 	s.must("JoinFrom", s.call("JoinFrom", func(ctx context.Context) error {
-		h, err := l.JoinFrom(ctx, group, r, protocol.Position{})
+		h, err := l.JoinFrom(ctx, group, r, layers.Range{})
 		for _, e := range h.Events {
 			r.read = append(r.read, int(e.Position().Offset)) //nolint:gosec // there are few
 		}

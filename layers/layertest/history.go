@@ -41,11 +41,11 @@ func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k la
 	return p, nil
 }
 
-func (n *node) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (n *node) Read(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	if err := n.pass(ctx); err != nil {
 		return layers.History{}, err
 	}
-	h, err := n.page(group, after, limit)
+	h, err := n.page(group, r)
 	if err != nil {
 		return layers.History{}, err
 	}
@@ -64,7 +64,7 @@ func (n *node) Read(ctx context.Context, group string, after protocol.Position, 
 }
 
 // page reads what the broker has, in events that are its own.
-func (n *node) page(group string, after protocol.Position, limit int) (layers.History, error) {
+func (n *node) page(group string, what layers.Range) (layers.History, error) {
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,9 +75,9 @@ func (n *node) page(group string, after protocol.Position, limit int) (layers.Hi
 	b.sweepLocked(now)
 	r := b.mu.histories[group]
 	if r == nil || r.Forgotten(now) {
-		return layers.History(keep.Nothing(after)), nil
+		return layers.History(keep.Nothing(what.After)), nil
 	}
-	return layers.History(r.Read(after, limit, now)), nil
+	return layers.History(r.Read(keep.Range(what), now)), nil
 }
 
 // sweepEvery is how often a call looks for histories that can go.

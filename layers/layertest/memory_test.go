@@ -24,7 +24,7 @@ type local interface { //nolint:interfacebloat // it is all that there is
 	Send(ctx context.Context, channel string, e *protocol.Event) error
 	Pull(ctx context.Context, channel string) (*protocol.Event, error)
 	Record(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error)
-	History(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error)
+	History(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	Enter(ctx context.Context, group string, p layers.Presence) error
 	Exit(ctx context.Context, group, id string) error
 	Present(ctx context.Context, group string) ([]layers.Presence, error)
@@ -210,11 +210,11 @@ func (g *guest) Append(ctx context.Context, group string, e *protocol.Event, k l
 }
 
 // Read copies what was read, as a wire does.
-func (g *guest) Read(ctx context.Context, group string, after protocol.Position, limit int) (layers.History, error) {
+func (g *guest) Read(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	if err := g.usable(); err != nil {
 		return layers.History{}, err
 	}
-	h, err := g.of.layer.History(ctx, group, after, limit)
+	h, err := g.of.layer.History(ctx, group, r)
 	for i, e := range h.Events {
 		h.Events[i] = copied(e)
 	}

@@ -25,6 +25,13 @@ type entry struct {
 	at    time.Time
 }
 
+// Range is what to read: a layers.Range.
+type Range struct {
+	After  protocol.Position
+	Limit  int
+	Newest bool
+}
+
 // Page is what was read: at most so many events, oldest first. It is a
 // layers.History.
 type Page struct {
@@ -57,11 +64,13 @@ func (r *Ring) Last() protocol.Position {
 	return protocol.Position{Epoch: r.epoch, Offset: r.last}
 }
 
-// Read returns what is kept behind after, at most limit events, or all if limit is
-// not positive. A place that the history does not know is like none at all, except
-// that the page is not complete.
-func (r *Ring) Read(after protocol.Position, limit int, now time.Time) Page {
+// Read returns what is kept behind what.After: the first what.Limit events, or the
+// last ones if what.Newest is set, or all if what.Limit is not positive. A position that
+// the history does not know is like none at all, except that the page is not complete.
+// Nor is it if Newest leaves events out.
+func (r *Ring) Read(what Range, now time.Time) Page {
 	r.Trim(now)
+	after := what.After
 	first := r.last - uint64(len(r.kept)) // the offset before the first that is kept
 	known := after.IsZero() || after.Epoch == r.epoch && after.Offset <= r.last
 	if !known {
@@ -69,8 +78,12 @@ func (r *Ring) Read(after protocol.Position, limit int, now time.Time) Page {
 	}
 	p := Page{Last: r.Last(), Complete: known && after.Offset >= first}
 	rest := r.kept[max(after.Offset, first)-first:]
-	if 0 < limit && limit < len(rest) {
-		rest = rest[:limit]
+	switch more := len(rest) - what.Limit; {
+	case what.Limit <= 0 || more <= 0:
+	case what.Newest:
+		rest, p.Complete = rest[more:], false
+	default:
+		rest = rest[:what.Limit]
 	}
 	if len(rest) > 0 {
 		p.Events = make([]*protocol.Event, len(rest))

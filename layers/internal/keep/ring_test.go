@@ -42,27 +42,33 @@ func TestRingReads(t *testing.T) {
 		name     string
 		after    protocol.Position
 		limit    int
+		newest   bool
 		want     []uint64
 		complete bool
 	}{
-		{testkit.Here(), "from the beginning", at("", 0), 0, []uint64{4, 5, 6, 7, 8}, false},
-		{testkit.Here(), "the first that is kept is missing", at("E", 2), 0, []uint64{4, 5, 6, 7, 8}, false},
-		{testkit.Here(), "just not", at("E", 3), 0, []uint64{4, 5, 6, 7, 8}, true},
-		{testkit.Here(), "in the middle", at("E", 6), 0, []uint64{7, 8}, true},
-		{testkit.Here(), "all seen", at("E", 8), 0, nil, true},
-		{testkit.Here(), "more seen than there was", at("E", 9), 0, []uint64{4, 5, 6, 7, 8}, false},
-		{testkit.Here(), "another epoch", at("F", 6), 0, []uint64{4, 5, 6, 7, 8}, false},
-		{testkit.Here(), "limited", at("E", 4), 2, []uint64{5, 6}, true},
-		{testkit.Here(), "limited, with a gap", at("E", 1), 2, []uint64{4, 5}, false},
-		{testkit.Here(), "limit not reached", at("E", 6), 2, []uint64{7, 8}, true},
+		{testkit.Here(), "from the beginning", at("", 0), 0, false, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "the first that is kept is missing", at("E", 2), 0, false, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "just not", at("E", 3), 0, false, []uint64{4, 5, 6, 7, 8}, true},
+		{testkit.Here(), "in the middle", at("E", 6), 0, false, []uint64{7, 8}, true},
+		{testkit.Here(), "all seen", at("E", 8), 0, false, nil, true},
+		{testkit.Here(), "more seen than there was", at("E", 9), 0, false, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "another epoch", at("F", 6), 0, false, []uint64{4, 5, 6, 7, 8}, false},
+		{testkit.Here(), "limited", at("E", 4), 2, false, []uint64{5, 6}, true},
+		{testkit.Here(), "limited, with a gap", at("E", 1), 2, false, []uint64{4, 5}, false},
+		{testkit.Here(), "newest", at("E", 4), 2, true, []uint64{7, 8}, false},
+		{testkit.Here(), "newest, and all of them", at("E", 6), 2, true, []uint64{7, 8}, true},
+		{testkit.Here(), "newest from the beginning", at("", 0), 3, true, []uint64{6, 7, 8}, false},
+		{testkit.Here(), "newest of another epoch", at("F", 2), 1, true, []uint64{8}, false},
+		{testkit.Here(), "newest without a limit", at("E", 6), 0, true, []uint64{7, 8}, true},
+		{testkit.Here(), "limit not reached", at("E", 6), 2, false, []uint64{7, 8}, true},
 	}
 	for _, row := range rows {
-		p := r.Read(row.after, row.limit, now)
+		p := r.Read(keep.Range{After: row.after, Limit: row.limit, Newest: row.newest}, now)
 		if !slices.Equal(offsets(&p), row.want) || p.Complete != row.complete || p.Last != at("E", 8) {
 			t.Errorf("%s: %s: read %v up to %q, complete: %t; want %v", row.at, row.name, offsets(&p), p.Last, p.Complete, row.want)
 		}
 	}
-	if p := keep.NewRing("E").Read(at("", 0), 0, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
+	if p := keep.NewRing("E").Read(keep.Range{}, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
 		t.Errorf("of a history without events: %+v", p)
 	}
 	for after, complete := range map[protocol.Position]bool{{}: true, at("E", 3): false} {
@@ -94,7 +100,7 @@ func TestRingForgets(t *testing.T) {
 	}
 	for _, row := range rows {
 		now := start.Add(row.after)
-		p := r.Read(at("E", 3), 0, now)
+		p := r.Read(keep.Range{After: at("E", 3)}, now)
 		if r.Len() != row.kept || r.Forgotten(now) != row.forgotten || p.Last != at("E", 3) || !p.Complete {
 			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.Forgotten(now), p)
 		}
@@ -127,9 +133,9 @@ func TestRingIsWhatItsModelIs(t *testing.T) {
 			}
 			after := uint64(random.IntN(len(m.times) + 1))
 			limit := random.IntN(6)
-			p := r.Read(at("E", after), limit, now)
+			p := r.Read(keep.Range{After: at("E", after), Limit: limit}, now)
 			if after == 0 {
-				p = r.Read(at("", 0), limit, now)
+				p = r.Read(keep.Range{Limit: limit}, now)
 			}
 			want, complete := m.read(after, limit, now)
 			if got := offsets(&p); !slices.Equal(got, want) || p.Complete != complete {
@@ -192,9 +198,9 @@ func ExampleRing() {
 	for range 3 {
 		r.Append(event(), 2, time.Hour, now)
 	}
-	p := r.Read(at("E", 2), 0, now)
+	p := r.Read(keep.Range{After: at("E", 2)}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
-	p = r.Read(protocol.Position{}, 0, now)
+	p = r.Read(keep.Range{}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
 	// Output:
 	// 1 3-E true
