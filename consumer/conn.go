@@ -83,19 +83,20 @@ type member Conn
 
 // Deliver has the consumer's strand handle e. If it does not fit the session has
 // counted it.
-func (m *member) Deliver(e *protocol.Event) {
+func (m *member) Deliver(e *protocol.Event) (yield bool) {
 	_ = m.Post(e) //nolint:errcheck // see above
+	return m.ShouldYield()
 }
 
 // Offer puts a ready message on the outgoing queue, or makes an event of it for
 // a consumer that wants to see such messages. If it does not fit the session has
 // counted it.
-func (m *member) Offer(p *protocol.Prepared) {
+func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 	if m.wantsSends {
-		m.Deliver(p.Event())
-		return
+		return m.Deliver(p.Event())
 	}
 	_ = m.Conn.Offer(p) //nolint:errcheck // see above
+	return m.ShouldYield()
 }
 
 // Watches has the layer tell the consumer about itself if it declared a handler

@@ -314,5 +314,5 @@ func TestChannelAskedForAfterTheEnd(t *testing.T) {
 
 type nobody struct{}
 
-func (nobody) Deliver(*protocol.Event)  {}
-func (nobody) Offer(*protocol.Prepared) {}
+func (nobody) Deliver(*protocol.Event) bool  { return false }
+func (nobody) Offer(*protocol.Prepared) bool { return false }

@@ -125,11 +125,12 @@ type asker struct {
 	done chan error
 }
 
-func (a *asker) Deliver(*protocol.Event) {
+func (a *asker) Deliver(*protocol.Event) bool {
 	_, err := a.c.Present(context.Background(), "a")
 	if len(a.c.Groups()) > 0 || err != nil {
 		panic("it is in no group")
 	}
 	a.done <- a.c.Join(context.Background(), "a")
 	a.c.Leave("a")
+	return false
 }

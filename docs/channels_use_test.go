@@ -62,8 +62,8 @@ func TestRoutes(t *testing.T) {
 // member hands on what comes to a group.
 type member chan *protocol.Event
 
-func (m member) Deliver(e *protocol.Event) { m <- e }
-func (member) Offer(*protocol.Prepared)    {}
+func (m member) Deliver(e *protocol.Event) bool { m <- e; return false }
+func (member) Offer(*protocol.Prepared) bool    { return false }
 
 // TestWorker follows a picture of docs/from-channels.md from the upload to those who
 // look.

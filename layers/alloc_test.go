@@ -12,8 +12,8 @@ import (
 // idle takes everything in for nothing.
 type idle struct{ n int }
 
-func (m *idle) Deliver(*protocol.Event)    { m.n++ }
-func (m *idle) Offer(p *protocol.Prepared) { m.n += p.Len() }
+func (m *idle) Deliver(*protocol.Event) bool    { m.n++; return false }
+func (m *idle) Offer(p *protocol.Prepared) bool { m.n += p.Len(); return false }
 
 // cost is how often a send to a group of so many members allocates.
 func cost(t *testing.T, members int, send func(l *layers.Layer) error) float64 {

@@ -235,9 +235,9 @@ type slow struct {
 	let chan struct{}
 }
 
-func (s *slow) Deliver(e *protocol.Event) {
+func (s *slow) Deliver(e *protocol.Event) bool {
 	<-s.let
-	s.member.Deliver(e)
+	return s.member.Deliver(e)
 }
 
 // TestRecordsBehindASlowMember: nobody waits for it, up to a point, and other
@@ -318,11 +318,12 @@ type recorder struct {
 	layer *layers.Layer
 }
 
-func (r *recorder) Deliver(e *protocol.Event) {
+func (r *recorder) Deliver(e *protocol.Event) bool {
 	r.member.Deliver(e)
 	if n, err := noted().Payload(e); err == nil && n.N > 0 {
 		_, _ = r.layer.Record(context.Background(), "g", noted().New(note{n.From, n.N - 1}), layers.Keep{})
 	}
+	return false
 }
 
 // TestAMemberMayRecordWhileItIsDelivered: what runs under delivery can be a logger

@@ -174,17 +174,13 @@ type late struct {
 }
 
 // Deliver hands e on, keeps it, or leaves it out.
-func (w *late) Deliver(e *protocol.Event) {
-	if w.take(e) {
-		w.Member.Deliver(e)
-	}
+func (w *late) Deliver(e *protocol.Event) (yield bool) {
+	return w.take(e) && w.Member.Deliver(e)
 }
 
 // Offer is Deliver for messages.
-func (w *late) Offer(p *protocol.Prepared) {
-	if w.take(p.Event()) {
-		w.Member.Offer(p)
-	}
+func (w *late) Offer(p *protocol.Prepared) (yield bool) {
+	return w.take(p.Event()) && w.Member.Offer(p)
 }
 
 // Watches asks the member.

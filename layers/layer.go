@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,13 +19,17 @@ import (
 // once, with no lock held. They must not block and must run no code of the
 // application. What they cannot take in they count as lost. Members are compared
 // with ==, so a Member is a pointer.
+//
+// The results say whether the sender should yield, as [protocol.Conn.ShouldYield]
+// does: if those of any member do, a send calls runtime.Gosched once, when it has
+// reached all members. It never waits.
 type Member interface {
 	// Deliver takes an event for the consumer. e is sealed, shared, and may
 	// be kept.
-	Deliver(e *protocol.Event)
+	Deliver(e *protocol.Event) (yield bool)
 	// Offer takes a message for the peer, past the consumer. p must not be
 	// kept; what its methods return may be.
-	Offer(p *protocol.Prepared)
+	Offer(p *protocol.Prepared) (yield bool)
 }
 
 // Layer carries events within this process and, if it has a [Driver], to others.
@@ -123,11 +128,9 @@ func (l *Layer) deliver(group string, e *protocol.Event, but Member) {
 	if late {
 		l.promote(group, e.Position())
 	}
-	all.each(func(m Member) {
-		if m != except {
-			hand(m, e, message)
-		}
-	})
+	if all.each(func(m Member) bool { return m != except && hand(m, e, message) }) {
+		runtime.Gosched()
+	}
 }
 
 // except returns the members of group, and the one that stands for but among them.
@@ -149,13 +152,12 @@ func (l *Layer) except(group string, but Member) (all view, except Member, late 
 	return g.walk(), but, true
 }
 
-// hand chooses the lane.
-func hand(m Member, e *protocol.Event, message *protocol.Prepared) {
+// hand gives m an event, or its ready message.
+func hand(m Member, e *protocol.Event, message *protocol.Prepared) (yield bool) {
 	if message != nil {
-		m.Offer(message)
-	} else {
-		m.Deliver(e)
+		return m.Offer(message)
 	}
+	return m.Deliver(e)
 }
 
 // publish sends e to the other nodes.
@@ -180,7 +182,9 @@ func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message)
 	p := protocol.Prepare(m)
 	defer p.Release()
 	all := l.members(group)
-	all.each(func(m Member) { m.Offer(p) })
+	if all.each(func(m Member) bool { return m.Offer(p) }) {
+		runtime.Gosched()
+	}
 	if l.driver == nil {
 		return nil
 	}
@@ -200,7 +204,9 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	}
 	e = unplaced(e)
 	if m, here := l.channels.get(channel); here {
-		hand(m, e, e.Prepared())
+		if hand(m, e, e.Prepared()) {
+			runtime.Gosched()
+		}
 		return nil
 	}
 	node, specific := nodeOf(channel)

@@ -153,9 +153,9 @@ type keeper struct {
 	appended [][]byte
 }
 
-func (k *keeper) Deliver(*protocol.Event) {}
+func (k *keeper) Deliver(*protocol.Event) bool { return false }
 
-func (k *keeper) Offer(p *protocol.Prepared) {
+func (k *keeper) Offer(p *protocol.Prepared) bool {
 	type variant struct{}
 	encode := func(b []byte, m protocol.Message) []byte { return append(append(b, '<'), m.Data...) }
 	k.appended = append(k.appended, p.AppendFrame(nil, variant{}, encode))
@@ -165,6 +165,7 @@ func (k *keeper) Offer(p *protocol.Prepared) {
 	case 1:
 		k.frames = append(k.frames, p.Frame(variant{}, encode))
 	}
+	return false
 }
 
 func TestWhatABroadcastGivesMayBeKept(t *testing.T) {

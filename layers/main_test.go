@@ -30,7 +30,7 @@ type member struct {
 	}
 }
 
-func (m *member) Deliver(e *protocol.Event) {
+func (m *member) Deliver(e *protocol.Event) bool {
 	n, err := noted().Payload(e)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,12 +38,14 @@ func (m *member) Deliver(e *protocol.Event) {
 	if err == nil {
 		m.mu.notes = append(m.mu.notes, n)
 	}
+	return false
 }
 
-func (m *member) Offer(p *protocol.Prepared) {
+func (m *member) Offer(p *protocol.Prepared) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.messages = append(m.mu.messages, p.Message().Text())
+	return false
 }
 
 // heard returns the numbers that came from somebody, and forgets all there is.

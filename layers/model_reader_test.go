@@ -143,11 +143,11 @@ type mailbox struct {
 	}
 }
 
-func (m *mailbox) Watches(string) bool      { return true }
-func (m *mailbox) Offer(*protocol.Prepared) {}
+func (m *mailbox) Watches(string) bool           { return true }
+func (m *mailbox) Offer(*protocol.Prepared) bool { return false }
 
 // Deliver is called by somebody who may be held up.
-func (m *mailbox) Deliver(e *protocol.Event) {
+func (m *mailbox) Deliver(e *protocol.Event) bool {
 	m.mu.Lock()
 	var long int
 	if m.random != nil {
@@ -164,6 +164,7 @@ func (m *mailbox) Deliver(e *protocol.Event) {
 	case m.news <- struct{}{}:
 	default: // it knows
 	}
+	return false
 }
 
 func (m *mailbox) clear() {

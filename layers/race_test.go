@@ -56,14 +56,16 @@ type meddler struct {
 	meddled atomic.Bool
 }
 
-func (m *meddler) Deliver(e *protocol.Event) {
+func (m *meddler) Deliver(e *protocol.Event) bool {
 	m.member.Deliver(e)
 	m.meddle()
+	return true
 }
 
-func (m *meddler) Offer(p *protocol.Prepared) {
+func (m *meddler) Offer(p *protocol.Prepared) bool {
 	m.member.Offer(p)
 	m.meddle()
+	return true
 }
 
 func (m *meddler) meddle() {

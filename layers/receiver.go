@@ -1,6 +1,10 @@
 package layers
 
-import "github.com/wye-go/wye/protocol"
+import (
+	"runtime"
+
+	"github.com/wye-go/wye/protocol"
+)
 
 // Outage is the payload of [Down] and [Up].
 type Outage struct {
@@ -47,7 +51,9 @@ func (r *receiver) Group(group string, e *protocol.Event) {
 func (r *receiver) Channel(channel string, e *protocol.Event) {
 	r.counters.received.Add(1)
 	if m, here := r.channels.get(channel); here {
-		hand(m, e, e.Prepared())
+		if hand(m, e, e.Prepared()) {
+			runtime.Gosched()
+		}
 	}
 }
 
@@ -63,11 +69,12 @@ func (r *receiver) State(cause error) {
 	told := make(map[Member]struct{})
 	for _, group := range r.all() {
 		all := (*Layer)(r).members(group)
-		all.each(func(m Member) {
-			if _, again := told[who(m)]; !again && watches(m, e.Type()) {
-				told[who(m)] = struct{}{}
-				m.Deliver(e)
+		all.each(func(m Member) bool {
+			if _, again := told[who(m)]; again || !watches(m, e.Type()) {
+				return false
 			}
+			told[who(m)] = struct{}{}
+			return m.Deliver(e)
 		})
 	}
 }
@@ -83,11 +90,7 @@ func (r *receiver) Gap(groups ...string) {
 			continue
 		}
 		all := (*Layer)(r).members(group)
-		all.each(func(m Member) {
-			if watches(m, e.Type()) {
-				m.Deliver(e)
-			}
-		})
+		all.each(func(m Member) bool { return watches(m, e.Type()) && m.Deliver(e) })
 	}
 }
 

@@ -41,16 +41,17 @@ type view struct {
 
 func (v *view) len() int { return len(v.full)*chunkSize + len(v.last) }
 
-// each calls f for all members.
-func (v *view) each(f func(Member)) {
+// each calls f for all members, and reports whether any of them should be yielded to.
+func (v *view) each(f func(Member) (yield bool)) (yield bool) {
 	for _, chunk := range v.full {
 		for _, m := range chunk {
-			f(m)
+			yield = f(m) || yield
 		}
 	}
 	for _, m := range v.last {
-		f(m)
+		yield = f(m) || yield
 	}
+	return yield
 }
 
 // walk returns the members for a walk, in no particular order.

@@ -11,8 +11,8 @@ import (
 // dot is a member that is nothing but itself.
 type dot struct{ _ byte }
 
-func (*dot) Deliver(*protocol.Event)  {}
-func (*dot) Offer(*protocol.Prepared) {}
+func (*dot) Deliver(*protocol.Event) bool  { return false }
+func (*dot) Offer(*protocol.Prepared) bool { return false }
 
 // walk is a view that was given out, and what it held then.
 type walk struct {
@@ -21,7 +21,7 @@ type walk struct {
 }
 
 func listOf(v view) (all []Member) {
-	v.each(func(m Member) { all = append(all, m) })
+	v.each(func(m Member) bool { all = append(all, m); return false })
 	return all
 }
 

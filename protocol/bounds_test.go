@@ -205,30 +205,37 @@ func TestPromise6_TransportThatReadsOn(t *testing.T) {
 	})
 }
 
+// TestPromise6_QueueEvents posts to a consumer whose callback is busy: a burst may go
+// to four times the limit, and what comes after a second to the limit.
 func TestPromise6_QueueEvents(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		at    testkit.Line
-		limit int
-		fit   int
+		at     testkit.Line
+		limits protocol.Limits
+		before int           // events that wait at first
+		pause  time.Duration // then
+		fit    int           // more
 	}{
-		{testkit.Here(), 1, 1},
-		{testkit.Here(), 3, 3},
-		{testkit.Here(), 0, protocol.DefaultQueueEvents},
+		{testkit.Here(), protocol.Limits{QueueEvents: 1}, 0, 0, 4},
+		{testkit.Here(), protocol.Limits{QueueEvents: 3}, 0, 0, 12},
+		{testkit.Here(), protocol.Limits{}, 0, 0, 4 * protocol.DefaultQueueEvents},
+		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 6, 999 * time.Millisecond, 34},
+		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 6, time.Second, 4},
+		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 5, time.Hour, 35}, // half full is not behind
+		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 12, time.Second, 0},
+		{testkit.Here(), protocol.Limits{QueueEventBytes: 10 * eventSize}, 0, 0, 40},
+		{testkit.Here(), protocol.Limits{QueueEventBytes: 10 * eventSize}, 6, time.Second, 4},
+		{testkit.Here(), protocol.Limits{QueueEventBytes: 1}, 0, 0, 1}, // one always fits
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{QueueEvents: test.limit})
+			r := open(t, &g.calls, test.limits)
 			go r.Receive(text("busy"))
 			synctest.Wait()
-			var errs []error
-			for range test.fit {
-				errs = append(errs, r.Conn().Post(said.New(nil)))
-			}
-			if err := errors.Join(errs...); err != nil || r.wire.closes() != 0 {
-				t.Errorf("%s: before the queue was full: %v, closed %d times", test.at, err, r.wire.closes())
-			}
-			if err := r.Conn().Post(said.New(nil)); !errors.Is(err, protocol.ErrBusy) {
+			r.postAll(t, test.at, test.before)
+			<-time.After(test.pause)
+			r.postAll(t, test.at, test.fit)
+			if err := r.Conn().Post(shouted.New(loud)); !errors.Is(err, protocol.ErrBusy) {
 				t.Errorf("%s: one event too many returned %v", test.at, err)
 			}
 			if st := r.wire.closing(t); st.Code != protocol.CloseTryAgainLater {
@@ -236,9 +243,101 @@ func TestPromise6_QueueEvents(t *testing.T) {
 			}
 			close(g.opened)
 			<-r.over
-			if st := r.counters.Stats(); st.BusyClosed != 1 || st.EventsDropped != int64(test.fit)+1 {
+			if st := r.counters.Stats(); st.BusyClosed != 1 || st.EventsDropped != int64(test.before+test.fit)+1 {
 				t.Errorf("%s: counted %+v", test.at, st)
 			}
+		})
+	}
+}
+
+// postAll posts events that fit.
+func (r *rig) postAll(t *testing.T, at testkit.Line, n int) {
+	t.Helper()
+	for i := range n {
+		if err := r.Conn().Post(shouted.New(loud)); err != nil || r.wire.closes() != 0 {
+			t.Fatalf("%s: event %d of %d: %v, closed %d times", at, i, n, err, r.wire.closes())
+		}
+	}
+}
+
+// shouted is an event whose payload has a known size.
+var shouted = protocol.EventType[map[string]string]{Name: "shouted"}
+
+// loud is a payload that is encoded in 100 bytes: a map with a name of one byte and a
+// text, which have headers of 1, 1 and 2 bytes.
+var loud = map[string]string{"n": strings.Repeat("x", 95)}
+
+const eventSize = 100 + 64
+
+// TestPromise6_QueueEventsRecovers: a consumer that has caught up has another second
+// for the next burst, however long ago the first one was.
+func TestPromise6_QueueEventsRecovers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		r := open(t, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { <-let; return nil }},
+			protocol.Limits{QueueEvents: 10})
+		r.postAll(t, testkit.Here(), 1) // which is being handled
+		synctest.Wait()
+		for range 5 {
+			if r.Conn().ShouldYield() {
+				t.Error("a sender is to yield to a mailbox that is not half full")
+			}
+			r.postAll(t, testkit.Here(), 15)
+			if !r.Conn().ShouldYield() {
+				t.Error("no sender yields")
+			}
+			<-time.After(900 * time.Millisecond)
+			for range 15 {
+				let <- struct{}{}
+			}
+			synctest.Wait()
+			<-time.After(900 * time.Millisecond)
+		}
+		r.postAll(t, testkit.Here(), 6)
+		<-time.After(time.Second)
+		r.postAll(t, testkit.Here(), 1)
+		if r.Conn().ShouldYield() {
+			t.Error("a sender is to yield to a consumer that has not run for a second")
+		}
+		close(let)
+		synctest.Wait()
+		r.vanish()
+	})
+}
+
+// TestBusyIsLogged: what closed the connection, which event it was, and how often.
+func TestBusyIsLogged(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		at     testkit.Line
+		pause  time.Duration // behind
+		msg    string
+		behind string
+	}{
+		{testkit.Here(), 0, "wye: events were sent faster than a consumer could handle them; its connection was closed with 1013", "0s"},
+		{testkit.Here(), 3 * time.Second, "wye: a consumer did not handle its events in time; its connection was closed with 1013", "3s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate()
+			r := open(t, &g.calls, protocol.Limits{QueueEvents: 4})
+			go r.Receive(text("busy"))
+			synctest.Wait()
+			r.postAll(t, test.at, 4)
+			<-time.After(test.pause)
+			err := error(nil)
+			for err == nil {
+				err = r.Conn().Post(shouted.New(loud))
+			}
+			lines := r.logs.having("waiting")
+			if len(lines) != 1 || lines[0].text != test.msg || lines[0].attrs["type"] != "shouted" || lines[0].attrs["behind"] != test.behind {
+				t.Errorf("%s: logged %v", test.at, lines)
+			}
+			if got := r.Conn().Post(shouted.New(loud)).Error(); strings.Count(got, "too many events") != 1 {
+				t.Errorf("%s: the error says %q", test.at, got)
+			}
+			close(g.opened)
+			<-r.over
 		})
 	}
 }

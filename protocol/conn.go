@@ -115,10 +115,16 @@ func (c *Conn) RTT() time.Duration {
 // time, also after the end.
 func (c *Conn) Traffic() Traffic { return c.s.traffic() }
 
-// Post queues an event for the handler. Layers call it; it never blocks. If
-// Limits.QueueEvents are waiting, Limits.EventOverflow says what happens: the
-// connection is closed and ErrBusy returned, or an event is dropped, with
-// ErrDropped if it is this one.
+// ShouldYield reports whether the mailbox or the outgoing queue is more than half
+// full, and has been for less than a second. A sender in the same process that calls
+// runtime.Gosched then lets the connection drain it. Layers call it after Post and
+// Offer. It costs one atomic load.
+func (c *Conn) ShouldYield() bool { return c.s.shouldYield() }
+
+// Post queues an event for the handler. Layers call it; it never blocks. If more is
+// waiting than Limits.QueueEvents and Limits.QueueEventBytes allow,
+// Limits.EventOverflow says what happens: the connection is closed and ErrBusy
+// returned, or an event is dropped, with ErrDropped if it is this one.
 func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 
 // Defer calls f once when the connection is over: after Disconnect, or after it

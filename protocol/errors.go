@@ -38,10 +38,11 @@ var (
 	ErrDropped = errors.New("wye: message dropped: the outgoing queue is full and its policy is to drop")
 	// ErrSlow means that the connection was closed because its outgoing queue
 	// is full, and Limits.Overflow says so. It matches ErrClosed.
-	ErrSlow = fmt.Errorf("%w because the peer reads too slowly", ErrClosed)
-	// ErrBusy means that the connection was closed because Limits.QueueEvents
-	// events were waiting for its consumer. It matches ErrClosed.
-	ErrBusy = fmt.Errorf("%w because too many events wait for its consumer", ErrClosed)
+	ErrSlow error = &overloadError{"wye: connection closed: its peer reads too slowly"}
+	// ErrBusy means that the connection was closed because more events were
+	// waiting for its consumer than Limits.QueueEvents and
+	// Limits.QueueEventBytes allow. It matches ErrClosed.
+	ErrBusy error = &overloadError{"wye: connection closed: too many events waited for its consumer"}
 	// ErrUnread is a Handler's: the application has not read the message. It is
 	// counted as Stats.MessagesUnread. An error that wraps it is logged, too: wrap
 	// it once, for what the developer should know, and not for each message.
@@ -60,6 +61,14 @@ var (
 	errSlow = fmt.Errorf("%w", ErrSlow)
 	errBusy = fmt.Errorf("%w", ErrBusy)
 )
+
+// overloadError is ErrSlow or ErrBusy.
+type overloadError struct{ text string }
+
+func (e *overloadError) Error() string { return e.text }
+
+// Unwrap makes the error match ErrClosed.
+func (e *overloadError) Unwrap() error { return ErrClosed }
 
 // PanicError is what a panic in user code becomes. It appears in
 // [CloseStatus.Err] and in the log, and nowhere else: the peer never sees it.

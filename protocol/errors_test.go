@@ -315,7 +315,11 @@ func foundInQueues(t *testing.T) []found {
 		}, []error{protocol.ErrFull}},
 		{testkit.Here(), "ErrBusy", func() (err error) {
 			r := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
-				return errors.Join(c.Accept(nil), c.Post(said.New(nil)), c.Post(said.New(nil)))
+				err := c.Accept(nil)
+				for range hardFactor + 1 {
+					err = errors.Join(err, c.Post(said.New(nil)))
+				}
+				return err
 			}}).app(), protocol.Limits{QueueEvents: 1})
 			r.Open()
 			return r.wire.closing(t).Err

@@ -131,6 +131,17 @@ func (e *Event) sealed(err error) {
 	}
 }
 
+// size is what a sealed event counts in a mailbox.
+func (e *Event) size() int {
+	n := len(e.body)
+	if n == 0 && e.typ == SendType.Name {
+		if p := e.Prepared(); p != nil {
+			n = p.Len()
+		}
+	}
+	return n + messageOverhead
+}
+
 func (e *Event) encode(payload any) ([]byte, error) {
 	b, err := marshal(payload)
 	switch {

@@ -28,11 +28,11 @@ func TestConnLimit(t *testing.T) {
 	t.Parallel()
 	server := protocol.Limits{
 		MaxMessage: 1, MaxFrame: 2, MaxFragments: 3, MaxControlFrames: 4, MinRate: 5,
-		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
+		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, QueueEventBytes: 9, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
 	}
 	other := protocol.Limits{
 		MaxMessage: 11, MaxFrame: 12, MaxFragments: 13, MaxControlFrames: 14, MinRate: 15,
-		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
+		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, QueueEventBytes: 19, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
 	}
 	changed := func(change func(*protocol.Limits)) protocol.Limits {
 		l := server
@@ -163,7 +163,7 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 			g := newGate()
 			g.connect = limits(protocol.Limits{QueueEvents: 1}).connect
 			r := open(t, &g.calls, protocol.Limits{})
-			for range 2 { // the first is being handled
+			for range 1 + hardFactor { // the first is being handled
 				if err := r.Conn().Post(said.New(nil)); err != nil {
 					t.Error(err)
 				}

@@ -9,8 +9,12 @@ type Overflow uint8
 // is zero, which stands for the default, as in all of [Limits].
 const (
 	// OverflowClose closes the connection with CloseTryAgainLater; the send
-	// returns ErrSlow. It is the default: a peer that does not keep up finds
-	// out, and can come back and catch up.
+	// returns ErrSlow, and ErrBusy if it is events that wait. It is the default:
+	// a peer that does not keep up finds out, and can come back and catch up.
+	//
+	// It closes only a connection that had time to keep up. A queue may go
+	// beyond its limit, to four times the limit, as long as it has been more
+	// than half full for less than a second.
 	OverflowClose Overflow = iota + 1
 	// OverflowDropNewest drops the message; the send returns ErrDropped.
 	OverflowDropNewest
@@ -34,8 +38,9 @@ const (
 	DefaultMaxControlFrames = 1000
 	DefaultMinRate          = 240
 	DefaultReadAhead        = 64 << 10
-	DefaultQueueBytes       = 1 << 20
-	DefaultQueueEvents      = 100
+	DefaultQueueBytes       = 4 << 20
+	DefaultQueueEvents      = 4096
+	DefaultQueueEventBytes  = 4 << 20
 )
 
 // Limits bound one connection. A zero field means its default.
@@ -70,15 +75,23 @@ type Limits struct {
 	ReadAhead int
 	// QueueBytes is the size of the outgoing queue in bytes (a message with a
 	// Key counts that, and KeyOverhead, too). What happens then is Overflow.
-	// One message always fits. Default 1 MiB.
+	// One message always fits. Default 4 MiB, so that several messages of the
+	// default MaxMessage fit.
 	QueueBytes int
 	// QueueEvents is how many layer events may wait for the consumer. What
-	// happens then is EventOverflow. Default 100.
+	// happens then is EventOverflow. Default 4096.
 	QueueEvents int
-	// EventOverflow is what happens when QueueEvents is reached: the
-	// connection is closed with CloseTryAgainLater, or the newest or the
-	// oldest event is dropped, which waits for nobody to find out.
-	// OverflowBlock means OverflowClose. Default OverflowClose.
+	// QueueEventBytes is how many bytes of layer events may wait for the
+	// consumer. Each counts its encoded payload and 64. An event that many
+	// connections share is in memory once, and counts in full for each of
+	// them. What happens then is EventOverflow. One event always fits.
+	// Default 4 MiB.
+	QueueEventBytes int
+	// EventOverflow is what happens when QueueEvents or QueueEventBytes is
+	// reached: the connection is closed with CloseTryAgainLater, as
+	// OverflowClose says, or the newest or the oldest event is dropped, of
+	// which the consumer is not notified. OverflowBlock means OverflowClose.
+	// Default OverflowClose.
 	EventOverflow Overflow
 	// Overflow is what happens when QueueBytes is reached. Default
 	// OverflowClose.
@@ -96,6 +109,7 @@ func (l Limits) WithDefaults() Limits {
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
+	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l
@@ -112,6 +126,7 @@ func (l Limits) over(base Limits) Limits {
 	base.ReadAhead = positive(l.ReadAhead, base.ReadAhead)
 	base.QueueBytes = positive(l.QueueBytes, base.QueueBytes)
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
+	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
 	base.Overflow = either(l.Overflow, base.Overflow)
 	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)
 	return base

@@ -8,7 +8,7 @@ type letter struct {
 	msg   Message
 }
 
-// messageOverhead is what a waiting message counts beside its bytes, so that
+// messageOverhead is what a waiting message or event counts beside its bytes, so that
 // empty ones are bounded as well.
 const messageOverhead = 64
 
@@ -19,15 +19,27 @@ const keptLetters = 32
 // value is empty and costs nothing. It bounds nothing by itself: it counts, and
 // [Session] decides.
 type mailbox struct {
-	queue  []letter
-	head   int // of what is left in queue
-	events int // in queue
-	bytes  int // of the messages in queue, with their overhead
+	queue      []letter
+	head       int // of what is left in queue
+	events     int // in queue
+	eventBytes int // of the events in queue, with their overhead
+	bytes      int // of the messages in queue, with their overhead
+}
+
+// fill returns how full of events the mailbox is with so many more, of n bytes
+// together. One event always fits.
+func (b *mailbox) fill(more, n int, l *Limits) fill {
+	f := fillOf(b.eventBytes+n, l.QueueEventBytes)
+	if b.events == 0 {
+		f = min(f, fillHigh)
+	}
+	return max(f, fillOf(b.events+more, l.QueueEvents))
 }
 
 func (b *mailbox) addEvent(e *Event) {
 	b.queue = append(b.queue, letter{event: e})
 	b.events++
+	b.eventBytes += e.size()
 }
 
 func (b *mailbox) addMessage(m Message) {
@@ -44,6 +56,7 @@ func (b *mailbox) take() letter {
 	b.head++
 	if l.event != nil {
 		b.events--
+		b.eventBytes -= l.event.size()
 	} else {
 		b.bytes -= len(l.msg.Data) + messageOverhead
 	}
@@ -54,6 +67,7 @@ func (b *mailbox) take() letter {
 // dropEvent takes out the oldest event. There must be one.
 func (b *mailbox) dropEvent() {
 	at := b.head + slices.IndexFunc(b.queue[b.head:], func(l letter) bool { return l.event != nil })
+	b.eventBytes -= b.queue[at].event.size()
 	copy(b.queue[b.head+1:at+1], b.queue[b.head:at]) // messages before it keep their order
 	b.queue[b.head] = letter{}
 	b.head++

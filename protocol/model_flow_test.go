@@ -105,7 +105,7 @@ func (s *story) checkPosts() {
 			continue
 		}
 		err := s.resultOf(posted, e.id)
-		tooMany := waiting == s.plan.limits.QueueEvents
+		tooMany := waiting == s.plan.mostEvents()
 		switch {
 		case i > s.over:
 			if !s.isClosed(err) {

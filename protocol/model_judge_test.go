@@ -102,7 +102,7 @@ func (s *story) findEnd() {
 	waiting := 0 // events
 	for i, e := range s.log {
 		switch {
-		case e.what == posting && waiting == s.plan.limits.QueueEvents:
+		case e.what == posting && waiting == s.plan.mostEvents():
 			s.wished(i, protocol.CloseStatus{Code: protocol.CloseTryAgainLater, Reason: "too many events waiting"}, true)
 		case e.what == posting:
 			waiting++

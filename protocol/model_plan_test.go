@@ -97,6 +97,13 @@ type plan struct {
 	deferred    map[int]script // by the id of the Defer
 }
 
+// mostEvents is how many events wait when the next one closes the connection: the
+// horizon is shorter than the patience with a queue that is full.
+func (p *plan) mostEvents() int { return hardFactor * p.limits.QueueEvents }
+
+// hardFactor is how far a queue may go beyond its limit.
+const hardFactor = 4
+
 // String is for whoever has to understand a failure.
 func (p *plan) String() string {
 	var b strings.Builder

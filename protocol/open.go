@@ -305,7 +305,7 @@ func (s *Session) flushWaiting() {
 // openUnlock lets sends through, unless the connection has ended meanwhile.
 func (s *Session) openUnlock() {
 	if !s.mu.life.open() {
-		s.open.Store(true)
+		s.flags.put(flagOpen, true)
 		s.mu.Unlock()
 		return
 	}

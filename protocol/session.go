@@ -40,8 +40,8 @@ type SessionOptions struct {
 type Session struct {
 	conn   Conn
 	t      Transport
-	open   atomic.Bool // mirrors mu.life.state == stateOpen, for sends; beside t, so that they touch little memory
-	answer sync.Once   // around the answer, so that Open waits for an Accept elsewhere
+	flags  flags     // for sends; beside t, so that they touch little memory
+	answer sync.Once // around the answer, so that Open waits for an Accept elsewhere
 	h      Handler
 	busy   BusyNotifier    // t, if it is one
 	shared *SessionOptions // the server's
@@ -52,6 +52,8 @@ type Session struct {
 	app    Application // until the answer
 	scope  *Scope      // until the answer
 	late   late        // used by whoever runs callbacks
+
+	backlogs atomic.Pointer[backlogs] // nil until a queue was more than half full
 
 	mu struct {
 		sync.Mutex
@@ -140,7 +142,7 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 func (s *Session) Conn() *Conn { return &s.conn }
 
 // isOpen is the fast path of sends: no lock while the connection is open.
-func (s *Session) isOpen() bool { return s.open.Load() }
+func (s *Session) isOpen() bool { return s.flags.has(flagOpen) }
 
 // Receive hands over one message of the peer. If no callback is running it runs
 // the handler on the caller's goroutine, with m.Data as it is; otherwise the

@@ -24,6 +24,7 @@ func (s *Session) step() bool {
 	switch life := &s.mu.life; {
 	case !s.mu.mail.empty():
 		l, over := s.mu.mail.take(), life.over()
+		s.mailDrainedLocked()
 		resume := s.roomToReadLocked()
 		s.mu.Unlock()
 		if resume != nil {
@@ -252,7 +253,7 @@ func (s *Session) endLocked() ending {
 		run:    !s.mu.running,
 		resume: s.mu.resume,
 	}
-	s.open.Store(false)
+	s.flags.put(flagOpen, false)
 	if e.tell {
 		e.events, e.messages = s.mu.mail.discard()
 	}

@@ -10,7 +10,7 @@ import (
 // once. No method may block on the peer, and none may keep the bytes it is
 // given. None may call back into the Session before it returns, except that
 // Accept may ask for Session.Limits, and start whatever will, and that sends may
-// call Session.Conflated.
+// call Session.Conflated, Session.QueueAdmits and Session.QueueDrained.
 //
 // A send of a message with a Key replaces an earlier one with that key which has
 // been queued and not begun, as [Message] says; a transport whose queue cannot do
@@ -30,9 +30,9 @@ type Transport interface {
 	// after an Accept that returned nil, and from within Session.Open.
 	Reject(e *RejectError)
 	// Send queues a message. ErrFull means that nothing was queued because
-	// the outgoing queue is full: the transport must then be writing, and
-	// call Session.Drained when there is room. ErrClosed means that nothing
-	// can be sent any more.
+	// the outgoing queue is full (see [Session.QueueAdmits]): the transport
+	// must then be writing, and call Session.Drained when there is room.
+	// ErrClosed means that nothing can be sent any more.
 	Send(m Message) error
 	// SendPrepared is Send for a message that is shared with other
 	// connections. The transport may keep a reference to the bytes of

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
@@ -74,11 +75,12 @@ func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
 	})
 }
 
-// flood sends three messages of eight bytes, and keeps the errors.
+// flood sends three messages of eight bytes, a second apart, and keeps the errors.
 func flood(errs chan<- error) protocol.Application {
 	return consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		for _, s := range []string{"11111111", "22222222", "33333333"} {
 			errs <- c.SendText(ctx, s)
+			<-time.After(time.Second)
 		}
 		return nil
 	})
@@ -127,9 +129,11 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				errs := make(chan error, 3)
 				c := consumertest.Connect(t, flood(errs), "/", &consumertest.Options{
-					Limits: protocol.Limits{QueueBytes: 20, Overflow: row.overflow},
+					Patience: time.Minute,
+					Limits:   protocol.Limits{QueueBytes: 20, Overflow: row.overflow},
 				})
 				c.SendText("go")
+				<-time.After(5 * time.Second)
 				synctest.Wait()
 				if waits := len(errs) < 3; waits != (row.overflow == protocol.OverflowBlock) {
 					t.Errorf("%s: %d of 3 sends have returned", row.at, len(errs))

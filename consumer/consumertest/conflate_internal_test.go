@@ -47,8 +47,9 @@ type queueModel struct {
 func newQueueModel(t *testing.T, seed uint64) *queueModel {
 	t.Helper()
 	r := &queueModel{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), queue: newTransport(), counters: new(protocol.Counters)}
-	r.queue.session = protocol.NewSession(t.Context(), nil, nil, r.queue, &protocol.SessionOptions{Counters: r.counters})
-	r.queue.mu.limit = r.random.IntN(3000)
+	limits := protocol.Limits{QueueBytes: 1 + r.random.IntN(3000), Overflow: protocol.OverflowDropNewest} // an exact bound
+	r.queue.session = protocol.NewSession(t.Context(), nil, nil, r.queue, &protocol.SessionOptions{Counters: r.counters, Limits: limits})
+	r.queue.mu.limit = limits.QueueBytes
 	return r
 }
 

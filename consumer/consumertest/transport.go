@@ -77,7 +77,7 @@ func (t *transport) Send(m protocol.Message) error {
 	switch {
 	case t.mu.closed != nil:
 		return protocol.ErrClosed
-	case bytes > 0 && bytes+size(m) > t.mu.limit:
+	case bytes > 0 && !t.session.QueueAdmits(bytes, size(m)):
 		t.mu.full = true
 		return protocol.ErrFull
 	case inPlace:
@@ -159,8 +159,10 @@ func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseS
 	t.mu.unread = slices.Delete(t.mu.unread, 0, 1)
 	t.mu.bytes -= size(m)
 	m.Key = "" // it does not travel
-	if t.mu.full && t.mu.bytes <= t.mu.limit/2 {
-		t.mu.full, drained = false, true
+	if t.mu.bytes > t.mu.limit/2 {
+		return m, true, nil, false
 	}
+	t.session.QueueDrained()
+	drained, t.mu.full = t.mu.full, false
 	return m, true, nil, drained
 }

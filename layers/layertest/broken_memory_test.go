@@ -43,8 +43,12 @@ type tampered struct {
 	deliver func(m layers.Member, e *protocol.Event)
 }
 
-func (t *tampered) Deliver(e *protocol.Event)  { t.deliver(t.Member, e) }
-func (t *tampered) Offer(p *protocol.Prepared) { t.deliver(t.Member, p.Event()) }
+func (t *tampered) Deliver(e *protocol.Event) bool {
+	t.deliver(t.Member, e)
+	return false
+}
+
+func (t *tampered) Offer(p *protocol.Prepared) bool { return t.Deliver(p.Event()) }
 
 // standIn is who stands for m.
 func (b *brokenMemory) standIn(m layers.Member) layers.Member {

@@ -339,7 +339,7 @@ type reader struct {
 	}
 }
 
-func (r *reader) Deliver(e *protocol.Event) {
+func (r *reader) Deliver(e *protocol.Event) (yield bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.offsets = append(r.mu.offsets, int(e.Position().Offset)) //nolint:gosec // there are few
@@ -347,9 +347,10 @@ func (r *reader) Deliver(e *protocol.Event) {
 	case r.mu.news <- struct{}{}:
 	default: // it is there
 	}
+	return false
 }
 
-func (*reader) Offer(*protocol.Prepared) {}
+func (*reader) Offer(*protocol.Prepared) (yield bool) { return false }
 
 func (r *reader) gotten() []int {
 	r.mu.Lock()

@@ -68,16 +68,18 @@ func (s *stage) member() *member {
 	return m
 }
 
-func (m *member) Deliver(e *protocol.Event) {
+func (m *member) Deliver(e *protocol.Event) (yield bool) {
 	n, err := noteOf(e)
 	if err != nil {
 		m.stage.errorf("A member got what nobody sent: %w", err)
 	}
 	m.told(func() { m.mu.notes = append(m.mu.notes, n) })
+	return false
 }
 
-func (m *member) Offer(p *protocol.Prepared) {
+func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 	m.told(func() { m.mu.messages = append(m.mu.messages, p.Message()) })
+	return false
 }
 
 func (m *member) told(write func()) {

@@ -23,7 +23,7 @@ var Changed = protocol.EventType[Price]{Name: "price.changed"}
 type Board struct{ lines chan string }
 
 // Deliver makes Board a layers.Member, which a consumer would do for it.
-func (b *Board) Deliver(e *protocol.Event) {
+func (b *Board) Deliver(e *protocol.Event) (yield bool) {
 	switch p, err := Changed.Payload(e); {
 	case e.Type() == layers.Down.Name:
 		b.lines <- "prices may be old"
@@ -32,10 +32,11 @@ func (b *Board) Deliver(e *protocol.Event) {
 	case err == nil:
 		b.lines <- fmt.Sprintf("%d cents", p.Cents)
 	}
+	return false
 }
 
 // Offer takes messages for the peer, of which there are none here.
-func (b *Board) Offer(*protocol.Prepared) {}
+func (b *Board) Offer(*protocol.Prepared) (yield bool) { return false }
 
 // Watches has the layer tell the board when it fails; a consumer declares a
 // handler with consumer.On for that.

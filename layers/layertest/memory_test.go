@@ -66,12 +66,13 @@ type listener struct {
 }
 
 // Deliver copies e, as a wire does.
-func (l *listener) Deliver(e *protocol.Event) {
+func (l *listener) Deliver(e *protocol.Event) bool {
 	l.guest.busy.RLock()
 	defer l.guest.busy.RUnlock()
 	if l.guest.over.Err() == nil {
 		l.tell(copied(e))
 	}
+	return false
 }
 
 // copied is e as it comes from a wire.
@@ -88,7 +89,7 @@ func copied(e *protocol.Event) *protocol.Event {
 }
 
 // Offer is Deliver.
-func (l *listener) Offer(p *protocol.Prepared) { l.Deliver(p.Event()) }
+func (l *listener) Offer(p *protocol.Prepared) bool { return l.Deliver(p.Event()) }
 
 func newWithin(l local) *within {
 	w := &within{layer: l}

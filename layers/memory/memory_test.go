@@ -15,8 +15,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // listener counts what it is given.
 type listener struct{ events, messages int }
 
-func (l *listener) Deliver(*protocol.Event)  { l.events++ }
-func (l *listener) Offer(*protocol.Prepared) { l.messages++ }
+func (l *listener) Deliver(*protocol.Event) bool  { l.events++; return false }
+func (l *listener) Offer(*protocol.Prepared) bool { l.messages++; return false }
 
 func TestLayersDoNotHearEachOther(t *testing.T) {
 	t.Parallel()

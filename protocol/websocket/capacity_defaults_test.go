@@ -37,7 +37,7 @@ func TestCapacityDefaults(t *testing.T) {
 	}
 	want := protocol.Limits{
 		MaxMessage: 1 << 20, MaxFrame: 1 << 20, MaxFragments: 100_000, MaxControlFrames: 1000, MinRate: 240,
-		ReadAhead: 64 << 10, QueueBytes: 1 << 20, QueueEvents: 100, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
+		ReadAhead: 64 << 10, QueueBytes: 4 << 20, QueueEvents: 4096, QueueEventBytes: 4 << 20, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
 	}
 	if o.Limits != want {
 		t.Errorf("Limits are %+v, want %+v", o.Limits, want)
@@ -100,7 +100,7 @@ func (*refusing) Open(*protocol.Scope) (protocol.Handler, error) {
 func TestCapacityBudgetDefault(t *testing.T) {
 	t.Parallel()
 	s := New(&refusing{}, nil)
-	if s.queues.all != 256<<20 || s.queues.each != 1<<20 {
-		t.Errorf("%d for all and %d for each, want 256 MiB and 1 MiB", s.queues.all, s.queues.each)
+	if s.queues.all != 256<<20 || s.queues.each != 4<<20 {
+		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.queues.all, s.queues.each)
 	}
 }

@@ -49,14 +49,18 @@
 //	Limits.MaxControlFrames     1000      close 1008                   TooManyFrames
 //	Limits.MinRate              240 B/s   close 1008                   SlowSenders
 //	Limits.ReadAhead            64 KiB    reading stops for a while    Pauses
-//	Limits.QueueEvents          100       Limits.EventOverflow: close  BusyClosed,
+//	Limits.QueueEvents          4096      Limits.EventOverflow: close  BusyClosed,
 //	                                      1013, drop an event          EventsOverflowed
-//	Limits.QueueBytes           1 MiB     Limits.Overflow: close 1013, SlowClosed,
+//	Limits.QueueEventBytes      4 MiB     the same                     the same
+//	Limits.QueueBytes           4 MiB     Limits.Overflow: close 1013, SlowClosed,
 //	                                      drop, or wait                MessagesDropped
 //	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
 //	WriteTimeout                15 s      cut                          WriteTimeouts
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered
+//
+// A queue that closes may go to four times its limit as long as it has been more
+// than half full for less than a second: see [protocol.OverflowClose].
 //
 // What can be replaced need not fill a queue: a message with a [protocol.Message]
 // Key replaces the one with that key that still waits, which is counted as

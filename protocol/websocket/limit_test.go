@@ -87,7 +87,7 @@ func pushes(t *testing.T, p *peer, c *protocol.Conn) string {
 	t.Helper()
 	m, sent := strings.Repeat("m", 100), 0
 	var err error
-	for err == nil && sent < 5 {
+	for err == nil && sent < 15 {
 		if err = c.Send(t.Context(), protocol.Text(m)); err == nil {
 			sent++
 		}
@@ -105,12 +105,12 @@ func pushes(t *testing.T, p *peer, c *protocol.Conn) string {
 	return "closed"
 }
 
-// posts has three events wait behind a callback that blocks.
+// posts has nine events wait behind a callback that blocks.
 func posts(t *testing.T, p *peer, c *protocol.Conn) string {
 	t.Helper()
 	p.text("block")
 	synctest.Wait()
-	for range 3 {
+	for range 9 {
 		if err := c.Post(protocol.SendType.New(protocol.Text("x"))); err != nil {
 			p.wantCloseCode(1013)
 			return "busy"

@@ -11,8 +11,9 @@ import (
 // whether somebody is going to write it; if nobody is, the adder has to see to
 // it. So there is one writer at a time, without a goroutine that waits.
 type outbox struct {
-	budget *budget
-	mu     struct {
+	budget  *budget
+	session *protocol.Session // knows whether a queue may go beyond its limit; nil: it may not
+	mu      struct {
 		sync.Mutex
 		messages int64 // added so far
 		payload  int64 // bytes of them
@@ -26,6 +27,7 @@ type outbox struct {
 		held     bool  // somebody writes, or will before long
 		lazy     bool  // and it is the one who reads, when his turn ends
 		full     bool  // a send has been refused since the queue was last half empty
+		high     bool  // the session was asked whether the queue may grow, since it was last half empty
 		final    bool  // nothing may follow
 	}
 }
@@ -180,11 +182,24 @@ func (o *outbox) admitLocked(n, copied int) error {
 	if o.mu.final {
 		return protocol.ErrClosed
 	}
-	if o.mu.queued > 0 && o.mu.queued+n > o.budget.each || !o.chargeLocked(copied, o.mu.queued == 0) {
+	if o.mu.queued > 0 && !o.growsLocked(n) || !o.chargeLocked(copied, o.mu.queued == 0) {
 		o.mu.full, o.mu.copied = true, copied
 		return protocol.ErrFull
 	}
 	return nil
+}
+
+// growsLocked decides whether the queue, which is not empty, may take n bytes more by
+// its own limit.
+func (o *outbox) growsLocked(n int) bool {
+	switch {
+	case o.mu.queued+n <= o.budget.each/2:
+		return true
+	case o.session == nil:
+		return o.mu.queued+n <= o.budget.each
+	}
+	o.mu.high = true
+	return o.session.QueueAdmits(o.mu.queued, n)
 }
 
 // chargeLocked takes what n more bytes need from the budget, if they need any.
@@ -335,11 +350,16 @@ func (o *outbox) wrote(n size) (drained bool) {
 	o.mu.pending = max(o.mu.pending-n.all, 0)
 	o.mu.own = max(o.mu.own-n.own, 0)
 	o.refundLocked()
-	if o.mu.full && o.mu.queued <= o.budget.each/2 {
-		o.mu.full = false
-		return true
+	if o.mu.queued > o.budget.each/2 {
+		return false
 	}
-	return false
+	if o.mu.high {
+		o.mu.high = false
+		o.session.QueueDrained()
+	}
+	drained = o.mu.full
+	o.mu.full = false
+	return drained
 }
 
 // offer is control for a frame that may be left out: there is no room for it, or

@@ -181,5 +181,6 @@ func (s *Server) prepare(scope *protocol.Scope, c *conn) {
 	c.write = c.flush
 	c.parts.Store(partSession)
 	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
+	c.out.session = c.session
 	c.session.Conn().Defer(func() { c.partOver(partSession) })
 }

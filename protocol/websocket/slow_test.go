@@ -32,7 +32,7 @@ func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 		one, slow, two := s.open(t), s.open(t), s.open(t)
 		synctest.Wait()
 		begun := time.Now()
-		for i := range 40 {
+		for i := range 280 { // more than four times the limit
 			m := strings.Repeat(string(rune('a'+i%26)), 64<<10)
 			if err := l.Broadcast(t.Context(), "all", protocol.Text(m)); err != nil {
 				t.Fatal(err)
@@ -63,15 +63,19 @@ func TestPromise7_SlowPeerFindsOut(t *testing.T) {
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100}}).open(t)
 		c := settled(opened)
 		m := protocol.Text(strings.Repeat("m", 60))
-		if err := c.Send(t.Context(), m); err != nil {
-			t.Fatal(err)
+		for range 2 { // the second one is too much, and has a second of time
+			if err := c.Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
 		}
+		<-time.After(time.Second)
 		if err := c.Send(t.Context(), m); !errors.Is(err, protocol.ErrSlow) || !errors.Is(err, protocol.ErrClosed) {
-			t.Errorf("a second one: got %v, want ErrSlow", err)
+			t.Errorf("a third one: got %v, want ErrSlow", err)
 		}
 		if s := <-ends; s.Code != protocol.CloseTryAgainLater || !errors.Is(s.Err, protocol.ErrSlow) {
 			t.Errorf("ended with %+v", s)
 		}
+		p.want(finText, m.Text())
 		p.want(finText, m.Text())
 		p.wantClose(1013, "reading too slowly")
 		p.write(closing(1013, ""))

@@ -49,10 +49,10 @@ type member interface {
 type counter struct{ n atomic.Int64 }
 
 // Deliver counts an event.
-func (c *counter) Deliver(*protocol.Event) { c.n.Add(1) }
+func (c *counter) Deliver(*protocol.Event) bool { c.n.Add(1); return false }
 
 // Offer counts a message.
-func (c *counter) Offer(*protocol.Prepared) { c.n.Add(1) }
+func (c *counter) Offer(*protocol.Prepared) bool { c.n.Add(1); return false }
 
 func (c *counter) count() int64 { return c.n.Load() }
 

@@ -1,0 +1,27 @@
+package protocol
+
+import "sync/atomic"
+
+// The flags of a session that sends read without its lock.
+const (
+	flagOpen      uint32 = 1 << iota // mirrors life.state == stateOpen
+	flagMailHigh                     // the mailbox has been more than half full for less than patience
+	flagQueueHigh                    // and the transport's outgoing queue
+)
+
+// flags is a set of flags. The zero value is empty.
+type flags struct{ bits atomic.Uint32 }
+
+// has reports whether any of the flags in mask is set.
+func (f *flags) has(mask uint32) bool { return f.bits.Load()&mask != 0 }
+
+// put sets or clears the flags in mask.
+func (f *flags) put(mask uint32, set bool) {
+	switch {
+	case set == (f.bits.Load()&mask == mask): // a shared cache line is better read than written
+	case set:
+		f.bits.Or(mask)
+	default:
+		f.bits.And(^mask)
+	}
+}
