@@ -23,9 +23,40 @@ func PositionOf(ctx context.Context) protocol.Position {
 
 // Record sends e to every member of group, this connection included if it is one,
 // and keeps it for those who come later, as k says, of which the zero value is the
-// defaults; see [layers.Layer.Record].
+// defaults; see [layers.Layer.Record], also for errors; and protocol.ErrTooManyGroups
+// if the connection has recorded to Limits.Groups other ones before. A history outlives
+// the connection, so that leaving a group makes no room for another one;
+// c.Layer().Record has no such bound.
 func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
-	return c.layer.Record(ctx, group, e, k)
+	p, err := c.beginRecord(group)
+	if err != nil {
+		return protocol.Position{}, err
+	}
+	position, err := c.layer.Record(ctx, group, e, k)
+	c.endRecord(p, err)
+	return position, err
+}
+
+// beginRecord notes that the connection records to group. p is nil if the connection is
+// over.
+func (c *Conn) beginRecord(group string) (p *place, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.gone {
+		return nil, nil //nolint:nilnil // there is nothing to note, which is not an error
+	}
+	if c.mu.recorded == nil {
+		c.mu.recorded = new(places)
+	}
+	return c.mu.recorded.begin(group, c.MayJoin)
+}
+
+func (c *Conn) endRecord(p *place, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p != nil && c.mu.recorded != nil {
+		c.mu.recorded.end(p, err)
+	}
 }
 
 // JoinFrom is Join for a connection that has seen group up to r.After, which is as a
@@ -41,7 +72,8 @@ func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k la
 // if the history has begun anew meanwhile, it may be of the one before: to be sure,
 // have the peer connect again.
 // On an error it is in the group no more, except on layers.ErrJoining. Errors: those
-// of the layer, and protocol.ErrClosed once the connection is over.
+// of the layer, protocol.ErrTooManyGroups as in Join, and protocol.ErrClosed once the
+// connection is over.
 func (c *Conn) JoinFrom(ctx context.Context, group string, r layers.Range) (layers.History, error) {
 	p, _, err := c.beginJoin(group)
 	if err != nil {

@@ -10,26 +10,30 @@ import (
 // membership is where a connection can be found: its groups and channel name.
 // Its zero value is nowhere, and costs nothing more.
 type membership struct {
-	groups  places
-	channel string
-	unbind  func()
-	present *presence // nil if it never was
-	leaving bool      // registered to leave everything at the end
-	gone    bool      // has left everything
+	groups   places
+	channel  *channel  // nil until it is asked for
+	present  *presence // nil if it never was
+	recorded *places   // the groups that it has recorded to; nil if there are none
+	leaving  bool      // registered to leave everything at the end
+	gone     bool      // has left everything
+}
+
+// channel is the name of one connection.
+type channel struct {
+	name   string
+	unbind func() // nil if the connection was over when it was made
 }
 
 // Join adds the connection to groups; being there already is no error. It
 // leaves them by itself after Disconnect, or when it is refused. On an error it
-// has joined the groups before the one that failed. Errors: an invalid name, ctx's,
-// the driver's, protocol.ErrClosed once the connection is over, also if that happens
+// has joined the groups before the one that failed. Errors: protocol.ErrInvalidName,
+// protocol.ErrTooManyGroups if it is in Limits.Groups of them already, ctx's, the
+// driver's, protocol.ErrClosed once the connection is over, also if that happens
 // meanwhile.
 //
 // While it waits for a driver it holds up nothing else of the connection. A callback's
 // ctx ends with the connection, and so does a wait with it; one with another ctx goes
 // on, beside the end of the connection, and leaves again.
-//
-// There is no limit on groups in this version: do not let a peer choose how
-// many.
 func (c *Conn) Join(ctx context.Context, groups ...string) error {
 	for _, g := range groups {
 		if err := c.join(ctx, g); err != nil {
@@ -61,8 +65,8 @@ func (c *Conn) beginJoin(group string) (p *place, joined bool, err error) {
 	if c.mu.gone {
 		return nil, false, protocol.ErrClosed
 	}
-	p = c.mu.groups.begin(group)
-	return p, p.taken, nil
+	p, err = c.mu.groups.begin(group, c.MayJoin)
+	return p, err == nil && p.taken, err
 }
 
 // endJoin sees to it that the connection is where it is noted to be, because it may
@@ -123,43 +127,44 @@ func (c *Conn) Channel() string {
 	_ = c.leaveAtEnd() //nolint:errcheck // over: the name will reach nobody
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.channel != "" {
-		return c.mu.channel
+	if c.mu.channel != nil {
+		return c.mu.channel.name
 	}
-	c.mu.channel = c.layer.NewChannel()
+	c.mu.channel = &channel{name: c.layer.NewChannel()}
 	if c.mu.gone {
-		return c.mu.channel
+		return c.mu.channel.name
 	}
-	unbind, err := c.layer.Bind(c.mu.channel, (*member)(c))
+	unbind, err := c.layer.Bind(c.mu.channel.name, (*member)(c))
 	if err != nil {
 		panic(errors.Join(errNoChannel, err)) // 130 random bits were not unique
 	}
-	c.mu.unbind = unbind
-	return c.mu.channel
+	c.mu.channel.unbind = unbind
+	return c.mu.channel.name
 }
 
 // leaveAll takes the connection out of everything, for good.
 func (c *Conn) leaveAll() {
-	if p := c.leaveGroups(); len(p.groups) > 0 {
-		c.exit(c.ctx, p.id, p.groups) // without the lock: members are told
+	if id, present := c.leaveGroups(); len(present) > 0 {
+		c.exit(c.ctx, id, present) // without the lock: members are told
 	}
 }
 
-// leaveGroups returns where the connection has still been present.
-func (c *Conn) leaveGroups() (left presence) {
+// leaveGroups returns the groups that the connection has still been present in, and as
+// what.
+func (c *Conn) leaveGroups() (id string, present []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.gone = true
-	for _, p := range c.mu.groups {
-		c.layer.Leave(p.group, (*member)(c))
+	for _, group := range c.mu.groups.removeAll() {
+		c.layer.Leave(group, (*member)(c))
 	}
-	if c.mu.unbind != nil {
-		c.mu.unbind()
+	if ch := c.mu.channel; ch != nil && ch.unbind != nil {
+		ch.unbind()
+		ch.unbind = nil
 	}
-	c.mu.groups, c.mu.unbind = nil, nil
+	c.mu.recorded = nil
 	if p := c.mu.present; p != nil {
-		left = *p
-		p.groups = nil
+		id, present = p.id, p.groups.removeAll()
 	}
-	return left
+	return id, present
 }

@@ -25,7 +25,8 @@ const exitPatience = 10 * time.Second
 // handle [layers.Entered] and [layers.Changed]: as key, which stands for a user as a rule, and with meta,
 // encoded by encoding/json, or nil. It exits by itself after Disconnect, or when it is
 // refused. Again in the same group replaces key and meta, which those who are in
-// the group are told. It need not be in the group. See [layers.Layer.Enter], also for errors; and protocol.ErrClosed once the
+// the group are told. It need not be in the group. See [layers.Layer.Enter], also for errors; and protocol.ErrTooManyGroups if
+// it is present in Limits.Groups of them already, protocol.ErrClosed once the
 // connection is over.
 func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 	p := layers.Presence{Key: key}
@@ -44,7 +45,7 @@ func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 	err = c.layer.Enter(ctx, group, p)
 	absent, gone := c.endEnter(seat, err)
 	if absent {
-		c.exit(ctx, id, places{seat}) // it has gone in between, or may have come all the same
+		c.exit(ctx, id, []string{group}) // it has gone in between, or may have come all the same
 	}
 	if err == nil && gone {
 		err = protocol.ErrClosed
@@ -65,7 +66,8 @@ func (c *Conn) beginEnter(group string) (id string, seat *place, err error) {
 	if c.mu.present == nil {
 		c.mu.present = &presence{id: rand.Text()}
 	}
-	return c.mu.present.id, c.mu.present.groups.begin(group), nil
+	seat, err = c.mu.present.groups.begin(group, c.MayJoin)
+	return c.mu.present.id, seat, err
 }
 
 // endEnter reports whether the connection is not to be present, because it has exited
@@ -101,10 +103,10 @@ func (c *Conn) Present(ctx context.Context, group string) ([]layers.Presence, er
 
 // exit exits from groups, whatever has become of ctx. Nobody is there to be told of
 // an error: a driver makes up for it.
-func (c *Conn) exit(ctx context.Context, id string, groups places) {
+func (c *Conn) exit(ctx context.Context, id string, groups []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitPatience)
 	defer cancel()
-	for _, p := range groups {
-		_ = c.layer.Exit(ctx, p.group, id) //nolint:errcheck // see above
+	for _, group := range groups {
+		_ = c.layer.Exit(ctx, group, id) //nolint:errcheck // see above
 	}
 }

@@ -127,6 +127,11 @@ func (c *Conn) ShouldYield() bool { return c.s.shouldYield() }
 // returned, or an event is dropped, with ErrDropped if it is this one.
 func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 
+// MayJoin returns an error that matches ErrTooManyGroups, and counts it, if the
+// connection is in as many groups as Limits.Groups allows, or more. consumer.Conn calls
+// it, and keeps the number.
+func (c *Conn) MayJoin(groups int) error { return c.s.mayJoin(groups) }
+
 // Defer calls f once when the connection is over: after Disconnect, or after it
 // was refused; the last function given runs first. If it is over already, f is
 // called at once. A panic in f is contained and logged.

@@ -1,5 +1,7 @@
 package protocol
 
+import "fmt"
+
 // Overflow is what happens to a message when the outgoing queue of its
 // connection is full. The sender is never slowed, except where it asks for it
 // with OverflowBlock.
@@ -41,6 +43,7 @@ const (
 	DefaultQueueBytes       = 4 << 20
 	DefaultQueueEvents      = 4096
 	DefaultQueueEventBytes  = 4 << 20
+	DefaultGroups           = 500
 )
 
 // Limits bound one connection. A zero field means its default.
@@ -87,6 +90,11 @@ type Limits struct {
 	// them. What happens then is EventOverflow. One event always fits.
 	// Default 4 MiB.
 	QueueEventBytes int
+	// Groups is how many groups the connection may be in, and, counted each for
+	// itself, in how many it may be present, and to how many it may record: what
+	// consumer.Conn does in one more is an error that matches ErrTooManyGroups,
+	// and changes nothing. Default 500.
+	Groups int
 	// EventOverflow is what happens when QueueEvents or QueueEventBytes is
 	// reached: the connection is closed with CloseTryAgainLater, as
 	// OverflowClose says, or the newest or the oldest event is dropped, of
@@ -110,6 +118,7 @@ func (l Limits) WithDefaults() Limits {
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
 	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
+	l.Groups = positive(l.Groups, DefaultGroups)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l
@@ -127,6 +136,7 @@ func (l Limits) over(base Limits) Limits {
 	base.QueueBytes = positive(l.QueueBytes, base.QueueBytes)
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
 	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
+	base.Groups = positive(l.Groups, base.Groups)
 	base.Overflow = either(l.Overflow, base.Overflow)
 	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)
 	return base
@@ -153,6 +163,19 @@ func (s *Session) Limits() Limits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *s.limits
+}
+
+// mayJoin is Conn.MayJoin.
+func (s *Session) mayJoin(groups int) error {
+	s.mu.Lock()
+	limit := s.limits.Groups
+	s.mu.Unlock()
+	if groups < limit {
+		return nil
+	}
+	s.shared.Counters.groupsRefused.Add(1)
+	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; let it leave some, or raise that limit, for one route with router.Limit",
+		ErrTooManyGroups, groups)
 }
 
 // limit is Conn.Limit.

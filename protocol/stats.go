@@ -29,6 +29,8 @@ type Stats struct {
 	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow)
 	EventsUnknown     int64 // of a type that the consumer declared no handler for
 	EventsUndecodable int64 // whose payload did not fit the declared type
+
+	GroupsRefused int64 // joins and the like, of connections that had as many groups as Limits.Groups
 }
 
 // Counters count what happens to the connections of one protocol server. The
@@ -41,6 +43,8 @@ type Counters struct {
 	slowClosed, busyClosed atomic.Int64
 
 	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
+
+	groupsRefused atomic.Int64
 
 	logged struct { // the event types that were logged as unknown
 		sync.Mutex
@@ -76,6 +80,7 @@ func (c *Counters) Stats() Stats {
 		EventsOverflowed:  c.eventsOverflowed.Load(),
 		EventsUnknown:     c.eventsUnknown.Load(),
 		EventsUndecodable: c.eventsUndecodable.Load(),
+		GroupsRefused:     c.groupsRefused.Load(),
 	}
 }
 

@@ -52,6 +52,7 @@
 //	Limits.QueueEvents          4096      Limits.EventOverflow: close  BusyClosed,
 //	                                      1013, drop an event          EventsOverflowed
 //	Limits.QueueEventBytes      4 MiB     the same                     the same
+//	Limits.Groups               500       protocol.ErrTooManyGroups    GroupsRefused
 //	Limits.QueueBytes           4 MiB     Limits.Overflow: close 1013, SlowClosed,
 //	                                      drop, or wait                MessagesDropped
 //	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
