@@ -134,15 +134,18 @@ func TestAllocPost(t *testing.T) {
 	}
 }
 
-// TestAllocPreparedFrame: who finds a message encoded allocates nothing.
+// TestAllocPreparedFrame: a caller that finds a message encoded allocates nothing.
 func TestAllocPreparedFrame(t *testing.T) {
 	p := protocol.Prepare(text("x"))
 	var plain any = variant(1)
 	encode := func(b []byte, m protocol.Message) []byte { return append(b, m.Data...) }
-	p.Frame(plain, encode)
+	var large any = variant(2)
+	share := func(any, protocol.Message) any { return p }
+	p.AppendFrame(nil, plain, encode)
+	p.Share(large, share)
 	buf := make([]byte, 0, 100)
 	wantNoAllocs(t, func() {
-		if len(p.Frame(plain, encode)) != 1 || len(p.AppendFrame(buf, plain, encode)) != 1 {
+		if p.Share(large, share) != any(p) || len(p.AppendFrame(buf, plain, encode)) != 1 {
 			t.Error("not encoded")
 		}
 	})

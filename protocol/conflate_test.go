@@ -92,7 +92,7 @@ func TestEventsKeepTheKeyHere(t *testing.T) {
 		t.Errorf("on the wire it is %q, %v", body, err)
 	}
 	p := protocol.Prepare(m)
-	frame := string(p.Frame("test", func(b []byte, m protocol.Message) []byte { return append(b, m.Data...) }))
+	frame := string(p.AppendFrame(nil, "test", func(b []byte, m protocol.Message) []byte { return append(b, m.Data...) }))
 	p.Release()
 	if frame != "x" || protocol.Prepare(protocol.Text("y")).Key() != "" {
 		t.Error("a key is left behind")

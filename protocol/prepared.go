@@ -21,7 +21,8 @@ type Prepared struct {
 // encoded is one encoding, in front of older ones.
 type encoded struct {
 	variant any
-	bytes   []byte
+	bytes   []byte // of AppendFrame
+	shared  any    // of Share
 	next    *encoded
 }
 
@@ -49,7 +50,7 @@ func (p *Prepared) Release() {
 		return
 	}
 	p.frames.Store(nil)
-	p.first.next = nil
+	p.first.next, p.first.shared = nil, nil
 	p.claimed.Store(false)
 	preparedPool.Put(p)
 }
@@ -85,37 +86,45 @@ func (p *Prepared) Len() int { return len(p.msg.Data) }
 // Key returns the message's key, which is no part of its encodings.
 func (p *Prepared) Key() string { return p.msg.Key }
 
-// Frame returns the encoding of the message for variant, which encode makes for
-// the first that asks. Variants are compared with ==; a transport uses values
-// of a type of its own. When several ask at once, encode may run more than
-// once. The bytes may be kept, and nobody may change them. Transports call it,
-// applications need not know it.
-func (p *Prepared) Frame(variant any, encode Encode) []byte {
-	p.keep()
-	return p.encoded(variant, encode)
-}
-
-// AppendFrame is Frame for a transport that copies the bytes behind its own,
-// which is cheaper than keeping a reference to small ones.
+// AppendFrame appends the encoding of the message for variant to b. encode makes it
+// for the first caller. Variants are compared with ==; a transport uses values of a
+// type of its own. If several ask at once, encode may run more than once. Transports
+// call it, applications need not know it.
 func (p *Prepared) AppendFrame(b []byte, variant any, encode Encode) []byte {
-	return append(b, p.encoded(variant, encode)...)
+	return append(b, p.encoded(variant, encode, nil).bytes...)
 }
 
-func (p *Prepared) encoded(variant any, encode Encode) []byte {
+// Share returns what share makes of the message for the first caller with this
+// variant, and the same value to all later ones: connections share the frame of a
+// large message, and what a transport counts of it. Variants are those of
+// AppendFrame; share is given the one that was asked for. If several ask at once,
+// share may run more than once; they all get the same value. share must not keep
+// m.Data. The value may be kept: Release does not touch it.
+func (p *Prepared) Share(variant any, share func(variant any, m Message) any) any {
+	return p.encoded(variant, nil, share).shared
+}
+
+// encoded returns what encode or share has made for variant.
+func (p *Prepared) encoded(variant any, encode Encode, share func(any, Message) any) *encoded {
 	for {
 		head := p.frames.Load()
 		for e := head; e != nil; e = e.next {
 			if e.variant == variant {
-				return e.bytes
+				return e
 			}
 		}
 		e := &p.first
 		if !p.claimed.CompareAndSwap(false, true) {
 			e = new(encoded)
 		}
-		e.variant, e.bytes, e.next = variant, encode(e.bytes[:0], p.msg), head
+		e.variant, e.next = variant, head
+		if share != nil {
+			e.shared = share(variant, p.msg)
+		} else {
+			e.bytes = encode(e.bytes[:0], p.msg)
+		}
 		if p.frames.CompareAndSwap(head, e) {
-			return e.bytes
+			return e
 		}
 		if e == &p.first { // lost against another variant, or the same one: put it behind
 			p.claimed.Store(false)

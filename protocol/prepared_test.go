@@ -9,7 +9,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// variant is a transport's own type, as Prepared.Frame wants it.
+// variant is a transport's own type, as Prepared wants it.
 type variant int
 
 // encodeAs makes frames that name their variant, and counts.
@@ -17,6 +17,18 @@ func encodeAs(v variant, n *atomic.Int32) protocol.Encode {
 	return func(b []byte, m protocol.Message) []byte {
 		n.Add(1)
 		return fmt.Appendf(b, "%d:%s", v, m.Data)
+	}
+}
+
+// sharedVariant is that of values for Share.
+type sharedVariant int
+
+// share makes values that name their variant, and counts. It copies, as it must.
+func share(n *atomic.Int32) func(v any, m protocol.Message) any {
+	return func(v any, m protocol.Message) any {
+		n.Add(1)
+		s := fmt.Sprintf("%d:%s", v, m.Data)
+		return &s
 	}
 }
 
@@ -31,17 +43,20 @@ func TestPreparedEncodesOncePerVariant(t *testing.T) {
 	for _, v := range []variant{1, 2, 3} {
 		var n atomic.Int32
 		want := fmt.Sprintf("%d:hi", v)
-		first := p.Frame(v, encodeAs(v, &n))
-		second := p.Frame(v, encodeAs(v, &n))
-		if string(first) != want || &first[0] != &second[0] || n.Load() != 1 {
-			t.Errorf("variant %d: %q and %q, encoded %d times", v, first, second, n.Load())
+		for range 2 {
+			if got := p.AppendFrame([]byte("before "), v, encodeAs(v, &n)); string(got) != "before "+want || n.Load() != 1 {
+				t.Errorf("variant %d: appended as %q, encoded %d times", v, got, n.Load())
+			}
 		}
-		if got := p.AppendFrame([]byte("before "), v, encodeAs(v, &n)); string(got) != "before "+want || n.Load() != 1 {
-			t.Errorf("variant %d: appended as %q, encoded %d times", v, got, n.Load())
+		n.Store(0)
+		first := p.Share(sharedVariant(v), share(&n))
+		second := p.Share(sharedVariant(v), share(&n))
+		if s, ok := first.(*string); !ok || *s != want || first != second || n.Load() != 1 {
+			t.Errorf("variant %d: %v and %v, made %d times", v, first, second, n.Load())
 		}
 	}
 	var n atomic.Int32
-	if got := p.Frame(1, encodeAs(9, &n)); string(got) != "9:hi" { // an int is no variant
+	if got := p.AppendFrame(nil, 1, encodeAs(9, &n)); string(got) != "9:hi" { // an int is no variant
 		t.Errorf("a variant of another type got %q", got)
 	}
 }
@@ -56,8 +71,9 @@ func TestPreparedConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		ask := func(v variant) {
 			want := fmt.Sprintf("%d:%d", v, round)
-			if got := p.Frame(v, encodeAs(v, &n)); string(got) != want {
-				t.Errorf("Frame: got %q, want %q", got, want)
+			got := p.Share(sharedVariant(v), share(&n))
+			if s, ok := got.(*string); !ok || *s != want || got != p.Share(sharedVariant(v), share(&n)) {
+				t.Errorf("Share: got %v, want %q", got, want)
 			}
 			if got := p.AppendFrame(nil, v, encodeAs(v, &n)); string(got) != want {
 				t.Errorf("AppendFrame: got %q, want %q", got, want)
@@ -81,24 +97,25 @@ func TestPreparedConcurrently(t *testing.T) {
 	}
 }
 
-// TestPreparedReleaseSparesWhatIsKept: bytes that Frame or Message have given
-// out stay as they are, whatever is made of the memory of others, and nothing
+// TestPreparedReleaseSparesWhatIsKept: what Share or Message have given out stays
+// as it is, whatever is made of the memory of others, and nothing
 // of a message is left in the next one.
 func TestPreparedReleaseSparesWhatIsKept(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
 	kept := map[string][]byte{}
+	shared := map[string]any{}
 	for i := range 300 {
 		s := fmt.Sprintf("message %d", i)
 		p := protocol.Prepare(text(s))
 		switch i % 4 {
 		case 0:
-			kept["0:"+s] = p.Frame(variant(0), encodeAs(0, &n))
+			shared["0:"+s] = p.Share(sharedVariant(0), share(&n))
 		case 1:
 			kept[s] = p.Message().Data
 		case 2:
 			p.AppendFrame(nil, variant(0), encodeAs(0, &n))
-			kept["1:"+s] = p.Frame(variant(1), encodeAs(1, &n))
+			shared["1:"+s] = p.Share(sharedVariant(1), share(&n))
 		case 3: // nobody keeps anything
 			p.AppendFrame(nil, variant(1), encodeAs(1, &n))
 		}
@@ -108,6 +125,11 @@ func TestPreparedReleaseSparesWhatIsKept(t *testing.T) {
 	for want, got := range kept {
 		if string(got) != want {
 			t.Errorf("%q became %q after Release", want, got)
+		}
+	}
+	for want, got := range shared {
+		if s, ok := got.(*string); !ok || *s != want {
+			t.Errorf("%q became %v after Release", want, got)
 		}
 	}
 }

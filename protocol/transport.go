@@ -35,8 +35,7 @@ type Transport interface {
 	// ErrClosed means that nothing can be sent any more.
 	Send(m Message) error
 	// SendPrepared is Send for a message that is shared with other
-	// connections. The transport may keep a reference to the bytes of
-	// p.Frame, but not to p.
+	// connections. The transport may keep what p.Share returns, but not p.
 	SendPrepared(p *Prepared) error
 	// Close sends a close after what is queued, and stops writing. It is
 	// called at most once, and not at all if the transport has called

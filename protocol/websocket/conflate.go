@@ -30,11 +30,11 @@ const keyedChunk = 16 << 10
 type waiting struct {
 	key        string
 	prev, next *waiting
-	own        *chunk // that the frame is in
-	at         int    // in own.b
-	shared     *byte  // or the frame's first byte
-	size       int    // of the frame
-	before     int64  // how many messages without a key were added before it
+	own        *chunk       // that the frame is in
+	at         int          // in own.b
+	shared     *sharedFrame // or the frame
+	size       int          // of the frame
+	before     int64        // how many messages without a key were added before it
 }
 
 var waitings = sync.Pool{New: func() any { return new(waiting) }}
@@ -47,6 +47,7 @@ type keyed struct {
 	key      string
 	own      protocol.Message
 	prepared *protocol.Prepared
+	shared   *sharedFrame // of prepared, if it is not copied into the queue
 }
 
 func (m *keyed) len() int {
@@ -57,7 +58,7 @@ func (m *keyed) len() int {
 }
 
 // copied reports whether the message is copied into the queue.
-func (m *keyed) copied() bool { return m.prepared == nil || m.prepared.Len() < copyBelow }
+func (m *keyed) copied() bool { return m.shared == nil }
 
 // appendFrame appends the frame of a message that is copied.
 func (m *keyed) appendFrame(b []byte) []byte {
@@ -86,6 +87,9 @@ func (o *outbox) conflate(m keyed) (write, conflated bool, err error) {
 	defer o.mu.Unlock()
 	if o.mu.keys == nil {
 		o.mu.keys = &keys{byKey: make(map[string]*waiting)}
+	}
+	if m.prepared != nil && m.prepared.Len() >= copyBelow {
+		m.shared = sharedFrameOf(m.prepared, o.budget.pool)
 	}
 	k := o.mu.keys
 	old := k.byKey[m.key]
@@ -171,7 +175,8 @@ func (o *outbox) droppedLocked(s *segment) {
 	}
 }
 
-// admitKeyedLocked is admitLocked for a message that replaces old, if there is one.
+// admitKeyedLocked is admitLocked for a message that replaces old, if there is one:
+// what old counts is as good as free.
 func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
 	var queued, own int
 	if old != nil {
@@ -179,6 +184,10 @@ func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
 	}
 	o.mu.queued -= queued
 	o.mu.own -= own
+	if old != nil && old.shared != nil {
+		old.shared.drop()
+		defer old.shared.hold(true)
+	}
 	defer func() {
 		o.mu.queued += queued
 		o.mu.own += own
@@ -187,7 +196,7 @@ func (o *outbox) admitKeyedLocked(m *keyed, old *waiting) error {
 	if m.copied() {
 		copied += m.len()
 	}
-	return o.admitLocked(m.len()+cost(m.key), copied)
+	return o.admitLocked(m.len()+cost(m.key), copied, m.shared)
 }
 
 // sizes is what w counts: in the queue, and as the queue's own.
@@ -213,7 +222,7 @@ func (w *waiting) isIn(s *segment) bool {
 	if s.own != nil {
 		return w.own == s.own
 	}
-	return w.shared == &s.shared[0]
+	return w.shared == s.shared
 }
 
 // spliceLocked puts the frame of m in the place of w's, in the same chunk.
@@ -235,9 +244,10 @@ func (o *outbox) spliceLocked(w *waiting, m *keyed) (write bool) {
 // swapLocked puts the shared frame of m in the place of w's.
 func (o *outbox) swapLocked(w *waiting, m *keyed) (write bool) {
 	s := &o.mu.segments[o.segmentOf(w)]
-	s.shared = m.prepared.Frame(plain, encodePlain)
-	n := len(s.shared) - w.size
-	w.shared, w.size = &s.shared[0], len(s.shared)
+	s.shared.drop()
+	s.shared = m.shared
+	n := len(s.shared.b) - w.size
+	w.shared, w.size = m.shared, len(m.shared.b)
 	return o.queuedLocked(s, n)
 }
 
@@ -312,10 +322,9 @@ func (o *outbox) makeWayLocked(w *waiting) (i int) {
 // insertLocked puts the frame of m, which is w's now, in front of segment i.
 func (o *outbox) insertLocked(i int, w *waiting, m *keyed) (write bool) {
 	if !m.copied() {
-		f := m.prepared.Frame(plain, encodePlain)
-		w.own, w.at, w.shared, w.size = nil, 0, &f[0], len(f)
-		o.mu.segments = slices.Insert(o.mu.segments, i, segment{shared: f})
-		return o.queuedLocked(&o.mu.segments[i], len(f))
+		w.own, w.at, w.shared, w.size = nil, 0, m.shared, len(m.shared.b)
+		o.mu.segments = slices.Insert(o.mu.segments, i, segment{shared: m.shared})
+		return o.queuedLocked(&o.mu.segments[i], w.size)
 	}
 	if i == 0 || !o.mu.segments[i-1].takesMore() || len(o.mu.segments[i-1].own.b) >= keyedChunk {
 		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else

@@ -17,7 +17,7 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 		waiting.own += k.cost
 	}
 	writing := o.mu.queued - waiting.ofQueue
-	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(min(n, o.mu.copied)-waiting.own)) {
+	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(min(n, o.mu.copied)-waiting.own, o.mu.shares-waiting.held)) {
 		return 0
 	}
 	var control []byte // frames that stay
@@ -45,14 +45,14 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 	clear(o.mu.segments[len(kept):])
 	o.mu.segments = kept
 	o.putBackLocked(control)
-	o.refundLocked()
+	o.settleLocked()
 	return dropped
 }
 
 // oldest looks at the first frame of a segment.
 func (s *segment) oldest() (size int, isMessage bool) {
 	if s.own == nil {
-		return len(s.shared), true
+		return len(s.bytes()), true
 	}
 	b := s.bytes()
 	return frameSize(b), !isControl(b)
@@ -64,6 +64,7 @@ func isControl(b []byte) bool { return ws.OpCode(b[0] & 0x0f).IsControl() }
 // takeOffLocked takes the first frame off a segment.
 func (o *outbox) takeOffLocked(s *segment, size int, isMessage bool) {
 	if s.own == nil {
+		s.shared.drop()
 		s.shared = nil
 		return
 	}
@@ -88,11 +89,12 @@ func (o *outbox) putBackLocked(frames []byte) {
 
 // fitsLocked reports whether a message of n bytes could be added.
 func (o *outbox) fitsLocked(n int) bool {
-	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.affordsLocked(min(n, o.mu.copied))
+	return o.mu.queued == 0 || o.mu.queued+n <= o.budget.each && o.affordsLocked(min(n, o.mu.copied), o.mu.shares)
 }
 
-// affordsLocked reports whether the budget has room for n more bytes.
-func (o *outbox) affordsLocked(n int) bool {
-	need := o.mu.own + n - o.mu.charged - freeBytes
-	return need <= 0 || o.budget.used.Load()+int64(inUnits(need)) <= o.budget.all
+// affordsLocked reports whether the budget has room for so many more bytes of the
+// queue's own, and of a shared frame.
+func (o *outbox) affordsLocked(own, shared int) bool {
+	more := o.needLocked(own) - o.mu.charged + shared
+	return more <= 0 || o.budget.used.Load()+int64(more) <= o.budget.all
 }

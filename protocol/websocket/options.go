@@ -96,9 +96,13 @@ type Capacity struct {
 	// decide; one more is answered with 503. Default 4096.
 	Handshakes int
 	// QueueBytes is the size of all outgoing queues together, in bytes, of
-	// which the first 4 KiB of each are not counted. When it is reached, a
+	// which the first 4 KiB of each are not counted. A message of 2 KiB or more
+	// that is sent to a group, or otherwise with SendPrepared, counts once for
+	// all queues of the server that hold it, from when the first takes it until
+	// the last has written or dropped it. When the bound is reached, a
 	// connection whose queue is not empty is treated as if its own queue were
-	// full (Limits.QueueBytes). Default 256 MiB.
+	// full (Limits.QueueBytes), unless the message is already counted. Default
+	// 256 MiB.
 	QueueBytes int
 }
 

@@ -24,6 +24,7 @@ type outbox struct {
 		own      int   // of pending, what is not shared, and what keys cost
 		charged  int   // of own, to the budget
 		copied   int   // of the message that was refused last, what would have been own
+		shares   int   // and what its shared frame would have been charged
 		held     bool  // somebody writes, or will before long
 		lazy     bool  // and it is the one who reads, when his turn ends
 		full     bool  // a send has been refused since the queue was last half empty
@@ -37,28 +38,34 @@ type outbox struct {
 type segment struct {
 	own     *chunk
 	front   int // of own, how much was dropped
-	shared  []byte
+	shared  *sharedFrame
 	ofQueue int  // bytes of messages in it
 	fixed   bool // nothing is added to it, and nothing dropped
 }
 
 func (s *segment) bytes() []byte {
-	if s.own != nil {
+	switch {
+	case s.own != nil:
 		return s.own.b[s.front:]
+	case s.shared != nil:
+		return s.shared.b
 	}
-	return s.shared
+	return nil
 }
 
-// size is that of segments: all of it, what is of messages, and what is not
-// shared.
-type size struct{ all, ofQueue, own int }
+// size is that of segments: all of it, what is of messages, what is not shared, and
+// what is shared but held here only.
+type size struct{ all, ofQueue, own, held int }
 
 func sizeOf(segments []segment) (n size) {
 	for _, s := range segments {
 		n.all += len(s.bytes())
 		n.ofQueue += s.ofQueue
-		if s.own != nil {
+		switch {
+		case s.own != nil:
 			n.own += len(s.bytes())
+		case s.shared != nil && s.shared.places.Load() == 1:
+			n.held += cap(s.shared.b)
 		}
 	}
 	return n
@@ -110,7 +117,7 @@ func (o *outbox) begin(answer *chunk) {
 func (o *outbox) message(m protocol.Message) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.admitLocked(len(m.Data), len(m.Data)); err != nil {
+	if err := o.admitLocked(len(m.Data), len(m.Data), nil); err != nil {
 		return false, err
 	}
 	s := o.tailLocked()
@@ -125,23 +132,27 @@ func (o *outbox) message(m protocol.Message) (write bool, err error) {
 func (o *outbox) prepared(p *protocol.Prepared) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	copied := p.Len()
-	if copied >= copyBelow {
-		copied = 0
+	if p.Len() >= copyBelow {
+		return o.sharedLocked(sharedFrameOf(p, o.budget.pool), p.Len())
 	}
-	if err := o.admitLocked(p.Len(), copied); err != nil {
+	if err := o.admitLocked(p.Len(), p.Len(), nil); err != nil {
 		return false, err
 	}
 	o.countLocked(p.Len())
-	if p.Len() < copyBelow {
-		s := o.tailLocked()
-		before := len(s.own.b)
-		s.own.b = p.AppendFrame(s.own.b, plain, encodePlain)
-		return o.queuedLocked(s, len(s.own.b)-before), nil
+	s := o.tailLocked()
+	before := len(s.own.b)
+	s.own.b = p.AppendFrame(s.own.b, plain, encodePlain)
+	return o.queuedLocked(s, len(s.own.b)-before), nil
+}
+
+// sharedLocked adds the frame of a message of n bytes.
+func (o *outbox) sharedLocked(f *sharedFrame, n int) (write bool, err error) {
+	if err := o.admitLocked(n, 0, f); err != nil {
+		return false, err
 	}
-	f := p.Frame(plain, encodePlain)
+	o.countLocked(n)
 	o.mu.segments = append(o.mu.segments, segment{shared: f})
-	return o.queuedLocked(&o.mu.segments[len(o.mu.segments)-1], len(f)), nil
+	return o.queuedLocked(&o.mu.segments[len(o.mu.segments)-1], len(f.b)), nil
 }
 
 // countLocked takes note of a message of n bytes that is added.
@@ -177,13 +188,15 @@ func (o *outbox) controlLocked(f []byte) (write bool) {
 }
 
 // admitLocked decides whether a message of n bytes, of which so many are to be
-// copied, may be added: always if there are none.
-func (o *outbox) admitLocked(n, copied int) error {
+// copied, may be added: always if there are none. If it may be, f, which may be nil,
+// has a place in this queue.
+func (o *outbox) admitLocked(n, copied int, f *sharedFrame) error {
 	if o.mu.final {
 		return protocol.ErrClosed
 	}
-	if o.mu.queued > 0 && !o.growsLocked(n) || !o.chargeLocked(copied, o.mu.queued == 0) {
-		o.mu.full, o.mu.copied = true, copied
+	empty := o.mu.queued == 0
+	if !empty && !o.growsLocked(n) || !o.chargeLocked(copied, empty) || f != nil && !f.hold(empty) {
+		o.mu.full, o.mu.copied, o.mu.shares = true, copied, f.charge()
 		return protocol.ErrFull
 	}
 	return nil
@@ -218,14 +231,21 @@ func (o *outbox) chargeLocked(n int, must bool) bool {
 
 // refundLocked gives back what is not needed any more, if it is much.
 func (o *outbox) refundLocked() {
-	if o.mu.charged == 0 {
-		return
-	}
-	if need := inUnits(max(o.mu.own-freeBytes, 0)); o.mu.charged > 2*need {
-		o.budget.give(o.mu.charged - need)
-		o.mu.charged = need
+	if o.mu.charged > 2*o.needLocked(0) {
+		o.settleLocked()
 	}
 }
+
+// settleLocked gives back all that is not needed any more.
+func (o *outbox) settleLocked() {
+	if spare := o.mu.charged - o.needLocked(0); spare > 0 {
+		o.budget.give(spare)
+		o.mu.charged -= spare
+	}
+}
+
+// needLocked is what has to be charged with n more bytes of the queue's own.
+func (o *outbox) needLocked(n int) int { return inUnits(max(o.mu.own+n-freeBytes, 0)) }
 
 // takesMore reports whether frames may be added to s.
 func (s *segment) takesMore() bool { return s.own != nil && !s.fixed && len(s.own.b) < keptChunk }
@@ -336,9 +356,10 @@ func (o *outbox) finish() {
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	recycle(o.mu.segments)
 	o.mu.final, o.mu.segments, o.mu.keys = true, nil, nil
 	o.mu.queued, o.mu.pending, o.mu.own = 0, 0, 0
-	o.refundLocked()
+	o.settleLocked()
 }
 
 // wrote tells that segments of that size have been written. drained says that a

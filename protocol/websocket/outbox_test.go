@@ -27,7 +27,9 @@ func drainBox(o *outbox) (written string, drained bool) {
 		for _, s := range done {
 			all.Write(s.bytes())
 		}
-		drained = o.wrote(sizeOf(done)) || drained
+		n := sizeOf(done)
+		recycle(done)
+		drained = o.wrote(n) || drained
 	}
 }
 
@@ -125,19 +127,19 @@ func TestOutboxDrained(t *testing.T) {
 	o := boxOf(limit)
 	o.hold()
 	addText(t, o, strings.Repeat("a", 88)) // 90 with its header
-	if o.wrote(size{0, 0, 0}) {
+	if o.wrote(size{all: 0, ofQueue: 0, own: 0}) {
 		t.Error("drained, though nobody was refused")
 	}
 	if _, err := o.message(protocol.Text(strings.Repeat("b", 50))); !errors.Is(err, protocol.ErrFull) {
 		t.Fatalf("got %v, want ErrFull", err)
 	}
-	if o.wrote(size{30, 30, 30}) {
+	if o.wrote(size{all: 30, ofQueue: 30, own: 30}) {
 		t.Error("drained with 60 of 100 left")
 	}
-	if !o.wrote(size{10, 10, 10}) {
+	if !o.wrote(size{all: 10, ofQueue: 10, own: 10}) {
 		t.Error("not drained with 50 of 100 left")
 	}
-	if o.wrote(size{10, 10, 10}) {
+	if o.wrote(size{all: 10, ofQueue: 10, own: 10}) {
 		t.Error("drained again")
 	}
 }

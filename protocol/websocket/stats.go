@@ -8,7 +8,8 @@ import (
 )
 
 // Stats are the counters of a [Server] since it was made: those of its sessions,
-// and what was refused or ended for a reason of WebSocket's.
+// and what was refused or ended for a reason of WebSocket's. All but Open and
+// QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
 
@@ -33,7 +34,8 @@ type Stats struct {
 	WriteTimeouts int64 // WriteTimeout
 	CloseTimeouts int64 // CloseTimeout
 
-	QueuesFull int64 // sends for which there was no room because of Capacity.QueueBytes
+	QueuedBytes int64 // now charged to Capacity.QueueBytes
+	QueuesFull  int64 // sends for which there was no room because of Capacity.QueueBytes
 	Pauses     int64 // how often reading stopped because of Limits.ReadAhead
 }
 
@@ -65,6 +67,7 @@ func (s *Server) Stats() Stats {
 		Unanswered:    c.unanswered.Load(),
 		WriteTimeouts: c.writeTimeouts.Load(),
 		CloseTimeouts: c.closeTimeouts.Load(),
+		QueuedBytes:   s.queues.used.Load(),
 		QueuesFull:    s.queues.refused.Load(),
 		Pauses:        c.pauses.Load(),
 	}

@@ -86,6 +86,9 @@ func recycle(segments []segment) {
 		if s.own != nil {
 			s.own.release()
 		}
+		if s.shared != nil {
+			s.shared.drop()
+		}
 	}
 }
 
