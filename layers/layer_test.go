@@ -156,14 +156,18 @@ type keeper struct {
 func (k *keeper) Deliver(*protocol.Event) bool { return false }
 
 func (k *keeper) Offer(p *protocol.Prepared) bool {
-	type variant struct{}
+	type (
+		variant struct{}
+		large   struct{}
+	)
 	encode := func(b []byte, m protocol.Message) []byte { return append(append(b, '<'), m.Data...) }
 	k.appended = append(k.appended, p.AppendFrame(nil, variant{}, encode))
 	switch len(k.appended) % 3 {
 	case 0:
 		k.messages = append(k.messages, p.Message())
 	case 1:
-		k.frames = append(k.frames, p.Frame(variant{}, encode))
+		share := func(_ any, m protocol.Message) any { return encode(nil, m) }
+		k.frames = append(k.frames, p.Share(large{}, share).([]byte)) //nolint:errcheck,forcetypeassert // share made it
 	}
 	return false
 }

@@ -14,9 +14,15 @@ import (
 // member is a layers.Member that is a bare connection.
 type member struct{ *protocol.Conn }
 
-func (m member) Deliver(e *protocol.Event) { _ = m.Post(e) }
+func (m member) Deliver(e *protocol.Event) (yield bool) {
+	_ = m.Post(e)
+	return false
+}
 
-func (m member) Offer(p *protocol.Prepared) { _ = m.Conn.Offer(p) }
+func (m member) Offer(p *protocol.Prepared) (yield bool) {
+	_ = m.Conn.Offer(p)
+	return false
+}
 
 // TestCapacityQueueBytesRooms has the peers of many rooms, each alone in its room, read
 // nothing while large messages are sent to the rooms: all that is held for them stays

@@ -36,7 +36,7 @@ type Stats struct {
 
 	QueuedBytes int64 // now charged to Capacity.QueueBytes
 	QueuesFull  int64 // sends for which there was no room because of Capacity.QueueBytes
-	Pauses     int64 // how often reading stopped because of Limits.ReadAhead
+	Pauses      int64 // how often reading stopped because of Limits.ReadAhead
 }
 
 // counters are what Stats is made of, beside those of the sessions.
