@@ -21,7 +21,10 @@ type Conn struct {
 	ctx        context.Context //nolint:containedctx // the connection's own, with values
 	events     events          // the consumer's handlers
 	wantsSends bool            // it handles protocol.SendType itself
-	mu         struct {        // of what follows; the layer is told under it to leave, and nothing that waits
+	// disconnected says that Disconnect has been called: the connection was accepted.
+	// Only callbacks and what runs after them use it.
+	disconnected bool
+	mu           struct { // of what follows; the layer is told under it to leave, and nothing that waits
 		sync.Mutex
 		membership
 	}

@@ -44,6 +44,7 @@ func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream])
 // stream joins its groups itself, before f goes on.
 func lift(in *spec[*Stream]) *spec[*funcConsumer] {
 	out := newSpec[*funcConsumer](nil)
+	out.linger = in.linger
 	for name, h := range in.events {
 		out.events[name] = func(v *funcConsumer, ctx context.Context, c *Conn, e *protocol.Event) error {
 			return h(v.stream, ctx, c, e)

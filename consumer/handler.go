@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -65,10 +66,13 @@ func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *protocol.Ev
 // events are the event handlers of a consumer.
 type events interface {
 	wants(typ string) bool
+	linger() time.Duration
 	handle(ctx context.Context, e *protocol.Event) error
 }
 
 func (h *handler[C]) wants(typ string) bool { return h.spec.wants(typ) }
+
+func (h *handler[C]) linger() time.Duration { return h.spec.linger }
 
 // handle calls the handler of an event.
 func (h *handler[C]) handle(ctx context.Context, e *protocol.Event) error {
@@ -83,5 +87,6 @@ func (h *handler[C]) handle(ctx context.Context, e *protocol.Event) error {
 }
 
 func (h *handler[C]) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {
+	h.conn.disconnected = true
 	h.user.Disconnect(h.conn.bind(ctx), &h.conn, s)
 }

@@ -145,7 +145,7 @@ func (c *Conn) Channel() string {
 // leaveAll takes the connection out of everything, for good.
 func (c *Conn) leaveAll() {
 	if id, present := c.leaveGroups(); len(present) > 0 {
-		c.exit(c.ctx, id, present) // without the lock: members are told
+		c.exit(c.ctx, id, present, c.lingering()) // without the lock: members are told
 	}
 }
 

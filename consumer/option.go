@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -18,6 +19,7 @@ type spec[C any] struct {
 	events map[string]eventFunc[C]
 	groups []string
 	json   jsonSpec[C]
+	linger time.Duration
 
 	unreadLogged atomic.Bool
 }

@@ -45,7 +45,7 @@ func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 	err = c.layer.Enter(ctx, group, p)
 	absent, gone := c.endEnter(seat, err)
 	if absent {
-		c.exit(ctx, id, []string{group}) // it has gone in between, or may have come all the same
+		c.exit(ctx, id, []string{group}, 0) // it has gone in between, or may have come all the same
 	}
 	if err == nil && gone {
 		err = protocol.ErrClosed
@@ -96,17 +96,38 @@ func (c *Conn) Exit(ctx context.Context, group string) error {
 	return c.layer.Exit(ctx, group, present.id)
 }
 
+// PresenceLinger has the presences of a connection that has ended stay for d, at most
+// layers.MaxLinger, so that a peer which loses its connection and comes back within that
+// time, and enters with the same key, neither leaves nor joins for the others. Exit is
+// not delayed: call it in Disconnect if the peer has said goodbye. The default is 0. See
+// [layers.Layer.ExitAfter].
+func PresenceLinger[C any](d time.Duration) Option[C] {
+	if d < 0 || d > layers.MaxLinger {
+		panic(fmt.Sprintf("wye: consumer.PresenceLinger: a presence can linger for up to %v, not for %v", layers.MaxLinger, d))
+	}
+	return func(s *spec[C]) { s.linger = d }
+}
+
 // Present returns who is present in group; see [layers.Layer.Present].
 func (c *Conn) Present(ctx context.Context, group string) ([]layers.Presence, error) {
 	return c.layer.Present(ctx, group)
 }
 
+// lingering is how long presences stay when the connection has ended. Those of a
+// connection that was refused do not.
+func (c *Conn) lingering() time.Duration {
+	if !c.disconnected {
+		return 0
+	}
+	return c.events.linger()
+}
+
 // exit exits from groups, whatever has become of ctx. Nobody is there to be told of
 // an error: a driver makes up for it.
-func (c *Conn) exit(ctx context.Context, id string, groups []string) {
+func (c *Conn) exit(ctx context.Context, id string, groups []string, linger time.Duration) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitPatience)
 	defer cancel()
 	for _, group := range groups {
-		_ = c.layer.Exit(ctx, group, id) //nolint:errcheck // see above
+		_ = c.layer.ExitAfter(ctx, group, id, linger) //nolint:errcheck // see above
 	}
 }

@@ -3,11 +3,13 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
@@ -133,4 +135,169 @@ func (a *asker) Deliver(*protocol.Event) bool {
 	a.done <- a.c.Join(context.Background(), "a")
 	a.c.Leave("a")
 	return false
+}
+
+// traveller enters when it connects, as its name.
+type traveller struct {
+	consumer.Base
+	name   string
+	refuse bool
+}
+
+func newTraveller(s *consumer.Scope) *traveller {
+	return &traveller{name: s.Query().Get("name"), refuse: s.Query().Has("refuse")}
+}
+
+func (v *traveller) Connect(ctx context.Context, c *consumer.Conn) error {
+	if err := c.Enter(ctx, "train", v.name, nil); err != nil {
+		return err
+	}
+	if v.refuse {
+		return protocol.Reject(http.StatusForbidden, "")
+	}
+	return nil
+}
+
+func (v *traveller) Receive(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+	return c.Exit(ctx, "train") // says goodbye
+}
+
+// visits returns what a member of a group is told about who is present.
+func visits(events []*protocol.Event) (all []string) {
+	for _, e := range events {
+		all = append(all, e.Type())
+	}
+	return all
+}
+
+// TestPresenceLingers: whoever comes back in time has not been away.
+func TestPresenceLingers(t *testing.T) {
+	t.Parallel()
+	const linger = 10 * time.Second
+	entered, exited := layers.Entered.Name, layers.Exited.Name
+	for _, row := range []struct {
+		at      testkit.Line
+		name    string
+		travel  func(connect func(target string) *consumertest.Client)
+		want    []string
+		present []string
+	}{
+		{testkit.Here(), "comes back", func(connect func(string) *consumertest.Client) {
+			connect("/?name=ann").Vanish()
+			<-time.After(linger - 1)
+			connect("/?name=ann")
+			<-time.After(linger)
+		}, []string{entered}, []string{"ann"}},
+		{testkit.Here(), "comes too late", func(connect func(string) *consumertest.Client) {
+			connect("/?name=ann").Vanish()
+			<-time.After(linger)
+			synctest.Wait()
+			connect("/?name=ann")
+		}, []string{entered, exited, entered}, []string{"ann"}},
+		{testkit.Here(), "stays away", func(connect func(string) *consumertest.Client) {
+			connect("/?name=ann").Close(protocol.CloseGoingAway, "")
+			<-time.After(linger)
+		}, []string{entered, exited}, nil},
+		{testkit.Here(), "another one comes", func(connect func(string) *consumertest.Client) {
+			connect("/?name=ann").Vanish()
+			<-time.After(time.Second)
+			connect("/?name=bob")
+		}, []string{entered, entered}, []string{"ann", "bob"}},
+		{testkit.Here(), "has said goodbye", func(connect func(string) *consumertest.Client) {
+			ann := connect("/?name=ann")
+			ann.SendText("bye")
+			ann.Vanish()
+		}, []string{entered, exited}, nil},
+		{testkit.Here(), "was refused", func(connect func(string) *consumertest.Client) {
+			connect("/?name=ann&refuse")
+		}, []string{entered, exited}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				app, l := onLayer(consumer.New(newTraveller, consumer.PresenceLinger[*traveller](linger)))
+				guard := &recording{}
+				if err := l.Join(t.Context(), "train", guard); err != nil {
+					t.Fatal(err)
+				}
+				row.travel(func(target string) *consumertest.Client {
+					if strings.HasSuffix(target, "refuse") {
+						if answer := consumertest.Refused(t, app, target, nil); answer.Status != http.StatusForbidden {
+							t.Errorf("%s: refused with %d", row.at, answer.Status)
+						}
+						return nil
+					}
+					return consumertest.Connect(t, app, target, nil)
+				})
+				synctest.Wait()
+				if got := visits(guard.all()); !slices.Equal(got, row.want) {
+					t.Errorf("%s: told %q, want %q", row.at, got, row.want)
+				}
+				if got := keys(t, l, "train"); !slices.Equal(got, row.present) {
+					t.Errorf("%s: present are %q, want %q", row.at, got, row.present)
+				}
+			})
+		})
+	}
+}
+
+// TestPresenceLingersForTheFunctionForm is the same for consumer.Func.
+func TestPresenceLingersForTheFunctionForm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+			if err := errors.Join(s.Accept(nil), s.Enter(ctx, "train", "ann", nil)); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}, consumer.PresenceLinger[*consumer.Stream](time.Minute)))
+		ann := consumertest.Connect(t, app, "/", nil)
+		synctest.Wait()
+		ann.Vanish()
+		ann.WantOver()
+		if got := keys(t, l, "train"); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("present are %q, want ann, who lingers", got)
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if got := keys(t, l, "train"); got != nil {
+			t.Errorf("present are %q after the linger", got)
+		}
+	})
+}
+
+func TestPresenceLingerIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, d := range []time.Duration{-1, layers.MaxLinger + 1} {
+		if v := panicOf(func() { consumer.PresenceLinger[*traveller](d) }); v == nil {
+			t.Errorf("PresenceLinger(%v) has not panicked", d)
+		}
+		if err := new(layers.Layer).ExitAfter(t.Context(), "g", "1", d); err == nil {
+			t.Errorf("ExitAfter(%v) has returned no error", d)
+		}
+	}
+}
+
+// recording is a member that keeps its events.
+type recording struct {
+	mu     sync.Mutex
+	events []*protocol.Event
+}
+
+func (r *recording) Deliver(e *protocol.Event) (behind bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+	return false
+}
+
+func (r *recording) Offer(*protocol.Prepared) (behind bool) { return false }
+
+func (r *recording) Watches(string) bool { return true }
+
+func (r *recording) all() []*protocol.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
 }

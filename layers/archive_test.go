@@ -116,7 +116,7 @@ func (d *archive) Enter(_ context.Context, group string, p layers.Presence) erro
 	return nil
 }
 
-func (d *archive) Exit(_ context.Context, group, id string) error {
+func (d *archive) Exit(_ context.Context, group, id string, _ time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tell(group, d.mu.crowd.Exit(id))
@@ -137,10 +137,16 @@ func (d *archive) tell(group string, changes []keep.Change) {
 	}
 }
 
-func (d *archive) Present(context.Context, string) (all []layers.Presence, err error) {
+func (d *archive) Count(context.Context, string) (layers.PresenceCount, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.mu.crowd.Present() {
+	return layers.PresenceCount{Keys: d.mu.crowd.Keys(), Presences: d.mu.crowd.Len()}, nil
+}
+
+func (d *archive) Present(_ context.Context, _, key string) (all []layers.Presence, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.mu.crowd.Present(key) {
 		all = append(all, layers.Presence(p))
 	}
 	return all, nil

@@ -33,6 +33,15 @@ const (
 	MaxMeta = 4 << 10
 )
 
+// MaxLinger is how long a presence may linger at most. More is an error of ExitAfter.
+const MaxLinger = time.Hour
+
+// PresenceCount is how many are present in a group.
+type PresenceCount struct {
+	Keys      int // different keys, such as users
+	Presences int // such as connections, of which a user may have several
+}
+
 // Visit is the payload of [Entered], [Changed] and [Exited].
 type Visit struct {
 	Group    string   `json:"group"`
@@ -75,10 +84,17 @@ type Presencer interface {
 	// error that matches ErrDown when the back end is up again, and also if ctx
 	// ends before the back end has answered. Nobody asks a second time for what
 	// a connection leaves behind.
-	Exit(ctx context.Context, group, id string) error
-	// Present returns all that are there, on whatever node, ordered by Since
-	// and then by ID.
-	Present(ctx context.Context, group string) ([]Presence, error)
+	//
+	// If linger is not zero the presence stays for that long. Until then, an Enter
+	// of the same Key, on whatever node, replaces it: that is neither Exited nor
+	// Entered, but Changed if the Meta has other bytes. A driver may cut the time
+	// short when the back end is down or the node dies.
+	Exit(ctx context.Context, group, id string, linger time.Duration) error
+	// Present returns all that are there, on whatever node, or those of one key
+	// if key is not empty, ordered by Since and then by ID.
+	Present(ctx context.Context, group, key string) ([]Presence, error)
+	// Count returns how many are there, on all nodes, without reading them.
+	Count(ctx context.Context, group string) (PresenceCount, error)
 }
 
 // Enter makes p present in group, until Exit. Again with the same ID replaces it;
@@ -114,35 +130,81 @@ func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 // not ErrBehind; when it is ErrDown, or ctx's and ctx has ended meanwhile, the driver
 // makes up for it.
 func (l *Layer) Exit(ctx context.Context, group, id string) error {
-	if err := l.usable(ctx, ValidName(group)); err != nil {
+	return l.ExitAfter(ctx, group, id, 0)
+}
+
+// ExitAfter is Exit for a presence that has been lost and may come back: it stays for
+// as long as linger says, at most MaxLinger. If its Key enters again before that, with
+// whatever ID and on whatever node, the new presence replaces it, and members get
+// neither Exited nor Entered, but Changed if the Meta has other bytes. Otherwise it
+// exits when linger has passed. While the back end is down, or if this node dies, it
+// may be earlier. Errors as in Exit, and a linger that is negative or too long.
+func (l *Layer) ExitAfter(ctx context.Context, group, id string, linger time.Duration) error {
+	if err := l.usable(ctx, errors.Join(ValidName(group), validLinger(linger))); err != nil {
 		return err
 	}
 	if l.driver == nil {
-		l.crowds.exit(group, id, l)
+		l.crowds.exit(group, id, linger, l)
 		return nil
 	}
 	d, err := l.presencer()
 	if err != nil {
 		return err
 	}
-	return d.Exit(ctx, group, id)
+	return d.Exit(ctx, group, id, linger)
+}
+
+func validLinger(d time.Duration) error {
+	if d < 0 || d > MaxLinger {
+		return fmt.Errorf("wye: a presence can linger for up to %v, not for %v", MaxLinger, d)
+	}
+	return nil
 }
 
 // Present returns who is present in group, on whatever node, ordered by Since and
 // then by ID. The slice is the caller's, what Meta holds is not. Errors: an invalid
 // name, ctx's, the driver's, errors.ErrUnsupported if it does not know.
 func (l *Layer) Present(ctx context.Context, group string) ([]Presence, error) {
+	return l.present(ctx, group, "")
+}
+
+// PresentKey is Present for one key: it tells whether a user is there, and where from,
+// without reading everybody. None is not an error.
+func (l *Layer) PresentKey(ctx context.Context, group, key string) ([]Presence, error) {
+	if key == "" {
+		return nil, nil // no presence has an empty key
+	}
+	return l.present(ctx, group, key)
+}
+
+func (l *Layer) present(ctx context.Context, group, key string) ([]Presence, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return nil, err
 	}
 	if l.driver == nil {
-		return l.crowds.present(group), nil
+		return l.crowds.present(group, key), nil
 	}
 	d, err := l.presencer()
 	if err != nil {
 		return nil, err
 	}
-	return d.Present(ctx, group)
+	return d.Present(ctx, group, key)
+}
+
+// CountPresent returns how many are present in group, on all nodes, without reading
+// them. Errors as in Present.
+func (l *Layer) CountPresent(ctx context.Context, group string) (PresenceCount, error) {
+	if err := l.usable(ctx, ValidName(group)); err != nil {
+		return PresenceCount{}, err
+	}
+	if l.driver == nil {
+		return l.crowds.count(group), nil
+	}
+	d, err := l.presencer()
+	if err != nil {
+		return PresenceCount{}, err
+	}
+	return d.Count(ctx, group)
 }
 
 // presencer is the driver, which there is, if it knows who is present.
@@ -194,14 +256,29 @@ func (cs *crowds) change(ctx context.Context, group string, l *Layer, f func(*ke
 	}
 }
 
-// exit waits for nobody: who is there can exit once only, so that this is bounded.
-func (cs *crowds) exit(group, id string, l *Layer) {
+// exit waits for nobody: a presence can exit once only, so that this is bounded.
+func (cs *crowds) exit(group, id string, linger time.Duration, l *Layer) {
 	c, ok := cs.table.get(group)
 	if !ok {
 		return
 	}
 	c.Lock()
-	cs.tell(group, l, c, c.people.Exit(id))
+	if linger == 0 {
+		cs.tell(group, l, c, c.people.Exit(id))
+		return
+	}
+	if c.people.Linger(id, time.Now().Add(linger)) {
+		time.AfterFunc(linger, func() { cs.expire(group, id, l) })
+	}
+	c.Unlock()
+}
+
+// expire is the end of a presence that lingers, unless another has replaced it.
+func (cs *crowds) expire(group, id string, l *Layer) {
+	if c, ok := cs.table.get(group); ok {
+		c.Lock()
+		cs.tell(group, l, c, c.people.Expire(id, time.Now()))
+	}
 }
 
 // tell unlocks c.
@@ -238,19 +315,29 @@ func (cs *crowds) at(group string) *crowd {
 	return c
 }
 
-func (cs *crowds) present(group string) []Presence {
+func (cs *crowds) present(group, key string) []Presence {
 	c, ok := cs.table.get(group)
 	if !ok {
 		return nil
 	}
 	c.Lock()
 	defer c.Unlock()
-	entries := c.people.Present()
+	entries := c.people.Present(key)
 	all := make([]Presence, len(entries))
 	for i, p := range entries {
 		all[i] = Presence(p)
 	}
 	return all
+}
+
+func (cs *crowds) count(group string) PresenceCount {
+	c, ok := cs.table.get(group)
+	if !ok {
+		return PresenceCount{}
+	}
+	c.Lock()
+	defer c.Unlock()
+	return PresenceCount{Keys: c.people.Keys(), Presences: c.people.Len()}
 }
 
 // tidy forgets a crowd that is nobody.

@@ -17,8 +17,9 @@ type archival struct {
 	append  func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error)
 	read    func(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	enter   func(ctx context.Context, group string, p layers.Presence) error
-	exit    func(ctx context.Context, group, id string) error
-	present func(ctx context.Context, group string) ([]layers.Presence, error)
+	exit    func(ctx context.Context, group, id string, linger time.Duration) error
+	present func(ctx context.Context, group, key string) ([]layers.Presence, error)
+	counts  func(ctx context.Context, group string) (layers.PresenceCount, error)
 }
 
 func (b *broken) historian() layers.Historian { return b.good.(layers.Historian) }
@@ -45,18 +46,25 @@ func (b *broken) Enter(ctx context.Context, group string, p layers.Presence) err
 	return b.presencer().Enter(ctx, group, p)
 }
 
-func (b *broken) Exit(ctx context.Context, group, id string) error {
+func (b *broken) Exit(ctx context.Context, group, id string, linger time.Duration) error {
 	if b.exit != nil {
-		return b.exit(ctx, group, id)
+		return b.exit(ctx, group, id, linger)
 	}
-	return b.presencer().Exit(ctx, group, id)
+	return b.presencer().Exit(ctx, group, id, linger)
 }
 
-func (b *broken) Present(ctx context.Context, group string) ([]layers.Presence, error) {
+func (b *broken) Present(ctx context.Context, group, key string) ([]layers.Presence, error) {
 	if b.present != nil {
-		return b.present(ctx, group)
+		return b.present(ctx, group, key)
 	}
-	return b.presencer().Present(ctx, group)
+	return b.presencer().Present(ctx, group, key)
+}
+
+func (b *broken) Count(ctx context.Context, group string) (layers.PresenceCount, error) {
+	if b.counts != nil {
+		return b.counts(ctx, group)
+	}
+	return b.presencer().Count(ctx, group)
 }
 
 // reads has f change what is read.
@@ -259,14 +267,40 @@ func brokenPresences() []brokenDriver {
 			b.enter = func(ctx context.Context, group string, p layers.Presence) error {
 				return b.presencer().Enter(ctx, own(group), p)
 			}
-			b.exit = func(ctx context.Context, group, id string) error { return b.presencer().Exit(ctx, own(group), id) }
-			b.present = func(ctx context.Context, group string) ([]layers.Presence, error) {
-				return b.presencer().Present(ctx, own(group))
+			b.exit = func(ctx context.Context, group, id string, linger time.Duration) error {
+				return b.presencer().Exit(ctx, own(group), id, linger)
+			}
+			b.present = func(ctx context.Context, group, key string) ([]layers.Presence, error) {
+				return b.presencer().Present(ctx, own(group), key)
+			}
+		}},
+		{at: testkit.Here(), name: "ignores the key", cases: []string{"presence-key"}, harm: func(b *broken) {
+			b.present = func(ctx context.Context, group, _ string) ([]layers.Presence, error) {
+				return b.presencer().Present(ctx, group, "")
+			}
+		}},
+		{at: testkit.Here(), name: "counts those of one node", cases: []string{"presence-key"}, harm: func(b *broken) {
+			b.counts = func(ctx context.Context, group string) (layers.PresenceCount, error) {
+				n, err := b.presencer().Count(ctx, group)
+				return layers.PresenceCount{Keys: n.Keys, Presences: n.Keys}, err
+			}
+		}},
+		{at: testkit.Here(), name: "does not linger", cases: []string{"presence-linger"}, harm: func(b *broken) {
+			b.exit = func(ctx context.Context, group, id string, _ time.Duration) error {
+				return b.presencer().Exit(ctx, group, id, 0)
+			}
+		}},
+		{at: testkit.Here(), name: "lingers for as long as may be", cases: []string{"presence-linger"}, harm: func(b *broken) {
+			b.exit = func(ctx context.Context, group, id string, linger time.Duration) error {
+				if linger > 0 {
+					linger = layers.MaxLinger
+				}
+				return b.presencer().Exit(ctx, group, id, linger)
 			}
 		}},
 		{at: testkit.Here(), name: "orders by ID", cases: []string{"presence-present"}, harm: func(b *broken) {
-			b.present = func(ctx context.Context, group string) ([]layers.Presence, error) {
-				all, err := b.presencer().Present(ctx, group)
+			b.present = func(ctx context.Context, group, key string) ([]layers.Presence, error) {
+				all, err := b.presencer().Present(ctx, group, key)
 				slices.SortFunc(all, func(a, b layers.Presence) int { return int(a.ID[0]) - int(b.ID[0]) })
 				return all, err
 			}
@@ -317,23 +351,23 @@ func brokenPresences() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "complains when who exits is not there", cases: []string{"presence-events"}, harm: func(b *broken) {
-			b.exit = func(ctx context.Context, group, id string) error {
-				all, err := b.presencer().Present(ctx, group)
+			b.exit = func(ctx context.Context, group, id string, linger time.Duration) error {
+				all, err := b.presencer().Present(ctx, group, "")
 				if !slices.ContainsFunc(all, func(p layers.Presence) bool { return p.ID == id }) {
 					return errors.Join(err, errors.New("it is not there"))
 				}
-				return b.presencer().Exit(ctx, group, id)
+				return b.presencer().Exit(ctx, group, id, linger)
 			}
 		}},
 		{at: testkit.Here(), name: "exits before it enters again", cases: []string{"presence-replaced"}, harm: func(b *broken) {
 			b.enter = func(ctx context.Context, group string, p layers.Presence) error {
-				_ = b.presencer().Exit(ctx, group, p.ID)
+				_ = b.presencer().Exit(ctx, group, p.ID, 0)
 				return b.presencer().Enter(ctx, group, p)
 			}
 		}},
 		{at: testkit.Here(), name: "keeps the first of an ID", cases: []string{"presence-replaced"}, harm: func(b *broken) {
 			b.enter = func(ctx context.Context, group string, p layers.Presence) error {
-				all, err := b.presencer().Present(ctx, group)
+				all, err := b.presencer().Present(ctx, group, "")
 				if slices.ContainsFunc(all, func(old layers.Presence) bool { return p.ID == old.ID }) {
 					return err
 				}
@@ -349,8 +383,8 @@ func brokenPresences() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "exits although ctx has ended", cases: []string{"presence-ctx"}, harm: func(b *broken) {
-			b.exit = func(ctx context.Context, group, id string) error {
-				return errors.Join(b.presencer().Exit(forever(ctx), group, id), context.Cause(ctx))
+			b.exit = func(ctx context.Context, group, id string, linger time.Duration) error {
+				return errors.Join(b.presencer().Exit(forever(ctx), group, id, linger), context.Cause(ctx))
 			}
 		}},
 		{at: testkit.Here(), name: "has no leases", cases: []string{"presence-node-dies"}, options: &Options{Lease: time.Hour}, harm: func(*broken) {}},
@@ -358,8 +392,8 @@ func brokenPresences() []brokenDriver {
 			b.close = func(context.Context) error { return nil }
 		}},
 		{at: testkit.Here(), name: "takes everybody out with a node", cases: []string{"presence-node-dies", "presence-node-leaves"}, harm: func(b *broken) {
-			b.present = func(ctx context.Context, group string) ([]layers.Presence, error) {
-				all, err := b.presencer().Present(ctx, group)
+			b.present = func(ctx context.Context, group, key string) ([]layers.Presence, error) {
+				all, err := b.presencer().Present(ctx, group, key)
 				if b.world.somebodyDied.Load() || b.world.somebodyLeft.Load() {
 					all = nil
 				}
@@ -372,11 +406,11 @@ func brokenPresences() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "forgets who exits while it is down", cases: []string{"presence-down"}, harm: func(b *broken) {
-			b.exit = func(ctx context.Context, group, id string) error {
-				if _, err := b.presencer().Present(ctx, group); err != nil {
+			b.exit = func(ctx context.Context, group, id string, linger time.Duration) error {
+				if _, err := b.presencer().Present(ctx, group, ""); err != nil {
 					return err
 				}
-				return b.presencer().Exit(ctx, group, id)
+				return b.presencer().Exit(ctx, group, id, linger)
 			}
 		}},
 		{at: testkit.Here(), name: "does not enter again", cases: []string{"presence-down"}, harm: func(b *broken) {
@@ -386,8 +420,8 @@ func brokenPresences() []brokenDriver {
 					b.world.somebodyLeft.Store(true)
 				}
 			}
-			b.present = func(ctx context.Context, group string) ([]layers.Presence, error) {
-				all, err := b.presencer().Present(ctx, group)
+			b.present = func(ctx context.Context, group, key string) ([]layers.Presence, error) {
+				all, err := b.presencer().Present(ctx, group, key)
 				if b.world.somebodyLeft.Load() {
 					all = nil
 				}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
@@ -34,7 +35,9 @@ type brokenMemory struct {
 	read    func(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	enter   func(ctx context.Context, group string, p layers.Presence) error
 	exit    func(ctx context.Context, group, id string) error
+	linger  func(ctx context.Context, group, id string, linger time.Duration) error
 	present func(ctx context.Context, group string) ([]layers.Presence, error)
+	key     func(ctx context.Context, group, key string) ([]layers.Presence, error)
 }
 
 // tampered stands for a member to whom the layer delivers wrongly.
@@ -125,6 +128,20 @@ func (b *brokenMemory) Exit(ctx context.Context, group, id string) error {
 		return b.exit(ctx, group, id)
 	}
 	return b.Layer.Exit(ctx, group, id)
+}
+
+func (b *brokenMemory) ExitAfter(ctx context.Context, group, id string, linger time.Duration) error {
+	if b.linger != nil {
+		return b.linger(ctx, group, id, linger)
+	}
+	return b.Layer.ExitAfter(ctx, group, id, linger)
+}
+
+func (b *brokenMemory) PresentKey(ctx context.Context, group, key string) ([]layers.Presence, error) {
+	if b.key != nil {
+		return b.key(ctx, group, key)
+	}
+	return b.Layer.PresentKey(ctx, group, key)
 }
 
 func (b *brokenMemory) Present(ctx context.Context, group string) ([]layers.Presence, error) {
@@ -312,6 +329,14 @@ func brokenMemories() []memoryRow {
 			b.record = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
 				p, err := b.Layer.Record(ctx, "one", e, k)
 				return p, errors.Join(err, b.GroupSend(ctx, group, e.At(p)))
+			}
+		}},
+		{testkit.Here(), "finds nobody by a key", []string{"presence-key"}, func(b *brokenMemory) {
+			b.key = func(context.Context, string, string) ([]layers.Presence, error) { return nil, nil }
+		}},
+		{testkit.Here(), "does not linger", []string{"presence-linger"}, func(b *brokenMemory) {
+			b.linger = func(ctx context.Context, group, id string, _ time.Duration) error {
+				return b.Layer.Exit(ctx, group, id)
 			}
 		}},
 		{testkit.Here(), "enters nobody", []string{"presence-node-leaves"}, func(b *brokenMemory) {

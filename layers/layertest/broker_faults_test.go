@@ -37,10 +37,14 @@ func archiveCalls() []archiveCall {
 			return p.presencer().Enter(ctx, "g", some("1", "ann", 1))
 		}},
 		{testkit.Here(), "Exit", true, true, func(ctx context.Context, p *peer) error {
-			return p.presencer().Exit(ctx, "g", "0")
+			return p.presencer().Exit(ctx, "g", "0", 0)
 		}},
 		{testkit.Here(), "Present", false, false, func(ctx context.Context, p *peer) error {
-			_, err := p.presencer().Present(ctx, "g")
+			_, err := p.presencer().Present(ctx, "g", "")
+			return err
+		}},
+		{testkit.Here(), "Count", false, false, func(ctx context.Context, p *peer) error {
+			_, err := p.presencer().Count(ctx, "g")
 			return err
 		}},
 	}
@@ -59,7 +63,7 @@ func (s *trio) changed() bool {
 	h := s.b.read("g", protocol.Position{}, 0)
 	var present []layers.Presence
 	s.must("Present", s.b.stage.call("Present", func(ctx context.Context) (err error) {
-		present, err = s.b.presencer().Present(ctx, "g")
+		present, err = s.b.presencer().Present(ctx, "g", "")
 		return err
 	}))
 	return len(h.Events) > 0 || !slices.Equal(allShown(present), allShown([]layers.Presence{some("0", "bob", 0)}))

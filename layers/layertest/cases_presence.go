@@ -13,7 +13,7 @@ import (
 
 // presenceCases are for drivers that are layers.Presencer.
 func presenceCases() []testCase {
-	all := []testCase{
+	all := append([]testCase{
 		{
 			name: "presence-present",
 			why:  "Present returns on any node who is in the group on all nodes, as they have entered, ordered by Since and then by ID.",
@@ -43,10 +43,31 @@ func presenceCases() []testCase {
 			run:  presenceStorm,
 		},
 		{
+			name: "presence-key",
+			why:  "Present with a key returns, on any node, those of that key only, and Count how many there are in the whole group.",
+			run:  presenceKey,
+		},
+		{
+			name: "presence-linger",
+			why: "A presence that exits with a linger stays so long; until then another one of its Key, on any node, replaces it, " +
+				"which nobody is told but for its Meta; Exit without a linger ends it at once.",
+			run: presenceLinger,
+		},
+		{
 			name: "presence-ctx",
-			why:  "Enter, Exit and Present with a ctx that has ended return its error, and nothing changes.",
+			why:  "Enter, Exit, Present and Count with a ctx that has ended return its error, and nothing changes.",
 			run:  presenceCtx,
 		},
+	}, presenceFaultCases()...)
+	for i := range all {
+		all[i].asks = asksPresence
+	}
+	return all
+}
+
+// presenceFaultCases are about nodes that end and a back end that is down.
+func presenceFaultCases() []testCase {
+	return []testCase{
 		{
 			name: "presence-node-leaves",
 			why:  "What a node has entered that is closed goes, with Exited, after the lease at the latest; what others have entered stays.",
@@ -66,10 +87,6 @@ func presenceCases() []testCase {
 			run:   presenceDown,
 		},
 	}
-	for i := range all {
-		all[i].asks = asksPresence
-	}
-	return all
 }
 
 // presencer is the driver, which is one, or the case is skipped.
@@ -85,13 +102,19 @@ func (p *peer) tryEnter(group string, who layers.Presence) error {
 	return p.stage.call("Enter", func(ctx context.Context) error { return p.presencer().Enter(ctx, group, who) })
 }
 
-func (p *peer) tryExit(group, id string) error {
-	return p.stage.call("Exit", func(ctx context.Context) error { return p.presencer().Exit(ctx, group, id) })
+func (p *peer) tryExit(group, id string) error { return p.tryExitAfter(group, id, 0) }
+
+func (p *peer) tryExitAfter(group, id string, linger time.Duration) error {
+	return p.stage.call("Exit", func(ctx context.Context) error { return p.presencer().Exit(ctx, group, id, linger) })
 }
 
 func (p *peer) tryPresent(group string) (all []layers.Presence, err error) {
+	return p.tryPresentKey(group, "")
+}
+
+func (p *peer) tryPresentKey(group, key string) (all []layers.Presence, err error) {
 	err = p.stage.call("Present", func(ctx context.Context) error {
-		all, err = p.presencer().Present(ctx, group)
+		all, err = p.presencer().Present(ctx, group, key)
 		return err
 	})
 	return all, err
@@ -103,6 +126,11 @@ func (p *peer) enter(group string, who layers.Presence) {
 }
 
 func (p *peer) exit(group, id string) { p.stage.must("Exit", p.tryExit(group, id)) }
+
+// exitAfter exits with a linger, or fails.
+func (p *peer) exitAfter(group, id string, linger time.Duration) {
+	p.stage.must("Exit with a linger", p.tryExitAfter(group, id, linger))
+}
 
 // some is a presence of key at a second after a time that all have in common.
 func some(id, key string, second int) layers.Presence {
@@ -327,12 +355,86 @@ func presenceCtx(s *stage) {
 	a.enter(g, some("1", "ann", 0))
 	s.wantErr("Enter with a ctx that has ended",
 		s.watch("Enter", func() error { return d.Enter(ctx, g, some("2", "bob", 0)) }), context.Canceled)
-	s.wantErr("Exit with a ctx that has ended", s.watch("Exit", func() error { return d.Exit(ctx, g, "1") }), context.Canceled)
+	s.wantErr("Exit with a ctx that has ended", s.watch("Exit", func() error { return d.Exit(ctx, g, "1", 0) }), context.Canceled)
 	s.wantErr("Present with a ctx that has ended", s.watch("Present", func() error {
-		_, err := d.Present(ctx, g)
+		_, err := d.Present(ctx, g, "")
+		return err
+	}), context.Canceled)
+	s.wantErr("Count with a ctx that has ended", s.watch("Count", func() error {
+		_, err := d.Count(ctx, g)
 		return err
 	}), context.Canceled)
 	a.wantPresent(g, some("1", "ann", 0))
+}
+
+// wantKey wants those of one key, and a count of the whole group.
+func (p *peer) wantKey(group, key string, count layers.PresenceCount, want ...layers.Presence) {
+	got, err := p.tryPresentKey(group, key)
+	p.stage.must("Present with a key", err)
+	if !slices.Equal(allShown(got), allShown(want)) {
+		p.stage.fatalf("of %q are present\n%q, want\n%q", key, allShown(got), allShown(want))
+	}
+	var counted layers.PresenceCount
+	p.stage.must("Count", p.stage.call("Count", func(ctx context.Context) error {
+		counted, err = p.presencer().Count(ctx, group)
+		return err
+	}))
+	if counted != count {
+		p.stage.fatalf("counted %+v, want %+v", counted, count)
+	}
+}
+
+func presenceKey(s *stage) {
+	g, a, b := s.name("key"), s.peer(), s.peer()
+	a.wantKey(g, "ann", layers.PresenceCount{})
+	a.enter(g, some("1", "ann", 2))
+	b.enter(g, some("2", "ann", 1))
+	b.enter(g, some("3", "bob", 0))
+	a.enter(s.name("other"), some("4", "ann", 0))
+	for _, p := range []*peer{a, b} {
+		all := layers.PresenceCount{Keys: 2, Presences: 3}
+		p.wantKey(g, "ann", all, some("2", "ann", 1), some("1", "ann", 2))
+		p.wantKey(g, "bob", all, some("3", "bob", 0))
+		p.wantKey(g, "cid", all)
+	}
+	b.exit(g, "2")
+	b.exit(g, "3")
+	a.wantKey(g, "ann", layers.PresenceCount{Keys: 1, Presences: 1}, some("1", "ann", 2))
+	a.exit(g, "1")
+	b.wantKey(g, "ann", layers.PresenceCount{})
+}
+
+// presenceLinger has people come back in time, from another node too, and not.
+func presenceLinger(s *stage) {
+	g, a, b := s.name("linger"), s.peer(), s.peer()
+	for _, p := range []*peer{a, b} {
+		p.subscribe(g)
+	}
+	brief := s.suite.patience() / 10
+	a.enter(g, some("1", "ann", 1))
+	a.exitAfter(g, "1", layers.MaxLinger)
+	b.wantPresent(g, some("1", "ann", 1))
+	b.enter(g, some("2", "ann", 2)) // comes back, elsewhere
+	a.wantPresent(g, some("2", "ann", 2))
+	b.exitAfter(g, "2", layers.MaxLinger)
+	b.exit(g, "2") // and goes for good
+	a.enter(g, some("3", "bob", 3))
+	a.enter(g, some("4", "bob", 4))
+	a.exitAfter(g, "3", layers.MaxLinger)
+	a.exit(g, "4")
+	a.wantPresent(g, some("3", "bob", 3))
+	a.exit(g, "3")
+	a.enter(g, some("5", "cid", 5))
+	a.exitAfter(g, "5", brief)
+	want := []string{"+ann/1", "~ann/2", "-ann/2", "+bob/3", "-bob/3", "+cid/5", "-cid/5"}
+	for _, p := range []*peer{a, b} {
+		p.until("Exited when the linger is over", func() bool { return len(p.mu.groups[g]) >= len(want) },
+			func() string {
+				return fmt.Sprintf("%d events about who is present have, want %d", len(p.mu.groups[g]), len(want))
+			})
+		p.wantVisits(g, want...)
+	}
+	a.wantPresent(g)
 }
 
 // presenceWithout sees that what a node has entered goes with it.

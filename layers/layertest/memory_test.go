@@ -27,7 +27,10 @@ type local interface { //nolint:interfacebloat // it is all that there is
 	History(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	Enter(ctx context.Context, group string, p layers.Presence) error
 	Exit(ctx context.Context, group, id string) error
+	ExitAfter(ctx context.Context, group, id string, linger time.Duration) error
 	Present(ctx context.Context, group string) ([]layers.Presence, error)
+	PresentKey(ctx context.Context, group, key string) ([]layers.Presence, error)
+	CountPresent(ctx context.Context, group string) (layers.PresenceCount, error)
 }
 
 var _ local = (*layers.Layer)(nil)
@@ -232,18 +235,31 @@ func (g *guest) Enter(ctx context.Context, group string, p layers.Presence) erro
 	return g.of.layer.Enter(ctx, group, p)
 }
 
-func (g *guest) Exit(ctx context.Context, group, id string) error {
+func (g *guest) Exit(ctx context.Context, group, id string, linger time.Duration) error {
 	if err := g.usable(); err != nil {
 		return err
+	}
+	if linger > 0 {
+		return g.of.layer.ExitAfter(ctx, group, id, linger)
 	}
 	return g.of.layer.Exit(ctx, group, id)
 }
 
-func (g *guest) Present(ctx context.Context, group string) ([]layers.Presence, error) {
+func (g *guest) Present(ctx context.Context, group, key string) ([]layers.Presence, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
 	}
+	if key != "" {
+		return g.of.layer.PresentKey(ctx, group, key)
+	}
 	return g.of.layer.Present(ctx, group)
+}
+
+func (g *guest) Count(ctx context.Context, group string) (layers.PresenceCount, error) {
+	if err := g.usable(); err != nil {
+		return layers.PresenceCount{}, err
+	}
+	return g.of.layer.CountPresent(ctx, group)
 }
 
 // Close leaves everything, as consumers do.

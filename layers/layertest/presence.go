@@ -40,7 +40,7 @@ func (n *node) Enter(ctx context.Context, group string, p layers.Presence) error
 	return nil
 }
 
-func (n *node) Exit(ctx context.Context, group, id string) error {
+func (n *node) Exit(ctx context.Context, group, id string, linger time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -52,30 +52,62 @@ func (n *node) Exit(ctx context.Context, group, id string) error {
 	if err := n.usableLocked(); err != nil {
 		return cmp.Or(late, err)
 	}
-	b.expelLocked(n, group, id)
+	if linger > 0 {
+		b.lingerLocked(n, group, id, linger)
+	} else {
+		b.expelLocked(n, group, id)
+	}
 	return late
 }
 
-func (n *node) Present(ctx context.Context, group string) ([]layers.Presence, error) {
+// lingerLocked has what n has entered stay for a while.
+func (b *Broker) lingerLocked(n *node, group, id string, linger time.Duration) {
+	c := b.mu.crowds[group]
+	if c == nil || c.owners[id] != n || !c.Linger(id, time.Now().Add(linger)) {
+		return
+	}
+	time.AfterFunc(linger, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if c := b.mu.crowds[group]; c != nil {
+			changes := c.Expire(id, time.Now())
+			b.changedLocked(group, c, changes)
+		}
+	})
+}
+
+func (n *node) Present(ctx context.Context, group, key string) (all []layers.Presence, err error) {
+	err = n.lookUp(ctx, group, func(c *crowd) {
+		for _, p := range c.Present(key) {
+			p.Meta = bytes.Clone(p.Meta)
+			all = append(all, layers.Presence(p))
+		}
+	})
+	return all, err
+}
+
+func (n *node) Count(ctx context.Context, group string) (count layers.PresenceCount, err error) {
+	err = n.lookUp(ctx, group, func(c *crowd) {
+		count = layers.PresenceCount{Keys: c.Keys(), Presences: c.Len()}
+	})
+	return count, err
+}
+
+// lookUp calls f with the crowd of group, if there is one.
+func (n *node) lookUp(ctx context.Context, group string, f func(*crowd)) error {
 	if err := n.pass(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := n.usableLocked(); err != nil {
-		return nil, err
+		return err
 	}
-	c := b.mu.crowds[group]
-	if c == nil {
-		return nil, nil
+	if c := b.mu.crowds[group]; c != nil {
+		f(c)
 	}
-	var all []layers.Presence
-	for _, p := range c.Present() {
-		p.Meta = bytes.Clone(p.Meta)
-		all = append(all, layers.Presence(p))
-	}
-	return all, nil
+	return nil
 }
 
 // admitLocked has n enter p, and tells all nodes.
@@ -95,7 +127,7 @@ func (b *Broker) admitLocked(n *node, group string, p layers.Presence) {
 		p.Since = old.Since
 	}
 	n.present[at] = p
-	b.tellLocked(group, changes)
+	b.changedLocked(group, c, changes)
 }
 
 // expelLocked takes out what n has entered, and tells all nodes.
@@ -104,8 +136,13 @@ func (b *Broker) expelLocked(n *node, group, id string) {
 	if c == nil || c.owners[id] != n {
 		return
 	}
-	delete(c.owners, id)
 	changes := c.Exit(id)
+	b.changedLocked(group, c, changes)
+}
+
+// changedLocked forgets who is not in c any more, and tells all nodes.
+func (b *Broker) changedLocked(group string, c *crowd, changes []keep.Change) {
+	maps.DeleteFunc(c.owners, func(id string, _ *node) bool { return !c.Has(id) })
 	if c.Len() == 0 {
 		delete(b.mu.crowds, group)
 	}
@@ -164,7 +201,7 @@ func (b *Broker) catchUpLocked(n *node) {
 	}
 	known := b.seatsLocked(n)
 	for _, at := range known {
-		if _, still := n.present[at]; !still {
+		if _, still := n.present[at]; !still && !b.mu.crowds[at.group].Lingers(at.id) {
 			b.expelLocked(n, at.group, at.id)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 )
@@ -29,33 +30,58 @@ type Change struct {
 // Crowd is who is present in one group. The zero value is nobody. It is not safe
 // for concurrent use.
 type Crowd struct {
-	entries map[string]Entry // by ID
-	keys    map[string]int   // how many entries each has
+	entries   map[string]Entry     // by ID
+	ids       map[string][]string  // by key
+	lingering map[string]time.Time // by ID: until when, of entries that have been left
 }
 
 // Enter adds p, or replaces the entry that has its ID; it is there since as long
-// then, if it is of the same key. There are two changes at most: an ID may be
-// replaced that was the last of another key. Metadata are compared byte by byte.
+// then, if it is of the same key. It also replaces entries of its key that linger. There
+// are two changes at most: an ID may be replaced that was the last of another key.
+// Metadata are compared byte by byte.
 func (c *Crowd) Enter(p Entry) []Change {
+	delete(c.lingering, p.ID)
 	old, again := c.entries[p.ID]
 	if again && old.Key == p.Key {
 		p.Since = old.Since
 		c.entries[p.ID] = p
-		if bytes.Equal(old.Meta, p.Meta) {
-			return nil
-		}
-		return []Change{{Entry: p, Other: true}}
+		return changed(old, p)
 	}
 	changes := c.Exit(p.ID)
 	if c.entries == nil {
-		c.entries, c.keys = make(map[string]Entry), make(map[string]int)
+		c.entries, c.ids = make(map[string]Entry), make(map[string][]string)
 	}
+	before := len(c.ids[p.Key])
+	replaced, lingered := c.replaceLingering(p.Key)
 	c.entries[p.ID] = p
-	c.keys[p.Key]++
-	if c.keys[p.Key] == 1 {
+	c.ids[p.Key] = append(c.ids[p.Key], p.ID)
+	switch {
+	case before == 0:
 		changes = append(changes, Change{Entry: p})
+	case lingered:
+		changes = append(changes, changed(replaced, p)...)
 	}
 	return changes
+}
+
+// changed is what others are told when p is there in place of old.
+func changed(old, p Entry) []Change {
+	if bytes.Equal(old.Meta, p.Meta) {
+		return nil
+	}
+	return []Change{{Entry: p, Other: true}}
+}
+
+// replaceLingering takes out the entries of key that linger, and returns the last of
+// them.
+func (c *Crowd) replaceLingering(key string) (last Entry, ok bool) {
+	for _, id := range slices.Clone(c.ids[key]) {
+		if _, lingers := c.lingering[id]; lingers {
+			last, ok = c.entries[id], true
+			c.remove(last)
+		}
+	}
+	return last, ok
 }
 
 // Exit takes the entry of an ID out. It need not be there. There is one change at
@@ -65,20 +91,62 @@ func (c *Crowd) Exit(id string) []Change {
 	if !there {
 		return nil
 	}
-	delete(c.entries, id)
-	c.keys[p.Key]--
-	if c.keys[p.Key] > 0 {
+	c.remove(p)
+	if len(c.ids[p.Key]) > 0 {
 		return nil
 	}
-	delete(c.keys, p.Key)
 	return []Change{{Entry: p, Gone: true}}
 }
 
-// Present returns all entries, ordered by Since and then by ID.
-func (c *Crowd) Present() []Entry {
-	all := make([]Entry, 0, len(c.entries))
-	for _, p := range c.entries {
-		all = append(all, p)
+// remove takes out p, which is there.
+func (c *Crowd) remove(p Entry) {
+	delete(c.entries, p.ID)
+	delete(c.lingering, p.ID)
+	rest := slices.DeleteFunc(c.ids[p.Key], func(id string) bool { return id == p.ID })
+	if len(rest) == 0 {
+		delete(c.ids, p.Key)
+	} else {
+		c.ids[p.Key] = rest
+	}
+}
+
+// Linger has the entry of an ID stay until a time, when Expire takes it out, or until
+// another one of its key enters. It reports whether the entry is there.
+func (c *Crowd) Linger(id string, until time.Time) bool {
+	if _, there := c.entries[id]; !there {
+		return false
+	}
+	if c.lingering == nil {
+		c.lingering = make(map[string]time.Time)
+	}
+	c.lingering[id] = until
+	return true
+}
+
+// Lingers reports whether the entry of an ID is there and lingers.
+func (c *Crowd) Lingers(id string) bool {
+	_, lingers := c.lingering[id]
+	return lingers
+}
+
+// Expire is Exit for an entry that lingers and whose time is up. It need not be there,
+// linger, or be due.
+func (c *Crowd) Expire(id string, now time.Time) []Change {
+	if until, lingers := c.lingering[id]; !lingers || now.Before(until) {
+		return nil
+	}
+	return c.Exit(id)
+}
+
+// Present returns all entries, or those of one key if key is not empty, ordered by
+// Since and then by ID.
+func (c *Crowd) Present(key string) []Entry {
+	all := make([]Entry, 0, len(c.ids[key]))
+	if key == "" {
+		all = slices.AppendSeq(all, maps.Values(c.entries))
+	}
+	for _, id := range c.ids[key] {
+		all = append(all, c.entries[id])
 	}
 	slices.SortFunc(all, func(a, b Entry) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
@@ -86,5 +154,14 @@ func (c *Crowd) Present() []Entry {
 	return all
 }
 
+// Has reports whether the entry of an ID is there.
+func (c *Crowd) Has(id string) bool {
+	_, has := c.entries[id]
+	return has
+}
+
 // Len is how many entries there are.
 func (c *Crowd) Len() int { return len(c.entries) }
+
+// Keys is how many keys they have.
+func (c *Crowd) Keys() int { return len(c.ids) }

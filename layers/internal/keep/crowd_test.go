@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers/internal/keep"
 )
 
@@ -94,7 +95,7 @@ func TestCrowdIsWhatItsModelIs(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d, step %d: told %q, want %q", seed, step, got, want)
 			}
-			if got, want := c.Present(), m.sorted(); c.Len() != len(m) || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+			if got, want := c.Present(""), m.sorted(); c.Len() != len(m) || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d, step %d: present are\n%v, want\n%v", seed, step, got, want)
 			}
 		}
@@ -112,5 +113,69 @@ func TestCrowdTellsWhoWasFirstAndLast(t *testing.T) {
 	want := []keep.Change{{Entry: first}, {Entry: second, Gone: true}, {Entry: asBob}, {Entry: asBob, Gone: true}}
 	if !reflect.DeepEqual(got, want) || c.Len() != 0 {
 		t.Errorf("told %v, want %v; %d are left", got, want, c.Len())
+	}
+}
+
+// TestCrowdLingers has the whole life of entries that linger.
+func TestCrowdLingers(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	in := now.Add
+	entry := func(id, key, meta string) keep.Entry {
+		return keep.Entry{ID: id, Key: key, Meta: json.RawMessage(meta), Since: now}
+	}
+	var c keep.Crowd
+	for _, row := range []struct {
+		at   testkit.Line
+		do   func() []keep.Change
+		want []string
+		ids  string // of all that are present
+	}{
+		{testkit.Here(), func() []keep.Change { c.Linger("1", in(1)); return c.Expire("1", in(1)) }, nil, ""},
+		{testkit.Here(), func() []keep.Change { return c.Enter(entry("1", "ann", "1")) }, []string{"+ann"}, "1"},
+		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(1)) }, nil, "1"}, // it does not linger
+		{testkit.Here(), func() []keep.Change { c.Linger("1", in(time.Minute)); return c.Expire("1", in(time.Minute-1)) }, nil, "1"},
+		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(time.Minute)) }, []string{"-ann"}, ""},
+		{testkit.Here(), func() []keep.Change {
+			c.Enter(entry("1", "ann", "1"))
+			c.Linger("1", in(1))
+			return c.Enter(entry("2", "ann", "1"))
+		}, nil, "2"},
+		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(1)) }, nil, "2"}, // it has been replaced
+		{testkit.Here(), func() []keep.Change { c.Linger("2", in(1)); return c.Enter(entry("3", "ann", "2")) }, []string{"~ann"}, "3"},
+		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("3", "ann", "2")) }, nil, "3"}, // the same comes back
+		{testkit.Here(), func() []keep.Change { return c.Expire("3", in(1)) }, nil, "3"},
+		{testkit.Here(), func() []keep.Change { return c.Enter(entry("4", "ann", "4")) }, nil, "34"},
+		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("4", "ann", "5")) }, []string{"~ann"}, "34"},
+		{testkit.Here(), func() []keep.Change { return c.Exit("4") }, nil, "3"}, // one that lingers is there
+		{testkit.Here(), func() []keep.Change { return c.Enter(entry("3", "bob", "3")) }, []string{"-ann", "+bob"}, "3"},
+		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("5", "cid", "5")) }, []string{"+cid"}, "35"},
+		{testkit.Here(), func() []keep.Change { return append(c.Exit("3"), c.Exit("5")...) }, []string{"-bob", "-cid"}, ""},
+	} {
+		got := named(row.do())
+		ids := ""
+		for _, p := range c.Present("") {
+			ids += p.ID
+		}
+		if !slices.Equal(got, row.want) || ids != row.ids || c.Len() != len(ids) {
+			t.Errorf("%s: told %q and present are %q (%d), want %q and %q", row.at, got, ids, c.Len(), row.want, row.ids)
+		}
+	}
+	if c.Keys() != 0 || c.Lingers("1") || c.Has("1") {
+		t.Errorf("something is left: %+v", c)
+	}
+}
+
+func TestCrowdByKey(t *testing.T) {
+	t.Parallel()
+	var c keep.Crowd
+	for i, key := range []string{"ann", "bob", "ann"} {
+		c.Enter(keep.Entry{ID: fmt.Sprint(i), Key: key, Since: time.Unix(int64(9-i), 0)})
+	}
+	if got := c.Present("ann"); len(got) != 2 || got[0].ID != "2" || got[1].ID != "0" || c.Keys() != 2 || c.Len() != 3 {
+		t.Errorf("present as ann: %v; %d keys, %d in all", got, c.Keys(), c.Len())
+	}
+	if got := c.Present("cid"); len(got) != 0 {
+		t.Errorf("present as cid: %v", got)
 	}
 }
