@@ -36,6 +36,9 @@ type Conn struct {
 // starts.
 func (c *Conn) Context() context.Context { return c.ctx }
 
+// FinalContext is [protocol.Conn.FinalContext], with the values of Context.
+func (c *Conn) FinalContext() context.Context { return c.bind(c.Conn.FinalContext()) }
+
 // bind returns a callback's ctx with the values. For most callbacks it is the
 // connection's own, which needs no allocation.
 func (c *Conn) bind(ctx context.Context) context.Context {

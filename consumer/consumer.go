@@ -27,7 +27,9 @@ type (
 //     here. What is sent now arrives right after the handshake.
 //  2. Receive for each message, and the functions given to [On] for each event.
 //     A returned error closes: with the code of protocol.Close, otherwise with
-//     1011, a line in the log, and nothing of it for the peer to see.
+//     1011, a line in the log, and nothing of it for the peer to see. After
+//     that, or c.Close, neither is called again, whatever waits and whether or
+//     not the peer has closed as well: see [protocol.Handler].
 //  3. Disconnect, exactly once for each accepted connection, with a fresh ctx
 //     that has a deadline; then the connection leaves its groups.
 //

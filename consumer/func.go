@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -21,7 +20,8 @@ import (
 // closes with 1000, and an error as in [Consumer]. ctx is the connection's and has
 // none of the request's values: s.Scope().Context() has them, for a session or a
 // user, until the connection is accepted. ctx ends when the connection does; f
-// must return then, and has ten seconds. A turn of the loop that ignores
+// must return then, and has ten seconds. Messages that the peer sent before it closed
+// are still yielded for [protocol.FinalTime]. A turn of the loop that ignores
 // ctx has as long as it takes, because the message's bytes are lent to it, and
 // holds up the end of the connection for that long.
 //
@@ -55,35 +55,12 @@ func lift(in *spec[*Stream]) *spec[*funcConsumer] {
 
 var errGoexit = errors.New("wye: the function of consumer.Func ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
-// farewell is how long the function has after the end of the connection.
-const farewell = 10 * time.Second
-
 // funcConsumer runs f beside the callbacks.
 type funcConsumer struct {
 	f      func(context.Context, *Stream) error
 	stream *Stream
 	done   chan struct{} // closed when f has returned
 	err    error         // what f returned; read it after done
-	late   late
-}
-
-// late is the context of what is left to do after the end of the connection. Its
-// deadline counts from the first use, and f's last turn.
-type late struct {
-	ctx    context.Context //nolint:containedctx // shared by the callbacks after the end
-	cancel context.CancelFunc
-}
-
-func (l *late) context(of context.Context) context.Context {
-	if l.ctx == nil {
-		l.ctx, l.cancel = context.WithTimeout(context.WithoutCancel(of), farewell)
-	}
-	return l.ctx
-}
-
-func (l *late) end() {
-	l.cancel()
-	l.ctx = nil
 }
 
 // Connect starts f, and waits for its decision.
@@ -131,19 +108,14 @@ func (v *funcConsumer) run() {
 	v.err = v.f(v.stream.Context(), v.stream)
 }
 
-// Receive lends m to a turn of f's loop. What the peer had said before the
-// connection ended has a while longer to be taken.
+// Receive lends m to a turn of f's loop. If the peer ends the connection meanwhile,
+// f has a moment longer to come for it.
 func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
-	if c.Context().Err() == nil {
-		if err := v.lend(ctx, m); !errors.Is(err, errNotTaken) {
-			return err
-		}
+	err := v.lend(ctx, m)
+	if errors.Is(err, errNotTaken) {
+		err = v.lend(c.FinalContext(), m)
 	}
-	err := v.lend(v.late.context(ctx), m)
-	switch {
-	case err == nil: // f goes on: its time begins anew
-		v.late.end()
-	case errors.Is(err, errNotTaken):
+	if errors.Is(err, errNotTaken) {
 		return protocol.ErrUnread
 	}
 	return err
@@ -153,6 +125,9 @@ func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
 var errNotTaken = errors.New("wye: message not taken in time")
 
 func (v *funcConsumer) lend(ctx context.Context, m Message) error {
+	if ctx.Err() != nil {
+		return errNotTaken
+	}
 	select {
 	case v.stream.next <- m:
 		<-v.stream.turn
@@ -167,8 +142,6 @@ func (v *funcConsumer) lend(ctx context.Context, m Message) error {
 
 // Disconnect waits for f, so that the connection is in its groups while f runs.
 func (v *funcConsumer) Disconnect(ctx context.Context, _ *Conn, _ CloseStatus) {
-	ctx = v.late.context(ctx)
-	defer v.late.end()
 	v.stream.end()
 	select {
 	case <-v.done:

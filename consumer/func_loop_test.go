@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -86,24 +87,100 @@ func TestTheLoopEndsAsTheConnectionDoes(t *testing.T) {
 	}
 }
 
-func TestMessagesThatCameBeforeTheCloseAreAllYielded(t *testing.T) {
+// TestMessagesThatCameBeforeTheCloseAreYielded: for FinalTime; then the loop ends.
+func TestMessagesThatCameBeforeTheCloseAreYielded(t *testing.T) {
 	t.Parallel()
-	for name, turn := range map[string]time.Duration{"fast": 0, "slow": 3 * time.Second, "slower than ten seconds": 25 * time.Second} {
+	all := []string{"1", "2", "3", "4", "5", "6"}
+	for _, row := range []struct {
+		at   testkit.Line
+		turn time.Duration
+		want []string // the first is in its turn when the peer ends
+	}{
+		{testkit.Here(), 0, all},
+		{testkit.Here(), 200 * time.Millisecond, all},
+		{testkit.Here(), 400 * time.Millisecond, all[:4]},
+		{testkit.Here(), 25 * time.Second, all[:2]},
+	} {
 		for _, code := range []protocol.CloseCode{protocol.CloseNormal, protocol.CloseAbnormal} {
-			t.Run(name+" "+code.String(), func(t *testing.T) {
+			t.Run(row.turn.String()+" "+code.String(), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					l := collect(turn)
+					l := collect(row.turn)
 					p := connected(t, consumer.Func(l.run))
-					want := []string{"1", "2", "3", "4", "5", "6"}
-					p.say(want...)
+					p.say(all...)
 					p.hangUp(code)
-					if got := <-l.read; !slices.Equal(got, want) {
-						t.Errorf("read %q, want %q", got, want)
+					if got := <-l.read; !slices.Equal(got, row.want) {
+						t.Errorf("%s: read %q, want %q", row.at, got, row.want)
 					}
 					await(t, p.over, "the end")
-					if got := p.counters.Stats(); got.MessagesUnread != 0 || got.Open != 0 {
-						t.Errorf("counted %+v", got)
+					if got := p.counters.Stats(); got.MessagesUnread != int64(len(all)-len(row.want)) || got.Open != 0 || got.Failures != 0 {
+						t.Errorf("%s: counted %+v", row.at, got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestALoopThatHasEndedTheConnectionGetsNoMore: in each way to end it, before and
+// after the peer's close, and if it ranges again.
+func TestALoopThatHasEndedTheConnectionGetsNoMore(t *testing.T) {
+	t.Parallel()
+	type step = func(ctx context.Context, s *consumer.Stream) error
+	again := func(end func(s *consumer.Stream)) step {
+		return func(ctx context.Context, s *consumer.Stream) error {
+			end(s)
+			for m, err := range s.Messages(context.WithoutCancel(ctx)) {
+				if err == nil {
+					t.Errorf("ranging again yields %q", m.Text())
+				}
+			}
+			return nil
+		}
+	}
+	for _, row := range []struct {
+		at   testkit.Line
+		name string
+		end  step // in the turn of the second message; it leaves the loop
+	}{
+		{testkit.Here(), "returns nil", func(context.Context, *consumer.Stream) error { return nil }},
+		{testkit.Here(), "returns Close", func(context.Context, *consumer.Stream) error { return protocol.Close(4401, "wrong PIN") }},
+		{testkit.Here(), "returns an error", func(context.Context, *consumer.Stream) error { return errSecret }},
+		{testkit.Here(), "panics", func(context.Context, *consumer.Stream) error { panic(errSecret) }},
+		{testkit.Here(), "exits", func(context.Context, *consumer.Stream) error { runtime.Goexit(); return nil }},
+		{testkit.Here(), "calls Close", again(func(s *consumer.Stream) { s.Close(4401, "wrong PIN") })},
+		{testkit.Here(), "calls CloseWith", again(func(s *consumer.Stream) { s.CloseWith(errSecret) })},
+	} {
+		for _, when := range []string{"peer stays", "peer closes before", "peer closes while ending"} {
+			t.Run(row.name+", "+when, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var read []string
+					ending := make(chan struct{})
+					p := connected(t, consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+						for m, err := range s.Messages(ctx) {
+							if err != nil {
+								return err
+							}
+							read = append(read, m.Text())
+							<-time.After(100 * time.Millisecond)
+							if len(read) == 2 {
+								close(ending)
+								break
+							}
+						}
+						return row.end(ctx, s)
+					}))
+					p.say("1", "2", "3", "4", "5")
+					if when == "peer closes while ending" {
+						<-ending
+					}
+					if when != "peer stays" {
+						p.hangUp(protocol.CloseNormal)
+					}
+					<-p.over
+					if got := p.counters.Stats(); !slices.Equal(read, []string{"1", "2"}) || got.MessagesUnread != 3 {
+						t.Errorf("%s: read %q and counted %+v, want two read and three unread", row.at, read, got)
 					}
 				})
 			})

@@ -45,7 +45,9 @@ func (s *Stream) Discard() { s.mute() }
 // yielded once, as the error, and ends it. A message's Data is lent until the
 // next turn: keep m.Text() or m.Clone().
 //
-// What the peer had sent before it closed is still yielded. Leaving the loop and
+// What the peer had sent before it closed is still yielded, for
+// [protocol.FinalTime], unless the connection is closed from our side. Leaving the
+// loop and
 // ranging again goes on where it was left. One goroutine at a time may range.
 func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {

@@ -48,9 +48,16 @@ type Middleware func(Application) Application
 //
 // The calls for one connection never overlap and may block; while one of them
 // does, pings and the close handshake are still answered. ctx ends when the
-// connection does. Once the connection has ended, messages that the peer had
-// sent before are still handed over, and they and Disconnect share a fresh ctx
-// with a deadline, so that what is left can be saved or told to others.
+// connection does.
+//
+// An end from our side (what a callback returns, a panic, [Conn.Close], a limit,
+// shutdown) is also the end of Receive and Event: no callback starts after it but
+// Disconnect, whether the peer has ended the connection before, ends it afterwards or
+// not at all. What waits is dropped and counted ([Stats].MessagesUnread,
+// EventsDropped). If only the peer has closed, or the connection broke, messages that
+// it sent before are still handed over, for [FinalTime] and up to [FinalMessages] of
+// them, with a ctx that ends with that time; events are dropped. To return the error
+// of a send or of ctx then does not end anything.
 //
 // What Receive and Event return: nil goes on; the error of [Close] closes with
 // its code; [ErrDropped] goes on, because it was counted where it happened; any
@@ -67,9 +74,11 @@ type Handler interface {
 	// Event handles one event, on the connection's own goroutine or loop,
 	// never on the sender's. Events are shared: it must not change e.
 	Event(ctx context.Context, c *Conn, e *Event) error
-	// Disconnect says farewell. Sends to the peer fail with ErrClosed by
-	// then. ctx ends ten seconds after the callback that was running when the
-	// connection ended.
+	// Disconnect runs after the last callback. Sends to the peer fail with
+	// ErrClosed by then. ctx is a fresh one, which ends after ten seconds. s is
+	// how the connection ended first: if the peer closed and Receive returned
+	// Close for a message from before, it is the peer's status, which is what was
+	// said on the wire.
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 

@@ -104,14 +104,14 @@ type CloseStatus struct {
 	Err error
 }
 
-// sendable returns s as it may be sent, and whether its code had to change.
-func (s CloseStatus) sendable() (sent CloseStatus, changed bool) {
+// sendable returns s as it may be sent: with CloseInternalError in place of a code
+// that cannot be.
+func (s CloseStatus) sendable() CloseStatus {
 	s.Reason = trimReason(s.Reason)
-	if s.Code.Sendable() {
-		return s, false
+	if !s.Code.Sendable() {
+		s.Code, s.Reason = CloseInternalError, ""
 	}
-	s.Code, s.Reason = CloseInternalError, ""
-	return s, true
+	return s
 }
 
 // trimReason cuts reason at the last rune that fits a close, and makes it valid

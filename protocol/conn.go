@@ -15,6 +15,13 @@ type Conn struct{ s *Session }
 // starts.
 func (c *Conn) Context() context.Context { return c.s.ctx }
 
+// FinalContext is for a Receive that the peer's end has interrupted and that has to
+// go on for a moment: it returns the context that Receive gets for messages which
+// are handed over after that end. It ends [FinalTime] after its first use, and at
+// once when the connection is ended from our side. While the connection is open,
+// and when nothing more is handed over, it is Context's.
+func (c *Conn) FinalContext() context.Context { return c.s.finalContext() }
+
 // Accept answers the handshake now. Returning nil from Connect does the same;
 // call Accept to choose a subprotocol or headers, or to go on working in
 // Connect after the peer may start. Later calls return ErrAccepted. Any other

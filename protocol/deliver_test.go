@@ -374,3 +374,33 @@ func TestDeliver_Scheduler(t *testing.T) {
 		t.Errorf("heard %q", heard)
 	}
 }
+
+// TestDeliver_AnEndFromOurSide: of what requests have brought nothing is handed over
+// once a callback has ended the connection, although the peer has before.
+func TestDeliver_AnEndFromOurSide(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		heard := 0
+		busy := make(chan struct{})
+		r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+			heard++
+			<-busy
+			return protocol.Close(4401, "wrong PIN")
+		}}, protocol.Limits{ReadAhead: 2 * 64})
+		var done []<-chan error
+		for _, s := range []string{"1", "2", "3", "4"} { // there is no room for the last one
+			done = append(done, r.deliver(t.Context(), s))
+		}
+		r.Ended(protocol.CloseStatus{Code: protocol.CloseNormal, Remote: true})
+		close(busy)
+		<-r.over
+		for i, d := range done {
+			if err := <-d; (err == nil) != (i < 3) {
+				t.Errorf("message %d: %v", i+1, err)
+			}
+		}
+		if st := r.counters.Stats(); heard != 1 || st.MessagesUnread != 2 {
+			t.Errorf("%d handed over, counted %+v", heard, st)
+		}
+	})
+}

@@ -44,36 +44,96 @@ func TestLifecycleSteps(t *testing.T) {
 	}
 }
 
+// TestLifecycleEnd ends a connection twice in every state, from both sides in every
+// order.
 func TestLifecycleEnd(t *testing.T) {
 	t.Parallel()
 	one, two := CloseStatus{Code: 4001, Reason: "one"}, CloseStatus{Code: 4002, Reason: "two", Remote: true}
+	type effects = [2]effect
+	early, open, ended, settled := []state{stateOpening, stateAnswering}, []state{stateOpen}, []state{stateEnded}, []state{stateClosed, stateRejected}
 	for _, test := range []struct {
-		at     testkit.Line
-		from   state
-		first  bool // the first end is the end, now
-		early  bool // it will be when the connection is open
-		to     state
-		status CloseStatus
+		at   testkit.Line
+		from []state
+		ours [2]bool
+		want effects
+		then lifecycle // but for its state
 	}{
-		{testkit.Here(), stateOpening, false, true, stateOpening, one},
-		{testkit.Here(), stateAnswering, false, true, stateAnswering, one},
-		{testkit.Here(), stateOpen, true, false, stateEnded, one},
-		{testkit.Here(), stateEnded, false, false, stateEnded, CloseStatus{}},
-		{testkit.Here(), stateClosed, false, false, stateClosed, CloseStatus{}},
-		{testkit.Here(), stateRejected, false, false, stateRejected, CloseStatus{}},
+		{testkit.Here(), early, [2]bool{true, true}, effects{endNoted, endIgnored}, lifecycle{early: true, local: true, stopped: true, status: one}},
+		{testkit.Here(), early, [2]bool{true, false}, effects{endNoted, endIgnored}, lifecycle{early: true, stopped: true, status: one}},
+		{testkit.Here(), early, [2]bool{false, true}, effects{endNoted, endIgnored}, lifecycle{early: true, stopped: true, status: one}},
+		{testkit.Here(), early, [2]bool{false, false}, effects{endNoted, endIgnored}, lifecycle{early: true, status: one}},
+		{testkit.Here(), open, [2]bool{true, true}, effects{endNow, endIgnored}, lifecycle{local: true, stopped: true, status: one}},
+		{testkit.Here(), open, [2]bool{true, false}, effects{endNow, endIgnored}, lifecycle{local: true, stopped: true, status: one}},
+		{testkit.Here(), open, [2]bool{false, true}, effects{endNow, endStops}, lifecycle{stopped: true, status: one}},
+		{testkit.Here(), open, [2]bool{false, false}, effects{endNow, endIgnored}, lifecycle{status: one}},
+		{testkit.Here(), ended, [2]bool{true, true}, effects{endStops, endIgnored}, lifecycle{stopped: true}},
+		{testkit.Here(), ended, [2]bool{false, true}, effects{endIgnored, endStops}, lifecycle{stopped: true}},
+		{testkit.Here(), ended, [2]bool{false, false}, effects{endIgnored, endIgnored}, lifecycle{}},
+		{testkit.Here(), settled, [2]bool{true, false}, effects{endIgnored, endIgnored}, lifecycle{stopped: true}},
+		{testkit.Here(), settled, [2]bool{false, true}, effects{endIgnored, endIgnored}, lifecycle{stopped: true}},
 	} {
-		for _, local := range []bool{true, false} {
-			l := lifecycle{state: test.from}
-			if got := l.end(one, local); got != test.first {
-				t.Errorf("%s: the first end: %v, want %v", test.at, got, test.first)
+		for _, from := range test.from {
+			l := lifecycle{state: from}
+			got := effects{l.end(one, test.ours[0]), l.end(two, test.ours[1])}
+			test.then.state = max(from, min(from+1, stateEnded))
+			if from < stateOpen {
+				test.then.state = from
 			}
-			if l.end(two, local) {
-				t.Errorf("%s: a second end is called the first", test.at)
+			if got != test.want || l != test.then {
+				t.Errorf("%s: from %d: changed %v and became %+v, want %v and %+v", test.at, from, got, l, test.want, test.then)
 			}
-			ended := test.early || test.first
-			if l.state != test.to || l.early != test.early || l.status != test.status || l.local != (local && ended) {
-				t.Errorf("%s: local %v: became %+v", test.at, local, l)
+		}
+	}
+}
+
+// TestLifecycleDelivery: what may still be handed over, for every order in which the
+// peer's end and ours meet.
+func TestLifecycleDelivery(t *testing.T) {
+	t.Parallel()
+	const ours, peers = true, false
+	for _, test := range []struct {
+		at           testkit.Line
+		before       []bool // ends while opening
+		during       []bool // ends while answering
+		after        []bool // ends once open
+		want, closed delivery
+	}{
+		{testkit.Here(), nil, nil, nil, deliverAll, deliverAll},
+		{testkit.Here(), nil, nil, []bool{peers}, deliverMessages, deliverNothing},
+		{testkit.Here(), nil, nil, []bool{peers, peers}, deliverMessages, deliverNothing},
+		{testkit.Here(), nil, nil, []bool{ours}, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, nil, []bool{ours, peers}, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, nil, []bool{peers, ours}, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, []bool{peers}, nil, deliverMessages, deliverNothing},
+		{testkit.Here(), nil, []bool{ours}, nil, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, []bool{ours, peers}, nil, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, []bool{peers, ours}, nil, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, []bool{peers}, []bool{ours}, deliverNothing, deliverNothing},
+		{testkit.Here(), nil, []bool{ours}, []bool{peers}, deliverNothing, deliverNothing},
+		{testkit.Here(), []bool{peers}, []bool{ours}, nil, deliverNothing, deliverNothing},
+		{testkit.Here(), []bool{ours}, []bool{peers}, nil, deliverNothing, deliverNothing},
+		{testkit.Here(), []bool{peers}, nil, nil, deliverMessages, deliverNothing},
+	} {
+		var l lifecycle
+		end := func(all []bool) {
+			for _, ours := range all {
+				l.end(CloseStatus{Code: 4001}, ours)
 			}
+		}
+		end(test.before)
+		l.step(stateAnswering)
+		end(test.during)
+		if got := l.delivery(); got != deliverAll {
+			t.Errorf("%s: before the answer %d, want what waits to wait for later", test.at, got)
+		}
+		l.open()
+		end(test.after)
+		if got := l.delivery(); got != test.want {
+			t.Errorf("%s: %d, want %d: %+v", test.at, got, test.want, l)
+		}
+		l.step(stateClosed)
+		if got := l.delivery(); got != test.closed {
+			t.Errorf("%s: when all is over %d, want %d", test.at, got, test.closed)
 		}
 	}
 }
@@ -87,7 +147,7 @@ func TestLifecycleZero(t *testing.T) {
 			t.Fatalf("no step to %d", next)
 		}
 	}
-	if !l.end(CloseStatus{Code: CloseNormal}, true) || !l.step(stateClosed) || !l.settled() {
+	if l.end(CloseStatus{Code: CloseNormal}, true) != endNow || !l.step(stateClosed) || !l.settled() {
 		t.Errorf("ended as %+v", l)
 	}
 }

@@ -27,27 +27,46 @@ func isPart(part, whole []int) bool {
 	return len(part) == 0
 }
 
-// checkMessages: in order, each at most once, and all that came before the end
-// if it was not ours. What reached nobody is counted.
+// checkMessages: in order, each at most once, none after an end from our side, and
+// all that came before the peer's end if there was none from ours, within the time
+// that there is for that. What reached nobody is counted.
 func (s *story) checkMessages() {
 	handed, delivered := s.ids(handing, ""), s.ids(entered, receive)
 	if !isPart(delivered, handed) {
 		s.faultf("messages %v were delivered as %v", handed, delivered)
 	}
-	if s.accepted >= 0 && !s.local && !slices.Equal(handed, delivered) {
+	late, spent := s.finalCallbacks()
+	if s.accepted >= 0 && (s.stop < 0 || s.stop > s.one(entered, disconnect)) && !spent && !slices.Equal(handed, delivered) {
 		s.faultf("the peer ended, and messages %v were delivered as %v", handed, delivered)
 	}
-	if s.local {
-		for _, i := range s.indices(entered, receive) {
-			if i > s.over {
-				s.faultf("%v after our own end", s.log[i])
-			}
+	for _, i := range s.indices(entered, receive) {
+		if s.stop >= 0 && i > max(s.stop, s.accepted) {
+			s.faultf("%v after our own end", s.log[i])
 		}
+	}
+	if n := len(late); n > 0 && s.log[late[n-1]].at-s.log[late[0]].at > protocol.FinalTime {
+		s.faultf("%v too long after the peer's end", s.log[late[n-1]])
 	}
 	want := len(handed) - len(delivered) + s.returns(receive, protocol.ErrUnread)
 	if got := s.counters.Stats().MessagesUnread; got != int64(want) {
 		s.faultf("MessagesUnread is %d, want %d", got, want)
 	}
+}
+
+// finalCallbacks are the entries of Receives that were called after the end. spent
+// says that they have used up the time there is for them.
+func (s *story) finalCallbacks() (late []int, spent bool) {
+	for _, i := range s.indices(entered, receive) {
+		if i > s.over {
+			late = append(late, i)
+		}
+	}
+	for _, i := range s.indices(left, receive) {
+		if len(late) > 0 && s.log[i].at-s.log[late[0]].at >= protocol.FinalTime {
+			spent = true
+		}
+	}
+	return late, spent
 }
 
 // returns is how often a callback returned err.

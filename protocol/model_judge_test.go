@@ -24,6 +24,7 @@ type story struct {
 	refused  int // index of the answer no, or -1
 	wish     int // index of the entry that was first to end the connection, or -1
 	over     int // index from which it is over
+	stop     int // index of the first entry that ended it from our side, be it the first end or not; -1
 	status   protocol.CloseStatus
 	local    bool // of the first end
 	wrong    []string
@@ -31,7 +32,7 @@ type story struct {
 
 // judge checks the log of a run against the promises.
 func judge(r *run) []string {
-	s := &story{run: r, log: r.mu.log, accepted: -1, refused: -1, wish: -1}
+	s := &story{run: r, log: r.mu.log, accepted: -1, refused: -1, wish: -1, stop: -1}
 	s.read()
 	if len(s.wrong) > 0 {
 		return s.wrong
@@ -90,6 +91,7 @@ func (s *story) read() {
 		return e.what == rejected || e.what == unaccepted || e.what == answered && e.err != nil
 	})
 	s.findEnd()
+	s.findStop()
 	if s.wish < 0 {
 		s.faultf("nothing has ended the connection")
 	} else if s.accepted >= 0 {
@@ -114,6 +116,31 @@ func (s *story) findEnd() {
 			}
 		}
 	}
+}
+
+// findStop looks for the first end from our side. After an end, an error that only
+// passes on how the connection ended is none.
+func (s *story) findStop() {
+	if s.local {
+		s.stop = s.wish
+		return
+	}
+	for i := s.wish + 1; i < len(s.log) && s.wish >= 0 && s.stop < 0; i++ {
+		e := s.log[i]
+		if e.what != calling && e.what != left {
+			continue
+		}
+		if _, local, ok := s.endedBy(i); ok && local && !isEcho(e.err) {
+			s.stop = i
+		}
+	}
+}
+
+// isEcho reports whether a callback only passes on the end of its ctx. The plans'
+// own closes are neither the peer's nor those of a broken network.
+func isEcho(err error) bool {
+	var ce *protocol.CloseError
+	return errors.Is(err, context.Canceled) || errors.As(err, &ce) && (ce.Remote || ce.Code == protocol.CloseAbnormal)
 }
 
 func (s *story) wished(i int, st protocol.CloseStatus, local bool) {
@@ -318,14 +345,34 @@ func (s *story) checkContexts() {
 func (s *story) checkContext(i int, e *entry) {
 	switch {
 	case e.what == entered && i > s.over && s.accepted >= 0:
-		if e.ctx.done || e.ctx.deadline <= 0 || e.ctx.deadline > 10*time.Second {
-			s.faultf("%v after the end with ctx %+v, want one with a deadline within 10 s", e, e.ctx)
-		}
+		s.checkFresh(e)
+	case e.what == left && s.isStopped(i) && !e.ctx.done:
+		s.faultf("%v after we have ended the connection ourselves, and its ctx lasts", e)
 	case e.what == entered && e.who != connect && e.ctx.done:
 		s.faultf("%v while the connection lasts with an ended ctx: %v", e, e.ctx.cause)
 	case e.what == left && s.outlived(i) && (!e.ctx.done || !s.isCause(e.ctx.cause)):
 		s.faultf("%v after the end %v with ctx %+v", e, s.status, e.ctx)
 	}
+}
+
+// checkFresh: what is called after the end has a ctx of its own, with a deadline.
+func (s *story) checkFresh(e *entry) {
+	within := protocol.FinalTime
+	if e.who == disconnect {
+		within = 10 * time.Second
+	}
+	if e.ctx.done || e.ctx.deadline <= 0 || e.ctx.deadline > within {
+		s.faultf("%v after the end with ctx %+v, want one with a deadline within %v", e, e.ctx, within)
+	}
+}
+
+// isStopped reports whether the Receive that is left at i began after the peer's end,
+// and before ours.
+func (s *story) isStopped(i int) bool {
+	began := slices.IndexFunc(s.log, func(e *entry) bool {
+		return e.what == entered && e.who == receive && e.id == s.log[i].id
+	})
+	return s.log[i].who == receive && began > s.over && s.stop >= 0 && s.stop < i
 }
 
 // isCause reports whether err says how the connection ended. How a refusal is

@@ -83,6 +83,7 @@ type plan struct {
 	seed        uint64
 	limits      protocol.Limits
 	looped      bool    // the transport is a Scheduler
+	slow        bool    // callbacks take longer than messages are handed over after the peer's end, and than a full mailbox is put up with
 	open        outcome // of Application.Open
 	connect     script
 	noAccept    bool // the transport cannot accept
@@ -144,6 +145,9 @@ func newPlan(seed uint64) *plan {
 		Overflow:    pick(g, protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock),
 	}.WithDefaults()
 	p.looped = g.chance(30)
+	if p.slow = g.chance(10); p.slow {
+		p.limits.QueueEvents = protocol.DefaultQueueEvents
+	}
 	g.handshake()
 	for range g.IntN(10) {
 		p.messages = append(p.messages, arrival{at: g.moment(), id: g.next(), size: g.IntN(60), script: g.receive()})
@@ -227,7 +231,12 @@ func (g *generator) deed(at time.Duration, what deedKind) deed {
 
 func (g *generator) receive() script {
 	s := script{takes: g.span(40), heeds: g.chance(50), does: g.deeds(25, doSend, doDefer, doPrepare, doPost), then: g.deeds(15, doSend)}
+	if g.p.slow && g.chance(30) {
+		s.takes = g.span(1500)
+	}
 	switch {
+	case g.chance(4):
+		s.then = append(s.then, g.deed(0, doClose))
 	case g.chance(7):
 		s.result = pick(g, fails, closesOwn, closesBadly, panics, exits)
 	case g.chance(30):
@@ -253,7 +262,7 @@ func (g *generator) acts() {
 	for range g.IntN(6) {
 		p.acts = append(p.acts, g.deed(g.moment(), pick(g, doSend, doSend, doPrepare, doOffer)))
 	}
-	for range g.IntN(7) {
+	for range g.IntN(pick(g, 7, 7, 7, 14)) {
 		p.acts = append(p.acts, g.deed(g.moment(), doPost))
 	}
 	for range g.IntN(3) {

@@ -15,7 +15,7 @@ type sight struct {
 }
 
 func sights() (all []sight) {
-	all = append(results(), early()...)
+	all = slices.Concat(results(), early(), bothEnds())
 	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun} {
 		for how, err := range map[string]error{"panic in ": errPanicked, "exit in ": errExited} {
 			all = append(all, sight{how + string(by), func(_ *plan, _ []*entry, e *entry) bool {
@@ -71,6 +71,46 @@ func early() []sight {
 			return e.what == unaccepted && !has(log, accepting) && slices.ContainsFunc(log[:slices.Index(log, e)], ends)
 		}},
 	}
+}
+
+// bothEnds is what happens where the peer's end and ours meet while messages wait.
+func bothEnds() []sight {
+	return []sight{
+		{"our end after the peer's, by Close", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == calling && isAfterThePeers(log, e) && hasUnread(log)
+		}},
+		{"our end after the peer's, by a callback", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == left && isOurs(e) && isAfterThePeers(log, e) && hasUnread(log)
+		}},
+		{"the peer's end after ours", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == ending && slices.ContainsFunc(log[:slices.Index(log, e)], isOurs) && hasUnread(log)
+		}},
+		{"no time left for what the peer had said", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == telling && hasUnread(log) && !slices.ContainsFunc(log[:slices.Index(log, e)], isOurs)
+		}},
+	}
+}
+
+// isOurs reports whether e ends the connection from our side.
+func isOurs(e *entry) bool {
+	if e.what != left || e.who != receive {
+		return e.what == calling
+	}
+	_, local, ends := endOf(e)
+	return ends && local && !isEcho(e.err)
+}
+
+// isAfterThePeers reports whether e comes after the peer's end and before Disconnect.
+func isAfterThePeers(log []*entry, e *entry) bool {
+	end := slices.IndexFunc(log, func(f *entry) bool { return f.what == ending })
+	return end >= 0 && end < slices.Index(log, e) && has(log[slices.Index(log, e):], telling)
+}
+
+// hasUnread reports whether a message was never delivered.
+func hasUnread(log []*entry) bool {
+	return slices.ContainsFunc(log, func(f *entry) bool {
+		return f.what == handing && !slices.ContainsFunc(log, func(g *entry) bool { return g.what == entered && g.who == receive && g.id == f.id })
+	})
 }
 
 // saw is an entry of the kind with the error, or without any.

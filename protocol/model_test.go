@@ -14,7 +14,7 @@ import (
 // again, WYE_SEEDS=n those from 1 to n.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	first, last := testkit.Seeds(t, 300)
+	first, last := testkit.Seeds(t, 800)
 	seen, failed := map[string]bool{}, 0
 	for seed := first; seed <= last; seed++ {
 		p := newPlan(seed)

@@ -133,7 +133,7 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 	s.over(err)
 	// Middleware of net/http may have its hands in the answer, and panic.
 	if err := s.contained(func() error { s.t.Reject(answer); return nil }); err != nil {
-		s.fault(err)
+		s.fault(err, endIgnored)
 	}
 	return answer
 }

@@ -58,8 +58,9 @@ func (s *Session) makeRoomUnlock(e *Event) (done bool, err error) {
 	}
 	s.mu.Unlock()
 	s.shared.Counters.eventsDropped.Add(1)
-	s.logBusy(e, waiting, bytes, behind)
-	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true)
+	if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true).first() {
+		s.logBusy(e, waiting, bytes, behind)
+	}
 	return true, ErrBusy
 }
 

@@ -6,12 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 )
-
-// farewell is how long what is left after the end of a connection may take:
-// messages that the peer had sent before, and Disconnect.
-const farewell = 10 * time.Second
 
 var errReadAhead = errors.New("wye: the transport went on reading after Receive had told it to stop")
 
@@ -51,7 +46,6 @@ type Session struct {
 	cancel context.CancelCauseFunc
 	app    Application // until the answer
 	scope  *Scope      // until the answer
-	late   late        // used by whoever runs callbacks
 
 	backlogs atomic.Pointer[backlogs] // nil until a queue was more than half full
 
@@ -67,6 +61,7 @@ type Session struct {
 		turn     chan struct{} // of those in Deliver; made by the first
 		room     chan struct{}
 		cause    *CloseError
+		final    *final // once messages are handed over after the peer's end
 		deferred []func()
 	}
 }
@@ -210,9 +205,16 @@ func (s *Session) Drained() {
 func (s *Session) Conflated() { s.shared.Counters.messagesConflated.Add(1) }
 
 // Ended tells how the peer closed (st.Remote) or how the connection broke.
-// Messages that were handed over before still reach the handler; then
-// Disconnect runs. The transport's Close is not called any more.
+// Messages that were handed over before still reach the handler, for [FinalTime]
+// and up to [FinalMessages] of them, unless the connection is ended from our side
+// as well, before or after; what is left is dropped and counted, events at once.
+// Then Disconnect runs. The transport's Close is not called any more.
 func (s *Session) Ended(st CloseStatus) { s.end(st, false) }
+
+// Fail ends the connection as [Conn.CloseWith] does, for a transport whose peer
+// broke a rule or exceeded a limit. It reports whether that is what ended the
+// connection: false if it had ended before, so that nothing is to be counted.
+func (s *Session) Fail(err error) (first bool) { return s.fail(err).first() }
 
 // schedule has what is due run elsewhere. The caller has set running.
 func (s *Session) schedule() {

@@ -110,10 +110,14 @@ func (c *Counters) isNews(typ string) bool {
 	return true
 }
 
-// ended counts the end of a connection, and what waited for its consumer then.
-func (c *Counters) ended(st CloseStatus, events, messages int) {
+// dropped counts what waited for a consumer when its connection ended.
+func (c *Counters) dropped(events, messages int) {
 	c.eventsDropped.Add(int64(events))
 	c.messagesUnread.Add(int64(messages))
+}
+
+// ended counts the end of a connection.
+func (c *Counters) ended(st CloseStatus) {
 	switch st.Err {
 	case errSlow: //nolint:errorlint // this very value: wrapped, it is about another connection
 		c.slowClosed.Add(1)

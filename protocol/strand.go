@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 )
 
 // The strand of a session is the right to run its callbacks. Whoever set
@@ -23,17 +24,19 @@ func (s *Session) step() bool {
 	s.mu.Lock()
 	switch life := &s.mu.life; {
 	case !s.mu.mail.empty():
-		l, over := s.mu.mail.take(), life.over()
+		l := s.mu.mail.take()
+		ctx := s.contextLocked(l)
 		s.mailDrainedLocked()
 		resume := s.roomToReadLocked()
 		s.mu.Unlock()
 		if resume != nil {
 			resume()
 		}
-		s.deliver(l, over)
+		s.deliver(ctx, l)
 		return true
 	case life.state == stateEnded:
 		life.step(stateClosed)
+		s.mu.final.end()
 		st := life.status
 		s.mu.Unlock()
 		s.disconnect(st)
@@ -60,25 +63,32 @@ func (s *Session) roomToReadLocked() (resume func()) {
 	return resume
 }
 
-// deliver hands over a letter. After the end, what the peer had said is still
-// heard; events are not.
-func (s *Session) deliver(l letter, over bool) {
-	switch {
-	case !over && l.event != nil:
-		s.event(l.event)
-	case !over:
-		s.receive(s.ctx, l.msg)
-	case l.event != nil || s.h == nil || s.wasRejected():
-		s.shared.Counters.lost(l)
-	default:
-		s.receive(s.late.context(s.ctx), l.msg)
+// contextLocked returns the ctx of the callback for l, or nil if l is dropped.
+func (s *Session) contextLocked(l letter) context.Context {
+	switch s.mu.life.delivery() {
+	case deliverAll:
+		return s.ctx
+	case deliverMessages:
+		if l.event == nil {
+			if f := s.finalLocked(); f.admit() {
+				return f.ctx
+			}
+		}
+	case deliverNothing:
 	}
+	return nil
 }
 
-func (s *Session) hasEnded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.life.over()
+// deliver hands over a letter, or counts it if there is no ctx for it.
+func (s *Session) deliver(ctx context.Context, l letter) {
+	switch {
+	case ctx == nil:
+		s.shared.Counters.lost(l)
+	case l.event != nil:
+		s.event(l.event)
+	default:
+		s.receive(ctx, l.msg)
+	}
 }
 
 func (s *Session) wasRejected() bool {
@@ -118,8 +128,8 @@ func (s *Session) disconnect(st CloseStatus) {
 	done := false
 	defer s.shared.Counters.open.Add(-1)
 	defer s.contain(&done)
-	ctx := s.late.context(s.ctx)
-	defer s.late.end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), disconnectTime)
+	defer cancel()
 	s.h.Disconnect(ctx, &s.conn, st)
 	done = true
 }
@@ -149,8 +159,7 @@ func (s *Session) contain(done *bool) {
 
 // crash ends the connection over a fault that no error of user code tells about.
 func (s *Session) crash(err error) {
-	s.fault(err)
-	s.end(CloseStatus{Code: CloseInternalError, Err: err}, true)
+	s.fault(err, s.end(CloseStatus{Code: CloseInternalError, Err: err}, true))
 }
 
 // contained is contain for code whose error is wanted. It leaves Goexit to its
@@ -189,27 +198,77 @@ func (s *Session) unread(err error) {
 
 // fail ends the connection with err, and logs it if it is a fault. That a
 // connection which has ended cannot be used any more is none.
-func (s *Session) fail(err error) {
-	if !isPanic(err) && s.hasEnded() && (errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled)) {
-		return
+func (s *Session) fail(err error) effect {
+	echo, partly := s.isEcho(err)
+	if echo {
+		return endIgnored
 	}
 	st := StatusOf(err)
+	how := s.end(st, true)
 	switch {
-	case st.Code == CloseInternalError:
-		s.fault(err)
-	case isPeersMistake(st.Err):
+	case st.Code == CloseInternalError && !partly:
+		s.fault(err, how)
+	case how.first() && isPeersMistake(st.Err):
 		s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
 	}
-	s.end(st, true)
+	return how
 }
 
-// fault counts and logs what should not happen.
-func (s *Session) fault(err error) {
+// isEcho reports whether err only passes on that the connection has ended: the
+// error of a send, or of a ctx that ended with it. That is no wish to end the
+// connection. partly says that it is so of one of the errors that err joins.
+func (s *Session) isEcho(err error) (echo, partly bool) {
+	s.mu.Lock()
+	ended, expired := s.mu.life.over(), s.mu.final.expired()
+	s.mu.Unlock()
+	if !ended || isPanic(err) {
+		return false, false
+	}
+	targets := []error{ErrClosed, context.Canceled}
+	if expired {
+		targets = append(targets, context.DeadlineExceeded)
+	}
+	is := func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
+	return all(err, is), is(err)
+}
+
+// all reports whether is holds for each of the errors that err joins. It does not
+// hold for what Close has returned.
+func all(err error, is func(error) bool) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch e := e.(type) { //nolint:errorlint // it looks at each of them itself
+		case *CloseError:
+			return e.ended
+		case interface{ Unwrap() []error }:
+			return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !all(err, is) })
+		}
+	}
+	return is(err)
+}
+
+// fault counts and logs what should not happen. how is what it has changed.
+func (s *Session) fault(err error, how effect) {
 	s.shared.Counters.failures.Add(1)
 	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
-	s.log(slog.LevelError, "wye: a consumer failed; its connection is closed with 1011", details(err))
+	s.mu.Lock()
+	life := s.mu.life
+	s.mu.Unlock()
+	attrs := details(err)
+	msg := "wye: a consumer failed; its connection is closed with 1011"
+	switch {
+	case how == endNow:
+	case how == endNoted:
+		msg = "wye: a consumer failed before its handshake was answered"
+	case life.state == stateRejected:
+		msg = "wye: a consumer failed; its connection had been refused before"
+	default:
+		msg, attrs = "wye: a consumer failed; its connection had ended before", append(attrs, "code", int(life.status.Code))
+	}
+	s.log(slog.LevelError, msg, attrs)
 }
 
 // log writes a line about this connection, unless there were many with the same text.
@@ -217,24 +276,39 @@ func (s *Session) log(level slog.Level, msg string, attrs []any) {
 	s.shared.Counters.log(s.shared.Logger, level, msg, func() []any { return s.logAttrs(attrs) })
 }
 
-// end ends the connection, if nobody has before. local says that the transport
-// has to be told.
-func (s *Session) end(st CloseStatus, local bool) {
-	if local {
-		st = s.sendable(st)
+// end ends the connection, if nobody has before. ours says that it is our side
+// that ends it, so that the transport has to be told, and the handler is called
+// for Disconnect only, also if the peer has ended it before.
+func (s *Session) end(st CloseStatus, ours bool) effect {
+	given := st.Code
+	if ours {
+		st = st.sendable()
 	}
 	s.mu.Lock()
-	if !s.mu.life.end(st, local) {
-		opening := s.mu.life.state == stateOpening
-		s.mu.Unlock()
-		if opening {
-			s.over(nil) // Connect has no more to decide
-		}
-		return
+	how := s.mu.life.end(st, ours)
+	opening := s.mu.life.state == stateOpening
+	var e ending
+	switch how {
+	case endNow:
+		e = s.endLocked()
+	case endStops:
+		e.events, e.messages = s.stopLocked()
+	case endIgnored, endNoted:
 	}
-	e := s.endLocked()
 	s.mu.Unlock()
-	s.ended(e)
+	if how.first() && st.Code != given {
+		s.log(slog.LevelError, "wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
+			[]any{"code", int(given)})
+	}
+	switch {
+	case how == endNow:
+		s.ended(e)
+	case how == endStops:
+		s.shared.Counters.dropped(e.events, e.messages)
+	case opening:
+		s.over(nil) // Connect has no more to decide
+	}
+	return how
 }
 
 // ending is what is to be done, without the lock, about an end.
@@ -254,15 +328,16 @@ func (s *Session) endLocked() ending {
 		resume: s.mu.resume,
 	}
 	s.flags.put(flagOpen, false)
-	if e.tell {
-		e.events, e.messages = s.mu.mail.discard()
+	if s.mu.life.stopped {
+		e.events, e.messages = s.stopLocked()
 	}
 	s.mu.cause, s.mu.running, s.mu.resume = e.cause, true, nil
 	return e
 }
 
 func (s *Session) ended(e ending) {
-	s.shared.Counters.ended(e.cause.CloseStatus, e.events, e.messages)
+	s.shared.Counters.ended(e.cause.CloseStatus)
+	s.shared.Counters.dropped(e.events, e.messages)
 	s.cancel(e.cause)
 	if e.tell {
 		s.t.Close(e.cause.CloseStatus)
@@ -273,16 +348,6 @@ func (s *Session) ended(e ending) {
 	if e.run {
 		s.schedule()
 	}
-}
-
-// sendable makes st fit for a close frame.
-func (s *Session) sendable(st CloseStatus) CloseStatus {
-	sent, changed := st.sendable()
-	if changed {
-		s.log(slog.LevelError, "wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
-			[]any{"code", int(st.Code)})
-	}
-	return sent
 }
 
 // causeLocked is the error of whoever comes too late.

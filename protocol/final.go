@@ -1,0 +1,80 @@
+package protocol
+
+import (
+	"context"
+	"time"
+)
+
+// Bounds of what is still handed over after the peer has closed or the connection
+// has broken.
+const (
+	// FinalTime is how long callbacks are still started for messages that the peer
+	// sent before its end. It counts from the end, or from the return of the
+	// callback that was running then. The ctx of these callbacks ends with it.
+	FinalTime = time.Second
+	// FinalMessages is how many of these messages are handed over.
+	FinalMessages = 1000
+)
+
+// disconnectTime is how long the ctx of Disconnect lasts.
+const disconnectTime = 10 * time.Second
+
+// final bounds the callbacks for messages that the peer sent before its end.
+type final struct {
+	ctx    context.Context //nolint:containedctx // shared by these callbacks
+	cancel context.CancelFunc
+	handed int
+}
+
+func newFinal(of context.Context) *final {
+	f := &final{}
+	f.ctx, f.cancel = context.WithTimeout(context.WithoutCancel(of), FinalTime)
+	return f
+}
+
+// admit reports whether one more callback may start, and counts it.
+func (f *final) admit() bool {
+	if f.ctx.Err() != nil || f.handed == FinalMessages {
+		return false
+	}
+	f.handed++
+	return true
+}
+
+// end ends the callbacks' ctx. f may be nil: then there have been none.
+func (f *final) end() {
+	if f != nil {
+		f.cancel()
+	}
+}
+
+// expired reports whether the ctx has ended.
+func (f *final) expired() bool { return f != nil && f.ctx.Err() != nil }
+
+// finalLocked returns the bound of the final callbacks, which begins with the first
+// call.
+func (s *Session) finalLocked() *final {
+	if s.mu.final == nil {
+		s.mu.final = newFinal(s.ctx)
+	}
+	return s.mu.final
+}
+
+// stopLocked ends the calling of Receive and Event: what waits is dropped, and the
+// ctx of a final callback that is running ends.
+func (s *Session) stopLocked() (events, messages int) {
+	s.mu.final.end()
+	events, messages = s.mu.mail.discard()
+	s.mailDrainedLocked()
+	return events, messages
+}
+
+// finalContext is Conn.FinalContext.
+func (s *Session) finalContext() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.life.delivery() == deliverMessages {
+		return s.finalLocked().ctx
+	}
+	return s.ctx
+}
