@@ -99,7 +99,7 @@ func framingTraps() []trap {
 		{testkit.Here(), "G6 Writer.Reset keeps the error", true, "c.out.abort()", "TestBrokenKeepsNothing", staysPoisoned},
 		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.held", "TestOutboxWriter, TestTrapG7_OneWriter", interleaves},
 		{testkit.Here(), "G8 half a header is lost", true, "p.headLen", "TestTrapG8_PartialFrames, TestParser", losesHalves},
-		{testkit.Here(), "G17 Reader's errors send no close", true, "CloseWith(err)", "TestDecision28_CloseReachesThePeer", closesSilently},
+		{testkit.Here(), "G17 Reader's errors send no close", true, "session.Fail(err)", "TestDecision28_CloseReachesThePeer", closesSilently},
 		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(h, state)", "TestTrapG18_ReservedBitsAndLengths", reservedBits},
 		{testkit.Here(), "G18 a length need not be in its shortest form", true, "errNotMinimal", "TestTrapG18_ReservedBitsAndLengths", longLengths},
 	}

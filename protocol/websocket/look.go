@@ -87,8 +87,9 @@ func (c *conn) look() {
 	case silent:
 		go c.broke(ErrPongTimeout) // closing a TLS connection may block
 	case slow:
-		c.server.stats.slowSenders.Add(1)
-		c.session.Conn().CloseWith(errTooSlow)
+		if c.session.Fail(errTooSlow) {
+			c.server.stats.slowSenders.Add(1)
+		}
 	}
 }
 

@@ -175,10 +175,12 @@ func (c *conn) parse(b []byte) outcome {
 	return readOn
 }
 
-// violated ends the connection because the peer broke the rules.
+// violated ends the connection because the peer broke the rules. Of one that has
+// ended they are not counted.
 func (c *conn) violated(err error) {
-	c.server.stats.violated(err)
-	c.session.Conn().CloseWith(err)
+	if c.session.Fail(err) {
+		c.server.stats.violated(err)
+	}
 }
 
 func (c *conn) handle(it item, rest []byte) outcome {

@@ -48,6 +48,8 @@ func (s *Server) cutAll(cause error) error {
 	s.mu.Unlock()
 	for _, c := range conns {
 		if c.parts.Load()&partSocket != 0 {
+			// It is we who end it: no callback starts any more.
+			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
 			c.broke(cause)
 		}
 	}

@@ -25,7 +25,8 @@ type Stats struct {
 
 	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
 
-	// Connections that ended because of their peer.
+	// Connections that ended because of their peer; none that had ended before, by
+	// the application or otherwise.
 	Violations    int64 // broke the protocol, or sent text that is not UTF-8: 1002, 1007
 	TooBig        int64 // Limits.MaxMessage, MaxFrame: 1009
 	TooManyFrames int64 // Limits.MaxFragments, MaxControlFrames: 1008
@@ -90,7 +91,9 @@ func (c *counters) violated(err error) {
 func (c *counters) cut(err error, closing bool) {
 	switch {
 	case errors.Is(err, ErrPongTimeout):
-		c.unanswered.Add(1)
+		if !closing {
+			c.unanswered.Add(1)
+		}
 	case !isTimeout(err):
 	case closing:
 		c.closeTimeouts.Add(1)
