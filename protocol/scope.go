@@ -27,7 +27,7 @@ type Scope struct {
 	RootPath     string      // what outer routers took from it
 	RawQuery     string      // as in url.URL
 	Host         string      // as the peer named us
-	RemoteAddr   string      // the peer's, as in http.Request
+	RemoteAddr   string      // the client's, in the form of http.Request; see websocket.Options.TrustedProxies
 	Header       http.Header // the request's; do not change it
 	Subprotocols []string    // offered by the peer, in its order of preference
 	User         any         // whoever an authenticator found

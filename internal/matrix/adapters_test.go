@@ -1,7 +1,6 @@
 package matrix_test
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 
@@ -10,6 +9,8 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/julienschmidt/httprouter"
 	"github.com/labstack/echo/v4"
+
+	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // The functions of this file are made to be copied; those that docs/deployment.md
@@ -59,21 +60,12 @@ func httprouterValues(next http.Handler) http.Handler {
 	})
 }
 
-// behindProxy puts the client's address, as the proxy has seen it, into
-// RemoteAddr of requests that come from the proxy.
-func behindProxy(fromProxy func(remoteAddr string) bool, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if client, err := netip.ParseAddr(r.Header.Get("X-Forwarded-For")); err == nil && fromProxy(r.RemoteAddr) {
-			c := *r
-			c.RemoteAddr = net.JoinHostPort(client.String(), "0")
-			r = &c
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// onThisMachine is for a proxy on the same machine, by TCP or by a Unix socket.
-func onThisMachine(remoteAddr string) bool {
-	addr, err := netip.ParseAddrPort(remoteAddr)
-	return remoteAddr == "@" || err == nil && addr.Addr().Unmap().IsLoopback()
+// behindProxy changes the options of a server that has its proxy on the same
+// machine, by TCP or by a Unix socket.
+func behindProxy(o websocket.Options) *websocket.Options {
+	o.TrustedProxies = []netip.Prefix{
+		netip.MustParsePrefix("127.0.0.1/32"),
+		netip.MustParsePrefix("::1/128"),
+	}
+	return &o
 }

@@ -153,10 +153,14 @@ func (f *front) ready() bool {
 // backend serves the rooms, over TCP or a Unix socket, as the document says.
 func backend(tb testing.TB, network string, o *websocket.Options) (*bed, net.Addr) {
 	tb.Helper()
-	b := newBed(tb, o)
+	var opts websocket.Options
+	if o != nil {
+		opts = *o
+	}
+	b := newBed(tb, behindProxy(opts))
 	if network == "tcp" {
 		l := listen(tb, "tcp", "127.0.0.1:0")
-		b.serveOn(l, behindProxy(onThisMachine, b.mux()))
+		b.serveOn(l, b.mux())
 		return b, l.Addr()
 	}
 	path := filepath.Join(commonDir(tb), "wye.sock")
@@ -165,7 +169,7 @@ func backend(tb testing.TB, network string, o *websocket.Options) (*bed, net.Add
 		tb.Fatal(err)
 	}
 	giveToNobody(tb, path)
-	b.serveOn(l, behindProxy(onThisMachine, b.mux()))
+	b.serveOn(l, b.mux())
 	return b, l.Addr()
 }
 
@@ -211,7 +215,10 @@ func (s *site) origins(t *testing.T) {
 	p := s.front.open(t)
 	p.close(1000, "")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
-	for _, origin := range []string{"https://evil.example", "https://" + domain, "http://localhost:5173", "null"} {
+	for _, origin := range []string{
+		"https://evil.example", "https://" + domain, "http://localhost:5173", "null",
+		"http://" + s.front.host(), // it came without TLS, and the proxy says that the socket has it
+	} {
 		a := s.front.dial(t).ask(upgrade(s.front.host(), "/live/lobby", "Origin: "+origin))
 		if a.status != http.StatusForbidden {
 			t.Errorf("a page from %s: status %d %q, want 403", origin, a.status, a.body)
@@ -278,6 +285,34 @@ func (s *site) address(t *testing.T) {
 	}
 	p.close(1000, "")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
+}
+
+// TestProxyAdds is nginx that adds to the X-Forwarded-For it was sent, and that
+// passes a client's Forwarded on.
+func TestProxyAdds(t *testing.T) {
+	t.Parallel()
+	b, server := backend(t, "tcp", nil)
+	f := nginx(t, server, "X-Forwarded-For $remote_addr;", "X-Forwarded-For $proxy_add_x_forwarded_for;", `proxy_set_header Forwarded "";`, "")
+	for _, row := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{"X-Forwarded-For: 192.0.2.1"}, elsewhere + ":0"},
+		{[]string{"X-Forwarded-For: 192.0.2.1, 127.0.0.1", "X-Forwarded-For: unknown"}, elsewhere + ":0"},
+		{[]string{"Forwarded: for=" + elsewhere}, elsewhere + ":0"},
+		{[]string{"Forwarded: for=192.0.2.1"}, "127.0.0.1"}, // the proxy's
+		{[]string{`Forwarded: for="`}, "127.0.0.1"},
+	} {
+		p := f.dialFrom(t, elsewhere)
+		p.open(upgrade(f.host(), "/live/lobby", row.lines...))
+		if got := p.report().Peer; !strings.HasPrefix(got, row.want) {
+			t.Errorf("with %q the server takes the client for %s, want %s", row.lines, got, row.want)
+		}
+		p.close(1000, "")
+	}
+	if !strings.Contains(b.log.String(), "the client's address was not believed") {
+		t.Errorf("the log does not say what is wrong:\n%s", b.log)
+	}
 }
 
 // shutdown is the last of the site.

@@ -142,15 +142,15 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestTLSOrigin is the rule for pages over TLS. The Host header of the default
-// port has none, so that pages of the same name's plain site pass too.
+// TestTLSOrigin is the rule for pages over TLS. Pages of the same name's plain site
+// may not connect: anybody on their way can have changed them.
 func TestTLSOrigin(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
 	addr, trust := serveTLS(t, b, b.mux())
 	for origin, want := range map[string]int{
 		"https://" + domain:           http.StatusSwitchingProtocols,
-		"http://" + domain:            http.StatusSwitchingProtocols,
+		"http://" + domain:            http.StatusForbidden,
 		"https://" + domain + ":8443": http.StatusForbidden,
 		"https://evil.example":        http.StatusForbidden,
 	} {

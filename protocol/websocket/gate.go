@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/logs"
@@ -107,7 +108,10 @@ var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 // that are not counted: those without an address, and, unless all are, those in
 // networks where proxies are.
 func countedAddress(remote string, all bool) netip.Addr {
-	addr, err := netip.ParseAddr(hostname(remote))
+	addr, err := netip.ParseAddr(strings.Trim(remote, "[]"))
+	if at, e := netip.ParseAddrPort(remote); e == nil {
+		addr, err = at.Addr(), nil
+	}
 	if err != nil {
 		return netip.Addr{}
 	}

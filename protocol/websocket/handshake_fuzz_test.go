@@ -83,7 +83,7 @@ func requirements(r *http.Request, maxBytes int) []requirement {
 		demand(400, len(keys) == 1 && nonce.MatchString(keys[0])),
 		demand(400, offers),
 		demand(400, r.ContentLength == 0 && len(r.TransferEncoding) == 0),
-		{403, sentenceOn(r.Header["Origin"], r.Host, nil)},
+		{403, sentenceOn(r.Header["Origin"], r.Host, false, nil)},
 	}
 }
 

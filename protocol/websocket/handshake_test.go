@@ -97,8 +97,8 @@ func TestHandshakeRefusals(t *testing.T) {
 }
 
 // sum is how many handshakes were refused without the application.
-func sum(s websocket.Stats) int64 {
-	return s.Malformed + s.Oversized + s.Unrouted + s.Forbidden + s.ShuttingDown + s.Full + s.Crowded
+func sum(s websocket.Stats) int64 { //nolint:gocritic // a literal of what is not zero reads best
+	return s.Malformed + s.Oversized + s.Unrouted + s.Misdirected + s.Forbidden + s.ShuttingDown + s.Full + s.Crowded
 }
 
 // TestHandshakeOrder makes sure that what is no good handshake is refused as
@@ -284,17 +284,18 @@ func (f *finder) Open(s *protocol.Scope) (protocol.Handler, error) {
 }
 
 // TestHandshakeFixedOrder mends one fault of a request after the other: method,
-// size, route, version, origin, room, and then the application.
+// size, route, version, host, origin, room, and then the application.
 func TestHandshakeFixedOrder(t *testing.T) {
 	t.Parallel()
 	app := &finder{hooks: echo()}
 	app.connect = func(context.Context, *protocol.Conn) error {
 		return protocol.Reject(http.StatusUnauthorized, "who are you?")
 	}
-	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Capacity: websocket.Capacity{Conns: 1}})
+	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Hosts: []string{"example.com"}, Capacity: websocket.Capacity{Conns: 1}})
 	s.listen(t, s.Server)
 	req := strings.Replace(request("/nowhere", "Origin: https://evil.example", strings.Repeat("X: y\r\n", 10)+"Z: z"), "GET", "POST", 1)
 	req = strings.Replace(req, "Version: 13", "Version: 8", 1)
+	req = strings.Replace(req, "Host: ", "Host: not.", 1)
 	steps := []struct {
 		at       testkit.Line
 		old, now string // what is mended before
@@ -304,7 +305,8 @@ func TestHandshakeFixedOrder(t *testing.T) {
 		{testkit.Here(), "POST", "GET", 431},
 		{testkit.Here(), strings.Repeat("X: y\r\n", 10), "", 404},
 		{testkit.Here(), "/nowhere", "/here", 426},
-		{testkit.Here(), "Version: 8", "Version: 13", 403},
+		{testkit.Here(), "Version: 8", "Version: 13", 421},
+		{testkit.Here(), "Host: not.", "Host: ", 403},
 		{testkit.Here(), "evil.example", "example.com", 401},
 	}
 	for _, step := range steps {
@@ -316,7 +318,7 @@ func TestHandshakeFixedOrder(t *testing.T) {
 	if n := app.opened.Load(); n != 1 {
 		t.Errorf("the application was opened %d times, want once: when all else was right", n)
 	}
-	if st := s.Stats(); st.Malformed != 2 || st.Oversized != 1 || st.Unrouted != 1 || st.Forbidden != 1 || st.Refused != 1 {
+	if st := s.Stats(); st.Malformed != 2 || st.Oversized != 1 || st.Unrouted != 1 || st.Misdirected != 1 || st.Forbidden != 1 || st.Refused != 1 {
 		t.Errorf("counted %+v", st)
 	}
 }

@@ -148,7 +148,7 @@ func (s *siege) attacker(lines ...string) (*peer, *protocol.Conn) {
 
 // over ends the siege: the good peer is served and goes, the server has counted
 // want and nothing else, and holds nothing any more. Accepted may be left out.
-func (s *siege) over(want websocket.Stats) {
+func (s *siege) over(want websocket.Stats) { //nolint:gocritic // a literal of what is not zero reads best
 	s.t.Helper()
 	s.good.served()
 	s.good.closes()
@@ -159,7 +159,7 @@ func (s *siege) over(want websocket.Stats) {
 	}
 }
 
-func (s *siege) counted(want websocket.Stats) {
+func (s *siege) counted(want websocket.Stats) { //nolint:gocritic // a literal of what is not zero reads best
 	s.t.Helper()
 	if want.Accepted == 0 {
 		want.Accepted = s.accepted
@@ -168,7 +168,7 @@ func (s *siege) counted(want websocket.Stats) {
 }
 
 // wantStats names the counters that are not as they should be.
-func wantStats(tb testing.TB, s *websocket.Server, want websocket.Stats) {
+func wantStats(tb testing.TB, s *websocket.Server, want websocket.Stats) { //nolint:gocritic // a literal of what is not zero reads best
 	tb.Helper()
 	got := s.Stats()
 	if got == want {

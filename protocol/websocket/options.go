@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -13,17 +14,44 @@ import (
 // Options configure a [Server]. The zero value, and nil, are safe.
 type Options struct {
 	// Origins are the web origins that browsers may connect from, beside the
-	// server's own host: "example.com" and "example.com:8443" with any
-	// scheme, ".example.com" for the domain and all below it,
-	// "https://example.com" with scheme and port. If the server is addressed
-	// as a loopback host, any loopback origin may connect, so that a front
-	// end's development server works. Requests without an Origin header do
-	// not come from a browser's page and are served.
+	// server's own host: "example.com" and "example.com:8443" by http and
+	// https, ".example.com" for the domain and all below it,
+	// "https://example.com" with scheme and port. Pages of apps and extensions
+	// are listed as their shell sends them: "capacitor://localhost",
+	// "tauri://localhost", "chrome-extension://<id>", "file://". "null" allows
+	// all pages without an origin of their own: those of files in some
+	// browsers, but also what any site puts into a sandboxed frame. Names are
+	// written as browsers send them (xn--mnchen-3ya.example).
+	//
+	// If the server is addressed as a loopback host, any loopback page may
+	// connect by http or https, so that a front end's development server
+	// works. Requests without an Origin header do not come from a browser's
+	// page and are served.
+	//
+	// If the client uses TLS, by the socket or by what a trusted proxy
+	// reports, a page that came by http may not connect, unless it is listed
+	// with its scheme. Where TLS ends in a proxy, this needs TrustedProxies.
 	Origins []string
 	// InsecureAllowAnyOrigin lets every web page in the world open
 	// connections with the cookies of whoever looks at it. List Origins
 	// instead.
 	InsecureAllowAnyOrigin bool
+	// Hosts are the names that the server is reached by, as in the Host
+	// header: "example.com" with any port, "example.com:8443", ".example.com"
+	// for the domain and all below it, "[::1]". Other requests are answered
+	// with 421. Default: any host. Set it if browsers can reach the server
+	// other than through a proxy that knows the names, such as on a loopback
+	// or in a private network: a page of an attacker's domain whose DNS entry
+	// changes to the server's address is of the server's own host to the
+	// browser, and passes Origins.
+	Hosts []string
+	// TrustedProxies are the networks of the proxies in front of the server,
+	// whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed: see
+	// protocol.ClientOf. The client that they report is Scope.RemoteAddr and
+	// the peer in log lines, and Capacity.ConnsPerAddress counts it. A proxy
+	// on a Unix socket counts as 127.0.0.1. Default: none, and no header is
+	// believed.
+	TrustedProxies []netip.Prefix
 
 	// Subprotocols are those that the application speaks, in its order of
 	// preference: the first that the peer offers is chosen when Connect
@@ -86,8 +114,8 @@ type Capacity struct {
 	// answered with 503. Default 100,000.
 	Conns int
 	// ConnsPerAddress is how many of them one address may have, or one /64 in
-	// IPv6; one more is answered with 429. The address is http.Request's
-	// RemoteAddr: behind a proxy, have middleware put the client's there.
+	// IPv6; one more is answered with 429. Behind a proxy, set
+	// Options.TrustedProxies, or the proxy's address is counted.
 	// Default 10,000, and then loopback and private addresses, which mostly
 	// are proxies, are not counted. Peers without an address, as on a Unix
 	// socket, never are.
@@ -135,6 +163,7 @@ func (o *Options) withDefaults() Options {
 	c.MaxHeaderLines = orDefault(c.MaxHeaderLines, defaultMaxHeaderLines)
 	c.Capacity = c.Capacity.withDefaults()
 	c.Subprotocols = slices.Clone(c.Subprotocols)
+	c.TrustedProxies = slices.Clone(c.TrustedProxies)
 	if c.PingInterval == 0 {
 		c.PingInterval = defaultPingInterval
 	}

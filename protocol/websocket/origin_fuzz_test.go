@@ -1,9 +1,12 @@
 package websocket
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -31,16 +34,16 @@ var (
 	originEntry = regexp.MustCompile(`^(?:([A-Za-z][0-9A-Za-z+.-]*)://)?(\.?)(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)` + portChars + `$`)
 )
 
-// schemePort is the port that a scheme has anyway.
-func schemePort(scheme string) string {
-	return map[string]string{"http": "80", "ws": "80", "https": "443", "wss": "443"}[strings.ToLower(scheme)]
-}
-
-func orScheme(port, scheme string) string {
+// orScheme is a port as a number; without one it is the scheme's. -1 is none.
+func orScheme(port, scheme string) int {
 	if port == "" {
-		return schemePort(scheme)
+		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(scheme)]
 	}
-	return port
+	n, err := strconv.Atoi(port)
+	if err != nil || n > 65535 {
+		return -1
+	}
+	return n
 }
 
 // match takes s apart, if it is in the grammar and the address in brackets, if
@@ -57,6 +60,14 @@ func match(grammar *regexp.Regexp, s string) []string {
 	return found
 }
 
+// sameName compares names, and addresses of IPv6 in brackets.
+func sameName(a, b string) bool {
+	if strings.HasPrefix(a, "[") && strings.HasPrefix(b, "[") {
+		return net.ParseIP(strings.Trim(a, "[]")).Equal(net.ParseIP(strings.Trim(b, "[]")))
+	}
+	return strings.EqualFold(a, b)
+}
+
 // ownMachine reports whether a host is this machine by its name alone.
 func ownMachine(host string) bool {
 	host = strings.ToLower(strings.Trim(host, "[]"))
@@ -64,21 +75,29 @@ func ownMachine(host string) bool {
 }
 
 // sentenceOn is decision 19, the naive way: whether a page may connect to host.
-func sentenceOn(lines []string, host string, entries []string) sentence {
+func sentenceOn(lines []string, host string, secure bool, entries []string) sentence {
 	switch {
 	case len(lines) == 0:
 		return must
 	case len(lines) > 1:
 		return mustNot
-	}
-	from := match(pageOrigin, lines[0])
-	if from == nil {
-		if strings.Contains(lines[0], "://") {
-			return either // nothing that a browser sends
+	case lines[0] == "null":
+		if slices.Contains(entries, "null") {
+			return must
 		}
 		return mustNot
 	}
-	p := page{from[1], from[2], orScheme(from[3], from[1])}
+	from := match(pageOrigin, lines[0])
+	switch {
+	case from == nil && strings.Contains(lines[0], "://"):
+		return either // nothing that a browser sends
+	case from == nil:
+		return mustNot
+	}
+	p := visitor{strings.ToLower(from[1]), from[2], orScheme(from[3], from[1]), lines[0], secure}
+	if p.port < 0 && p.web() {
+		return either
+	}
 	all := p.isOf(host)
 	for _, entry := range entries {
 		all = max(all, p.isOn(entry))
@@ -86,37 +105,60 @@ func sentenceOn(lines []string, host string, entries []string) sentence {
 	return all
 }
 
-// page is the origin of one.
-type page struct{ scheme, host, port string }
+// visitor is the origin of a page, and whether it connects by TLS.
+type visitor struct {
+	scheme, host string
+	port         int
+	whole        string
+	secure       bool
+}
+
+func (p visitor) web() bool { return p.scheme == "http" || p.scheme == "https" }
+
+// safe is a page that nobody on the way of the socket could have changed.
+func (p visitor) safe() bool { return p.scheme == "https" || p.scheme == "http" && !p.secure }
 
 // isOf says whether the page is of the host that is asked for, or both are on
 // this machine.
-func (p page) isOf(host string) sentence {
+func (p visitor) isOf(host string) sentence {
 	to := match(hostHeader, host)
 	switch {
-	case to == nil:
+	case !p.web():
+		return mustNot
+	case to == nil, to[2] != "" && orScheme(to[2], "") < 0:
 		return either
-	case strings.EqualFold(p.host, to[1]) && p.port == orScheme(to[2], p.scheme), ownMachine(p.host) && ownMachine(to[1]):
+	case sameName(p.host, to[1]) && p.port == orScheme(to[2], p.scheme) && p.safe(), ownMachine(p.host) && ownMachine(to[1]):
 		return must
 	}
 	return mustNot
 }
 
 // isOn says whether an entry of the list is about the page.
-func (p page) isOn(entry string) sentence {
+func (p visitor) isOn(entry string) sentence {
 	e := match(originEntry, entry)
-	if e == nil {
+	switch {
+	case e == nil:
 		return either
+	case entry != "null" && strings.EqualFold(entry, p.whole):
+		return must
+	case entry == "null", !webEntry(e), !p.web():
+		return mustNot
 	}
-	port := e[4]
-	if e[1] != "" {
-		port = orScheme(port, e[1])
+	port := -1
+	if e[4] != "" || e[1] != "" {
+		port = orScheme(e[4], e[1])
 	}
+	byScheme := e[1] == "" && p.safe() || strings.EqualFold(e[1], p.scheme)
 	below := e[2] == "." && strings.HasSuffix(strings.ToLower(p.host), "."+strings.ToLower(e[3]))
-	if (e[1] == "" || strings.EqualFold(e[1], p.scheme)) && (port == "" || port == p.port) && (below || strings.EqualFold(e[3], p.host)) {
+	if byScheme && (port < 0 || port == p.port) && (below || sameName(e[3], p.host)) {
 		return must
 	}
 	return mustNot
+}
+
+// webEntry is for pages by http or https.
+func webEntry(e []string) bool {
+	return slices.Contains([]string{"", "http", "https"}, strings.ToLower(e[1]))
 }
 
 // tryOrigins makes the list, or returns what New panics with.
@@ -129,74 +171,105 @@ func tryOrigins(entries ...string) (list *origins, panicked any) {
 // list are taken or refused with the panic that is documented; those of a
 // documented form are taken, and match what they say.
 func FuzzOrigin(f *testing.F) {
-	for _, entry := range []string{
+	for i, entry := range []string{
 		"", "*", "example.com", ".example.com", "https://example.com", "example.com:8443", "[::1]", "::1", "http://[2001:db8::1]:80",
 		"https://", ".", "a:b:c", "ftp://.example.com:21", "exa mple.com", "\x00", "%zz", "http://example.com/x", "EXAMPLE.com",
+		"null", "file://", "file:", "capacitor://localhost", "chrome-extension://abc", "wss://example.com", "münchen.example", "[2001:0db8:0::1]", "127.1", "app://.",
 	} {
-		f.Add("https://example.com", "", false, "example.com", entry)
-		f.Add("http://a.example.com:8443", "", false, "api.test", entry)
-		f.Add("http://notexample.com", "", false, "api.test", entry)
-		f.Add("http://example.com", "", false, "localhost:8080", entry)
-		f.Add("https://example.com:8443", "", false, "example.com:443", entry)
-		f.Add(entry, "", false, "localhost:8080", entry)
-		f.Add("http://127.0.0.1", "https://example.com", true, entry, "")
+		secure := i%2 == 0
+		f.Add("https://example.com", "", false, "example.com", entry, secure)
+		f.Add("http://a.example.com:8443", "", false, "api.test", entry, secure)
+		f.Add("http://notexample.com", "", false, "api.test", entry, secure)
+		f.Add("http://example.com", "", false, "localhost:8080", entry, secure)
+		f.Add("https://example.com:8443", "", false, "example.com:443", entry, secure)
+		f.Add(entry, "", false, "localhost:8080", entry, secure)
+		f.Add("http://127.0.0.1", "https://example.com", true, entry, "", secure)
 	}
-	f.Add("http://example.com:443", "", false, "api.test", "https://example.com")
-	f.Add("null", "", false, "example.com", "null")
-	f.Add("http://[::ffff:127.0.0.1]:1", "", false, "[::1]", "")
-	f.Fuzz(func(t *testing.T, one, two string, both bool, host, entry string) {
+	f.Add("http://example.com:443", "", false, "api.test", "https://example.com", false)
+	f.Add("http://example.com", "", false, "example.com", "", true)
+	f.Add("https://user@example.com", "", false, "example.com", "", true)
+	f.Add("null", "", false, "example.com", "null", false)
+	f.Add("http://[::ffff:127.0.0.1]:1", "", false, "[::1]", "", false)
+	f.Fuzz(func(t *testing.T, one, two string, both bool, host, entry string, secure bool) {
 		lines, entries := []string{one}, []string{}
 		if both {
 			lines = append(lines, two)
 		}
 		list, panicked := tryOrigins(entry)
-		if text, ok := panicked.(string); panicked != nil && (!ok || !strings.HasPrefix(text, "wye: websocket.Options.Origins: ")) {
-			t.Fatalf("%q: New panics with %v", entry, panicked)
-		}
+		checkEntry(t, entry, panicked)
 		if list != nil {
 			entries = append(entries, entry)
 		} else {
 			list, _ = tryOrigins()
 		}
-		checkEntry(t, entry, panicked)
-		e := list.check(&http.Request{Host: host, Header: http.Header{"Origin": lines}})
-		want := sentenceOn(lines, host, entries)
+		e := list.check(&http.Request{Host: host, Header: http.Header{"Origin": lines}}, secure)
+		want := sentenceOn(lines, host, secure, entries)
 		if e == nil && want == mustNot || e != nil && (want == must || e.Status != http.StatusForbidden || e.Body == "") {
-			t.Fatalf("a page from %q to %q, with %q on the list: %+v, want %d", lines, host, entries, e, want)
+			t.Fatalf("a page from %q to %q, by TLS: %v, with %q on the list: %+v, want %d", lines, host, secure, entries, e, want)
 		}
-		if e := list.check(&http.Request{Host: host, Header: http.Header{}}); e != nil {
+		if _, site, _ := strings.Cut(one, "://"); e == nil && strings.ContainsAny(site, "@/?#% ") {
+			t.Fatalf("a page from %q, which is not an origin, may connect", one)
+		}
+		if e := list.check(&http.Request{Host: host, Header: http.Header{}}, secure); e != nil {
 			t.Fatalf("no origin is refused: %v", e)
 		}
+		checkHosts(t, host, entry)
 	})
+}
+
+// checkHosts makes sure that a host which is served is that of the list, or below
+// it.
+func checkHosts(t *testing.T, host, entry string) {
+	t.Helper()
+	p, err := parseHostPattern(entry)
+	if err != nil {
+		return
+	}
+	if e := (hosts{p}).check(&http.Request{Host: host}); e == nil && !strings.HasPrefix(entry, "[") &&
+		!strings.Contains(strings.ToLower(host), p.host) || e != nil && strings.EqualFold(host, entry) && !p.below {
+		t.Fatalf("host %q with %q on the list: %v", host, entry, e)
+	}
 }
 
 // checkEntry makes sure that an entry of a documented form is taken and lets the
 // page connect that it names.
 func checkEntry(t *testing.T, entry string, panicked any) {
 	t.Helper()
-	e := match(originEntry, entry)
-	if e == nil {
-		return
+	if text, ok := panicked.(string); panicked != nil && (!ok || !strings.HasPrefix(text, "wye: websocket.Options.Origins: ")) {
+		t.Fatalf("%q: New panics with %v", entry, panicked)
 	}
-	if e[2] == "." && strings.HasPrefix(e[3], "[") {
-		return // below an address there is nothing
+	e := match(originEntry, entry)
+	if e == nil || !documented(e) {
+		return
 	}
 	if panicked != nil {
 		t.Fatalf("%q is not taken: %v", entry, panicked)
 	}
 	list, _ := tryOrigins(entry)
-	page := "https://"
-	if e[1] != "" {
-		page = e[1] + "://"
+	page := entry
+	if webEntry(e) {
+		page = cmp.Or(e[1], "https") + "://" + map[bool]string{true: "below."}[e[2] == "."] + e[3]
+		if e[4] != "" {
+			page += ":" + e[4]
+		}
 	}
-	if e[2] == "." {
-		page += "below."
-	}
-	page += e[3]
-	if e[4] != "" {
-		page += ":" + e[4]
-	}
-	if refused := list.check(&http.Request{Host: "api.test", Header: http.Header{"Origin": {page}}}); refused != nil {
+	if refused := list.check(&http.Request{Host: "api.test", Header: http.Header{"Origin": {page}}}, true); refused != nil {
 		t.Fatalf("%q does not let %q connect: %v", entry, page, refused)
 	}
 }
+
+// documented reports whether an entry is of a form that is documented: not an
+// address of a socket, or a port, a name or something below an address that there
+// is not.
+func documented(e []string) bool {
+	switch strings.ToLower(e[1]) {
+	case "ws", "wss", "file":
+		return false
+	case "", "http", "https":
+		return e[0] != nullOrigin && (e[4] == "" || orScheme(e[4], e[1]) > 0) && (e[2] != "." || e[3][0] != '[') && !numeric.MatchString(e[3])
+	}
+	return true
+}
+
+// numeric are names that browsers take for addresses.
+var numeric = regexp.MustCompile(`(?i)^(?:.*\.)?(?:\d+|0x[0-9a-f]*)$`)

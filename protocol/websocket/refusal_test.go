@@ -45,6 +45,7 @@ func newRefusalSite(tb testing.TB) *refusalSite {
 	mux.Handle("/ws/", server(router.URLs(router.RePath("^ws/$", connect(protocol.Reject(401, "who are you?")))), websocket.Options{}))
 	mux.Handle("/open/", server(&hooks{open: func(*protocol.Scope) error { return protocol.Reject(402, "pay") }}, websocket.Options{}))
 	mux.Handle("/close/", server(connect(protocol.Close(4000, "no")), websocket.Options{}))
+	mux.Handle("/host/", server(echo(), websocket.Options{Hosts: []string{"example.org"}}))
 	mux.Handle("/fails/", server(connect(errors.New("a fault")), websocket.Options{}))
 	mux.Handle("/panics/", server(&hooks{open: func(*protocol.Scope) error { panic("a fault") }}, websocket.Options{}))
 	mux.Handle("/moved/", server(&hooks{open: func(*protocol.Scope) error {
@@ -89,6 +90,7 @@ func refusalRows() []refusalRow {
 		{testkit.Here(), "/ws/", "Connection: Upgrade", "Connection: keep-alive", 400},
 		{testkit.Here(), "/ws/", sampleKey, "c2hvcnQ=", 400},
 		{testkit.Here(), "/ws/", "Host:", "Origin: https://evil.example\r\nHost:", 403},
+		{testkit.Here(), "/host/", "", "", 421},
 		{testkit.Here(), "/over/", "", "", 503},
 		{testkit.Here(), "/ws/", "", "", 401},
 		{testkit.Here(), "/open/", "", "", 402},

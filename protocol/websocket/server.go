@@ -26,6 +26,7 @@ type Server struct {
 	counters  protocol.Counters
 	stats     counters
 	origins   *origins
+	hosts     hosts
 	countsAll bool // addresses, and not only public ones
 	rhythm    rhythm
 	watcher   watcher
@@ -49,9 +50,9 @@ type Server struct {
 
 var _ protocol.Protocol = (*Server)(nil)
 
-// New returns a server for app. o may be nil; it is copied. A nil app, an entry
-// of o.Origins that can match nothing, or one of o.Subprotocols that is no token,
-// panics.
+// New returns a server for app. o may be nil; it is copied. New panics if app is
+// nil, if an entry of o.Origins, o.Hosts or o.TrustedProxies can match nothing, or
+// if one of o.Subprotocols is not a token.
 func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
@@ -62,7 +63,8 @@ func New(app protocol.Application, o *Options) *Server {
 			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
 		}
 	}
-	s.origins = newOrigins(&s.opts)
+	s.origins, s.hosts = newOrigins(&s.opts), newHosts(&s.opts)
+	checkProxies(s.opts.TrustedProxies)
 	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
 	s.rhythm = newRhythm(&s.opts)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters}
@@ -89,20 +91,22 @@ func (s *Server) Match(r *http.Request) bool {
 // rest of the request, and closes the connection. What is wrong with it is looked
 // for in a fixed order: method (405), HTTP version (501), size (431), route (404,
 // if the application is a protocol.Finder), WebSocket's headers (426, 400),
-// origin (403), room (503, 429); then the application decides, with its
+// host (421), origin (403), room (503, 429); then the application decides, with its
 // authenticators.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()
+	client := s.client(r)
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
+	scope.RemoteAddr = client.RemoteAddr
 	c := &conn{
 		server: s,
 		hand:   &handshake{w: w, r: r},
 		path:   noted(r.URL.Path),
-		peer:   noted(r.RemoteAddr),
-		addr:   countedAddress(r.RemoteAddr, s.countsAll),
+		peer:   noted(client.RemoteAddr),
+		addr:   countedAddress(client.RemoteAddr, s.countsAll || client.Suspect),
 	}
-	e := s.admit(scope, c)
+	e := s.admit(scope, c, client.Scheme == schemeHTTPS)
 	if e == nil {
 		s.prepare(scope, c)
 		e = s.enter(c)
@@ -122,8 +126,35 @@ const maxNoted = 200
 // the request's memory.
 func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
-// admit is what can be decided without opening the application.
-func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
+// client is who sent r.
+func (s *Server) client(r *http.Request) protocol.Client {
+	client := protocol.ClientOf(r, s.opts.TrustedProxies)
+	if client.Suspect {
+		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "proxy",
+			"wye: the client's address was not believed, because a trusted proxy passed on headers that "+
+				"contradict each other or are malformed; have the proxy replace X-Forwarded-For and remove Forwarded",
+			func() []any {
+				return []any{
+					"x_forwarded_for", logs.Cut(strings.Join(r.Header["X-Forwarded-For"], ", ")),
+					"forwarded", logs.Cut(strings.Join(r.Header["Forwarded"], ", ")), "proxy", logs.Cut(r.RemoteAddr),
+				}
+			})
+	}
+	return client
+}
+
+func checkProxies(networks []netip.Prefix) {
+	for _, p := range networks {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			panic(fmt.Sprintf("wye: websocket.Options.TrustedProxies: %v can match nothing; "+
+				`write networks of IPv4 as netip.MustParsePrefix("10.0.0.0/8")`, p))
+		}
+	}
+}
+
+// admit is what can be decided without opening the application. secure says that
+// the client is known to use TLS.
+func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.RejectError {
 	r := c.hand.r
 	if e := checkRequest(r, &s.opts); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
@@ -138,17 +169,29 @@ func (s *Server) admit(scope *protocol.Scope, c *conn) *protocol.RejectError {
 	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
-		s.opts.Logger.Debug("wye: no route", "path", logs.Cut(r.URL.Path), "peer", logs.Cut(r.RemoteAddr))
+		s.opts.Logger.Debug("wye: no route", "path", logs.Cut(r.URL.Path), "peer", c.peer)
 		return protocol.Rejection(err)
 	}
 	if e := checkUpgrade(r, wellFormed); e != nil {
 		s.stats.malformed.Add(1)
 		return e
 	}
-	if e := s.origins.check(r); e != nil {
+	return s.admitPage(c, secure)
+}
+
+// admitPage checks which site is asked for, and which page asks.
+func (s *Server) admitPage(c *conn, secure bool) *protocol.RejectError {
+	if e := s.hosts.check(c.hand.r); e != nil {
+		s.stats.misdirected.Add(1)
+		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "host",
+			"wye: host refused because it is not in websocket.Options.Hosts; Stats counts them",
+			func() []any { return []any{"why", e.Body, "peer", c.peer} })
+		return e
+	}
+	if e := s.origins.check(c.hand.r, secure); e != nil {
 		s.stats.forbidden.Add(1)
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "origin",
-			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, "peer", logs.Cut(r.RemoteAddr)} })
+			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, "peer", c.peer} })
 		return e
 	}
 	return nil

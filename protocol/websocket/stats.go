@@ -18,6 +18,7 @@ type Stats struct {
 	Malformed    int64 // no good WebSocket: 400, 405, 426, 501
 	Oversized    int64 // 431: MaxHandshake, MaxHeaderLines
 	Unrouted     int64 // 404: the router has no route
+	Misdirected  int64 // 421: for a host that is not in Options.Hosts
 	Forbidden    int64 // 403: from an origin that is not allowed
 	ShuttingDown int64 // 503
 	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
@@ -42,7 +43,7 @@ type Stats struct {
 
 // counters are what Stats is made of, beside those of the sessions.
 type counters struct {
-	malformed, oversized, unrouted, forbidden, shuttingDown, full, crowded, late atomic.Int64
+	malformed, oversized, unrouted, misdirected, forbidden, shuttingDown, full, crowded, late atomic.Int64
 
 	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
 	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
@@ -56,6 +57,7 @@ func (s *Server) Stats() Stats {
 		Malformed:     c.malformed.Load(),
 		Oversized:     c.oversized.Load(),
 		Unrouted:      c.unrouted.Load(),
+		Misdirected:   c.misdirected.Load(),
 		Forbidden:     c.forbidden.Load(),
 		ShuttingDown:  c.shuttingDown.Load(),
 		Full:          c.full.Load(),
