@@ -80,6 +80,11 @@ func (c *Conn) Broadcast(ctx context.Context, group string, m Message) error {
 	return c.layer.Broadcast(ctx, group, m)
 }
 
+// BroadcastOthers is Broadcast to the peers of all members but this connection.
+func (c *Conn) BroadcastOthers(ctx context.Context, group string, m Message) error {
+	return c.layer.BroadcastExcept(ctx, group, m, (*member)(c))
+}
+
 // Layer returns the connection's layer, for sends that have nothing to do with
 // the connection.
 func (c *Conn) Layer() *layers.Layer { return c.layer }

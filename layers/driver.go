@@ -52,7 +52,8 @@ type Driver interface {
 	// Send sends e to a channel: one of another node's consumers, whose names
 	// begin with "specific.", that node's name and "!", or a named one, where it
 	// waits until a worker pulls it. What one goroutine sends to one channel stays
-	// in that order. A node that is not there is no error. ErrFull means that as
+	// in that order. A consumer or node that is not there is not an
+	// error, or ErrNobody if the driver can tell. ErrFull means that as
 	// many wait in a named channel as may; only what waits there is counted.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
 	// Close stops delivery and lets go of everything, also if the back end is

@@ -183,6 +183,13 @@ func (w *late) Offer(p *protocol.Prepared) (yield bool) {
 	return w.take(p.Event()) && w.Member.Offer(p)
 }
 
+// Close closes the member.
+func (w *late) Close(code protocol.CloseCode, reason string) {
+	if c, ok := w.Member.(Closer); ok {
+		c.Close(code, reason)
+	}
+}
+
 // Watches asks the member.
 func (w *late) Watches(typ string) bool { return watches(w.Member, typ) }
 

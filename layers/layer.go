@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -100,15 +102,33 @@ func (l *Layer) GroupSend(ctx context.Context, group string, e *protocol.Event) 
 
 // GroupSendExcept is GroupSend to all members but one. nil leaves nobody out.
 func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.Event, but Member) error {
+	_, err := l.GroupSendCount(ctx, group, e, but)
+	return err
+}
+
+// GroupSendCount is GroupSendExcept, and returns how many members of this process were
+// given e: 0 means that a user is not connected here. Other nodes are not counted.
+func (l *Layer) GroupSendCount(ctx context.Context, group string, e *protocol.Event, except Member) (reached int, err error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
-		return err
+		return 0, err
 	}
 	if err := e.Seal(); err != nil {
-		return err
+		return 0, err
 	}
 	e = unplaced(e)
-	l.deliver(group, e, but)
-	return l.publish(ctx, group, e)
+	reached = l.deliver(group, e, except)
+	if reached == 0 {
+		l.unheard(ctx, group, e.Type())
+	}
+	return reached, l.publish(ctx, group, e)
+}
+
+// unheard counts what was sent to nobody in this process.
+func (l *Layer) unheard(ctx context.Context, to, typ string) {
+	l.counters.unheard.Add(1)
+	if log := slog.Default(); log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, "wye: nobody in this process received what was sent", "to", logs.Cut(to), "type", logs.Cut(typ))
+	}
 }
 
 // unplaced is e without the place that it may have in a history, which is not that
@@ -120,17 +140,15 @@ func unplaced(e *protocol.Event) *protocol.Event {
 	return e.At(protocol.Position{})
 }
 
-// deliver hands e to the members of group in this process. Those of a history come
-// one after the other.
-func (l *Layer) deliver(group string, e *protocol.Event, but Member) {
+// deliver hands e to the members of group in this process, and returns how many those
+// are. Those of a history come one after the other.
+func (l *Layer) deliver(group string, e *protocol.Event, but Member) (reached int) {
 	message := e.Prepared()
 	all, except, late := l.except(group, but)
 	if late {
 		l.promote(group, e.Position())
 	}
-	if all.each(func(m Member) bool { return m != except && hand(m, e, message) }) {
-		runtime.Gosched()
-	}
+	return all.reach(except, func(m Member) bool { return hand(m, e, message) })
 }
 
 // except returns the members of group, and the one that stands for but among them.
@@ -154,8 +172,12 @@ func (l *Layer) except(group string, but Member) (all view, except Member, late 
 
 // hand gives m an event, or its ready message.
 func hand(m Member, e *protocol.Event, message *protocol.Prepared) (yield bool) {
-	if message != nil {
+	switch {
+	case message != nil:
 		return m.Offer(message)
+	case e.Type() == Close.Name:
+		closeMember(m, e)
+		return false
 	}
 	return m.Deliver(e)
 }
@@ -176,14 +198,19 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 // a key, it is conflated in the queues of this process's members; what travels to
 // other nodes has no field for it, so that there every message is sent.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
+	return l.BroadcastExcept(ctx, group, m, nil)
+}
+
+// BroadcastExcept is Broadcast to all members but one. nil leaves nobody out.
+func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Message, except Member) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
 	}
 	p := protocol.Prepare(m)
 	defer p.Release()
-	all := l.members(group)
-	if all.each(func(m Member) bool { return m.Offer(p) }) {
-		runtime.Gosched()
+	all, except, _ := l.except(group, except)
+	if all.reach(except, func(m Member) bool { return m.Offer(p) }) == 0 {
+		l.unheard(ctx, group, protocol.SendType.Name)
 	}
 	if l.driver == nil {
 		return nil
@@ -191,11 +218,25 @@ func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message)
 	return l.publish(ctx, group, p.Event())
 }
 
+// ErrNobody means that no consumer has the channel name that [Layer.TrySend] was given.
+// Match it with errors.Is.
+var ErrNobody = errors.New("wye: no consumer has this channel name")
+
 // Send sends e to a channel: to the one consumer that has this name, on whatever
 // node, or to a named channel, where it waits for a worker. A consumer that is
 // not there is not an error: it may just have gone. Errors as in GroupSend, and
 // ErrFull if as many events wait in a named channel as may.
 func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
+	if err := l.TrySend(ctx, channel, e); !errors.Is(err, ErrNobody) {
+		return err
+	}
+	return nil
+}
+
+// TrySend is Send, except that it returns ErrNobody if e reached nobody because no
+// consumer has this name any more: in this process always, for a consumer of another
+// node if the driver can tell.
+func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
 		return err
 	}
@@ -212,7 +253,8 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	node, specific := nodeOf(channel)
 	switch {
 	case specific && (l.driver == nil || node == l.Node()):
-		return nil // it has gone
+		l.unheard(ctx, channel, e.Type())
+		return ErrNobody
 	case l.driver == nil:
 		return l.queues.put(channel, e)
 	}

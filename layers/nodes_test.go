@@ -214,7 +214,7 @@ func TestStatsOfALayerWithADriver(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if got, want := here.Stats(), (layers.Stats{Published: 7, Full: 2}); got != want {
+		if got, want := here.Stats(), (layers.Stats{Published: 7, Unheard: 4, Full: 2}); got != want {
 			t.Errorf("who sent: %+v, want %+v", got, want)
 		}
 		if got, want := there.Stats(), (layers.Stats{Received: 4}); got != want {

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"runtime"
 	"slices"
 	"sync/atomic"
 )
@@ -52,6 +53,23 @@ func (v *view) each(f func(Member) (yield bool)) (yield bool) {
 		yield = f(m) || yield
 	}
 	return yield
+}
+
+// reach calls send for all members but one, yields once if any of them asks for it, and
+// returns how many members those are.
+func (v *view) reach(except Member, send func(Member) (yield bool)) (reached int) {
+	reached = v.len()
+	yield := v.each(func(m Member) bool {
+		if m == except {
+			reached--
+			return false
+		}
+		return send(m)
+	})
+	if yield {
+		runtime.Gosched()
+	}
+	return reached
 }
 
 // walk returns the members for a walk, in no particular order.

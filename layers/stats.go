@@ -14,12 +14,13 @@ type Stats struct {
 	Received    int64 // events that came from other nodes
 	Downs       int64 // how often the back end went down
 	Gaps        int64 // how often events of other nodes may have been lost
+	Unheard     int64 // sends to a group or a consumer's channel that nobody in this process has; without a driver they were lost
 	Full        int64 // events that a named channel had no room for
 	Expired     int64 // events that have waited in a named channel for too long, if there is no driver
 }
 
 type counters struct {
-	published, unpublished, received, downs, gaps, full atomic.Int64
+	published, unpublished, received, downs, gaps, full, unheard atomic.Int64
 }
 
 // publish counts what the driver has said to an event.
@@ -43,6 +44,7 @@ func (l *Layer) Stats() Stats {
 		Received:    c.received.Load(),
 		Downs:       c.downs.Load(),
 		Gaps:        c.gaps.Load(),
+		Unheard:     c.unheard.Load(),
 		Full:        l.queues.full.Load() + c.full.Load(),
 		Expired:     l.queues.expired.Load(),
 	}

@@ -129,7 +129,11 @@ func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) erro
 	if !specific {
 		return b.keepLocked(channel, l)
 	}
-	if to := b.mu.nodes[strings.TrimPrefix(prefix, "specific.")]; to != nil && to.lost == nil {
+	to := b.mu.nodes[strings.TrimPrefix(prefix, "specific.")]
+	if to == nil {
+		return layers.ErrNobody
+	}
+	if to.lost == nil {
 		b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
 	}
 	return nil
