@@ -23,7 +23,7 @@ import (
 type Scope struct {
 	Type         string      // the protocol's: "websocket", ...; "channel" for workers
 	Channel      string      // the name of a worker's channel, which has no path
-	Path         string      // percent-decoded; what is left to route
+	Path         string      // percent-decoded; what is left to route. See RoutePath
 	RootPath     string      // what outer routers took from it
 	RawQuery     string      // as in url.URL
 	Host         string      // as the peer named us
@@ -36,6 +36,7 @@ type Scope struct {
 	params []Param // a later one of the same name wins
 	args   []string
 	inTurn bool // some route that led here was a mount
+	routed bool // a router has made it
 	values *value
 	origin *origin // shared by all copies
 }
@@ -59,6 +60,10 @@ type origin struct {
 	taken    atomic.Pointer[Scope] // of the application that takes the connection
 	wildcard map[string]string     // what http.ServeMux matched; set before request is cleared
 	base     context.Context       //nolint:containedctx // the answered connection's
+
+	routePath    string       // of the whole path, if it is not the path itself; see Scope.RoutePath
+	notCanonical error        // what RoutePath returns
+	branches     atomic.Int64 // that routers have tried
 }
 
 // value is one pair of WithValue, in front of older ones.
@@ -81,6 +86,7 @@ func NewScope(typ string, r *http.Request) *Scope {
 		origin:     &origin{base: context.Background()},
 	}
 	s.origin.request.Store(r)
+	s.origin.routePath, s.origin.notCanonical = routePath(r)
 	return s
 }
 
@@ -210,7 +216,7 @@ func (s *Scope) WithRoute(m Match) *Scope {
 	c.route = s.route + m.Route
 	c.params = behind(s.params, m.Params)
 	c.args = behind(s.args, m.Args)
-	c.inTurn = s.inTurn || m.Mount
+	c.inTurn, c.routed = s.inTurn || m.Mount, true
 	return &c
 }
 

@@ -132,7 +132,7 @@ func (c *reach) taken(path string, i int) (by int, why string) {
 	may := c.index.find(path, nil)
 	for _, by := range may[:min(len(may), maxTaken)] {
 		r := &c.routes[by]
-		if by < i && !r.mounted && !r.custom && r.match(path, nil) != nil {
+		if by < i && !r.mounted && !r.custom && r.match(plainPath(path), nil) != nil {
 			return by, "this path goes to"
 		}
 	}

@@ -119,7 +119,7 @@ func sampleClass(d *dice, re *syntax.Regexp, b *strings.Builder) {
 
 // pathTo is a path that is likely to lead to one of the routes.
 func pathTo(d *dice, routes []*sketch) string {
-	path := oneOf(d, "/", "/", "/", "", "//")
+	path := oneOf(d, "/", "/", "/", "/", "/", "/", "", "//")
 	for len(routes) > 0 {
 		s := oneOf(d, routes...)
 		path += sampleOf(d, s.plain.tree)
@@ -133,7 +133,7 @@ func pathTo(d *dice, routes []*sketch) string {
 func bent(d *dice, path string) string {
 	at := d.n(len(path) + 1)
 	before, after := path[:at], path[at:]
-	switch d.n(14) {
+	switch d.n(16) {
 	case 0:
 		return strings.TrimSuffix(path, "/")
 	case 1:
@@ -158,6 +158,10 @@ func bent(d *dice, path string) string {
 		return strings.ToUpper(path)
 	case 11:
 		return before + "99999999999999999999" + after
+	case 12:
+		return before + "\x1f" + after
+	case 13:
+		return strings.Replace(path, "/", "\x1f", 1+d.n(3))
 	}
 	return path
 }

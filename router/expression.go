@@ -119,6 +119,9 @@ func (b *pathBuilder) build(pattern string) error {
 			return fmt.Errorf("%q stands for itself here; %s", found, other.advice)
 		}
 	}
+	if err := canBeAsked(pattern); err != nil {
+		return err
+	}
 	b.names = map[string]bool{}
 	b.checks = []func(string) error{nil}
 	b.expr.WriteString(`\A`)
@@ -140,6 +143,22 @@ func (b *pathBuilder) build(pattern string) error {
 		}
 		pattern = tail
 	}
+}
+
+// canBeAsked finds what no canonical path has. See protocol.Scope.RoutePath.
+func canBeAsked(pattern string) error {
+	if strings.Contains(pattern, "//") {
+		return errors.New("it can match no path, because an empty segment is never matched")
+	}
+	if strings.ContainsFunc(pattern, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return errors.New("it can match no path, because control characters are never matched")
+	}
+	for segment := range strings.SplitSeq(pattern, "/") {
+		if segment == "." || segment == ".." {
+			return fmt.Errorf("it can match no path, because a segment %q is never matched", segment)
+		}
+	}
+	return nil
 }
 
 // otherWays are what other routers understand, and Path does not.
@@ -236,15 +255,15 @@ func (e *expression) what() string {
 // match returns where the expression and its groups are found in path, as
 // regexp.FindStringSubmatchIndex does, or nil. It uses buf if that is large
 // enough.
-func (e *expression) match(path string, buf []int) []int {
+func (e *expression) match(path routePath, buf []int) []int {
 	var spans []int
 	switch {
 	case e.shape.exact:
-		spans = e.shape.match(path, buf)
-	case strings.HasSuffix(path, e.suffix): // which is quickly looked at
-		spans = e.re.FindStringSubmatchIndex(path)
+		spans = e.shape.match(path.form, buf)
+	case strings.HasSuffix(path.form, e.suffix): // which is quickly looked at
+		spans = e.re.FindStringSubmatchIndex(path.form)
 	}
-	if spans == nil || !e.passes(path, spans) {
+	if spans == nil || !e.passes(path.text, spans) {
 		return nil
 	}
 	return spans

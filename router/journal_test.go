@@ -60,7 +60,7 @@ type idle struct{ protocol.Handler }
 
 // visit is what the application behind a plain route does.
 func (j *journal) visit(s *sketch, p place) verdict {
-	j.note(visit{sketch: s, root: p.root, path: p.path, route: p.route}, func(name string) string {
+	j.note(visit{sketch: s, root: meant(p.root), path: meant(p.path), route: p.route}, func(name string) string {
 		for _, param := range slices.Backward(p.params) {
 			if param.Name == name {
 				return param.Value

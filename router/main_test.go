@@ -39,6 +39,11 @@ func fails(err error) protocol.Application {
 func open(app protocol.Application, path string) string {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.URL.Path = path
+	return openRequest(app, r)
+}
+
+// openRequest is open for a request.
+func openRequest(app protocol.Application, r *http.Request) string {
 	scope := protocol.NewScope("websocket", r)
 	h, err := app.Open(scope)
 	if f, ok := app.(protocol.Finder); ok {
@@ -61,6 +66,18 @@ func open(app protocol.Application, path string) string {
 
 // notFound is the answer to a path that leads nowhere.
 func notFound(path string) string { return fmt.Sprintf("404 nothing is served at %q", path) }
+
+// notCanonical is the answer to a path that no router takes.
+func notCanonical(path, why string) string {
+	return notFound(path) + "; the path is not canonical: " + why
+}
+
+const (
+	emptySegment = "it has an empty segment"
+	dotSegment   = `it has a segment "." or ".."`
+	control      = "it has a control character"
+	notUTF8      = "it is not UTF-8"
+)
 
 const hint = "; did you mean the same with a slash at the end?"
 

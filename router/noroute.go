@@ -21,19 +21,28 @@ func moreHelpful(first, second error) error {
 	return first
 }
 
-// noRoute is the refusal of a path. Its text holds nothing but what the peer
-// has sent.
-func (u *URLRouter) noRoute(s *protocol.Scope, path string) error {
-	e := &protocol.RejectError{
+// noRoute is the refusal of a path that no route matches. Its text holds nothing but
+// what the peer has sent.
+func (u *URLRouter) noRoute(s *protocol.Scope, path routePath) error {
+	if !strings.HasSuffix(path.form, "/") && u.leads(path.withSlash(), s) {
+		return nothingAt(s, "; did you mean the same with a slash at the end?", errSlash)
+	}
+	return nothingAt(s, "", protocol.ErrNoRoute)
+}
+
+// refusal is the refusal of a path because of err, which is protocol.ErrNoRoute and
+// says why.
+func refusal(s *protocol.Scope, err error) error {
+	_, why, _ := strings.Cut(err.Error(), protocol.ErrNoRoute.Error()+":")
+	return nothingAt(s, ";"+why, err)
+}
+
+func nothingAt(s *protocol.Scope, why string, err error) error {
+	return &protocol.RejectError{
 		Status: http.StatusNotFound,
-		Body:   fmt.Sprintf("nothing is served at %q", shortened(s.RootPath+s.Path)),
-		Err:    protocol.ErrNoRoute,
+		Body:   fmt.Sprintf("nothing is served at %q%s", shortened(s.RootPath+s.Path), why),
+		Err:    err,
 	}
-	if !strings.HasSuffix(path, "/") && u.leads(path+"/") {
-		e.Body += "; did you mean the same with a slash at the end?"
-		e.Err = errSlash
-	}
-	return e
 }
 
 // maxPath is how much of a path is repeated in an answer, in bytes: each may
@@ -48,10 +57,10 @@ func shortened(path string) string {
 	return path
 }
 
-// leads reports whether a route matches path, as far as is known: what is
-// mounted is asked if it is a router.
-func (u *URLRouter) leads(path string) bool {
-	path = strings.TrimLeft(path, "/")
+// leads reports whether a route matches path, as far as is known: what is mounted is
+// asked if it is a router, until the branches of s are used up.
+func (u *URLRouter) leads(path routePath, s *protocol.Scope) bool {
+	path = path.trimmed()
 	var b buffers
 	for _, i := range u.candidates(path, b.may[:0]) {
 		r := &u.routes[i]
@@ -59,9 +68,12 @@ func (u *URLRouter) leads(path string) bool {
 		if spans == nil {
 			continue
 		}
+		if s.TryBranch() != nil {
+			return false
+		}
 		inner, ok := routerOf(r.app)
 		switch {
-		case ok && inner.leads(path[spans[1]:]):
+		case ok && inner.leads(path.from(spans[1]), s):
 			return true
 		case !r.mounted:
 			return !ok // nothing goes on behind it

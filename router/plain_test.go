@@ -3,10 +3,13 @@ package router
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -105,14 +108,14 @@ func quoted(text string) (expr string) {
 	return expr
 }
 
-// match is where the expression matches, or nil.
+// match is where the expression matches form, or nil.
 func (e *plainExpr) match(path string) []int {
 	at := e.re.FindStringSubmatchIndex(path)
 	if at == nil {
 		return nil
 	}
 	for name, ok := range e.checks {
-		if i := e.re.SubexpIndex(name); !ok(path[at[2*i]:at[2*i+1]]) {
+		if i := e.re.SubexpIndex(name); !ok(meant(path[at[2*i]:at[2*i+1]])) {
 			return nil
 		}
 	}
@@ -129,17 +132,42 @@ func (e *plainExpr) captures(path string, at []int) (params []protocol.Param, ar
 		switch {
 		case i == 0:
 		case !named && took:
-			args = append(args, path[at[2*i]:at[2*i+1]])
+			args = append(args, meant(path[at[2*i]:at[2*i+1]]))
 		case !named:
 			args = append(args, "")
 		case name != "" && took:
-			params = append(params, protocol.Param{Name: name, Value: path[at[2*i]:at[2*i+1]]})
+			params = append(params, protocol.Param{Name: name, Value: meant(path[at[2*i]:at[2*i+1]])})
 		}
 	}
 	return params, args
 }
 
-// place is how far routing has come.
+// formOf is the path that is spelt so, decoded segment by segment, with slashes
+// within a segment replaced; and whether it is one that any router takes.
+func formOf(spelt string) (form string, canonical bool) {
+	canonical = true
+	segments := strings.Split(spelt, "/")
+	for i, segment := range segments {
+		decoded, _ := url.PathUnescape(segment) //nolint:errcheck // it has been looked at
+		for part := range strings.SplitSeq(decoded, "/") {
+			canonical = canonical && part != "." && part != ".."
+		}
+		inside := i > 0 && i < len(segments)-1
+		canonical = canonical && (decoded != "" || !inside)
+		control := strings.ContainsFunc(decoded, func(c rune) bool { return c < 0x80 && unicode.IsControl(c) })
+		canonical = canonical && !control && utf8.ValidString(decoded)
+		segments[i] = strings.ReplaceAll(decoded, "/", "\x1f")
+	}
+	if regexp.MustCompile(`(?i)%(2[de]|3\d|4[1-9a-f]|5[\da]|5f|6[1-9a-f]|7[\dae])`).MatchString(spelt) {
+		canonical = false
+	}
+	return strings.Join(segments, "/"), canonical
+}
+
+// meant is what a part of a form stands for.
+func meant(form string) string { return strings.ReplaceAll(form, "\x1f", "/") }
+
+// place is how far routing has come: root and path are in the form that is matched.
 type place struct {
 	root, path string
 	route      string
@@ -149,7 +177,7 @@ type place struct {
 
 // behind is the place of the application behind s, if s matches.
 func (s *sketch) behind(p place) (place, bool) {
-	trimmed := strings.TrimLeft(p.path, "/")
+	trimmed := strings.TrimPrefix(p.path, "/")
 	at := s.plain.match(trimmed)
 	if at == nil {
 		return place{}, false
@@ -206,8 +234,8 @@ func openPlainly(routes []*sketch, p place, log *journal) verdict {
 const slashHint = "; did you mean the same with a slash at the end?"
 
 func notServed(routes []*sketch, p place) verdict {
-	v := verdict{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, beginning(p.root+p.path)), noRoute: true}
-	if trimmed := strings.TrimLeft(p.path, "/"); !strings.HasSuffix(trimmed, "/") && leadsPlainly(routes, trimmed+"/") {
+	v := verdict{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, beginning(meant(p.root+p.path))), noRoute: true}
+	if trimmed := strings.TrimPrefix(p.path, "/"); !strings.HasSuffix(trimmed, "/") && leadsPlainly(routes, trimmed+"/") {
 		v.hint = true
 		v.text += slashHint
 	}

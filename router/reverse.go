@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/wye-go/wye/protocol"
 )
 
 // URLFor returns the path of a named route, with its parameters filled in and
-// what must be escaped escaped, as a page needs it:
+// what must be escaped escaped, as a page needs it. A slash in a parameter that can
+// match none becomes %2F:
 //
 //	urls.URLFor("room", map[string]string{"group": "lobby"}) // "/ws/lobby/"
 //
@@ -28,10 +32,10 @@ func (u *URLRouter) URLFor(name string, params map[string]string) (string, error
 	if legs == nil {
 		return "", fmt.Errorf("wye: no route has the name %q; there are %s", name, u.known())
 	}
-	var path strings.Builder
+	var form strings.Builder
 	used := map[string]bool{}
 	for _, r := range legs {
-		if err := r.fill(&path, params, used); err != nil {
+		if err := r.fill(&form, params, used); err != nil {
 			return "", fmt.Errorf("wye: the path of %q: %w", name, err)
 		}
 	}
@@ -40,14 +44,46 @@ func (u *URLRouter) URLFor(name string, params map[string]string) (string, error
 			return "", fmt.Errorf("wye: the path of %q has no parameter %q", name, param)
 		}
 	}
-	if err := u.leadsAlong(legs, path.String(), params); err != nil {
+	escaped, err := u.asked(legs, formPath(form.String()), params)
+	if err != nil {
 		return "", fmt.Errorf("wye: the path of %q: %w", name, err)
 	}
-	return (&url.URL{Path: "/" + path.String()}).EscapedPath(), nil
+	return escaped, nil
+}
+
+// asked returns path as it is asked for, if that leads through legs.
+func (u *URLRouter) asked(legs []*Route, path routePath, params map[string]string) (string, error) {
+	escaped := escape("/" + path.form)
+	asked := protocol.NewScope("", &http.Request{
+		URL:        &url.URL{Path: "/" + path.text, RawPath: escaped},
+		RequestURI: escaped,
+	})
+	if err := u.leadsAlong(legs, path, params, asked); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(escaped, "//") {
+		return "", errors.New("it would begin with two slashes, which means another host to browsers")
+	}
+	if _, err := asked.RoutePath(); err != nil {
+		return "", fmt.Errorf("%q cannot be asked for: %w", escaped, err)
+	}
+	return escaped, nil
+}
+
+// escape is a path as it is asked for. What stands for an escaped slash becomes one.
+func escape(form string) string {
+	parts := strings.Split(form, encodedSlash)
+	for i, part := range parts {
+		parts[i] = (&url.URL{Path: part}).EscapedPath()
+	}
+	return strings.Join(parts, "%2F")
 }
 
 // way returns the routes to the one of this name, or nil.
 func (u *URLRouter) way(name string) []*Route {
+	if _, known := u.names[name]; !known {
+		return nil
+	}
 	for i := range u.routes {
 		r := &u.routes[i]
 		if r.name == name && name != "" {
@@ -73,7 +109,7 @@ func (u *URLRouter) way(name string) []*Route {
 
 // known lists the names there are.
 func (u *URLRouter) known() string {
-	names := slices.Sorted(maps.Keys(u.allNames()))
+	names := slices.Sorted(maps.Keys(u.names))
 	if len(names) == 0 {
 		return "none"
 	}
@@ -99,7 +135,7 @@ func (u *URLRouter) allNames() map[string]Route {
 		if !ok {
 			continue
 		}
-		for name, leads := range inner.allNames() {
+		for name, leads := range inner.names {
 			if r.name != "" {
 				name = r.name + ":" + name
 			}
@@ -110,10 +146,13 @@ func (u *URLRouter) allNames() map[string]Route {
 }
 
 // blank is a piece of a path that is to be filled in: a literal, or a parameter.
-type blank struct{ text, param string }
+type blank struct {
+	text, param string
+	slashes     bool // the parameter can match a slash
+}
 
-// fill writes the route's part of a path.
-func (r Route) fill(path *strings.Builder, params map[string]string, used map[string]bool) error {
+// fill writes the route's part of a path, in the form that is matched.
+func (r Route) fill(form *strings.Builder, params map[string]string, used map[string]bool) error {
 	blanks, err := r.template()
 	if err != nil {
 		return err
@@ -122,11 +161,16 @@ func (r Route) fill(path *strings.Builder, params map[string]string, used map[st
 		value, given := params[b.param]
 		switch {
 		case b.param == "":
-			path.WriteString(b.text)
+			form.WriteString(b.text)
 		case !given:
 			return fmt.Errorf("the parameter %q is missing", b.param)
+		case strings.Contains(value, encodedSlash):
+			return fmt.Errorf("the parameter %q has a control character: %q", b.param, value)
 		default:
-			path.WriteString(value)
+			if !b.slashes {
+				value = strings.ReplaceAll(value, "/", encodedSlash)
+			}
+			form.WriteString(value)
 			used[b.param] = true
 		}
 	}
@@ -134,30 +178,33 @@ func (r Route) fill(path *strings.Builder, params map[string]string, used map[st
 }
 
 // leadsAlong checks that path goes through legs and to none of the routes before
-// them, and that each captures what it was given.
-func (u *URLRouter) leadsAlong(legs []*Route, path string, params map[string]string) error {
-	for segment := range strings.SplitSeq(path, "/") {
+// them, and that each captures what it was given. asked is the connection that asks for
+// path.
+func (u *URLRouter) leadsAlong(legs []*Route, path routePath, params map[string]string, asked *protocol.Scope) error {
+	for segment := range strings.SplitSeq(path.text, "/") {
 		if segment == "." || segment == ".." {
 			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
 		}
 	}
-	captured, host := map[string]bool{}, strings.HasPrefix(path, "/")
-	for _, r := range legs {
-		path = strings.TrimLeft(path, "/")
+	captured := map[string]bool{}
+	for i, r := range legs {
+		if i > 0 {
+			path = path.trimmed()
+		}
 		spans := r.match(path, nil)
 		if spans == nil {
-			return fmt.Errorf("%v does not match %q", r, path)
+			return fmt.Errorf("%v does not match %q", r, path.text)
 		}
-		if before := u.before(r, path); before != nil {
-			return fmt.Errorf("%q goes to %v, which stands before %v", path, before, r)
+		if before := u.before(r, path, asked); before != nil {
+			return fmt.Errorf("%q goes to %v, which stands before %v", path.text, before, r)
 		}
-		for _, got := range r.params(path, spans, 0) {
+		for _, got := range r.params(path.text, spans, 0) {
 			if want, given := params[got.Name]; given && got.Value != want {
 				return fmt.Errorf("%v would capture %q as %q and not %q", r, got.Name, got.Value, want)
 			}
 			captured[got.Name] = true
 		}
-		path = path[spans[1]:]
+		path = path.from(spans[1])
 		u, _ = routerOf(r.app)
 	}
 	for param := range params {
@@ -165,15 +212,12 @@ func (u *URLRouter) leadsAlong(legs []*Route, path string, params map[string]str
 			return fmt.Errorf("nothing captures %q as %q", param, params[param])
 		}
 	}
-	if host {
-		return errors.New("it would begin with two slashes, which means another host to browsers")
-	}
 	return nil
 }
 
 // before returns the route that path goes to and not r, if there is one, as far as
 // is known: what is mounted is asked if it is a router.
-func (u *URLRouter) before(r *Route, path string) *Route {
+func (u *URLRouter) before(r *Route, path routePath, asked *protocol.Scope) *Route {
 	for _, i := range u.candidates(path, nil) {
 		other := &u.routes[i]
 		if other == r {
@@ -184,7 +228,7 @@ func (u *URLRouter) before(r *Route, path string) *Route {
 			continue
 		}
 		inner, ok := routerOf(other.app)
-		if !other.mounted || ok && inner.leads(path[spans[1]:]) {
+		if !other.mounted || ok && inner.leads(path.from(spans[1]), asked) {
 			return other
 		}
 	}
@@ -210,7 +254,7 @@ func blanksOf(re *syntax.Regexp) (blanks []blank, err error) {
 		if re.Name == "" {
 			return nil, fmt.Errorf("%w: %v has no name", errOpen, re)
 		}
-		return []blank{{param: re.Name}}, nil
+		return []blank{{param: re.Name, slashes: mayHoldSlash(re)}}, nil
 	case syntax.OpConcat:
 		for _, sub := range re.Sub {
 			more, err := blanksOf(sub)

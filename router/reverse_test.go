@@ -45,6 +45,9 @@ func TestURLFor(t *testing.T) {
 		{testkit.Here(), "group", params{"group": "lobby"}, "/ws/lobby/", `group "/ws/lobby/" "" group="lobby"`},
 		{testkit.Here(), "group", params{"group": "a b?c#d%e"}, "/ws/a%20b%3Fc%23d%25e/", `group "/ws/a b?c#d%e/" "" group="a b?c#d%e"`},
 		{testkit.Here(), "group", params{"group": "\u00e9"}, "/ws/%C3%A9/", "group \"/ws/\u00e9/\" \"\" group=\"\u00e9\""},
+		{testkit.Here(), "group", params{"group": "a/b//c/"}, "/ws/a%2Fb%2F%2Fc%2F/", `group "/ws/a/b//c//" "" group="a/b//c/"`},
+		{testkit.Here(), "group", params{"group": "*/*"}, "/ws/%2A%2F%2A/", `group "/ws/*/*/" "" group="*/*"`},
+		{testkit.Here(), "group", params{"group": "%2F"}, "/ws/%252F/", `group "/ws/%2F/" "" group="%2F"`},
 		{testkit.Here(), "file", params{"file": "a/b c.txt"}, "/files/a/b%20c.txt", `file "/files/a/b c.txt" "" file="a/b c.txt"`},
 		{testkit.Here(), "cafe", nil, "/caf%C3%A9%20x/", "cafe \"/caf\u00e9 x/\" \"\""},
 		{testkit.Here(), "re", params{"word": "x"}, "/re/x/", `re "/re/x/" "" word="x"`},
@@ -64,7 +67,7 @@ func TestURLFor(t *testing.T) {
 			continue
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, got, nil)
-		if leads := open(urls, r.URL.Path); leads != row.leads {
+		if leads := openRequest(urls, r); leads != row.leads {
 			t.Errorf("%s: %s leads to %s, want %s", row.at, got, leads, row.leads)
 		}
 	}
@@ -95,10 +98,15 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		{testkit.Here(), "page", params{"page": "x"}, []string{"does not match"}},
 		{testkit.Here(), "page", params{"page": "99999999999999999999"}, []string{"does not match"}},
 		{testkit.Here(), "page", params{"page": ""}, []string{"does not match"}},
-		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b/c"}, []string{"does not match"}},
+		{testkit.Here(), "shop:room", params{"shop": "a/b", "room": "c"}, []string{"does not match"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b/../c"}, []string{`".."`, "another path"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b\x1fc"}, []string{`"room"`, "a control character"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b\nc"}, []string{"a control character"}},
+		{testkit.Here(), "shop:room", params{"shop": "a", "room": "b\xff"}, []string{"not UTF-8"}},
+		{testkit.Here(), "file", params{"file": "a//b"}, []string{"an empty segment"}},
 		{testkit.Here(), "shop:room", params{"shop": "a", "room": ".."}, []string{`".."`, "another path"}},
 		{testkit.Here(), "file", params{"file": "a/./b"}, []string{`"."`, "another path"}},
-		{testkit.Here(), "file", params{"file": "/etc"}, []string{`as "etc" and not "/etc"`}},
+		{testkit.Here(), "file", params{"file": "/etc"}, []string{"two slashes", "another host"}},
 		{testkit.Here(), "host", params{"a": "evil.example"}, []string{"two slashes", "another host"}},
 		{testkit.Here(), "either", params{"a": "xy", "b": "z"}, []string{`captures "a" as "xy"`}},
 		{testkit.Here(), "two", params{"a": "1-2", "b": "3-4"}, []string{`capture "a" as "1-2-3"`}},

@@ -24,7 +24,8 @@ type Route struct {
 // RePath is a route by a regular expression, in Go's syntax (RE2), as re_path
 // is in Django. The leading slash is not part of the path. An expression that
 // ends in $ must match all of the path; any other is searched for anywhere in
-// it, so begin it with ^ as a rule. What named groups capture becomes
+// it, so begin it with ^ as a rule. A %2F in the path is not a slash to the expression:
+// see the package documentation. What named groups capture becomes
 // parameters, which [protocol.Scope.Param] returns; if there are none, what other
 // groups capture becomes [protocol.Scope.Args]:
 //
@@ -47,7 +48,7 @@ func RePath(expr string, app protocol.Application) Route {
 //
 // A parameter is one of
 //
-//	<name>, <str:name>  anything but a slash
+//	<name>, <str:name>  anything within a segment, of which %2F is a part
 //	<int:name>          digits that fit an int64
 //	<slug:name>         ASCII letters, digits, - and _
 //	<uuid:name>         a UUID in lower case, with its dashes

@@ -22,7 +22,7 @@ func FuzzRouter(f *testing.F) {
 		x := newTrial(t, parseSketches(text), d)
 		x.at(path)
 		for range 6 {
-			x.at(bent(d, pathTo(d, x.routes)))
+			x.at(x.spell(bent(d, pathTo(d, x.routes))))
 		}
 		x.reverse()
 	})
@@ -38,8 +38,8 @@ func FuzzInvented(f *testing.F) {
 		x := newTrial(t, v.routes(0), v.dice)
 		for range 25 {
 			path := pathTo(v.dice, x.routes)
-			x.at(path)
-			x.at(bent(v.dice, path))
+			x.at(x.spell(path))
+			x.at(x.spell(bent(v.dice, path)))
 		}
 		x.reverse()
 		x.reverse()
@@ -61,7 +61,7 @@ func FuzzExpressions(f *testing.F) {
 		x := newTrial(t, []*sketch{{kind: "re", pattern: one, name: "one", line: 1}, {kind: "re", pattern: two, name: "two", line: 2}}, d)
 		x.at(path)
 		for range 4 {
-			x.at(bent(d, pathTo(d, x.routes)))
+			x.at(x.spell(bent(d, pathTo(d, x.routes))))
 		}
 		x.reverse()
 	})

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,26 +31,72 @@ func newTrial(t *testing.T, sketches []*sketch, d *dice) *trial {
 	return x
 }
 
-// scopeAt is that of a connection for path, as it is after decoding.
-func scopeAt(path string) *protocol.Scope {
-	return protocol.NewScope("websocket", &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}})
+// scopeAt is that of a connection for a path that is spelt so.
+func scopeAt(spelt string) *protocol.Scope {
+	decoded, _ := url.PathUnescape(spelt) //nolint:errcheck // it has been looked at
+	return protocol.NewScope("websocket", &http.Request{Method: http.MethodGet, URL: &url.URL{Path: decoded, RawPath: spelt}, RequestURI: spelt})
 }
 
-// at compares what both routers do with path.
-func (x *trial) at(path string) {
+// spell is how somebody may write a path in which \x1f is a slash that is escaped.
+func (x *trial) spell(form string) string {
+	var b strings.Builder
+	every := x.n(4) == 0
+	for i := range len(form) {
+		c := form[i]
+		plain := (&url.URL{Path: "/" + form[i:i+1]}).EscapedPath()[1:]
+		switch {
+		case c == '\x1f':
+			b.WriteString(oneOf(x.dice, "%2F", "%2f"))
+		case every && c == '/' && x.n(8) == 0, x.n(60) == 0:
+			fmt.Fprintf(&b, oneOf(x.dice, "%%%02x", "%%%02X"), c)
+		case every && !strings.ContainsRune("/-._~", rune(c)) && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z'):
+			fmt.Fprintf(&b, oneOf(x.dice, "%%%02x", "%%%02X"), c)
+		default:
+			b.WriteString(plain)
+		}
+	}
+	return b.String()
+}
+
+// at compares what both routers do with a path that is spelt so.
+func (x *trial) at(spelt string) {
 	x.Helper()
-	s := scopeAt(path)
+	if _, err := url.PathUnescape(spelt); err != nil || strings.ContainsRune(spelt, '?') {
+		return // net/http refuses it
+	}
+	form, canonical := formOf(spelt)
+	valid := (&url.URL{Path: meant(form), RawPath: spelt}).EscapedPath() == spelt
+	if !canonical || !valid && strings.Contains(form, "\x1f") {
+		x.refused(spelt)
+		return
+	}
+	x.atForm(spelt, form)
+}
+
+// refused checks that a path that is not canonical leads nowhere.
+func (x *trial) refused(spelt string) {
+	x.Helper()
+	_, err := x.urls.Open(scopeAt(spelt))
+	found := x.urls.Find(scopeAt(spelt))
+	if seen := x.log.take(); !errors.Is(err, protocol.ErrNoRoute) || !errors.Is(found, protocol.ErrNoRoute) || seen != nil {
+		x.Errorf("%q is not canonical, and Open says %v, Find %v, and asked are %v", spelt, err, found, seen)
+	}
+}
+
+func (x *trial) atForm(spelt, path string) {
+	x.Helper()
+	s := scopeAt(spelt)
 	_, err := x.urls.Open(s)
 	got, gotSeen := verdictOf(s, err), x.log.take()
 	want := openPlainly(x.routes, place{path: path}, x.log)
 	wantSeen := x.log.take()
 	if got != want {
-		x.Errorf("Open(%q) says %+v, want %+v", path, got, want)
+		x.Errorf("Open(%q) says %+v, want %+v", spelt, got, want)
 	}
 	if !slices.Equal(gotSeen, wantSeen) {
 		x.Errorf("Open(%q) asks\n%v, want\n%v", path, gotSeen, wantSeen)
 	}
-	s = scopeAt(path)
+	s = scopeAt(spelt)
 	got, want = verdictOf(s, x.urls.Find(s)), foundPlainly(x.routes, place{path: path})
 	if seen := x.log.take(); got != want || seen != nil {
 		x.Errorf("Find(%q) says %+v and opens %v, want %+v and nothing", path, got, seen, want)
@@ -63,10 +111,10 @@ func (x *trial) at(path string) {
 // they match, and that the index knows them.
 func (x *trial) each(urls *URLRouter, routes []*sketch, path string) {
 	x.Helper()
-	path = strings.TrimLeft(path, "/")
+	path = strings.TrimPrefix(path, "/")
 	may := urls.index.find(path, nil)
 	for i, s := range routes {
-		got, want := urls.routes[i].match(path, make([]int, 3)), s.plain.match(path)
+		got, want := urls.routes[i].match(formPath(path), make([]int, 3)), s.plain.match(path)
 		if !slices.Equal(got, want) {
 			x.Errorf("%v matches %q at %v, want %v", s.route, path, got, want)
 		}
@@ -94,7 +142,7 @@ func wantHidden(t *testing.T, said string, sketches []*sketch, d *dice) {
 	}
 	for range 40 {
 		path := sampleOf(d, oneOf(d, hidden, hidden, oneOf(d, sketches...)).plain.tree)
-		path = strings.TrimLeft(oneOf(d, path, bent(d, path)), "/")
+		path = strings.TrimPrefix(oneOf(d, path, bent(d, path)), "/")
 		if strings.Contains(path, "\n") || hidden.plain.match(path) == nil {
 			continue // nobody asks for a newline
 		}
@@ -150,26 +198,38 @@ func (x *trial) urlFor(name string, w way) {
 	params := x.params(w)
 	got, err := x.urls.URLFor(name, params)
 	if err != nil {
-		if path, plain := w.fill(params); plain && w.leads(path, params) && !w.inFront(path) {
+		path, plain := w.fill(params)
+		if _, canonical := formOf(escape(path)); plain && canonical && w.leads(path, params) && !w.inFront(path) {
 			x.Errorf("URLFor(%q, %q) says %v, and %q leads there", name, params, err, path)
 		}
 		return
 	}
-	r, err := http.NewRequest(http.MethodGet, "http://example.com"+got, nil)
-	if err != nil || r.URL.RequestURI() != got || !strings.HasPrefix(got, "/") || strings.HasPrefix(got, "//") {
-		x.Errorf("URLFor(%q, %q) returns %q, which is read as %+v, %v", name, params, got, r, err)
+	if err := asWritten(got); err != nil {
+		x.Errorf("URLFor(%q, %q) returns %q: %v", name, params, got, err)
 		return
 	}
+	form, canonical := formOf(got)
 	switch {
-	case !w.leads(r.URL.Path, params):
+	case !canonical:
+		x.Errorf("URLFor(%q, %q) returns %q, which is not canonical", name, params, got)
+	case !w.leads(form, params):
 		x.Errorf("URLFor(%q, %q) returns %q, which does not lead there with these parameters", name, params, got)
-	case !w.last().nested && !w.inFront(r.URL.Path):
-		_, _ = x.urls.Open(scopeAt(r.URL.Path))
+	case !w.last().nested && !w.inFront(form):
+		_, _ = x.urls.Open(scopeAt(got))
 		if seen := x.log.take(); len(seen) == 0 || seen[0].sketch != w.last() {
 			x.Errorf("URLFor(%q, %q) returns %q, which leads to %v", name, params, got, seen)
 		}
 	}
-	x.at(r.URL.Path)
+	x.at(got)
+}
+
+// asWritten has an error if net/http reads something else from path, or browsers do.
+func asWritten(path string) error {
+	r, err := http.NewRequest(http.MethodGet, "http://example.com"+path, nil)
+	if err != nil || r.URL.RequestURI() != path || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return fmt.Errorf("it is read as %+v, %w", r, err)
+	}
+	return nil
 }
 
 // params are values for all that the way asks for.
@@ -202,7 +262,7 @@ func (w way) leads(path string, params map[string]string) bool {
 		}
 	}
 	for _, level := range w {
-		trimmed := strings.TrimLeft(path, "/")
+		trimmed := strings.TrimPrefix(path, "/")
 		at := level.leg.plain.match(trimmed)
 		if at == nil {
 			return false

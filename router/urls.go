@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -22,6 +21,7 @@ import (
 type URLRouter struct {
 	routes []Route
 	index  *index
+	names  map[string]Route // as URLFor takes them, with those of routers behind
 }
 
 var _ protocol.Finder = (*URLRouter)(nil)
@@ -39,24 +39,32 @@ func URLs(routes ...Route) *URLRouter {
 		u.index.insert(&r.shape, i)
 	}
 	checkReachable(u.routes, u.index)
-	u.allNames() // panics
+	u.names = u.allNames() // panics
 	return u
 }
 
 // Open hands s to the first route that matches, with the route's parameters and
-// the rest of the path. All slashes at the beginning of the path are passed over.
-// A mounted application that answers with protocol.ErrNoRoute is passed over. If
-// none matches the error is protocol.ErrNoRoute, which refuses the connection
-// with 404, and says so if only a final slash is missing.
+// the rest of the path. The slash at the beginning of the path is passed over. A
+// mounted application that answers with protocol.ErrNoRoute is passed over. If none
+// matches the error is protocol.ErrNoRoute, which refuses the connection with 404,
+// and says so if only a final slash is missing; so it is, whatever the routes are, if
+// the path is not canonical (see protocol.Scope.RoutePath), and if
+// protocol.MaxBranches have been tried.
 func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	var b buffers
 	var missed error
-	path := strings.TrimLeft(s.Path, "/")
+	path, err := pathOf(s)
+	if err != nil {
+		return nil, refusal(s, err)
+	}
 	for _, i := range u.candidates(path, b.may[:0]) {
 		r := &u.routes[i]
 		spans := r.match(path, b.spans[:0])
 		if spans == nil {
 			continue
+		}
+		if err := s.TryBranch(); err != nil {
+			return nil, refusal(s, err)
 		}
 		h, err := r.open(r.scope(s, path, spans))
 		if !r.passedOver(err) {
@@ -73,18 +81,24 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 func (u *URLRouter) Find(s *protocol.Scope) error {
 	var b buffers
 	var missed error
-	path := strings.TrimLeft(s.Path, "/")
+	path, err := pathOf(s)
+	if err != nil {
+		return refusal(s, err)
+	}
 	for _, i := range u.candidates(path, b.may[:0]) {
 		r := &u.routes[i]
 		spans := r.match(path, b.spans[:0])
 		if spans == nil {
 			continue
 		}
+		if err := s.TryBranch(); err != nil {
+			return refusal(s, err)
+		}
 		f, ok := r.app.(protocol.Finder)
 		if !ok {
 			return nil
 		}
-		err := f.Find(r.scope(s, path, spans))
+		err = f.Find(r.scope(s, path, spans))
 		if !r.passedOver(err) {
 			return err
 		}
@@ -100,24 +114,24 @@ type buffers struct {
 	spans [16]int // of a match
 }
 
-// candidates are the routes that may match path, which has no leading slash, in
-// order. They are put into buf if that is large enough.
-func (u *URLRouter) candidates(path string, buf []int) []int {
-	found := u.index.find(path, buf)
+// candidates are the routes that may match path, in order. They are put into buf if
+// that is large enough.
+func (u *URLRouter) candidates(path routePath, buf []int) []int {
+	found := u.index.find(path.form, buf)
 	slices.Sort(found)
 	return found
 }
 
 // scope is the one of the application behind the route, which matches the spans
 // of path, the end of s.Path.
-func (r Route) scope(s *protocol.Scope, path string, spans []int) *protocol.Scope {
+func (r Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.Scope {
 	end := spans[1]
 	return s.WithRoute(protocol.Match{
 		Route:  r.source,
-		Taken:  s.Path[:len(s.Path)-len(path)+end],
-		Rest:   path[end:],
-		Params: append(r.params(path, spans, len(r.extra)), r.extra...),
-		Args:   r.args(path, spans),
+		Taken:  s.Path[:len(s.Path)-len(path.text)+end],
+		Rest:   path.text[end:],
+		Params: append(r.params(path.text, spans, len(r.extra)), r.extra...),
+		Args:   r.args(path.text, spans),
 		Mount:  r.mounted,
 	})
 }
