@@ -40,9 +40,9 @@ func TestNamesFromThePath(t *testing.T) {
 	}{
 		{testkit.Here(), `^chat/(?P<room>\w+)/$`, strings.Repeat("a", 95), http.StatusNotFound, 10},
 		{testkit.Here(), `^chat/(?P<room>\w+)/$`, strings.Repeat("a", 30_000), http.StatusNotFound, 10},
-		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "caf\u00e9", http.StatusNotFound, 10},
-		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "a\nb", http.StatusNotFound, 10},
-		{testkit.Here(), `(?s)^chat/(?P<room>.+)/$`, "\xff", http.StatusNotFound, 10},
+		{testkit.Here(), `^chat/(?P<room>.+)/$`, "caf\u00e9", http.StatusNotFound, 10},
+		{testkit.Here(), `^chat/(?P<room>.+)/$`, "a b", http.StatusNotFound, 10},
+		{testkit.Here(), `^chat/(?P<room>[^/]+)/$`, "a/b", http.StatusNotFound, 10},
 	} {
 		out := &ledger{drop: " level msg "}
 		server := httptest.NewServer(websocket.New(router.URLs(router.RePath(row.pattern, consumer.New(newVisitor))),
