@@ -27,8 +27,9 @@ VET_PLATFORMS := windows/amd64 darwin/arm64 freebsd/amd64
 # WebSocket clients of other makes, for the tests of the chat example.
 CLIENTS := examples/chat/testdata/clients
 
-# How long each fuzz target runs, and which benchmarks do.
+# How long each fuzz target and the soak run, and which benchmarks do.
 FUZZTIME ?= 30s
+SOAKTIME ?= 10m
 BENCH ?= .
 
 # No version stamp is wanted in test programs, and asking git for one fails in
@@ -141,6 +142,10 @@ bench: check-go ## Run the benchmarks that match BENCH (all)
 .PHONY: chat-load
 chat-load: check-go ## Have 1000 people talk over the chat example for a minute (Linux)
 	cd bench && go run ./chat
+
+.PHONY: soak
+soak: check-go ## Run a server under honest and hostile peers for SOAKTIME (10m), and check that nothing is left over (Linux)
+	cd bench && go run ./soak -duration $(SOAKTIME)
 
 .PHONY: examples
 examples: check-go ## Build every example into .tmp/examples

@@ -1,0 +1,199 @@
+package soak
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// reportPath is where the server answers with its Report.
+const reportPath = "/report"
+
+// Report is what the server knows about itself.
+type Report struct {
+	Goroutines  int
+	Descriptors int    // open files, sockets and pipes
+	Heap        uint64 // bytes in use after a garbage collection
+	RSS         int64  // bytes of the process in memory
+	Connects    int64  // calls of Connect that returned nil
+	Disconnects map[protocol.CloseCode]int64
+	AfterEnd    int64 // callbacks that ran although their consumer had ended its connection
+	Server      websocket.Stats
+}
+
+// Disconnected is the sum of Disconnects.
+func (r *Report) Disconnected() (n int64) {
+	for _, of := range r.Disconnects {
+		n += of
+	}
+	return n
+}
+
+// Serve runs the server on addr until ctx ends.
+func Serve(ctx context.Context, addr string) error {
+	// Panics and failures are part of the load; their lines would only fill a buffer.
+	quiet := slog.New(slog.DiscardHandler)
+	books := &books{codes: map[protocol.CloseCode]int64{}}
+	ws := websocket.New(application(books), &websocket.Options{Logger: quiet})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+reportPath, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(books.report(ws)) //nolint:errcheck,errchkjson // the runner notices
+	})
+	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(quiet.Handler(), slog.LevelError)}
+	return router.Run(ctx, srv, router.New(mux, ws), 10*time.Second)
+}
+
+// books is what the consumers of the server count.
+type books struct {
+	connects, afterEnd atomic.Int64
+
+	mu    sync.Mutex
+	codes map[protocol.CloseCode]int64
+}
+
+func (b *books) disconnected(code protocol.CloseCode) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.codes[code]++
+}
+
+func (b *books) report(ws *websocket.Server) Report {
+	debug.FreeOSMemory() // collects garbage first
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	r := Report{
+		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc,
+		Connects: b.connects.Load(), AfterEnd: b.afterEnd.Load(), Server: ws.Stats(),
+		Disconnects: map[protocol.CloseCode]int64{},
+	}
+	if p, err := load.ReadProcess(os.Getpid()); err == nil {
+		r.RSS = p.RSS
+	}
+	if open, err := os.ReadDir("/proc/self/fd"); err == nil {
+		r.Descriptors = len(open)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for code, n := range b.codes {
+		r.Disconnects[code] = n
+	}
+	return r
+}
+
+// said is what a member of a room says to all of it.
+type said struct {
+	Text string `json:"text"`
+}
+
+var saidEvent = protocol.EventType[said]{Name: "soak.said"} //nolint:gochecknoglobals // declared once, as users do
+
+// application is what the server serves: see the routes.
+func application(b *books) protocol.Application {
+	route := func(pattern string, receive receiver) router.Route {
+		return router.RePath(pattern, consumer.New(func(s *consumer.Scope) *visitor {
+			return &visitor{books: b, receive: receive, room: s.Param("room")}
+		}, consumer.On(saidEvent, (*visitor).heard)))
+	}
+	return router.Use(router.URLs(
+		route(`^echo$`, echo),
+		route(`^room/(?P<room>\w{1,40})$`, talk),
+		route(`^pin$`, guess),
+		route(`^panic$`, fall),
+		route(`^busy$`, work),
+	), layers.Use(memory.New()))
+}
+
+type receiver func(ctx context.Context, v *visitor, c *consumer.Conn, m consumer.Message) error
+
+// visitor is the consumer of all routes.
+type visitor struct {
+	consumer.Base
+	*books
+	receive receiver
+	room    string
+	ended   bool // a callback has ended the connection; callbacks do not overlap
+}
+
+// Connect joins the room of the path, if there is one.
+func (v *visitor) Connect(ctx context.Context, c *consumer.Conn) error {
+	if v.room != "" {
+		if err := c.Join(ctx, v.room); err != nil {
+			return err
+		}
+	}
+	v.connects.Add(1)
+	return nil
+}
+
+// Receive counts callbacks that must not run, and leaves the rest to the route.
+func (v *visitor) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	if v.ended {
+		v.afterEnd.Add(1)
+	}
+	return v.receive(ctx, v, c, m)
+}
+
+func (v *visitor) heard(ctx context.Context, c *consumer.Conn, s said) error {
+	if v.ended {
+		v.afterEnd.Add(1)
+	}
+	return c.SendText(ctx, s.Text)
+}
+
+// Disconnect counts how the connection ended.
+func (v *visitor) Disconnect(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) {
+	v.disconnected(s.Code)
+}
+
+// workTime is how long a callback takes that does not return at once.
+const workTime = 10 * time.Millisecond
+
+func echo(ctx context.Context, _ *visitor, c *consumer.Conn, m consumer.Message) error {
+	return c.Send(ctx, m)
+}
+
+// talk sends text to the room as an event, and binary as a ready message.
+func talk(ctx context.Context, v *visitor, c *consumer.Conn, m consumer.Message) error {
+	if m.Kind == protocol.KindBinary {
+		return c.Broadcast(ctx, v.room, m)
+	}
+	return c.GroupSend(ctx, v.room, saidEvent.New(said{m.Text()}))
+}
+
+// guess ends the connection at once: whatever comes behind is one guess too many.
+// It takes long enough for the peer's close to come before its own.
+func guess(_ context.Context, v *visitor, _ *consumer.Conn, _ consumer.Message) error {
+	<-time.After(workTime)
+	v.ended = true
+	return protocol.Close(4401, "wrong PIN")
+}
+
+func fall(_ context.Context, v *visitor, _ *consumer.Conn, _ consumer.Message) error {
+	<-time.After(workTime)
+	v.ended = true
+	panic("soak: a consumer that panics")
+}
+
+// work takes a while.
+func work(ctx context.Context, _ *visitor, _ *consumer.Conn, _ consumer.Message) error {
+	select {
+	case <-time.After(workTime):
+	case <-ctx.Done():
+	}
+	return nil
+}
