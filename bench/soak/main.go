@@ -53,6 +53,6 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	result, err := soak.Run(ctx, cfg)
-	fmt.Print(result)
+	fmt.Print(&result)
 	return err
 }

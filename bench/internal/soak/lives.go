@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +20,6 @@ import (
 type life func(ctx context.Context, p *peer) error
 
 // lives are all of them, by the name that the result shows.
-//
-//nolint:gochecknoglobals // a table
 var lives = []struct {
 	name string
 	life life
@@ -60,7 +59,7 @@ func echoes(_ context.Context, p *peer) error {
 			return errors.Join(fmt.Errorf("%d bytes sent, %d came back", len(want), len(got)), err)
 		}
 	}
-	p.addClose(1000)
+	p.addClose()
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -75,7 +74,7 @@ func talks(_ context.Context, p *peer) error {
 	if err := p.open(room()); err != nil {
 		return err
 	}
-	last := fmt.Sprintf("%x", rand.Uint64())
+	last := strconv.FormatUint(rand.Uint64(), 16)
 	for range rand.IntN(5) {
 		p.add(text, []byte("hello"))
 		p.add(frame.Fin|0x2, bytes.Repeat([]byte{1}, rand.IntN(5000)))
@@ -93,7 +92,7 @@ func talks(_ context.Context, p *peer) error {
 			break
 		}
 	}
-	p.addClose(1000)
+	p.addClose()
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -137,7 +136,7 @@ func overloads(_ context.Context, p *peer) error {
 		p.add(text, []byte("x"))
 	}
 	if rand.IntN(2) == 0 {
-		p.addClose(1000)
+		p.addClose()
 	}
 	return errors.Join(p.flush(), p.vanish())
 }
@@ -163,8 +162,8 @@ func guesses(_ context.Context, p *peer) error {
 		p.add(text, fmt.Appendf(nil, "%04d", pin))
 	}
 	if rand.IntN(2) == 0 {
-		p.addClose(1000)
-		return errors.Join(p.flush(), drain(p))
+		p.addClose()
+		return drain(p, p.flush())
 	}
 	if err := p.flush(); err != nil {
 		return err
@@ -181,8 +180,8 @@ func panics(_ context.Context, p *peer) error {
 		p.add(text, nil)
 	}
 	if rand.IntN(2) == 0 {
-		p.addClose(1000)
-		return errors.Join(p.flush(), drain(p))
+		p.addClose()
+		return drain(p, p.flush())
 	}
 	if err := p.flush(); err != nil {
 		return err
@@ -190,10 +189,13 @@ func panics(_ context.Context, p *peer) error {
 	return p.closes(1011)
 }
 
-// drain reads until the server hangs up, whatever it says.
-func drain(p *peer) error {
-	_, _ = io.Copy(io.Discard, p.in) //nolint:errcheck // a reset is as good
-	return nil
+// drain reads until the server hangs up, whatever it says, unless the write before has
+// failed.
+func drain(p *peer, written error) error {
+	if written == nil {
+		_, _ = io.Copy(io.Discard, p.in) //nolint:errcheck // a reset is as good
+	}
+	return written
 }
 
 // violates breaks a rule of RFC 6455.
@@ -250,18 +252,16 @@ func pings(_ context.Context, p *peer) error {
 
 // refused asks for what is answered with no, and waits for the server to answer.
 func refused(_ context.Context, p *peer) error {
-	for _, row := range refusals[rand.IntN(len(refusals)):][:1] {
-		if err := p.request(row.path, row.lines...); err != nil {
-			return err
-		}
-		if err := p.answer(row.want); err != nil {
-			return fmt.Errorf("%s %s: %w", row.path, strings.Join(row.lines, ", "), err)
-		}
+	row := refusals[rand.IntN(len(refusals))]
+	if err := p.request(row.path, row.lines...); err != nil {
+		return err
+	}
+	if err := p.answer(row.want); err != nil {
+		return fmt.Errorf("%s %s: %w", row.path, strings.Join(row.lines, ", "), err)
 	}
 	return nil
 }
 
-//nolint:gochecknoglobals // a table
 var refusals = []struct {
 	path  string
 	want  int

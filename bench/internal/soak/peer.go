@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -51,13 +52,8 @@ func (p *peer) request(path string, lines ...string) error {
 	}
 	for _, line := range lines {
 		name, _, _ := strings.Cut(line, ":")
-		kept := header[:0]
-		for _, h := range header {
-			if !strings.HasPrefix(h, name+":") {
-				kept = append(kept, h)
-			}
-		}
-		header = append(kept, line)
+		header = slices.DeleteFunc(header, func(h string) bool { return strings.HasPrefix(h, name+":") })
+		header = append(header, line)
 	}
 	_, err := io.WriteString(p, "GET /"+path+" HTTP/1.1\r\n"+strings.Join(header, "\r\n")+"\r\n\r\n")
 	return err
@@ -96,8 +92,9 @@ func (p *peer) add(first byte, payload []byte) {
 	}
 }
 
-func (p *peer) addClose(code uint16) {
-	p.add(frame.Fin|frame.OpClose, binary.BigEndian.AppendUint16(nil, code))
+// addClose appends a close with 1000.
+func (p *peer) addClose() {
+	p.add(frame.Fin|frame.OpClose, binary.BigEndian.AppendUint16(nil, 1000))
 }
 
 // flush writes what was added, in one write.
@@ -156,10 +153,8 @@ func (p *peer) closes(codes ...uint16) error {
 		if len(payload) >= 2 {
 			code = binary.BigEndian.Uint16(payload)
 		}
-		for _, want := range codes {
-			if code == want {
-				return p.hungUp()
-			}
+		if slices.Contains(codes, code) {
+			return p.hungUp()
 		}
 		return fmt.Errorf("closed with %d (%q), want one of %v", code, payload[min(2, len(payload)):], codes)
 	}
@@ -167,7 +162,7 @@ func (p *peer) closes(codes ...uint16) error {
 
 // hungUp answers the close, and waits for the server to hang up.
 func (p *peer) hungUp() error {
-	p.addClose(1000)
+	p.addClose()
 	_ = p.flush() //nolint:errcheck // the server may have hung up already
 	_, err := io.Copy(io.Discard, p.in)
 	if errors.Is(err, syscall.ECONNRESET) {

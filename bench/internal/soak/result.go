@@ -48,7 +48,7 @@ func unless(ok bool, format string, args ...any) error {
 }
 
 // String is the result as Markdown tables.
-func (r Result) String() string {
+func (r *Result) String() string {
 	var b strings.Builder
 	b.WriteString("| peers | connections |\n|---|--:|\n")
 	all := 0

@@ -2,7 +2,7 @@ package soak
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -179,5 +179,6 @@ func (r *run) report(ctx context.Context) (rep Report, err error) {
 		return rep, err
 	}
 	defer resp.Body.Close()
-	return rep, json.NewDecoder(resp.Body).Decode(&rep)
+	err = gob.NewDecoder(resp.Body).Decode(&rep)
+	return rep, err
 }

@@ -27,7 +27,7 @@ func TestRun(t *testing.T) {
 	r, err := soak.Run(t.Context(), soak.Config{
 		Program: program, Duration: 5 * time.Second, Rate: 50, Idle: 20, Progress: t.Output(),
 	})
-	t.Logf("\n%v", r)
+	t.Logf("\n%v", &r)
 	if err != nil {
 		t.Fatal(err)
 	}
