@@ -72,6 +72,7 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 	m.Key = "" // it is for what goes out
 	s.mu.in.add(len(m.Data))
 	s.mu.mail.addMessage(m.Clone())
+	s.mailHeldLocked()
 	run := !s.mu.running
 	s.mu.running = true
 	s.mu.Unlock()

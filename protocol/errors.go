@@ -64,6 +64,7 @@ var (
 var (
 	errSlow = fmt.Errorf("%w", ErrSlow)
 	errBusy = fmt.Errorf("%w", ErrBusy)
+	errHeld = errors.New("all connections together held more of incoming messages than their ReadBudget allows")
 )
 
 // overloadError is ErrSlow or ErrBusy.

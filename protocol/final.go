@@ -65,6 +65,7 @@ func (s *Session) finalLocked() *final {
 func (s *Session) stopLocked() (events, messages int) {
 	s.mu.final.end()
 	events, messages = s.mu.mail.discard()
+	s.mailHeldLocked()
 	s.mailDrainedLocked()
 	return events, messages
 }

@@ -16,6 +16,7 @@ type SessionOptions struct {
 	Limits   Limits       // zero fields mean the defaults
 	Logger   *slog.Logger // default slog.Default()
 	Counters *Counters    // default: counters that nobody reads
+	Reads    *ReadBudget  // what all sessions hold of incoming messages; nil: as much as each may
 }
 
 // Session is the protocol's side of a connection. It runs the handler and keeps
@@ -48,6 +49,7 @@ type Session struct {
 	scope  *Scope      // until the answer
 
 	backlogs atomic.Pointer[backlogs] // nil until a queue was more than half full
+	holding  atomic.Pointer[holding]  // nil while little is held; written with the lock of shared.Reads
 
 	mu struct {
 		sync.Mutex
@@ -160,6 +162,7 @@ func (s *Session) Receive(m Message) (more bool) {
 	case s.mu.running:
 		s.mu.in.add(len(m.Data))
 		s.mu.mail.addMessage(m.Clone())
+		s.mailHeldLocked()
 		more = s.mu.mail.bytes < s.limits.ReadAhead
 		s.mu.Unlock()
 		return more

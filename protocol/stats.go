@@ -22,6 +22,7 @@ type Stats struct {
 	MessagesDropped int64 // going out, dropped because the queue was full
 	SlowClosed      int64 // connections closed because their peer read too slowly
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
+	HeldClosed      int64 // connections closed because all held too much of incoming messages (ReadBudget)
 
 	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
 
@@ -40,7 +41,7 @@ type Counters struct {
 
 	messagesUnread, messagesDropped, messagesConflated atomic.Int64
 
-	slowClosed, busyClosed atomic.Int64
+	slowClosed, busyClosed, heldClosed atomic.Int64
 
 	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
 
@@ -75,6 +76,7 @@ func (c *Counters) Stats() Stats {
 		MessagesDropped:   c.messagesDropped.Load(),
 		SlowClosed:        c.slowClosed.Load(),
 		BusyClosed:        c.busyClosed.Load(),
+		HeldClosed:        c.heldClosed.Load(),
 		MessagesConflated: c.messagesConflated.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
 		EventsOverflowed:  c.eventsOverflowed.Load(),
@@ -123,6 +125,8 @@ func (c *Counters) ended(st CloseStatus) {
 		c.slowClosed.Add(1)
 	case errBusy:
 		c.busyClosed.Add(1)
+	case errHeld:
+		c.heldClosed.Add(1)
 	}
 }
 

@@ -27,6 +27,7 @@ func (s *Session) step() bool {
 		l := s.mu.mail.take()
 		ctx := s.contextLocked(l)
 		s.mailDrainedLocked()
+		s.mailHeldLocked()
 		resume := s.roomToReadLocked()
 		s.mu.Unlock()
 		if resume != nil {

@@ -16,11 +16,11 @@ import (
 func TestCapacityDefaults(t *testing.T) {
 	t.Parallel()
 	o := (*Options)(nil).withDefaults()
-	if want := (Capacity{Conns: 100_000, ConnsPerAddress: 10_000, Handshakes: 4096, QueueBytes: 256 << 20}); o.Capacity != want {
+	if want := (Capacity{Conns: 100_000, ConnsPerAddress: 10_000, Handshakes: 4096, QueueBytes: 256 << 20, ReadBytes: 256 << 20}); o.Capacity != want {
 		t.Errorf("Capacity is %+v, want %+v", o.Capacity, want)
 	}
 	negative := (&Options{
-		Capacity:     Capacity{Conns: -1, ConnsPerAddress: -1, Handshakes: -1, QueueBytes: -1},
+		Capacity:     Capacity{Conns: -1, ConnsPerAddress: -1, Handshakes: -1, QueueBytes: -1, ReadBytes: -1},
 		MaxHandshake: -1, MaxHeaderLines: -1, HandshakeTimeout: -1, WriteTimeout: -1, CloseTimeout: -1, PongTimeout: -1,
 	}).withDefaults()
 	if negative.Capacity != o.Capacity {

@@ -45,6 +45,7 @@ type conn struct {
 		rest    []byte // read, and not yet parsed
 		holds   bool   // the outbox, until the end of the turn
 		message uint32 // as in looked
+		held    int    // as in Session.Hold
 		times   uint32 // as in looked, when the parser was told last
 	}
 	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks, or waits for Open
@@ -54,6 +55,7 @@ type conn struct {
 	watched atomic.Bool // on the watcher's list
 	end     struct {
 		closing  atomic.Bool // the deadlines are those of the end
+		roused   atomic.Bool // the reader's deadline is a call to look again
 		peerDone atomic.Bool // the peer's close has come
 		hungUp   atomic.Bool // nothing comes from the peer any more
 		deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
@@ -189,6 +191,7 @@ func (c *conn) Close(s protocol.CloseStatus) {
 	c.end.closing.Store(true)
 	c.boundClose()
 	c.sendClose(s)
+	c.rouse()
 }
 
 func (c *conn) sendClose(s protocol.CloseStatus) {

@@ -57,6 +57,7 @@
 //	Limits.QueueBytes           4 MiB     Limits.Overflow: close 1013, SlowClosed,
 //	                                      drop, or wait                MessagesDropped
 //	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
+//	Capacity.ReadBytes          256 MiB   close 1013: the oldest       HeldClosed
 //	WriteTimeout                15 s      cut                          WriteTimeouts
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered

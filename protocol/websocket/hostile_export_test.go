@@ -19,6 +19,7 @@ func Left(s *Server) string {
 	note(s.mu.handshakes, "handshakes")
 	note(len(s.mu.addresses), "addresses")
 	note(int(s.queues.used.Load()), "bytes of the budget")
+	note(s.reads.Held(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
 
@@ -60,6 +61,18 @@ func LongestNote(s *Server) (n int) {
 	defer s.mu.Unlock()
 	for _, c := range s.mu.conns.all() {
 		n = max(n, len(c.path), len(c.peer))
+	}
+	return n
+}
+
+// Assembling is the memory that s has for incomplete messages, while nobody reads.
+func Assembling(s *Server) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.mu.conns.all() {
+		if c.role.parser.body != nil {
+			n += cap(c.role.parser.body.b)
+		}
 	}
 	return n
 }

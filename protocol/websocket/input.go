@@ -59,6 +59,14 @@ func (in *input) take() {
 	}
 }
 
+// waits is the size of the buffer with which it waits, beyond the usual.
+func (in *input) waits() int {
+	if in.raw != nil || !in.large {
+		return 0
+	}
+	return largeRead
+}
+
 // put gives the buffer back, if there is one.
 func (in *input) put() {
 	switch {

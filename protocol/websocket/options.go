@@ -132,6 +132,14 @@ type Capacity struct {
 	// full (Limits.QueueBytes), unless the message is already counted. Default
 	// 256 MiB.
 	QueueBytes int
+	// ReadBytes is the size of all that is held of incoming messages, in bytes:
+	// of incomplete ones, with the memory that is reserved for them, and of
+	// those that wait for a callback. The first 4 KiB of each kind are not
+	// counted, and neither is the message that a callback is handling. When
+	// there is more, the connection that has held its part for the longest time
+	// is closed with 1013, and what it holds is dropped: see
+	// [protocol.ReadBudget]. Default 256 MiB.
+	ReadBytes int
 }
 
 func (c Capacity) withDefaults() Capacity {
@@ -139,6 +147,7 @@ func (c Capacity) withDefaults() Capacity {
 	c.ConnsPerAddress = orDefault(c.ConnsPerAddress, 10_000)
 	c.Handshakes = orDefault(c.Handshakes, 4096)
 	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
+	c.ReadBytes = orDefault(c.ReadBytes, protocol.DefaultReadBytes)
 	return c
 }
 

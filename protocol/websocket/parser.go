@@ -32,6 +32,7 @@ type parser struct {
 	messages  uint32    // that were complete
 	body      *chunk    // of it so far, unmasked; nil if nothing had to be kept
 	text      utf8State // of it so far, if it is text
+	ignores   bool      // the payload of messages: nobody will get them
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
 	controlLen int
@@ -177,6 +178,9 @@ func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool, err err
 		p.controlLen += copy(p.control[p.controlLen:], part)
 		return item{p.frame.OpCode, p.control[:p.controlLen]}, rest, done, nil
 	}
+	if p.ignores {
+		return item{op: p.op}, rest, done, nil
+	}
 	if p.op == ws.OpText {
 		p.text = p.text.read(part)
 	}
@@ -239,6 +243,24 @@ func (p *parser) keep(part []byte) {
 		p.body.b = slices.Grow(p.body.b, int(min(p.frame.Length, firstRoom)))
 	}
 	p.body.b = append(p.body.b, part...)
+}
+
+// ignore drops what is kept of the incomplete message, and from now on keeps nothing:
+// messages come out empty.
+func (p *parser) ignore() {
+	p.ignores, p.text = true, utf8Good
+	if p.body != nil {
+		p.body.release()
+		p.body = nil
+	}
+}
+
+// held is the memory of the incomplete message.
+func (p *parser) held() int {
+	if p.body == nil || p.op == 0 {
+		return 0
+	}
+	return cap(p.body.b)
 }
 
 // rest lets go of memory that is needed for incomplete messages only. What was

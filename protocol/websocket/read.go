@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -34,6 +35,7 @@ func (c *conn) read(rest []byte) {
 	lost := c.readLoop(in, rest)
 	if !lost { // otherwise the new reader may look at its bytes
 		in.put()
+		c.session.Hold(0)
 		c.partOver(partReading)
 	}
 	returned = true
@@ -41,6 +43,9 @@ func (c *conn) read(rest []byte) {
 
 func (c *conn) readLoop(in *input, rest []byte) (lost bool) {
 	for {
+		if c.end.closing.Load() && !c.role.parser.ignores {
+			c.role.parser.ignore()
+		}
 		if len(rest) > 0 {
 			c.role.holds = c.out.hold()
 			o := c.parse(rest)
@@ -51,17 +56,24 @@ func (c *conn) readLoop(in *input, rest []byte) (lost bool) {
 			c.endTurn()
 			switch o {
 			case peerBroke:
+				c.dropIncomplete()
 				c.discard(in)
 				return false
 			case peerLeft:
+				c.dropIncomplete()
 				c.linger(in)
 				return false
 			case readOn, roleLost:
 			}
 		}
 		in.adapt(len(rest), c.role.message == 0)
+		c.noteHeld(in)
 		read, err := in.read()
 		if len(read) == 0 && err != nil {
+			if c.wasRoused(err) {
+				rest = nil
+				continue
+			}
 			c.unreadable(err)
 			return false
 		}
@@ -91,6 +103,48 @@ func (c *conn) noteMessage() {
 		c.role.message = m
 		c.looked.message.Store(m)
 	}
+}
+
+// noteHeld reports what waits in memory for the rest of a message.
+func (c *conn) noteHeld(in *input) {
+	n := c.role.parser.held()
+	if c.role.message != 0 {
+		n += in.waits()
+	}
+	c.holds(n)
+}
+
+// holds reports that n bytes are held for what has come and is not complete.
+func (c *conn) holds(n int) {
+	if n != c.role.held {
+		c.role.held = n
+		c.session.Hold(n)
+	}
+}
+
+// dropIncomplete drops what has come of a message that nobody will get.
+func (c *conn) dropIncomplete() {
+	c.role.parser.ignore()
+	c.holds(0)
+}
+
+// rouse has a reader that waits for the rest of a message look again, because it can
+// drop what it has: we are closing.
+func (c *conn) rouse() {
+	if c.looked.message.Load() == 0 {
+		return
+	}
+	c.end.roused.Store(true)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a broken socket shows when it is read
+}
+
+// wasRoused reports whether a read has failed with err because of rouse.
+func (c *conn) wasRoused(err error) bool {
+	if !isTimeout(err) || !c.end.roused.CompareAndSwap(true, false) {
+		return false
+	}
+	c.boundClose()
+	return true
 }
 
 // endTurn writes what the callbacks of a turn have sent.
@@ -133,7 +187,7 @@ func (c *conn) linger(in *input) {
 	for {
 		_, err := in.read()
 		switch {
-		case err == nil:
+		case err == nil, c.wasRoused(err):
 		case errors.Is(err, io.EOF):
 			c.end.hungUp.Store(true)
 			c.afterWriting()
@@ -233,6 +287,7 @@ func (c *conn) Busy() {
 // callback that is busy.
 func (c *conn) stall() {
 	c.endTurn()
+	c.holds(c.role.parser.held() + len(c.role.rest))
 	resumed := make(chan struct{})
 	c.looked.stalled.Store(true)
 	c.session.Resume(func() { close(resumed) })

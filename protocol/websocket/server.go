@@ -32,6 +32,7 @@ type Server struct {
 	watcher   watcher
 	warnings  logs.Limiter
 	queues    budget
+	reads     protocol.ReadBudget
 	made      time.Time
 
 	mu struct {
@@ -67,7 +68,8 @@ func New(app protocol.Application, o *Options) *Server {
 	checkProxies(s.opts.TrustedProxies)
 	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
 	s.rhythm = newRhythm(&s.opts)
-	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters}
+	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
+	s.reads.Bytes = s.opts.Capacity.ReadBytes
 	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}
 	s.mu.addresses = make(map[netip.Addr]int)
 	return s

@@ -8,8 +8,8 @@ import (
 )
 
 // Stats are the counters of a [Server] since it was made: those of its sessions,
-// and what was refused or ended for a reason of WebSocket's. All but Open and
-// QueuedBytes only grow.
+// and what was refused or ended for a reason of WebSocket's. All but Open,
+// HeldBytes and QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
 
@@ -36,6 +36,7 @@ type Stats struct {
 	WriteTimeouts int64 // WriteTimeout
 	CloseTimeouts int64 // CloseTimeout
 
+	HeldBytes   int64 // now counted in Capacity.ReadBytes
 	QueuedBytes int64 // now charged to Capacity.QueueBytes
 	QueuesFull  int64 // sends for which there was no room because of Capacity.QueueBytes
 	Pauses      int64 // how often reading stopped because of Limits.ReadAhead
@@ -70,6 +71,7 @@ func (s *Server) Stats() Stats {
 		Unanswered:    c.unanswered.Load(),
 		WriteTimeouts: c.writeTimeouts.Load(),
 		CloseTimeouts: c.closeTimeouts.Load(),
+		HeldBytes:     int64(s.reads.Held()),
 		QueuedBytes:   s.queues.used.Load(),
 		QueuesFull:    s.queues.refused.Load(),
 		Pauses:        c.pauses.Load(),
