@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
@@ -175,15 +174,15 @@ type costly struct {
 
 var decoded atomic.Int32 //nolint:gochecknoglobals // a payload is made by the decoder, which has nothing to give it
 
-func (p *costly) EncodeMsgpack(enc *msgpack.Encoder) error {
+func (p *costly) MarshalJSON() ([]byte, error) {
 	p.encoded.Add(1)
-	return enc.Encode(map[string]any{"list": p.list})
+	return json.Marshal(map[string]any{"list": p.list})
 }
 
-func (p *costly) DecodeMsgpack(dec *msgpack.Decoder) error {
+func (p *costly) UnmarshalJSON(data []byte) error {
 	decoded.Add(1)
 	var m map[string][]int
-	err := dec.Decode(&m)
+	err := json.Unmarshal(data, &m)
 	p.list = m["list"]
 	return err
 }

@@ -1,26 +1,41 @@
 package protocol
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 
-	"github.com/vmihailenco/msgpack/v5"
+	"github.com/wye-go/wye/protocol/internal/payload"
 )
 
 // Event is what travels through a channel layer: a type and a payload. It is
 // made by [EventType.New], immutable once sent, and shared: one value reaches
 // every member of a group.
 //
-// A payload is a struct or a map with string keys, because on the wire an event
-// is {"type": ..., its fields...}, as in Channels. It is encoded once, by the
-// send and on every layer, also the one in memory, so that a program behaves
-// the same on all of them: what is not encoded (unexported fields, functions)
-// does not arrive. The encoding is MessagePack; field names follow the json
-// tags. It is decoded once per process and Go type, and that value is shared as
-// well, so a handler must not change what its slices and maps hold.
+// A payload is a struct or a map, because on the wire an event is
+// {"type": ..., its fields...}, as in Channels. It is encoded once, by the send
+// and on every layer, also the one in memory, so that a program behaves the same
+// on all of them. It is decoded once per process and Go type, and that value is
+// shared as well, so a handler must not change what its slices and maps hold.
+//
+// What is encoded follows the rules of encoding/json: its tags and their options,
+// embedded structs, MarshalJSON and MarshalText, json.Number, json.RawMessage. A
+// payload arrives as if it had been sent as JSON, except that:
+//
+//   - a []byte or [N]byte travels as bytes, which an any receives as a []byte,
+//     and which no string can be read from;
+//   - numbers in an any are int64, or uint64 beyond it, and float64 if they were
+//     floats;
+//   - NaN and infinities arrive;
+//   - numbers that a MarshalJSON or a json.Number writes arrive by value, 1.50 as
+//     1.5; those that fit no int64, uint64 or float64 are an error.
+//
+// What JSON cannot carry, such as a func, a chan, a value that contains itself or
+// one that is nested more than 500 levels deep, is an error of the send, which
+// names the field. The encoding is MessagePack: a peer in Python gets dicts with
+// str for keys, lists, str, bytes, int, float, bool and None, and a time as its
+// RFC 3339 text. What such a peer sends is read by the same rules; keys of a dict
+// that are int or bytes become text.
 type Event struct {
 	typ      string
 	sealing  sync.Once
@@ -102,18 +117,18 @@ func decodingOf[P any](e *Event) *decoded[P] {
 
 // Seal encodes the payload. Layers call it before delivery, once or more often.
 // An error is the sender's: the payload cannot be encoded, or is no struct or
-// map. Safe for concurrent use.
+// map. It names the field. Safe for concurrent use.
 func (e *Event) Seal() error {
 	e.sealing.Do(func() {
-		payload := e.payload
-		if m, ok := payload.(Message); ok && e.typ == SendType.Name {
+		v := e.payload
+		if m, ok := v.(Message); ok && e.typ == SendType.Name {
 			e.mu.frame = Prepare(m)
 			e.sealed(nil)
 			return
 		}
 		e.sealed(errEncodePanic) // unless it returns
 		var err error
-		e.body, err = e.encode(payload)
+		e.body, err = e.encode(v)
 		e.sealed(err)
 	})
 	if e.payload == nil {
@@ -142,15 +157,15 @@ func (e *Event) size() int {
 	return n + messageOverhead
 }
 
-func (e *Event) encode(payload any) ([]byte, error) {
-	b, err := marshal(payload)
+func (e *Event) encode(v any) ([]byte, error) {
+	b, err := payload.Encode(v)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, payload, err)
+		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, v, err)
 	case len(b) == 1 && b[0] == packedNil:
-		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, payload)
-	case !isMap(b) || !hasNames(payload):
-		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map with string keys", e.typ, payload)
+		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, v)
+	case !isMap(b):
+		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map", e.typ, v)
 	}
 	return b, nil
 }
@@ -167,7 +182,7 @@ func (e *Event) Prepared() *Prepared {
 		return e.mu.frame
 	}
 	var d direct
-	if unmarshal(e.body, &d) != nil {
+	if payload.Decode(e.body, &d) != nil {
 		return nil
 	}
 	if m, ok := d.message(); ok {
@@ -198,13 +213,13 @@ func (e *Event) decode(into any) error {
 		return nil
 	}
 	if e.body != nil {
-		return unmarshal(e.body, into)
+		return payload.Decode(e.body, into)
 	}
-	body, err := marshal(asDirect(e.Prepared().Message())) // a ready message that is to be read as its wire form
+	body, err := payload.Encode(asDirect(e.Prepared().Message())) // a ready message that is to be read as its wire form
 	if err != nil {
 		return err
 	}
-	return unmarshal(body, into)
+	return payload.Decode(body, into)
 }
 
 // direct is the wire form of a SendType event, of which one field is there.
@@ -230,39 +245,8 @@ func (d direct) message() (m Message, ok bool) {
 	return Message{}, false
 }
 
-// tag makes MessagePack names follow the tags that SendJSON's do.
-const tag = "json"
-
-func marshal(v any) ([]byte, error) {
-	enc := msgpack.GetEncoder()
-	defer msgpack.PutEncoder(enc)
-	var b bytes.Buffer
-	enc.Reset(&b)
-	enc.SetCustomStructTag(tag)
-	enc.UseCompactInts(true) // as Python's packer writes them
-	err := enc.Encode(v)
-	return b.Bytes(), err
-}
-
-func unmarshal(b []byte, into any) error {
-	dec := msgpack.GetDecoder()
-	defer msgpack.PutDecoder(dec)
-	dec.Reset(bytes.NewReader(b))
-	dec.SetCustomStructTag(tag)
-	return dec.Decode(into)
-}
-
 // packedNil is what MessagePack makes of nil.
 const packedNil = 0xc0
-
-// hasNames reports whether v, if it is a map, has strings for keys.
-func hasNames(v any) bool {
-	t := reflect.TypeOf(v)
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t == nil || t.Kind() != reflect.Map || t.Key().Kind() == reflect.String
-}
 
 // isMap reports whether b begins a MessagePack map: fixmap, map 16 or map 32.
 func isMap(b []byte) bool {

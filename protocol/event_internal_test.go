@@ -6,9 +6,8 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/internal/payload"
 )
 
 // nested is a payload with its fields in the order of the golden vectors, which
@@ -99,14 +98,14 @@ func TestGoldenVectorsAreRead(t *testing.T) {
 	t.Parallel()
 	var got map[string]any
 	want := map[string]any{"a": true, "b": nil, "c": map[string]any{"d": []any{}}}
-	if err := unmarshal(unhex(t, goldenNested), &got); err != nil || !reflect.DeepEqual(got, want) {
+	if err := payload.Decode(unhex(t, goldenNested), &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("decoded to %v, %v, want %v", got, err, want)
 	}
 	var back allKinds
 	all := kinds()
 	all.inner = 0
-	all.L = []any{int8(1), []any{int8(2), int8(3)}}
-	if err := unmarshal(unhex(t, goldenKinds), &back); err != nil || !reflect.DeepEqual(back, all) {
+	all.L = []any{int64(1), []any{int64(2), int64(3)}}
+	if err := payload.Decode(unhex(t, goldenKinds), &back); err != nil || !reflect.DeepEqual(back, all) {
 		t.Errorf("decoded to %+v, %v, want %+v", back, err, all)
 	}
 }
@@ -136,14 +135,14 @@ func TestIsMap(t *testing.T) {
 // explosive panics when it is encoded or decoded.
 type explosive struct{ Encode bool }
 
-func (e *explosive) EncodeMsgpack(enc *msgpack.Encoder) error {
+func (e *explosive) MarshalJSON() ([]byte, error) {
 	if e.Encode {
 		panic("boom")
 	}
-	return enc.EncodeMap(map[string]any{"encode": false})
+	return []byte(`{"encode": false}`), nil
 }
 
-func (e *explosive) DecodeMsgpack(*msgpack.Decoder) error { panic("boom") }
+func (e *explosive) UnmarshalJSON([]byte) error { panic("boom") }
 
 // TestPromise4_PayloadThatPanics: whoever comes second finds an error, and no
 // zero value that looks like a payload.

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -168,7 +166,7 @@ func (p *panicTest) checkLog(t *testing.T, r *rig) {
 // touchy is a payload whose decoder panics.
 type touchy struct{ N int }
 
-func (*touchy) DecodeMsgpack(*msgpack.Decoder) error {
+func (*touchy) UnmarshalJSON([]byte) error {
 	panicHere(secret)
 	return nil
 }

@@ -1,6 +1,10 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/wye-go/wye/protocol/internal/payload"
+)
 
 // Wire returns e's payload as it travels between processes: a MessagePack map of
 // its fields, without the type. It seals e. The bytes are shared: do not change
@@ -12,7 +16,7 @@ func (e *Event) Wire() ([]byte, error) {
 	if e.body != nil {
 		return e.body, nil
 	}
-	return marshal(asDirect(e.Prepared().Message())) // it was sealed as a message
+	return payload.Encode(asDirect(e.Prepared().Message())) // it was sealed as a message
 }
 
 // FromWire returns the event of a type and payload that another process has sent.
