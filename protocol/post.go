@@ -58,9 +58,11 @@ func (s *Session) makeRoomUnlock(e *Event) (done bool, err error) {
 	}
 	s.mu.Unlock()
 	s.shared.Counters.eventsDropped.Add(1)
-	if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true).first() {
-		s.logBusy(e, waiting, bytes, behind)
-	}
+	s.endLogged(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true, func(how effect) {
+		if how.first() {
+			s.logBusy(e, waiting, bytes, behind)
+		}
+	})
 	return true, ErrBusy
 }
 

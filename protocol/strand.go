@@ -160,7 +160,7 @@ func (s *Session) contain(done *bool) {
 
 // crash ends the connection over a fault that no error of user code tells about.
 func (s *Session) crash(err error) {
-	s.fault(err, s.end(CloseStatus{Code: CloseInternalError, Err: err}, true))
+	s.endLogged(CloseStatus{Code: CloseInternalError, Err: err}, true, func(how effect) { s.fault(err, how) })
 }
 
 // contained is contain for code whose error is wanted. It leaves Goexit to its
@@ -205,14 +205,14 @@ func (s *Session) fail(err error) effect {
 		return endIgnored
 	}
 	st := StatusOf(err)
-	how := s.end(st, true)
-	switch {
-	case st.Code == CloseInternalError && !partly:
-		s.fault(err, how)
-	case how.first() && isPeersMistake(st.Err):
-		s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
-	}
-	return how
+	return s.endLogged(st, true, func(how effect) {
+		switch {
+		case st.Code == CloseInternalError && !partly:
+			s.fault(err, how)
+		case how.first() && isPeersMistake(st.Err):
+			s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
+		}
+	})
 }
 
 // isEcho reports whether err only passes on that the connection has ended: the
@@ -281,6 +281,11 @@ func (s *Session) log(level slog.Level, msg string, attrs []any) {
 // that ends it, so that the transport has to be told, and the handler is called
 // for Disconnect only, also if the peer has ended it before.
 func (s *Session) end(st CloseStatus, ours bool) effect {
+	return s.endLogged(st, ours, func(effect) {})
+}
+
+// endLogged is end, with what is logged about it before anybody notices.
+func (s *Session) endLogged(st CloseStatus, ours bool, log func(how effect)) effect {
 	given := st.Code
 	if ours {
 		st = st.sendable()
@@ -301,6 +306,7 @@ func (s *Session) end(st CloseStatus, ours bool) effect {
 		s.log(slog.LevelError, "wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
 			[]any{"code", int(given)})
 	}
+	log(how)
 	switch {
 	case how == endNow:
 		s.ended(e)
