@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -25,8 +26,8 @@ import (
 // ctx has as long as it takes, because the message's bytes are lent to it, and
 // holds up the end of the connection for that long.
 //
-// Events with a handler are handled between the turns of the loop, and beside f
-// where f is not in a loop. A message that no turn takes holds up what is behind
+// [Stream.Next] reads one message. Events with a handler are handled between the turns
+// of the loop, and beside f where f is not in a loop or calls Next. A message that no turn takes holds up what is behind
 // it, events too: a function without a loop calls s.Discard.
 func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream]) protocol.Application {
 	if f == nil {
@@ -161,7 +162,9 @@ type Stream struct {
 	beginErr error         // read it after begun
 
 	next    chan Message  // to the loop
-	turn    chan struct{} // the loop is through with the message
+	turn    chan struct{} // the message that is lent is given back
+	lent    atomic.Uint64 // which message is; 0: none
+	turns   atomic.Uint64 // messages that were lent
 	over    chan struct{} // closed when no more messages come
 	end     func()        // closes over, once
 	discard chan struct{} // closed when messages are not wanted

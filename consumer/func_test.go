@@ -23,7 +23,7 @@ type run = func(ctx context.Context, s *consumer.Stream) error
 
 func TestDecision4_LoopOnlyOnStream(t *testing.T) {
 	t.Parallel()
-	for _, m := range []string{"Messages", "Discard"} {
+	for _, m := range []string{"Messages", "Next", "Discard"} {
 		if _, has := reflect.TypeFor[*consumer.Conn]().MethodByName(m); has {
 			t.Errorf("Conn.%s: in a callback such a loop would wait for itself", m)
 		}

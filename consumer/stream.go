@@ -42,63 +42,114 @@ func (s *Stream) Discard() { s.mute() }
 
 // Messages yields the peer's messages until the connection ends or ctx does. A
 // close with 1000, 1001 or without a code ends the loop; anything else is
-// yielded once, as the error, and ends it. A message's Data is lent until the
-// next turn: keep m.Text() or m.Clone().
+// yielded once, as the error, and ends it. A message's Data is lent until the body of
+// the loop is through with it, or calls Next or ranges itself: keep m.Text() or
+// m.Clone().
 //
 // What the peer had sent before it closed is still yielded, for
 // [protocol.FinalTime], unless the connection is closed from our side. Leaving the
-// loop and
-// ranging again goes on where it was left. One goroutine at a time may range.
+// loop and ranging again goes on where it was left; so does a loop in the body of
+// another one. One goroutine at a time may range or call Next, and an event handler
+// must not: it would wait for itself.
 func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		s.begin()
 		for {
-			m, more, err := s.await(ctx)
-			switch {
-			case err != nil:
-				yield(Message{}, err)
+			m, err := s.await(ctx)
+			if err != nil {
+				if s.Context().Err() == nil || !isQuiet(err) {
+					yield(Message{}, err)
+				}
 				return
-			case !more || !s.takeTurn(m, yield):
+			}
+			if !s.takeTurn(m, yield) {
 				return
 			}
 		}
 	}
 }
 
-// await returns the next message. more is false when there will be none.
-func (s *Stream) await(ctx context.Context) (m Message, more bool, err error) {
+// Next waits for the peer's next message and returns it. It is for reading one
+// message, such as the answer to a question, also in the body of a loop over Messages,
+// which goes on with the message after it. Like the loop, it accepts the connection if
+// that has not been done.
+//
+// m.Data is a copy, which the caller may keep and change. Callbacks go on as soon as
+// Next has returned. One goroutine at a time may call Next or range over Messages, and
+// an event handler must not.
+//
+// Errors: ctx's cause when ctx ends while the connection lasts, in which case no
+// message is lost; a *CloseError, which matches protocol.ErrClosed, when the
+// connection has ended, also if the peer closed normally, because there is no message.
+// A function may return either of them: to pass on how the connection ended is no
+// failure. What the peer had sent before it closed is returned first, as in a loop.
+func (s *Stream) Next(ctx context.Context) (m Message, err error) {
+	s.begin()
+	if m, err = s.await(ctx); err != nil {
+		return Message{}, err
+	}
+	defer s.giveBack()
+	return m.Clone(), nil
+}
+
+// await returns the next message, which is lent until giveBack. One that is lent
+// already is given back before. The error is the connection's end, or ctx's.
+func (s *Stream) await(ctx context.Context) (Message, error) {
+	s.giveBack()
 	select {
-	case m = <-s.next:
-		return m, true, nil
+	case m := <-s.next:
+		return s.borrow(m), nil
 	case <-s.over:
-		return m, false, s.ending()
+		return Message{}, context.Cause(s.Context())
+	case <-s.Context().Done():
 	case <-ctx.Done():
 		if s.Context().Err() == nil {
-			return m, false, context.Cause(ctx)
+			return Message{}, context.Cause(ctx)
 		}
 	}
 	select { // the connection has ended: what the peer had said may still come
-	case m = <-s.next:
-		return m, true, nil
+	case m := <-s.next:
+		return s.borrow(m), nil
 	case <-s.over:
-		return m, false, s.ending()
+	case <-s.FinalContext().Done(): // over does not come if it is a callback that waits here
+	}
+	return Message{}, context.Cause(s.Context())
+}
+
+// borrow takes note that m is lent to a turn, or to Next.
+func (s *Stream) borrow(m Message) Message {
+	s.lent.Store(s.turns.Add(1))
+	return m
+}
+
+// giveBack gives back the message that is lent, if one is.
+func (s *Stream) giveBack() {
+	if s.lent.Swap(0) != 0 {
+		s.turn <- struct{}{}
 	}
 }
 
-// takeTurn lends m to the loop's body, and gives it back whatever happens there.
+// takeTurn lends m to the loop's body, and gives it back whatever happens there, if
+// the body has not taken the next one meanwhile.
 func (s *Stream) takeTurn(m Message, yield func(Message, error) bool) bool {
-	defer func() { s.turn <- struct{}{} }()
+	turn := s.lent.Load()
+	defer func() {
+		if s.lent.CompareAndSwap(turn, 0) {
+			s.turn <- struct{}{}
+		}
+	}()
 	return yield(m, nil)
 }
 
-// ending is what the end of the connection means to a loop.
-func (s *Stream) ending() error {
-	cause := context.Cause(s.Context())
-	if ce, ok := errors.AsType[*protocol.CloseError](cause); ok {
-		switch ce.Code {
-		case protocol.CloseNormal, protocol.CloseGoingAway, protocol.CloseNoStatus:
-			return nil
-		}
+// isQuiet reports whether the end of a connection ends a loop without an error.
+func isQuiet(err error) bool {
+	ce, ok := errors.AsType[*protocol.CloseError](err)
+	if !ok {
+		return false
 	}
-	return cause
+	switch ce.Code {
+	case protocol.CloseNormal, protocol.CloseGoingAway, protocol.CloseNoStatus:
+		return true
+	}
+	return false
 }
