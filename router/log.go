@@ -25,8 +25,8 @@ import (
 // All lines are of level Info, also that of a connection which fails: the fault
 // itself, with its stack, is a line of the protocol's Options.Logger.
 //
-// What the server refuses without asking the application is in its Stats and
-// not here: bad handshakes, other origins, and, of routers that it can ask,
+// What the server refuses without asking the application is in its Stats, and some of
+// it, such as unknown paths, in its own log, but not here: bad handshakes, other origins, and, of routers that it can ask,
 // unknown paths. A router behind another one's Mount may have no route although
 // the other has: that it has none is logged only in front of both.
 func Log(l *slog.Logger) protocol.Middleware {

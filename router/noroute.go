@@ -10,7 +10,7 @@ import (
 )
 
 // errSlash is in the refusal of a path that only lacks its final slash.
-var errSlash = fmt.Errorf("%w: the final slash is missing", protocol.ErrNoRoute)
+var errSlash = fmt.Errorf("%w: the final slash is missing; the same path with it leads to a route", protocol.ErrNoRoute)
 
 // moreHelpful chooses between what two routers say: the first one's, unless only
 // the second one knows what is wrong.

@@ -149,10 +149,26 @@ func (c *conn) Reject(e *protocol.RejectError) {
 	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
 		c.server.stats.late.Add(1)
 	}
+	if errors.Is(e.Err, protocol.ErrNoRoute) && !errors.Is(e.Err, protocol.ErrInvalidName) { // the session logs those
+		c.logNoRoute(e)
+	}
 	if c.hand != nil {
 		refuse(c.hand.w, c.hand.r, e)
 	}
 	c.hand = nil
+}
+
+// logNoRoute logs a path that leads nowhere, which is a misprint in a program as a
+// rule, with what the router knows of it. Routers that give up are a subject of their
+// own, so that many misprints do not hide them.
+func (c *conn) logNoRoute(e *protocol.RejectError) {
+	subject := "route"
+	if errors.Is(e.Err, protocol.ErrBranches) {
+		subject = "branches"
+	}
+	c.server.warnings.Log(c.server.opts.Logger, slog.LevelWarn, subject, "wye: no route for the path; Stats counts them", func() []any {
+		return []any{"path", logs.Cut(c.path), "why", logs.Cut(e.Err.Error()), "peer", c.peer}
+	})
 }
 
 // Send queues a message.

@@ -171,8 +171,9 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
-		s.opts.Logger.Debug("wye: no route", "path", logs.Cut(r.URL.Path), "peer", c.peer)
-		return protocol.Rejection(err)
+		e := protocol.Rejection(err)
+		c.logNoRoute(e)
+		return e
 	}
 	if e := checkUpgrade(r, wellFormed); e != nil {
 		s.stats.malformed.Add(1)

@@ -1,0 +1,76 @@
+package router_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// shake asks a server for a connection, as browsers do.
+func shake(h http.Handler, target string) (status int) {
+	r := httptest.NewRequest(http.MethodGet, target, http.NoBody)
+	for name, value := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+// TestPathsThatLeadNowhereAreLogged by the server, with what the router knows about
+// them, and not more often than somebody can read.
+func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	urls := router.URLs(
+		router.Path("ws/<room>/", here("room")),
+		router.Mount("deep/", twoWays(12, &tried)),
+		router.Path("gone/", fails(protocol.ErrNoRoute)),
+		router.Path("mine/", fails(protocol.Reject(http.StatusNotFound, "no such room"))),
+	)
+	rows := []struct {
+		at     testkit.Line
+		app    protocol.Application
+		target string
+		want   []string // in the line; nil: there is none
+	}{
+		{testkit.Here(), urls, "/ws/lobby", []string{"path=/ws/lobby ", "the final slash is missing"}},
+		{testkit.Here(), urls, "/sw/lobby/", []string{"path=/sw/lobby/ ", `why="wye: no route" `}},
+		{testkit.Here(), urls, "/ws//lobby/", []string{"path=/ws//lobby/ ", "the path is not canonical: it has an empty segment"}},
+		{testkit.Here(), urls, "/deep/" + strings.Repeat("a/", 12), []string{"1000 branches"}},
+		{testkit.Here(), router.Use(urls, plainly), "/ws/lobby", []string{"path=/ws/lobby ", "the final slash is missing"}}, // cannot be asked
+		{testkit.Here(), urls, "/gone/", []string{"path=/gone/ ", `why="wye: no route" `}},
+		{testkit.Here(), urls, "/mine/", nil},
+		{testkit.Here(), urls, "/" + strings.Repeat("x", 20_000), []string{"path=/xxxx"}},
+		{testkit.Here(), urls, "/" + strings.Repeat("%0A", 5_000), []string{`path="/\n\n`, "a control character"}},
+	}
+	for _, row := range rows {
+		out := &ledger{}
+		s := websocket.New(row.app, &websocket.Options{Logger: out.logger()})
+		const asked = 50
+		for range asked {
+			if status := shake(s, row.target); status != http.StatusNotFound {
+				t.Fatalf("%s: %.40s: status %d", row.at, row.target, status)
+			}
+		}
+		lines := out.lines()
+		if row.want == nil {
+			if lines[0] != "" {
+				t.Errorf("%s: %.40s: logged %q", row.at, row.target, lines)
+			}
+			continue
+		}
+		wantAll(t, row.at, lines[0], append(row.want, "level=WARN", "no route for the path", "peer=192.0.2.1:1234")...)
+		if st := s.Stats(); len(lines) > asked/2 || len(lines[0]) > 700 || st.Unrouted+st.Refused != asked {
+			t.Errorf("%s: %.40s: %d lines, the first of %d bytes, counted %d and %d", row.at, row.target, len(lines), len(lines[0]), st.Unrouted, st.Refused)
+		}
+	}
+}
