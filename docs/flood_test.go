@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -58,8 +59,12 @@ func TestFloodHere(t *testing.T) {
 		m := protocol.Binary(bytes.Repeat([]byte("m"), 1<<20))
 		floodGroup(t, 50, 2, func(ctx context.Context, l *layers.Layer) error { return l.Broadcast(ctx, "all", m) })
 	})
-	t.Run("500 events to five", func(t *testing.T) {
-		floodGroup(t, 5, 500, func(ctx context.Context, l *layers.Layer) error {
+	events := 500
+	if runtime.GOMAXPROCS(0) == 1 {
+		events = 50_000 // the members run only because the sender yields
+	}
+	t.Run("events to five", func(t *testing.T) {
+		floodGroup(t, 5, events, func(ctx context.Context, l *layers.Layer) error {
 			return l.GroupSend(ctx, "all", Said.New(Line{"x"}))
 		})
 	})
