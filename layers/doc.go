@@ -6,10 +6,11 @@
 //
 //	layers.Default().GroupSend(ctx, "news", Published.New(article))
 //
-// Delivery is at most once. Events that one goroutine sends to one group arrive
-// in the order of the sends, and so do messages; an event and a message
-// ([Layer.Broadcast]) may overtake each other, because a message goes straight
-// to the outgoing queue of each member, and an event waits for the consumer.
+// Delivery is at most once. What one goroutine sends to one group arrives in the order
+// of the sends, events and messages ([Layer.Broadcast]) alike: a message goes straight
+// to the outgoing queue of each member, unless events wait for its consumer or it
+// handles one; then the message waits behind them. Recorded events arrive in the order
+// of their positions.
 // A send never waits for a member: what a member has no room for costs that
 // member, as its limits say, and is counted there.
 //

@@ -92,7 +92,8 @@ func (l *Layer) Node() string {
 }
 
 // GroupSend sends e to every member of group, on every node. Nobody there is not
-// an error. When it returns, each member in this process has e in its queue, or
+// an error. What one goroutine sends to a group arrives in that order, events and
+// messages ([Layer.Broadcast]) alike. When it returns, each member in this process has e in its queue, or
 // has been dealt with as its limits say; no handler has necessarily run. Errors:
 // an invalid name, a payload that cannot be encoded, ctx's if it has ended, the
 // driver's, such as ErrDown: then only members of this process have got e.
@@ -148,7 +149,22 @@ func (l *Layer) deliver(group string, e *protocol.Event, but Member) (reached in
 	if late {
 		l.promote(group, e.Position())
 	}
-	return all.reach(except, func(m Member) bool { return hand(m, e, message) })
+	yield := false
+	for chunk := range all.chunks {
+		for _, m := range chunk {
+			if m == except {
+				continue
+			}
+			reached++
+			if hand(m, e, message) {
+				yield = true
+			}
+		}
+	}
+	if yield {
+		runtime.Gosched()
+	}
+	return reached
 }
 
 // except returns the members of group, and the one that stands for but among them.
@@ -194,7 +210,9 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 
 // Broadcast puts a message on the outgoing queue of every connection in group,
 // encoded once, without waking the consumers (except those that declared a
-// handler for [protocol.SendType]). m may be used again when it returns. If m has
+// handler for [protocol.SendType]). Where events wait for a consumer, or it handles
+// one, the message waits behind them, so that events and messages of one sender
+// arrive in one order; what a consumer sends to its own peer meanwhile does not wait. m may be used again when it returns. If m has
 // a key, it is conflated in the queues of this process's members; what travels to
 // other nodes has no field for it, so that there every message is sent.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
@@ -209,7 +227,23 @@ func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Me
 	p := protocol.Prepare(m)
 	defer p.Release()
 	all, except, _ := l.except(group, except)
-	if all.reach(except, func(m Member) bool { return m.Offer(p) }) == 0 {
+	reached := 0
+	yield := false
+	for chunk := range all.chunks {
+		for _, m := range chunk {
+			if m == except {
+				continue
+			}
+			reached++
+			if m.Offer(p) {
+				yield = true
+			}
+		}
+	}
+	if yield {
+		runtime.Gosched()
+	}
+	if reached == 0 {
 		l.unheard(ctx, group, protocol.SendType.Name)
 	}
 	if l.driver == nil {

@@ -69,13 +69,14 @@ func (r *receiver) State(cause error) {
 	told := make(map[Member]struct{})
 	for _, group := range r.all() {
 		all := (*Layer)(r).members(group)
-		all.each(func(m Member) bool {
-			if _, again := told[who(m)]; again || !watches(m, e.Type()) {
-				return false
+		for chunk := range all.chunks {
+			for _, m := range chunk {
+				if _, again := told[who(m)]; !again && watches(m, e.Type()) {
+					told[who(m)] = struct{}{}
+					m.Deliver(e)
+				}
 			}
-			told[who(m)] = struct{}{}
-			return m.Deliver(e)
-		})
+		}
 	}
 }
 
@@ -90,7 +91,13 @@ func (r *receiver) Gap(groups ...string) {
 			continue
 		}
 		all := (*Layer)(r).members(group)
-		all.each(func(m Member) bool { return watches(m, e.Type()) && m.Deliver(e) })
+		for chunk := range all.chunks {
+			for _, m := range chunk {
+				if watches(m, e.Type()) {
+					m.Deliver(e)
+				}
+			}
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"runtime"
 	"slices"
 	"sync/atomic"
 )
@@ -42,34 +41,17 @@ type view struct {
 
 func (v *view) len() int { return len(v.full)*chunkSize + len(v.last) }
 
-// each calls f for all members, and reports whether any of them should be yielded to.
-func (v *view) each(f func(Member) (yield bool)) (yield bool) {
+// chunks yields the members in pieces. What walks a group has the inner loop itself: a
+// call for each member costs more than most members do.
+func (v *view) chunks(yield func([]Member) bool) {
 	for _, chunk := range v.full {
-		for _, m := range chunk {
-			yield = f(m) || yield
+		if !yield(chunk) {
+			return
 		}
 	}
-	for _, m := range v.last {
-		yield = f(m) || yield
+	if len(v.last) > 0 {
+		yield(v.last)
 	}
-	return yield
-}
-
-// reach calls send for all members but one, yields once if any of them asks for it, and
-// returns how many members those are.
-func (v *view) reach(except Member, send func(Member) (yield bool)) (reached int) {
-	reached = v.len()
-	yield := v.each(func(m Member) bool {
-		if m == except {
-			reached--
-			return false
-		}
-		return send(m)
-	})
-	if yield {
-		runtime.Gosched()
-	}
-	return reached
 }
 
 // walk returns the members for a walk, in no particular order.

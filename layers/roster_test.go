@@ -21,7 +21,9 @@ type walk struct {
 }
 
 func listOf(v view) (all []Member) {
-	v.each(func(m Member) bool { all = append(all, m); return false })
+	for chunk := range v.chunks {
+		all = append(all, chunk...)
+	}
 	return all
 }
 

@@ -72,7 +72,8 @@ type Handler interface {
 	// Receive handles one message. m.Data is valid until it returns.
 	Receive(ctx context.Context, c *Conn, m Message) error
 	// Event handles one event, on the connection's own goroutine or loop,
-	// never on the sender's. Events are shared: it must not change e.
+	// never on the sender's. Events are shared: it must not change e. Messages
+	// of group sends wait until it returns; its own sends do not.
 	Event(ctx context.Context, c *Conn, e *Event) error
 	// Disconnect runs after the last callback. Sends to the peer fail with
 	// ErrClosed by then. ctx is a fresh one, which ends after ten seconds. s is

@@ -82,13 +82,12 @@ func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 
 // Offer is SendPrepared for group sends: it never blocks, so that OverflowBlock
 // means OverflowClose here. Layers call it.
-func (c *Conn) Offer(p *Prepared) error {
-	done, err := c.s.trySend(p)
-	if done || err == nil {
-		return err
-	}
-	return c.s.refused(err, outgoing{prepared: p})
-}
+//
+// Events and messages keep their order: while events wait for the handler, or one is
+// being handled, p waits behind them, within Limits.QueueEvents and
+// Limits.QueueEventBytes. nil means queued there, too. What it finds when its turn
+// comes is as if it were sent then.
+func (c *Conn) Offer(p *Prepared) error { return c.s.offer(p) }
 
 // Close ends the connection with code and reason after what is queued, and
 // returns. The first end wins; later calls do nothing. Before the handshake is

@@ -62,12 +62,12 @@ func (s *Session) finalLocked() *final {
 
 // stopLocked ends the calling of Receive and Event: what waits is dropped, and the
 // ctx of a final callback that is running ends.
-func (s *Session) stopLocked() (events, messages int) {
+func (s *Session) stopLocked() (dropped contents) {
 	s.mu.final.end()
-	events, messages = s.mu.mail.discard()
+	dropped = s.mu.mail.discard()
 	s.mailHeldLocked()
 	s.mailDrainedLocked()
-	return events, messages
+	return dropped
 }
 
 // finalContext is Conn.FinalContext.

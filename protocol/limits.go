@@ -81,8 +81,9 @@ type Limits struct {
 	// One message always fits. Default 4 MiB, so that several messages of the
 	// default MaxMessage fit.
 	QueueBytes int
-	// QueueEvents is how many layer events may wait for the consumer. What
-	// happens then is EventOverflow. Default 4096.
+	// QueueEvents is how many layer events may wait for the consumer, with the
+	// messages of group sends that wait behind them. What happens then is
+	// EventOverflow. Default 4096.
 	QueueEvents int
 	// QueueEventBytes is how many bytes of layer events may wait for the
 	// consumer. Each counts its encoded payload and 64. An event that many

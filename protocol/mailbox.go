@@ -2,10 +2,30 @@ package protocol
 
 import "slices"
 
-// letter is what waits for a callback: an event or a message.
+// letter is what waits for its turn: an event, a message of the peer, or a message
+// that was sent to the connection behind events.
 type letter struct {
-	event *Event // nil: it is a message
-	msg   Message
+	event    *Event
+	prepared *Prepared
+	kind     Kind // of a message of the peer, as data is
+	data     []byte
+}
+
+// message is the message of the peer.
+func (l *letter) message() Message { return Message{Kind: l.kind, Data: l.data} }
+
+// isMessage reports whether it is a message of the peer.
+func (l *letter) isMessage() bool { return l.event == nil && l.prepared == nil }
+
+// size is what the letter counts.
+func (l *letter) size() int {
+	switch {
+	case l.event != nil:
+		return l.event.size()
+	case l.prepared != nil:
+		return outgoing{prepared: l.prepared}.size()
+	}
+	return len(l.data) + messageOverhead
 }
 
 // messageOverhead is what a waiting message or event counts beside its bytes, so that
@@ -15,15 +35,23 @@ const messageOverhead = 64
 // keptLetters is the size up to which an empty mailbox keeps its memory.
 const keptLetters = 32
 
-// mailbox holds what waits for a connection's callbacks, in order. Its zero
-// value is empty and costs nothing. It bounds nothing by itself: it counts, and
-// [Session] decides.
+// mailbox holds what waits for a connection's callbacks, in order, and the messages
+// that are sent behind events. Its zero value is empty and costs nothing. It bounds
+// nothing by itself: it counts, and [Session] decides.
 type mailbox struct {
 	queue      []letter
-	head       int // of what is left in queue
-	events     int // in queue
-	eventBytes int // of the events in queue, with their overhead
-	bytes      int // of the messages in queue, with their overhead
+	head       int         // of what is left in queue
+	events     int         // in queue, and messages that were sent
+	eventBytes int         // what these count
+	bytes      int         // what the peer's messages in queue count
+	keys       *letterKeys // nil if no message with a key was sent since the mailbox was empty
+}
+
+// letterKeys finds the messages with a key that may be replaced: those that were sent
+// since the last event or message without a key.
+type letterKeys struct {
+	at    map[string]int // index in queue, plus moved
+	moved int            // how far letters have moved to the front
 }
 
 // fill returns how full of events the mailbox is with so many more, of n bytes
@@ -36,14 +64,54 @@ func (b *mailbox) fill(more, n int, l *Limits) fill {
 	return max(f, fillOf(b.events+more, l.QueueEvents))
 }
 
-func (b *mailbox) addEvent(e *Event) {
-	b.queue = append(b.queue, letter{event: e})
+// addEvent adds an event, or a message without a key that was sent.
+func (b *mailbox) addEvent(l letter) {
+	if b.keys != nil {
+		clear(b.keys.at) // they must not be overtaken
+	}
+	b.addOrdered(l)
+}
+
+func (b *mailbox) addOrdered(l letter) {
+	b.queue = append(b.queue, l)
 	b.events++
-	b.eventBytes += e.size()
+	b.eventBytes += l.size()
+}
+
+// addPrepared adds a message that was sent. It replaces one with its key, unless an
+// event or a message without a key was added since.
+func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
+	l, key := letter{prepared: p}, p.Key()
+	if key == "" {
+		b.addEvent(l)
+		return false
+	}
+	if old := b.keyed(key); old != nil {
+		b.eventBytes += l.size() - old.size()
+		*old = l
+		return true
+	}
+	if b.keys == nil {
+		b.keys = &letterKeys{at: make(map[string]int)}
+	}
+	b.keys.at[key] = len(b.queue) + b.keys.moved
+	b.addOrdered(l)
+	return false
+}
+
+// keyed returns the message that one with that key replaces, or nil.
+func (b *mailbox) keyed(key string) *letter {
+	if b.keys == nil || key == "" {
+		return nil
+	}
+	if at, ok := b.keys.at[key]; ok {
+		return &b.queue[at-b.keys.moved]
+	}
+	return nil
 }
 
 func (b *mailbox) addMessage(m Message) {
-	b.queue = append(b.queue, letter{msg: m})
+	b.queue = append(b.queue, letter{kind: m.Kind, data: m.Data})
 	b.bytes += len(m.Data) + messageOverhead
 }
 
@@ -53,26 +121,37 @@ func (b *mailbox) empty() bool { return b.head == len(b.queue) }
 func (b *mailbox) take() letter {
 	l := b.queue[b.head]
 	b.queue[b.head] = letter{}
-	b.head++
-	if l.event != nil {
-		b.events--
-		b.eventBytes -= l.event.size()
-	} else {
-		b.bytes -= len(l.msg.Data) + messageOverhead
-	}
+	b.taken(&l, b.head)
 	b.compact()
 	return l
 }
 
-// dropEvent takes out the oldest event. There must be one.
-func (b *mailbox) dropEvent() {
-	at := b.head + slices.IndexFunc(b.queue[b.head:], func(l letter) bool { return l.event != nil })
-	b.eventBytes -= b.queue[at].event.size()
+// taken takes note that l, which was at that index, is gone.
+func (b *mailbox) taken(l *letter, at int) {
+	b.head++
+	if l.isMessage() {
+		b.bytes -= l.size()
+		return
+	}
+	b.events--
+	b.eventBytes -= l.size()
+	if b.keys == nil || l.prepared == nil {
+		return
+	}
+	if key := l.prepared.Key(); b.keys.at[key] == at+b.keys.moved {
+		delete(b.keys.at, key)
+	}
+}
+
+// dropEvent takes out the oldest event or message that was sent. There must be one.
+func (b *mailbox) dropEvent() (dropped letter) {
+	at := b.head + slices.IndexFunc(b.queue[b.head:], func(l letter) bool { return !l.isMessage() })
+	dropped = b.queue[at]
 	copy(b.queue[b.head+1:at+1], b.queue[b.head:at]) // messages before it keep their order
 	b.queue[b.head] = letter{}
-	b.head++
-	b.events--
+	b.taken(&dropped, at)
 	b.compact()
+	return dropped
 }
 
 // compact lets the queue start anew when it is empty, and moves it to the front
@@ -83,19 +162,35 @@ func (b *mailbox) compact() {
 		if b.head > keptLetters && b.head > len(b.queue)/2 {
 			n := copy(b.queue, b.queue[b.head:])
 			clear(b.queue[n:])
+			if b.keys != nil {
+				b.keys.moved += b.head
+			}
 			b.queue, b.head = b.queue[:n], 0
 		}
+		return
 	case cap(b.queue) > keptLetters:
-		b.queue, b.head = nil, 0
+		b.queue = nil
 	default:
-		b.queue, b.head = b.queue[:0], 0
+		b.queue = b.queue[:0]
 	}
+	b.head, b.keys = 0, nil
 }
 
-// discard empties the mailbox and says what was in it.
-func (b *mailbox) discard() (events, messages int) {
-	events = b.events
-	messages = len(b.queue) - b.head - b.events
+// contents counts letters.
+type contents struct{ events, messages, sent int }
+
+// discard empties the mailbox and returns what was in it.
+func (b *mailbox) discard() (was contents) {
+	for i := range b.queue[b.head:] {
+		switch l := &b.queue[b.head+i]; {
+		case l.event != nil:
+			was.events++
+		case l.prepared != nil:
+			was.sent++
+		default:
+			was.messages++
+		}
+	}
 	*b = mailbox{}
-	return events, messages
+	return was
 }

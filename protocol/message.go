@@ -47,6 +47,10 @@ type Message struct {
 	// other. If there is no room for the new message, the earlier one stays, and
 	// Limits.Overflow decides. What was replaced is counted as
 	// Stats.MessagesConflated; the send that had queued it has returned nil.
+	//
+	// A message of a group send that waits behind events for the consumer (see
+	// Conn.Offer) replaces one with its key there only if no event and no message
+	// without a key has come in between.
 	Key string
 }
 

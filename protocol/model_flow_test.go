@@ -113,25 +113,29 @@ func (s *story) checkEvents() {
 	}
 }
 
-// checkPosts: Post takes as many events as fit, until the end.
+// checkPosts: Post takes as many events as fit, until the end, and Offer as many
+// messages behind them.
 func (s *story) checkPosts() {
 	waiting := 0
 	for i, e := range s.log {
-		if e.what == entered && e.who == event {
-			waiting--
-		}
-		if e.what != posting {
+		change := s.change(e)
+		if change <= 0 {
+			waiting += change
 			continue
 		}
-		err := s.resultOf(posted, e.id)
+		result := posted
+		if e.what == sending {
+			result = sent
+		}
+		err := s.resultOf(result, e.id)
 		tooMany := waiting == s.plan.mostEvents()
 		switch {
 		case i > s.over:
 			if !s.isClosed(err) {
-				s.faultf("Post #%d after the end returned %v", e.id, err)
+				s.faultf("Post or Offer #%d after the end returned %v", e.id, err)
 			}
 		case tooMany != errors.Is(err, protocol.ErrBusy), tooMany != (err != nil):
-			s.faultf("Post #%d returned %v with %d waiting", e.id, err, waiting)
+			s.faultf("Post or Offer #%d returned %v with %d waiting", e.id, err, waiting)
 		case !tooMany:
 			waiting++
 		}
@@ -179,7 +183,7 @@ func (s *story) checkSends() {
 		}
 		err := s.resultOf(sent, e.id)
 		out := len(s.indicesOf(wrote, e.id)) + len(s.indicesOf(lost, e.id))
-		if want := err == nil && s.accepted >= 0; (out == 1) != want || out > 1 {
+		if want := err == nil && s.accepted >= 0; out > 1 || out == 1 && !want || out == 0 && want && !s.behind[e.id] {
 			s.faultf("send #%d returned %v and was written %d times", e.id, err, out)
 		}
 		switch {
@@ -187,6 +191,7 @@ func (s *story) checkSends() {
 			if !s.isClosed(err) {
 				s.faultf("send #%d after the end returned %v", e.id, err)
 			}
+		case s.behind[e.id]: // see checkPosts
 		case s.accepted < 0 || i < s.accepted:
 			waits += s.checkEarly(e, err, waits)
 		case s.between(full, e.id):
@@ -237,11 +242,13 @@ func (s *story) checkOverflow(e *entry, err error) {
 }
 
 // checkOrderOfSends: messages leave in the order of the calls, those before the
-// answer too. Sends that waited for room are in nobody's order.
+// answer too. Sends that waited for room are in nobody's order, and those behind
+// events in the order of the offers and events.
 func (s *story) checkOrderOfSends() {
+	s.checkOrderBehind()
 	var called, out []int
 	for i, e := range s.log {
-		if e.what == sending && s.resultOf(sent, e.id) == nil && s.log[s.indicesOf(sent, e.id)[0]].at == e.at {
+		if e.what == sending && !s.behind[e.id] && s.resultOf(sent, e.id) == nil && s.log[s.indicesOf(sent, e.id)[0]].at == e.at {
 			called = append(called, e.id)
 		}
 		if e.what == wrote && (s.accepted < 0 || i < s.accepted) {
@@ -255,6 +262,23 @@ func (s *story) checkOrderOfSends() {
 	}
 	if s.accepted >= 0 && !slices.Equal(called, out) {
 		s.faultf("messages sent in the order %v left in the order %v", called, out)
+	}
+}
+
+// checkOrderBehind: what was posted, and offered behind it, is handled and written in
+// this order.
+func (s *story) checkOrderBehind() {
+	var called, done []int
+	for _, e := range s.log {
+		switch change := s.change(e); {
+		case change > 0:
+			called = append(called, e.id)
+		case change < 0:
+			done = append(done, e.id)
+		}
+	}
+	if !isPart(done, called) {
+		s.faultf("events and messages sent in the order %v were handled and written in the order %v", called, done)
 	}
 }
 
@@ -311,7 +335,7 @@ func (s *story) wantStats() protocol.Stats {
 		switch s.log[s.wish].what {
 		case full:
 			want.SlowClosed = 1
-		case posting:
+		case posting, sending:
 			want.BusyClosed = 1
 		default:
 		}
@@ -320,8 +344,10 @@ func (s *story) wantStats() protocol.Stats {
 		switch {
 		case e.what == left && errors.Is(e.err, errPanicked):
 			want.Panics++
-		case e.what == lost, e.what == sent && (isOwn(e.err, protocol.ErrDropped) || isOwn(e.err, protocol.ErrSlow)):
+		case e.what == lost, e.what == sent && (isOwn(e.err, protocol.ErrDropped) || isOwn(e.err, protocol.ErrSlow) || isOwn(e.err, protocol.ErrBusy)):
 			want.MessagesDropped++
+		case e.what == sent && e.err == nil && s.behind[e.id] && len(s.indicesOf(wrote, e.id))+len(s.indicesOf(lost, e.id)) == 0:
+			want.MessagesDropped++ // its turn did not come, or there was no room
 		}
 	}
 	return want

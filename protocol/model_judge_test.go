@@ -26,13 +26,15 @@ type story struct {
 	over     int // index from which it is over
 	stop     int // index of the first entry that ended it from our side, be it the first end or not; -1
 	status   protocol.CloseStatus
-	local    bool // of the first end
+	local    bool         // of the first end
+	behind   map[int]bool // messages that were offered while events waited or were handled
 	wrong    []string
 }
 
 // judge checks the log of a run against the promises.
 func judge(r *run) []string {
-	s := &story{run: r, log: r.mu.log, accepted: -1, refused: -1, wish: -1, stop: -1}
+	s := &story{run: r, log: r.mu.log, accepted: -1, refused: -1, wish: -1, stop: -1, behind: map[int]bool{}}
+	s.findBehind()
 	s.read()
 	if len(s.wrong) > 0 {
 		return s.wrong
@@ -101,19 +103,16 @@ func (s *story) read() {
 
 // findEnd looks for whoever was first to end the connection.
 func (s *story) findEnd() {
-	waiting := 0 // events
+	waiting := 0 // events, and messages behind them
 	for i, e := range s.log {
-		switch {
-		case e.what == posting && waiting == s.plan.mostEvents():
+		change := s.change(e)
+		if change > 0 && waiting == s.plan.mostEvents() {
 			s.wished(i, protocol.CloseStatus{Code: protocol.CloseTryAgainLater, Reason: "too many events waiting"}, true)
-		case e.what == posting:
-			waiting++
-		case e.what == entered && e.who == event:
-			waiting--
-		default:
-			if st, local, ok := s.endedBy(i); ok {
-				s.wished(i, st, local)
-			}
+			continue
+		}
+		waiting += change
+		if st, local, ok := s.endedBy(i); ok {
+			s.wished(i, st, local)
 		}
 	}
 }
@@ -141,6 +140,40 @@ func (s *story) findStop() {
 func isEcho(err error) bool {
 	var ce *protocol.CloseError
 	return errors.Is(err, context.Canceled) || errors.As(err, &ce) && (ce.Remote || ce.Code == protocol.CloseAbnormal)
+}
+
+// findBehind finds the messages that wait behind events: those that are offered while
+// an event waits or is handled, or another message waits.
+func (s *story) findBehind() {
+	events, messages := map[int]bool{}, map[int]bool{}
+	for _, e := range s.log {
+		switch {
+		case e.what == posting && s.resultOf(posted, e.id) == nil:
+			events[e.id] = true
+		case e.what == left && e.who == event:
+			delete(events, e.id)
+		case e.what == sending && e.kind == doOffer && len(events)+len(messages) > 0:
+			s.behind[e.id] = true
+			if s.resultOf(sent, e.id) == nil {
+				messages[e.id] = true
+			}
+		case e.what == wrote, e.what == lost, e.what == full:
+			delete(messages, e.id)
+		}
+	}
+}
+
+// change is by how much e changes the number of events that wait, and of messages
+// behind them.
+func (s *story) change(e *entry) int {
+	switch {
+	case e.what == posting, e.what == sending && s.behind[e.id]:
+		return 1
+	case e.what == entered && e.who == event,
+		(e.what == wrote || e.what == lost || e.what == full) && s.behind[e.id]:
+		return -1
+	}
+	return 0
 }
 
 func (s *story) wished(i int, st protocol.CloseStatus, local bool) {

@@ -36,6 +36,11 @@ func results() []sight {
 		{"ErrDropped", saw(sent, protocol.ErrDropped)},
 		{"ErrSlow", saw(sent, protocol.ErrSlow)},
 		{"ErrBusy", saw(posted, protocol.ErrBusy)},
+		{"message behind an event", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == sent && e.kind == doOffer && e.err == nil && slices.ContainsFunc(log, func(f *entry) bool {
+				return f.what == wrote && f.id == e.id && f.at > e.at && has(log, answered) && !before(log, e, answered)
+			})
+		}},
 		{"unread", saw(left, protocol.ErrUnread)},
 		{"ended by the peer", endedWith(func(s protocol.CloseStatus) bool { return s.Remote })},
 		{"ended by the network", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseAbnormal })},

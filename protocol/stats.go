@@ -19,7 +19,7 @@ type Stats struct {
 	Failures int64 // faults of the application: errors of callbacks that close with CloseInternalError, and panics
 
 	MessagesUnread  int64 // came in and reached nobody: too late, or not read by the application
-	MessagesDropped int64 // going out, dropped because the queue was full
+	MessagesDropped int64 // going out, dropped because the queue was full, or still behind events when the connection ended
 	SlowClosed      int64 // connections closed because their peer read too slowly
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
 	HeldClosed      int64 // connections closed because all held too much of incoming messages (ReadBudget)
@@ -27,7 +27,7 @@ type Stats struct {
 	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
 
 	EventsDropped     int64 // waited for a consumer when its connection ended
-	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow)
+	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow), with messages that were sent behind them
 	EventsUnknown     int64 // of a type that the consumer declared no handler for
 	EventsUndecodable int64 // whose payload did not fit the declared type
 
@@ -113,9 +113,10 @@ func (c *Counters) isNews(typ string) bool {
 }
 
 // dropped counts what waited for a consumer when its connection ended.
-func (c *Counters) dropped(events, messages int) {
-	c.eventsDropped.Add(int64(events))
-	c.messagesUnread.Add(int64(messages))
+func (c *Counters) dropped(was contents) {
+	c.eventsDropped.Add(int64(was.events))
+	c.messagesUnread.Add(int64(was.messages))
+	c.messagesDropped.Add(int64(was.sent))
 }
 
 // ended counts the end of a connection.
@@ -132,9 +133,12 @@ func (c *Counters) ended(st CloseStatus) {
 
 // lost counts a letter that reached nobody.
 func (c *Counters) lost(l letter) {
-	if l.event != nil {
+	switch {
+	case l.event != nil:
 		c.eventsDropped.Add(1)
-		return
+	case l.prepared != nil:
+		c.messagesDropped.Add(1)
+	default:
+		c.messagesUnread.Add(1)
 	}
-	c.messagesUnread.Add(1)
 }

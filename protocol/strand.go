@@ -24,6 +24,7 @@ func (s *Session) step() bool {
 	s.mu.Lock()
 	switch life := &s.mu.life; {
 	case !s.mu.mail.empty():
+		s.noEventsLocked()
 		l := s.mu.mail.take()
 		ctx := s.contextLocked(l)
 		s.mailDrainedLocked()
@@ -50,9 +51,18 @@ func (s *Session) step() bool {
 		s.finish(f)
 		return true
 	}
+	s.noEventsLocked()
 	s.mu.running = false
 	s.mu.Unlock()
 	return false
+}
+
+// noEventsLocked lets messages go straight to the transport if no event waits. The
+// caller has the strand, so none is being handled.
+func (s *Session) noEventsLocked() {
+	if s.mu.mail.events == 0 {
+		s.flags.put(flagOrdered, false)
+	}
 }
 
 // roomToReadLocked returns the function that lets the transport read on, if it
@@ -70,7 +80,7 @@ func (s *Session) contextLocked(l letter) context.Context {
 	case deliverAll:
 		return s.ctx
 	case deliverMessages:
-		if l.event == nil {
+		if l.isMessage() {
 			if f := s.finalLocked(); f.admit() {
 				return f.ctx
 			}
@@ -87,8 +97,10 @@ func (s *Session) deliver(ctx context.Context, l letter) {
 		s.shared.Counters.lost(l)
 	case l.event != nil:
 		s.event(l.event)
+	case l.prepared != nil:
+		s.sendDue(l.prepared)
 	default:
-		s.receive(ctx, l.msg)
+		s.receive(ctx, l.message())
 	}
 }
 
@@ -298,7 +310,7 @@ func (s *Session) endLogged(st CloseStatus, ours bool, log func(how effect)) eff
 	case endNow:
 		e = s.endLocked()
 	case endStops:
-		e.events, e.messages = s.stopLocked()
+		e.dropped = s.stopLocked()
 	case endIgnored, endNoted:
 	}
 	s.mu.Unlock()
@@ -311,7 +323,7 @@ func (s *Session) endLogged(st CloseStatus, ours bool, log func(how effect)) eff
 	case how == endNow:
 		s.ended(e)
 	case how == endStops:
-		s.shared.Counters.dropped(e.events, e.messages)
+		s.shared.Counters.dropped(e.dropped)
 	case opening:
 		s.over(nil) // Connect has no more to decide
 	}
@@ -320,10 +332,10 @@ func (s *Session) endLogged(st CloseStatus, ours bool, log func(how effect)) eff
 
 // ending is what is to be done, without the lock, about an end.
 type ending struct {
-	cause            *CloseError
-	events, messages int // dropped
-	tell, run        bool
-	resume           func()
+	cause     *CloseError
+	dropped   contents
+	tell, run bool
+	resume    func()
 }
 
 // endLocked follows the step to stateEnded.
@@ -336,7 +348,7 @@ func (s *Session) endLocked() ending {
 	}
 	s.flags.put(flagOpen, false)
 	if s.mu.life.stopped {
-		e.events, e.messages = s.stopLocked()
+		e.dropped = s.stopLocked()
 	}
 	s.mu.cause, s.mu.running, s.mu.resume = e.cause, true, nil
 	return e
@@ -344,7 +356,7 @@ func (s *Session) endLocked() ending {
 
 func (s *Session) ended(e ending) {
 	s.shared.Counters.ended(e.cause.CloseStatus)
-	s.shared.Counters.dropped(e.events, e.messages)
+	s.shared.Counters.dropped(e.dropped)
 	s.cancel(e.cause)
 	if e.tell {
 		s.t.Close(e.cause.CloseStatus)

@@ -182,6 +182,15 @@ func brokenMemories() []memoryRow {
 				b.broken.shuffle("one", func() { hand(m, e) })
 			}
 		}},
+		{testkit.Here(), "has messages overtake events", []string{"order-of-kinds"}, func(b *brokenMemory) {
+			b.deliver = func(m layers.Member, e *protocol.Event) {
+				if e.Prepared() != nil {
+					hand(m, e)
+				} else {
+					b.broken.shuffle("one", func() { hand(m, e) })
+				}
+			}
+		}},
 		{testkit.Here(), "leaves nobody out", []string{"no-echo", "a-node-leaves", "layer-join", "layer-broadcast"}, func(b *brokenMemory) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event, _ layers.Member) error {
 				return b.GroupSend(ctx, group, e)

@@ -387,6 +387,15 @@ func brokenPayloads() []brokenDriver {
 				return b.good.Publish(ctx, group, e)
 			}
 		}},
+		{at: testkit.Here(), name: "has messages overtake events", cases: []string{"order-of-kinds"}, harm: func(b *broken) {
+			b.group = func(group string, e *protocol.Event) {
+				if e.Prepared() != nil {
+					b.to.Group(group, e)
+				} else {
+					b.shuffle("events of "+group, func() { b.to.Group(group, e) })
+				}
+			}
+		}},
 		{at: testkit.Here(), name: "makes text of binary messages", cases: []string{"messages", "layer-broadcast"}, harm: func(b *broken) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event) error {
 				if p := e.Prepared(); p != nil {

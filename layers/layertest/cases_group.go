@@ -3,9 +3,11 @@ package layertest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
 )
 
 // groupCases are about who gets what is published.
@@ -128,6 +130,11 @@ func orderCases() []testCase {
 			why:  "The order in each group holds when a goroutine publishes to many by turns.",
 			run:  orderOfGroups,
 		},
+		{
+			name: "order-of-kinds",
+			why:  "Events and ready messages (protocol.SendType) that one goroutine publishes by turns arrive in that order.",
+			run:  orderOfKinds,
+		},
 	}
 }
 
@@ -139,6 +146,30 @@ func order(s *stage) {
 		a.publish(g, n)
 	}
 	b.wantNotes(g, upTo(many)...)
+}
+
+func orderOfKinds(s *stage) {
+	const many = 300
+	g, a, b := s.name("kinds"), s.peer(), s.peer()
+	b.subscribe(g)
+	for n := range many {
+		if n%2 == 0 {
+			a.publish(g, n)
+		} else {
+			a.publishEvent(g, protocol.Prepare(protocol.Text(strconv.Itoa(n))).Event())
+		}
+	}
+	for n, e := range b.events(g, many) {
+		got := -1
+		if p := e.Prepared(); p != nil {
+			got, _ = strconv.Atoi(p.Message().Text()) //nolint:errcheck // then it is another number
+		} else if note, err := noteOf(e); err == nil {
+			got = note.N
+		}
+		if got != n {
+			s.fatalf("of events and messages by turns, number %d has come in the place of %d", got, n)
+		}
+	}
 }
 
 func orderOfMany(s *stage) {
