@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,25 +10,25 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// What a named channel of a layer without a driver holds, as in Channels.
-const (
-	queueCapacity = 100
-	queueExpiry   = 60 * time.Second
-)
-
-// queues are the named channels of a process. The zero value is empty.
+// queues are the named channels of a process. The zero value is empty, and has
+// the default limits.
 type queues struct {
 	full, expired atomic.Int64
+	limits        []ChannelLimit // fixed when the layer is made, as the logger is
+	logger        *slog.Logger   // nil: slog.Default()
 
 	mu struct {
 		sync.Mutex
-		byName map[string]*queue
-		sweep  time.Time // when to look at all of them
+		byName   map[string]*queue
+		sweep    time.Time // when to look at all of them
+		expiries expiryLog
 	}
 }
 
 // queue is a named channel: events that wait, or pullers that do.
 type queue struct {
+	name    string
+	limit   ChannelLimit
 	waiting []waiting
 	pullers []chan *protocol.Event // each has room for one
 }
@@ -39,6 +40,7 @@ type waiting struct {
 
 // put gives e to the puller that has waited longest, or keeps it.
 func (q *queues) put(channel string, e *protocol.Event) error {
+	defer q.report()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.sweep()
@@ -50,17 +52,18 @@ func (q *queues) put(channel string, e *protocol.Event) error {
 		return nil
 	}
 	q.expire(c)
-	if len(c.waiting) >= queueCapacity {
+	if len(c.waiting) >= c.limit.Capacity {
 		q.full.Add(1)
 		return ErrFull
 	}
-	c.waiting = append(c.waiting, waiting{e, time.Now().Add(queueExpiry)})
+	c.waiting = append(c.waiting, waiting{e, time.Now().Add(c.limit.Expiry)})
 	return nil
 }
 
 // pull takes the oldest event, or waits for one.
 func (q *queues) pull(ctx context.Context, channel string) (*protocol.Event, error) {
 	e, mine := q.take(channel)
+	q.report()
 	if e != nil {
 		return e, nil
 	}
@@ -108,6 +111,7 @@ func (q *queues) expire(c *queue) {
 		c.waiting[0] = waiting{}
 		c.waiting = c.waiting[1:]
 		q.expired.Add(1)
+		q.mu.expiries.add(c.name)
 	}
 }
 
@@ -127,7 +131,7 @@ func (q *queues) sweep() {
 func (q *queues) channel(name string) *queue {
 	c := q.mu.byName[name]
 	if c == nil {
-		c = &queue{}
+		c = &queue{name: name, limit: q.limitOf(name)}
 		if q.mu.byName == nil {
 			q.mu.byName = make(map[string]*queue)
 		}

@@ -5,6 +5,13 @@ package memory
 
 import "github.com/wye-go/wye/layers"
 
+// Options are those of a layer: how much its named channels hold, and for how long.
+type Options = layers.LocalOptions
+
 // New returns an empty layer, which nothing but this process sees. Give it to
 // an application with layers.Use.
 func New() *layers.Layer { return new(layers.Layer) }
+
+// NewWith is New with options, which may be nil. It panics if they contain
+// mistakes.
+func NewWith(o *Options) *layers.Layer { return layers.NewLocal(o) }
