@@ -97,8 +97,9 @@ type Protocol interface {
 	// ServeHTTP answers the handshake and returns. It never keeps net/http's
 	// goroutine for the life of the connection.
 	http.Handler
-	// Shutdown refuses new connections with 503, closes the open ones with
-	// CloseGoingAway in paced batches, and returns when every Disconnect has
+	// Shutdown refuses new connections with 503, closes the open ones in paced
+	// batches, with CloseGoingAway unless the protocol was given other
+	// [ShutdownOptions], and returns when every Disconnect has
 	// run or, with ctx's error, when ctx ends.
 	Shutdown(ctx context.Context) error
 }

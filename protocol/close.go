@@ -150,7 +150,8 @@ func (e *CloseError) Error() string {
 	if e.Reason != "" {
 		fmt.Fprintf(&b, " %q", e.Reason)
 	}
-	if e.Err != nil && e.Err != errSlow && e.Err != errBusy { //nolint:errorlint // of these very values the reason says all
+	down, _ := errors.AsType[*shutdownError](e.Err)
+	if e.Err != nil && (down == nil || e.Reason != shuttingDown) && e.Err != errSlow && e.Err != errBusy { //nolint:errorlint // of these very values the reason says all
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
 	return b.String()

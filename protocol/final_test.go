@@ -47,7 +47,7 @@ func ourEnds() []ourEnd {
 		{testkit.Here(), "GoAway", outside, func(c *protocol.Conn) error {
 			gone := make(chan struct{})
 			close(gone)
-			return protocol.GoAway(context.Background(), []*protocol.Conn{c}, gone)
+			return protocol.GoAway(context.Background(), []*protocol.Conn{c}, gone, protocol.ShutdownOptions{})
 		}, shutdown},
 	}
 }

@@ -54,7 +54,7 @@ func (d *departure) run(t *testing.T) {
 	}
 	start, over := time.Now(), make(chan struct{})
 	time.AfterFunc(d.over, func() { close(over) })
-	err := protocol.GoAway(ctx, conns, over)
+	err := protocol.GoAway(ctx, conns, over, protocol.ShutdownOptions{})
 	took := time.Since(start)
 	synctest.Wait()
 	if !errors.Is(err, d.err) || (err == nil) != (d.err == nil) || took != d.took || len(ends) != d.told {

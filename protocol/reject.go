@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -110,6 +112,21 @@ func isClose(option string) bool { return strings.EqualFold(option, "close") }
 // Reject returns the error that refuses a connection with status and body.
 func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }
 
+// RejectAndRetry is Reject for a peer that may come back: the answer has a
+// Retry-After header with a number of seconds between after and twice after, chosen
+// at random, so that peers that are refused together do not come back together. It
+// is for statuses such as 503 and 429. Browsers neither obey the header nor show it
+// to the page.
+func RejectAndRetry(status int, body string, after time.Duration) error {
+	return &RejectError{Status: status, Body: body, Header: http.Header{"Retry-After": {strconv.Itoa(spread(after))}}}
+}
+
+// spread returns a number of seconds between d and twice d, and 1 at least.
+func spread(d time.Duration) int {
+	least := max(1, int(math.Ceil(d.Seconds())))
+	return least + rand.IntN(least+1) //nolint:gosec // it need not be secret
+}
+
 // Rejection returns the answer to a handshake that is refused because of err, as
 // a [Session] gives it: complete, and without anything in its text that is not
 // meant for the peer. Protocols call it for what they refuse themselves:
@@ -154,6 +171,11 @@ func rejection(err error) (answer *RejectError, cause blame) {
 // closedEarly is the answer when Close came before the answer: 503 if it is we
 // who have to go, otherwise 403.
 func closedEarly(ce *CloseError) *RejectError {
+	if down, ok := errors.AsType[*shutdownError](ce.Err); ok {
+		e := down.options.Refusal()
+		e.Err = ce
+		return e
+	}
 	e := &RejectError{Status: http.StatusForbidden, Body: ce.Reason, Err: ce}
 	switch ce.Code {
 	case CloseGoingAway, CloseServiceRestart, CloseTryAgainLater:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -22,7 +23,7 @@ func MaxConns(n int) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
 			if r.full() {
-				return nil, errCrowded
+				return nil, errCrowded()
 			}
 			h, err := next.Open(s)
 			if err != nil || h == nil {
@@ -33,11 +34,10 @@ func MaxConns(n int) protocol.Middleware {
 	}
 }
 
-var errCrowded = error(&protocol.RejectError{
-	Status: http.StatusServiceUnavailable,
-	Header: http.Header{"Retry-After": {"5"}},
-	Body:   "there are too many connections here",
-})
+// errCrowded is made anew for each peer, which is told when to come back.
+func errCrowded() error {
+	return protocol.RejectAndRetry(http.StatusServiceUnavailable, "there are too many connections here", 5*time.Second)
+}
 
 type counted struct {
 	protocol.Handler
@@ -47,7 +47,7 @@ type counted struct {
 // Connect takes a place until the connection is over, however it ends.
 func (h counted) Connect(ctx context.Context, c *protocol.Conn) error {
 	if !h.room.enter() {
-		return errCrowded
+		return errCrowded()
 	}
 	c.Defer(h.room.leave)
 	return h.Handler.Connect(ctx, c)

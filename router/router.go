@@ -76,7 +76,8 @@ func (r *ProtocolTypeRouter) ServeHTTP(w http.ResponseWriter, req *http.Request)
 }
 
 // Shutdown shuts every protocol down, all at the same time: new connections are
-// refused and old ones closed with 1001. http.Server.Shutdown, which does not
+// refused and old ones closed as the options of their protocol say, with 1001 by
+// default. http.Server.Shutdown, which does not
 // know connections that were upgraded, is to be called beside it; [Run] does
 // both. The error joins the protocols'.
 func (r *ProtocolTypeRouter) Shutdown(ctx context.Context) error {

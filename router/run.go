@@ -23,7 +23,8 @@ const readHeaderTimeout = 10 * time.Second
 //	err := router.Run(ctx, &http.Server{Addr: ":8000"}, r, 10*time.Second)
 //
 // The order is: the listener closes, so that a load balancer sends no more;
-// open connections are closed with 1001 while plain requests finish; connections
+// open connections are closed, as the options of their protocol say
+// (websocket.Options.Shutdown; 1001 by default), while plain requests finish; connections
 // on which nothing was ever said are cut; Run returns when all of it is done.
 // The error is that of listening or serving, or says what did not finish within
 // grace. It is nil after a clean end.

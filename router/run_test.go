@@ -17,6 +17,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
@@ -44,7 +45,9 @@ func (s *site) Disconnect(_ context.Context, _ *consumer.Conn, st consumer.Close
 	s.gone <- st
 }
 
-func newSite() *site {
+func newSite() *site { return newSiteWith(protocol.ShutdownOptions{}) }
+
+func newSiteWith(o protocol.ShutdownOptions) *site {
 	s := &site{asked: make(chan struct{}, 1), release: make(chan struct{}), gone: make(chan consumer.CloseStatus, 1)}
 	plain := http.NewServeMux()
 	plain.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
@@ -53,7 +56,7 @@ func newSite() *site {
 		_, _ = io.WriteString(w, "finished")
 	})
 	urls := router.URLs(router.RePath(`^ws/$`, consumer.New(func(*consumer.Scope) *site { return s })))
-	s.router = router.New(plain, websocket.New(urls, &websocket.Options{Logger: slog.New(slog.DiscardHandler)}))
+	s.router = router.New(plain, websocket.New(urls, &websocket.Options{Shutdown: o, Logger: slog.New(slog.DiscardHandler)}))
 	return s
 }
 
@@ -187,6 +190,26 @@ func TestServeEndsEverythingInOrder(t *testing.T) {
 	close(s.release)
 	if got := await(t, answer, "the answer to the plain request"); got != "200 OK finished" {
 		t.Errorf("the plain request that was under way got %q", got)
+	}
+	if err := await(t, r.err, "Serve"); err != nil {
+		t.Errorf("Serve returned %v after a clean end", err)
+	}
+}
+
+// TestServeClosesAsTheProtocolsOptionsSay has clients of a server that is restarted
+// come back after a while.
+func TestServeClosesAsTheProtocolsOptionsSay(t *testing.T) {
+	t.Parallel()
+	s := newSiteWith(protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
+	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
+	c := dial(t, r.addr, "/ws/")
+	c.send(t, ws.NewTextFrame([]byte("hello")))
+	c.want(t, ws.OpText, "hello")
+	r.stop()
+	c.want(t, ws.OpClose, "\x03\xf4the server is shutting down; reconnect after ") // 1012
+	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	if st := await(t, s.gone, "Disconnect"); st.Code != protocol.CloseServiceRestart || st.Remote {
+		t.Errorf("Disconnect got %+v, want our 1012", st)
 	}
 	if err := await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v after a clean end", err)

@@ -107,7 +107,7 @@ func (s *longPoll) enter(uid string, polls bool, r *http.Request) (u *user, firs
 	gone := u != nil && polls && !u.silent.Reset(silence) // its time is up, this very moment
 	switch {
 	case s.mu.closing:
-		return nil, false, protocol.Reject(http.StatusServiceUnavailable, "the server is shutting down")
+		return nil, false, protocol.ShutdownOptions{}.Refusal()
 	case u != nil && !gone:
 		return u, false, nil
 	case len(s.mu.users) >= maxUsers:
@@ -152,5 +152,5 @@ func (s *longPoll) Shutdown(ctx context.Context) error {
 		s.open.Wait()
 		close(over)
 	}()
-	return protocol.GoAway(ctx, conns, over)
+	return protocol.GoAway(ctx, conns, over, protocol.ShutdownOptions{})
 }

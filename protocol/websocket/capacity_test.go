@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,14 +33,14 @@ func besiegeFrom(t *testing.T, app *hooks, c websocket.Capacity) *siege {
 }
 
 // turnedAway has n peers knock and be refused with status, and the hint to come
-// again after so many seconds. Their connections are closed.
-func (s *siege) turnedAway(n, status int, retry string, lines ...string) {
+// again after so many seconds, or up to twice as many. Their connections are closed.
+func (s *siege) turnedAway(n, status, retry int, lines ...string) {
 	s.t.Helper()
 	for range n {
 		begun, p := time.Now(), s.peer(s.t)
 		a := p.handshake(request("/", lines...))
-		if a.status != status || a.header.Get("Retry-After") != retry || a.body == "" {
-			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %q", a.status, a.body, a.header.Get("Retry-After"), status, retry)
+		if a.status != status || !isRetry(a.header.Get("Retry-After"), retry) || a.body == "" {
+			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %d or more", a.status, a.body, a.header.Get("Retry-After"), status, retry)
 		}
 		if d := time.Since(begun); d != 0 {
 			s.t.Errorf("refused after %v", d)
@@ -47,6 +48,12 @@ func (s *siege) turnedAway(n, status int, retry string, lines ...string) {
 		p.wantEnd()
 		p.nc.Close()
 	}
+}
+
+// isRetry reports whether got is a number of seconds between least and twice that.
+func isRetry(got string, least int) bool {
+	n, err := strconv.Atoi(got)
+	return err == nil && n >= least && n <= 2*least
 }
 
 // logged fails unless the log has n lines about a bound of Capacity.
@@ -66,22 +73,22 @@ func TestCapacityConns(t *testing.T) {
 		p, _ := s.attacker()
 		q, _ := s.attacker()
 		s.logged("Conns", 0)
-		s.turnedAway(50, 503, "5")
+		s.turnedAway(50, 503, 5)
 		s.good.served()
 		s.logged("Conns", 1)
 		s.wantLog(t, "value=3", "Stats counts them")
 		<-time.After(9 * time.Second)
-		s.turnedAway(50, 503, "5")
+		s.turnedAway(50, 503, 5)
 		s.logged("Conns", 1)
 		<-time.After(time.Second)
-		s.turnedAway(50, 503, "5")
+		s.turnedAway(50, 503, 5)
 		s.logged("Conns", 2)
 		for range 5 {
 			p.closes()
 			s.ended(1000, true, nil)
 			synctest.Wait()
 			p, _ = s.attacker()
-			s.turnedAway(1, 503, "5")
+			s.turnedAway(1, 503, 5)
 		}
 		p.closes()
 		q.closes()
@@ -128,7 +135,7 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 				s.over(websocket.Stats{})
 				return
 			}
-			s.turnedAway(3, 429, "5", "X-From: "+row.another)
+			s.turnedAway(3, 429, 5, "X-From: "+row.another)
 			s.logged("ConnsPerAddress", 1)
 			p.closes()
 			s.ended(1000, true, nil)
@@ -200,7 +207,7 @@ func TestCapacityForgetsAddresses(t *testing.T) {
 			if n := websocket.Addresses(s.Server); n != 3 {
 				t.Errorf("%d addresses, want 3", n)
 			}
-			s.turnedAway(1, 503, "5", fmt.Sprintf("X-From: 198.51.100.%d:1", round))
+			s.turnedAway(1, 503, 5, fmt.Sprintf("X-From: 198.51.100.%d:1", round))
 			for _, p := range peers {
 				p.nc.Close()
 				s.ended(1006, false, nil)
@@ -236,7 +243,7 @@ func TestCapacityHandshakes(t *testing.T) {
 		}
 		synctest.Wait()
 		for range 3 {
-			s.turnedAway(10, 503, "1")
+			s.turnedAway(10, 503, 1)
 			s.good.served()
 			s.logged("Handshakes", 1)
 			<-time.After(2 * time.Second)
@@ -265,8 +272,32 @@ func TestCapacityOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := besiegeFrom(t, echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
 		p, _ := s.attacker("X-From: 203.0.113.1:1")
-		s.turnedAway(1, 503, "5", "X-From: 203.0.113.1:1")
+		s.turnedAway(1, 503, 5, "X-From: 203.0.113.1:1")
 		p.closes()
 		s.over(websocket.Stats{Full: 1})
+	})
+}
+
+// TestCapacityHandshakesPerSecond refuses handshakes that come too fast with 503 and
+// a Retry-After that grows with how many those are, and logs that once in a while.
+func TestCapacityHandshakesPerSecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{HandshakesPerSecond: 2, HandshakeBurst: 3}})
+		p, _ := s.attacker() // the good peer is in, too
+		q, _ := s.attacker()
+		s.turnedAway(2, 503, 1)
+		for i := range 10 {
+			s.turnedAway(1, 503, (i+3+1)/2)
+		}
+		s.good.served()
+		s.logged("HandshakesPerSecond", 1)
+		<-time.After(500 * time.Millisecond)
+		r, _ := s.attacker()
+		s.turnedAway(1, 503, 6)
+		for _, p := range []*peer{p, q, r} {
+			p.closes()
+		}
+		s.over(websocket.Stats{RateLimited: 13})
 	})
 }

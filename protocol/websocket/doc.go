@@ -45,6 +45,7 @@
 //	Capacity.Handshakes         4096      503                          Full
 //	Capacity.Conns              100,000   503                          Full
 //	Capacity.ConnsPerAddress    10,000    429                          Crowded
+//	Capacity.HandshakesPerSecond none     503                          RateLimited
 //	Limits.MaxMessage, MaxFrame 1 MiB     close 1009                   TooBig
 //	Limits.MaxFragments         100,000   close 1008                   TooManyFrames
 //	Limits.MaxControlFrames     1000      close 1008                   TooManyFrames

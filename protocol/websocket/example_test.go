@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"time"
 
 	"github.com/wye-go/wye/consumer"
@@ -63,4 +64,39 @@ func ExampleNew() {
 	// Output:
 	// 403 1
 	// <nil>
+}
+
+// A server that stands behind a proxy and is restarted now and then: it knows its
+// clients, and has them come back in good order.
+func ExampleOptions() {
+	s := websocket.New(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		return c.Send(ctx, m)
+	}), &websocket.Options{
+		Logger:         slog.New(slog.DiscardHandler),
+		Hosts:          []string{"example.com"},
+		Origins:        []string{"capacitor://localhost"}, // the app, beside pages of example.com
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Capacity:       websocket.Capacity{HandshakesPerSecond: 200},
+		Shutdown: protocol.ShutdownOptions{
+			Code:       protocol.CloseServiceRestart,
+			RetryAfter: 10 * time.Second, // each waits 10 to 20 s
+		},
+	})
+	if err := s.Shutdown(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+
+	r := httptest.NewRequest(http.MethodGet, "https://example.com/live", nil)
+	r.RemoteAddr = "10.0.0.2:52000"
+	for name, value := range map[string]string{
+		"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "capacitor://localhost",
+		"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https",
+	} {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Header().Get("Retry-After") >= "10", " ", w.Body)
+	// Output: 503 true the server is shutting down
 }

@@ -6,16 +6,16 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/rate"
 	"github.com/wye-go/wye/protocol"
 )
 
 // noRoom is why a connection is not let in.
 type noRoom struct {
-	status  int
-	body    string
-	retry   string        // seconds
+	refusal *protocol.RejectError
 	counter *atomic.Int64 // that counts it
 	bound   string        // field of Capacity that is reached, if it is one
 	value   int           // of it
@@ -40,7 +40,7 @@ func (s *Server) enter(c *conn) *protocol.RejectError {
 			"wye: connections were refused because websocket.Options.Capacity is reached; Stats counts them",
 			func() []any { return []any{"bound", why.bound, "value", why.value, "peer", logs.Cut(c.peer)} })
 	}
-	return refusal(why.status, why.body, "Retry-After", why.retry)
+	return why.refusal
 }
 
 func (s *Server) noRoomLocked(c *conn) *noRoom {
@@ -48,18 +48,57 @@ func (s *Server) noRoomLocked(c *conn) *noRoom {
 	const unavailable = http.StatusServiceUnavailable
 	switch {
 	case s.mu.closing:
-		return &noRoom{unavailable, "the server is shutting down", "1", &stats.shuttingDown, "", 0}
+		return &noRoom{s.mu.shutdown.Refusal(), &stats.shuttingDown, "", 0}
 	case s.mu.conns.n >= room.Conns:
-		return &noRoom{unavailable, "there are too many connections", "5", &stats.full, "Conns", room.Conns}
+		return &noRoom{retry(unavailable, "there are too many connections", 5*time.Second), &stats.full, "Conns", room.Conns}
 	case s.mu.handshakes >= room.Handshakes:
-		return &noRoom{unavailable, "too many connections are being opened", "1", &stats.full, "Handshakes", room.Handshakes}
+		return &noRoom{retry(unavailable, "too many connections are being opened", time.Second), &stats.full, "Handshakes", room.Handshakes}
 	case c.addr.IsValid() && s.mu.addresses[c.addr] >= room.ConnsPerAddress:
 		return &noRoom{
-			http.StatusTooManyRequests, "there are too many connections from your address", "5",
+			retry(http.StatusTooManyRequests, "there are too many connections from your address", 5*time.Second),
 			&stats.crowded, "ConnsPerAddress", room.ConnsPerAddress,
+		}
+	case s.mu.admissions.PerSecond > 0:
+		if wait := s.mu.admissions.admit(time.Now()); wait > 0 {
+			return &noRoom{
+				retry(unavailable, "too many connections were opened in a short time", wait),
+				&stats.rateLimited, "HandshakesPerSecond", room.HandshakesPerSecond,
+			}
 		}
 	}
 	return nil
+}
+
+// retry makes the refusal of a peer that may come back.
+func retry(status int, body string, after time.Duration) *protocol.RejectError {
+	return protocol.Rejection(protocol.RejectAndRetry(status, body, after))
+}
+
+// admissions bounds how many handshakes are let in per second. Those that are not
+// are told to come back when it would be their turn, if all that were refused came
+// back: they are admitted at the rate, and do not try in vain. It has no clock and
+// no lock.
+type admissions struct {
+	rate.Bucket
+	refused rate.Bucket // what is missing are those that may come back
+}
+
+// maxWait bounds what a peer is told. Peers that are told more are spread over it.
+const maxWait = time.Minute
+
+func newAdmissions(c *Capacity) (a admissions) {
+	a.PerSecond, a.Burst = float64(c.HandshakesPerSecond), float64(c.HandshakeBurst)
+	a.refused = rate.Bucket{PerSecond: a.PerSecond, Burst: a.PerSecond * maxWait.Seconds()}
+	return a
+}
+
+// admit returns 0 for a handshake that is let in, or how long its peer should wait.
+func (a *admissions) admit(now time.Time) (wait time.Duration) {
+	if a.Take(now, 1) {
+		return 0
+	}
+	a.refused.Take(now, 1)
+	return time.Duration(a.refused.Missing(now) / a.PerSecond * float64(time.Second))
 }
 
 func (s *Server) addLocked(c *conn) {

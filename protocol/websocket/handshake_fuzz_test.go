@@ -173,7 +173,6 @@ func (a *answering) checkRefusal(t *testing.T, r *http.Request, raw []byte, reas
 	with := map[int]http.Header{
 		405: {"Allow": {"GET"}},
 		426: {"Upgrade": {"websocket"}, "Connection": {"close", "Upgrade"}, "Sec-Websocket-Version": {"13"}},
-		503: {"Retry-After": {"1"}},
 	}[status]
 	out, _, _ := a.wire.written()
 	switch {

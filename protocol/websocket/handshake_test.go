@@ -98,7 +98,7 @@ func TestHandshakeRefusals(t *testing.T) {
 
 // sum is how many handshakes were refused without the application.
 func sum(s websocket.Stats) int64 { //nolint:gocritic // a literal of what is not zero reads best
-	return s.Malformed + s.Oversized + s.Unrouted + s.Misdirected + s.Forbidden + s.ShuttingDown + s.Full + s.Crowded
+	return s.Malformed + s.Oversized + s.Unrouted + s.Misdirected + s.Forbidden + s.ShuttingDown + s.Full + s.Crowded + s.RateLimited
 }
 
 // TestHandshakeOrder makes sure that what is no good handshake is refused as

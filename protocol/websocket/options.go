@@ -95,6 +95,11 @@ type Options struct {
 	// 20 s.
 	PongTimeout time.Duration
 
+	// Shutdown says how Server.Shutdown, and with it router.Run, closes the
+	// open connections and refuses new ones. Default: 1001, "the server is
+	// shutting down", and 503 with a Retry-After of 5 to 10 s.
+	Shutdown protocol.ShutdownOptions
+
 	// KeepContext returns the context whose values the callbacks after the
 	// handshake find in theirs. Default: none. What middleware put into the
 	// request's context may be recycled as soon as its handler returns; keep
@@ -123,6 +128,17 @@ type Capacity struct {
 	// Handshakes is how many connections may be waiting for Connect to
 	// decide; one more is answered with 503. Default 4096.
 	Handshakes int
+	// HandshakesPerSecond is how many handshakes are let in per second, on
+	// average; one more is answered with 503 and a Retry-After that spreads
+	// those that are refused over the time in which they can be let in, up to
+	// a minute or two. It keeps the load down when all peers of a server that
+	// was restarted connect at once: choose what Connect and its database can
+	// take. It counts handshakes that reach the application. Default: no
+	// bound.
+	HandshakesPerSecond int
+	// HandshakeBurst is how many may come at once, after a time without.
+	// Default HandshakesPerSecond.
+	HandshakeBurst int
 	// QueueBytes is the size of all outgoing queues together, in bytes, of
 	// which the first 4 KiB of each are not counted. A message of 2 KiB or more
 	// that is sent to a group, or otherwise with SendPrepared, counts once for
@@ -146,6 +162,8 @@ func (c Capacity) withDefaults() Capacity {
 	c.Conns = orDefault(c.Conns, 100_000)
 	c.ConnsPerAddress = orDefault(c.ConnsPerAddress, 10_000)
 	c.Handshakes = orDefault(c.Handshakes, 4096)
+	c.HandshakesPerSecond = max(c.HandshakesPerSecond, 0)
+	c.HandshakeBurst = orDefault(c.HandshakeBurst, c.HandshakesPerSecond)
 	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
 	c.ReadBytes = orDefault(c.ReadBytes, protocol.DefaultReadBytes)
 	return c

@@ -64,12 +64,12 @@ func TestTrustedProxiesBoundClients(t *testing.T) {
 		for _, client := range []string{"203.0.113.7", "203.0.113.8"} {
 			s.attacker(proxy, "X-Forwarded-For: "+client)
 			s.attacker(proxy, "X-Forwarded-For: 192.0.2.1, "+client+":80")
-			s.turnedAway(1, 429, "5", proxy, "X-Forwarded-For: "+client)
-			s.turnedAway(1, 429, "5", proxy, "X-Forwarded-For: 192.0.2.2", "X-Forwarded-For: "+client)
+			s.turnedAway(1, 429, 5, proxy, "X-Forwarded-For: "+client)
+			s.turnedAway(1, 429, 5, proxy, "X-Forwarded-For: 192.0.2.2", "X-Forwarded-For: "+client)
 		}
 		s.attacker(proxy, "X-Forwarded-For: 203.0.113.9", "Forwarded: for=192.0.2.3")
 		s.attacker(proxy, "X-Forwarded-For: 203.0.113.9", "Forwarded: for=192.0.2.4")
-		s.turnedAway(1, 429, "5", proxy, "X-Forwarded-For: 203.0.113.9", `Forwarded: for="`)
+		s.turnedAway(1, 429, 5, proxy, "X-Forwarded-For: 203.0.113.9", `Forwarded: for="`)
 		if n := strings.Count(s.log.String(), "the client's address was not believed"); n != 1 {
 			t.Errorf("%d lines about headers that are not believed, want 1:\n%s", n, s.log.String())
 		}

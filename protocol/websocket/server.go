@@ -40,20 +40,22 @@ type Server struct {
 		conns      roster
 		handshakes int                // of conns, those that are not decided
 		addresses  map[netip.Addr]int // how many conns they have
+		admissions admissions
 		closing    bool
-		empty      chan struct{} // made by Shutdown; closed when there are no conns
-		timer      *time.Timer   // of tick
-		ticks      bool          // it runs
-		slot       int           // of conns, looked at last
-		seen       []*conn       // by tick
+		shutdown   protocol.ShutdownOptions // how, if closing
+		empty      chan struct{}            // made by Shutdown; closed when there are no conns
+		timer      *time.Timer              // of tick
+		ticks      bool                     // it runs
+		slot       int                      // of conns, looked at last
+		seen       []*conn                  // by tick
 	}
 }
 
 var _ protocol.Protocol = (*Server)(nil)
 
 // New returns a server for app. o may be nil; it is copied. New panics if app is
-// nil, if an entry of o.Origins, o.Hosts or o.TrustedProxies can match nothing, or
-// if one of o.Subprotocols is not a token.
+// nil, if an entry of o.Origins, o.Hosts or o.TrustedProxies can match nothing, if
+// one of o.Subprotocols is not a token, or if o.Shutdown.Code cannot be sent.
 func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
@@ -66,12 +68,16 @@ func New(app protocol.Application, o *Options) *Server {
 	}
 	s.origins, s.hosts = newOrigins(&s.opts), newHosts(&s.opts)
 	checkProxies(s.opts.TrustedProxies)
+	if code := s.opts.Shutdown.Code; code != 0 && !code.Sendable() {
+		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
+	}
 	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
 	s.rhythm = newRhythm(&s.opts)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
 	s.reads.Bytes = s.opts.Capacity.ReadBytes
 	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}
 	s.mu.addresses = make(map[netip.Addr]int)
+	s.mu.admissions = newAdmissions(&s.opts.Capacity)
 	return s
 }
 

@@ -7,26 +7,29 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Shutdown refuses new connections with 503, says 1001 to the open ones, and
-// returns when all of them are closed and their Disconnect has returned. The
-// closes are spread over up to three quarters of the time until ctx's deadline,
-// so that not everybody comes back at once; a thousand take two seconds at the
-// most. When ctx ends first, the connections that are left are cut, and the
-// error says how many; their Disconnect may still be running. Later calls wait
-// as well.
-func (s *Server) Shutdown(ctx context.Context) error {
-	empty, conns := s.startShutdown()
-	if err := protocol.GoAway(ctx, conns, empty); err != nil {
+// Shutdown is ShutdownWith Options.Shutdown.
+func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWith(ctx, s.opts.Shutdown) }
+
+// ShutdownWith refuses new connections with 503 and Retry-After, closes the open
+// ones as o says, and returns when all of them are closed and their Disconnect has
+// returned. The closes are spread over up to three quarters of the time until
+// ctx's deadline, so that not everybody comes back at once; a thousand take two
+// seconds at the most. When ctx ends first, the connections that are left are cut,
+// and the error says how many; their Disconnect may still be running. Later calls
+// wait as well; of their o, only what new connections are told counts.
+func (s *Server) ShutdownWith(ctx context.Context, o protocol.ShutdownOptions) error {
+	empty, conns := s.startShutdown(o)
+	if err := protocol.GoAway(ctx, conns, empty, o); err != nil {
 		return s.cutAll(err)
 	}
 	return nil
 }
 
 // startShutdown refuses new connections, and returns those there are.
-func (s *Server) startShutdown() (empty <-chan struct{}, conns []*protocol.Conn) {
+func (s *Server) startShutdown(o protocol.ShutdownOptions) (empty <-chan struct{}, conns []*protocol.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.closing = true
+	s.mu.closing, s.mu.shutdown = true, o
 	if s.mu.conns.n == 0 {
 		done := make(chan struct{})
 		close(done)

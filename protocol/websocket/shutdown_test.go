@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -280,4 +281,60 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 			t.Errorf("closed in batches of %v, want about six within 60ms", batches)
 		}
 	})
+}
+
+// TestShutdownWith closes with the code and the reason of the options, or of the
+// call, and has handshakes wait as they say.
+func TestShutdownWith(t *testing.T) {
+	t.Parallel()
+	static := protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, Reason: "a new version", RetryAfter: 30 * time.Second}
+	for _, row := range []struct {
+		at      testkit.Line
+		o       websocket.Options
+		with    *protocol.ShutdownOptions
+		code    uint16
+		reason  string
+		refused int // seconds
+	}{
+		{testkit.Here(), websocket.Options{}, nil, 1001, "the server is shutting down", 5},
+		{testkit.Here(), websocket.Options{Shutdown: static}, nil, 1012, "a new version", 30},
+		{testkit.Here(), websocket.Options{Shutdown: static}, &protocol.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
+	} {
+		entered := make(chan struct{})
+		app := echo()
+		var n atomic.Int32
+		app.connect = func(ctx context.Context, _ *protocol.Conn) error {
+			if n.Add(1) == 2 {
+				close(entered)
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}
+		ends := app.ends()
+		s := serve(t, app, &row.o)
+		p, slow := s.open(t), s.peer(t)
+		slow.write([]byte(request("/")))
+		<-entered
+		done := make(chan error, 1)
+		go func() {
+			if row.with != nil {
+				done <- s.ShutdownWith(t.Context(), *row.with)
+				return
+			}
+			done <- s.Shutdown(t.Context())
+		}()
+		p.wantClose(row.code, row.reason)
+		for name, a := range map[string]answer{"a new one": s.peer(t).handshake(request("/")), "one that waits": slow.answer()} {
+			if a.status != http.StatusServiceUnavailable || !isRetry(a.header.Get("Retry-After"), row.refused) {
+				t.Errorf("%s: %s: %d with Retry-After %q, want 503 and %d or more", row.at, name, a.status, a.header.Get("Retry-After"), row.refused)
+			}
+		}
+		p.closesBack(row.code)
+		if st := <-ends; st.Code != protocol.CloseCode(row.code) || st.Remote {
+			t.Errorf("%s: Disconnect was given %+v", row.at, st)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", row.at, err)
+		}
+	}
 }

@@ -23,6 +23,7 @@ type Stats struct {
 	ShuttingDown int64 // 503
 	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
 	Crowded      int64 // 429: Capacity.ConnsPerAddress
+	RateLimited  int64 // 503: Capacity.HandshakesPerSecond
 
 	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
 
@@ -44,7 +45,7 @@ type Stats struct {
 
 // counters are what Stats is made of, beside those of the sessions.
 type counters struct {
-	malformed, oversized, unrouted, misdirected, forbidden, shuttingDown, full, crowded, late atomic.Int64
+	malformed, oversized, unrouted, misdirected, forbidden, shuttingDown, full, crowded, rateLimited, late atomic.Int64
 
 	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
 	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
@@ -63,6 +64,7 @@ func (s *Server) Stats() Stats {
 		ShuttingDown:  c.shuttingDown.Load(),
 		Full:          c.full.Load(),
 		Crowded:       c.crowded.Load(),
+		RateLimited:   c.rateLimited.Load(),
 		Late:          c.late.Load(),
 		Violations:    c.violations.Load(),
 		TooBig:        c.tooBig.Load(),
