@@ -32,7 +32,7 @@ func newChat(ctx context.Context, file string) (c *chat, err error) {
 	if c.store, err = openStore(ctx, file, c.tell); err != nil {
 		return nil, err
 	}
-	if c.people, err = newPeople(ctx, c.store); err != nil {
+	if c.people, err = newPeople(ctx, c.store, c.rooms); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	return c, nil
@@ -49,8 +49,9 @@ func (c *chat) router() *router.ProtocolTypeRouter {
 	}))
 }
 
-// limits are those of each connection.
-var limits = protocol.Limits{MaxMessage: 32 << 10, QueueEvents: 1000}
+// limits are those of each connection. A message of 2000 characters has 24 KB at the
+// most, as JSON with escapes. What waits for a client is a few pages.
+var limits = protocol.Limits{MaxMessage: 32 << 10, QueueBytes: 1 << 20}
 
 // urls are the rooms. The group of a room has its name.
 func (c *chat) urls() protocol.Application {

@@ -39,7 +39,8 @@ func start(t *testing.T) *chat {
 func cookieOf(t *testing.T, c *chat, name string) string {
 	t.Helper()
 	who := person(name)
-	if err := c.store.AddPerson(t.Context(), who, strings.ToLower(name)); err != nil && !errors.Is(err, errTaken) {
+	like := folded{shown: name, same: strings.ToLower(name), looks: []string{likeness(name), likeness(strings.ToLower(name))}}
+	if err := c.store.AddPerson(t.Context(), who, like); err != nil && !errors.Is(err, errTaken) {
 		t.Fatal(err)
 	}
 	value, err := c.people.cookie.Encode(cookieName, who)

@@ -43,7 +43,7 @@ func testClients(program exampletest.Program) func(*testing.T) {
 		for i := range r.there {
 			r.say(i, "hello", "hello")
 			r.say(i, "Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, \x00\x1b[1mclean\r\nin two lines",
-				"Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, [1mclean\nin two lines")
+				"Grüße, 你好, שלום, 🙋🏽‍♀️ and , [1mclean\nin two lines") // without what is no character
 			r.say(i, long, long)
 		}
 		r.pageSays("hello, all of you", "")

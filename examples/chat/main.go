@@ -27,17 +27,19 @@ const grace = 4 * time.Second
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	file := flag.String("db", "chat.db", "the `file` with the database, which is made if it is not there")
+	var trusted proxies
+	flag.Var(&trusted, "proxies", "the `addresses` or networks of the proxies in front, with commas between them")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		log.Fatalf("chat: %q is no flag; there are -addr and -db", flag.Arg(0))
+		log.Fatalf("chat: %q is no flag; there are -addr, -db and -proxies", flag.Arg(0))
 	}
-	if err := run(*addr, *file); err != nil {
+	if err := run(*addr, *file, trusted); err != nil {
 		log.Fatal("chat: ", err)
 	}
 }
 
 // run serves until the program is asked to end.
-func run(addr, file string) error {
+func run(addr, file string, trusted proxies) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // who asks twice does not want to wait
@@ -53,9 +55,13 @@ func run(addr, file string) error {
 	case err != nil:
 		return errors.Join(err, l.Close())
 	}
-	srv := &http.Server{ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
+	r := c.router()
+	srv := &http.Server{
+		Handler:     trusted.behind(r),
+		ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, // sockets have their own
+	}
 	log.Printf("chat: open %s in two browsers; messages are in %s", link(l.Addr().String()), file)
-	return errors.Join(router.Serve(ctx, l, srv, c.router(), grace), c.Close())
+	return errors.Join(router.Serve(ctx, l, srv, r, grace), c.Close())
 }
 
 // link is what to open.

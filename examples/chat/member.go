@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -22,7 +23,9 @@ type member struct {
 	you  Person // who is connected: "you" is what the client is called here
 	json bool   // talks JSON, and otherwise in lines
 	seen int64  // the place of the last message that is known here
-	pace *pace
+
+	from netip.Addr
+	stay *stay // from Connect on
 }
 
 // members is the application behind ws/<group>/.
@@ -38,7 +41,7 @@ func (c *chat) members() protocol.Application {
 }
 
 func (c *chat) member(s *consumer.Scope) *member {
-	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != ""}
+	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != "", from: address(s.RemoteAddr)}
 	m.you, _ = protocol.UserAs[Person](s)
 	if m.json {
 		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen
@@ -50,10 +53,10 @@ func (c *chat) member(s *consumer.Scope) *member {
 // Connect enters the room. It joins first, and reads what has been said then: what is
 // said in between comes twice, and said sees to it.
 func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
-	if m.pace, err = m.chat.rooms.enter(m.room, m.you.ID); err != nil {
+	if m.stay, err = m.chat.rooms.enter(m.room, m.you.ID, m.from); err != nil {
 		return later(err)
 	}
-	c.Defer(func() { m.chat.rooms.leave(m.room, m.you.ID) })
+	c.Defer(m.stay.leave)
 	if err := c.Join(ctx, m.room); err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Mes
 	if msg.Kind != protocol.KindText {
 		return protocol.Close(protocol.CloseUnsupportedData, "this chat is for text")
 	}
-	if !m.pace.asks.Allow() {
+	if !m.stay.asks() {
 		return protocol.Close(protocol.ClosePolicyViolation, "too many requests")
 	}
 	r := request{Type: "say", Text: msg.Text()}
@@ -127,11 +130,14 @@ func (m *member) do(ctx context.Context, c *consumer.Conn, r request) error {
 	case "say":
 		return m.say(ctx, c, r)
 	case "typing":
-		if !m.pace.types.Allow() {
+		if !m.stay.types() {
 			return nil
 		}
 		return c.GroupSendOthers(ctx, m.room, Typing.New(m.you))
 	case "older":
+		if err := m.stay.pages(); err != nil {
+			return err
+		}
 		page, err := m.chat.store.Before(ctx, m.room, m.you.ID, r.Before)
 		if err != nil {
 			return m.chat.sorry(ctx, err)
@@ -149,7 +155,7 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, r request) error {
 	if err != nil {
 		return err
 	}
-	if err := m.pace.allow(); err != nil {
+	if err := m.stay.says(text); err != nil {
 		return err
 	}
 	said := Message{From: m.you, Text: text, At: time.Now().UnixMilli(), Tag: r.Tag}
@@ -239,13 +245,22 @@ func (m *member) gap(ctx context.Context, c *consumer.Conn, _ layers.Loss) error
 	return m.welcome(ctx, c)
 }
 
-// tell gives the client an answer, in its way.
+// tell gives the client an answer, in its way. Of news that wait for a client that
+// does not read, the latest about each person replaces the one before.
 func (m *member) tell(ctx context.Context, c *consumer.Conn, answer any) error {
+	key := ""
+	if n, is := answer.(news); is {
+		key = n.about() + n.Who.ID
+	}
 	if m.json {
-		return c.SendJSON(ctx, answer)
+		b, err := encode(answer)
+		if err != nil {
+			return err
+		}
+		return c.Send(ctx, consumer.Message{Data: b, Key: key})
 	}
 	for _, line := range lines(answer, m.you) {
-		if err := c.SendText(ctx, line); err != nil {
+		if err := c.Send(ctx, consumer.Message{Data: []byte(line), Key: key}); err != nil {
 			return err
 		}
 	}

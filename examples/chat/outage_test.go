@@ -69,10 +69,16 @@ func playCrowd(s *stage) {
 	s.start()
 	ann := s.person("Ann", "%31%32%33") // which is 123
 	ann.wantTexts(counted(11, 60)...)
-	for range 1010 {
-		guest := exampletest.Dial(s.t, s.chat.WS("/ws/123/"), nil)
-		guest.SendBinary(nil) // for which it is put out
-		guest.SkipToClose(ws.StatusUnsupportedData)
+	for some := range 21 { // a page is not told of those who have gone before it reads that they came
+		guests := make([]*exampletest.Client, 48)
+		for i := range guests {
+			guests[i] = exampletest.Dial(s.t, s.chat.WS("/ws/123/"), elsewhere(some))
+		}
+		ann.want("all to be here", fmt.Sprintf(`$("#people-count").textContent === "%d"`, 1+len(guests)))
+		for _, guest := range guests {
+			guest.SendBinary(nil) // for which it is put out
+			guest.SkipToClose(ws.StatusUnsupportedData)
+		}
 	}
 	ann.want("nothing but them", `$("#log li.message") === null && !$("#older").hidden`)
 	ann.run("scrolling up", `$("#log").scrollTop = 0`)
@@ -271,6 +277,42 @@ func playForbidden(s *stage) {
 	if n := asked.Load(); n != 1 {
 		s.t.Errorf("the server was asked %d times, want once", n)
 	}
+}
+
+// playFull has somebody open the chat once too often, and somebody come to a room where
+// there is no place for more people of that network. Each is told, and is in when
+// there is a place.
+func playFull(s *stage) {
+	s.start()
+	ann := s.person("Ann", "123")
+	ann.run("opening more", fmt.Sprintf(
+		`window.more = Array.from({ length: %d }, (_, i) => new WebSocket("ws://" + location.host + "/ws/" + i + "/"))`,
+		personPlaces.connections-1))
+	ann.want("them to be open", `window.more.every((socket) => socket.readyState === WebSocket.OPEN)`)
+	again := ann.another()
+	again.open(s.at("456"))
+	again.wantState("waiting")
+	again.want("to be told why", `$("#notice").textContent === `+quote(errManyTabs.Error()))
+	again.wantFit()
+	again.shot("tabs")
+	ann.run("closing one", `window.more[0].close()`)
+	again.wantState("open")
+	again.want("the notice to go", `$("#notice").textContent === ""`)
+
+	guests := make([]*exampletest.Client, addressPlaces.room)
+	for i := range guests {
+		guests[i] = exampletest.Dial(s.t, s.chat.WS("/ws/789/"), nil)
+		guests[i].Text()
+	}
+	bob := s.visitor("Bob", "789")
+	bob.name("Bob")
+	bob.wantState("waiting")
+	bob.want("to be told why, and nothing of what there is", `$("#empty").hidden && $("#notice").textContent === `+quote(errManyNearRoom.Error()))
+	bob.wantFit()
+	bob.shot("full")
+	guests[0].SendBinary(nil) // for which it is put out
+	guests[0].SkipToClose(ws.StatusUnsupportedData)
+	bob.wantState("open")
 }
 
 // offline takes the network away from a page, or gives it back.

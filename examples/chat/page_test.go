@@ -102,3 +102,19 @@ func TestFiles(t *testing.T) {
 		}
 	})
 }
+
+func TestProxiesFlag(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ at, list, want string }{
+		{here(), "127.0.0.1", "[127.0.0.1/32]"},
+		{here(), "127.0.0.1,10.0.0.0/8,2001:db8::/32,::1", "[127.0.0.1/32 10.0.0.0/8 2001:db8::/32 ::1/128]"},
+		{here(), "", ""},
+		{here(), "localhost", ""},
+		{here(), "10.0.0.0/8,", ""},
+	} {
+		var p proxies
+		if err := p.Set(row.list); (err != nil) != (row.want == "") || err == nil && p.String() != row.want {
+			t.Errorf("%s: %q is %v (%v), want %s", row.at, row.list, p.String(), err, row.want)
+		}
+	}
+}

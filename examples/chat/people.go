@@ -7,14 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gorilla/securecookie"
-	"golang.org/x/text/secure/precis"
-	"golang.org/x/time/rate"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -22,24 +19,22 @@ import (
 const (
 	cookieName = "wye-chat"
 	cookieAge  = 365 * 24 * time.Hour
-	maxName    = 32       // characters
-	guest      = "guest-" // begins the names of those who have not chosen any
 )
 
 // people knows who somebody is: a cookie says it, which only this chat can sign.
 type people struct {
 	store  *store
 	cookie *securecookie.SecureCookie
-	names  *rate.Limiter // how fast new ones are given, to all together
+	rooms  *rooms // knows how fast names may be taken
 }
 
-func newPeople(ctx context.Context, s *store) (*people, error) {
+func newPeople(ctx context.Context, s *store, r *rooms) (*people, error) {
 	secret, err := s.Secret(ctx)
 	if err != nil {
 		return nil, err
 	}
 	cookie := securecookie.New(secret, nil).MaxAge(int(cookieAge.Seconds())).SetSerializer(securecookie.JSONEncoder{})
-	return &people{store: s, cookie: cookie, names: rate.NewLimiter(5, 50)}, nil
+	return &people{store: s, cookie: cookie, rooms: r}, nil
 }
 
 // who is the person that a request comes from.
@@ -56,7 +51,7 @@ func (p *people) whoConnects(_ context.Context, s *protocol.Scope) (Person, erro
 	if who, known := p.who(s.Request()); known {
 		return who, nil
 	}
-	id := guest + strings.ToLower(rand.Text()[:8])
+	id := guest + "-" + strings.ToLower(rand.Text()[:8])
 	return Person{ID: id, Name: id}, nil
 }
 
@@ -76,12 +71,18 @@ func (p *people) post(w http.ResponseWriter, r *http.Request) {
 		complain(w, http.StatusConflict, refuse("named", "You have a name already."))
 		return
 	}
+	near, release := p.rooms.near(address(r.RemoteAddr))
+	defer release()
+	if wait, _ := pay(toll{near.tries, 1}); wait > 0 {
+		p.explain(w, slow("tries", "Many names are asked for from your network. Try again in %v.", wait))
+		return
+	}
 	var wanted Person
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&wanted); err != nil {
 		complain(w, http.StatusBadRequest, refuse("malformed", "That is not the JSON of a name."))
 		return
 	}
-	who, err := p.add(r.Context(), wanted.Name)
+	who, err := p.add(r.Context(), near, wanted.Name)
 	if err != nil {
 		p.explain(w, err)
 		return
@@ -113,45 +114,27 @@ func cookie(r *http.Request, value string, age int) *http.Cookie {
 	}
 }
 
-// add makes somebody with a name that nobody has, nor one that looks the same.
-func (p *people) add(ctx context.Context, name string) (Person, error) {
-	name, same, err := fold(name)
+// add makes somebody with a name that nobody has, nor one that looks the same. What
+// cannot be had costs nothing of the names that all may take together.
+func (p *people) add(ctx context.Context, near *nearby, wanted string) (Person, error) {
+	name, err := fold(wanted)
 	if err != nil {
 		return Person{}, err
 	}
-	if !p.names.Allow() {
-		return Person{}, refuse("slow", "Many people want a name at the moment. Try again soon.")
+	switch taken, err := p.store.Taken(ctx, name); {
+	case err != nil:
+		return Person{}, err
+	case taken:
+		return Person{}, errTaken
 	}
-	who := Person{ID: strings.ToLower(rand.Text()), Name: name}
-	return who, p.store.AddPerson(ctx, who, same)
-}
-
-// fold returns a name as it is shown, and what is the same for all names that
-// people take for the same (RFC 8266).
-func fold(name string) (shown, same string, err error) {
-	shown, err = precis.Nickname.String(name)
-	if err == nil {
-		same, err = precis.Nickname.CompareKey(name)
+	switch wait, which := pay(toll{near.names, 1}, toll{p.rooms.all.names, 1}); {
+	case wait > 0 && which == 0:
+		return Person{}, slow("names", "Many names have been taken from your network. Try again in %v.", wait)
+	case wait > 0:
+		return Person{}, slow("slow", "Many people want a name at the moment. Try again in %v.", wait)
 	}
-	switch {
-	case err != nil || shown == "":
-		return "", "", refuse("bad", "A name is made of letters, digits, punctuation and single spaces.")
-	case utf8.RuneCountInString(shown) > maxName:
-		return "", "", refuse("bad", "That name is too long.")
-	case strings.HasPrefix(same, guest):
-		return "", "", refuse("bad", "Only guests have such a name.")
-	case mistaken(shown):
-		return "", "", refuse("bad", "That name could be taken for something else.")
-	}
-	return shown, same, nil
-}
-
-// mistaken reports whether a name could be taken for more than one, where there are
-// lines of text only ("Ann: hello", "* Ann is here"), or for none.
-func mistaken(name string) bool {
-	const blank = '\u2800' // of Braille
-	first, _ := utf8.DecodeRuneInString(name)
-	return strings.ContainsAny(name, ":*"+string(blank)) || strings.Contains(name, "(only to ") || unicode.IsMark(first)
+	who := Person{ID: strings.ToLower(rand.Text()), Name: name.shown}
+	return who, p.store.AddPerson(ctx, who, name)
 }
 
 // explain answers with what was wrong.
@@ -163,7 +146,8 @@ func (p *people) explain(w http.ResponseWriter, err error) {
 	case !errors.As(err, &no):
 		slog.Error("chat: a name is not stored", "err", err)
 		complain(w, http.StatusServiceUnavailable, refuse("store", "The chat cannot store names at the moment."))
-	case no.Reason == "slow":
+	case no.Retry > 0:
+		w.Header().Set("Retry-After", strconv.FormatInt(no.Retry/1000+1, 10))
 		complain(w, http.StatusTooManyRequests, no)
 	default:
 		complain(w, http.StatusBadRequest, no)

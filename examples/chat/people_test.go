@@ -155,9 +155,13 @@ func TestNamesThatCannotBe(t *testing.T) {
 			{here(), name(" \t "), http.StatusBadRequest, "bad"},
 			{here(), name("A\x00nn"), http.StatusBadRequest, "bad"},
 			{here(), name("Ann\nEve"), http.StatusBadRequest, "bad"},
-			{here(), name("guest-ann"), http.StatusBadRequest, "bad"},
-			{here(), name("Guest-1"), http.StatusBadRequest, "bad"},
-			{here(), name(strings.Repeat("ä", 33)), http.StatusBadRequest, "bad"},
+			{here(), name("guest-ann"), http.StatusBadRequest, "guest"},
+			{here(), name("Guest-1"), http.StatusBadRequest, "guest"},
+			{here(), name(strings.Repeat("ä", 33)), http.StatusBadRequest, "long"},
+			{here(), name("Αnn"), http.StatusBadRequest, "mixed"}, // with an alpha
+			{here(), name("Ann꞉"), http.StatusBadRequest, "bad"},
+			{here(), name("∗ Ann"), http.StatusBadRequest, "bad"},
+			{here(), name("ꓮꓠꓠ"), http.StatusConflict, "taken"}, // Lisu
 			{here(), `{"name":5}`, http.StatusBadRequest, "malformed"},
 			{here(), `name=Joe`, http.StatusBadRequest, "malformed"},
 			{here(), ``, http.StatusBadRequest, "malformed"},
@@ -191,19 +195,79 @@ func TestOtherSites(t *testing.T) {
 	})
 }
 
+// askFrom asks for a name, from an address.
+func askFrom(t *testing.T, c *chat, remote, wanted string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/me", strings.NewReader(name(wanted)))
+	r.RemoteAddr = remote
+	w := httptest.NewRecorder()
+	c.page().ServeHTTP(w, r)
+	return answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+}
+
+// wantLater wants a name to be refused for some time.
+func wantLater(t *testing.T, a answer, reason, after string) {
+	t.Helper()
+	no := wantReply[refused](t, a, http.StatusTooManyRequests)
+	if no.Reason != reason || no.Retry == 0 || a.Header.Get("Retry-After") != after {
+		t.Errorf("got %+v and the header %q, want %s and %q", no, a.Header.Get("Retry-After"), reason, after)
+	}
+}
+
+// TestManyNames: one address can take some names, and all together can take some
+// more.
 func TestManyNames(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
-		for i := range 50 {
-			choose(t, c, fmt.Sprint("Ann ", i))
+		take := func(n int) answer {
+			return askFrom(t, c, fmt.Sprint("192.0.2.", n/20, ":", n), fmt.Sprint("Ann ", n))
 		}
-		w := ask(t, c, http.MethodPost, "/me", name("Joe"), nil)
-		if no := wantReply[refused](t, w, http.StatusTooManyRequests); no.Reason != "slow" {
-			t.Errorf("got %+v, want slow", no)
+		for n := range 50 {
+			if a := take(n); a.Status != http.StatusOK {
+				t.Fatalf("name %d got %+v", n, a)
+			}
+			if n == 19 {
+				wantLater(t, askFrom(t, c, "192.0.2.0:99", "Eve"), "names", "61")
+			}
 		}
+		wantLater(t, take(50), "slow", "1")
 		<-time.After(time.Second)
-		choose(t, c, "Joe")
+		if a := take(50); a.Status != http.StatusOK {
+			t.Errorf("a second later: %+v", a)
+		}
+		<-time.After(time.Minute)
+		if a := askFrom(t, c, "192.0.2.0:99", "Eve"); a.Status != http.StatusOK {
+			t.Errorf("a minute later: %+v", a)
+		}
+	})
+}
+
+// TestTakenNamesCostNothing: requests for a name that cannot be had do not keep
+// others from getting one.
+func TestTakenNamesCostNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		choose(t, c, "Ann")
+		for range 10 { // seconds
+			for i := range 20 {
+				for n := range 10 { // addresses
+					wanted := [...]string{"Ann", "ann.", "Guest"}[i%3]
+					if a := askFrom(t, c, fmt.Sprintf("203.0.113.%d:%d", n, i), wanted); a.Status == http.StatusTooManyRequests {
+						wantLater(t, a, "tries", "2")
+					}
+				}
+			}
+			if a := askFrom(t, c, "192.0.2.1:1", fmt.Sprint("Joe ", time.Now().Unix())); a.Status != http.StatusOK {
+				t.Fatalf("an honest person got %+v", a)
+			}
+			<-time.After(time.Second)
+		}
+		if a := askFrom(t, c, "203.0.113.1:1", "Bob"); a.Status != http.StatusOK {
+			t.Errorf("who has waited got %+v", a)
+		}
+		wantLater(t, askFrom(t, c, "203.0.113.1:1", "Bo"), "tries", "2")
 	})
 }
 
@@ -219,39 +283,4 @@ func TestNamesWithoutADatabase(t *testing.T) {
 			t.Errorf("got %+v, want it refused, and nothing about the inside", no)
 		}
 	})
-}
-
-func TestFold(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		at                string
-		name, shown, same string // "": it is refused
-	}{
-		{here(), "Ann", "Ann", "ann"},
-		{here(), " Ann   Lee ", "Ann Lee", "ann lee"},
-		{here(), "Ａｎｎ", "Ann", "ann"},
-		{here(), "小明", "小明", "小明"},
-		{here(), "Ann 🙂", "Ann 🙂", "ann 🙂"},
-		{here(), "Σίσυφος", "Σίσυφος", "σίσυφος"},
-		{here(), "O'Neill-<b>", "O'Neill-<b>", "o'neill-<b>"},
-		{here(), "guest", "guest", "guest"},
-		{here(), "GUEST-x", "", ""},
-		{here(), "ｇｕｅｓｔ-x", "", ""},
-		{here(), "a\u202eb", "", ""}, // writes backwards
-		{here(), "a\u200bb", "", ""}, // cannot be seen
-		{here(), "\xff", "", ""},
-		{here(), "Ann (at work)", "Ann (at work)", "ann (at work)"},
-		{here(), "Ann: I owe you 5", "", ""}, // says things as Ann
-		{here(), "Ann：", "", ""},
-		{here(), "Ann (only to you)", "", ""},
-		{here(), "* Ann has left", "", ""},
-		{here(), "＊", "", ""},
-		{here(), "Ann\u2800", "", ""}, // as if there were nothing
-		{here(), "\u0301", "", ""},    // goes on what is before it
-	} {
-		shown, same, err := fold(row.name)
-		if shown != row.shown || same != row.same || (err != nil) != (row.shown == "") {
-			t.Errorf("%s: %q is shown as %q and the same as %q (%v), want %q and %q", row.at, row.name, shown, same, err, row.shown, row.same)
-		}
-	}
 }

@@ -155,15 +155,17 @@ func testWrong(program exampletest.Program) func(*testing.T) {
 			at   testkit.Line
 			addr string
 			more []string
+			code int
 			want string
 		}{
-			{testkit.Here(), "8000", nil, "missing port in address"},
-			{testkit.Here(), "127.0.0.1:99999", nil, "invalid port"},
-			{testkit.Here(), exampletest.FreeAddr(t), []string{"tea"}, `"tea" is no flag; there are -addr and -db`},
+			{testkit.Here(), "8000", nil, 1, "missing port in address"},
+			{testkit.Here(), "127.0.0.1:99999", nil, 1, "invalid port"},
+			{testkit.Here(), exampletest.FreeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
+			{testkit.Here(), exampletest.FreeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
 		} {
 			file := filepath.Join(t.TempDir(), "chat.db")
 			code, output := program.Fail(t, row.addr, append([]string{"-db", file}, row.more...)...)
-			if code != 1 || !strings.Contains(output, row.want) || strings.Contains(output, "open http") {
+			if code != row.code || !strings.Contains(output, row.want) || strings.Contains(output, "open http") {
 				t.Errorf("%s: it ended with %d and wrote:\n%s", row.at, code, output)
 			}
 			if _, err := os.Stat(file); err == nil {

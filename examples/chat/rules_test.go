@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -169,104 +168,6 @@ func TestWhoDoesNotStopIsPutOut(t *testing.T) {
 	})
 }
 
-// TestFull: whoever is too many is told so and closed. There is room again when
-// others have gone.
-func TestFull(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		fill   func(r *rooms)
-		reason string
-	}{
-		"people": {func(r *rooms) { r.people += maxPeople - 1 }, errManyPeople.Error()},
-		"room":   {func(r *rooms) { r.in["456"] = maxInRoom }, errFullRoom.Error()},
-		"rooms": {func(r *rooms) {
-			for i := range maxRooms - 1 {
-				r.in[fmt.Sprint("full-", i)] = 1
-			}
-		}, errManyRooms.Error()},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				c := start(t)
-				ann := enter(t, c, "Ann", "/ws/123/")
-				row.fill(c.rooms)
-				late := consumertest.Connect(t, c.urls(), "/ws/456/", nil)
-				if closed := late.WantClose(protocol.CloseTryAgainLater); closed.Reason != row.reason {
-					t.Errorf("closed because %q, want %q", closed.Reason, row.reason)
-				}
-				late.WantOver()
-				ann.WantNothing()
-				if name == "people" {
-					ann.leave()
-				} else {
-					enter(t, c, "Bob", "/ws/123/") // there is room for more
-				}
-				if name != "room" {
-					c.rooms.in["456"]++ // somebody is in
-					defer func() { c.rooms.in["456"]-- }()
-				} else {
-					c.rooms.in["456"]--
-				}
-				enter(t, c, "Eve", "/ws/456/")
-			})
-		})
-	}
-}
-
-// TestGuests: whoever comes as a guest all the time is stopped, and nobody else.
-func TestGuests(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := start(t)
-		c.rooms.guests.AllowN(time.Now(), guestsAtOnce-1) // they have come
-		visit(t, c, "", "/ws/123/")
-		late := consumertest.Connect(t, c.urls(), "/ws/123/", nil)
-		if closed := late.WantClose(protocol.CloseTryAgainLater); closed.Reason != errManyGuests.Error() {
-			t.Errorf("closed because %q", closed.Reason)
-		}
-		enter(t, c, "Ann", "/ws/123/")
-		<-time.After(time.Second / guestsPerSecond)
-		visit(t, c, "", "/ws/123/")
-	})
-}
-
-// TestGone: nothing is left of those who have gone, or could not come.
-func TestGone(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := start(t)
-		ann, tab, bob := enter(t, c, "Ann", "/ws/123/"), enter(t, c, "Ann", "/ws/456/"), visit(t, c, "", "/ws/123/")
-		cookie := http.Header{"Cookie": {cookieOf(t, c, "Eve")}}
-		if c.rooms.people != 3 || len(c.rooms.in) != 2 || len(c.rooms.by) != 2 {
-			t.Errorf("counted %d connections of %d people in %d rooms, want 3 of 2 in 2", c.rooms.people, len(c.rooms.by), len(c.rooms.in))
-		}
-		if _, err := c.store.writes.Exec(`ALTER TABLE messages RENAME TO lost`); err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			eve := consumertest.Connect(t, c.urls(), "/ws/789/", &consumertest.Options{Header: cookie})
-			if closed := eve.WantClose(protocol.CloseTryAgainLater); !strings.Contains(closed.Reason, "cannot store or read") {
-				t.Errorf("closed because %q", closed.Reason)
-			}
-			eve.WantOver()
-		}
-		ann.leave()
-		tab.Vanish()
-		tab.WantOver()
-		bob.Close(protocol.CloseNormal, "")
-		bob.WantOver()
-		<-time.After(rest)
-		synctest.Wait()
-		if c.rooms.people != 0 || len(c.rooms.in) != 0 || len(c.rooms.by) != 0 {
-			t.Errorf("left are %d connections of %d people in %d rooms", c.rooms.people, len(c.rooms.by), len(c.rooms.in))
-		}
-		if there, err := c.layer.Present(t.Context(), "789"); err != nil || len(there) > 0 {
-			t.Errorf("present are %v (%v)", there, err)
-		}
-	})
-}
-
 func TestRoomsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -279,25 +180,5 @@ func TestRoomsThatCannotBe(t *testing.T) {
 				t.Errorf("%s: refused with %d, want 404", path, refused.Status)
 			}
 		}
-	})
-}
-
-// TestComingAndGoing does not make anybody faster.
-func TestComingAndGoing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := start(t)
-		enter(t, c, "Ann", "/ws/123/").leave()
-		<-time.After(rest - 100*time.Millisecond)
-		ann := enter(t, c, "Ann", "/ws/123/")
-		for range 5 {
-			ann.say("hello")
-			ann.wantSaid("Ann", "hello")
-		}
-		ann.leave()
-		<-time.After(200 * time.Millisecond)
-		ann = enter(t, c, "Ann", "/ws/123/")
-		ann.say("hello again")
-		ann.wantRefused("slow")
 	})
 }

@@ -18,8 +18,8 @@ var schema string
 const (
 	// applicationID marks a database as a chat's.
 	applicationID = 0x57796501
-	// version is that of the schema.
-	version = 1
+	// version is that of the schema. Version 1 had no table looks.
+	version = 2
 	// busy is how long the database may be locked by somebody else.
 	busy = 3 * time.Second
 )
@@ -49,6 +49,8 @@ func prepare(ctx context.Context, db *sql.DB) error {
 		err = create(ctx, tx)
 	case id != applicationID:
 		err = errForeign
+	case is == 1:
+		err = upgrade(ctx, tx)
 	case is != version:
 		err = fmt.Errorf("it is of version %d, and this program knows %d: %w", is, version, errForeign)
 	default:
@@ -67,6 +69,44 @@ func create(ctx context.Context, tx *sql.Tx) error {
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (name, value) VALUES ('cookie', ?)`, random(32))
 	return err
+}
+
+// upgrade brings a file of an older version to this one.
+func upgrade(ctx context.Context, tx *sql.Tx) error {
+	if err := check(ctx, tx); err != nil {
+		return err
+	}
+	return addLooks(ctx, tx)
+}
+
+// addLooks brings a file of version 1 to version 2. Of names that look alike, which
+// could be had then, one keeps others from looking like it.
+func addLooks(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE looks (look TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID`); err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id, name, same FROM people`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	looks := make(map[string]string)
+	for rows.Next() {
+		var id, name, same string
+		if err := rows.Scan(&id, &name, &same); err != nil {
+			return err
+		}
+		looks[likeness(name)], looks[likeness(same)] = id, id
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for look, id := range looks {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO looks (look, id) VALUES (?, ?)`, look, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func check(ctx context.Context, tx *sql.Tx) error {

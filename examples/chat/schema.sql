@@ -8,6 +8,13 @@ CREATE TABLE people (
 	since INTEGER NOT NULL      -- Unix milliseconds, as all times here
 ) STRICT;
 
+-- What people see of a name who do not look closely; see likeness in names.go. A name has
+-- one or two, and no other name has them.
+CREATE TABLE looks (
+	look TEXT PRIMARY KEY,
+	id   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE rooms (
 	room TEXT PRIMARY KEY,
 	last INTEGER NOT NULL -- the place of the last message there has been, also if it is gone

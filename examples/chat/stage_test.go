@@ -42,6 +42,7 @@ func testBrowser(program exampletest.Program) func(*testing.T) {
 			{"killed", playKilled, both},
 			{"buttons", playButtons, both},
 			{"forbidden", playForbidden, one},
+			{"full", playFull, both},
 			{"direct", playDirect, both},
 			{"hostile text", playHostile, both},
 			{"unread", playUnread, both},
@@ -78,13 +79,18 @@ type stage struct {
 // start starts the program.
 func (s *stage) start() {
 	s.t.Helper()
-	s.chat = s.program.Start(s.t, "-db", s.file)
+	s.chat = s.program.Start(s.t, "-db", s.file, "-proxies", "127.0.0.1")
 }
 
 // again starts the program where it was.
 func (s *stage) again() {
 	s.t.Helper()
-	s.chat = s.program.StartAt(s.t, s.chat.Addr, "-db", s.file)
+	s.chat = s.program.StartAt(s.t, s.chat.Addr, "-db", s.file, "-proxies", "127.0.0.1")
+}
+
+// elsewhere is the header of a client at another address.
+func elsewhere(n int) http.Header {
+	return http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", n)}}
 }
 
 // at is the address of a room's page.

@@ -103,8 +103,10 @@ type Page struct {
 	Last     int64 // the place of the room's last message, whoever may see it
 }
 
-// pageSize is how many messages a page has at the most.
-const pageSize = 50
+const (
+	pageSize  = 50       // messages of a page, at the most
+	pageBytes = 32 << 10 // of their texts, at the most; there is always one message
+)
 
 // view is what somebody may see of a room, between two places.
 type view struct {
@@ -143,15 +145,17 @@ func (v view) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
 		return Page{}, err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for size := 0; rows.Next(); { // the last first
 		m, err := scan(rows)
 		if err != nil {
 			return Page{}, err
 		}
+		size += len(m.Text)
+		if n := len(p.Messages); n == pageSize || n > 0 && size > pageBytes {
+			p.More = true
+			break
+		}
 		p.Messages = append(p.Messages, m)
-	}
-	if len(p.Messages) > pageSize {
-		p.Messages, p.More = p.Messages[:pageSize], true
 	}
 	slices.Reverse(p.Messages)
 	return p, rows.Err()
@@ -189,19 +193,52 @@ func (s *store) Secret(ctx context.Context) (secret []byte, err error) {
 	return secret, trouble(s.path, err)
 }
 
-// errTaken means that somebody else has the name.
+// errTaken means that somebody else has the name, or one that looks like it.
 var errTaken = errors.New("somebody else has this name")
 
-// AddPerson gives p its name. same is equal for names that people take for the
-// same; of those only one can be had.
-func (s *store) AddPerson(ctx context.Context, p Person, same string) error {
+// Taken reports whether somebody has a name, or one that looks like it.
+func (s *store) Taken(ctx context.Context, n folded) (taken bool, err error) {
+	err = s.reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM people WHERE same = ?)
+		OR EXISTS (SELECT 1 FROM looks WHERE look IN (?, ?))`, n.same, n.looks[0], n.looks[1]).Scan(&taken)
+	return taken, trouble(s.path, err)
+}
+
+// AddPerson gives p its name, unless somebody has it, or one that looks like it.
+func (s *store) AddPerson(ctx context.Context, p Person, n folded) error {
 	if err := s.there(); err != nil {
 		return err
 	}
-	done, err := s.writes.ExecContext(ctx, `INSERT INTO people (id, name, same, since) VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
-		p.ID, p.Name, same, time.Now().UnixMilli())
+	err := s.addPerson(ctx, p, n)
+	if errors.Is(err, errTaken) {
+		return err
+	}
+	return trouble(s.path, err)
+}
+
+func (s *store) addPerson(ctx context.Context, p Person, n folded) error {
+	tx, err := s.writes.BeginTx(ctx, nil)
 	if err != nil {
-		return trouble(s.path, err)
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing is left to be rolled back after Commit
+	if err := addRow(ctx, tx, `INSERT INTO people (id, name, same, since) VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
+		p.ID, p.Name, n.same, time.Now().UnixMilli()); err != nil {
+		return err
+	}
+	for _, look := range n.looks {
+		if err := addRow(ctx, tx, `INSERT INTO looks (look, id) VALUES (?, ?)
+			ON CONFLICT (look) DO UPDATE SET look = look WHERE id = excluded.id`, look, p.ID); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// addRow adds a row, and returns errTaken if it cannot be there beside others.
+func addRow(ctx context.Context, tx *sql.Tx, insert string, args ...any) error {
+	done, err := tx.ExecContext(ctx, insert, args...)
+	if err != nil {
+		return err
 	}
 	if n, err := done.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(errTaken, err)

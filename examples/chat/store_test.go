@@ -132,7 +132,7 @@ func TestPeopleAreThereAgain(t *testing.T) {
 	if err != nil || len(secret) < 32 {
 		t.Fatalf("the secret has %d bytes (%v)", len(secret), err)
 	}
-	if err := errors.Join(first.AddPerson(t.Context(), ann, "ann"), first.Close()); err != nil {
+	if err := errors.Join(first.AddPerson(t.Context(), ann, folded{"Ann", "ann", []string{"ann"}}), first.Close()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -146,7 +146,7 @@ func TestPeopleAreThereAgain(t *testing.T) {
 	if _, found, err := s.Person(t.Context(), bob.ID); err != nil || found {
 		t.Errorf("Bob is found: %t (%v)", found, err)
 	}
-	if err := s.AddPerson(t.Context(), bob, "ann"); !errors.Is(err, errTaken) {
+	if err := s.AddPerson(t.Context(), bob, folded{"Ann", "ann", []string{"ann"}}); !errors.Is(err, errTaken) {
 		t.Errorf("a name that is taken: %v", err)
 	}
 }
@@ -320,5 +320,58 @@ func TestOthersAreNotRead(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil || searches != 3 {
 		t.Errorf("there are %d searches (%v), want 3", searches, err)
+	}
+}
+
+// TestUpgrade: a file of version 1 is brought to this version, with names that could
+// be had then and cannot any more.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	file := made(t, 1)
+	change(t, file, `DROP TABLE looks; PRAGMA user_version = 1;
+		INSERT INTO people VALUES ('1', 'Ann', 'ann', 0), ('2', 'Ann꞉', 'ann꞉', 0), ('3', '...', '...', 0), ('4', 'Ian', 'ian', 0)`)
+	for range 2 {
+		s := openTest(t, file, nil)
+		for _, row := range []struct {
+			name  string
+			taken bool
+		}{{"Ann", true}, {"ANN!", true}, {"lan", true}, {"Eve", false}} {
+			n, err := fold(row.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken, err := s.Taken(t.Context(), n); err != nil || taken != row.taken {
+				t.Errorf("%s is taken: %t (%v), want %t", row.name, taken, err, row.taken)
+			}
+		}
+		if who, found, err := s.Person(t.Context(), "2"); err != nil || !found || who.Name != "Ann꞉" {
+			t.Errorf("somebody with a name that cannot be had any more is %+v (%t, %v)", who, found, err)
+		}
+	}
+}
+
+// TestPageBytes: a page ends where it gets too big, and the rest is on the next.
+func TestPageBytes(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	for i, size := range []int{1, pageBytes + 1, 10, pageBytes / 2, pageBytes/2 + 1} {
+		if _, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: strings.Repeat(fmt.Sprint(i), size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := int64(100)
+	for _, want := range []string{"[5] true", "[3 4] true", "[2] true", "[1] false"} {
+		p, err := s.Before(t.Context(), "1", "", before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seqs []int64
+		for _, m := range p.Messages {
+			seqs = append(seqs, m.Seq)
+		}
+		if got := fmt.Sprint(seqs, " ", p.More); got != want || p.Last != 5 {
+			t.Errorf("before %d there are %s (last %d), want %s", before, got, p.Last, want)
+		}
+		before = seqs[0]
 	}
 }

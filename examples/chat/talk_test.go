@@ -18,20 +18,28 @@ func playNames(s *stage) {
 	p := s.visitor("Bob", "123")
 	p.shot("name")
 	p.wantFit()
-	const taken, bad = "Somebody has that name already", "That cannot be a name"
-	for _, row := range []struct{ name, want string }{
-		{"Ann", taken},
-		{"aNN", taken},
-		{" Ann ", taken},
-		{"", bad},
-		{"   ", bad},
-		{"guest-1", bad},
-		{strings.Repeat("x", 33), bad},
+	const (
+		taken, bad   = "Somebody has that name already", "That cannot be a name"
+		long, guests = "That name is too long", "Only guests have names"
+		mixed        = "That name has letters of several alphabets"
+	)
+	for _, row := range []struct{ name, want, shot string }{
+		{"Ann", taken, "name-taken"},
+		{"aNN", taken, ""},
+		{" Ann ", taken, ""},
+		{"", bad, ""},
+		{"   ", bad, ""},
+		{"guest-1", guests, ""},
+		{strings.Repeat("x", 33), long, ""},
+		{"Ann꞉", bad, "name-bad"},
+		{"∗ Ann", bad, ""},
+		{"Аnn", mixed, "name-mixed"}, // Cyrillic
+		{"ꓮꓠꓠ", taken, ""},           // Lisu
 	} {
 		p.name(row.name)
 		p.want("to be told of "+row.name+": "+row.want, `$("#name-error").textContent.startsWith(`+quote(row.want)+`) && !$("#name-form").inert`)
-		if row.name == "Ann" {
-			p.shot("name-taken")
+		if row.shot != "" {
+			p.shot(row.shot)
 		}
 		p.write("#name", "Bo")
 		p.want("the complaint to go", `$("#name-error").textContent === ""`)

@@ -261,12 +261,12 @@ func TestTroubleWhileRunning(t *testing.T) {
 				eve.WantText("* You are Eve in room 123, with Ann and Bob.")
 				eve.WantText("Joe: before")
 				eve.WantNothing()
+				ann.wantNews("join", "Eve")
+				bob.wantNews("join", "Eve")
 				eve.Vanish()
 				eve.WantOver()
-				for _, what := range []string{"join", "leave"} {
-					ann.wantNews(what, "Eve")
-					bob.wantNews(what, "Eve")
-				}
+				ann.wantNews("leave", "Eve")
+				bob.wantNews("leave", "Eve")
 
 				end()
 				ann.SendJSON(tagged)

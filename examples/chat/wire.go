@@ -1,5 +1,10 @@
 package main
 
+import (
+	"bytes"
+	"encoding/json"
+)
+
 // subprotocol is that of the page: each message is one JSON object, a request or
 // one of the answers. Whoever asks for no subprotocol talks in lines; see lines.go.
 const subprotocol = "wye.chat.json"
@@ -52,6 +57,15 @@ type news struct {
 	Who  Person `json:"who"`
 }
 
+// about is what the news replaces of the same person: who leaves need not be told to
+// have joined.
+func (n news) about() string {
+	if n.Type == "typing" {
+		return "typing "
+	}
+	return "here "
+}
+
 // foreign is what another program has said to the room.
 type foreign struct {
 	Type string `json:"type"`
@@ -73,3 +87,15 @@ func refuse(reason, text string) *refused {
 }
 
 func (r *refused) Error() string { return r.Text }
+
+// encode returns the JSON of an answer. It is not put into HTML, so that "<" need not
+// take the room of six characters.
+func encode(answer any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(answer); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

@@ -38,6 +38,7 @@ byId("room-name").textContent = room;
 const touched = matchMedia("(pointer: coarse)").matches;
 
 /** @type {Who | null} */ let me = null;
+let entered = false; // the server has told what there is in the room
 let checked = false; // the server and /me have been asked twice who we are
 /** @type {Map<string, number>} */ const returning = new Map(); // ids, and until when
 
@@ -59,7 +60,7 @@ const connection = new Connection({
     parts?.outbox.down();
     typing.clear();
     setOlder(older.hidden, false);
-    if (code === FULL) notice(reason || words.full);
+    if (code === FULL) notice(reason || words.full, true);
     if (code === FORBIDDEN) notice(reason || words.forbidden);
     // Too big, and so it would be the next time.
     if (code === 1009) giveBack(flying, reason || words.long);
@@ -125,6 +126,7 @@ function receive(frame) {
 function welcome(frame) {
   if (!recognised(frame.you)) return;
   clearNotice();
+  entered = true;
   const until = Date.now() + RETURN;
   for (const id of people.ids()) returning.set(id, until);
   people.set(frame.people, frame.you);
@@ -190,10 +192,11 @@ function say(text, to) {
 /** @param {import("./wire.js").Refused} frame */
 function refused({ reason, tag, text, retry }) {
   const sentence = /** @type {Record<string, string>} */ ({
-    slow: words.slow, store: words.store, long: words.long, empty: words.nothing,
-    nobody: words.nobody, malformed: words.malformed,
+    slow: words.slow, crowd: words.crowd, pages: words.pages, store: words.store, long: words.long,
+    empty: words.nothing, nobody: words.nobody, malformed: words.malformed,
   });
   notice(Object.hasOwn(sentence, reason) ? sentence[reason] : text);
+  if (reason === "pages" && retry !== undefined) return olderLater(retry);
   if (tag === undefined) return setOlder(older.hidden, false); // it was that, perhaps
   if (retry !== undefined) parts?.outbox.later(tag, Math.max(retry, 0));
   else giveBack(tag, "");
@@ -243,9 +246,18 @@ function setOlder(hidden, busy) {
 }
 
 older.addEventListener("click", () => {
-  // If there are notices only, what was said is before the last that there was.
-  if (!loading && connection.send({ type: "older", before: log.first || log.last + 1 })) setOlder(false, true);
+  if (!loading) askOlder();
 });
+
+function askOlder() {
+  // If there are notices only, what was said is before the last that there was.
+  if (connection.send({ type: "older", before: log.first || log.last + 1 })) setOlder(false, true);
+}
+
+/** The server wants to be asked again. @param {number} wait */
+function olderLater(wait) {
+  setTimeout(() => { if (loading) askOlder(); }, Math.max(wait, 0));
+}
 
 /** @param {Message[]} messages @param {boolean} more */
 function showOlder(messages, more) {
@@ -284,7 +296,7 @@ function showUnread() {
 /** The lines have changed. */
 function changed() {
   if (scroll.atEnd && log.prune()) setOlder(false, loading);
-  byId("empty").hidden = !log.empty;
+  byId("empty").hidden = !entered || !log.empty;
   scroll.follow();
 }
 
@@ -310,7 +322,10 @@ function quietly(change) {
 // Buttons.
 
 byId("connect").addEventListener("click", () => connection.connect());
-byId("disconnect").addEventListener("click", () => connection.disconnect());
+byId("disconnect").addEventListener("click", () => {
+  clearNotice();
+  connection.disconnect();
+});
 byId("leave").addEventListener("click", offerLeaving);
 byId("room-form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -81,7 +81,12 @@ function sentence(error) {
     case "taken": return words.nameTaken;
     case "bad": return words.nameBad;
     case "store": return words.nameStore;
+    case "long": return words.nameLong;
+    case "guest": return words.nameGuest;
+    case "mixed": return words.nameMixed;
     case "slow": return words.nameSlow;
+    case "tries":
+    case "names": return words.nameMany;
     default: return error.message;
   }
 }

@@ -4,13 +4,14 @@ const STAYS = 12_000;
 const element = /** @type {HTMLElement} */ (document.getElementById("notice"));
 let timer = 0;
 
-/** @param {string} text */
-export function notice(text) {
+/** @param {string} text @param {boolean} [stays] until it is cleared */
+export function notice(text, stays = false) {
   if (element.textContent !== text) element.textContent = text; // or it would be read aloud again
   clearTimeout(timer);
-  timer = setTimeout(clearNotice, STAYS);
+  if (!stays) timer = setTimeout(clearNotice, STAYS);
 }
 
 export function clearNotice() {
+  clearTimeout(timer);
   element.textContent = "";
 }

@@ -56,6 +56,8 @@ const en = {
   yesterday: "Yesterday",
 
   slow: "That was fast. Your messages follow by themselves, one after the other.",
+  crowd: "Much is being written from your network. Your messages follow by themselves.",
+  pages: "That was fast. The older messages follow by themselves.",
   store: "The server cannot keep messages at the moment. Yours are sent again by themselves.",
   long: "That is too long. Here it is again, to be made shorter.",
   nothing: "There is nothing in that message.",
@@ -63,10 +65,14 @@ const en = {
   malformed: "The server did not understand that message. Here it is again.",
   full: "There is no room at the moment. The page tries again by itself.",
   forbidden: "You may not be in this room.",
-  nameTaken: "Somebody has that name already. Try another one.",
-  nameBad: "That cannot be a name: 1 to 32 characters, not beginning with “guest-”.",
+  nameTaken: "Somebody has that name already, or one that looks like it. Try another one.",
+  nameBad: "That cannot be a name: 1 to 32 letters, digits, emoji, single spaces and punctuation, but no : and no *.",
+  nameLong: "That name is too long: 32 characters are the most.",
+  nameGuest: "Only guests have names that begin with “guest”. Try another one.",
+  nameMixed: "That name has letters of several alphabets, so that it could be taken for another. Write it in one of them.",
   nameStore: "The server cannot keep the name at the moment. Try again in a little while.",
   nameSlow: "Many people want a name at the moment. Try again in a little while.",
+  nameMany: "Many names have been taken from your network. Try again in a minute.",
   unreachable: "The server cannot be reached. Try again in a little while.",
 };
 
@@ -124,6 +130,8 @@ const zh = {
   yesterday: "昨天",
 
   slow: "发得太快了，剩下的消息会自动逐条发送。",
+  crowd: "你所在的网络发送的内容太多，剩下的消息会自动逐条发送。",
+  pages: "翻得太快了，更早的消息会自动加载。",
   store: "服务器暂时无法保存消息，稍后会自动重发。",
   long: "消息太长了，已放回输入框，请缩短后再发。",
   nothing: "消息是空的。",
@@ -131,10 +139,14 @@ const zh = {
   malformed: "服务器无法理解这条消息，已放回输入框。",
   full: "暂时没有空位，页面会自动重试。",
   forbidden: "你不能进入这个房间。",
-  nameTaken: "这个名字已经有人用了，换一个吧。",
-  nameBad: "不能用这个名字：须为 1 到 32 个字符，且不能以“guest-”开头。",
+  nameTaken: "这个名字（或看起来一样的名字）已经有人用了，换一个吧。",
+  nameBad: "不能用这个名字：须为 1 到 32 个文字、数字、表情、单个空格或标点，不能含 : 和 *。",
+  nameLong: "名字太长了，最多 32 个字符。",
+  nameGuest: "以“guest”开头的名字只给访客使用，换一个吧。",
+  nameMixed: "名字里混用了不同的字母，容易与别人的混淆，请只用一种。",
   nameStore: "服务器暂时无法保存名字，请稍后再试。",
   nameSlow: "现在取名字的人太多，请稍后再试。",
+  nameMany: "你所在的网络取的名字太多了，请一分钟后再试。",
   unreachable: "无法连接服务器，请稍后再试。",
 };
 
