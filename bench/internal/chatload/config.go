@@ -30,7 +30,7 @@ type Config struct {
 	// Named is how many have chosen a name and have its cookie. Those drop their
 	// connections now and then, come back, and repeat what was not acknowledged.
 	// The others are guests, who would come back as somebody else. The chat gives
-	// fifty names at once and then five a second.
+	// fifty names at once and then five a second; twenty people are at one address.
 	Named int
 	// Lines is how many of the guests talk in lines of text, as wscat does. The
 	// others talk JSON, as the page does.

@@ -37,14 +37,11 @@ type closed struct {
 
 func (c closed) Error() string { return fmt.Sprintf("closed with %d %q", c.code, c.reason) }
 
-// dial opens a connection. subprotocol and cookie may be empty.
-func dial(ctx context.Context, url, subprotocol, cookie string) (*conn, error) {
-	d := ws.Dialer{Timeout: slow}
+// dial opens a connection. subprotocol may be empty.
+func dial(ctx context.Context, url, subprotocol string, header http.Header) (*conn, error) {
+	d := ws.Dialer{Timeout: slow, Header: ws.HandshakeHeaderHTTP(header)}
 	if subprotocol != "" {
 		d.Protocols = []string{subprotocol}
-	}
-	if cookie != "" {
-		d.Header = ws.HandshakeHeaderHTTP(http.Header{"Cookie": {cookie}})
 	}
 	tcp, early, shake, err := d.Dial(ctx, url)
 	if err != nil {

@@ -79,6 +79,7 @@ func (p *person) choose(ctx context.Context) (retry bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	r.Header = p.header()
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return false, err

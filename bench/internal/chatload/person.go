@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,9 +71,21 @@ func (p *person) listen(ctx context.Context, met func()) error {
 
 func (p *person) dial(ctx context.Context) (*conn, error) {
 	if p.lines {
-		return dial(ctx, p.url, "", "")
+		return dial(ctx, p.url, "", p.header())
 	}
-	return dial(ctx, p.url+"?after="+strconv.FormatInt(p.seen, 10), subprotocol, p.cookie)
+	return dial(ctx, p.url+"?after="+strconv.FormatInt(p.seen, 10), subprotocol, p.header())
+}
+
+// header is that of every request of the person: the cookie, if there is one, and
+// what a proxy would say. The chat bounds what is had at one address.
+func (p *person) header() http.Header {
+	const near = 20 // people at one address
+	n := p.number / near
+	h := http.Header{"X-Forwarded-For": {fmt.Sprintf("198.18.%d.%d", n/250, n%250)}}
+	if p.cookie != "" {
+		h.Set("Cookie", p.cookie)
+	}
+	return h
 }
 
 // receive receives until the connection ends.
@@ -135,7 +148,7 @@ func (p *person) answer(c *conn, a *answer, first bool) error {
 	case "message":
 		return p.message(&a.line, true)
 	case "refused":
-		return p.refused(a)
+		return p.refused(c, a)
 	case "typing":
 		p.crowd.typing.Add(1)
 	case "join", "leave":
@@ -265,9 +278,16 @@ func (p *person) stored(n int, seq int64, live bool) error {
 }
 
 // refused says again later what the chat could not take.
-func (p *person) refused(a *answer) error {
+func (p *person) refused(c *conn, a *answer) error {
 	if a.Retry == 0 {
 		return fmt.Errorf("%q was refused: %s", a.Tag, a.Reason)
+	}
+	if a.Reason == "pages" {
+		again := request{Type: "older", Before: p.holes[0].before}
+		time.AfterFunc(time.Duration(a.Retry)*time.Millisecond, func() {
+			_ = c.ask(again) //nolint:errcheck // the listener sees it
+		})
+		return nil
 	}
 	_, count, _ := strings.Cut(a.Tag, "/")
 	n, err := strconv.Atoi(count)
@@ -300,7 +320,7 @@ func (p *person) text(s string) error {
 			p.id, _, _ = strings.Cut(strings.TrimPrefix(s, "* You are "), " ")
 		}
 		return nil
-	case strings.HasPrefix(s, "* Slow down"), strings.HasPrefix(s, "* The chat cannot store"):
+	case strings.HasPrefix(s, "* Slow down"), strings.HasPrefix(s, "* Much is said"), strings.HasPrefix(s, "* The chat cannot store"):
 		// Somebody who talks in lines waits for one before he says the next.
 		p.refuse(p.last(), strings.HasPrefix(s, "* Slow"), time.Second)
 		return nil

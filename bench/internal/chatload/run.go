@@ -62,7 +62,7 @@ func (r *run) start(ctx context.Context) (err error) {
 	if r.addr, err = child.FreeAddr(ctx); err != nil {
 		return err
 	}
-	if r.chat, err = child.Start(ctx, nil, program, "-addr", r.addr, "-db", r.database()); err != nil {
+	if r.chat, err = child.Start(ctx, nil, program, "-addr", r.addr, "-db", r.database(), "-proxies", "127.0.0.1"); err != nil {
 		return err
 	}
 	if err := r.chat.Ready(ctx, r.addr); err != nil {
