@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -75,14 +76,27 @@ func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *protocol.Ev
 
 // Broadcast sends m to the peers of all members of group, this one included if
 // it is one, encoded once and without waking their consumers; see
-// [layers.Layer.Broadcast].
+// [layers.Layer.Broadcast]. Text that is not UTF-8 is repaired if Limits.InvalidText
+// says so for this connection; otherwise nobody gets it, and the error matches
+// protocol.ErrNotUTF8.
 func (c *Conn) Broadcast(ctx context.Context, group string, m Message) error {
-	return c.layer.Broadcast(ctx, group, m)
+	return c.broadcast(ctx, group, m, nil)
 }
 
 // BroadcastOthers is Broadcast to the peers of all members but this connection.
 func (c *Conn) BroadcastOthers(ctx context.Context, group string, m Message) error {
-	return c.layer.BroadcastExcept(ctx, group, m, (*member)(c))
+	return c.broadcast(ctx, group, m, (*member)(c))
+}
+
+func (c *Conn) broadcast(ctx context.Context, group string, m Message, except layers.Member) error {
+	err := c.layer.BroadcastExcept(ctx, group, m, except)
+	if !errors.Is(err, protocol.ErrNotUTF8) {
+		return err
+	}
+	if m, err = c.ValidText(m); err != nil {
+		return err
+	}
+	return c.layer.BroadcastExcept(ctx, group, m, except)
 }
 
 // Layer returns the connection's layer, for sends that have nothing to do with

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
@@ -122,5 +123,44 @@ func TestAPeerThatJoinsTooMuchIsClosed(t *testing.T) {
 		if st := ann.WantClose(protocol.ClosePolicyViolation); st.Reason != row.reason || ann.Stats().Failures != 0 {
 			t.Errorf("%s: %s: closed with %q and %d failures, want %q and none", row.at, row.name, st.Reason, ann.Stats().Failures, row.reason)
 		}
+	}
+}
+
+// TestTextThatIsNotUTF8CostsNobodyElse: who relays bytes as text is told, and the others
+// in the group get nothing, or what is repaired if the sender's limits say so.
+func TestTextThatIsNotUTF8CostsNobodyElse(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at     testkit.Line
+		policy protocol.InvalidText
+		want   string
+	}{
+		{testkit.Here(), protocol.InvalidTextRefuse, ""},
+		{testkit.Here(), protocol.InvalidTextRepair, "a\ufffd"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			app, _ := onLayer((&stub{
+				receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+					return errors.Join(c.Broadcast(ctx, "all", protocol.Text(string(m.Data))),
+						c.BroadcastOthers(ctx, "all", protocol.Text(string(m.Data))))
+				},
+			}).app(consumer.Groups[*stub]("all")))
+			bob := consumertest.Connect(t, app, "/", nil)
+			out := &logged{TB: t}
+			eve := consumertest.Connect(out, app, "/", &consumertest.Options{Limits: protocol.Limits{InvalidText: row.policy}})
+			eve.SendBinary([]byte("a\xff"))
+			if row.want != "" {
+				eve.WantText(row.want)
+				bob.WantText(row.want)
+				bob.WantText(row.want)
+				eve.WantNothing()
+				return
+			}
+			eve.WantClose(protocol.CloseInternalError)
+			out.wantLog(row.at, "the message is text that is not UTF-8")
+			bob.WantNothing()
+			bob.SendText("still here")
+			bob.WantText("still here") // the others are none by now
+		})
 	}
 }

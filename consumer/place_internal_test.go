@@ -73,66 +73,96 @@ func (ps *plainPlaces) names(all bool) (names []string) {
 
 var errAny = errors.New("any")
 
+// placesModel is places beside plainPlaces, and calls for both that are under way.
+type placesModel struct {
+	t     *testing.T
+	at    string
+	limit int
+	got   places
+	want  plainPlaces
+	calls []placesCall
+}
+
+type placesCall struct {
+	real  *place
+	plain *plainPlace
+}
+
+func (m *placesModel) begin(name string) {
+	m.t.Helper()
+	p, err := m.got.begin(name, func(n int) error {
+		if n >= m.limit {
+			return errAny
+		}
+		return nil
+	})
+	w := m.want.begin(name, m.limit)
+	if (err == nil) != (w != nil) || (p == nil) != (w == nil) {
+		m.t.Fatalf("%s: begin returned %v, %v; want a place: %t", m.at, p, err, w != nil)
+	}
+	if w != nil {
+		m.calls = append(m.calls, placesCall{p, w})
+	}
+}
+
+func (m *placesModel) end(i int, err error) {
+	m.t.Helper()
+	c := m.calls[i]
+	m.calls = slices.Delete(m.calls, i, i+1)
+	if a, b := m.got.end(c.real, err), m.want.end(c.plain, err); a != b {
+		m.t.Fatalf("%s: end of %s returned %t, want %t", m.at, c.plain.group, a, b)
+	}
+}
+
+func (m *placesModel) remove(name string) {
+	m.t.Helper()
+	if a, b := m.got.remove(m.got.find(name)), m.want.remove(m.want.find(name)); a != b {
+		m.t.Fatalf("%s: remove of %s returned %t, want %t", m.at, name, a, b)
+	}
+}
+
+func (m *placesModel) removeAll() {
+	m.t.Helper()
+	if a, b := m.got.removeAll(), m.want.names(true); !slices.Equal(a, b) {
+		m.t.Fatalf("%s: removeAll returned %q, want %q", m.at, a, b)
+	}
+	m.want = nil
+}
+
+// check compares both, and looks at how long the list is and whether it is searched.
+func (m *placesModel) check() {
+	m.t.Helper()
+	if a, b := m.got.taken(), m.want.names(false); !slices.Equal(a, b) || m.got.count() != len(m.want) {
+		m.t.Fatalf("%s: %d, of which %q are taken; want %d and %q", m.at, m.got.count(), a, len(m.want), b)
+	}
+	if n := len(m.got.list); n > fewPlaces && (m.got.many == nil || n > 2*m.got.count()+1) {
+		m.t.Fatalf("%s: a list of %d for %d places is searched, or too long", m.at, n, m.got.count())
+	}
+}
+
 // TestPlacesModel does the same at random to places and to plainPlaces, with calls that
-// overlap, and looks at how long the list is and whether it is searched.
+// overlap.
 func TestPlacesModel(t *testing.T) {
 	t.Parallel()
-	type call struct {
-		real  *place
-		plain *plainPlace
-	}
 	first, last := testkit.Seeds(t, 200)
 	for seed := first; seed <= last; seed++ {
 		r := rand.New(rand.NewPCG(seed, 1))
-		groups, limit := 1+r.IntN(80), 1+r.IntN(80)
-		room := func(n int) error {
-			if n >= limit {
-				return errAny
-			}
-			return nil
-		}
-		var got places
-		var want plainPlaces
-		var calls []call
+		groups := 1 + r.IntN(80)
+		m := &placesModel{t: t, limit: 1 + r.IntN(80)}
 		for step := range 500 {
+			m.at = fmt.Sprintf("seed %d, step %d", seed, step)
 			name := fmt.Sprint(r.IntN(groups))
 			switch what := r.IntN(100); {
 			case what < 45:
-				p, err := got.begin(name, room)
-				w := want.begin(name, limit)
-				if (err == nil) != (w != nil) || (p == nil) != (w == nil) {
-					t.Fatalf("seed %d, step %d: begin returned %v, %v; want a place: %t", seed, step, p, err, w != nil)
-				}
-				if w != nil {
-					calls = append(calls, call{p, w})
-				}
-			case what < 75 && len(calls) > 0:
-				i := r.IntN(len(calls))
-				c := calls[i]
-				calls = slices.Delete(calls, i, i+1)
-				var err error
-				if r.IntN(3) == 0 {
-					err = errAny
-				}
-				if a, b := got.end(c.real, err), want.end(c.plain, err); a != b {
-					t.Fatalf("seed %d, step %d: end of %s returned %t, want %t", seed, step, c.plain.group, a, b)
-				}
-			case what < 98:
-				if a, b := got.remove(got.find(name)), want.remove(want.find(name)); a != b {
-					t.Fatalf("seed %d, step %d: remove of %s returned %t, want %t", seed, step, name, a, b)
-				}
-			case what == 98:
-				if a, b := got.removeAll(), want.names(true); !slices.Equal(a, b) {
-					t.Fatalf("seed %d, step %d: removeAll returned %q, want %q", seed, step, a, b)
-				}
-				want = nil
+				m.begin(name)
+			case what < 75 && len(m.calls) > 0:
+				m.end(r.IntN(len(m.calls)), [...]error{errAny, nil, nil}[r.IntN(3)])
+			case what == 99:
+				m.removeAll()
+			default:
+				m.remove(name)
 			}
-			if a, b := got.taken(), want.names(false); !slices.Equal(a, b) || got.count() != len(want) {
-				t.Fatalf("seed %d, step %d: %d, of which %q are taken; want %d and %q", seed, step, got.count(), a, len(want), b)
-			}
-			if n := len(got.list); n > fewPlaces && (got.many == nil || n > 2*got.count()+1) {
-				t.Fatalf("seed %d, step %d: a list of %d for %d places is searched, or too long", seed, step, n, got.count())
-			}
+			m.check()
 		}
 	}
 }

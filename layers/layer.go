@@ -214,7 +214,8 @@ func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) er
 // one, the message waits behind them, so that events and messages of one sender
 // arrive in one order; what a consumer sends to its own peer meanwhile does not wait. m may be used again when it returns. If m has
 // a key, it is conflated in the queues of this process's members; what travels to
-// other nodes has no field for it, so that there every message is sent.
+// other nodes has no field for it, so that there every message is sent. Errors as in
+// GroupSend, and protocol.ErrNotUTF8 for a text that is not: then nobody gets it.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
 	return l.BroadcastExcept(ctx, group, m, nil)
 }
@@ -226,6 +227,9 @@ func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Me
 	}
 	p := protocol.Prepare(m)
 	defer p.Release()
+	if err := p.Err(); err != nil {
+		return err
+	}
 	all, except, _ := l.except(group, except)
 	reached := 0
 	yield := false

@@ -213,6 +213,7 @@ func TestWhatASenderCanGetWrong(t *testing.T) {
 	fine := noted().New(note{})
 	unencodable := protocol.EventType[map[string]any]{Name: "bad"}.New(map[string]any{"f": func() {}})
 	number := protocol.EventType[int]{Name: "bad"}.New(7)
+	torn := protocol.SendType.New(protocol.Text("\xe3\x81"))
 	rows := []struct {
 		at   testkit.Line
 		name string
@@ -225,6 +226,7 @@ func TestWhatASenderCanGetWrong(t *testing.T) {
 		{testkit.Here(), "empty name", t.Context(), "", fine, "1 to 99 bytes"},
 		{testkit.Here(), "ctx has ended", ended, "g", fine, "went home"},
 		{testkit.Here(), "a function in the payload", t.Context(), "g", unencodable, `event "bad": map[string]interface {} cannot be encoded`},
+		{testkit.Here(), "text that is not UTF-8", t.Context(), "g", torn, "the message is text that is not UTF-8"},
 		{testkit.Here(), "a number", t.Context(), "g", number, `event "bad": the payload int is no struct or map`},
 	}
 	for _, row := range rows {
@@ -236,6 +238,9 @@ func TestWhatASenderCanGetWrong(t *testing.T) {
 		if row.e == fine {
 			errs["Broadcast"] = l.Broadcast(row.ctx, row.to, protocol.Text("x"))
 			errs["Join"] = l.Join(row.ctx, row.to, &member{})
+		}
+		if row.e == torn {
+			errs["Broadcast"] = l.Broadcast(row.ctx, row.to, protocol.Text("\xe3\x81"))
 		}
 		for method, err := range errs {
 			if err == nil || !strings.Contains(err.Error(), row.want) || row.ctx == ended && !errors.Is(err, cause) {

@@ -55,9 +55,16 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 // the connection.
 //
 // Errors: a *CloseError, which matches ErrClosed, once the connection has
-// ended; ErrDropped or ErrSlow when the queue is full; ErrFull when too much
+// ended; ErrNotUTF8 for a text that is not, unless Limits.InvalidText has it
+// repaired; ErrDropped or ErrSlow when the queue is full; ErrFull when too much
 // waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
+	if !m.valid() {
+		var err error
+		if m, err = c.s.badText(m); err != nil {
+			return err
+		}
+	}
 	if !c.s.isOpen() {
 		if done, err := c.s.sendEarly(outgoing{msg: m}); done {
 			return err
@@ -73,6 +80,12 @@ func (c *Conn) Send(ctx context.Context, m Message) error {
 // SendPrepared is Send for a message that many connections get: it is copied
 // and encoded once for all of them.
 func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
+	if p.invalid {
+		var err error
+		if p, err = c.s.badPrepared(p); err != nil {
+			return err
+		}
+	}
 	done, err := c.s.trySend(p)
 	if done || err == nil {
 		return err

@@ -78,7 +78,9 @@ type EventType[P any] struct{ Name string }
 // layer puts the message on each member's outgoing queue, encoded once, without
 // waking the consumers; a consumer that declares a handler for SendType gets
 // the event instead. Its wire form has one field, "text" or "bytes", so that a
-// Message.Key counts for members in the sender's process only.
+// Message.Key counts for members in the sender's process only. Text that is not UTF-8
+// is an error of the send, which matches ErrNotUTF8; text that another node has sent is
+// repaired with U+FFFD, as in all payloads.
 var SendType = EventType[Message]{Name: "websocket.send"}
 
 // New returns an event to send. The payload is encoded by the send and may be
@@ -123,7 +125,7 @@ func (e *Event) Seal() error {
 		v := e.payload
 		if m, ok := v.(Message); ok && e.typ == SendType.Name {
 			e.mu.frame = Prepare(m)
-			e.sealed(nil)
+			e.sealed(e.mu.frame.Err())
 			return
 		}
 		e.sealed(errEncodePanic) // unless it returns

@@ -29,10 +29,12 @@ func TestConnLimit(t *testing.T) {
 	server := protocol.Limits{
 		MaxMessage: 1, MaxFrame: 2, MaxFragments: 3, MaxControlFrames: 4, MinRate: 5,
 		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, QueueEventBytes: 9, Groups: 9, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
+		InvalidText: protocol.InvalidTextRefuse,
 	}
 	other := protocol.Limits{
 		MaxMessage: 11, MaxFrame: 12, MaxFragments: 13, MaxControlFrames: 14, MinRate: 15,
 		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, QueueEventBytes: 19, Groups: 19, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
+		InvalidText: protocol.InvalidTextRepair,
 	}
 	changed := func(change func(*protocol.Limits)) protocol.Limits {
 		l := server

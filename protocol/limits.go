@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Overflow is what happens to a message when the outgoing queue of its
 // connection is full. The sender is never slowed, except where it asks for it
@@ -102,6 +105,9 @@ type Limits struct {
 	// which the consumer is not notified. OverflowBlock means OverflowClose.
 	// Default OverflowClose.
 	EventOverflow Overflow
+	// InvalidText is what happens to an outgoing text message that is not UTF-8.
+	// Default InvalidTextRefuse.
+	InvalidText InvalidText
 	// Overflow is what happens when QueueBytes is reached. Default
 	// OverflowClose.
 	Overflow Overflow
@@ -120,6 +126,7 @@ func (l Limits) WithDefaults() Limits {
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
 	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
 	l.Groups = positive(l.Groups, DefaultGroups)
+	l.InvalidText = cmp.Or(l.InvalidText, InvalidTextRefuse)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l
@@ -138,6 +145,7 @@ func (l Limits) over(base Limits) Limits {
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
 	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
 	base.Groups = positive(l.Groups, base.Groups)
+	base.InvalidText = cmp.Or(l.InvalidText, base.InvalidText)
 	base.Overflow = either(l.Overflow, base.Overflow)
 	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)
 	return base
@@ -175,8 +183,8 @@ func (s *Session) mayJoin(groups int) error {
 		return nil
 	}
 	s.shared.Counters.groupsRefused.Add(1)
-	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; let it leave some, or raise that limit, for one route with router.Limit",
-		ErrTooManyGroups, groups)
+	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; "+
+		"let it leave some, or raise that limit, for one route with router.Limit", ErrTooManyGroups, groups)
 }
 
 // limit is Conn.Limit.

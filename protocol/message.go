@@ -27,8 +27,8 @@ func (k Kind) String() string {
 // Text.
 //
 // Outgoing: Wye never keeps Data. When a send returns, the caller may use it
-// again. Text must be UTF-8: it is not checked, and peers close the connection
-// over text that is not.
+// again. Text must be UTF-8. It is checked, once for all who get it: Limits.InvalidText
+// says whether a send of text that is not returns ErrNotUTF8, or repairs it.
 type Message struct {
 	Kind Kind
 	Data []byte

@@ -36,6 +36,12 @@ func (s *Session) post(e *Event) error {
 // offer sends a message to the connection in the order of the events that were posted
 // before.
 func (s *Session) offer(p *Prepared) error {
+	if p.invalid {
+		var err error
+		if p, err = s.badOffer(p); err != nil {
+			return err
+		}
+	}
 	if s.flags.has(flagOrdered) {
 		if done, err := s.offerBehind(p); done {
 			return err

@@ -13,9 +13,11 @@ type Prepared struct {
 	own     []byte  // memory of the copy
 	kept    atomic.Bool
 	claimed atomic.Bool // somebody makes, or has made, first
+	invalid bool        // it is text that is not UTF-8
 	first   encoded
 	frames  atomic.Pointer[encoded]
 	event   atomic.Pointer[Event]
+	fixed   atomic.Pointer[Prepared] // the repaired one, if it is invalid
 }
 
 // encoded is one encoding, in front of older ones.
@@ -34,11 +36,12 @@ var preparedPool = sync.Pool{New: func() any { return new(Prepared) }}
 // pooledBytes is the size up to which the memory of a Prepared is used again.
 const pooledBytes = 4 << 10
 
-// Prepare copies m, once.
+// Prepare copies m, once, and checks whether its text is UTF-8: see [Prepared.Err].
 func Prepare(m Message) *Prepared {
 	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	p.own = append(p.own[:0], m.Data...)
 	p.msg = Message{Kind: m.Kind, Data: p.own, Key: m.Key}
+	p.invalid = !p.msg.valid()
 	return p
 }
 

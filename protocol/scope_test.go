@@ -147,11 +147,11 @@ func TestLimitsWithDefaults(t *testing.T) {
 		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
 		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
 		QueueEventBytes: protocol.DefaultQueueEventBytes, Groups: protocol.DefaultGroups,
-		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
+		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose, InvalidText: protocol.InvalidTextRefuse,
 	}
 	own := protocol.Limits{
 		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
-		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest,
+		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest, InvalidText: protocol.InvalidTextRepair,
 	}
 	nine := all
 	nine.MaxMessage, nine.MaxFrame = 9, 9

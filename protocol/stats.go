@@ -24,6 +24,8 @@ type Stats struct {
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
 	HeldClosed      int64 // connections closed because all held too much of incoming messages (ReadBudget)
 
+	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.InvalidText)
+
 	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
 
 	EventsDropped     int64 // waited for a consumer when its connection ended
@@ -39,7 +41,7 @@ type Stats struct {
 type Counters struct {
 	open, accepted, refused, panics, failures atomic.Int64
 
-	messagesUnread, messagesDropped, messagesConflated atomic.Int64
+	messagesUnread, messagesDropped, messagesConflated, messagesInvalid atomic.Int64
 
 	slowClosed, busyClosed, heldClosed atomic.Int64
 
@@ -78,6 +80,7 @@ func (c *Counters) Stats() Stats {
 		BusyClosed:        c.busyClosed.Load(),
 		HeldClosed:        c.heldClosed.Load(),
 		MessagesConflated: c.messagesConflated.Load(),
+		MessagesInvalid:   c.messagesInvalid.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
 		EventsOverflowed:  c.eventsOverflowed.Load(),
 		EventsUnknown:     c.eventsUnknown.Load(),

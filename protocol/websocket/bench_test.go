@@ -48,6 +48,9 @@ func BenchmarkEcho(b *testing.B) {
 		"1x64":   {1, framed(fin|1, strings.Repeat("x", 64))},
 		"16x64":  {16, bytes.Repeat(framed(fin|1, strings.Repeat("x", 64)), 16)},
 		"1x16Ki": {1, framed(fin|1, strings.Repeat("x", 16<<10))},
+
+		"1x64 Chinese":   {1, framed(fin|1, strings.Repeat("世", 21)+"x")},
+		"1x16Ki Chinese": {1, framed(fin|1, strings.Repeat("世", 16<<10/3)+"x")},
 	}
 	for name, read := range reads {
 		b.Run(name, func(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/internal/utf8scan"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -26,13 +27,13 @@ type parser struct {
 	inFrame bool
 	got     int // of its payload
 
-	op        ws.OpCode // of the message that is incomplete, or 0
-	fragments int       // of it so far
-	controls  int       // within it, or since the last message or calm
-	messages  uint32    // that were complete
-	body      *chunk    // of it so far, unmasked; nil if nothing had to be kept
-	text      utf8State // of it so far, if it is text
-	ignores   bool      // the payload of messages: nobody will get them
+	op        ws.OpCode      // of the message that is incomplete, or 0
+	fragments int            // of it so far
+	controls  int            // within it, or since the last message or calm
+	messages  uint32         // that were complete
+	body      *chunk         // of it so far, unmasked; nil if nothing had to be kept
+	text      utf8scan.State // of it so far, if it is text
+	ignores   bool           // the payload of messages: nobody will get them
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
 	controlLen int
@@ -135,7 +136,7 @@ func (p *parser) count(h ws.Header) error {
 		return errTooBig
 	}
 	if h.OpCode != ws.OpContinuation {
-		p.op, p.text, p.fragments, p.controls = h.OpCode, utf8Good, 0, 0
+		p.op, p.text, p.fragments, p.controls = h.OpCode, utf8scan.Good, 0, 0
 		if p.body != nil {
 			p.body.b = p.body.b[:0] // it was lent with the last message
 		}
@@ -182,10 +183,10 @@ func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool, err err
 		return item{op: p.op}, rest, done, nil
 	}
 	if p.op == ws.OpText {
-		p.text = p.text.read(part)
+		p.text = p.text.Read(part)
 	}
 	switch {
-	case p.text == utf8Bad:
+	case p.text == utf8scan.Bad:
 		return item{}, nil, false, errNotUTF8
 	case done && p.frame.Fin && p.got == len(part) && p.kept() == 0:
 		it = item{p.op, part}
@@ -205,7 +206,7 @@ func (p *parser) frameEnd(it item) (_ item, ok bool, err error) {
 	if !p.frame.Fin {
 		return item{}, false, nil
 	}
-	if p.text != utf8Good { // it ends within a rune
+	if p.text != utf8scan.Good { // it ends within a rune
 		return item{}, false, errNotUTF8
 	}
 	p.op, p.controls = 0, 0
@@ -248,7 +249,7 @@ func (p *parser) keep(part []byte) {
 // ignore drops what is kept of the incomplete message, and from now on keeps nothing:
 // messages come out empty.
 func (p *parser) ignore() {
-	p.ignores, p.text = true, utf8Good
+	p.ignores, p.text = true, utf8scan.Good
 	if p.body != nil {
 		p.body.release()
 		p.body = nil

@@ -27,7 +27,7 @@ import (
 //     cut (TestWriteTimeout).
 //   - G15: of httphead only ScanTokens is called, which none of it is about;
 //     FuzzTokens.
-//   - G20: text is checked by utf8State; BenchmarkUTF8, BenchmarkTrapG20.
+//   - G20: text is checked by utf8scan; its BenchmarkUTF8, and BenchmarkTrapG20.
 //   - G21, G22, G24: there is no compression; TestTrapG19_NoCompression.
 //   - G25: there is no client.
 //   - G26: TestPromise8_OriginSameHost, TestCloseTimeout and their neighbours.

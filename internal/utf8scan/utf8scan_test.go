@@ -1,4 +1,4 @@
-package websocket
+package utf8scan
 
 import (
 	"math/rand/v2"
@@ -14,13 +14,13 @@ func TestUTF8Runes(t *testing.T) {
 	t.Parallel()
 	for r := rune(0); r <= utf8.MaxRune; r++ {
 		b := []byte(string(r)) // U+FFFD for a surrogate
-		if utf8Good.read(b) != utf8Good {
+		if Good.Read(b) != Good {
 			t.Fatalf("%U is refused", r)
 		}
 	}
 	for n := 0xc0 << 16; n < 1<<24; n++ {
 		b := []byte{byte(n >> 16), byte(n >> 8), byte(n)}
-		if got := utf8Good.read(b) == utf8Good; got != utf8.Valid(b) {
+		if got := Good.Read(b) == Good; got != utf8.Valid(b) {
 			t.Fatalf("% x: got %v", b, got)
 		}
 	}
@@ -50,14 +50,14 @@ func TestUTF8FailsFast(t *testing.T) {
 	}
 	for _, row := range rows {
 		for _, before := range []string{"", "a", "天地玄黄", strings.Repeat("a", 64), strings.Repeat("天", 32), strings.Repeat("é", 50)} {
-			s := utf8Good.read([]byte(before))
-			if s = s.read([]byte(row.text[:row.bad-1])); s == utf8Bad {
+			s := Good.Read([]byte(before))
+			if s = s.Read([]byte(row.text[:row.bad-1])); s == Bad {
 				t.Errorf("%s: refused too early behind %q", row.at, before)
 			}
-			if s = s.read([]byte(row.text[row.bad-1 : row.bad])); s != utf8Bad {
+			if s = s.Read([]byte(row.text[row.bad-1 : row.bad])); s != Bad {
 				t.Errorf("%s: not refused behind %q", row.at, before)
 			}
-			if s = s.read([]byte("abc天地")); s != utf8Bad {
+			if s = s.Read([]byte("abc天地")); s != Bad {
 				t.Errorf("%s: good again", row.at)
 			}
 		}
@@ -74,7 +74,7 @@ func TestUTF8Places(t *testing.T) {
 			for _, c := range []byte{0x00, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf5} {
 				was := whole[i]
 				whole[i] = c
-				if got := utf8Good.read(whole) == utf8Good; got != utf8.Valid(whole) {
+				if got := Good.Read(whole) == Good; got != utf8.Valid(whole) {
 					t.Fatalf("%q with %#x at %d: got %v", unit, c, i, got)
 				}
 				whole[i] = was
@@ -89,12 +89,12 @@ func TestUTF8Pieces(t *testing.T) {
 	for seed := range uint64(5000) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		b := randomText(random)
-		s, rest := utf8Good, b
+		s, rest := Good, b
 		for len(rest) > 0 {
 			n := 1 + random.IntN(len(rest))
-			s, rest = s.read(rest[:n]), rest[n:]
+			s, rest = s.Read(rest[:n]), rest[n:]
 		}
-		if got := s == utf8Good; got != utf8.Valid(b) {
+		if got := s == Good; got != utf8.Valid(b) {
 			t.Fatalf("seed %d: %q: got %v", seed, b, got)
 		}
 	}
@@ -119,7 +119,7 @@ func FuzzUTF8(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
 		n := min(int(cut), len(b))
 		for _, text := range [][]byte{b, []byte(strings.Repeat(string(b), 40))} {
-			if got := utf8Good.read(text[:n]).read(text[n:]) == utf8Good; got != utf8.Valid(text) {
+			if got := Good.Read(text[:n]).Read(text[n:]) == Good; got != utf8.Valid(text) {
 				t.Fatalf("%q: got %v", text, got)
 			}
 		}
@@ -141,7 +141,7 @@ func BenchmarkUTF8(b *testing.B) {
 		b.Run(name+"/wye", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				if utf8Good.read(text) != utf8Good {
+				if Good.Read(text) != Good {
 					b.Fatal("refused")
 				}
 			}

@@ -1,60 +1,61 @@
-package websocket
+// Package utf8scan checks text that is UTF-8, in pieces or whole.
+package utf8scan
 
 import "encoding/binary"
 
-// utf8State is how far a text has been read: a state of the automaton that
+// State is how far a text has been read: a state of the automaton that
 // accepts UTF-8 (RFC 3629 section 4). It is kept between the pieces of a text,
-// so that each byte is looked at once, and is utf8Bad as soon as nothing that
+// so that each byte is looked at once, and is Bad as soon as nothing that
 // may follow can make the text good.
 //
 // utf8.Valid needs whole runes and 12 us for 16 KiB of Chinese. Here runs of
 // ASCII and of three-byte runes are checked by the word, and everything else by
 // a table at one shift per byte, whatever the text (BenchmarkUTF8).
-type utf8State uint64
+type State uint64
 
-// The states. They are shifts into the words of utf8Steps, six bits apart.
+// The states. They are shifts into the words of steps, six bits apart.
 const (
-	utf8Bad   utf8State = 6 * iota // no text; nothing leads out of it
-	utf8Good                       // between two runes
-	utf8Need1                      // so many more bytes of a rune, of any value
-	utf8Need2
-	utf8Need3
-	utf8AfterE0 // next must not make an overlong form
-	utf8AfterED // next must not make a surrogate
-	utf8AfterF0 // next must not make an overlong form
-	utf8AfterF4 // next must not lead beyond U+10FFFF
+	Bad   State = 6 * iota // no text; nothing leads out of it
+	Good                   // between two runes
+	need1                  // so many more bytes of a rune, of any value
+	need2
+	need3
+	afterE0 // next must not make an overlong form
+	afterED // next must not make a surrogate
+	afterF0 // next must not make an overlong form
+	afterF4 // next must not lead beyond U+10FFFF
 )
 
-const utf8Mask = 63 // of a state in a word; to a shift by a variable it costs nothing
+const mask = 63 // of a state in a word; to a shift by a variable it costs nothing
 
-// utf8Steps has a word for each byte: shifted by a state, its low bits are the
+// steps has a word for each byte: shifted by a state, its low bits are the
 // next state.
 //
 //nolint:gochecknoglobals // a table
-var utf8Steps = makeUTF8Steps()
+var steps = makeSteps()
 
-func makeUTF8Steps() (steps [256]uint64) {
+func makeSteps() (steps [256]uint64) {
 	for _, s := range []struct {
-		from   utf8State
+		from   State
 		lo, hi int
-		to     utf8State
+		to     State
 	}{
-		{utf8Good, 0x00, 0x7f, utf8Good},
-		{utf8Good, 0xc2, 0xdf, utf8Need1},
-		{utf8Good, 0xe0, 0xe0, utf8AfterE0},
-		{utf8Good, 0xe1, 0xec, utf8Need2},
-		{utf8Good, 0xed, 0xed, utf8AfterED},
-		{utf8Good, 0xee, 0xef, utf8Need2},
-		{utf8Good, 0xf0, 0xf0, utf8AfterF0},
-		{utf8Good, 0xf1, 0xf3, utf8Need3},
-		{utf8Good, 0xf4, 0xf4, utf8AfterF4},
-		{utf8Need1, 0x80, 0xbf, utf8Good},
-		{utf8Need2, 0x80, 0xbf, utf8Need1},
-		{utf8Need3, 0x80, 0xbf, utf8Need2},
-		{utf8AfterE0, 0xa0, 0xbf, utf8Need1},
-		{utf8AfterED, 0x80, 0x9f, utf8Need1},
-		{utf8AfterF0, 0x90, 0xbf, utf8Need2},
-		{utf8AfterF4, 0x80, 0x8f, utf8Need2},
+		{Good, 0x00, 0x7f, Good},
+		{Good, 0xc2, 0xdf, need1},
+		{Good, 0xe0, 0xe0, afterE0},
+		{Good, 0xe1, 0xec, need2},
+		{Good, 0xed, 0xed, afterED},
+		{Good, 0xee, 0xef, need2},
+		{Good, 0xf0, 0xf0, afterF0},
+		{Good, 0xf1, 0xf3, need3},
+		{Good, 0xf4, 0xf4, afterF4},
+		{need1, 0x80, 0xbf, Good},
+		{need2, 0x80, 0xbf, need1},
+		{need3, 0x80, 0xbf, need2},
+		{afterE0, 0xa0, 0xbf, need1},
+		{afterED, 0x80, 0x9f, need1},
+		{afterF0, 0x90, 0xbf, need2},
+		{afterF4, 0x80, 0x8f, need2},
 	} {
 		for b := s.lo; b <= s.hi; b++ {
 			steps[b] |= uint64(s.to) << s.from
@@ -63,20 +64,23 @@ func makeUTF8Steps() (steps [256]uint64) {
 	return steps
 }
 
+// Valid reports whether b is UTF-8, as utf8.Valid does.
+func Valid(b []byte) bool { return Good.Read(b) == Good }
+
 // stretch is how many bytes are read by the table until it is worth looking for
 // a run again.
 const stretch = 96
 
-// read returns the state behind b.
-func (s utf8State) read(b []byte) utf8State {
-	for len(b) > 0 && s != utf8Bad {
-		if s == utf8Good {
+// Read returns the state behind b.
+func (s State) Read(b []byte) State {
+	for len(b) > 0 && s != Bad {
+		if s == Good {
 			b = skipRuns(b)
 		}
 		n := min(len(b), stretch)
 		s = s.walk(b[:n])
 		b = b[n:]
-		for s > utf8Good && len(b) > 0 { // to the end of the rune
+		for s > Good && len(b) > 0 { // to the end of the rune
 			s = s.walk(b[:1])
 			b = b[1:]
 		}
@@ -85,23 +89,23 @@ func (s utf8State) read(b []byte) utf8State {
 }
 
 // walk reads b by the table.
-func (s utf8State) walk(b []byte) utf8State {
+func (s State) walk(b []byte) State {
 	w := uint64(s)
 	for len(b) >= 8 {
-		w = utf8Steps[b[0]] >> (w & utf8Mask)
-		w = utf8Steps[b[1]] >> (w & utf8Mask)
-		w = utf8Steps[b[2]] >> (w & utf8Mask)
-		w = utf8Steps[b[3]] >> (w & utf8Mask)
-		w = utf8Steps[b[4]] >> (w & utf8Mask)
-		w = utf8Steps[b[5]] >> (w & utf8Mask)
-		w = utf8Steps[b[6]] >> (w & utf8Mask)
-		w = utf8Steps[b[7]] >> (w & utf8Mask)
+		w = steps[b[0]] >> (w & mask)
+		w = steps[b[1]] >> (w & mask)
+		w = steps[b[2]] >> (w & mask)
+		w = steps[b[3]] >> (w & mask)
+		w = steps[b[4]] >> (w & mask)
+		w = steps[b[5]] >> (w & mask)
+		w = steps[b[6]] >> (w & mask)
+		w = steps[b[7]] >> (w & mask)
 		b = b[8:]
 	}
 	for _, c := range b {
-		w = utf8Steps[c] >> (w & utf8Mask)
+		w = steps[c] >> (w & mask)
 	}
-	return utf8State(w & utf8Mask)
+	return State(w & mask)
 }
 
 // Masks over words of eight bytes, the first byte lowest.
