@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -126,6 +127,8 @@ type asker struct {
 	c    *consumer.Conn
 	done chan error
 }
+
+func (a *asker) Watches(string) bool { return true }
 
 func (a *asker) Deliver(*protocol.Event) bool {
 	_, err := a.c.Present(context.Background(), "a")
@@ -300,4 +303,58 @@ func (r *recording) all() []*protocol.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
+}
+
+// TestPresenceCostsOnlyThoseWhoAsk has many enter and leave a group while the callbacks
+// of its members are busy: those that declared no handler are not concerned.
+func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
+	t.Parallel()
+	const arrivals = 150
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		var told []string
+		member := func() *stub {
+			return &stub{
+				connect: func(ctx context.Context, c *consumer.Conn) error {
+					return errors.Join(c.Join(ctx, "a"), c.Enter(ctx, "a", "me", nil))
+				},
+				receive: func(context.Context, *consumer.Conn, consumer.Message) error {
+					<-let
+					return nil
+				},
+			}
+		}
+		deaf, l := onLayer(member().app())
+		asks := layers.Use(l)(consumer.New(func(*consumer.Scope) *stub { return member() },
+			consumer.On(layers.Entered, func(_ *stub, _ context.Context, _ *consumer.Conn, v layers.Visit) error {
+				told = append(told, v.Presence.Key)
+				return nil
+			})))
+		few := &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10}}
+		busy, asking := consumertest.Connect(t, deaf, "/", few), consumertest.Connect(t, asks, "/", nil)
+		late := consumertest.Connect(t, layers.Use(l)((&stub{connect: func(ctx context.Context, c *consumer.Conn) error {
+			_, err := c.JoinFrom(ctx, "a", layers.Range{}) // something stands for it in the group
+			return err
+		}}).app()), "/", few)
+		busy.SendText("busy")
+		asking.SendText("busy")
+		synctest.Wait()
+		for i := range arrivals {
+			id := fmt.Sprint("k", i)
+			if err := l.Enter(t.Context(), "a", layers.Presence{ID: id, Key: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(let)
+		synctest.Wait()
+		for name, c := range map[string]*consumertest.Client{"busy": busy, "late": late} {
+			c.WantNothing()
+			if st := c.Stats(); st.BusyClosed+st.EventsUnknown+st.EventsDropped != 0 || st.Open != 1 {
+				t.Errorf("%s: counted %+v", name, st)
+			}
+		}
+		if len(told) != arrivals || asking.Stats().EventsUnknown != 0 {
+			t.Errorf("who asks is told %d times, and counted %+v", len(told), asking.Stats())
+		}
+	})
 }

@@ -142,17 +142,17 @@ func unplaced(e *protocol.Event) *protocol.Event {
 }
 
 // deliver hands e to the members of group in this process, and returns how many those
-// are. Those of a history come one after the other.
+// are; an event of the layer's own only to those that watch it. Those of a history come one after the other.
 func (l *Layer) deliver(group string, e *protocol.Event, but Member) (reached int) {
 	message := e.Prepared()
 	all, except, late := l.except(group, but)
 	if late {
 		l.promote(group, e.Position())
 	}
-	yield := false
+	yield, own := false, isOwn(e.Type())
 	for chunk := range all.chunks {
 		for _, m := range chunk {
-			if m == except {
+			if m == except || own && !watches(m, e.Type()) {
 				continue
 			}
 			reached++

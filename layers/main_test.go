@@ -41,6 +41,11 @@ func (m *member) Deliver(e *protocol.Event) bool {
 	return false
 }
 
+// Watches has the layer tell the member who is present.
+func (m *member) Watches(typ string) bool {
+	return typ == layers.Entered.Name || typ == layers.Changed.Name || typ == layers.Exited.Name
+}
+
 func (m *member) Offer(p *protocol.Prepared) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -48,7 +48,9 @@ type Visit struct {
 	Presence Presence `json:"presence"`
 }
 
-// What the members of a group are told about who is present there, on all nodes. The
+// What the members of a group are told about who is present there, on all nodes: those
+// members that watch it (see [Watcher]), such as consumers that declared a handler for
+// the event with consumer.On. For others nothing is sent, and nothing waits. The
 // events of one group come in the order in which it happened. Whoever wants to know
 // who is there joins the group first, then asks Present, and then does what the
 // events say; some of it may have been in the answer.

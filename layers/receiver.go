@@ -29,11 +29,22 @@ var (
 	Gap = protocol.EventType[Loss]{Name: "layer.gap"}
 )
 
-// Watcher is a [Member] that wants to be told about its layer.
+// Watcher is a [Member] that gets events that the layer itself sends. A Member that
+// does not implement it gets none of them. A consumer's connection gets those that the
+// consumer declared a handler for.
 type Watcher interface {
-	// Watches reports whether events of this type, which is that of Down, Up
-	// or Gap, are wanted. Others get none of them.
+	// Watches reports whether the member gets events of this type, which is that
+	// of Down, Up, Gap, Entered, Changed or Exited.
 	Watches(typ string) bool
+}
+
+// isOwn reports whether events of this type are the layer's own.
+func isOwn(typ string) bool {
+	switch typ {
+	case Down.Name, Up.Name, Gap.Name, Entered.Name, Changed.Name, Exited.Name:
+		return true
+	}
+	return false
 }
 
 // receiver is the layer as its driver sees it.

@@ -92,6 +92,10 @@ func copied(e *protocol.Event) *protocol.Event {
 }
 
 // Offer is Deliver.
+// Watches has the layer tell the listener all that it tells anybody, as it would a
+// driver.
+func (l *listener) Watches(string) bool { return true }
+
 func (l *listener) Offer(p *protocol.Prepared) bool { return l.Deliver(p.Event()) }
 
 func newWithin(l local) *within {
