@@ -37,7 +37,7 @@
 // Channels:
 //
 //	router.New(mux, websocket.New(router.URLs(
-//		router.Path("ws/<slug:group>/", chat),
+//		router.Path("ws/<group:room>/", chat),
 //		router.RePath(`^live/(?P<item>\w+)/$`, live),
 //		router.Mount("admin/", router.Use(admin, router.Auth(staff))),
 //	), nil))

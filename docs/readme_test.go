@@ -52,9 +52,31 @@ func (c *Chat) said(ctx context.Context, conn *consumer.Conn, l Line) error {
 }
 
 var application = router.New(mux, websocket.New(router.URLs(
-	router.RePath(`^ws/(?P<group>\w+)/$`,
+	router.RePath(`^ws/(?P<group>\w{1,99})/$`,
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said))),
 ), nil))
+
+// TestReadmeLongName: a room whose name no group can have leads nowhere. The other one lacks a key.
+func TestReadmeLongName(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(application)
+	defer server.Close()
+	for length, want := range map[int]int{99: http.StatusBadRequest, 100: http.StatusNotFound} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/ws/"+strings.Repeat("a", length)+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Upgrade", "websocket")
+		answer, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("a name of %d letters: status %d, want %d", length, answer.StatusCode, want)
+		}
+	}
+}
 
 // TestReadme talks in the chat of README.md.
 func TestReadme(t *testing.T) {

@@ -57,6 +57,8 @@ func (c Converters) find(name string) (Converter, bool) {
 		return Converter{Expr: `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`}, true
 	case "path":
 		return Converter{Expr: `.+`}, true
+	case "group":
+		return Converter{Expr: `[-a-zA-Z0-9_.]{1,99}`}, true // layers.MaxName
 	}
 	return Converter{}, false
 }

@@ -222,7 +222,7 @@ var anchors = regexp.MustCompile(`\A\^|[^\\]\$\z`)
 
 // known lists the types there are.
 func (b *pathBuilder) known() string {
-	names := append([]string{"str", "int", "slug", "uuid", "path"}, slices.Collect(maps.Keys(b.types))...)
+	names := append([]string{"str", "int", "slug", "uuid", "path", "group"}, slices.Collect(maps.Keys(b.types))...)
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
 }

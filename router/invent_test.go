@@ -71,7 +71,7 @@ func (v *invention) path(mount bool) string {
 				b.WriteString(oneOf(v.dice, "ws", "ws", "a", "ab", "x", "-", "1", "\u00e9", "\ufffd", ".", "a/b"))
 				continue
 			}
-			typ := oneOf(v.dice, "", "str:", "int:", "int:", "slug:", "slug:", "path:", "uuid:",
+			typ := oneOf(v.dice, "", "str:", "int:", "int:", "slug:", "slug:", "path:", "uuid:", "group:",
 				"year:", "big:", "even:", "all:", "maybe:", "alt:", "lazy:", "fold:", "word:", "line:", "none:")
 			b.WriteString("<" + typ + free[0] + ">")
 			free = free[1:]

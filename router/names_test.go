@@ -11,6 +11,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
@@ -79,6 +80,24 @@ func TestNamesFromThePath(t *testing.T) {
 			if len(l) > 1500 || strings.Contains(l, "ERROR") || !strings.Contains(l, "invalid name") {
 				t.Errorf("%s: a line of %d bytes: %.2000s", row.at, len(l), l)
 			}
+		}
+	}
+}
+
+// TestGroupParameter: what <group:name> matches is the name of a group, and all of them
+// are matched.
+func TestGroupParameter(t *testing.T) {
+	t.Parallel()
+	urls := router.URLs(router.Path("ws/<group:room>/", here("room", "room")))
+	names := []string{strings.Repeat("x", layers.MaxName), strings.Repeat("x", layers.MaxName+1), strings.Repeat("x", 30_000), layers.GroupName("room", "caf\u00e9")}
+	for c := range 256 {
+		names = append(names, "x"+string([]byte{byte(c)}), "x"+string(rune(c)))
+	}
+	for _, name := range names {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/"+url.PathEscape(name)+"/", nil)
+		got, valid := openRequest(urls, r), layers.ValidName(name) == nil
+		if found := strings.HasPrefix(got, "room "); found != valid || !found && !strings.HasPrefix(got, "404 ") {
+			t.Errorf("%.120q: %.120s; that it can be the name of a group is %v", name, got, valid)
 		}
 	}
 }

@@ -27,11 +27,12 @@ type plainType struct {
 
 func plainTypes() map[string]plainType {
 	return map[string]plainType{
-		"str":  {expr: `[^/]+`},
-		"int":  {expr: `[0-9]+`, ok: isInt64},
-		"slug": {expr: `[-a-zA-Z0-9_]+`},
-		"uuid": {expr: `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`},
-		"path": {expr: `.+`},
+		"str":   {expr: `[^/]+`},
+		"int":   {expr: `[0-9]+`, ok: isInt64},
+		"slug":  {expr: `[-a-zA-Z0-9_]+`},
+		"uuid":  {expr: `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`},
+		"path":  {expr: `.+`},
+		"group": {expr: `[a-zA-Z0-9_.\-]{1,99}`},
 
 		"year":  {expr: `[0-9]{4}`, own: true},
 		"big":   {expr: `[0-9]+`, own: true},

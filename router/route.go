@@ -53,6 +53,8 @@ func RePath(expr string, app protocol.Application) Route {
 //	<slug:name>         ASCII letters, digits, - and _
 //	<uuid:name>         a UUID in lower case, with its dashes
 //	<path:name>         anything, slashes too
+//	<group:name>        the name of a group, as layers.ValidName has it: 1 to 99
+//	                    ASCII letters, digits, -, _ and periods
 //
 // and none is empty. [Converters] adds more. [protocol.Scope.Param] returns them
 // as text, [protocol.ParamAs] as another type. A pattern that is not well formed,

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -140,6 +141,12 @@ func TestPath(t *testing.T) {
 		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + id + "/", id},
 		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + strings.ToUpper(id) + "/", ""},
 		{testkit.Here(), "ws/<uuid:group>/", "/ws/" + id[1:] + "/", ""},
+		{testkit.Here(), "ws/<group:group>/", "/ws/a.b-C_9/", "a.b-C_9"},
+		{testkit.Here(), "ws/<group:group>/", "/ws/" + strings.Repeat("x", layers.MaxName) + "/", strings.Repeat("x", layers.MaxName)},
+		{testkit.Here(), "ws/<group:group>/", "/ws/" + strings.Repeat("x", layers.MaxName+1) + "/", ""},
+		{testkit.Here(), "ws/<group:group>/", "/ws/caf\u00e9/", ""},
+		{testkit.Here(), "ws/<group:group>/", "/ws/a b/", ""},
+		{testkit.Here(), "ws/<group:group>/", "/ws/a!b/", ""},
 		{testkit.Here(), "ws/<path:group>", "/ws/a/b/c", "a/b/c"},
 		{testkit.Here(), "ws/<path:group>/edit/", "/ws/a/edit/b/edit/", "a/edit/b"},
 		{testkit.Here(), "ws/<path:group>", "/ws/", ""},
@@ -231,14 +238,14 @@ func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 		{testkit.Here(), func() { router.Path("ws/<>/", app) }, lineHere(), []string{"<>", "a name is made of"}},
 		{testkit.Here(), func() { router.Path("ws/<int: n>/", app) }, lineHere(), []string{"<int: n>", "a name is made of"}},
 		{testkit.Here(), func() { router.Path("ws/<1>/", app) }, lineHere(), []string{"does not begin with a digit"}},
-		{testkit.Here(), func() { router.Path("ws/<Int:n>/", app) }, lineHere(), []string{`no type "Int"`, "int, path, slug, str, uuid"}},
+		{testkit.Here(), func() { router.Path("ws/<Int:n>/", app) }, lineHere(), []string{`no type "Int"`, "group, int, path, slug, str, uuid"}},
 		{testkit.Here(), func() { router.Path("<n>/<int:n>/", app) }, lineHere(), []string{"two parameters of this name"}},
 		{testkit.Here(), func() { router.Path("ws/", nil) }, lineHere(), []string{"the application is nil"}},
 		{testkit.Here(), func() { router.Converters{"x": {Expr: "("}}.Path("<x:n>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
 		{testkit.Here(), func() { quotes.Path("<x:n><y:m>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
 		{testkit.Here(), func() { router.RePath(`\Qa$`, app) }, lineHere(), []string{`route "\\Qa$"`, "missing closing )"}},
 		{testkit.Here(), func() { router.Converters{"x": {Expr: "(a)"}}.Mount("<x:n>", app) }, lineHere(), []string{"captures", "(?:...)"}},
-		{testkit.Here(), func() { router.Converters{"x": {}}.Path("<y:n>", app) }, lineHere(), []string{"int, path, slug, str, uuid, x"}},
+		{testkit.Here(), func() { router.Converters{"x": {}}.Path("<y:n>", app) }, lineHere(), []string{"group, int, path, slug, str, uuid, x"}},
 		{testkit.Here(), func() { router.Mount("ws/<group", app) }, lineHere(), []string{`mount "ws/<group"`, "a < has no >"}},
 		{testkit.Here(), func() { router.RePath(`^a+/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "a+"}},
 		{testkit.Here(), func() { router.RePath(`^(\d+)/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "has no name"}},

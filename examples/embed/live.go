@@ -28,23 +28,25 @@ var (
 	loggedOut = protocol.EventType[struct{}]{Name: "session.over"}
 )
 
-// group is the group of those who look at an item, or who belong to a session.
-// The names of groups are ASCII and short, those of items are not, and a session's
-// token is a secret: hence the hash.
-func group(kind, of string) string {
-	sum := sha256.Sum256([]byte(of))
-	return kind + "." + hex.EncodeToString(sum[:])
+// itemGroup is the group of those who look at an item, whatever its name is.
+func itemGroup(item string) string { return layers.GroupName("item", item) }
+
+// sessionGroup is the group of the sockets of a session. Its token is a secret, and
+// names of groups are in logs: hence the hash.
+func sessionGroup(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return layers.GroupName("session", hex.EncodeToString(sum[:]))
 }
 
 // announce tells everybody who looks at an item. Plain HTTP handlers call it.
 func announce(ctx context.Context, item, now string) error {
-	return layers.Default().GroupSend(ctx, group("item", item), changed.New(price{Item: item, Price: now}))
+	return layers.Default().GroupSend(ctx, itemGroup(item), changed.New(price{Item: item, Price: now}))
 }
 
 // hangUp closes the sockets of a session that is over. Plain HTTP handlers call
 // it: a socket is let in by a session, but does not look at it again.
 func hangUp(ctx context.Context, token string) {
-	if err := layers.Default().GroupSend(ctx, group("session", token), loggedOut.New(struct{}{})); err != nil {
+	if err := layers.Default().GroupSend(ctx, sessionGroup(token), loggedOut.New(struct{}{})); err != nil {
 		log.Print(err)
 	}
 }
@@ -69,7 +71,7 @@ func viewers(s *shop) protocol.Application {
 // because the request is gone by then.
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	v.name = v.shop.user(ctx)
-	if err := c.Join(ctx, group("item", v.item)); err != nil {
+	if err := c.Join(ctx, itemGroup(v.item)); err != nil {
 		return err
 	}
 	if err := v.endWithSession(ctx, c); err != nil {
@@ -84,7 +86,7 @@ var errOver = protocol.Close(protocol.CloseUnauthorized, "the session is over")
 func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
 	sessions := v.shop.sessions
 	token := sessions.Token(ctx)
-	if err := c.Join(ctx, group("session", token)); err != nil {
+	if err := c.Join(ctx, sessionGroup(token)); err != nil {
 		return err
 	}
 	// Who has logged out while this request was under way was not in the group yet.
