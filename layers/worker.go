@@ -25,6 +25,8 @@ import (
 // and its own sends fail, because there is no peer. Several events are handled at
 // once, also of one channel, and in no order.
 //
+// In the program of a server, the router's Background has router.Run run it.
+//
 // Delivery is at most once: an error or a panic is logged and counted and costs
 // that event, and nothing is tried again. Set the fields before Run.
 type Worker struct {

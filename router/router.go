@@ -19,6 +19,10 @@ import (
 type ProtocolTypeRouter struct {
 	plain     http.Handler
 	protocols []protocol.Protocol
+	tasks     struct {
+		sync.Mutex
+		all []Task // by Background
+	}
 }
 
 // New returns a router. plain may be nil: then requests that no protocol claims

@@ -25,7 +25,9 @@ const readHeaderTimeout = 10 * time.Second
 // The order is: the listener closes, so that a load balancer sends no more;
 // open connections are closed, as the options of their protocol say
 // (websocket.Options.Shutdown; 1001 by default), while plain requests finish; connections
-// on which nothing was ever said are cut; Run returns when all of it is done.
+// on which nothing was ever said are cut; then the tasks of
+// [ProtocolTypeRouter.Background] end, which have grace once more; Run returns
+// when all of it is done.
 // The error is that of listening or serving, or says what did not finish within
 // grace. It is nil after a clean end.
 func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
@@ -50,6 +52,17 @@ func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTyp
 	if srv.ReadHeaderTimeout == 0 && srv.ReadTimeout == 0 {
 		srv.ReadHeaderTimeout = readHeaderTimeout
 	}
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	tasks := r.runTasks(ctx, stop)
+	err := serve(serving, l, srv, r, grace)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return errors.Join(err, tasks.end(end))
+}
+
+// serve is Serve without the tasks.
+func serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	silent := watchSilent(srv)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()

@@ -1,0 +1,127 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// Farewell is work that connections leave behind.
+var Farewell = protocol.EventType[map[string]int]{Name: "farewell"}
+
+// guest leaves work behind when it disconnects.
+type guest struct{ consumer.Base }
+
+func (*guest) Disconnect(ctx context.Context, c *consumer.Conn, _ consumer.CloseStatus) {
+	_ = c.Layer().Send(ctx, "farewells", Farewell.New(map[string]int{"code": 7}))
+}
+
+// host does the work.
+type host struct {
+	consumer.Base
+	done chan<- int
+}
+
+func (h *host) farewell(_ context.Context, _ *consumer.Conn, p map[string]int) error {
+	<-time.After(20 * time.Millisecond)
+	h.done <- p["code"]
+	return nil
+}
+
+// TestBackgroundWorkerEndsLast: what the last connections send to a worker is
+// handled before Serve returns.
+func TestBackgroundWorkerEndsLast(t *testing.T) {
+	t.Parallel()
+	layer, done := memory.New(), make(chan int, 1)
+	urls := router.Use(router.URLs(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *guest { return new(guest) }))), layers.Use(layer))
+	s := &site{router: router.New(nil, websocket.New(urls, nil))}
+	s.router.Background(&layers.Worker{Puller: layer, App: router.Channels(map[string]protocol.Application{
+		"farewells": consumer.New(func(*consumer.Scope) *host { return &host{done: done} }, consumer.On(Farewell, (*host).farewell)),
+	})})
+	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
+	c := dial(t, r.addr, "/ws/")
+	r.stop()
+	c.want(t, ws.OpClose, "\x03\xe9")
+	_ = c.Close()
+	if err := await(t, r.err, "Serve"); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	select {
+	case code := <-done:
+		if code != 7 {
+			t.Errorf("the worker got %d", code)
+		}
+	default:
+		t.Error("Serve has returned before the worker handled what the last connection sent")
+	}
+}
+
+// errand is a task that a test is.
+type errand func(ctx context.Context) error
+
+func (f errand) Run(ctx context.Context) error { return f(ctx) }
+
+func TestBackgroundTasks(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	errBroken := errors.New("the disk is full")
+	rows := []struct {
+		at    testkit.Line
+		tasks []router.Task
+		ends  bool   // by itself
+		want  string // of the error; "": none
+	}{
+		{testkit.Here(), nil, false, ""},
+		{testkit.Here(), []router.Task{errand(func(context.Context) error { return nil })}, false, ""},
+		{testkit.Here(), []router.Task{errand(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })}, false, ""},
+		{testkit.Here(), []router.Task{errand(func(ctx context.Context) error { <-ctx.Done(); return errBroken })}, false, "errand: the disk is full"},
+		{testkit.Here(), []router.Task{
+			errand(func(ctx context.Context) error { <-ctx.Done(); return nil }),
+			errand(func(context.Context) error { return errBroken }),
+		}, true, "wye: background task router_test.errand: the disk is full"},
+		{testkit.Here(), []router.Task{
+			errand(func(context.Context) error { <-release; return nil }),
+			errand(func(context.Context) error { return nil }),
+		}, false, "wye: 1 background tasks have not finished: context deadline exceeded"},
+	}
+	for _, row := range rows {
+		s := &site{router: router.New(nil)}
+		s.router.Background(row.tasks...)
+		r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 50*time.Millisecond)
+		if !row.ends {
+			r.stop()
+		}
+		err := await(t, r.err, "Serve")
+		if fmt.Sprint(err) == "<nil>" && row.want == "" {
+			continue
+		}
+		if row.want == "" || err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: Serve returned %v, want %q", row.at, err, row.want)
+		}
+	}
+}
+
+func TestBackgroundPanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "router.Background: task 2 is nil") {
+			t.Errorf("panics with %s", got)
+		}
+	}()
+	router.New(nil).Background(&layers.Worker{}, nil)
+}
