@@ -29,6 +29,7 @@ func TestRequests(t *testing.T) {
 		who  = "say who you are, in 64 bytes at the most, as in /get/msg/?uid=ann"
 		what = "say something, as in /send/msg/?uid=ann&text=hello"
 		utf8 = "uid and text have to be UTF-8"
+		name = "a uid is a name that can be printed, on one line"
 		long = "a text has 4096 bytes at the most"
 		form = "the query or the form is malformed, or too long"
 	)
@@ -44,6 +45,10 @@ func TestRequests(t *testing.T) {
 		{testkit.Here(), "GET", getPath + "?uid=", "", 400, who},
 		{testkit.Here(), "GET", get(strings.Repeat("u", 65)), "", 400, who},
 		{testkit.Here(), "GET", get("\xff"), "", 400, utf8},
+		{testkit.Here(), "GET", get("\xff\xfe"), "", 400, utf8},
+		{testkit.Here(), "GET", get("ann\nbob"), "", 400, name},
+		{testkit.Here(), "GET", get("an\u200bn"), "", 400, name},
+		{testkit.Here(), "GET", get(" "), "", 400, name},
 		{testkit.Here(), "GET", getPath + "?uid=%zz", "", 400, form},
 		{testkit.Here(), "POST", get("ann"), "", 405, "Method Not Allowed"},
 		{testkit.Here(), "HEAD", get("ann"), "", 405, "Method Not Allowed"},
@@ -361,9 +366,9 @@ func TestLog(t *testing.T) {
 		var log bytes.Buffer
 		chat := (&script{receive: func(context.Context, *consumer.Conn, consumer.Message) error { return io.ErrUnexpectedEOF }}).play()
 		chat.sessions.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		wants(t, chat, send("an\nn", "hello"), http.StatusNoContent, "")
-		wants(t, chat, get("an\nn"), http.StatusGone, "1011")
-		if got := log.String(); !strings.Contains(got, `conn.uid="an\nn"`) {
+		wants(t, chat, send("an\"n", "hello"), http.StatusNoContent, "")
+		wants(t, chat, get("an\"n"), http.StatusGone, "1011")
+		if got := log.String(); !strings.Contains(got, `conn.uid="an\"n"`) {
 			t.Errorf("the log says %s", got)
 		}
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/wye-go/wye/consumer"
@@ -20,14 +21,15 @@ type member struct {
 // chat makes a member for each connection.
 func chat() protocol.Application {
 	return consumer.New(func(s *consumer.Scope) *member {
-		return &member{uid: s.Query().Get("uid")}
+		uid, _ := cleanName(s.Query().Get("uid"))
+		return &member{uid: uid}
 	}, consumer.Groups[*member](lobby))
 }
 
-// Connect refuses who has no name.
+// Connect refuses a peer without a name that others can be shown.
 func (m *member) Connect(context.Context, *consumer.Conn) error {
 	if m.uid == "" {
-		return protocol.Reject(http.StatusBadRequest, "say who you are, as in ?uid=ann")
+		return protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes of printable text at the most, as in ?uid=ann", maxName))
 	}
 	return nil
 }

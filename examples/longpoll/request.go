@@ -16,7 +16,6 @@ import (
 const (
 	sendPath = "/send/msg/"
 	getPath  = "/get/msg/"
-	maxUID   = 64 // bytes
 )
 
 var methods = map[string][]string{sendPath: {http.MethodGet, http.MethodPost}, getPath: {http.MethodGet}}
@@ -42,15 +41,19 @@ func parse(w http.ResponseWriter, r *http.Request, origins *http.CrossOriginProt
 		text = r.Form.Get("text")
 	}
 	r.Form.Del("text") // what is left describes the connection
-	switch uid = r.Form.Get("uid"); {
-	case uid == "" || len(uid) > maxUID:
-		err = protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxUID, getPath))
+	given := r.Form.Get("uid")
+	uid, named := cleanName(given)
+	switch {
+	case given == "" || len(given) > maxName:
+		err = protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxName, getPath))
 	case sends && text == "":
 		err = protocol.Reject(http.StatusBadRequest, "say something, as in "+sendPath+"?uid=ann&text=hello")
 	case len(text) > maxText:
 		err = protocol.Reject(http.StatusRequestEntityTooLarge, fmt.Sprintf("a text has %d bytes at the most", maxText))
-	case !utf8.ValidString(uid + text): // WebSocket peers that others pass it on to would close over it
+	case !utf8.ValidString(given + text):
 		err = protocol.Reject(http.StatusBadRequest, "uid and text have to be UTF-8")
+	case !named:
+		err = protocol.Reject(http.StatusBadRequest, "a uid is a name that can be printed, on one line")
 	}
 	return uid, text, err
 }
