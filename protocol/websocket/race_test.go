@@ -140,14 +140,14 @@ func (h *slowLog) Handle(_ context.Context, r slog.Record) error { //nolint:gocr
 	return nil
 }
 
-// spy is a ResponseWriter that says when its connection is taken over.
+// spy is a ResponseWriter that calls taken before its connection is taken over.
 type spy struct {
 	http.ResponseWriter
-	taken chan struct{}
+	taken func()
 }
 
 func (s spy) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	close(s.taken)
+	s.taken()
 	return http.NewResponseController(s.ResponseWriter).Hijack()
 }
 
@@ -156,17 +156,22 @@ func (s spy) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func TestLogRacesWithAccept(t *testing.T) {
 	t.Parallel()
 	log := &slowLog{has: make(chan struct{}), look: make(chan struct{})}
-	done := make(chan struct{})
+	accepts, done := make(chan struct{}), make(chan struct{})
 	app := &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
 		go func() {
 			defer close(done)
+			<-accepts // before, it would refuse the connection
 			c.Close(1005, "a code that cannot be sent is logged")
 		}()
-		<-log.has
 		return nil
 	}}
 	s := newServer(app, &websocket.Options{Logger: slog.New(log)})
-	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, log.look}, r) }))
+	taken := func() {
+		close(accepts)
+		<-log.has
+		close(log.look)
+	}
+	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, taken}, r) }))
 	p := s.open(t)
 	p.wantClose(1011, "")
 	p.closesBack(1011)
