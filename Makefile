@@ -78,6 +78,16 @@ lint: check-go ## Check formatting, go vet and golangci-lint
 	@scripts/install-golangci-lint $(GOLANGCI_LINT_VERSION) $(BIN)
 	$(call each,"$(GOLANGCI_LINT)" run ./...)
 
+# What is worth waiting for before every commit.
+.PHONY: check
+check: check-go ## Check formatting, go vet, golangci-lint and the library's short tests: under a minute, for every commit
+	@scripts/gofmt-check
+	@scripts/install-golangci-lint $(GOLANGCI_LINT_VERSION) $(BIN)
+	go vet ./...
+	"$(GOLANGCI_LINT)" run ./...
+	go test -short ./...
+	@echo "make check: passed, after $$(($$(date +%s) - $(STARTED))) s"
+
 .PHONY: vet-os
 vet-os: check-go ## Compile and vet for Windows, macOS and FreeBSD
 	@set -e; for platform in $(VET_PLATFORMS); do for module in $(MODULES); do \
@@ -97,19 +107,13 @@ unit: check-go ## Run the tests of every module under the race detector, browser
 alloc: check-go ## Run the allocation tests, without the race detector
 	@scripts/alloctest
 
-# The tests of the other modules have run in unit; here it is enough
-# that they compile.
+# The tests have run in unit; here it is enough that they compile and are linked. Those
+# of alloc run without the workspace, too.
 .PHONY: standalone
-standalone: check-go ## Build and test each module without the workspace
+standalone: check-go ## Build each module and its tests without the workspace
 	@set -e; export GOWORK=off; for module in $(MODULES); do \
-		echo "==> GOWORK=off go build ./... [$$module]"; \
-		(cd "$$module" && go build ./...); \
-	done
-	@echo "==> GOWORK=off go test ./... [.]"
-	@GOWORK=off go test -shuffle=on -timeout 10m ./...
-	@set -e; export GOWORK=off; for module in $(filter-out .,$(MODULES)); do \
 		echo "==> GOWORK=off go test -run '^$$' ./... [$$module]"; \
-		(cd "$$module" && go test -run '^$$' ./...); \
+		(cd "$$module" && go build ./... && go test -run '^$$' ./... >/dev/null); \
 	done
 
 .PHONY: outside
