@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,18 +22,21 @@ type chat struct {
 	rooms  *rooms
 	layer  *layers.Layer
 
+	proxies  proxies
+	unnamed  rate.Sometimes // tells the operator of a proxy that is not named
 	troubles rate.Sometimes // tells the operator of the database: once, and not for everybody who tries
 	log      *slog.Logger
 }
 
-// newChat opens the database in a file.
-func newChat(ctx context.Context, file string) (c *chat, err error) {
-	c = &chat{rooms: newRooms(), layer: new(layers.Layer), log: slog.Default()}
+// newChat opens the database in a file. trusted are the proxies in front.
+func newChat(ctx context.Context, file string, trusted ...netip.Prefix) (c *chat, err error) {
+	c = &chat{rooms: newRooms(), layer: new(layers.Layer), proxies: trusted, log: slog.Default()}
+	c.unnamed.First = 1
 	c.troubles.Interval = 10 * time.Second
 	if c.store, err = openStore(ctx, file, c.tell); err != nil {
 		return nil, err
 	}
-	if c.people, err = newPeople(ctx, c.store, c.rooms); err != nil {
+	if c.people, err = newPeople(ctx, c.store, c.rooms, c.proxies); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	return c, nil
@@ -44,8 +48,9 @@ func (c *chat) Close() error { return c.store.Close() }
 // router sends plain requests to the page, and sockets to the rooms.
 func (c *chat) router() *router.ProtocolTypeRouter {
 	return router.New(c.page(), websocket.New(c.urls(), &websocket.Options{
-		Subprotocols: []string{subprotocol},
-		Limits:       limits,
+		Subprotocols:   []string{subprotocol},
+		TrustedProxies: c.proxies,
+		Limits:         limits,
 	}))
 }
 

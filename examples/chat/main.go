@@ -48,20 +48,16 @@ func run(addr, file string, trusted proxies) error {
 	if err != nil {
 		return err
 	}
-	c, err := newChat(ctx, file)
+	c, err := newChat(ctx, file, trusted...)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return l.Close() // asked to end before it began
 	case err != nil:
 		return errors.Join(err, l.Close())
 	}
-	r := c.router()
-	srv := &http.Server{
-		Handler:     trusted.behind(r),
-		ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, // sockets have their own
-	}
+	srv := &http.Server{ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // sockets have their own
 	log.Printf("chat: open %s in two browsers; messages are in %s", link(l.Addr().String()), file)
-	return errors.Join(router.Serve(ctx, l, srv, r, grace), c.Close())
+	return errors.Join(router.Serve(ctx, l, srv, c.router(), grace), c.Close())
 }
 
 // link is what to open.

@@ -31,12 +31,18 @@ func (c *chat) page() http.Handler {
 	mux.HandleFunc("GET /me", c.people.get)
 	mux.HandleFunc("POST /me", c.people.post)
 	mux.HandleFunc("DELETE /me", c.people.forget)
-	return http.NewCrossOriginProtection().Handler(guarded(mux))
+	return http.NewCrossOriginProtection().Handler(c.guarded(mux))
 }
 
 // guarded adds what makes browsers careful.
-func guarded(next http.Handler) http.Handler {
+func (c *chat) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.proxies.unnamed(r) {
+			c.unnamed.Do(func() {
+				c.log.Warn("chat: a request came through a proxy that -proxies does not name; its clients share the bounds of one address",
+					"proxy", r.RemoteAddr)
+			})
+		}
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"io/fs"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"path"
 	"strings"
 	"testing"
@@ -116,5 +119,45 @@ func TestProxiesFlag(t *testing.T) {
 		if err := p.Set(row.list); (err != nil) != (row.want == "") || err == nil && p.String() != row.want {
 			t.Errorf("%s: %q is %v (%v), want %s", row.at, row.list, p.String(), err, row.want)
 		}
+	}
+}
+
+// TestBehindAProxy: people behind a proxy have their own addresses if the proxy is
+// named, for names as for sockets, and cookies are for TLS alone where they use it.
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at      string
+		trusted string // the peer is 192.0.2.1
+		from    string
+		secure  bool
+	}{
+		{here(), "192.0.2.1", "198.51.100.7", true},
+		{here(), "192.0.2.0/24,203.0.113.0/24", "198.51.100.7", true},
+		{here(), "10.0.0.0/8", "192.0.2.1", false},
+		{here(), "", "192.0.2.1", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			c := start(t)
+			c.log = slog.New(slog.NewTextHandler(&log, nil))
+			if row.trusted != "" {
+				if err := c.proxies.Set(row.trusted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.people.proxies = c.proxies
+			a := ask(t, c, http.MethodPost, "/me", name("Ann"), nil, "X-Forwarded-For", "192.0.2.99, 198.51.100.7", "X-Forwarded-Proto", "https")
+			if set := cookies(a); len(set) != 1 || set[0].Secure != row.secure {
+				t.Errorf("%s: got %d and the cookies %v, want one that is secure: %t", row.at, a.Status, set, row.secure)
+			}
+			ask(t, c, http.MethodGet, "/", "", nil, "X-Forwarded-For", "198.51.100.7")
+			if n := strings.Count(log.String(), "-proxies does not name"); n != 0 && row.secure || n != 1 && !row.secure {
+				t.Errorf("%s: %d lines in the log: %s", row.at, n, log.String())
+			}
+			if addr := netip.MustParseAddr(row.from); c.rooms.addresses.of[addr] == nil || len(c.rooms.addresses.of) != 1 {
+				t.Errorf("%s: counted are %v, want %v", row.at, c.rooms.addresses.of, addr)
+			}
+		})
 	}
 }

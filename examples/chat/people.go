@@ -23,18 +23,19 @@ const (
 
 // people knows who somebody is: a cookie says it, which only this chat can sign.
 type people struct {
-	store  *store
-	cookie *securecookie.SecureCookie
-	rooms  *rooms // knows how fast names may be taken
+	store   *store
+	cookie  *securecookie.SecureCookie
+	rooms   *rooms // knows how fast names may be taken
+	proxies proxies
 }
 
-func newPeople(ctx context.Context, s *store, r *rooms) (*people, error) {
+func newPeople(ctx context.Context, s *store, r *rooms, trusted proxies) (*people, error) {
 	secret, err := s.Secret(ctx)
 	if err != nil {
 		return nil, err
 	}
 	cookie := securecookie.New(secret, nil).MaxAge(int(cookieAge.Seconds())).SetSerializer(securecookie.JSONEncoder{})
-	return &people{store: s, cookie: cookie, rooms: r}, nil
+	return &people{store: s, cookie: cookie, rooms: r, proxies: trusted}, nil
 }
 
 // who is the person that a request comes from.
@@ -71,7 +72,7 @@ func (p *people) post(w http.ResponseWriter, r *http.Request) {
 		complain(w, http.StatusConflict, refuse("named", "You have a name already."))
 		return
 	}
-	near, release := p.rooms.near(address(r.RemoteAddr))
+	near, release := p.rooms.near(address(p.proxies.client(r).RemoteAddr))
 	defer release()
 	if wait, _ := pay(toll{near.tries, 1}); wait > 0 {
 		p.explain(w, slow("tries", "Many names are asked for from your network. Try again in %v.", wait))
@@ -97,20 +98,20 @@ func (p *people) welcome(w http.ResponseWriter, r *http.Request, who Person) {
 		p.explain(w, err)
 		return
 	}
-	http.SetCookie(w, cookie(r, value, int(cookieAge.Seconds())))
+	http.SetCookie(w, p.newCookie(r, value, int(cookieAge.Seconds())))
 	reply(w, http.StatusOK, who)
 }
 
 // forget takes the cookie away. The name stays taken, because of what was said.
 func (p *people) forget(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, cookie(r, "", -1))
+	http.SetCookie(w, p.newCookie(r, "", -1))
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // it is secure where there is TLS
+func (p *people) newCookie(r *http.Request, value string, age int) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // it is secure where the client uses TLS
 		Name: cookieName, Value: value, Path: "/", MaxAge: age,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: p.proxies.client(r).Scheme == "https",
 	}
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
+
+	"github.com/wye-go/wye/protocol"
 )
 
 // proxies are the networks of the proxies in front of the chat, whose headers are
@@ -30,18 +30,11 @@ func (p *proxies) Set(list string) error {
 	return nil
 }
 
-// behind has requests that come through a proxy come from the client.
-func (p *proxies) behind(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err == nil && slices.ContainsFunc(*p, func(n netip.Prefix) bool { return n.Contains(peer.Addr().Unmap()) }) {
-			lines := r.Header.Values("X-Forwarded-For")
-			if client, err := netip.ParseAddr(strings.Join(lines, ",")); err == nil {
-				c := *r
-				c.RemoteAddr = net.JoinHostPort(client.String(), "0")
-				r = &c
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+// client is who has sent a request: the peer, or the client that a proxy reports.
+func (p *proxies) client(r *http.Request) protocol.Client { return protocol.ClientOf(r, *p) }
+
+// unnamed reports whether a request comes through a proxy that is not named, or
+// pretends to.
+func (p *proxies) unnamed(r *http.Request) bool {
+	return (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") && p.client(r).RemoteAddr == r.RemoteAddr
 }
