@@ -45,10 +45,10 @@ func TestAllocPerSendAndNotPerMember(t *testing.T) {
 		most float64
 		send func(l *layers.Layer) error
 	}{
-		{testkit.Here(), "event", 5, func(l *layers.Layer) error { return l.GroupSend(ctx, "g", noted().New(note{"x", 1})) }},
+		{testkit.Here(), "event", 2, func(l *layers.Layer) error { return l.GroupSend(ctx, "g", noted().New(note{"x", 1})) }},
 		{testkit.Here(), "sealed event", 0, func(l *layers.Layer) error { return l.GroupSend(ctx, "g", sealed) }},
 		{testkit.Here(), "broadcast", 0, func(l *layers.Layer) error { return l.Broadcast(ctx, "g", m) }},
-		{testkit.Here(), "message event", 6, func(l *layers.Layer) error { return l.GroupSend(ctx, "g", protocol.SendType.New(m)) }},
+		{testkit.Here(), "message event", 4, func(l *layers.Layer) error { return l.GroupSend(ctx, "g", protocol.SendType.New(m)) }},
 	}
 	for _, row := range rows {
 		one, many := cost(t, 1, row.send), cost(t, 1000, row.send)

@@ -43,7 +43,8 @@ type Worker struct {
 	// costs nothing of it, so that quiet channels hold up no busy one. No event
 	// is asked for while that many are handled; one that arrives for a channel
 	// that was waiting already is taken, and handled as soon as another is
-	// done: at most one per channel waits so. Busy channels take turns.
+	// done: at most one per channel waits so, for as long as that takes, and
+	// its expiry in the channel no longer counts. Busy channels take turns.
 	// Default: the number of processors.
 	Concurrency int
 	// Grace is how long events that were taken have to finish when ctx ends.

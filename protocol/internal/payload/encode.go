@@ -19,7 +19,7 @@ func Encode(v any) ([]byte, error) {
 	e := encoders.Get().(*encoder) //nolint:errcheck,forcetypeassert // it has no others
 	e.b, e.depth, e.hops = e.b[:0], 0, 0
 	err := e.any(v)
-	if err == nil && len(e.b) > math.MaxUint32 {
+	if err == nil && uint64(len(e.b)) > math.MaxUint32 {
 		err = errors.New("it is larger than 4 GiB")
 	}
 	b := e.b
