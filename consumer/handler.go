@@ -2,9 +2,9 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -46,7 +46,7 @@ func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
 		return err
 	}
 	if err := h.conn.Join(ctx, h.spec.groups...); err != nil {
-		return fmt.Errorf("wye: joining the consumer's groups: %w", err)
+		return errtext.Wrap("wye: joining the consumer's groups", err)
 	}
 	return nil
 }

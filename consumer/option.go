@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -82,7 +83,7 @@ func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) 
 func Groups[C any](groups ...string) Option[C] {
 	for _, g := range groups {
 		if err := layers.ValidName(g); err != nil {
-			panic("wye: consumer.Groups: " + err.Error())
+			panic("wye: consumer.Groups: " + errtext.Inner(err))
 		}
 	}
 	return func(s *spec[C]) { s.groups = append(s.groups, groups...) }

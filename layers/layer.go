@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
@@ -66,7 +67,7 @@ func Open(ctx context.Context, d Driver) (*Layer, error) {
 	l := &Layer{driver: d}
 	l.subs.driver = d
 	if err := d.Start(ctx, (*receiver)(l)); err != nil {
-		return nil, fmt.Errorf("wye: starting the layer's driver: %w", err)
+		return nil, errtext.Wrap("wye: starting the layer's driver", err)
 	}
 	return l, nil
 }

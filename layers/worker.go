@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 )
@@ -114,7 +117,11 @@ func (w *Worker) prepare() error {
 			continue
 		}
 		if err := finder.Find(protocol.NewChannelScope(context.Background(), channel)); err != nil {
-			return fmt.Errorf("wye: layers.Worker: channel %q: %w", channel, err)
+			text := "wye: layers.Worker"
+			if name := strconv.Quote(channel); !strings.Contains(err.Error(), name) { // a router names it
+				text += ": channel " + name
+			}
+			return errtext.Wrap(text, err)
 		}
 	}
 	if w.Concurrency <= 0 {

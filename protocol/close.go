@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/logs"
 )
 
 // CloseCode says why a connection ended, in the numbers of WebSocket (RFC 6455
@@ -105,14 +108,36 @@ type CloseStatus struct {
 }
 
 // sendable returns s as it may be sent: with CloseInternalError in place of a code
-// that cannot be.
+// that cannot be, and Err that says so.
 func (s CloseStatus) sendable() CloseStatus {
 	s.Reason = trimReason(s.Reason)
 	if !s.Code.Sendable() {
+		s.Err = unsendable(&CloseError{CloseStatus: s})
 		s.Code, s.Reason = CloseInternalError, ""
 	}
 	return s
 }
+
+// unsendableError is the error of a program that closes with a code which a server
+// cannot send.
+type unsendableError struct{ of *CloseError }
+
+func unsendable(of *CloseError) error { return &unsendableError{of: of} }
+
+// Error names the code and the reason, and what is allowed.
+func (e *unsendableError) Error() string {
+	s := fmt.Sprintf("wye: a server cannot close with %v", e.of.Code)
+	if e.of.Reason != "" {
+		s += fmt.Sprintf(" (%q)", logs.Cut(e.of.Reason))
+	}
+	s += "; use 1000 to 1014, except 1004 to 1006 and 1010, or 3000 to 4999"
+	if e.of.Err != nil {
+		s += ": " + errtext.Inner(e.of.Err)
+	}
+	return s
+}
+
+func (e *unsendableError) Unwrap() error { return e.of }
 
 // trimReason cuts reason at the last rune that fits a close, and makes it valid
 // UTF-8.
@@ -150,11 +175,18 @@ func (e *CloseError) Error() string {
 	if e.Reason != "" {
 		fmt.Fprintf(&b, " %q", e.Reason)
 	}
-	down, _ := errors.AsType[*shutdownError](e.Err)
-	if e.Err != nil && (down == nil || e.Reason != shuttingDown) && e.Err != errSlow && e.Err != errBusy { //nolint:errorlint // of these very values the reason says all
-		fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Err != nil && !e.says() {
+		b.WriteString(": " + errtext.Inner(e.Err))
 	}
 	return b.String()
+}
+
+// says reports whether the reason says all that the cause does.
+func (e *CloseError) says() bool {
+	if _, down := errors.AsType[*shutdownError](e.Err); down {
+		return e.Reason == shuttingDown
+	}
+	return e.Err == errSlow || e.Err == errBusy //nolint:errorlint,err113 // these very values
 }
 
 // Unwrap returns the cause.
@@ -200,7 +232,10 @@ func StatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
 	}
-	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && ce.Code.Sendable() && !isPanic(err) {
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && !isPanic(err) {
+		if !ce.Code.Sendable() {
+			return CloseStatus{Code: CloseInternalError, Err: unsendable(ce)}
+		}
 		return ce.CloseStatus
 	}
 	if isPeersMistake(err) {

@@ -80,7 +80,12 @@ func TestStatusSendable(t *testing.T) {
 		{testkit.Here(), CloseStatus{Code: CloseNoStatus, Reason: "bye"}, CloseStatus{Code: CloseInternalError}},
 		{testkit.Here(), CloseStatus{Reason: "bye"}, CloseStatus{Code: CloseInternalError}},
 	} {
-		if out := test.in.sendable(); out != test.out {
+		out := test.in.sendable()
+		if changed := out.Code != test.in.Code; (out.Err != nil) != changed {
+			t.Errorf("%s: %+v became %+v; want an error if the code was changed", test.at, test.in, out)
+		}
+		out.Err = nil
+		if out != test.out {
 			t.Errorf("%s: %+v became %+v, want %+v", test.at, test.in, out, test.out)
 		}
 	}

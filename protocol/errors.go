@@ -29,7 +29,7 @@ var (
 	// ErrClosed means that the connection has ended. It matches
 	// net.ErrClosed. The error that a send returns is a *CloseError that says
 	// how it ended.
-	ErrClosed = fmt.Errorf("wye: connection closed: %w", net.ErrClosed)
+	ErrClosed error = &closedError{"wye: connection closed", net.ErrClosed}
 	// ErrAccepted means that Accept was called a second time, or after
 	// Connect had returned.
 	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")
@@ -46,11 +46,11 @@ var (
 	ErrDropped = errors.New("wye: message dropped: the outgoing queue is full and its policy is to drop")
 	// ErrSlow means that the connection was closed because its outgoing queue
 	// is full, and Limits.Overflow says so. It matches ErrClosed.
-	ErrSlow error = &overloadError{"wye: connection closed: its peer reads too slowly"}
+	ErrSlow error = &closedError{"wye: connection closed: its peer reads too slowly", ErrClosed}
 	// ErrBusy means that the connection was closed because more events were
 	// waiting for its consumer than Limits.QueueEvents and
 	// Limits.QueueEventBytes allow. It matches ErrClosed.
-	ErrBusy error = &overloadError{"wye: connection closed: too many events waited for its consumer"}
+	ErrBusy error = &closedError{"wye: connection closed: too many events waited for its consumer", ErrClosed}
 	// ErrUnread is a Handler's: the application has not read the message. It is
 	// counted as Stats.MessagesUnread. An error that wraps it is logged, too: wrap
 	// it once, for what the developer should know, and not for each message.
@@ -71,13 +71,16 @@ var (
 	errHeld = errors.New("all connections together held more of incoming messages than their ReadBudget allows")
 )
 
-// overloadError is ErrSlow or ErrBusy.
-type overloadError struct{ text string }
+// closedError is ErrClosed, or one that matches it. Its text says all, so that it does not
+// repeat that of the error it matches.
+type closedError struct {
+	text    string
+	matches error
+}
 
-func (e *overloadError) Error() string { return e.text }
+func (e *closedError) Error() string { return e.text }
 
-// Unwrap makes the error match ErrClosed.
-func (e *overloadError) Unwrap() error { return ErrClosed }
+func (e *closedError) Unwrap() error { return e.matches }
 
 // PanicError is what a panic in user code becomes. It appears in
 // [CloseStatus.Err] and in the log, and nowhere else: the peer never sees it.

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wye-go/wye/internal/errtext"
 )
 
 // RejectError refuses a connection before it is accepted. Open and Connect
@@ -43,7 +45,7 @@ func (e *RejectError) Error() string {
 		s += ": " + e.Body
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + errtext.Inner(e.Err)
 	}
 	return s
 }

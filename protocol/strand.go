@@ -316,7 +316,7 @@ func (s *Session) endLogged(st CloseStatus, ours bool, log func(how effect)) eff
 	s.mu.Unlock()
 	if how.first() && st.Code != given {
 		s.log(slog.LevelError, "wye: a connection was to be closed with a code that a server cannot send; it is closed with 1011",
-			[]any{"code", int(given)})
+			append(details(st.Err), "code", int(given)))
 	}
 	log(how)
 	switch {

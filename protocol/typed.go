@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -25,7 +26,10 @@ func ParamAs[T any](s *Scope, name string) (T, error) {
 		return v, fmt.Errorf("wye: no route has captured a parameter %q", name)
 	}
 	if err := parse(&v, text); err != nil {
-		return *new(T), fmt.Errorf("%w: parameter %q is %.100q: %w", ErrNoRoute, name, text, err)
+		if number, ok := errors.AsType[*strconv.NumError](err); ok {
+			err = number.Err // the rest of it says again what the text is
+		}
+		return *new(T), fmt.Errorf("%w: parameter %q is %.100q, which cannot be read as %T: %w", ErrNoRoute, name, text, v, err)
 	}
 	return v, nil
 }

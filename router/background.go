@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/wye-go/wye/internal/errtext"
 )
 
 // Task is what runs beside a server: a *layers.Worker, for example.
@@ -50,7 +52,7 @@ func (r *ProtocolTypeRouter) runTasks(ctx context.Context, failed context.Cancel
 			case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 				err = nil // it was told to end, and says so
 			case err != nil:
-				err = fmt.Errorf("wye: background task %T: %w", t, err)
+				err = errtext.Wrap(fmt.Sprintf("wye: background task %T", t), err)
 				failed()
 			}
 			b.done <- err

@@ -29,7 +29,8 @@ func chat() protocol.Application {
 // Connect refuses a peer without a name that others can be shown.
 func (m *member) Connect(context.Context, *consumer.Conn) error {
 	if m.uid == "" {
-		return protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes of printable text at the most, as in ?uid=ann", maxName))
+		return protocol.Reject(http.StatusBadRequest,
+			fmt.Sprintf("say who you are, in %d bytes of printable text at the most, as in ?uid=ann", maxName))
 	}
 	return nil
 }
