@@ -92,7 +92,7 @@ func TestCapacityConns(t *testing.T) {
 		}
 		p.closes()
 		q.closes()
-		s.over(websocket.Stats{Full: 155})
+		s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{Full: 155}})
 	})
 }
 
@@ -142,7 +142,7 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 			synctest.Wait()
 			p, _ = s.attacker("X-From: " + row.another)
 			p.closes()
-			s.over(websocket.Stats{Crowded: 3})
+			s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{Crowded: 3}})
 		})
 		if t.Failed() {
 			t.Fatalf("%s: %q and %q", row.at, row.first, row.another)
@@ -217,7 +217,7 @@ func TestCapacityForgetsAddresses(t *testing.T) {
 				t.Errorf("%d addresses although all have gone", n)
 			}
 		}
-		s.over(websocket.Stats{Full: 20})
+		s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{Full: 20}})
 	})
 }
 
@@ -261,7 +261,7 @@ func TestCapacityHandshakes(t *testing.T) {
 		for _, p := range append(waiting[:], p) {
 			p.closes()
 		}
-		s.over(websocket.Stats{Full: 30})
+		s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{Full: 30}})
 	})
 }
 
@@ -274,7 +274,7 @@ func TestCapacityOrder(t *testing.T) {
 		p, _ := s.attacker("X-From: 203.0.113.1:1")
 		s.turnedAway(1, 503, 5, "X-From: 203.0.113.1:1")
 		p.closes()
-		s.over(websocket.Stats{Full: 1})
+		s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{Full: 1}})
 	})
 }
 
@@ -298,6 +298,6 @@ func TestCapacityHandshakesPerSecond(t *testing.T) {
 		for _, p := range []*peer{p, q, r} {
 			p.closes()
 		}
-		s.over(websocket.Stats{RateLimited: 13})
+		s.over(websocket.Stats{TurnedAway: websocket.TurnedAway{RateLimited: 13}})
 	})
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
+// peerAttr is the attribute of log lines that names a client's address.
+const peerAttr = "peer"
+
 // noRoom is why a connection is not let in.
 type noRoom struct {
 	refusal *protocol.RejectError
@@ -38,7 +41,7 @@ func (s *Server) enter(c *conn) *protocol.RejectError {
 	if why.bound != "" {
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, why.bound,
 			"wye: connections were refused because websocket.Options.Capacity is reached; Stats counts them",
-			func() []any { return []any{"bound", why.bound, "value", why.value, "peer", logs.Cut(c.peer)} })
+			func() []any { return []any{"bound", why.bound, "value", why.value, peerAttr, logs.Cut(c.peer)} })
 	}
 	return why.refusal
 }

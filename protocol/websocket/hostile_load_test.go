@@ -96,7 +96,7 @@ func TestCapacityTenThousand(t *testing.T) {
 		p.nc.Close()
 	}
 	s.wantEmpty(t)
-	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, Crowded: all - room + 1})
+	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: all - room + 1}})
 	if left := websocket.Left(s.Server); left != "" {
 		t.Errorf("left behind: %s", left)
 	}

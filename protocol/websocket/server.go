@@ -194,13 +194,13 @@ func (s *Server) admitPage(c *conn, secure bool) *protocol.RejectError {
 		s.stats.misdirected.Add(1)
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "host",
 			"wye: host refused because it is not in websocket.Options.Hosts; Stats counts them",
-			func() []any { return []any{"why", e.Body, "peer", c.peer} })
+			func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
 		return e
 	}
 	if e := s.origins.check(c.hand.r, secure); e != nil {
 		s.stats.forbidden.Add(1)
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "origin",
-			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, "peer", c.peer} })
+			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
 		return e
 	}
 	return nil

@@ -7,23 +7,29 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
+// TurnedAway counts handshakes for which there is no room. They are well-formed, and
+// have a route.
+type TurnedAway struct {
+	ShuttingDown int64 // 503
+	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
+	Crowded      int64 // 429: Capacity.ConnsPerAddress
+	RateLimited  int64 // 503: Capacity.HandshakesPerSecond
+}
+
 // Stats are the counters of a [Server] since it was made: those of its sessions,
 // and what was refused or ended for a reason of WebSocket's. All but Open,
 // HeldBytes and QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
+	TurnedAway // after the checks below
 
 	// Handshakes that did not reach the application, in the order in which
-	// they are looked at. None of them is in Refused.
-	Malformed    int64 // no good WebSocket: 400, 405, 426, 501
-	Oversized    int64 // 431: MaxHandshake, MaxHeaderLines
-	Unrouted     int64 // 404: the router has no route
-	Misdirected  int64 // 421: for a host that is not in Options.Hosts
-	Forbidden    int64 // 403: from an origin that is not allowed
-	ShuttingDown int64 // 503
-	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
-	Crowded      int64 // 429: Capacity.ConnsPerAddress
-	RateLimited  int64 // 503: Capacity.HandshakesPerSecond
+	// they are looked at. None of them, nor of TurnedAway, is in Refused.
+	Malformed   int64 // no good WebSocket: 400, 405, 426, 501
+	Oversized   int64 // 431: MaxHandshake, MaxHeaderLines
+	Unrouted    int64 // 404: the router has no route
+	Misdirected int64 // 421: for a host that is not in Options.Hosts
+	Forbidden   int64 // 403: from an origin that is not allowed
 
 	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
 
@@ -55,16 +61,18 @@ type counters struct {
 func (s *Server) Stats() Stats {
 	c := &s.stats
 	return Stats{
-		Stats:         s.counters.Stats(),
-		Malformed:     c.malformed.Load(),
-		Oversized:     c.oversized.Load(),
-		Unrouted:      c.unrouted.Load(),
-		Misdirected:   c.misdirected.Load(),
-		Forbidden:     c.forbidden.Load(),
-		ShuttingDown:  c.shuttingDown.Load(),
-		Full:          c.full.Load(),
-		Crowded:       c.crowded.Load(),
-		RateLimited:   c.rateLimited.Load(),
+		Stats:       s.counters.Stats(),
+		Malformed:   c.malformed.Load(),
+		Oversized:   c.oversized.Load(),
+		Unrouted:    c.unrouted.Load(),
+		Misdirected: c.misdirected.Load(),
+		Forbidden:   c.forbidden.Load(),
+		TurnedAway: TurnedAway{
+			ShuttingDown: c.shuttingDown.Load(),
+			Full:         c.full.Load(),
+			Crowded:      c.crowded.Load(),
+			RateLimited:  c.rateLimited.Load(),
+		},
 		Late:          c.late.Load(),
 		Violations:    c.violations.Load(),
 		TooBig:        c.tooBig.Load(),
