@@ -176,7 +176,7 @@ func (a *answering) checkRefusal(t *testing.T, r *http.Request, raw []byte, reas
 	}[status]
 	out, _, _ := a.wire.written()
 	switch {
-	case slices.Contains(h["Connection"], "close") != (r.ProtoMajor == 1):
+	case slices.Contains(h["Connection"], "close") != (r.ProtoMajor <= 1):
 		t.Fatalf("%q is refused with Connection %q", raw, h["Connection"])
 	case !slices.Contains(reasons, status):
 		t.Fatalf("%q is refused with %d, with reasons for %v", raw, status, reasons)
