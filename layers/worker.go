@@ -191,7 +191,7 @@ func (w *Worker) run(channel string, e *protocol.Event, started chan<- struct{})
 	case w.places <- struct{}{}:
 	case <-w.base.Done():
 		w.dropped.Add(1)
-		w.Logger.Error("wye: a worker had no time left for an event that it had taken", "channel", channel, "type", e.Type())
+		w.Logger.Error("wye: a worker had no time left for an event that it had taken", "channel", channel, "type", logs.Cut(e.Type()))
 		return
 	}
 	defer func() { <-w.places }()

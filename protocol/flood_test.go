@@ -34,6 +34,7 @@ func TestLinesThatPeersCauseAreFew(t *testing.T) {
 			return errors.Join(errors.New(long), protocol.ErrInvalidName)
 		}}},
 		{testkit.Here(), "Receive refuses a name", fails(errors.Join(errors.New(long), protocol.ErrInvalidName))},
+		{testkit.Here(), "an unread message", fails(errors.Join(errors.New(long), protocol.ErrUnread))},
 		{testkit.Here(), "a close code of the peer's choice", &calls{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			c.Close(1005, long)
 			return nil

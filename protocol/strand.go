@@ -205,7 +205,7 @@ func (s *Session) failed(err error) {
 func (s *Session) unread(err error) {
 	s.shared.Counters.messagesUnread.Add(1)
 	if err != ErrUnread { //nolint:errorlint,err113 // ErrUnread itself has nothing to say
-		s.shared.Logger.Warn("wye: a message was not read by the application", s.logAttrs(details(err))...)
+		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
 	}
 }
 
