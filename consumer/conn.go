@@ -33,9 +33,17 @@ type Conn struct {
 
 // Context ends when the connection does, and has what layers.Use and other
 // middleware put into the scope with WithValue. context.Cause tells how the
-// connection ended. Use it, not Connect's ctx, for goroutines that a consumer
-// starts.
+// connection ended. [Conn.Go] starts goroutines with it.
 func (c *Conn) Context() context.Context { return c.ctx }
+
+// Go is [protocol.Conn.Go]: it calls f on a goroutine of the connection's own. ctx is
+// Context.
+func (c *Conn) Go(f func(ctx context.Context) error) error {
+	if f == nil {
+		panic("wye: Conn.Go: the function is nil")
+	}
+	return c.Conn.Go(func(context.Context) error { return f(c.ctx) })
+}
 
 // FinalContext is [protocol.Conn.FinalContext], with the values of Context.
 func (c *Conn) FinalContext() context.Context { return c.bind(c.Conn.FinalContext()) }

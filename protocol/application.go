@@ -44,7 +44,8 @@ type Middleware func(Application) Application
 //
 //  1. Connect, before the handshake is answered. nil accepts, an error refuses.
 //  2. Receive for every message and Event for every layer event, in order.
-//  3. Disconnect, exactly once, if and only if the connection was accepted.
+//  3. Disconnect, exactly once, if and only if the connection was accepted, when the
+//     functions of [Conn.Go] have returned or had ten seconds for it.
 //
 // The calls for one connection never overlap and may block; while one of them
 // does, pings and the close handshake are still answered. ctx ends when the

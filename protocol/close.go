@@ -224,10 +224,10 @@ func Accepts(err error) bool {
 }
 
 // StatusOf returns the status that err closes a connection with: CloseNormal
-// for nil, what [Close] was given, ClosePolicyViolation for [ErrInvalidName] and
-// [ErrTooManyGroups], otherwise CloseInternalError with err as the cause. The
-// CloseError of a send, which tells how some connection ended, is a cause like any
-// other.
+// for nil, what [Close] was given, ClosePolicyViolation for [ErrInvalidName],
+// [ErrTooManyGroups] and [ErrTooManyGoroutines], otherwise CloseInternalError with err
+// as the cause. The CloseError of a send, which tells how some connection ended, is a
+// cause like any other.
 func StatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
@@ -247,13 +247,18 @@ func StatusOf(err error) CloseStatus {
 // isPeersMistake reports whether err is one that a callback mostly passes on because of
 // what the peer has asked for.
 func isPeersMistake(err error) bool {
-	return (errors.Is(err, ErrInvalidName) || errors.Is(err, ErrTooManyGroups)) && !isPanic(err)
+	return mistakeReason(err) != "" && !isPanic(err)
 }
 
-// mistakeReason is what the peer is told about its mistake.
+// mistakeReason is what the peer is told about its mistake, or "" if err is none.
 func mistakeReason(err error) string {
-	if errors.Is(err, ErrTooManyGroups) {
+	switch {
+	case errors.Is(err, ErrTooManyGroups):
 		return "too many groups"
+	case errors.Is(err, ErrTooManyGoroutines):
+		return "too much at once"
+	case errors.Is(err, ErrInvalidName):
+		return "invalid name"
 	}
-	return "invalid name"
+	return ""
 }

@@ -11,8 +11,7 @@ import (
 type Conn struct{ s *Session }
 
 // Context ends when the connection does; context.Cause then tells how, as a
-// *CloseError. Use it, not Connect's ctx, for goroutines that a consumer
-// starts.
+// *CloseError. [Conn.Go] starts goroutines with it.
 func (c *Conn) Context() context.Context { return c.s.ctx }
 
 // FinalContext is for a Receive that the peer's end has interrupted and that has to
@@ -150,6 +149,26 @@ func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 // connection is in as many groups as Limits.Groups allows, or more. consumer.Conn calls
 // it, and keeps the number.
 func (c *Conn) MayJoin(groups int) error { return c.s.mayJoin(groups) }
+
+// Go calls f on a goroutine of the connection's own, beside the callbacks. What f
+// returns means what it means in a callback: nil only ends the goroutine; the error of
+// [Close] closes the connection with its code; any other error closes it with
+// [CloseInternalError] and is logged, unless it only passes on that the connection has
+// ended. A panic, or runtime.Goexit, costs the connection and nothing else: it is
+// logged with its stack and counted. Before the handshake is answered, an end refuses
+// the connection.
+//
+// ctx is Context: it ends when the connection does, and f must return then. Disconnect
+// waits for that, after the last Receive and Event, for ten seconds; so Disconnect may
+// use what f has used without a lock, and the connection is in its groups while f runs.
+// What has not returned by then is logged and counted (Stats.GoroutinesAbandoned), and
+// Disconnect runs beside it.
+//
+// Go may be called at any time, also in Connect, and by several goroutines at once. It
+// does not wait. Errors, with which f is not called: a *CloseError, which matches
+// ErrClosed, once the connection has ended; ErrTooManyGoroutines when
+// Limits.Goroutines are running, which is counted. A nil f panics.
+func (c *Conn) Go(f func(ctx context.Context) error) error { return c.s.startGoroutine(f) }
 
 // Defer calls f once when the connection is over: after Disconnect, or after it
 // was refused; the last function given runs first. If it is over already, f is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 )
 
 // The errors of opening, sending and receiving. Match them with errors.Is.
@@ -26,6 +27,10 @@ var (
 	// A callback that returns it closes with ClosePolicyViolation, and the log
 	// has a warning.
 	ErrTooManyGroups = errors.New("wye: too many groups")
+	// ErrTooManyGoroutines means that as many functions of Conn.Go are running
+	// as Limits.Goroutines allows. A callback that returns it closes with
+	// ClosePolicyViolation, and the log has a warning.
+	ErrTooManyGoroutines = errors.New("wye: too many goroutines")
 	// ErrClosed means that the connection has ended. It matches
 	// net.ErrClosed. The error that a send returns is a *CloseError that says
 	// how it ended.
@@ -92,9 +97,20 @@ type PanicError struct {
 // Error returns the value, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("wye: panic: %v", e.Value) }
 
+// isPanic reports whether err is a panic, and not the report of an end that was one:
+// that has been dealt with.
 func isPanic(err error) bool {
-	_, ok := errors.AsType[*PanicError](err)
-	return ok
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) { //nolint:errorlint // it looks at each of them itself
+		case *PanicError:
+			return true
+		case *CloseError:
+			return false
+		case interface{ Unwrap() []error }:
+			return slices.ContainsFunc(e.Unwrap(), isPanic)
+		}
+	}
+	return false
 }
 
 // Unwrap returns the value if it is an error.

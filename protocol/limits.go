@@ -47,6 +47,7 @@ const (
 	DefaultQueueEvents      = 4096
 	DefaultQueueEventBytes  = 4 << 20
 	DefaultGroups           = 500
+	DefaultGoroutines       = 100
 )
 
 // Limits bound one connection. A zero field means its default.
@@ -99,6 +100,9 @@ type Limits struct {
 	// consumer.Conn does in one more is an error that matches ErrTooManyGroups,
 	// and changes nothing. Default 500.
 	Groups int
+	// Goroutines is how many functions of Conn.Go may run at a time. One more is
+	// an error that matches ErrTooManyGoroutines, and is not called. Default 100.
+	Goroutines int
 	// EventOverflow is what happens when QueueEvents or QueueEventBytes is
 	// reached: the connection is closed with CloseTryAgainLater, as
 	// OverflowClose says, or the newest or the oldest event is dropped, of
@@ -127,6 +131,7 @@ func (l Limits) WithDefaults() Limits {
 	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
 	l.Groups = positive(l.Groups, DefaultGroups)
 	l.InvalidText = cmp.Or(l.InvalidText, InvalidTextRefuse)
+	l.Goroutines = positive(l.Goroutines, DefaultGoroutines)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l
@@ -146,6 +151,7 @@ func (l Limits) over(base Limits) Limits {
 	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
 	base.Groups = positive(l.Groups, base.Groups)
 	base.InvalidText = cmp.Or(l.InvalidText, base.InvalidText)
+	base.Goroutines = positive(l.Goroutines, base.Goroutines)
 	base.Overflow = either(l.Overflow, base.Overflow)
 	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)
 	return base

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -307,6 +308,47 @@ func (s *story) checkDeferred() {
 	if len(stack) > 0 {
 		s.faultf("deferred functions %v never ran", stack)
 	}
+}
+
+// checkGoroutines: each that was started runs once, none is started after the end, and
+// what follows the callbacks waits for them, for ten seconds.
+func (s *story) checkGoroutines() {
+	abandoned, follows := 0, slices.IndexFunc(s.log, func(e *entry) bool {
+		return e.what == entered && (e.who == disconnect || e.who == deferredFun)
+	})
+	if follows < 0 {
+		follows = len(s.log)
+	}
+	for _, i := range s.indices(starting, "") {
+		e := s.log[i]
+		err := s.resultOf(started, e.id)
+		in, out := s.indexOf(entered, goroutine, e.id), s.indexOf(left, goroutine, e.id)
+		switch {
+		case i > s.over && !s.isClosed(err), (in >= 0) != (err == nil), (out >= 0) != (err == nil):
+			s.faultf("Go #%d returned %v, began at %d and ended at %d", e.id, err, in, out)
+		case err == nil && out > follows && s.log[out].at-s.log[s.over].at < 10*time.Second:
+			s.faultf("%v, and goroutine #%d was running", s.log[follows], e.id)
+		case err == nil && s.log[out].at-max(s.lastCallback(), s.log[s.over].at) > 10*time.Second:
+			abandoned++
+		}
+	}
+	if st := s.counters.Stats(); st.GoroutinesAbandoned != int64(abandoned) || st.GoroutinesRefused != 0 {
+		s.faultf("GoroutinesAbandoned is %d, want %d; GoroutinesRefused is %d", st.GoroutinesAbandoned, abandoned, st.GoroutinesRefused)
+	}
+}
+
+// lastCallback is when the last Connect, Receive or Event was left.
+func (s *story) lastCallback() (at time.Duration) {
+	for _, e := range s.log {
+		if e.what == left && (e.who == theFactory || e.who == connect || e.who == receive || e.who == event) {
+			at = e.at
+		}
+	}
+	return at
+}
+
+func (s *story) indexOf(w what, by who, id int) int {
+	return slices.IndexFunc(s.log, func(e *entry) bool { return e.what == w && e.who == by && e.id == id })
 }
 
 // checkCounters: what the log has no other place for.

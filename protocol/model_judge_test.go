@@ -41,7 +41,7 @@ func judge(r *run) []string {
 	}
 	for _, check := range []func(){
 		s.checkAnswer, s.checkOverlap, s.checkDisconnect, s.checkMessages, s.checkEvents, s.checkSends,
-		s.checkOrderOfSends, s.checkDeferred, s.checkContexts, s.checkClose, s.checkCounters,
+		s.checkOrderOfSends, s.checkDeferred, s.checkGoroutines, s.checkContexts, s.checkClose, s.checkCounters,
 	} {
 		check()
 	}
@@ -198,12 +198,27 @@ func (s *story) endedBy(i int) (st protocol.CloseStatus, local, ok bool) {
 		slow := policy == protocol.OverflowClose || policy == protocol.OverflowBlock && e.kind == doPrepare
 		return protocol.CloseStatus{Code: protocol.CloseTryAgainLater, Reason: "reading too slowly"}, true, slow
 	case left:
-		if e.who != receive && e.who != event && (e.who != connect || s.accepted < 0 || i < s.accepted) {
+		if !s.mayEnd(i) {
 			return st, false, false
 		}
 		return endOf(e)
 	default:
 		return st, false, false
+	}
+}
+
+// mayEnd reports whether what the user code returns that is left at i can end the
+// connection.
+func (s *story) mayEnd(i int) bool {
+	switch e := s.log[i]; e.who {
+	case receive, event:
+		return true
+	case goroutine:
+		return !isEcho(e.err) // of a refusal
+	case connect:
+		return s.accepted >= 0 && i >= s.accepted
+	default:
+		return false
 	}
 }
 
@@ -273,6 +288,8 @@ func (s *story) statuses(err error) []int {
 // earlyStatus is the answer when an end came before it.
 func (s *story) earlyStatus() int {
 	switch s.status.Code {
+	case protocol.CloseInternalError: // a failure, or a code that cannot be sent
+		return http.StatusInternalServerError
 	case protocol.CloseGoingAway, protocol.CloseServiceRestart, protocol.CloseTryAgainLater:
 		return http.StatusServiceUnavailable
 	default:
@@ -307,6 +324,7 @@ func (s *story) checkOverlap() {
 	running := -1
 	for i, e := range s.log {
 		switch {
+		case e.who == goroutine: // runs beside them
 		case e.what == entered && e.who == deferredFun && s.log[i-1].what == deferring:
 		case e.what == entered:
 			if running >= 0 {
@@ -331,7 +349,7 @@ func (s *story) checkDisconnect() {
 		return
 	}
 	for _, e := range s.log[at+1:] {
-		if e.what == entered && e.who != deferredFun {
+		if e.what == entered && e.who != deferredFun && e.who != goroutine {
 			s.faultf("%v after Disconnect", e)
 		}
 	}
@@ -367,6 +385,10 @@ func (s *story) checkContexts() {
 		switch e.who {
 		case connect, receive, event, disconnect:
 			s.checkContext(i, e)
+		case goroutine:
+			if e.what == left && s.outlived(i) && (!e.ctx.done || !s.isCause(e.ctx.cause)) {
+				s.faultf("%v after the end %v with ctx %+v", e, s.status, e.ctx)
+			}
 		default:
 		}
 	}
@@ -426,7 +448,7 @@ func (s *story) outlived(i int) bool {
 		return false
 	}
 	for k := i - 1; k >= 0; k-- {
-		if s.log[k].what == entered && s.log[k].who == s.log[i].who {
+		if s.log[k].what == entered && s.log[k].who == s.log[i].who && s.log[k].id == s.log[i].id {
 			return k < end
 		}
 	}

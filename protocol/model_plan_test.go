@@ -43,6 +43,7 @@ const (
 	doPost    deedKind = "post"
 	doClose   deedKind = "close"
 	doDefer   deedKind = "defer"
+	doGo      deedKind = "go"
 	doAccept  deedKind = "accept"
 	doBreak   deedKind = "break" // the network does
 	doFill    deedKind = "fill"  // the outgoing queue is full from here on
@@ -96,6 +97,7 @@ type plan struct {
 	events      map[int]script // by the id of the post
 	farewell    script
 	deferred    map[int]script // by the id of the Defer
+	started     map[int]script // by the id of the Go
 }
 
 // mostEvents is how many events wait when the next one closes the connection: the
@@ -119,7 +121,7 @@ func (p *plan) String() string {
 	for _, d := range p.acts {
 		fmt.Fprintf(&b, "act %+v\n", d)
 	}
-	fmt.Fprintf(&b, "events %+v\ndisconnect %+v\ndeferred %+v", p.events, p.farewell, p.deferred)
+	fmt.Fprintf(&b, "events %+v\ndisconnect %+v\ndeferred %+v\ngoroutines %+v", p.events, p.farewell, p.deferred, p.started)
 	return b.String()
 }
 
@@ -135,7 +137,7 @@ const horizon = 100 * time.Millisecond
 func newPlan(seed uint64) *plan {
 	g := &generator{
 		Rand: rand.New(rand.NewPCG(seed, 0x77796521)),
-		p:    &plan{seed: seed, events: map[int]script{}, deferred: map[int]script{}},
+		p:    &plan{seed: seed, events: map[int]script{}, deferred: map[int]script{}, started: map[int]script{}},
 	}
 	p := g.p
 	p.limits = protocol.Limits{
@@ -157,6 +159,7 @@ func newPlan(seed uint64) *plan {
 		p.end = &deed{at: g.moment(), id: g.next(), code: pick(g, protocol.CloseNormal, protocol.CloseGoingAway, protocol.CloseNoStatus, 4444)}
 	}
 	g.acts()
+	g.goroutines()
 	p.farewell = script{takes: g.span(30), result: pick(g, goesOn, goesOn, goesOn, goesOn, panics, exits), does: g.deeds(15, doSend, doDefer, doPost, doClose)}
 	return p
 }
@@ -222,6 +225,8 @@ func (g *generator) deed(at time.Duration, what deedKind) deed {
 		d.code = pick[protocol.CloseCode](g, 1000, 1001, 1005, 1012, 4002, 5000)
 	case doPost:
 		g.p.events[d.id] = g.event()
+	case doGo:
+		g.p.started[d.id] = g.goroutine()
 	case doDefer:
 		g.p.deferred[d.id] = script{takes: g.span(5), result: pick(g, goesOn, goesOn, goesOn, panics, exits), does: g.deeds(10, doSend, doDefer)}
 	default:
@@ -252,6 +257,44 @@ func (g *generator) event() script {
 		s.result = pick(g, fails, closesOwn, panics, exits)
 	case g.chance(30):
 		s.result = pick(g, unread, unfit, drops, givesUp)
+	}
+	return s
+}
+
+// goroutines are started by callbacks and beside them.
+func (g *generator) goroutines() {
+	if !g.chance(40) {
+		return
+	}
+	starts := func(s *script) {
+		if g.chance(30) {
+			s.does = append(s.does, g.deed(0, doGo))
+		}
+	}
+	p := g.p
+	starts(&p.connect)
+	for i := range p.messages {
+		starts(&p.messages[i].script)
+	}
+	for range g.IntN(3) {
+		p.acts = append(p.acts, g.deed(g.moment(), doGo))
+	}
+}
+
+// goroutine is what the function of a Go does. It does nothing at the moment at which
+// it begins, or its ctx ends, because others go on then.
+func (g *generator) goroutine() script {
+	s := script{takes: 1 + g.span(60), heeds: g.chance(60)}
+	if !s.heeds {
+		s.then = g.deeds(20, doSend)
+	}
+	switch {
+	case g.chance(5):
+		s.takes, s.heeds = 1+time.Duration(g.Int64N(int64(20*time.Second))), false // longer than the end waits
+	case g.chance(12):
+		s.result = pick(g, fails, closesOwn, closesBadly, panics, exits)
+	case g.chance(40):
+		s.result = pick(g, drops, givesUp, tellsCause)
 	}
 	return s
 }

@@ -40,6 +40,8 @@ const (
 	calling    what = "calling Close"
 	telling    what = "telling Disconnect"
 	deferring  what = "deferring"
+	starting   what = "starting" // a goroutine
+	started    what = "started"
 )
 
 // who is the user code of an entry.
@@ -52,6 +54,7 @@ const (
 	event       who = "Event"
 	disconnect  who = "Disconnect"
 	deferredFun who = "deferred"
+	goroutine   who = "goroutine"
 )
 
 // entry is a line of the log.
@@ -170,7 +173,7 @@ func (r *run) live() {
 	r.pause(time.Minute) // more than all of it takes
 	r.do(context.Background(), deed{what: doClose, code: protocol.CloseGoingAway})
 	r.pause(time.Minute)
-	for i, kind := range []deedKind{doSend, doOffer, doPrepare, doPost, doDefer, doClose, doDrain} {
+	for i, kind := range []deedKind{doSend, doOffer, doPrepare, doPost, doDefer, doGo, doClose, doDrain} {
 		r.do(context.Background(), deed{what: kind, id: 1000 + i, size: 10, code: 4009})
 	}
 	if err := r.session.Conn().Accept(nil); !errors.Is(err, protocol.ErrAccepted) && !errors.Is(err, protocol.ErrClosed) {

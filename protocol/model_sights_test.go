@@ -15,8 +15,8 @@ type sight struct {
 }
 
 func sights() (all []sight) {
-	all = slices.Concat(results(), early(), bothEnds())
-	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun} {
+	all = slices.Concat(results(), early(), bothEnds(), goroutineEnds())
+	for _, by := range []who{theFactory, connect, receive, event, disconnect, deferredFun, goroutine} {
 		for how, err := range map[string]error{"panic in ": errPanicked, "exit in ": errExited} {
 			all = append(all, sight{how + string(by), func(_ *plan, _ []*entry, e *entry) bool {
 				return e.what == left && e.who == by && errors.Is(e.err, err)
@@ -74,6 +74,18 @@ func early() []sight {
 		}},
 		{"Accept after an end", func(_ *plan, log []*entry, e *entry) bool {
 			return e.what == unaccepted && !has(log, accepting) && slices.ContainsFunc(log[:slices.Index(log, e)], ends)
+		}},
+	}
+}
+
+// goroutineEnds is how the end and the goroutines meet.
+func goroutineEnds() []sight {
+	return []sight{
+		{"a goroutine that the end waits for", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == left && e.who == goroutine && e.ctx.done && !before(log, e, closing, ending) && before(log, e, telling)
+		}},
+		{"a goroutine that the end does not wait for", func(_ *plan, log []*entry, e *entry) bool {
+			return e.what == left && e.who == goroutine && !before(log, e, telling)
 		}},
 	}
 }

@@ -22,6 +22,10 @@ func (r *run) do(ctx context.Context, d deed) {
 	case doClose:
 		r.note(entry{what: calling, id: d.id, status: protocol.CloseStatus{Code: d.code, Reason: "deed"}})
 		c.Close(d.code, "deed")
+	case doGo:
+		r.note(entry{what: starting, id: d.id})
+		err := c.Go(func(ctx context.Context) error { return r.play(ctx, goroutine, d.id, r.plan.started[d.id]) })
+		r.note(entry{what: started, id: d.id, err: err})
 	case doDefer:
 		r.note(entry{what: deferring, id: d.id})
 		c.Defer(func() {

@@ -170,8 +170,8 @@ func rejection(err error) (answer *RejectError, cause blame) {
 	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
 }
 
-// closedEarly is the answer when Close came before the answer: 503 if it is we
-// who have to go, otherwise 403.
+// closedEarly is the answer when an end came before the answer: 503 if it is we
+// who have to go, 500 for a fault, which has been logged, otherwise 403.
 func closedEarly(ce *CloseError) *RejectError {
 	if down, ok := errors.AsType[*shutdownError](ce.Err); ok {
 		e := down.options.Refusal()
@@ -180,6 +180,10 @@ func closedEarly(ce *CloseError) *RejectError {
 	}
 	e := &RejectError{Status: http.StatusForbidden, Body: ce.Reason, Err: ce}
 	switch ce.Code {
+	case CloseInternalError:
+		if ce.Err != nil {
+			e.Status = http.StatusInternalServerError
+		}
 	case CloseGoingAway, CloseServiceRestart, CloseTryAgainLater:
 		e.Status = http.StatusServiceUnavailable
 	}

@@ -146,12 +146,12 @@ func TestLimitsWithDefaults(t *testing.T) {
 		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage,
 		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
 		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
-		QueueEventBytes: protocol.DefaultQueueEventBytes, Groups: protocol.DefaultGroups,
+		QueueEventBytes: protocol.DefaultQueueEventBytes, Groups: protocol.DefaultGroups, Goroutines: protocol.DefaultGoroutines,
 		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose, InvalidText: protocol.InvalidTextRefuse,
 	}
 	own := protocol.Limits{
 		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
-		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest, InvalidText: protocol.InvalidTextRepair,
+		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Goroutines: 12, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest, InvalidText: protocol.InvalidTextRepair,
 	}
 	nine := all
 	nine.MaxMessage, nine.MaxFrame = 9, 9
@@ -161,7 +161,7 @@ func TestLimitsWithDefaults(t *testing.T) {
 	}{
 		{testkit.Here(), protocol.Limits{}, all},
 		{testkit.Here(), protocol.Limits{
-			MaxMessage: -1, MaxFrame: -1, MaxFragments: -1, MaxControlFrames: -1, MinRate: -1, ReadAhead: -1, QueueBytes: -1, QueueEvents: -1, QueueEventBytes: -1, Groups: -1,
+			MaxMessage: -1, MaxFrame: -1, MaxFragments: -1, MaxControlFrames: -1, MinRate: -1, ReadAhead: -1, QueueBytes: -1, QueueEvents: -1, QueueEventBytes: -1, Groups: -1, Goroutines: -1,
 		}, all},
 		{testkit.Here(), own, own},
 		{testkit.Here(), all, all},

@@ -63,7 +63,8 @@ type Session struct {
 		turn     chan struct{} // of those in Deliver; made by the first
 		room     chan struct{}
 		cause    *CloseError
-		final    *final // once messages are handed over after the peer's end
+		final    *final      // once messages are handed over after the peer's end
+		tasks    *goroutines // of Conn.Go, while there are any
 		deferred []func()
 	}
 }

@@ -34,6 +34,9 @@ type Stats struct {
 	EventsUndecodable int64 // whose payload did not fit the declared type
 
 	GroupsRefused int64 // joins and the like, of connections that had as many groups as Limits.Groups
+
+	GoroutinesRefused   int64 // calls of Conn.Go while Limits.Goroutines were running
+	GoroutinesAbandoned int64 // functions of Conn.Go that had not returned ten seconds after the end
 }
 
 // Counters count what happens to the connections of one protocol server. The
@@ -47,7 +50,7 @@ type Counters struct {
 
 	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
 
-	groupsRefused atomic.Int64
+	groupsRefused, goroutinesRefused, goroutinesAbandoned atomic.Int64
 
 	logged struct { // the event types that were logged as unknown
 		sync.Mutex
@@ -86,6 +89,9 @@ func (c *Counters) Stats() Stats {
 		EventsUnknown:     c.eventsUnknown.Load(),
 		EventsUndecodable: c.eventsUndecodable.Load(),
 		GroupsRefused:     c.groupsRefused.Load(),
+
+		GoroutinesRefused:   c.goroutinesRefused.Load(),
+		GoroutinesAbandoned: c.goroutinesAbandoned.Load(),
 	}
 }
 

@@ -19,7 +19,8 @@ func (s *Session) drain() {
 	}
 }
 
-// step does what is due next. It returns false when it has given up the strand.
+// step does what is due next. It returns false when it has given up the strand, or
+// left it to the goroutines that Disconnect waits for.
 func (s *Session) step() bool {
 	s.mu.Lock()
 	switch life := &s.mu.life; {
@@ -36,6 +37,10 @@ func (s *Session) step() bool {
 		}
 		s.deliver(ctx, l)
 		return true
+	case life.over() && s.mu.tasks.hold():
+		s.holdLocked()
+		s.mu.Unlock()
+		return false // whoever ends the waiting goes on
 	case life.state == stateEnded:
 		life.step(stateClosed)
 		s.mu.final.end()
@@ -232,7 +237,7 @@ func (s *Session) fail(err error) effect {
 // connection. partly says that it is so of one of the errors that err joins.
 func (s *Session) isEcho(err error) (echo, partly bool) {
 	s.mu.Lock()
-	ended, expired := s.mu.life.over(), s.mu.final.expired()
+	ended, expired := s.mu.cause != nil || s.mu.life.over(), s.mu.final.expired()
 	s.mu.Unlock()
 	if !ended || isPanic(err) {
 		return false, false

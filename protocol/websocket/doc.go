@@ -55,6 +55,9 @@
 //	                                      1013, drop an event          EventsOverflowed
 //	Limits.QueueEventBytes      4 MiB     the same                     the same
 //	Limits.Groups               500       protocol.ErrTooManyGroups    GroupsRefused
+//	Limits.Goroutines           100       an error of Conn.Go          GoroutinesRefused
+//	functions of Conn.Go        10 s      Disconnect does not wait     GoroutinesAbandoned
+//	after the end                         for them any longer
 //	Limits.QueueBytes           4 MiB     Limits.Overflow: close 1013, SlowClosed,
 //	                                      drop, or wait                MessagesDropped
 //	Capacity.QueueBytes         256 MiB   the same                     QueuesFull too
