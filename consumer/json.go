@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -67,8 +68,12 @@ func JSONBy[C Consumer](field string, factory func(*Scope) C, opts ...Option[C])
 // Case has h handle the messages of a consumer made by [JSONBy] whose field has the text
 // name. h is a method expression as a rule; it is called as Receive is, and what it
 // returns means the same. in is its own, and may be kept. Two handlers for one name
-// panic, and so does a Case that is given to another constructor than JSONBy.
+// panic, and so do an empty name and a Case that is given to another constructor than
+// JSONBy.
 func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in In) error) Option[C] {
+	if name == "" {
+		panic("wye: consumer.Case: the name is empty; what has no type of its own goes to Receive")
+	}
 	return func(s *spec[C]) {
 		if s.json.cases[name] != nil {
 			panic(fmt.Sprintf("wye: consumer.Case: %q has two handlers in one consumer", name))
@@ -132,6 +137,9 @@ func textField(m Message, field string) (text string, err error) {
 		return "", nil
 	}
 	if err := json.Unmarshal(value, &text); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			wrong.Field = field
+		}
 		return "", fmt.Errorf("wye: field %q: %w", field, err)
 	}
 	return text, nil
@@ -162,7 +170,19 @@ func where(err error) string {
 	case !ok:
 		return ""
 	case wrong.Field == "":
-		return ": it cannot be a " + wrong.Value
+		return ": it cannot be " + withArticle(wrong.Value)
 	}
-	return fmt.Sprintf(": field %q cannot be a %s", wrong.Field, wrong.Value)
+	return fmt.Sprintf(": field %q cannot be %s", wrong.Field, withArticle(wrong.Value))
+}
+
+// withArticle puts its article before the name of a JSON value, as encoding/json has
+// it: "a string", "an array", "the number 1.5".
+func withArticle(value string) string {
+	switch {
+	case strings.Contains(value, " "):
+		return "the " + value
+	case value == "array", value == "object":
+		return "an " + value
+	}
+	return "a " + value
 }

@@ -133,10 +133,13 @@ func TestTheCloseNamesTheFieldThatIsWrong(t *testing.T) {
 		in, want string
 	}{
 		{testkit.Here(), `{"type":"say","text":1}`, `not the JSON that is expected: field "text" cannot be a number`},
-		{testkit.Here(), `{"type":true}`, `not the JSON that is expected: it cannot be a bool`},
+		{testkit.Here(), `{"type":true}`, `not the JSON that is expected: field "type" cannot be a bool`},
+		{testkit.Here(), `["say"]`, `not the JSON that is expected: it cannot be an array`},
+		{testkit.Here(), `{"type":"say","text":{}}`, `not the JSON that is expected: field "text" cannot be an object`},
+		{testkit.Here(), `{"type":"move","X":1.5}`, `not the JSON that is expected: field "X" cannot be the number 1.5`},
 		{testkit.Here(), `{`, `not the JSON that is expected`},
 	} {
-		ann := consumertest.Connect(t, consumer.JSONBy("type", newTalker, consumer.Case("say", (*talker).say)), "/", nil)
+		ann := consumertest.Connect(t, consumer.JSONBy("type", newTalker, consumer.Case("say", (*talker).say), consumer.Case("move", (*talker).move)), "/", nil)
 		ann.SendText(row.in)
 		if got := ann.WantClose(protocol.CloseInvalidPayload).Reason; got != row.want {
 			t.Errorf("%s: closed with %q, want %q", row.at, got, row.want)
@@ -161,6 +164,7 @@ func TestMistakesWithJSONPanicAtTheStart(t *testing.T) {
 		{testkit.Here(), func() { consumer.New(newJSONOnly) }, "use consumer.JSON"},
 		{testkit.Here(), func() { consumer.JSONBy("type", newJSONOnly) }, "ReceiveJSON"},
 		{testkit.Here(), func() { consumer.JSONBy("", newTalker) }, "the field has no name"},
+		{testkit.Here(), func() { consumer.JSONBy("type", newTalker, consumer.Case("", (*talker).say)) }, "the name is empty"},
 		{testkit.Here(), func() { consumer.New(newTalker, consumer.Case("say", (*talker).say)) }, "consumer.New"},
 		{testkit.Here(), func() { consumer.New(newTalker, consumer.OnDecodeError(ignore)) }, "consumer.New"},
 		{testkit.Here(), func() {
