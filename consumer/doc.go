@@ -4,6 +4,7 @@
 //
 //	[New]      a struct that receives messages: the usual form
 //	[JSON]     a struct that receives decoded messages
+//	[JSONBy]   a struct with a method for each type of JSON message
 //	[Receive]  one function for each message, no struct
 //	[Func]     one function for each connection, with a loop over its messages
 //

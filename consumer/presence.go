@@ -108,7 +108,8 @@ func PresenceLinger[C any](d time.Duration) Option[C] {
 	return func(s *spec[C]) { s.linger = d }
 }
 
-// Present returns who is present in group; see [layers.Layer.Present].
+// Present returns who is present in group; see [layers.Layer.Present]. For one key or a
+// number there are [layers.Layer.PresentKey] and [layers.Layer.CountPresent] of Layer.
 func (c *Conn) Present(ctx context.Context, group string) ([]layers.Presence, error) {
 	return c.layer.Present(ctx, group)
 }

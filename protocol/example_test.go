@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -34,6 +37,21 @@ func ExampleMiddleware() {
 	// hello Ann
 	// wye: no route
 	// wye: connection refused with 401: say who you are: ?user=Ann
+}
+
+// A refusal for a while: peers that obey it do not come back together.
+func ExampleRejectAndRetry() {
+	busy := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
+		return nil, protocol.RejectAndRetry(http.StatusServiceUnavailable, "the game is full", 10*time.Second)
+	})
+
+	r := httptest.NewRequest(http.MethodGet, "/game", nil)
+	_, err := busy.Open(protocol.NewScope("websocket", r))
+	answer := httptest.NewRecorder()
+	protocol.Rejection(err).ServeHTTP(answer, r) // as protocols do
+	after, err := strconv.Atoi(answer.Header().Get("Retry-After"))
+	fmt.Println(answer.Code, strings.TrimSpace(answer.Body.String()), after >= 10 && after <= 20, err)
+	// Output: 503 the game is full true <nil>
 }
 
 // An event type is declared once, and ties a name to the Go type of a payload.

@@ -3,8 +3,8 @@
 // WebsocketCommunicator.
 //
 //	synctest.Test(t, func(t *testing.T) {
-//		ann := consumertest.Connect(t, app, "/ws/123/")
-//		bob := consumertest.Connect(t, app, "/ws/123/")
+//		ann := consumertest.Connect(t, app, "/ws/123/", nil)
+//		bob := consumertest.Connect(t, app, "/ws/123/", nil)
 //		ann.SendText("hello")
 //		bob.WantText("hello")
 //	})

@@ -3,9 +3,11 @@ package consumertest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/protocol"
 )
 
 // T stands in for a *testing.T, which an example has not.
@@ -27,4 +29,34 @@ func ExampleConnect() {
 
 	fmt.Println(result(testEcho))
 	// Output: consumertest: got the text message "good bye", want the text "hello"
+}
+
+// What comes before the message that a test is about is passed over.
+func ExampleClient_SkipTo() {
+	type tick struct {
+		Left int `json:"left"`
+	}
+	countdown := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		err := s.Accept(&protocol.AcceptOptions{Header: http.Header{"Set-Cookie": {"seen=yes"}}})
+		for left := 5; left >= 0 && err == nil; left-- {
+			err = s.SendJSON(ctx, tick{left})
+		}
+		return err
+	})
+
+	testCountdown := func(t *T) {
+		ann := consumertest.Connect(t, countdown, "/", nil)
+		fmt.Println("cookie:", ann.Header().Get("Set-Cookie"))
+		var first, last tick
+		ann.DecodeJSON(&first)
+		ann.SkipTo(func(m protocol.Message) bool { return m.Text() == `{"left":1}` })
+		ann.DecodeJSON(&last)
+		fmt.Println("from", first.Left, "to", last.Left)
+		ann.WantClose(protocol.CloseNormal)
+	}
+
+	fmt.Println(result(testCountdown))
+	// Output:
+	// cookie: seen=yes
+	// from 5 to 0
 }
