@@ -51,6 +51,13 @@ type Message struct {
 	// A message of a group send that waits behind events for the consumer (see
 	// Conn.Offer) replaces one with its key there only if no event and no message
 	// without a key has come in between.
+	//
+	// It helps a peer whose network is slow as far as the transport can keep
+	// messages from waiting behind its queue: WebSocket does over TCP, also with
+	// TLS, on Linux and macOS. What is on its way, and what waits in a proxy or in
+	// front of a peer that reads slowly, cannot be replaced: have the peer
+	// acknowledge, and send the next value then, as the example of consumer.Conn
+	// does.
 	Key string
 }
 

@@ -70,6 +70,9 @@ func (m *keyed) appendFrame(b []byte) []byte {
 
 // sendKeyed is Send and SendPrepared for a message with a key.
 func (c *conn) sendKeyed(m keyed) error {
+	if c.pacer.Load() == nil {
+		c.pace()
+	}
 	write, conflated, err := c.out.conflate(m)
 	if conflated {
 		c.session.Conflated()

@@ -34,10 +34,11 @@ type conn struct {
 	nc      net.Conn   // from Accept on
 
 	out    outbox
-	write  func() // flush, bound once so that starting it allocates nothing
+	pacer  atomic.Pointer[pacer] // nil until a message with a key is sent
+	write  func()                // flush, bound once so that starting it allocates nothing
 	writer struct {
 		vector net.Buffers
-		until  time.Time // deadline of writes
+		until  time.Duration // deadline of writes, since the server was made
 	}
 
 	role struct {
@@ -250,6 +251,9 @@ func (c *conn) broke(err error) {
 func (c *conn) cut() (first bool) {
 	first = c.end.shut.CompareAndSwap(false, true)
 	if first {
+		if c.paced() { // of TLS, Close would wait for a writer that waits
+			_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // as below
+		}
 		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
 		c.partOver(partSocket)
 	}

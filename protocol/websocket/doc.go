@@ -77,7 +77,11 @@
 //
 // What can be replaced need not fill a queue: a message with a [protocol.Message]
 // Key replaces the one with that key that still waits, which is counted as
-// MessagesConflated.
+// MessagesConflated. A connection that sends such messages has the kernel keep no
+// more than about 16 KiB that are not sent (TCP_NOTSENT_LOWAT), so that they wait
+// where they can be replaced: on Linux and macOS, for TCP, TLS, and connections that
+// show the one they wrap by a method NetConn. On others, and on Unix sockets, the
+// kernel's buffer is filled first. Other connections are not touched.
 //
 // Limits are for each connection, and a route may have its own: router.Limit puts
 // them in front of an application. router.MaxConns bounds how many connections it

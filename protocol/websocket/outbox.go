@@ -328,8 +328,12 @@ func (o *outbox) takeLocked(done []segment) []segment {
 		}
 		return nil
 	}
+	most := stride
+	if o.mu.keys != nil {
+		most = keyedChunk // what is taken is not replaced any more
+	}
 	n, bytes := 1, len(all[0].bytes())
-	for n < len(all) && bytes+len(all[n].bytes()) <= stride {
+	for n < len(all) && bytes+len(all[n].bytes()) <= most {
 		bytes += len(all[n].bytes())
 		n++
 	}

@@ -21,22 +21,22 @@ type parser struct {
 	maxControls  int // control frames within a message, and between calls of calm; 0 means any
 
 	head    [ws.MaxHeaderSize]byte // of the frame whose header is incomplete
-	headLen int
+	headLen uint8
 
-	frame   ws.Header // the frame whose payload is incomplete
 	inFrame bool
-	got     int // of its payload
+	frame   ws.Header // the frame whose payload is incomplete
+	got     int       // of its payload
 
-	op        ws.OpCode      // of the message that is incomplete, or 0
-	fragments int            // of it so far
+	fragments int            // of the message that is incomplete, so far
 	controls  int            // within it, or since the last message or calm
-	messages  uint32         // that were complete
 	body      *chunk         // of it so far, unmasked; nil if nothing had to be kept
+	messages  uint32         // that were complete
+	op        ws.OpCode      // of the message that is incomplete, or 0
 	text      utf8scan.State // of it so far, if it is text
 	ignores   bool           // the payload of messages: nobody will get them
 
 	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
-	controlLen int
+	controlLen uint8
 }
 
 func newParser(l *protocol.Limits) parser {
@@ -93,12 +93,12 @@ func (p *parser) takeHeader(b []byte) (rest []byte, ok bool, err error) {
 		}
 	}
 	n := copy(p.head[p.headLen:], b)
-	h, size, err := parseHeader(p.head[:p.headLen+n])
+	h, size, err := parseHeader(p.head[:int(p.headLen)+n])
 	if size == 0 && err == nil {
-		p.headLen += n
+		p.headLen += uint8(n) //nolint:gosec // the head is short
 		return nil, false, nil
 	}
-	rest = b[max(size-p.headLen, 0):]
+	rest = b[max(size-int(p.headLen), 0):]
 	p.headLen = 0
 	return rest, err == nil, p.begin(h, err)
 }
@@ -176,7 +176,7 @@ func (p *parser) takePayload(b []byte) (it item, rest []byte, done bool, err err
 	p.got += len(part)
 	done = len(part) == want
 	if p.frame.OpCode.IsControl() {
-		p.controlLen += copy(p.control[p.controlLen:], part)
+		p.controlLen += uint8(copy(p.control[p.controlLen:], part)) //nolint:gosec // at most 125
 		return item{p.frame.OpCode, p.control[:p.controlLen]}, rest, done, nil
 	}
 	if p.ignores {

@@ -71,12 +71,12 @@ const (
 // pulse is what is remembered of a connection between looks. Its zero value is
 // that of a new one. It knows no clock and no connection.
 type pulse struct {
-	still  int  // looks in a row at which nothing had come
-	pinged bool // so that a ping was sent, and still counts from there
+	still  int32 // looks in a row at which nothing had come
+	pinged bool  // so that a ping was sent, and still counts from there
 
 	message uint32 // the one that was incomplete
 	payload uint32 // of it, when the window began
-	looks   int    // at it, in this window
+	looks   int32  // at it, in this window
 }
 
 // look judges a connection by what is seen of it.
@@ -90,10 +90,10 @@ func (p *pulse) look(s sight, r *rhythm) verdict {
 	}
 	p.still++
 	switch {
-	case !p.pinged && p.still >= r.idle:
+	case !p.pinged && int(p.still) >= r.idle:
 		p.still, p.pinged = 0, true
 		return quiet
-	case p.pinged && p.still >= r.pong:
+	case p.pinged && int(p.still) >= r.pong:
 		return silent
 	}
 	return fine
@@ -112,7 +112,7 @@ func (p *pulse) isSlow(s sight, r *rhythm) bool {
 		return false
 	}
 	p.looks++
-	if p.looks < r.window {
+	if int(p.looks) < r.window {
 		return false
 	}
 	enough := int(s.payload-p.payload) >= r.least

@@ -154,6 +154,10 @@ func (c *conn) endTurn() {
 		return
 	}
 	c.role.holds = false
+	if c.paced() && c.out.hurry() {
+		go c.write() // may have to wait
+		return
+	}
 	if segments, mine := c.out.takeTurn(); mine {
 		c.flushTurn(segments)
 	}

@@ -13,12 +13,12 @@ type roster struct {
 }
 
 // place is where a connection is in its roster.
-type place struct{ slot, index int }
+type place struct{ slot, index int32 }
 
 func (r *roster) add(c *conn) {
 	r.last = (r.last + 1) % turnSlots
 	slot := &r.slots[r.last]
-	c.place = place{r.last, len(*slot)}
+	c.place = place{int32(r.last), int32(len(*slot))} //nolint:gosec // Capacity.Conns is much less
 	*slot = append(*slot, c)
 	r.n++
 }

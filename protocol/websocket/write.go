@@ -11,7 +11,7 @@ const gatherBelow = 16 << 10
 
 // flush writes everything in the outbox. It is called by whoever holds it, and
 // gives up the hold.
-func (c *conn) flush() { c.flushFrom(c.out.take(nil)) }
+func (c *conn) flush() { c.flushFrom(c.takeNext(nil)) }
 
 // flushFrom is flush for a holder who has taken segments already.
 func (c *conn) flushFrom(segments []segment) {
@@ -25,7 +25,8 @@ func (c *conn) flushFrom(segments []segment) {
 // to another goroutine: as long as others keep the queue filled, he would not read.
 func (c *conn) flushTurn(segments []segment) {
 	if len(segments) > 0 {
-		if segments = c.writeNext(segments); len(segments) > 0 {
+		c.writeTaken(segments)
+		if segments = c.out.take(segments); len(segments) > 0 {
 			go c.flushFrom(segments)
 			return
 		}
@@ -35,6 +36,11 @@ func (c *conn) flushTurn(segments []segment) {
 
 // writeNext writes what was taken, and takes what is next.
 func (c *conn) writeNext(segments []segment) []segment {
+	c.writeTaken(segments)
+	return c.takeNext(segments)
+}
+
+func (c *conn) writeTaken(segments []segment) {
 	n := sizeOf(segments)
 	if err := c.writeOut(segments, n.all); err != nil {
 		c.broke(err)
@@ -42,7 +48,6 @@ func (c *conn) writeNext(segments []segment) []segment {
 	if c.out.wrote(n) {
 		c.session.Drained()
 	}
-	return c.out.take(segments)
 }
 
 // afterWriting goes on with the end if the last frame has been written. A peer that
@@ -153,13 +158,13 @@ func (c *conn) goesOn(n int, err error) bool {
 // deadline costs as much as small writes do, so it is moved when a third of it
 // has passed.
 func (c *conn) extendDeadline() {
-	now, timeout := time.Now(), c.server.opts.WriteTimeout
-	if c.end.closing.Load() || c.writer.until.Sub(now) > timeout/3*2 {
+	now, timeout := time.Since(c.server.made), c.server.opts.WriteTimeout
+	if c.end.closing.Load() || c.writer.until-now > timeout/3*2 {
 		return
 	}
-	c.writer.until = now.Add(timeout)
-	_ = c.nc.SetWriteDeadline(c.writer.until) //nolint:errcheck // a broken socket shows when it is written to
-	if c.end.closing.Load() {                 // since we looked
+	c.writer.until = now + timeout
+	_ = c.nc.SetWriteDeadline(time.Now().Add(timeout)) //nolint:errcheck // a broken socket shows when it is written to
+	if c.end.closing.Load() {                          // since we looked
 		c.boundClose()
 	}
 }

@@ -1,0 +1,92 @@
+package websocket
+
+import (
+	"net"
+	"syscall"
+)
+
+// unsentLow is how many bytes may wait in the kernel of a connection that sends messages
+// with a key, before more are written.
+const unsentLow = 16 << 10
+
+// pacer lets a writer wait until the kernel has little left to send, so that messages with
+// a key wait in the outbox, where they can be replaced. Without it they wait in the
+// socket's buffer, which may hold megabytes. A connection has one from its first message
+// with a key on. It is used by the holder of the outbox.
+type pacer struct {
+	raw      syscall.RawConn
+	writable func(fd uintptr) bool
+}
+
+// newPacer returns nil if the kernel cannot be asked: nc is no TCP connection and has none
+// inside that it shows, or the platform has no way.
+func newPacer(nc net.Conn) *pacer {
+	raw := rawConnOf(nc)
+	if raw == nil {
+		return nil
+	}
+	err := syscall.EINVAL
+	if raw.Control(func(fd uintptr) { err = limitUnsent(fd, unsentLow) }) != nil || err != 0 {
+		return nil
+	}
+	return &pacer{raw: raw, writable: isWritable}
+}
+
+// rawConnOf returns the socket of nc, or of the connection that it wraps.
+func rawConnOf(nc net.Conn) syscall.RawConn {
+	const deepest = 10 // a wrapper of itself has no end
+	for range deepest {
+		switch c := nc.(type) {
+		case *net.TCPConn:
+			raw, err := c.SyscallConn()
+			if err != nil {
+				return nil
+			}
+			return raw
+		case interface{ NetConn() net.Conn }: // as *tls.Conn
+			nc = c.NetConn()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// wait returns when the kernel has little left to send, or with an error at the deadline
+// of writes.
+func (p *pacer) wait() error {
+	err := p.raw.Write(p.writable)
+	if isTimeout(err) {
+		ready := false
+		if p.raw.Control(func(fd uintptr) { ready = p.writable(fd) }) == nil && ready {
+			return nil
+		}
+	}
+	return err
+}
+
+// pace gives the connection a pacer, if it can have one.
+func (c *conn) pace() {
+	p := newPacer(c.nc)
+	if p == nil {
+		p = &pacer{}
+	}
+	c.pacer.CompareAndSwap(nil, p)
+}
+
+// paced reports whether the connection has a pacer.
+func (c *conn) paced() bool {
+	p := c.pacer.Load()
+	return p != nil && p.raw != nil
+}
+
+// takeNext is outbox.take for a holder who may wait.
+func (c *conn) takeNext(done []segment) []segment {
+	if c.paced() && c.out.busy() {
+		c.extendDeadline()
+		if err := c.pacer.Load().wait(); err != nil {
+			c.broke(err)
+		}
+	}
+	return c.out.take(done)
+}

@@ -1,0 +1,36 @@
+//go:build linux || darwin
+
+package websocket
+
+import (
+	"errors"
+	"syscall"
+)
+
+// pollFD is struct pollfd.
+type pollFD struct {
+	fd      int32
+	events  int16
+	revents int16
+}
+
+const pollOut = 4 // POLLOUT
+
+// limitUnsent has the kernel call the socket writable only while it has fewer unsent bytes
+// than n, in fact than half of it.
+func limitUnsent(fd uintptr, n int) syscall.Errno {
+	err := syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, n)
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return 0
+}
+
+// isWritable reports whether the kernel calls the socket writable, or broken, of which
+// the write tells. To ask by poll also has the kernel wake Go's poller when it changes; a
+// count of the unsent bytes would not.
+func isWritable(fd uintptr) bool {
+	p := pollFD{fd: int32(fd), events: pollOut} //nolint:gosec // descriptors are small
+	n, err := poll(&p)
+	return n > 0 || err != 0
+}

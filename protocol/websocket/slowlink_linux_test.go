@@ -1,0 +1,185 @@
+package websocket_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// thread is a goroutine with an operating system's thread of its own, in a network
+// namespace of its own. What is made there stays there.
+type thread struct {
+	do chan func()
+	id int
+}
+
+// newThread ends with the test, and the namespace with it.
+func newThread(t *testing.T) *thread {
+	t.Helper()
+	th := &thread{do: make(chan func())}
+	started := make(chan error)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		runtime.LockOSThread() // and never unlocked, so that the thread ends with the goroutine
+		th.id = syscall.Gettid()
+		started <- syscall.Unshare(syscall.CLONE_NEWNET)
+		for f := range th.do {
+			f()
+		}
+	}()
+	t.Cleanup(func() {
+		close(th.do)
+		<-over
+	})
+	if err := <-started; err != nil {
+		t.Fatalf("this test needs network namespaces of its own, for a slow link, and cannot make them: unshare: %v. "+
+			"It has to run as root (or with CAP_SYS_ADMIN and CAP_NET_ADMIN), on a kernel with CONFIG_NET_NS", err)
+	}
+	return th
+}
+
+// run calls f in the thread, and returns when it has returned.
+func (th *thread) run(f func()) {
+	done := make(chan struct{})
+	th.do <- func() { defer close(done); f() }
+	<-done
+}
+
+// sh runs commands in the thread's namespace.
+func (th *thread) sh(t *testing.T, commands ...string) {
+	t.Helper()
+	for _, command := range commands {
+		words := strings.Fields(command)
+		var out []byte
+		var err error
+		th.run(func() { out, err = exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput() })
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
+			t.Fatalf("this test needs %q for a slow link: install iproute2 (scripts/deps does)", words[0])
+		case err != nil:
+			t.Fatalf("this test needs a slow link, and cannot make it: %q: %v\n%s\n"+
+				"The kernel must have veth and sch_tbf (CONFIG_VETH, CONFIG_NET_SCH_TBF), and this must be root", command, err, out)
+		}
+	}
+}
+
+// slowLink returns a listener and how to reach it, over a link that carries so many bits
+// a second away from the listener.
+func slowLink(t *testing.T, rate int) (net.Listener, func() net.Conn) {
+	t.Helper()
+	here, there := newThread(t), newThread(t)
+	here.sh(t, "ip link add near type veth peer name far netns "+strconv.Itoa(there.id),
+		"ip addr add 10.0.0.1/24 dev near", "ip link set near up",
+		fmt.Sprintf("tc qdisc add dev near root tbf rate %dbit burst 4kb limit 30kb", rate))
+	there.sh(t, "ip addr add 10.0.0.2/24 dev far", "ip link set far up")
+	var l net.Listener
+	var err error
+	here.run(func() { l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "10.0.0.1:0") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &largeBuffers{l}, func() (nc net.Conn) {
+		there.run(func() { nc, err = (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", l.Addr().String()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nc
+	}
+}
+
+// largeBuffers gives each connection the send buffer that the kernel gives fast ones.
+type largeBuffers struct{ net.Listener }
+
+func (l *largeBuffers) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil {
+		err = nc.(*net.TCPConn).SetWriteBuffer(1 << 20) //nolint:forcetypeassert // it listens on TCP
+	}
+	return nc, err
+}
+
+// TestKeyedMessagesOverASlowLink sends a key's new values much faster than the link
+// carries them: the peer gets few old ones before it has the newest.
+func TestKeyedMessagesOverASlowLink(t *testing.T) {
+	t.Parallel()
+	const size = kib
+	const warm = 500 // messages that the peer reads while more are sent
+	const most = 150 // old ones that it gets then: what is on its way, and little that waits in the kernel
+	for name, secure := range map[string]bool{"TCP": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, dial := slowLink(t, 4_000_000)
+			app, opened := conns()
+			s := newServer(app, nil)
+			hs := httptest.NewUnstartedServer(s.Server)
+			hs.Listener.Close()
+			hs.Listener = l
+			hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			s.dial = dial
+			if secure {
+				hs.StartTLS()
+				s.dial = func() net.Conn {
+					return tls.Client(dial(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is our own
+				}
+			} else {
+				hs.Start()
+			}
+			t.Cleanup(func() {
+				s.wantEmpty(t)
+				hs.Close()
+			})
+			p := s.open(t)
+			c := <-opened
+			stop, newest := make(chan struct{}), make(chan string, 1)
+			go func() { newest <- sendsKeyed(t, c, size, stop) }()
+			for range warm {
+				p.next()
+			}
+			close(stop)
+			last := <-newest
+			old := 0
+			for !strings.HasPrefix(p.next().payload, last) {
+				if old++; old > most {
+					t.Fatalf("%d old messages came after the last was sent, and it is still not there", old)
+				}
+			}
+			t.Logf("%d old messages came after the last was sent", old)
+			if n := s.Stats().MessagesConflated; n == 0 {
+				t.Error("nothing was conflated")
+			}
+			p.closes()
+		})
+	}
+}
+
+// sendsKeyed sends messages with numbers under one key until stop is closed, and as fast
+// as it can. It returns the last one's number.
+func sendsKeyed(t *testing.T, c *protocol.Conn, size int, stop <-chan struct{}) (last string) {
+	t.Helper()
+	for i := 0; ; i++ {
+		last = fmt.Sprintf("%d ", i)
+		m := protocol.Message{Data: []byte(last + strings.Repeat("x", size-len(last))), Key: "key"}
+		if err := c.Send(t.Context(), m); err != nil {
+			t.Error(err)
+			return last
+		}
+		select {
+		case <-stop:
+			return last
+		default:
+			runtime.Gosched() // to the writer
+		}
+	}
+}
