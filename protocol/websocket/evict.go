@@ -17,7 +17,9 @@ func (o *outbox) dropOldest(n int) (dropped int) {
 		waiting.own += k.cost
 	}
 	writing := o.mu.queued - waiting.ofQueue
-	if o.mu.final || writing > 0 && (writing+n > o.budget.each || !o.affordsLocked(min(n, o.mu.copied)-waiting.own, o.mu.shares-waiting.held)) {
+	helps := writing == 0 ||
+		writing+n <= o.budget.each && o.affordsLocked(min(n, o.mu.copied)-waiting.own, o.mu.shares-waiting.held)
+	if o.mu.final || !helps {
 		return 0
 	}
 	var control []byte // frames that stay

@@ -82,6 +82,6 @@ func (s *server) listenTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is our own
+		return tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
 }

@@ -25,7 +25,8 @@ func sharedFrameOf(p *protocol.Prepared, of *pool) *sharedFrame {
 // newSharedFrame returns the frame of m for the pool that variant is.
 func newSharedFrame(variant any, m protocol.Message) any {
 	b := make([]byte, 0, ws.MaxHeaderSize+len(m.Data))
-	return &sharedFrame{b: appendFrame(b, opOf(m.Kind), m.Data), pool: variant.(*pool)} //nolint:errcheck,forcetypeassert // sharedFrameOf has passed it
+	of := variant.(*pool) //nolint:errcheck,forcetypeassert // sharedFrameOf has passed it
+	return &sharedFrame{b: appendFrame(b, opOf(m.Kind), m.Data), pool: of}
 }
 
 // hold takes a place in a queue for f. The first place is charged, if the pool has room

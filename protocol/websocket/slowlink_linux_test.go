@@ -105,7 +105,7 @@ type largeBuffers struct{ net.Listener }
 func (l *largeBuffers) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err == nil {
-		err = nc.(*net.TCPConn).SetWriteBuffer(1 << 20) //nolint:forcetypeassert // it listens on TCP
+		err = nc.(*net.TCPConn).SetWriteBuffer(1 << 20)
 	}
 	return nc, err
 }
@@ -131,7 +131,7 @@ func TestKeyedMessagesOverASlowLink(t *testing.T) {
 			if secure {
 				hs.StartTLS()
 				s.dial = func() net.Conn {
-					return tls.Client(dial(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is our own
+					return tls.Client(dial(), &tls.Config{InsecureSkipVerify: true})
 				}
 			} else {
 				hs.Start()
@@ -151,7 +151,8 @@ func TestKeyedMessagesOverASlowLink(t *testing.T) {
 			last := <-newest
 			old := 0
 			for !strings.HasPrefix(p.next().payload, last) {
-				if old++; old > most {
+				old++
+				if old > most {
 					t.Fatalf("%d old messages came after the last was sent, and it is still not there", old)
 				}
 			}

@@ -72,7 +72,7 @@ func TestWriteDeadlinesMoveRarely(t *testing.T) {
 		c := &conn{server: New(nobody(), &Options{WriteTimeout: 30 * time.Second}), nc: nc}
 		for range 300 { // within 30 seconds
 			c.extendDeadline()
-			if left := c.writer.until-time.Since(c.server.made); left < 20*time.Second {
+			if left := c.writer.until - time.Since(c.server.made); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
 			}
 			<-time.After(100 * time.Millisecond)
