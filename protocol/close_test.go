@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -81,6 +82,18 @@ func TestUnsendableCodesAreReplaced(t *testing.T) {
 		}
 		<-r.over
 	}
+}
+
+// TestUnsendableCodesAreNamedInTheLog: what a callback returns is logged with what is
+// wrong with its code.
+func TestUnsendableCodesAreNamedInTheLog(t *testing.T) {
+	t.Parallel()
+	r := open(t, &calls{}, protocol.Limits{})
+	r.Conn().CloseWith(fmt.Errorf("x: %w", protocol.Close(99, "bye")))
+	if lines := r.logs.having("error"); len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0].attrs["error"]), `cannot close with 99 ("bye")`) {
+		t.Errorf("logged %v", lines)
+	}
+	<-r.over
 }
 
 func TestStatusOf(t *testing.T) {

@@ -225,11 +225,19 @@ func (s *Session) fail(err error) effect {
 	return s.endLogged(st, true, func(how effect) {
 		switch {
 		case st.Code == CloseInternalError && !partly:
-			s.fault(err, how)
+			s.fault(faultOf(err, st), how)
 		case how.first() && isPeersMistake(st.Err):
 			s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
 		}
 	})
+}
+
+// faultOf is what is logged about err, which closes with st.
+func faultOf(err error, st CloseStatus) error {
+	if wrong, ok := errors.AsType[*unsendableError](st.Err); ok {
+		return wrong // of err alone it cannot be seen what is wrong with the code
+	}
+	return err
 }
 
 // isEcho reports whether err only passes on that the connection has ended: the
