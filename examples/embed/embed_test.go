@@ -183,7 +183,7 @@ func TestRefused(t *testing.T) {
 		shop.want(http.MethodGet, path, upgrade(cookie, "Origin", "https://evil.example"),
 			http.StatusForbidden, `a page from "https://evil.example" may not connect to host "`+shop.host+`"...`)
 		shop.want(http.MethodGet, path, upgrade(cookie, "Origin", "null"),
-			http.StatusForbidden, `the origin "null" is not a web page's...`)
+			http.StatusForbidden, `a page without an origin of its own...`)
 		// The same without what was wrong.
 		a := shop.do(http.MethodGet, path, upgrade(cookie, "Origin", "http://"+shop.host), "")
 		if a.Status != http.StatusSwitchingProtocols {
