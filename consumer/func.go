@@ -68,6 +68,7 @@ type funcConsumer struct {
 func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	v.stream.Conn = c
 	c.Defer(v.stream.end)
+	c.Answered(func(*protocol.RejectError) { v.stream.keepScope() })
 	go v.run()
 	select {
 	case <-v.stream.begun:
@@ -154,7 +155,7 @@ func (v *funcConsumer) Disconnect(ctx context.Context, _ *Conn, _ CloseStatus) {
 // [Func] have one, because in a callback such a loop would wait for itself.
 type Stream struct {
 	*Conn
-	scope  *Scope
+	scope  atomic.Pointer[Scope]
 	groups []string // to join when accepting
 
 	once     sync.Once     // accepting
@@ -173,7 +174,6 @@ type Stream struct {
 
 func newStream(scope *Scope, groups []string) *Stream {
 	s := &Stream{
-		scope:   scope,
 		groups:  groups,
 		begun:   make(chan struct{}),
 		next:    make(chan Message),
@@ -181,10 +181,14 @@ func newStream(scope *Scope, groups []string) *Stream {
 		over:    make(chan struct{}),
 		discard: make(chan struct{}),
 	}
+	s.scope.Store(scope)
 	s.end = sync.OnceFunc(func() { close(s.over) })
 	s.mute = sync.OnceFunc(func() { close(s.discard) })
 	return s
 }
+
+// keepScope lets go of the request. It is called when the handshake is answered.
+func (s *Stream) keepScope() { s.scope.Store(s.scope.Load().Kept()) }
 
 // begin accepts the connection, if that has not been done.
 func (s *Stream) begin() { _ = s.accept(nil) } //nolint:errcheck // Connect reports it

@@ -16,6 +16,7 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/router"
 )
 
 // run is a function for consumer.Func.
@@ -79,6 +80,29 @@ func TestFuncAcceptsByItsFirstStep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFuncLetsGoOfTheRequest: a stream that is open has a scope without what only the
+// handshake needs.
+func TestFuncLetsGoOfTheRequest(t *testing.T) {
+	t.Parallel()
+	app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		first := s.Scope()
+		for _, err := range s.Messages(ctx) {
+			if err != nil {
+				return err
+			}
+			now := s.Scope()
+			text := fmt.Sprintf("%t, then %d headers, query %q, %s in %s", first.Header != nil, len(now.Header), now.RawQuery, now.Param("room"), now.RootPath)
+			if err := s.SendText(ctx, text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	ann := consumertest.Connect(t, router.URLs(router.Path("ws/<slug:room>/", app)), "/ws/red/?token=1", nil)
+	ann.SendText("?")
+	ann.WantText(`true, then 0 headers, query "", red in /ws/red/`)
 }
 
 func TestFuncAcceptsWithOptions(t *testing.T) {

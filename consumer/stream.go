@@ -8,9 +8,13 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Scope describes the connection. Once it is accepted, the request behind it is
-// gone; parameters and path stay.
-func (s *Stream) Scope() *Scope { return s.scope }
+// Scope describes the connection. Once it is accepted, the request behind it is gone,
+// and with it header, query and the subprotocols that the peer offers: read them before
+// the connection is accepted. Path, parameters, addresses, User and values stay. A path may
+// be as long as websocket.Options.MaxHandshake, and stays in memory once: routes whose
+// parameters have a bounded length bound it. Do not keep what Scope has returned before
+// the connection was accepted: it would keep the request in memory.
+func (s *Stream) Scope() *Scope { return s.scope.Load() }
 
 // Accept answers the handshake now, with options; see [protocol.Conn.Accept]. A
 // send or the loop does so without.

@@ -289,6 +289,34 @@ func (s *Scope) answered(base context.Context) {
 	o.request.Store(nil)
 }
 
+// Kept returns a copy of s for the time after the handshake is answered. It has no
+// Header, RawQuery or Subprotocols, and of the request's memory it needs one copy of
+// the path, of which the parameters are parts. It is for code that gives consumers a
+// Scope for as long as the connection lasts.
+func (s *Scope) Kept() *Scope {
+	c := *s
+	path := strings.Clone(s.RootPath + s.Path)
+	c.RootPath, c.Path = path[:len(s.RootPath)], path[len(s.RootPath):]
+	part := func(text string) string {
+		if at := strings.Index(path, text); at >= 0 {
+			return path[at : at+len(text)]
+		}
+		return strings.Clone(text)
+	}
+	c.params, c.args = slices.Clone(s.params), slices.Clone(s.args)
+	for i, p := range c.params {
+		c.params[i].Value = part(p.Value)
+	}
+	for i, arg := range c.args {
+		c.args[i] = part(arg)
+	}
+	c.Host, c.RemoteAddr = strings.Clone(s.Host), strings.Clone(s.RemoteAddr)
+	c.RawQuery, c.Header, c.Subprotocols = "", nil, nil
+	c.route = s.Route()
+	c.origin = &origin{base: s.origin.base, wildcard: s.origin.wildcard}
+	return &c
+}
+
 // wildcards returns what the router in front matched, by the names in its
 // pattern: {name}, {name...} and {name:expression}, :name, and *. What else is
 // between slashes and braces is nobody's name. The values are copies.

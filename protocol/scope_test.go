@@ -1,13 +1,18 @@
 package protocol_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
+	"unsafe"
+	"weak"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
@@ -261,4 +266,55 @@ func TestRejection(t *testing.T) {
 			t.Errorf("%s: got %+v, want %d %q", test.at, e, test.status, test.body)
 		}
 	}
+}
+
+// TestScopeKept: what is kept has path, parameters and values, and keeps nothing of the
+// request in memory.
+func TestScopeKept(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	long := strings.Repeat("x", 5<<10)
+	raw := "GET /live/" + long + "/r%2F1?token=" + long + " HTTP/1.1\r\nHost: example.org\r\nCookie: " + long + "\r\n\r\n"
+	for _, row := range []struct {
+		at   testkit.Line
+		rest string // what is left to route
+	}{
+		{testkit.Here(), "r/1"},
+		{testkit.Here(), ""},
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, header := weak.Make(unsafe.StringData(r.RequestURI)), weak.Make(unsafe.StringData(r.Header.Get("Cookie")))
+		s := protocol.NewScope("websocket", r)
+		room := s.Path[len(s.Path)-len("r/1"):]
+		s = s.WithRoute(protocol.Match{
+			Route: "live/", Taken: strings.TrimSuffix(s.Path, row.rest), Rest: s.Path[len(s.Path)-len(row.rest):],
+			Params: []protocol.Param{{Name: "room", Value: room}}, Args: []string{s.Path[1:5]},
+		}).WithValue(key{}, 1).WithUser("ann")
+		describe := func(s *protocol.Scope) string {
+			return fmt.Sprint(s.Type, s.RootPath, s.Path, s.Param("room"), s.Args(), s.Host, s.RemoteAddr, s.User, s.Route(), s.Context().Value(key{}))
+		}
+		kept := s.Kept()
+		if got, want := describe(kept), describe(s); got != want {
+			t.Errorf("%s: got %s, want %s", row.at, got, want)
+		}
+		if kept.Header != nil || kept.RawQuery != "" || kept.Subprotocols != nil || kept.Request() != nil {
+			t.Errorf("%s: of the request is kept: %+v", row.at, kept)
+		}
+		if !isFreed(line) || !isFreed(header) {
+			t.Errorf("%s: in memory: line %t, headers %t", row.at, line.Value() != nil, header.Value() != nil)
+		}
+		runtime.KeepAlive(kept)
+	}
+}
+
+// isFreed reports whether the memory behind p is free, after the garbage collector had
+// some opportunities.
+func isFreed(p weak.Pointer[byte]) bool {
+	for i := 0; i < 100 && p.Value() != nil; i++ {
+		runtime.GC()
+	}
+	return p.Value() == nil
 }
