@@ -118,7 +118,8 @@ func punctual(r rune) bool {
 // asterisk.
 var emoji = &unicode.RangeTable{
 	R16: []unicode.Range16{
-		{0x2600, 0x2721, 1},
+		{0x2600, 0x26b8, 1},
+		{0x26ba, 0x2721, 1},
 		{0x2728, 0x2728, 1},
 		{0x2744, 0x2744, 1},
 		{0x274c, 0x27bf, 1},

@@ -76,6 +76,7 @@ func TestFold(t *testing.T) {
 		{here(), "⁎ Ann", "", ""}, // U+204E
 		{here(), "٭ Ann", "", ""}, // U+066D
 		{here(), "✱ Ann", "", ""}, // U+2731
+		{here(), "⚹ Ann", "", ""}, // U+26B9
 		{here(), "✳ Ann", "", ""}, // which is an emoji
 		{here(), "• Ann", "", ""},
 		{here(), "-", "", ""},
