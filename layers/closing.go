@@ -29,7 +29,8 @@ type Closer interface {
 // CloseGroup closes every connection in group, on every node, with code and reason: as
 // conn.Close does, without a handler in the consumer and without waiting for a callback
 // that is busy. What is in the outgoing queues is sent before; events that wait for
-// consumers are dropped and counted. A connection that joins later is not affected.
+// consumers are dropped and counted. A connection that joins later is not affected. A
+// callback may close the group that its own connection is in.
 //
 // Many peers that are closed at once come back at once, unless code tells them not to.
 // Errors as in [Layer.GroupSend], and a code that a server cannot send.

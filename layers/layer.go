@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
@@ -199,10 +200,21 @@ func hand(m Member, e *protocol.Event, message *protocol.Prepared) (yield bool) 
 	return m.Deliver(e)
 }
 
-// publish sends e to the other nodes.
+// publishTime bounds how long a send whose ctx was canceled by its own delivery waits for
+// the driver.
+const publishTime = 10 * time.Second
+
+// publish sends e to the other nodes, when it has been delivered in this process. That
+// may have closed the connection whose callback sends, and canceled its ctx: the other
+// nodes get e all the same.
 func (l *Layer) publish(ctx context.Context, group string, e *protocol.Event) error {
 	if l.driver == nil {
 		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), publishTime)
+		defer cancel()
 	}
 	err := l.driver.Publish(ctx, group, e)
 	l.counters.publish(err)
