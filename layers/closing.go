@@ -16,7 +16,7 @@ type Closing struct {
 // Close is what [Layer.CloseGroup] and [Layer.CloseChannel] send, and the layer does
 // itself, on every node: no consumer handles it. Other programs on the same back end may
 // send it too, as {"type": "wye.close", "code": 4003, "reason": "banned"}.
-var Close = protocol.EventType[Closing]{Name: "wye.close"}
+var Close = protocol.EventType[Closing]{Name: closeName}
 
 // Closer is a [Member] that [Layer.CloseGroup] can close. Other members are left alone.
 type Closer interface {

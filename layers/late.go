@@ -70,7 +70,7 @@ func (l *Layer) catchUp(ctx context.Context, group string, w *late, subscribed *
 			break
 		}
 		for _, e := range events {
-			hand(w.Member, e, e.Prepared())
+			hand(w.Member, e)
 		}
 		if ctx.Err() != nil {
 			return History{}, context.Cause(ctx)

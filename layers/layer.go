@@ -144,21 +144,21 @@ func unplaced(e *protocol.Event) *protocol.Event {
 }
 
 // deliver hands e to the members of group in this process, and returns how many those
-// are; an event of the layer's own only to those that watch it. Those of a history come one after the other.
+// are; an event of the layer's own only to those that watch it. Those of a history come
+// one after the other.
 func (l *Layer) deliver(group string, e *protocol.Event, but Member) (reached int) {
-	message := e.Prepared()
 	all, except, late := l.except(group, but)
 	if late {
 		l.promote(group, e.Position())
 	}
-	yield, own := false, isOwn(e.Type())
+	d, yield := deliveryOf(e), false
 	for chunk := range all.chunks {
 		for _, m := range chunk {
-			if m == except || own && !watches(m, e.Type()) {
+			if m == except || d.watched && !watches(m, e.Type()) {
 				continue
 			}
 			reached++
-			if hand(m, e, message) {
+			if d.to(m) {
 				yield = true
 			}
 		}
@@ -188,16 +188,41 @@ func (l *Layer) except(group string, but Member) (all view, except Member, late 
 	return g.walk(), but, true
 }
 
-// hand gives m an event, or its ready message.
-func hand(m Member, e *protocol.Event, message *protocol.Prepared) (yield bool) {
+// delivery is what members are given of an event, found out once for all of them.
+type delivery struct {
+	event   *protocol.Event
+	message *protocol.Prepared // of an event that is a ready message
+	closes  bool               // the event is a Close
+	watched bool               // the event is for members that watch the layer
+}
+
+func deliveryOf(e *protocol.Event) delivery {
+	d := delivery{event: e, message: e.Prepared()}
+	switch e.Type() {
+	case closeName:
+		d.closes = true
+	case downName, upName, gapName, enteredName, changedName, exitedName:
+		d.watched = true
+	}
+	return d
+}
+
+// to gives m the event, or its ready message, or does what it asks for.
+func (d *delivery) to(m Member) (yield bool) {
 	switch {
-	case message != nil:
-		return m.Offer(message)
-	case e.Type() == Close.Name:
-		closeMember(m, e)
+	case d.message != nil:
+		return m.Offer(d.message)
+	case d.closes:
+		closeMember(m, d.event)
 		return false
 	}
-	return m.Deliver(e)
+	return m.Deliver(d.event)
+}
+
+// hand is the delivery of e to one member.
+func hand(m Member, e *protocol.Event) (yield bool) {
+	d := deliveryOf(e)
+	return d.to(m)
 }
 
 // publishTime bounds how long a send whose ctx was canceled by its own delivery waits for
@@ -296,7 +321,7 @@ func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) 
 	}
 	e = unplaced(e)
 	if m, here := l.channels.get(channel); here {
-		if hand(m, e, e.Prepared()) {
+		if hand(m, e) {
 			runtime.Gosched()
 		}
 		return nil

@@ -57,13 +57,13 @@ type Visit struct {
 var (
 	// Entered says that a key is present now: with the presence that is its
 	// first.
-	Entered = protocol.EventType[Visit]{Name: "presence.join"}
+	Entered = protocol.EventType[Visit]{Name: enteredName}
 	// Changed says that a presence of a key that is present has other metadata
 	// now: with the whole of it. It is any of the key's; its ID says which.
-	Changed = protocol.EventType[Visit]{Name: "presence.change"}
+	Changed = protocol.EventType[Visit]{Name: changedName}
 	// Exited says that a key is not present any more: with the presence that
 	// was its last.
-	Exited = protocol.EventType[Visit]{Name: "presence.leave"}
+	Exited = protocol.EventType[Visit]{Name: exitedName}
 )
 
 // Presencer is a [Driver] that knows who is present.

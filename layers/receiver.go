@@ -21,12 +21,12 @@ type Loss struct {
 // were sent before and after.
 var (
 	// Down says that other nodes cannot be reached.
-	Down = protocol.EventType[Outage]{Name: "layer.down"}
+	Down = protocol.EventType[Outage]{Name: downName}
 	// Up says that they can be reached again.
-	Up = protocol.EventType[Outage]{Name: "layer.up"}
+	Up = protocol.EventType[Outage]{Name: upName}
 	// Gap says that events of a group may have been lost: whoever must not
 	// miss any asks for what is missing where it is kept.
-	Gap = protocol.EventType[Loss]{Name: "layer.gap"}
+	Gap = protocol.EventType[Loss]{Name: gapName}
 )
 
 // Watcher is a [Member] that gets events that the layer itself sends. A Member that
@@ -38,14 +38,16 @@ type Watcher interface {
 	Watches(typ string) bool
 }
 
-// isOwn reports whether events of this type are the layer's own.
-func isOwn(typ string) bool {
-	switch typ {
-	case Down.Name, Up.Name, Gap.Name, Entered.Name, Changed.Name, Exited.Name:
-		return true
-	}
-	return false
-}
+// The names of the layer's own events.
+const (
+	downName    = "layer.down"
+	upName      = "layer.up"
+	gapName     = "layer.gap"
+	enteredName = "presence.join"
+	changedName = "presence.change"
+	exitedName  = "presence.leave"
+	closeName   = "wye.close"
+)
 
 // receiver is the layer as its driver sees it.
 type receiver Layer
@@ -62,7 +64,7 @@ func (r *receiver) Group(group string, e *protocol.Event) {
 func (r *receiver) Channel(channel string, e *protocol.Event) {
 	r.counters.received.Add(1)
 	if m, here := r.channels.get(channel); here {
-		if hand(m, e, e.Prepared()) {
+		if hand(m, e) {
 			runtime.Gosched()
 		}
 	}
