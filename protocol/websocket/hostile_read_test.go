@@ -357,18 +357,18 @@ func TestHostileHalfClose(t *testing.T) {
 	ends := app.ends()
 	s := serve(t, app, nil)
 	good := behave(s.open(t))
-	large := strings.Repeat("owed ", 100*kib)
+	large := strings.Repeat("owed ", 100*kib) // binary, as in TestLinger
 	for name, last := range map[string][]byte{
 		"between messages": nil, "within a header": {finText}, "within a long header": frame(finText, large)[:9],
 		"within a frame": frame(finText, "hello")[:8], "within a message": frame(text, "hello"), "within a ping": frame(finPing, "p")[:6],
 	} {
 		p := s.open(t)
-		p.write(frame(finText, "1"), frame(finText, large), frame(finPing, "2"), last)
+		p.write(frame(finText, "1"), frame(finBinary, large), frame(finPing, "2"), last)
 		if err := p.nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
 		p.want(finText, "1")
-		p.want(finText, large)
+		p.want(finBinary, large)
 		p.want(finPong, "2")
 		p.wantEnd()
 		if got := <-ends; got.Code != 1006 || !strings.Contains(fmt.Sprint(got.Err), "hung up") {
