@@ -186,7 +186,7 @@ func (e *CloseError) says() bool {
 	if _, down := errors.AsType[*shutdownError](e.Err); down {
 		return e.Reason == shuttingDown
 	}
-	return e.Err == errSlow || e.Err == errBusy //nolint:errorlint,err113 // these very values
+	return e.Err == errSlow || e.Err == errBusy || e.Err == errFast //nolint:errorlint,err113 // these very values
 }
 
 // Unwrap returns the cause.

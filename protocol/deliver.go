@@ -5,7 +5,7 @@ import "context"
 // Deliver hands over one message of the peer, for protocols whose messages come
 // in requests, each on a goroutine of its own. Where [Session.Receive] tells the
 // transport to stop reading, Deliver waits: for its turn, in the order of the
-// calls, and for room (Limits.ReadAhead), as long as ctx lasts. The message is
+// calls, and for room (Limits.ReadAhead, Limits.Rate), as long as ctx lasts. The message is
 // copied, and callbacks run elsewhere, so that neither a busy one nor one that
 // panics holds the caller up.
 //
@@ -63,11 +63,15 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 	case s.mu.life.over():
 		s.mu.Unlock()
 		return s.ctx.Done() // which is about to be closed
-	case s.mu.mail.bytes >= s.limits.ReadAhead:
+	case !s.mayReadLocked():
 		free := make(chan struct{})
-		s.mu.resume = func() { close(free) }
+		s.waitToReadLocked(func() { close(free) })
 		s.mu.Unlock()
 		return free
+	case s.tooFastLocked(len(m.Data)):
+		s.mu.Unlock()
+		s.endFast()
+		return s.ctx.Done()
 	}
 	m.Key = "" // it is for what goes out
 	s.mu.in.add(len(m.Data))

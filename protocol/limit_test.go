@@ -28,12 +28,14 @@ func TestConnLimit(t *testing.T) {
 	t.Parallel()
 	server := protocol.Limits{
 		MaxMessage: 1, MaxFrame: 2, MaxFragments: 3, MaxControlFrames: 4, MinRate: 5,
-		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, QueueEventBytes: 9, Groups: 9, Goroutines: 10, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
+		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, QueueEventBytes: 9, Rate: protocol.Rate{Messages: 1, MessageBurst: 2},
+		Groups: 9, Goroutines: 10, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
 		InvalidText: protocol.InvalidTextRefuse,
 	}
 	other := protocol.Limits{
 		MaxMessage: 11, MaxFrame: 12, MaxFragments: 13, MaxControlFrames: 14, MinRate: 15,
-		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, QueueEventBytes: 19, Groups: 19, Goroutines: 20, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
+		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, QueueEventBytes: 19, Rate: protocol.Rate{Messages: 3, MessageBurst: 4, Bytes: 5, ByteBurst: 6, Close: true},
+		Groups: 19, Goroutines: 20, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
 		InvalidText: protocol.InvalidTextRepair,
 	}
 	changed := func(change func(*protocol.Limits)) protocol.Limits {

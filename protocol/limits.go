@@ -80,6 +80,8 @@ type Limits struct {
 	// peer is not read from until there is room. One message always fits.
 	// Default 64 KiB.
 	ReadAhead int
+	// Rate is how fast the peer may send. Default: as fast as it is read.
+	Rate Rate
 	// QueueBytes is the size of the outgoing queue in bytes (a message with a
 	// Key counts that, and KeyOverhead, too). What happens then is Overflow.
 	// One message always fits. Default 4 MiB, so that several messages of the
@@ -126,6 +128,7 @@ func (l Limits) WithDefaults() Limits {
 	l.MaxControlFrames = positive(l.MaxControlFrames, DefaultMaxControlFrames)
 	l.MinRate = positive(l.MinRate, DefaultMinRate)
 	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
+	l.Rate = l.Rate.withDefaults()
 	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
 	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
 	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
@@ -146,6 +149,9 @@ func (l Limits) over(base Limits) Limits {
 	base.MaxControlFrames = positive(l.MaxControlFrames, base.MaxControlFrames)
 	base.MinRate = positive(l.MinRate, base.MinRate)
 	base.ReadAhead = positive(l.ReadAhead, base.ReadAhead)
+	if l.Rate != (Rate{}) {
+		base.Rate = l.Rate.withDefaults()
+	}
 	base.QueueBytes = positive(l.QueueBytes, base.QueueBytes)
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
 	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
@@ -206,6 +212,7 @@ func (s *Session) limit(l Limits) error {
 	}
 	if limits := l.over(*s.limits); limits != *s.limits {
 		s.limits = &limits // one's own: the server's are shared
+		s.setPace(limits.Rate)
 	}
 	return nil
 }

@@ -2,19 +2,20 @@ package protocol
 
 import "time"
 
-// backlogs are those of a session's two queues. A session has them from the first
-// time that one of the queues is more than half full.
-type backlogs struct {
+// pressure is what a session needs only if its peer's rate is bounded, or from the first
+// time that one of its queues is more than half full.
+type pressure struct {
 	mail  backlog // of the mailbox; guarded by Session.mu
 	queue backlog // of the transport's outgoing queue; guarded by the lock of that queue
+	pace  *pace   // nil without Limits.Rate; guarded by Session.mu, and stays the same from the answer on
 }
 
-// pressed returns the session's backlogs, which it makes if necessary.
-func (s *Session) pressed() *backlogs {
-	if s.backlogs.Load() == nil {
-		s.backlogs.CompareAndSwap(nil, new(backlogs))
+// pressed returns the session's pressure, which it makes if necessary.
+func (s *Session) pressed() *pressure {
+	if s.pressure.Load() == nil {
+		s.pressure.CompareAndSwap(nil, new(pressure))
 	}
-	return s.backlogs.Load()
+	return s.pressure.Load()
 }
 
 // QueueAdmits reports whether a transport's outgoing queue that holds queued bytes
@@ -37,7 +38,7 @@ func (s *Session) QueueAdmits(queued, n int) bool {
 // QueueDrained tells that the outgoing queue for which QueueAdmits was asked is at
 // most half full again.
 func (s *Session) QueueDrained() {
-	if b := s.backlogs.Load(); b != nil {
+	if b := s.pressure.Load(); b != nil {
 		b.queue.drained()
 		s.flags.put(flagQueueHigh, false)
 	}
@@ -45,7 +46,7 @@ func (s *Session) QueueDrained() {
 
 // mailDrainedLocked takes note that the mailbox is at most half full again, if it is.
 func (s *Session) mailDrainedLocked() {
-	if b := s.backlogs.Load(); b != nil && !b.mail.since.IsZero() && s.mu.mail.fill(0, 0, s.limits) == fillLow {
+	if b := s.pressure.Load(); b != nil && !b.mail.since.IsZero() && s.mu.mail.fill(0, 0, s.limits) == fillLow {
 		b.mail.drained()
 		s.flags.put(flagMailHigh, false)
 	}

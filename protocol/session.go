@@ -48,7 +48,7 @@ type Session struct {
 	app    Application // until the answer
 	scope  *Scope      // until the answer
 
-	backlogs atomic.Pointer[backlogs] // nil until a queue was more than half full
+	pressure atomic.Pointer[pressure] // nil without Limits.Rate until a queue was more than half full
 	holding  atomic.Pointer[holding]  // nil while little is held; written with the lock of shared.Reads
 
 	mu struct {
@@ -109,6 +109,7 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 		o = o.withDefaults()
 	}
 	s := &Session{app: app, scope: scope, t: t, shared: o, limits: &o.Limits}
+	s.setPace(o.Limits.Rate)
 	if busy, ok := t.(BusyNotifier); ok {
 		s.busy = busy
 	}
@@ -146,7 +147,7 @@ func (s *Session) isOpen() bool { return s.flags.has(flagOpen) }
 // the handler on the caller's goroutine, with m.Data as it is; otherwise the
 // message waits as a copy. It reports whether the transport may go on reading;
 // if not, it must call Receive no more until the function given to Resume is
-// called. After the end messages are counted and dropped.
+// called: Limits.ReadAhead is reached, or Limits.Rate. After the end messages are counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
 	m.Key = "" // it is for what goes out
 	s.mu.Lock()
@@ -160,11 +161,15 @@ func (s *Session) Receive(m Message) (more bool) {
 		s.shared.Counters.messagesUnread.Add(1)
 		s.failed(errReadAhead)
 		return true
+	case s.tooFastLocked(len(m.Data)):
+		s.mu.Unlock()
+		s.endFast()
+		return true
 	case s.mu.running:
 		s.mu.in.add(len(m.Data))
 		s.mu.mail.addMessage(m.Clone())
 		s.mailHeldLocked()
-		more = s.mu.mail.bytes < s.limits.ReadAhead
+		more = s.mayReadLocked()
 		s.mu.Unlock()
 		return more
 	}
@@ -176,20 +181,34 @@ func (s *Session) Receive(m Message) (more bool) {
 	}
 	s.receive(s.ctx, m)
 	s.drain()
-	return true
+	if s.pace() == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mayReadLocked() || s.mu.life.over()
 }
 
 // Resume calls f once when Receive may be called again: at once if it may be
 // now. f must not block, and replaces one given before.
 func (s *Session) Resume(f func()) {
 	s.mu.Lock()
-	if s.mu.mail.bytes < s.limits.ReadAhead || s.mu.life.over() {
+	if s.mayReadLocked() || s.mu.life.over() {
 		s.mu.Unlock()
 		f()
 		return
 	}
-	s.mu.resume = f
+	s.waitToReadLocked(f)
 	s.mu.Unlock()
+}
+
+// waitToReadLocked has f called when the transport may read on.
+func (s *Session) waitToReadLocked(f func()) {
+	s.mu.resume = f
+	if s.pauseLocked() > 0 {
+		s.shared.Counters.ratePauses.Add(1)
+		s.awaitPaceLocked()
+	}
 }
 
 // Drained tells that the transport's outgoing queue, for which a send had

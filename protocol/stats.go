@@ -26,6 +26,9 @@ type Stats struct {
 
 	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.InvalidText)
 
+	RatePauses int64 // how often a peer was not read from because of Limits.Rate
+	RateClosed int64 // connections closed because their peer sent faster than Limits.Rate
+
 	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
 
 	EventsDropped     int64 // waited for a consumer when its connection ended
@@ -46,7 +49,7 @@ type Counters struct {
 
 	messagesUnread, messagesDropped, messagesConflated, messagesInvalid atomic.Int64
 
-	slowClosed, busyClosed, heldClosed atomic.Int64
+	slowClosed, busyClosed, heldClosed, ratePauses, rateClosed atomic.Int64
 
 	eventsDropped, eventsOverflowed, eventsUnknown, eventsUndecodable atomic.Int64
 
@@ -82,6 +85,8 @@ func (c *Counters) Stats() Stats {
 		SlowClosed:        c.slowClosed.Load(),
 		BusyClosed:        c.busyClosed.Load(),
 		HeldClosed:        c.heldClosed.Load(),
+		RatePauses:        c.ratePauses.Load(),
+		RateClosed:        c.rateClosed.Load(),
 		MessagesConflated: c.messagesConflated.Load(),
 		MessagesInvalid:   c.messagesInvalid.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
@@ -135,6 +140,8 @@ func (c *Counters) ended(st CloseStatus) {
 		c.slowClosed.Add(1)
 	case errBusy:
 		c.busyClosed.Add(1)
+	case errFast:
+		c.rateClosed.Add(1)
 	case errHeld:
 		c.heldClosed.Add(1)
 	}

@@ -73,7 +73,7 @@ func (s *Session) noEventsLocked() {
 // roomToReadLocked returns the function that lets the transport read on, if it
 // is waiting and may.
 func (s *Session) roomToReadLocked() (resume func()) {
-	if s.mu.resume != nil && s.mu.mail.bytes < s.limits.ReadAhead {
+	if s.mu.resume != nil && s.mayReadLocked() {
 		resume, s.mu.resume = s.mu.resume, nil
 	}
 	return resume
@@ -364,6 +364,7 @@ func (s *Session) endLocked() ending {
 		e.dropped = s.stopLocked()
 	}
 	s.mu.cause, s.mu.running, s.mu.resume = e.cause, true, nil
+	s.stopPacingLocked()
 	return e
 }
 

@@ -26,6 +26,26 @@ func ExampleLimit() {
 	// Output: welcome to lobby
 }
 
+// Everybody may send ten messages a second, and forty at once: who sends more is read
+// later. On the route of a device it is one a second, and more is against the rules.
+func ExampleLimit_rate() {
+	report := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		return c.SendText(ctx, "noted: "+m.Text())
+	})
+	urls := router.URLs(
+		router.Path("ws/device/", router.Use(report, router.Limit(protocol.Limits{
+			Rate: protocol.Rate{Messages: 1, Close: true},
+		}))),
+		router.Path("ws/<slug:group>/", greet()),
+	)
+
+	// In a program: websocket.New(urls, &websocket.Options{Limits: protocol.Limits{
+	//	Rate: protocol.Rate{Messages: 10, MessageBurst: 40},
+	// }})
+	fmt.Println(opened(urls, "/ws/lobby/"))
+	// Output: welcome to lobby
+}
+
 // What is costly is open to few at once.
 func ExampleMaxConns() {
 	var urls *router.URLRouter

@@ -9,7 +9,7 @@ import (
 // Limit bounds the connections behind it in its own way: fields of l that are
 // not zero replace the server's (websocket.Options.Limits), and those of a Limit
 // further out. MaxMessage without MaxFrame is both; protocol.OverflowClose goes
-// back to the default policy.
+// back to the default policy, and protocol.Rate{Messages: -1} to no rate.
 //
 //	router.Path("upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 16 << 20})))
 func Limit(l protocol.Limits) protocol.Middleware {

@@ -89,13 +89,11 @@ func (c *Client) handOver(m protocol.Message) {
 	go func() { taken <- c.session.Receive(m) }()
 	select {
 	case <-c.transport.busy:
-	case more := <-taken:
-		if !more {
-			resumed := make(chan struct{})
-			c.session.Resume(func() { close(resumed) })
-			<-resumed
-		}
+	case <-taken:
 	}
+	resumed := make(chan struct{}) // at once, unless the session wants no more for now
+	c.session.Resume(func() { close(resumed) })
+	<-resumed
 }
 
 // SendText sends a text message.

@@ -55,8 +55,14 @@ func (c *chat) router() *router.ProtocolTypeRouter {
 }
 
 // limits are those of each connection. A message of 2000 characters has 24 KB at the
-// most, as JSON with escapes. What waits for a client is a few pages.
-var limits = protocol.Limits{MaxMessage: 32 << 10, QueueBytes: 1 << 20}
+// most, as JSON with escapes. What waits for a client is a few pages. The rate is
+// twice what a person may ask for, who is put out for more: it is for what comes before
+// somebody looks at it.
+var limits = protocol.Limits{
+	MaxMessage: 32 << 10,
+	QueueBytes: 1 << 20,
+	Rate:       protocol.Rate{Messages: 40, MessageBurst: 200},
+}
 
 // urls are the rooms. The group of a room has its name.
 func (c *chat) urls() protocol.Application {

@@ -51,6 +51,8 @@
 //	Limits.MaxControlFrames     1000      close 1008                   TooManyFrames
 //	Limits.MinRate              240 B/s   close 1008                   SlowSenders
 //	Limits.ReadAhead            64 KiB    reading stops for a while    Pauses
+//	Limits.Rate                 none      reading stops for a while,   RatePauses,
+//	                                      or close 1008                RateClosed
 //	Limits.QueueEvents          4096      Limits.EventOverflow: close  BusyClosed,
 //	                                      1013, drop an event          EventsOverflowed
 //	Limits.QueueEventBytes      4 MiB     the same                     the same

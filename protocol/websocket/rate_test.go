@@ -1,0 +1,94 @@
+package websocket_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+)
+
+// TestRateWaits has a peer write much at once, in whole messages and in fragments, and
+// answer no ping meanwhile: it is read at the rate of its route, gets an answer to
+// everything, and is taken neither for silent nor for slow.
+func TestRateWaits(t *testing.T) {
+	t.Parallel()
+	const messages, burst = 60, 5
+	synctest.Test(t, func(t *testing.T) {
+		rate := protocol.Limits{Rate: protocol.Rate{Messages: 1, MessageBurst: burst}}
+		app := echo()
+		s := servePipes(t, app, &websocket.Options{Limits: rate, PingInterval: 4 * time.Second, PongTimeout: 4 * time.Second})
+		p := s.open(t)
+		_ = p.nc.SetDeadline(time.Time{})
+		begun := time.Now()
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			var all []byte
+			for i := range messages {
+				m := fmt.Sprint("message ", i)
+				all = append(all, frame(text, m[:4])...)
+				all = append(all, frame(finCont, m[4:])...)
+			}
+			p.write(all)
+		})
+		for i := range messages {
+			f := p.next()
+			for f.first == finPing {
+				f = p.next()
+			}
+			if want := fmt.Sprint("message ", i); f.payload != want {
+				t.Fatalf("got %q, want %q", f.payload, want)
+			}
+			if d, want := time.Since(begun), time.Duration(max(i+1-burst, 0))*time.Second; d < want || d > want+time.Second/10 {
+				t.Errorf("message %d after %v, want %v", i, d, want)
+			}
+		}
+		writing.Wait()
+		if st := s.Stats(); st.RatePauses == 0 || st.Unanswered+st.SlowSenders+st.MessagesUnread != 0 || st.Open != 1 {
+			t.Errorf("counted %+v", st)
+		}
+		p.closes()
+	})
+}
+
+// TestRatePerRoute: a route may have a rate of its own, close for it, or have none.
+func TestRatePerRoute(t *testing.T) {
+	t.Parallel()
+	closes := protocol.Limits{Rate: protocol.Rate{Messages: 1, MessageBurst: 2, Close: true}}
+	three := [][]byte{frame(finText, "1"), frame(finText, "2"), frame(finText, "3")}
+	for _, row := range []struct {
+		at             testkit.Line
+		server, route  protocol.Limits
+		limited, plain string
+	}{
+		{testkit.Here(), protocol.Limits{}, closes, "closed", "all heard"},
+		{testkit.Here(), closes, protocol.Limits{Rate: protocol.Rate{Messages: -1}}, "all heard", "closed"},
+		{testkit.Here(), closes, protocol.Limits{MaxMessage: 10}, "closed", "closed"},
+		{testkit.Here(), closes, protocol.Limits{Rate: protocol.Rate{Bytes: 3}}, "all heard", "closed"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, opened, ends := twoRoutes(t, row.server, row.route)
+			for path, want := range map[string]string{"/limited/": row.limited, "/": row.plain} {
+				p := s.peer(t)
+				p.upgrade(request(path))
+				settled(opened)
+				p.write(three...)
+				p.want(finText, "1")
+				p.want(finText, "2")
+				got := "all heard"
+				if f := p.next(); f.first == finClose {
+					got = "closed"
+				}
+				if got != want {
+					t.Errorf("%s: %s: %s, want %s", row.at, path, got, want)
+				}
+				p.nc.Close()
+				<-ends
+			}
+		})
+	}
+}
