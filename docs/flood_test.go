@@ -35,7 +35,7 @@ func TestFlood(t *testing.T) {
 	for _, procs := range []string{"1", "8"} {
 		t.Run("GOMAXPROCS="+procs, func(t *testing.T) {
 			t.Parallel()
-			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFloodHere$", "-test.v") //nolint:gosec // this program
+			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFloodHere$", "-test.v")
 			child.Env = append(os.Environ(), floodEnv+"=1", "GOMAXPROCS="+procs)
 			if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestFloodHere")) {
 				t.Errorf("%v\n%s", err, out)
@@ -46,8 +46,6 @@ func TestFlood(t *testing.T) {
 
 // TestFloodHere sends much at once, with the default limits: nobody who reads is
 // closed, and everybody gets everything.
-//
-//nolint:paralleltest,tparallel // one flood at a time
 func TestFloodHere(t *testing.T) {
 	if os.Getenv(floodEnv) == "" {
 		t.Skip("it is run by TestFlood")

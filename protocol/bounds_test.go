@@ -235,7 +235,7 @@ func TestPromise6_QueueEvents(t *testing.T) {
 			r.postAll(t, test.at, test.before)
 			<-time.After(test.pause)
 			r.postAll(t, test.at, test.fit)
-			if err := r.Conn().Post(shouted.New(loud)); !errors.Is(err, protocol.ErrBusy) {
+			if err := r.Conn().Post(shouted.New(loud())); !errors.Is(err, protocol.ErrBusy) {
 				t.Errorf("%s: one event too many returned %v", test.at, err)
 			}
 			if st := r.wire.closing(t); st.Code != protocol.CloseTryAgainLater {
@@ -254,7 +254,7 @@ func TestPromise6_QueueEvents(t *testing.T) {
 func (r *rig) postAll(t *testing.T, at testkit.Line, n int) {
 	t.Helper()
 	for i := range n {
-		if err := r.Conn().Post(shouted.New(loud)); err != nil || r.wire.closes() != 0 {
+		if err := r.Conn().Post(shouted.New(loud())); err != nil || r.wire.closes() != 0 {
 			t.Fatalf("%s: event %d of %d: %v, closed %d times", at, i, n, err, r.wire.closes())
 		}
 	}
@@ -265,7 +265,7 @@ var shouted = protocol.EventType[map[string]string]{Name: "shouted"}
 
 // loud is a payload that is encoded in 100 bytes: a map with a name of one byte and a
 // text, which have headers of 1, 1 and 2 bytes.
-var loud = map[string]string{"n": strings.Repeat("x", 95)}
+func loud() map[string]string { return map[string]string{"n": strings.Repeat("x", 95)} }
 
 const eventSize = 100 + 64
 
@@ -327,13 +327,13 @@ func TestBusyIsLogged(t *testing.T) {
 			<-time.After(test.pause)
 			err := error(nil)
 			for err == nil {
-				err = r.Conn().Post(shouted.New(loud))
+				err = r.Conn().Post(shouted.New(loud()))
 			}
 			lines := r.logs.having("waiting")
 			if len(lines) != 1 || lines[0].text != test.msg || lines[0].attrs["type"] != "shouted" || lines[0].attrs["behind"] != test.behind {
 				t.Errorf("%s: logged %v", test.at, lines)
 			}
-			if got := r.Conn().Post(shouted.New(loud)).Error(); strings.Count(got, "too many events") != 1 {
+			if got := r.Conn().Post(shouted.New(loud())).Error(); strings.Count(got, "too many events") != 1 {
 				t.Errorf("%s: the error says %q", test.at, got)
 			}
 			close(g.opened)

@@ -5,7 +5,7 @@ import "sync/atomic"
 // The flags of a session that sends read without its lock.
 const (
 	flagOpen      uint32 = 1 << iota // mirrors life.state == stateOpen
-	flagOrdered                      // events wait or are being handled, so that messages of group sends wait behind them; changes under Session.mu
+	flagOrdered                      // events wait or are being handled: messages of group sends wait behind them; changes under Session.mu
 	flagMailHigh                     // the mailbox has been more than half full for less than patience
 	flagQueueHigh                    // and the transport's outgoing queue
 )

@@ -15,8 +15,8 @@ import (
 // first.
 func limits(ls ...protocol.Limits) *calls {
 	return &calls{connect: func(_ context.Context, c *protocol.Conn) error {
-		for _, l := range ls {
-			if err := c.Limit(l); err != nil {
+		for i := range ls {
+			if err := c.Limit(ls[i]); err != nil {
 				return err
 			}
 		}

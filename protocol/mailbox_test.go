@@ -134,7 +134,9 @@ func TestMailboxAgainstASlice(t *testing.T) {
 		if was.events+was.sent != events || was.events+was.sent+was.messages != len(b.want) {
 			t.Fatalf("seed %d: discarded %+v, want %d together", seed, was, len(b.want))
 		}
-		if !b.empty() || b.bytes != 0 || b.events != 0 || b.eventBytes != 0 || b.keys != nil {
+		b.want = nil
+		b.check(t)
+		if !b.empty() || b.keys != nil {
 			t.Fatalf("seed %d: something is left", seed)
 		}
 	}

@@ -183,10 +183,7 @@ func (s *story) checkSends() {
 			continue
 		}
 		err := s.resultOf(sent, e.id)
-		out := len(s.indicesOf(wrote, e.id)) + len(s.indicesOf(lost, e.id))
-		if want := err == nil && s.accepted >= 0; out > 1 || out == 1 && !want || out == 0 && want && !s.behind[e.id] {
-			s.faultf("send #%d returned %v and was written %d times", e.id, err, out)
-		}
+		s.checkWritten(e, err)
 		switch {
 		case i > s.over:
 			if !s.isClosed(err) {
@@ -202,6 +199,17 @@ func (s *story) checkSends() {
 		}
 	}
 }
+
+// checkWritten: what was taken is written, once; a message behind events may be dropped.
+func (s *story) checkWritten(e *entry, err error) {
+	out, want := s.written(e.id), err == nil && s.accepted >= 0
+	if out > 1 || out == 1 && !want || out == 0 && want && !s.behind[e.id] {
+		s.faultf("send #%d returned %v and was written %d times", e.id, err, out)
+	}
+}
+
+// written is how often the transport was given a message.
+func (s *story) written(id int) int { return len(s.indicesOf(wrote, id)) + len(s.indicesOf(lost, id)) }
 
 // checkEarly: before the answer as much waits as the limit lets. It returns the
 // bytes that wait more.
@@ -369,6 +377,13 @@ func (s *story) checkCounters() {
 	}
 }
 
+// isDropped reports whether the message of a send was dropped: at once, or behind
+// events, because its turn did not come or there was no room then.
+func (s *story) isDropped(e *entry) bool {
+	return isOwn(e.err, protocol.ErrDropped) || isOwn(e.err, protocol.ErrSlow) || isOwn(e.err, protocol.ErrBusy) ||
+		e.err == nil && s.behind[e.id] && s.written(e.id) == 0
+}
+
 // wantStats are the counters that no other check is about.
 func (s *story) wantStats() protocol.Stats {
 	want := protocol.Stats{Refused: 1}
@@ -386,10 +401,8 @@ func (s *story) wantStats() protocol.Stats {
 		switch {
 		case e.what == left && errors.Is(e.err, errPanicked):
 			want.Panics++
-		case e.what == lost, e.what == sent && (isOwn(e.err, protocol.ErrDropped) || isOwn(e.err, protocol.ErrSlow) || isOwn(e.err, protocol.ErrBusy)):
+		case e.what == lost, e.what == sent && s.isDropped(e):
 			want.MessagesDropped++
-		case e.what == sent && e.err == nil && s.behind[e.id] && len(s.indicesOf(wrote, e.id))+len(s.indicesOf(lost, e.id)) == 0:
-			want.MessagesDropped++ // its turn did not come, or there was no room
 		}
 	}
 	return want

@@ -36,11 +36,7 @@ func results() []sight {
 		{"ErrDropped", saw(sent, protocol.ErrDropped)},
 		{"ErrSlow", saw(sent, protocol.ErrSlow)},
 		{"ErrBusy", saw(posted, protocol.ErrBusy)},
-		{"message behind an event", func(_ *plan, log []*entry, e *entry) bool {
-			return e.what == sent && e.kind == doOffer && e.err == nil && slices.ContainsFunc(log, func(f *entry) bool {
-				return f.what == wrote && f.id == e.id && f.at > e.at && has(log, answered) && !before(log, e, answered)
-			})
-		}},
+		{"message behind an event", func(_ *plan, log []*entry, e *entry) bool { return waited(log, e) }},
 		{"unread", saw(left, protocol.ErrUnread)},
 		{"ended by the peer", endedWith(func(s protocol.CloseStatus) bool { return s.Remote })},
 		{"ended by the network", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseAbnormal })},
@@ -60,6 +56,12 @@ func results() []sight {
 		}},
 		{"a loop", func(p *plan, _ []*entry, _ *entry) bool { return p.looped }},
 	}
+}
+
+// waited reports whether e is an offer of a message that was written later.
+func waited(log []*entry, e *entry) bool {
+	return e.what == sent && e.kind == doOffer && e.err == nil && has(log, answered) && !before(log, e, answered) &&
+		slices.ContainsFunc(log, func(f *entry) bool { return f.what == wrote && f.id == e.id && f.at > e.at })
 }
 
 // early is what happens around the answer.
