@@ -98,10 +98,10 @@ type CloseStatus struct {
 	// Code is the peer's if Remote, ours otherwise; CloseNoStatus if the peer
 	// closed without one, CloseAbnormal if the connection broke.
 	Code CloseCode
+	// Remote says that the peer closed. Otherwise we did, or the network.
+	Remote bool // beside Code, because every connection has a status
 	// Reason is a text for humans, at most MaxCloseReason bytes of UTF-8.
 	Reason string
-	// Remote says that the peer closed. Otherwise we did, or the network.
-	Remote bool
 	// Err is the cause, where there is one: what the callback returned, a
 	// *PanicError, a network error. It is never shown to the peer.
 	Err error

@@ -147,7 +147,8 @@ func (s *Session) isOpen() bool { return s.flags.has(flagOpen) }
 // the handler on the caller's goroutine, with m.Data as it is; otherwise the
 // message waits as a copy. It reports whether the transport may go on reading;
 // if not, it must call Receive no more until the function given to Resume is
-// called: Limits.ReadAhead is reached, or Limits.Rate. After the end messages are counted and dropped.
+// called: Limits.ReadAhead is reached, or Limits.Rate. After the end messages are
+// counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
 	m.Key = "" // it is for what goes out
 	s.mu.Lock()
