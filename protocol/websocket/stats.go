@@ -46,7 +46,7 @@ type Stats struct {
 	HeldBytes   int64 // now counted in Capacity.ReadBytes
 	QueuedBytes int64 // now charged to Capacity.QueueBytes
 	QueuesFull  int64 // sends for which there was no room because of Capacity.QueueBytes
-	Pauses      int64 // how often reading stopped because of Limits.ReadAhead
+	Pauses      int64 // how often reading stopped because of Limits.ReadAhead or Limits.Rate
 }
 
 // counters are what Stats is made of, beside those of the sessions.
