@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 )
@@ -30,9 +29,19 @@ type Change struct {
 // Crowd is who is present in one group. The zero value is nobody. It is not safe
 // for concurrent use.
 type Crowd struct {
-	entries   map[string]Entry     // by ID
-	ids       map[string][]string  // by key
+	entries   map[string]seat      // by ID
+	ids       map[string][]string  // by key, in no order
 	lingering map[string]time.Time // by ID: until when, of entries that have been left
+	left      map[string]int       // by key: how many of its entries linger
+	entered   int                  // how many entries there have been
+}
+
+// seat is an entry, and where it is, so that a key may have many.
+type seat struct {
+	Entry
+
+	at  int // in Crowd.ids of its key
+	seq int // of entering
 }
 
 // Enter adds p, or replaces the entry that has its ID; it is there since as long
@@ -40,20 +49,21 @@ type Crowd struct {
 // are two changes at most: an ID may be replaced that was the last of another key.
 // Metadata are compared byte by byte.
 func (c *Crowd) Enter(p Entry) []Change {
-	delete(c.lingering, p.ID)
+	c.stay(p.ID)
 	old, again := c.entries[p.ID]
 	if again && old.Key == p.Key {
 		p.Since = old.Since
-		c.entries[p.ID] = p
-		return changed(old, p)
+		c.entries[p.ID] = seat{p, old.at, old.seq}
+		return changed(old.Entry, p)
 	}
 	changes := c.Exit(p.ID)
 	if c.entries == nil {
-		c.entries, c.ids = make(map[string]Entry), make(map[string][]string)
+		c.entries, c.ids = make(map[string]seat), make(map[string][]string)
 	}
 	before := len(c.ids[p.Key])
 	replaced, lingered := c.replaceLingering(p.Key)
-	c.entries[p.ID] = p
+	c.entered++
+	c.entries[p.ID] = seat{p, len(c.ids[p.Key]), c.entered}
 	c.ids[p.Key] = append(c.ids[p.Key], p.ID)
 	switch {
 	case before == 0:
@@ -72,16 +82,23 @@ func changed(old, p Entry) []Change {
 	return []Change{{Entry: p, Other: true}}
 }
 
-// replaceLingering takes out the entries of key that linger, and returns the last of
-// them.
+// replaceLingering takes out the entries of key that linger, and returns the one of
+// them that entered last.
 func (c *Crowd) replaceLingering(key string) (last Entry, ok bool) {
+	if c.left[key] == 0 {
+		return Entry{}, false
+	}
+	seq := 0
 	for _, id := range slices.Clone(c.ids[key]) {
 		if _, lingers := c.lingering[id]; lingers {
-			last, ok = c.entries[id], true
-			c.remove(last)
+			p := c.entries[id]
+			if p.seq > seq {
+				last, seq = p.Entry, p.seq
+			}
+			c.remove(p)
 		}
 	}
-	return last, ok
+	return last, true
 }
 
 // Exit takes the entry of an ID out. It need not be there. There is one change at
@@ -95,29 +112,53 @@ func (c *Crowd) Exit(id string) []Change {
 	if len(c.ids[p.Key]) > 0 {
 		return nil
 	}
-	return []Change{{Entry: p, Gone: true}}
+	return []Change{{Entry: p.Entry, Gone: true}}
 }
 
-// remove takes out p, which is there.
-func (c *Crowd) remove(p Entry) {
+// remove takes out p, which is there. The last ID of its key takes its place.
+func (c *Crowd) remove(p seat) {
+	c.stay(p.ID)
 	delete(c.entries, p.ID)
-	delete(c.lingering, p.ID)
-	rest := slices.DeleteFunc(c.ids[p.Key], func(id string) bool { return id == p.ID })
-	if len(rest) == 0 {
+	ids := c.ids[p.Key]
+	end := len(ids) - 1
+	if p.at != end {
+		moved := c.entries[ids[end]]
+		moved.at = p.at
+		c.entries[moved.ID], ids[p.at] = moved, moved.ID
+	}
+	ids[end] = ""
+	if end == 0 {
 		delete(c.ids, p.Key)
 	} else {
-		c.ids[p.Key] = rest
+		c.ids[p.Key] = ids[:end]
+	}
+}
+
+// stay has the entry of an ID linger no more. It need not be there, or linger.
+func (c *Crowd) stay(id string) {
+	if _, lingers := c.lingering[id]; !lingers {
+		return
+	}
+	delete(c.lingering, id)
+	key := c.entries[id].Key
+	c.left[key]--
+	if c.left[key] == 0 {
+		delete(c.left, key)
 	}
 }
 
 // Linger has the entry of an ID stay until a time, when Expire takes it out, or until
 // another one of its key enters. It reports whether the entry is there.
 func (c *Crowd) Linger(id string, until time.Time) bool {
-	if _, there := c.entries[id]; !there {
+	p, there := c.entries[id]
+	if !there {
 		return false
 	}
 	if c.lingering == nil {
-		c.lingering = make(map[string]time.Time)
+		c.lingering, c.left = make(map[string]time.Time), make(map[string]int)
+	}
+	if !c.Lingers(id) {
+		c.left[p.Key]++
 	}
 	c.lingering[id] = until
 	return true
@@ -143,10 +184,13 @@ func (c *Crowd) Expire(id string, now time.Time) []Change {
 func (c *Crowd) Present(key string) []Entry {
 	all := make([]Entry, 0, len(c.ids[key]))
 	if key == "" {
-		all = slices.AppendSeq(all, maps.Values(c.entries))
+		all = slices.Grow(all, len(c.entries))
+		for _, p := range c.entries {
+			all = append(all, p.Entry)
+		}
 	}
 	for _, id := range c.ids[key] {
-		all = append(all, c.entries[id])
+		all = append(all, c.entries[id].Entry)
 	}
 	slices.SortFunc(all, func(a, b Entry) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -177,5 +178,43 @@ func TestCrowdByKey(t *testing.T) {
 	}
 	if got := c.Present("cid"); len(got) != 0 {
 		t.Errorf("present as cid: %v", got)
+	}
+}
+
+// TestCrowdOfOneKey: the entries of a key are found again whatever has been taken out,
+// and one more or less of many is no more work than of few.
+func TestCrowdOfOneKey(t *testing.T) { // not parallel: it counts allocations
+	const n = 1000
+	var c keep.Crowd
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = strconv.Itoa(i)
+		c.Enter(keep.Entry{ID: ids[i], Key: "ann"})
+	}
+	c.Enter(keep.Entry{ID: "other", Key: "bob"})
+	if c.Linger("other", time.Time{}) {
+		c.Exit("other") // the count of those that linger ends with it
+	}
+	i := 0
+	if allocs := testing.AllocsPerRun(n, func() {
+		id := ids[i*7%n]
+		i++
+		if told := c.Exit(id); told != nil {
+			t.Errorf("%v was told of one of many", told)
+		}
+		c.Enter(keep.Entry{ID: id, Key: "ann"})
+	}); allocs > 0 {
+		t.Errorf("%v allocations, want none", allocs)
+	}
+	for i, id := range ids {
+		if !c.Has(id) || len(c.Present("ann")) != n-i {
+			t.Fatalf("after %d of %d have left: %s is present: %t; %d are", i, n, id, c.Has(id), len(c.Present("ann")))
+		}
+		if told := c.Exit(id); len(told) != 0 != (i == n-1) {
+			t.Errorf("told %v after %d of %d have left", told, i+1, n)
+		}
+	}
+	if c.Len() != 0 || c.Keys() != 0 {
+		t.Errorf("%d entries of %d keys are left", c.Len(), c.Keys())
 	}
 }
