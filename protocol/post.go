@@ -36,18 +36,32 @@ func (s *Session) post(e *Event) error {
 // offer sends a message to the connection in the order of the events that were posted
 // before.
 func (s *Session) offer(p *Prepared) error {
+	if p.invalid || !s.flags.isStraight() {
+		return s.offerSlowly(p)
+	}
+	if err := s.t.SendPrepared(p); err != nil {
+		return s.refused(err, outgoing{prepared: p})
+	}
+	return nil
+}
+
+// offerSlowly is offer for a text that is not UTF-8, while events wait or are being
+// handled, and while the connection is not open.
+func (s *Session) offerSlowly(p *Prepared) error {
 	if p.invalid {
 		var err error
 		if p, err = s.badOffer(p); err != nil {
 			return err
 		}
 	}
-	if s.flags.has(flagOrdered) {
-		if done, err := s.offerBehind(p); done {
-			return err
-		}
+	if done, err := s.offerBehind(p); done {
+		return err
 	}
-	return s.offerNow(p)
+	done, err := s.trySend(p)
+	if done || err == nil {
+		return err
+	}
+	return s.refused(err, outgoing{prepared: p})
 }
 
 // offerBehind has p wait behind the events that wait or are being handled. done is
@@ -75,15 +89,6 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 		s.Conflated()
 	}
 	return true, nil
-}
-
-// offerNow sends a message that need not wait for events.
-func (s *Session) offerNow(p *Prepared) error {
-	done, err := s.trySend(p)
-	if done || err == nil {
-		return err
-	}
-	return s.refused(err, outgoing{prepared: p})
 }
 
 // sendDue sends a message that has waited behind events. Its sender knows that it was

@@ -93,6 +93,7 @@ func (s *Session) setPace(r Rate) {
 	case s.pace() != nil:
 		s.pressed().pace = nil
 	}
+	s.flags.put(flagPaced, r != (Rate{}))
 }
 
 // wait returns how long it takes until a message may come; 0 or less if one may.

@@ -162,7 +162,7 @@ func (s *Session) Receive(m Message) (more bool) {
 		s.shared.Counters.messagesUnread.Add(1)
 		s.failed(errReadAhead)
 		return true
-	case s.tooFastLocked(len(m.Data)):
+	case s.flags.has(flagPaced) && s.tooFastLocked(len(m.Data)):
 		s.mu.Unlock()
 		s.endFast()
 		return true
@@ -182,7 +182,7 @@ func (s *Session) Receive(m Message) (more bool) {
 	}
 	s.receive(s.ctx, m)
 	s.drain()
-	if s.pace() == nil {
+	if !s.flags.has(flagPaced) {
 		return true
 	}
 	s.mu.Lock()
