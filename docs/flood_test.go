@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
@@ -35,7 +36,8 @@ func TestFlood(t *testing.T) {
 	for _, procs := range []string{"1", "8"} {
 		t.Run("GOMAXPROCS="+procs, func(t *testing.T) {
 			t.Parallel()
-			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFloodHere$", "-test.v")
+			child := exec.CommandContext(t.Context(), os.Args[0],
+				"-test.run=^TestFloodHere$", "-test.v", fmt.Sprintf("-test.short=%t", testing.Short()))
 			child.Env = append(os.Environ(), floodEnv+"=1", "GOMAXPROCS="+procs)
 			if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestFloodHere")) {
 				t.Errorf("%v\n%s", err, out)
@@ -50,23 +52,23 @@ func TestFloodHere(t *testing.T) {
 	if os.Getenv(floodEnv) == "" {
 		t.Skip("it is run by TestFlood")
 	}
-	for _, n := range []int{150, 10_000} {
+	for _, n := range []int{150, testkit.Count(10_000, 2000)} {
 		t.Run(fmt.Sprintf("%d messages in one write", n), func(t *testing.T) { floodChat(t, n) })
 	}
-	t.Run("two broadcasts of 1 MB to 50", func(t *testing.T) {
+	t.Run("two broadcasts of 1 MB", func(t *testing.T) {
 		m := protocol.Binary(bytes.Repeat([]byte("m"), 1<<20))
-		floodGroup(t, 50, 2, func(ctx context.Context, l *layers.Layer) error { return l.Broadcast(ctx, "all", m) })
+		floodGroup(t, testkit.Count(50, 10), 2, func(ctx context.Context, l *layers.Layer) error { return l.Broadcast(ctx, "all", m) })
 	})
 	events := 500
 	if runtime.GOMAXPROCS(0) == 1 {
-		events = 50_000 // the members run only because the sender yields
+		events = testkit.Count(50_000, 5000) // the members run only because the sender yields
 	}
 	t.Run("events to five", func(t *testing.T) {
 		floodGroup(t, 5, events, func(ctx context.Context, l *layers.Layer) error {
 			return l.GroupSend(ctx, "all", Said.New(Line{"x"}))
 		})
 	})
-	for _, n := range []int{101, 5000} {
+	for _, n := range []int{101, testkit.Count(5000, 1000)} {
 		t.Run(fmt.Sprintf("%d events to one's own group", n), func(t *testing.T) { floodOneself(t, n) })
 	}
 }

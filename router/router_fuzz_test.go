@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
 )
 
 // FuzzRouter compares a router that text describes with a plain one, for path
@@ -30,7 +32,7 @@ func FuzzRouter(f *testing.F) {
 
 // FuzzInvented does the same with routers that are made up.
 func FuzzInvented(f *testing.F) {
-	for i := range 80 {
+	for i := range testkit.Count(80, 20) {
 		f.Add([]byte(fmt.Sprint(i)))
 	}
 	f.Fuzz(func(t *testing.T, seed []byte) {

@@ -175,6 +175,9 @@ func TestConformance(t *testing.T) {
 			}
 			t.Run(r.number, func(t *testing.T) {
 				t.Parallel()
+				if strings.HasPrefix(r.number, "9.") && !strings.HasSuffix(r.number, ".3") {
+					testkit.SkipLong(t, "many bytes over TCP; over a pipe it runs all the same")
+				}
 				(&talk{t: t, p: s.open(t), trial: &r, failures: &failures}).run()
 			})
 		}

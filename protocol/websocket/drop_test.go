@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -78,7 +79,7 @@ func TestOutboxDropOldestLeavesWhatIsWritten(t *testing.T) {
 // went in without what was dropped, the oldest first, in order and whole.
 func TestOutboxAtRandom(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range testkit.Count[uint64](60, 12) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		o := boxOf(1 + random.IntN(200<<10))
 		o.budget.all = int64(random.IntN(200 << 10))

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -57,7 +59,8 @@ func knock(nc net.Conn, br *bufio.Reader) (status string, err error) {
 // or cut because the machine takes its time.
 func TestCapacityTenThousand(t *testing.T) {
 	t.Parallel()
-	const all, atATime, room = 10_000, 2_000, 100
+	const room = 100
+	all, atATime := testkit.Count(10_000, 1000), testkit.Count(2000, 500)
 	wantDescriptors(t, 2*atATime)
 	s := serve(t, echo(), &websocket.Options{
 		Capacity:     websocket.Capacity{ConnsPerAddress: room},
@@ -96,7 +99,7 @@ func TestCapacityTenThousand(t *testing.T) {
 		p.nc.Close()
 	}
 	s.wantEmpty(t)
-	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: all - room + 1}})
+	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: int64(all - room + 1)}})
 	if left := websocket.Left(s.Server); left != "" {
 		t.Errorf("left behind: %s", left)
 	}
@@ -149,18 +152,21 @@ func (f *farewells) disconnect(_ context.Context, c *protocol.Conn, s protocol.C
 	f.each[c] = append(f.each[c], s.Code)
 }
 
-// TestHostileShutdownOfAThousand says 1001 to all, over two seconds, and waits for
+// TestHostileShutdownOfAThousand says 1001 to all, spread over time, and waits for
 // each Disconnect; those that do not answer are cut when the time is over.
 func TestHostileShutdownOfAThousand(t *testing.T) {
 	t.Parallel()
-	const peers = 1000
+	peers, rogue := testkit.Count(1000, 300), testkit.Count(50, 15)
 	rows := map[string]struct {
 		hostile int
 		grace   time.Duration
 		err     string
 	}{
-		"good ones":       {0, patience, ""},
-		"with some rogue": {50, 8 * time.Second, "wye: shutdown: 50 connections had to be cut: context deadline exceeded"},
+		"good ones": {0, patience, ""},
+		"with some rogue": {
+			rogue, time.Duration(testkit.Count(8, 4)) * time.Second,
+			fmt.Sprintf("wye: shutdown: %d connections had to be cut: context deadline exceeded", rogue),
+		},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +229,7 @@ func (p *peer) saysGoodbye(hostile bool) time.Time {
 	return at
 }
 
-// wantSpread fails if closes did not come over about two seconds.
+// wantSpread fails if closes did not come over about two milliseconds each.
 func wantSpread(t *testing.T, times chan time.Time, begun time.Time) {
 	t.Helper()
 	close(times)
@@ -234,7 +240,7 @@ func wantSpread(t *testing.T, times chan time.Time, begun time.Time) {
 	slices.Sort(after)
 	n := len(after)
 	last := after[n-1]
-	if last < time.Second || after[n/2] < last/5 || after[n/10] > last/2 {
+	if last < time.Duration(n)*time.Millisecond || after[n/2] < last/5 || after[n/10] > last/2 {
 		t.Errorf("a tenth was closed after %v, half after %v, and all after %v", after[n/10], after[n/2], last)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -168,7 +169,7 @@ func TestKeepAliveOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
-		<-time.After(24 * time.Hour)
+		<-time.After(time.Duration(testkit.Count(24, 1)) * time.Hour)
 		p.text("x")
 		p.want(finText, "x")
 		p.closes()

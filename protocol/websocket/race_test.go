@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -24,7 +25,8 @@ import (
 // what was written to it.
 func TestDecision25_CloseRacesWithWriters(t *testing.T) {
 	t.Parallel()
-	const rounds, writers = 40, 4
+	const writers = 4
+	rounds := testkit.Count(40, 12)
 	var all sync.WaitGroup
 	app, opened := conns()
 	s := serve(t, app, nil)
