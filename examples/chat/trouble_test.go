@@ -177,6 +177,9 @@ func lock(t *testing.T, file string) (unlock func()) {
 
 func TestLockedAtTheStart(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("long: SQLite waits three seconds for the lock")
+	}
 	file := made(t, 1)
 	unlock := lock(t, file)
 	if s, err := openStore(t.Context(), file, nil); err == nil {
