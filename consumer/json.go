@@ -71,8 +71,11 @@ func JSONBy[C Consumer](field string, factory func(*Scope) C, opts ...Option[C])
 // panic, and so do an empty name and a Case that is given to another constructor than
 // JSONBy.
 func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in In) error) Option[C] {
-	if name == "" {
+	switch {
+	case name == "":
 		panic("wye: consumer.Case: the name is empty; what has no type of its own goes to Receive")
+	case h == nil:
+		panic(fmt.Sprintf("wye: consumer.Case: the handler of %q is nil", name))
 	}
 	return func(s *spec[C]) {
 		if s.json.cases[name] != nil {
@@ -91,6 +94,9 @@ func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in I
 // and what it returns means the same: nil goes on with the next message. Given twice, or
 // to another constructor, it panics.
 func OnDecodeError[C any](h func(v C, ctx context.Context, c *Conn, m Message, err error) error) Option[C] {
+	if h == nil {
+		panic("wye: consumer.OnDecodeError: the function is nil")
+	}
 	return func(s *spec[C]) {
 		if s.json.onError != nil {
 			panic("wye: consumer.OnDecodeError: one consumer has two of them")

@@ -61,6 +61,9 @@ func (s *spec[C]) wants(typ string) bool { return s.events[typ] != nil }
 // are payloads that do not fit P. Declaring a type twice, or one without a name,
 // panics.
 func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) error) Option[C] {
+	if h == nil {
+		panic(fmt.Sprintf("wye: consumer.On: the handler of %q is nil", t.Name))
+	}
 	if t.Name == "" {
 		panic("wye: consumer.On: the event type has no name; declare it as protocol.EventType[P]{Name: \"chat.message\"}")
 	}

@@ -167,7 +167,7 @@ func (k *keeper) Offer(p *protocol.Prepared) bool {
 		k.messages = append(k.messages, p.Message())
 	case 1:
 		share := func(_ any, m protocol.Message) any { return encode(nil, m) }
-		k.frames = append(k.frames, p.Share(large{}, share).([]byte)) //nolint:errcheck,forcetypeassert // share made it
+		k.frames = append(k.frames, p.Share(large{}, share).([]byte))
 	}
 	return false
 }

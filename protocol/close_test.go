@@ -90,7 +90,7 @@ func TestUnsendableCodesAreNamedInTheLog(t *testing.T) {
 	t.Parallel()
 	r := open(t, &calls{}, protocol.Limits{})
 	r.Conn().CloseWith(fmt.Errorf("x: %w", protocol.Close(99, "bye")))
-	if lines := r.logs.having("error"); len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0].attrs["error"]), `cannot close with 99 ("bye")`) {
+	if lines := r.logs.having("error"); len(lines) != 1 || !strings.Contains(lines[0].attrs["error"], `cannot close with 99 ("bye")`) {
 		t.Errorf("logged %v", lines)
 	}
 	<-r.over

@@ -296,7 +296,7 @@ func (s *Session) flushWaiting() {
 			case errors.Is(err, ErrFull):
 				_ = s.full(o) //nolint:errcheck // the sender has been told that it waits
 			case err != nil:
-				s.shared.Counters.messagesDropped.Add(1)
+				s.shared.Counters.messages.dropped.Add(1)
 			}
 		}
 	}

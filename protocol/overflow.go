@@ -148,11 +148,11 @@ func (s *Session) full(o outgoing) error {
 		}
 		fallthrough
 	case OverflowDropNewest:
-		s.shared.Counters.messagesDropped.Add(1)
+		s.shared.Counters.messages.dropped.Add(1)
 		return ErrDropped
 	case OverflowClose, OverflowBlock:
 	}
-	s.shared.Counters.messagesDropped.Add(1)
+	s.shared.Counters.messages.dropped.Add(1)
 	s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: errSlow}, true)
 	return ErrSlow
 }
@@ -166,7 +166,7 @@ func (s *Session) dropOldest(o outgoing) error {
 	}
 	for {
 		dropped := d.DropOldest(o.size() - messageOverhead)
-		s.shared.Counters.messagesDropped.Add(int64(dropped))
+		s.shared.Counters.messages.dropped.Add(int64(dropped))
 		err := s.transmit(o)
 		if dropped == 0 || !errors.Is(err, ErrFull) { // others may have taken the room
 			return err

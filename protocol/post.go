@@ -100,7 +100,7 @@ func (s *Session) sendDue(p *Prepared) {
 	case !early && errors.Is(err, ErrFull) && s.isOpen():
 		_ = s.full(outgoing{prepared: p}) //nolint:errcheck // see above
 	default:
-		s.shared.Counters.messagesDropped.Add(1)
+		s.shared.Counters.messages.dropped.Add(1)
 	}
 }
 

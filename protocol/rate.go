@@ -137,7 +137,7 @@ func (s *Session) tooFastLocked(n int) bool {
 
 // endFast closes a connection whose peer sends too fast. It drops its message.
 func (s *Session) endFast() {
-	s.shared.Counters.messagesUnread.Add(1)
+	s.shared.Counters.messages.unread.Add(1)
 	s.end(CloseStatus{Code: ClosePolicyViolation, Reason: "messages sent too fast", Err: errFast}, true)
 }
 

@@ -155,11 +155,11 @@ func (s *Session) Receive(m Message) (more bool) {
 	switch {
 	case s.mu.life.over():
 		s.mu.Unlock()
-		s.shared.Counters.messagesUnread.Add(1)
+		s.shared.Counters.messages.unread.Add(1)
 		return true
 	case s.mu.mail.bytes >= s.limits.ReadAhead:
 		s.mu.Unlock()
-		s.shared.Counters.messagesUnread.Add(1)
+		s.shared.Counters.messages.unread.Add(1)
 		s.failed(errReadAhead)
 		return true
 	case s.flags.has(flagPaced) && s.tooFastLocked(len(m.Data)):
@@ -226,7 +226,7 @@ func (s *Session) Drained() {
 
 // Conflated tells that a message has replaced one with the same key, which is
 // counted. A transport may call it before its send returns.
-func (s *Session) Conflated() { s.shared.Counters.messagesConflated.Add(1) }
+func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
 
 // Ended tells how the peer closed (st.Remote) or how the connection broke.
 // Messages that were handed over before still reach the handler, for [FinalTime]

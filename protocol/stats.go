@@ -47,7 +47,7 @@ type Stats struct {
 type Counters struct {
 	open, accepted, refused, panics, failures atomic.Int64
 
-	messagesUnread, messagesDropped, messagesConflated, messagesInvalid atomic.Int64
+	messages struct{ unread, dropped, conflated, invalid atomic.Int64 }
 
 	slowClosed, busyClosed, heldClosed, ratePauses, rateClosed atomic.Int64
 
@@ -80,15 +80,15 @@ func (c *Counters) Stats() Stats {
 		Refused:           c.refused.Load(),
 		Panics:            c.panics.Load(),
 		Failures:          c.failures.Load(),
-		MessagesUnread:    c.messagesUnread.Load(),
-		MessagesDropped:   c.messagesDropped.Load(),
+		MessagesUnread:    c.messages.unread.Load(),
+		MessagesDropped:   c.messages.dropped.Load(),
 		SlowClosed:        c.slowClosed.Load(),
 		BusyClosed:        c.busyClosed.Load(),
 		HeldClosed:        c.heldClosed.Load(),
 		RatePauses:        c.ratePauses.Load(),
 		RateClosed:        c.rateClosed.Load(),
-		MessagesConflated: c.messagesConflated.Load(),
-		MessagesInvalid:   c.messagesInvalid.Load(),
+		MessagesConflated: c.messages.conflated.Load(),
+		MessagesInvalid:   c.messages.invalid.Load(),
 		EventsDropped:     c.eventsDropped.Load(),
 		EventsOverflowed:  c.eventsOverflowed.Load(),
 		EventsUnknown:     c.eventsUnknown.Load(),
@@ -129,8 +129,8 @@ func (c *Counters) isNews(typ string) bool {
 // dropped counts what waited for a consumer when its connection ended.
 func (c *Counters) dropped(was contents) {
 	c.eventsDropped.Add(int64(was.events))
-	c.messagesUnread.Add(int64(was.messages))
-	c.messagesDropped.Add(int64(was.sent))
+	c.messages.unread.Add(int64(was.messages))
+	c.messages.dropped.Add(int64(was.sent))
 }
 
 // ended counts the end of a connection.
@@ -153,8 +153,8 @@ func (c *Counters) lost(l letter) {
 	case l.event != nil:
 		c.eventsDropped.Add(1)
 	case l.prepared != nil:
-		c.messagesDropped.Add(1)
+		c.messages.dropped.Add(1)
 	default:
-		c.messagesUnread.Add(1)
+		c.messages.unread.Add(1)
 	}
 }

@@ -208,7 +208,7 @@ func (s *Session) failed(err error) {
 // unread counts a message that the handler has left unread. An error that wraps
 // ErrUnread says more, which is logged.
 func (s *Session) unread(err error) {
-	s.shared.Counters.messagesUnread.Add(1)
+	s.shared.Counters.messages.unread.Add(1)
 	if err != ErrUnread { //nolint:errorlint,err113 // ErrUnread itself has nothing to say
 		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
 	}

@@ -95,7 +95,7 @@ func (s *Session) repairs() (repair bool, err error) {
 	if s.mu.life.over() {
 		return false, s.causeLocked()
 	}
-	s.shared.Counters.messagesInvalid.Add(1)
+	s.shared.Counters.messages.invalid.Add(1)
 	if s.limits.InvalidText == InvalidTextRepair {
 		return true, nil
 	}

@@ -157,7 +157,7 @@ func backend(tb testing.TB, network string, o *websocket.Options) (*bed, net.Add
 	if o != nil {
 		opts = *o
 	}
-	b := newBed(tb, behindProxy(opts))
+	b := newBed(tb, behindProxy(&opts))
 	if network == "tcp" {
 		l := listen(tb, "tcp", "127.0.0.1:0")
 		b.serveOn(l, b.mux())

@@ -134,20 +134,20 @@ func TestViolationBeforeAHalfClose(t *testing.T) {
 	app := echo()
 	ends := app.ends()
 	s := serve(t, app, nil)
-	large := strings.Repeat("owed ", 200<<10)
+	large := strings.Repeat("owed ", 200<<10) // binary, as in TestLinger
 	nc := s.dial()
 	if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
 	p := newPeer(t, nc)
 	p.upgrade(request("/"))
-	p.text(large)
+	p.write(frame(finBinary, large))
 	p.write(frame(0xff, ""))
 	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	<-ends // all of it has been read
-	p.want(finText, large)
+	p.want(finBinary, large)
 	p.wantCloseCode(1002)
 	p.wantEnd()
 }
