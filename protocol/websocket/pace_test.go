@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -35,7 +36,11 @@ func TestKeyedMessagesToADeafPeer(t *testing.T) {
 			t.Parallel()
 			app, opened := conns()
 			ends := app.ends()
-			s := newServer(app, &websocket.Options{WriteTimeout: time.Second, CloseTimeout: time.Second, PingInterval: -1})
+			timeout := time.Second
+			if !row.closes { // sends until it is cut
+				timeout = time.Duration(testkit.Count(1000, 250)) * time.Millisecond
+			}
+			s := newServer(app, &websocket.Options{WriteTimeout: timeout, CloseTimeout: time.Second, PingInterval: -1})
 			start := s.listenTLS
 			if !row.secure {
 				start = func(t *testing.T) { t.Helper(); s.listen(t, s.Server) }
