@@ -84,7 +84,8 @@ func (p *presence) remove(group string) bool {
 }
 
 // Exit makes the connection present no more in group; not being there is no error.
-// See [layers.Layer.Exit].
+// It exits also if ctx ends meanwhile or has ended, as a callback's does with the
+// connection, and returns ctx's error then. See [layers.Layer.Exit].
 func (c *Conn) Exit(ctx context.Context, group string) error {
 	c.mu.Lock()
 	present := c.mu.present
@@ -93,7 +94,11 @@ func (c *Conn) Exit(ctx context.Context, group string) error {
 	if !there {
 		return nil
 	}
-	return c.layer.Exit(ctx, group, present.id)
+	err := c.layer.Exit(ctx, group, present.id)
+	if err != nil && ctx.Err() != nil { // nothing else would take it out: it is not noted any more
+		c.exit(ctx, present.id, []string{group}, 0)
+	}
+	return err
 }
 
 // PresenceLinger has the presences of a connection that has ended stay for d, at most

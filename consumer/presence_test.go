@@ -358,3 +358,24 @@ func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
 		}
 	})
 }
+
+// TestExitWithAContextThatHasEnded: nobody stays present for ever because the connection
+// ended while a callback was about to take it out.
+func TestExitWithAContextThatHasEnded(t *testing.T) {
+	t.Parallel()
+	app, conns := keep()
+	app, l := onLayer(app)
+	consumertest.Connect(t, app, "/", nil)
+	c := await(t, conns, "the connection")
+	if err := c.Enter(t.Context(), "train", "ann", nil); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Exit(ended, "train"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Exit returned %v, want ctx's error", err)
+	}
+	if got := keys(t, l, "train"); got != nil {
+		t.Errorf("present are %q, want nobody", got)
+	}
+}

@@ -131,8 +131,8 @@ func TestHowAClientEnds(t *testing.T) {
 			failures, _ := within(t, func(tb *fake) {
 				c := consumertest.Connect(tb, w.app(), "/", nil)
 				c.SendText("text: heard before the end")
+				c.WantText("heard before the end") // before: an end could overtake the answer
 				row.end(c)
-				c.WantText("heard before the end")
 			})
 			if got := <-w.ended; got != row.want || failures != "" {
 				t.Errorf("%s: ended with %+v, want %+v (%s)", row.at, got, row.want, failures)
