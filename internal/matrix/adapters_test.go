@@ -62,11 +62,10 @@ func httprouterValues(next http.Handler) http.Handler {
 
 // behindProxy changes the options of a server that has its proxy on the same
 // machine, by TCP or by a Unix socket.
-func behindProxy(options *websocket.Options) *websocket.Options {
-	o := *options
+func behindProxy(o *websocket.Options) *websocket.Options {
 	o.TrustedProxies = []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.1/32"),
 		netip.MustParsePrefix("::1/128"),
 	}
-	return &o
+	return o
 }
