@@ -23,8 +23,8 @@ func (k Kind) String() string {
 // an empty text message, which is legal.
 //
 // Incoming: Data belongs to the engine and is valid until the callback returns
-// (in a loop over Stream.Messages: until the next turn). Keep it with Clone or
-// Text.
+// (in a loop over Stream.Messages: until the next turn). It must not be changed. Keep it
+// with Clone or Text.
 //
 // Outgoing: Wye never keeps Data. When a send returns, the caller may use it
 // again. Text must be UTF-8. It is checked, once for all who get it: Limits.InvalidText
@@ -59,6 +59,9 @@ type Message struct {
 	// acknowledge, and send the next value then, as the example of consumer.Conn
 	// does.
 	Key string
+
+	checked *byte // first byte of Data when it was found to be UTF-8; nil if it was not checked
+	length  int   // of Data then
 }
 
 // KeyOverhead is what a message with a key counts in Limits.QueueBytes while it
@@ -76,6 +79,10 @@ func (m Message) Text() string { return string(m.Data) }
 
 // Clone returns a message with a copy of the payload.
 func (m Message) Clone() Message {
+	checked := m.isChecked()
 	m.Data = slices.Clone(m.Data)
+	if checked {
+		return Checked(m)
+	}
 	return m
 }

@@ -234,8 +234,17 @@ func (m *member) wantMessages(want []protocol.Message) {
 	}
 	same := func(a, b protocol.Message) bool { return a.Kind == b.Kind && bytes.Equal(a.Data, b.Data) }
 	if !slices.EqualFunc(got, want, same) {
-		m.stage.fatalf("a member got the messages %q, want %q", got, want)
+		m.stage.fatalf("a member got the messages %q, want %q", texts(got), texts(want))
 	}
+}
+
+// texts are the messages for the text of a failure.
+func texts(messages []protocol.Message) []string {
+	all := make([]string, len(messages))
+	for i, m := range messages {
+		all[i] = m.Kind.String() + " " + m.Text()
+	}
+	return all
 }
 
 func (m *member) gotten() []protocol.Message {

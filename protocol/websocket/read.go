@@ -256,9 +256,18 @@ func (c *conn) handle(it item, rest []byte) outcome {
 		c.peerClosed(s)
 		return peerLeft
 	default:
-		return c.lend(protocol.Message{Kind: kindOf(it.op), Data: it.data}, rest)
+		return c.lend(messageOf(it), rest)
 	}
 	return readOn
+}
+
+// messageOf returns the message of an item, whose text the parser has checked.
+func messageOf(it item) protocol.Message {
+	m := protocol.Message{Kind: kindOf(it.op), Data: it.data}
+	if m.Kind == protocol.KindText {
+		return protocol.Checked(m)
+	}
+	return m
 }
 
 // lend hands a message to the session, which runs the callback here. If that
