@@ -23,6 +23,11 @@ func (s *Session) drain() {
 // left it to the goroutines that Disconnect waits for.
 func (s *Session) step() bool {
 	s.mu.Lock()
+	if s.mu.life.state == stateEnded {
+		// No callback after the end may find the connection's context alive: the
+		// goroutine that ended it may not have come so far.
+		s.cancel(s.mu.cause)
+	}
 	switch life := &s.mu.life; {
 	case !s.mu.mail.empty():
 		s.noEventsLocked()

@@ -90,6 +90,10 @@ func (c *Client) handOver(m protocol.Message) {
 	select {
 	case <-c.transport.busy:
 	case <-taken:
+		select { // if there was a callback, the next message must wait for its own
+		case <-c.transport.busy:
+		default:
+		}
 	}
 	resumed := make(chan struct{}) // at once, unless the session wants no more for now
 	c.session.Resume(func() { close(resumed) })

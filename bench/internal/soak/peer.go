@@ -104,7 +104,7 @@ func (p *peer) flush() error {
 	return err
 }
 
-// message reads the next frame that is not a ping or a pong.
+// message reads the next frame that is not a ping or a pong, and answers pings.
 func (p *peer) message() (op byte, payload []byte, err error) {
 	for {
 		h, err := p.header()
@@ -115,8 +115,14 @@ func (p *peer) message() (op byte, payload []byte, err error) {
 		if _, err := io.ReadFull(p.in, payload); err != nil {
 			return 0, nil, err
 		}
-		if op := h.Op(); op == frame.OpClose || !h.Control() {
+		switch op := h.Op(); {
+		case op == frame.OpClose || !h.Control():
 			return op, payload, nil
+		case op == frame.OpPing:
+			p.add(frame.Fin|frame.OpPong, payload)
+			if err := p.flush(); err != nil {
+				return 0, nil, err
+			}
 		}
 	}
 }
