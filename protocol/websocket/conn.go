@@ -242,20 +242,27 @@ func (c *conn) broke(err error) {
 	closing := c.end.closing.Load()
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
-	if c.cut() {
-		c.server.stats.cut(err, closing)
+	if c.closeSocket() {
+		c.server.stats.cut(err, closing) // before the server forgets the connection
+		c.partOver(partSocket)
 	}
 }
 
-// cut closes the socket, once.
-func (c *conn) cut() (first bool) {
+// cut closes the socket, if that has not been done.
+func (c *conn) cut() {
+	if c.closeSocket() {
+		c.partOver(partSocket)
+	}
+}
+
+// closeSocket closes the socket, once.
+func (c *conn) closeSocket() (first bool) {
 	first = c.end.shut.CompareAndSwap(false, true)
 	if first {
 		if c.paced() { // of TLS, Close would wait for a writer that waits
 			_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // as below
 		}
 		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
-		c.partOver(partSocket)
 	}
 	return first
 }
