@@ -80,16 +80,14 @@ func TestEnd(t *testing.T) {
 // start starts a shell that does first and then waits, and returns when it waits.
 func start(t *testing.T, first string) *Process {
 	t.Helper()
-	ready, never := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "never")
-	if err := errors.Join(syscall.Mkfifo(ready, 0o600), syscall.Mkfifo(never, 0o600)); err != nil {
+	ready := filepath.Join(t.TempDir(), "ready")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	silent, err := os.OpenFile(never, os.O_RDWR, 0) // nothing is written to it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
-	c, err := Start(t.Context(), nil, "sh", "-c", first+`; echo >"$1"; read nothing <"$2"`, "sh", ready, never)
+	// A shell runs a trap when a command ends. One that waited for good could start to
+	// when the signal has just come.
+	const wait = `; echo >"$1"; while :; do sleep 0.1 >/dev/null 2>&1 & wait $!; done`
+	c, err := Start(t.Context(), nil, "sh", "-c", first+wait, "sh", ready)
 	if err != nil {
 		t.Fatal(err)
 	}
