@@ -10,7 +10,8 @@ import (
 )
 
 // Stats are the counters of a protocol server since it was made. All but Open
-// only grow.
+// only grow. There is a field for each thing that can be told apart, however many that
+// makes: programs read them by their names.
 type Stats struct {
 	Open     int64 // connections now open, from the answer until Disconnect has returned
 	Accepted int64
