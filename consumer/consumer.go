@@ -8,17 +8,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// The words that consumers use all the time, under the names they have in
-// package protocol.
-type (
-	// Scope describes a connection to a factory.
-	Scope = protocol.Scope
-	// Message is a text or binary message.
-	Message = protocol.Message
-	// CloseStatus is how a connection ended.
-	CloseStatus = protocol.CloseStatus
-)
-
 // Consumer is one value per connection. Embed [Base] and write the methods you
 // need. Calls never overlap, so fields need no lock; they may block.
 //

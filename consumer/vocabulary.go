@@ -1,0 +1,68 @@
+package consumer
+
+import "github.com/wye-go/wye/protocol"
+
+// The types of package protocol that a consumer's file uses, so that it imports this
+// package alone.
+type (
+	// Application is what [New], [JSON], [JSONBy], [Receive] and [Func] return.
+	Application = protocol.Application
+	// Scope describes a connection to a factory.
+	Scope = protocol.Scope
+	// Message is a text or binary message.
+	Message = protocol.Message
+	// Kind is that of a message: KindText or KindBinary.
+	Kind = protocol.Kind
+	// Event is what the members of a group are sent: a typed payload.
+	Event = protocol.Event
+	// EventType is the declaration of one type of event.
+	EventType[P any] = protocol.EventType[P]
+	// CloseCode says why a connection ended.
+	CloseCode = protocol.CloseCode
+	// CloseStatus is how a connection ended.
+	CloseStatus = protocol.CloseStatus
+	// CloseError is the error of a connection that has ended, or is to be closed.
+	CloseError = protocol.CloseError
+	// RejectError refuses a connection with an HTTP status.
+	RejectError = protocol.RejectError
+	// AcceptOptions choose the subprotocol and the headers of the answer.
+	AcceptOptions = protocol.AcceptOptions
+	// Position is the place of an event in the history of its group.
+	Position = protocol.Position
+)
+
+// The kinds of messages.
+const (
+	KindText   = protocol.KindText
+	KindBinary = protocol.KindBinary
+)
+
+// The close codes that consumers send and receive; package protocol has them all, with
+// what they mean. 4000 to 4999 are the program's own.
+const (
+	CloseNormal          = protocol.CloseNormal
+	CloseGoingAway       = protocol.CloseGoingAway
+	CloseUnsupportedData = protocol.CloseUnsupportedData
+	CloseNoStatus        = protocol.CloseNoStatus
+	CloseAbnormal        = protocol.CloseAbnormal
+	CloseInvalidPayload  = protocol.CloseInvalidPayload
+	ClosePolicyViolation = protocol.ClosePolicyViolation
+	CloseMessageTooBig   = protocol.CloseMessageTooBig
+	CloseInternalError   = protocol.CloseInternalError
+	CloseTryAgainLater   = protocol.CloseTryAgainLater
+	CloseUnauthorized    = protocol.CloseUnauthorized
+	CloseForbidden       = protocol.CloseForbidden
+)
+
+// The errors that a consumer's calls return. Match them with errors.Is.
+var (
+	ErrClosed            = protocol.ErrClosed
+	ErrDropped           = protocol.ErrDropped
+	ErrSlow              = protocol.ErrSlow
+	ErrInvalidName       = protocol.ErrInvalidName
+	ErrTooManyGroups     = protocol.ErrTooManyGroups
+	ErrTooManyGoroutines = protocol.ErrTooManyGoroutines
+	ErrNotUTF8           = protocol.ErrNotUTF8
+	ErrNoRoute           = protocol.ErrNoRoute
+	ErrUnread            = protocol.ErrUnread
+)
