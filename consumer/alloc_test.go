@@ -52,7 +52,7 @@ func TestAllocOfContextsWithoutValues(t *testing.T) {
 	skipUnderRace(t)
 	var same bool
 	s := benchSession(t, (&stub{receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
-		same = ctx == c.Context() && ctx == c.Conn.Context()
+		same = ctx == c.Context() && ctx == c.Protocol().Context()
 		return nil
 	}}).app())
 	m := protocol.Text("x")

@@ -68,7 +68,7 @@ type funcConsumer struct {
 func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	v.stream.Conn = c
 	c.Defer(v.stream.end)
-	c.Answered(func(*protocol.RejectError) { v.stream.keepScope() })
+	c.conn.Answered(func(*protocol.RejectError) { v.stream.keepScope() })
 	go v.run()
 	select {
 	case <-v.stream.begun:

@@ -41,7 +41,7 @@ type handler[C life] struct {
 }
 
 func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
-	h.conn.Conn, h.conn.ctx = c, h.conn.values.Bind(c.Context())
+	h.conn.conn, h.conn.ctx = c, h.conn.values.Bind(c.Context())
 	if err := h.user.Connect(h.conn.bind(ctx), &h.conn); err != nil {
 		return err
 	}

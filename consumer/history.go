@@ -48,7 +48,7 @@ func (c *Conn) beginRecord(group string) (p *place, err error) {
 	if c.mu.recorded == nil {
 		c.mu.recorded = new(places)
 	}
-	return c.mu.recorded.begin(group, c.MayJoin)
+	return c.mu.recorded.begin(group, c.conn.MayJoin)
 }
 
 func (c *Conn) endRecord(p *place, err error) {

@@ -65,7 +65,7 @@ func (c *Conn) beginJoin(group string) (p *place, joined bool, err error) {
 	if c.mu.gone {
 		return nil, false, protocol.ErrClosed
 	}
-	p, err = c.mu.groups.begin(group, c.MayJoin)
+	p, err = c.mu.groups.begin(group, c.conn.MayJoin)
 	return p, err == nil && p.taken, err
 }
 

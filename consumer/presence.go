@@ -66,7 +66,7 @@ func (c *Conn) beginEnter(group string) (id string, seat *place, err error) {
 	if c.mu.present == nil {
 		c.mu.present = &presence{id: rand.Text()}
 	}
-	seat, err = c.mu.present.groups.begin(group, c.MayJoin)
+	seat, err = c.mu.present.groups.begin(group, c.conn.MayJoin)
 	return c.mu.present.id, seat, err
 }
 

@@ -333,7 +333,7 @@ func TestBusyConsumer(t *testing.T) {
 func TestReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{hold: make(chan struct{})}
-		s.connect = func(_ context.Context, c *consumer.Conn) error { return c.Post(told.New(struct{}{})) }
+		s.connect = func(_ context.Context, c *consumer.Conn) error { return c.Protocol().Post(told.New(struct{}{})) }
 		received := 0
 		s.receive = func(context.Context, *consumer.Conn, consumer.Message) error {
 			received++
