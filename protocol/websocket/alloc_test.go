@@ -5,13 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -24,46 +23,6 @@ func wantNoAllocs(t *testing.T, what string, f func()) {
 	if got := testing.AllocsPerRun(200, f); got > 0 {
 		t.Errorf("%s: %v allocations, want none", what, got)
 	}
-}
-
-// TestAllocParse is about messages that lie in what was read, and about
-// fragmented ones.
-func TestAllocParse(t *testing.T) {
-	rows := map[string][]byte{
-		"whole messages":  stream(framed(fin|1, "hello"), framed(fin|2, strings.Repeat("x", 3000)), framed(fin|9, "ping")),
-		"fragments":       stream(framed(1, "hel"), framed(fin|9, "ping"), framed(fin, "lo")),
-		"a large message": framed(fin|1, strings.Repeat("x", 60000)),
-	}
-	for name, in := range rows {
-		p := parser{maxMessage: 1 << 20}
-		b := make([]byte, len(in))
-		wantNoAllocs(t, name, func() {
-			copy(b, in)
-			for rest := b; len(rest) > 0; {
-				it, r, ok, err := p.next(rest)
-				if !ok || err != nil || it.op == ws.OpContinuation {
-					t.Fatal("not parsed")
-				}
-				rest = r
-			}
-			p.rest()
-		})
-	}
-}
-
-// TestAllocParseSplit is about a message that comes in two reads.
-func TestAllocParseSplit(t *testing.T) {
-	in := framed(fin|1, strings.Repeat("x", 1000))
-	p := parser{maxMessage: 1 << 20}
-	b := make([]byte, len(in))
-	wantNoAllocs(t, "two reads", func() {
-		copy(b, in)
-		p.next(b[:500]) //nolint:errcheck // it is not complete
-		if _, _, ok, err := p.next(b[500:]); !ok || err != nil {
-			t.Fatal("not parsed")
-		}
-		p.rest()
-	})
 }
 
 // TestAllocSend is about a message through the outbox to the socket, written by
@@ -113,7 +72,7 @@ func isHeld(o *outbox) bool {
 // anything.
 func TestAllocSendAfterQuietTurn(t *testing.T) {
 	c, _ := alone(t)
-	pong := framed(fin|10, "")
+	pong := frametest.Frame(frametest.Fin|10, "")
 	b := make([]byte, len(pong))
 	m := protocol.Message{Data: make([]byte, 64)}
 	wantNoAllocs(t, "a quiet turn, and a send", func() {
@@ -131,19 +90,19 @@ func TestAllocSendAfterQuietTurn(t *testing.T) {
 // parser, session, application and outbox.
 func TestAllocEcho(t *testing.T) {
 	c, _ := alone(t)
-	in := framed(fin|1, strings.Repeat("x", 64))
+	in := frametest.Frame(frametest.Fin|1, strings.Repeat("x", 64))
 	b := make([]byte, len(in))
 	wantNoAllocs(t, "an echo", func() {
 		copy(b, in)
 		turnOf(t, c, b)
 	})
-	long := framed(fin|2, strings.Repeat("x", 16<<10))
+	long := frametest.Frame(frametest.Fin|2, strings.Repeat("x", 16<<10))
 	b = make([]byte, len(long))
 	wantNoAllocs(t, "an echo of 16 KiB", func() {
 		copy(b, long)
 		turnOf(t, c, b)
 	})
-	ping := framed(fin|9, "ping")
+	ping := frametest.Frame(frametest.Fin|9, "ping")
 	b = make([]byte, len(ping))
 	wantNoAllocs(t, "a pong", func() {
 		copy(b, ping)

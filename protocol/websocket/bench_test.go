@@ -3,7 +3,6 @@ package websocket
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -11,32 +10,9 @@ import (
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/router"
 )
-
-// BenchmarkParse is unmasking and checking of one text message that lies in what
-// was read.
-func BenchmarkParse(b *testing.B) {
-	texts := map[string]string{"ASCII": "the quick brown fox ", "Chinese": "敏捷的棕色狐狸跳过了 "}
-	for name, words := range texts {
-		for _, size := range []int{64, 16 << 10} {
-			body := strings.ToValidUTF8(strings.Repeat(words, size)[:size], "")
-			in := framed(fin|1, body)
-			buf := make([]byte, len(in))
-			p := parser{maxMessage: 1 << 20}
-			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
-				b.SetBytes(int64(len(in)))
-				b.ReportAllocs()
-				for b.Loop() {
-					copy(buf, in)
-					if _, _, ok, err := p.next(buf); !ok || err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
-}
 
 // BenchmarkEcho is what a read of messages costs up to the write of their
 // echoes, socket and consumer excepted.
@@ -45,12 +21,12 @@ func BenchmarkEcho(b *testing.B) {
 		messages int
 		in       []byte
 	}{
-		"1x64":   {1, framed(fin|1, strings.Repeat("x", 64))},
-		"16x64":  {16, bytes.Repeat(framed(fin|1, strings.Repeat("x", 64)), 16)},
-		"1x16Ki": {1, framed(fin|1, strings.Repeat("x", 16<<10))},
+		"1x64":   {1, frametest.Frame(frametest.Fin|1, strings.Repeat("x", 64))},
+		"16x64":  {16, bytes.Repeat(frametest.Frame(frametest.Fin|1, strings.Repeat("x", 64)), 16)},
+		"1x16Ki": {1, frametest.Frame(frametest.Fin|1, strings.Repeat("x", 16<<10))},
 
-		"1x64 Chinese":   {1, framed(fin|1, strings.Repeat("世", 21)+"x")},
-		"1x16Ki Chinese": {1, framed(fin|1, strings.Repeat("世", 16<<10/3)+"x")},
+		"1x64 Chinese":   {1, frametest.Frame(frametest.Fin|1, strings.Repeat("世", 21)+"x")},
+		"1x16Ki Chinese": {1, frametest.Frame(frametest.Fin|1, strings.Repeat("世", 16<<10/3)+"x")},
 	}
 	for name, read := range reads {
 		b.Run(name, func(b *testing.B) {

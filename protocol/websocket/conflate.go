@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // keys are the messages with a key that wait: queued, and not taken by the writer.
@@ -30,11 +32,11 @@ const keyedChunk = 16 << 10
 type waiting struct {
 	key        string
 	prev, next *waiting
-	own        *chunk       // that the frame is in
-	at         int          // in own.b
-	shared     *sharedFrame // or the frame
-	size       int          // of the frame
-	before     int64        // how many messages without a key were added before it
+	own        *bytespool.Buffer // that the frame is in
+	at         int               // in own.B
+	shared     *sharedFrame      // or the frame
+	size       int               // of the frame
+	before     int64             // how many messages without a key were added before it
 }
 
 var waitings = sync.Pool{New: func() any { return new(waiting) }}
@@ -63,9 +65,9 @@ func (m *keyed) copied() bool { return m.shared == nil }
 // appendFrame appends the frame of a message that is copied.
 func (m *keyed) appendFrame(b []byte) []byte {
 	if m.prepared != nil {
-		return m.prepared.AppendFrame(b, plain, encodePlain)
+		return m.prepared.AppendFrame(b, frame.Plain, frame.AppendMessage)
 	}
-	return appendFrame(b, opOf(m.own.Kind), m.own.Data)
+	return frame.Append(b, frame.OpCodeOf(m.own.Kind), m.own.Data)
 }
 
 // sendKeyed is Send and SendPrepared for a message with a key.
@@ -230,16 +232,16 @@ func (w *waiting) isIn(s *segment) bool {
 
 // spliceLocked puts the frame of m in the place of w's, in the same chunk.
 func (o *outbox) spliceLocked(w *waiting, m *keyed) (write bool) {
-	frame := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	defer frame.release()
-	frame.b = m.appendFrame(frame.b)
-	n := len(frame.b) - w.size
-	w.own.b = slices.Replace(w.own.b, w.at, w.at+w.size, frame.b...)
+	encoded := bytespool.Get()
+	defer encoded.Release()
+	encoded.B = m.appendFrame(encoded.B)
+	n := len(encoded.B) - w.size
+	w.own.B = slices.Replace(w.own.B, w.at, w.at+w.size, encoded.B...)
 	if n == 0 {
 		return o.addedLocked(0)
 	}
 	w.size += n
-	w.own.shrink()
+	shrink(w.own)
 	w.shift(n)
 	return o.queuedLocked(&o.mu.segments[o.segmentOf(w)], n)
 }
@@ -262,9 +264,9 @@ func (w *waiting) shift(n int) {
 }
 
 // shrink gives up memory that has become too much. What is in c stays where it is.
-func (c *chunk) shrink() {
-	if cap(c.b) > keptChunk && len(c.b) < cap(c.b)/4 {
-		c.b = slices.Clone(c.b)
+func shrink(c *bytespool.Buffer) {
+	if cap(c.B) > bytespool.MaxRecycled && len(c.B) < cap(c.B)/4 {
+		c.B = slices.Clone(c.B)
 	}
 }
 
@@ -274,8 +276,8 @@ func (o *outbox) takeOutLocked(w *waiting) (i int) {
 	s := &o.mu.segments[i]
 	n := w.size
 	if w.own != nil {
-		w.own.b = slices.Delete(w.own.b, w.at, w.at+n)
-		w.own.shrink()
+		w.own.B = slices.Delete(w.own.B, w.at, w.at+n)
+		shrink(w.own)
 		w.shift(-n)
 		o.mu.own -= n
 	}
@@ -301,19 +303,19 @@ func (o *outbox) makeWayLocked(w *waiting) (i int) {
 	switch w.at {
 	case s.front:
 		return i
-	case len(w.own.b):
+	case len(w.own.B):
 		return i + 1
 	}
-	rest := segment{own: chunks.Get().(*chunk)} //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	rest.own.b = append(rest.own.b, w.own.b[w.at:]...)
-	for left := rest.own.b; len(left) > 0; {
-		n := frameSize(left)
+	rest := segment{own: bytespool.Get()}
+	rest.own.B = append(rest.own.B, w.own.B[w.at:]...)
+	for left := rest.own.B; len(left) > 0; {
+		n := frame.Size(left)
 		if !isControl(left) {
 			rest.ofQueue += n
 		}
 		left = left[n:]
 	}
-	w.own.b = w.own.b[:w.at]
+	w.own.B = w.own.B[:w.at]
 	s.ofQueue -= rest.ofQueue
 	for next := w.next; next != nil && next.own == w.own; next = next.next {
 		next.own, next.at = rest.own, next.at-w.at
@@ -329,15 +331,15 @@ func (o *outbox) insertLocked(i int, w *waiting, m *keyed) (write bool) {
 		o.mu.segments = slices.Insert(o.mu.segments, i, segment{shared: m.shared})
 		return o.queuedLocked(&o.mu.segments[i], w.size)
 	}
-	if i == 0 || !o.mu.segments[i-1].takesMore() || len(o.mu.segments[i-1].own.b) >= keyedChunk {
-		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	if i == 0 || !o.mu.segments[i-1].takesMore() || len(o.mu.segments[i-1].own.B) >= keyedChunk {
+		c := bytespool.Get()
 		o.mu.segments = slices.Insert(o.mu.segments, i, segment{own: c})
 		i++
 	}
 	s := &o.mu.segments[i-1]
-	w.own, w.at, w.shared = s.own, len(s.own.b), nil
-	s.own.b = m.appendFrame(s.own.b)
-	w.size = len(s.own.b) - w.at
+	w.own, w.at, w.shared = s.own, len(s.own.B), nil
+	s.own.B = m.appendFrame(s.own.B)
+	w.size = len(s.own.B) - w.at
 	return o.queuedLocked(s, w.size)
 }
 
@@ -349,10 +351,10 @@ func (o *outbox) joinLocked(i int, w *waiting) {
 		return
 	}
 	a, b := &o.mu.segments[i-1], &o.mu.segments[i]
-	if !a.takesMore() || !b.takesMore() || len(a.own.b)+len(b.bytes()) > keyedChunk {
+	if !a.takesMore() || !b.takesMore() || len(a.own.B)+len(b.bytes()) > keyedChunk {
 		return
 	}
-	by := len(a.own.b) - b.front
+	by := len(a.own.B) - b.front
 	next, prev := w.next, w.prev
 	for next != nil && next.movesTo(a.own, b.own, by) {
 		next = next.next
@@ -360,15 +362,15 @@ func (o *outbox) joinLocked(i int, w *waiting) {
 	for prev != nil && prev.movesTo(a.own, b.own, by) {
 		prev = prev.prev
 	}
-	a.own.b = append(a.own.b, b.bytes()...)
+	a.own.B = append(a.own.B, b.bytes()...)
 	a.ofQueue += b.ofQueue
-	b.own.release()
+	b.own.Release()
 	o.mu.segments = slices.Delete(o.mu.segments, i, i+1)
 }
 
 // movesTo takes note that what was in b is in a now, moved by so much. It is false
 // if w is in neither.
-func (w *waiting) movesTo(a, b *chunk, by int) bool {
+func (w *waiting) movesTo(a, b *bytespool.Buffer, by int) bool {
 	if w.own == b {
 		w.own, w.at = a, w.at+by
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // queued is a frame of the reference: all that is needed to say what is written,
@@ -96,7 +98,7 @@ func newOutboxModel(t *testing.T, seed uint64, seen map[string]int) *outboxModel
 		r.box.budget.all = int64(random.IntN(200 << 10))
 	}
 	if random.IntN(2) == 0 {
-		r.box.begin(&chunk{b: []byte("\x89\x00")}) // a ping will do as the answer
+		r.box.begin(&bytespool.Buffer{B: []byte("\x89\x00")}) // a ping will do as the answer
 		r.want = append(r.want, queued{frame: []byte("\x89\x00"), control: true})
 	}
 	r.box.hold()
@@ -122,7 +124,7 @@ func (r *outboxModel) step() {
 		r.write()
 	case n == 3 && len(r.old) > 0: // also while it is written
 		p := r.old[r.random.IntN(len(r.old))]
-		if bytes.Contains(r.bytes, encodePlain(nil, p.Message())) {
+		if bytes.Contains(r.bytes, frame.AppendMessage(nil, p.Message())) {
 			r.seen["again what is written"]++
 		}
 		r.send(p.Message(), p)
@@ -143,7 +145,7 @@ func (r *outboxModel) step() {
 func (r *outboxModel) message() (m protocol.Message) {
 	r.number++
 	m.Data = fmt.Appendf(nil, "%d ", r.number)
-	size := []int{0, 90, 100, 125, 126, copyBelow - 1, copyBelow, copyBelow + 1, 9000, keyedChunk, keptChunk - 10, keptChunk + 1}
+	size := []int{0, 90, 100, 125, 126, copyBelow - 1, copyBelow, copyBelow + 1, 9000, keyedChunk, bytespool.MaxRecycled - 10, bytespool.MaxRecycled + 1}
 	n := r.random.IntN(200)
 	if i := r.random.IntN(2 * len(size)); i < len(size) {
 		n = size[i]
@@ -179,7 +181,7 @@ func (r *outboxModel) send(m protocol.Message, p *protocol.Prepared) {
 
 // add is Send or SendPrepared, compared with what Message.Key says.
 func (r *outboxModel) add(m protocol.Message, p *protocol.Prepared) error {
-	q := queued{key: m.Key, frame: appendFrame(nil, opOf(m.Kind), m.Data), shared: p != nil && len(m.Data) >= copyBelow}
+	q := queued{key: m.Key, frame: frame.Append(nil, frame.OpCodeOf(m.Kind), m.Data), shared: p != nil && len(m.Data) >= copyBelow}
 	at := -1
 	if m.Key != "" {
 		at = slices.IndexFunc(r.want, func(o queued) bool { return o.key == m.Key })
@@ -290,7 +292,7 @@ func (r *outboxModel) drop(room int) bool {
 
 func (r *outboxModel) control() {
 	r.number++
-	f := appendFrame(nil, 0xa, fmt.Append(nil, r.number))
+	f := frame.Append(nil, 0xa, fmt.Append(nil, r.number))
 	if r.random.IntN(2) == 0 {
 		before := r.box.mu.pending
 		r.box.offer(f)
@@ -419,7 +421,7 @@ func (r *outboxModel) checkKeys() {
 			r.fatalf("%q is not in the index, or not in its place: %+v", q.key, w)
 		}
 		i := r.box.segmentOf(w)
-		if i < 0 || w.own != nil && !bytes.HasPrefix(w.own.b[w.at:], q.frame) {
+		if i < 0 || w.own != nil && !bytes.HasPrefix(w.own.B[w.at:], q.frame) {
 			r.fatalf("the index has %q where it is not", q.key)
 		}
 		w, n = w.next, n-1
@@ -439,7 +441,7 @@ func (r *outboxModel) end() {
 		r.box.wrote(n)
 		r.want, r.taken, r.bytes, r.inside, r.own = nil, nil, nil, 0, 0
 	case 1:
-		f := appendFrame(nil, 0x8, nil)
+		f := frame.Append(nil, 0x8, nil)
 		r.box.control(true, f)
 		r.want = append(r.want, queued{frame: f, control: true})
 		for _, key := range []string{"", "key0"} {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // line is a message: with a key, or "".
@@ -69,7 +71,7 @@ func TestOutboxConflates(t *testing.T) {
 					t.Fatalf("%s: %v", test.at, err)
 				}
 				if i == 1 {
-					o.control(false, appendFrame(nil, 0xa, []byte("pong")))
+					o.control(false, frame.Append(nil, 0xa, []byte("pong")))
 				}
 			}
 			written, _ := drainBox(o)
@@ -132,7 +134,7 @@ func TestAllocConflate(t *testing.T) {
 			done = o.take(done)
 			o.wrote(sizeOf(done))
 			if own := done[0].own; own != nil {
-				own.release()
+				own.Release()
 			}
 		})
 	}
@@ -149,7 +151,7 @@ func TestOutboxConflatingGivesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, c := o.budget.used.Load(), cap(o.mu.segments[0].own.b); n > chargeUnit || c > keptChunk {
+	if n, c := o.budget.used.Load(), cap(o.mu.segments[0].own.B); n > chargeUnit || c > bytespool.MaxRecycled {
 		t.Errorf("a message of 10 bytes has %d of the budget, and %d of memory", n, c)
 	}
 }
@@ -243,7 +245,7 @@ func TestOutboxConflatingInSmallChunks(t *testing.T) {
 		}
 	}
 	for _, s := range o.mu.segments {
-		if n := len(s.own.b); n > keyedChunk+102 {
+		if n := len(s.own.B); n > keyedChunk+102 {
 			t.Errorf("a chunk has %d bytes", n)
 		}
 	}

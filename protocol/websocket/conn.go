@@ -15,6 +15,7 @@ import (
 
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // conn is one connection: the protocol.Transport of its session.
@@ -42,7 +43,7 @@ type conn struct {
 	}
 
 	role struct {
-		parser  parser
+		parser  frame.Parser
 		rest    []byte // read, and not yet parsed
 		holds   bool   // the outbox, until the end of the turn
 		message uint32 // as in looked
@@ -115,7 +116,7 @@ func (c *conn) limit(l protocol.Limits) {
 	if l == c.server.opts.Limits {
 		return
 	}
-	c.role.parser = newParser(&l)
+	c.role.parser = frame.NewParser(&l)
 	c.out.budget = c.server.queues.within(l.QueueBytes)
 }
 
@@ -212,16 +213,16 @@ func (c *conn) Close(s protocol.CloseStatus) {
 }
 
 func (c *conn) sendClose(s protocol.CloseStatus) {
-	var frame [2 + ws.MaxControlFramePayloadSize]byte
-	if c.out.control(true, appendClose(frame[:0], s)) {
+	var buf [2 + ws.MaxControlFramePayloadSize]byte
+	if c.out.control(true, frame.AppendClose(buf[:0], s)) {
 		go c.write()
 	}
 }
 
 // pong answers a ping, unless the peer is not reading anyway.
 func (c *conn) pong(payload []byte) {
-	var frame [2 + ws.MaxControlFramePayloadSize]byte
-	if c.out.offer(appendFrame(frame[:0], ws.OpPong, payload)) {
+	var buf [2 + ws.MaxControlFramePayloadSize]byte
+	if c.out.offer(frame.Append(buf[:0], ws.OpPong, payload)) {
 		go c.write()
 	}
 }

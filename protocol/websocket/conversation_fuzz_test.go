@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
 // act is what the application does besides sending back what it gets.
@@ -70,7 +72,7 @@ func (p *plan) exact() bool { return !p.blocks && !p.early && p.act != actCloseE
 // front, and does as planned.
 type speaker struct {
 	plan
-	heard   []heard
+	heard   []frametest.Item
 	sent    int // by the goroutine of its own
 	ends    []protocol.CloseStatus
 	faults  []string
@@ -143,7 +145,7 @@ func (s *speaker) Receive(ctx context.Context, c *protocol.Conn, m protocol.Mess
 	s.begins()
 	defer s.returns()
 	n, data := len(s.heard), string(m.Data)
-	s.heard = append(s.heard, heard{opOf(m.Kind), data})
+	s.heard = append(s.heard, frametest.Item{OpCode: frame.OpCodeOf(m.Kind), Data: data})
 	if s.blocks && n < 3 {
 		<-time.After(block)
 		if string(m.Data) != data {
@@ -190,22 +192,10 @@ func (s *speaker) Disconnect(_ context.Context, _ *protocol.Conn, st protocol.Cl
 // theirEnd is how the application ends the connection (RFC 6455 section 7.4).
 func (p *plan) theirEnd() protocol.CloseStatus {
 	said := p.act == actReturnClose || p.act == actClose || p.act == actCloseElsewhere
-	if !said || !mayClose(p.code) || p.code == 1010 {
+	if !said || !frametest.MayClose(p.code) || p.code == 1010 {
 		return protocol.CloseStatus{Code: 1011}
 	}
-	return protocol.CloseStatus{Code: protocol.CloseCode(p.code), Reason: shortened(p.reason)}
-}
-
-// shortened is the reason that fits a close frame, the naive way.
-func shortened(reason string) string {
-	short := ""
-	for _, r := range strings.ToValidUTF8(reason, "\uFFFD") {
-		if len(short)+len(string(r)) > 123 {
-			break
-		}
-		short += string(r)
-	}
-	return short
+	return protocol.CloseStatus{Code: protocol.CloseCode(p.code), Reason: frametest.ShortenReason(p.reason)}
 }
 
 // conversation is one that is over.
@@ -265,17 +255,17 @@ func FuzzConversation(f *testing.F) {
 			t.Skip("so many control frames without a message are not answered")
 		}
 		p := planOf(how)
-		want := reading{in: in, limit: p.limit}
+		want := frametest.Reference{In: in, MaxMessage: p.limit}
 		if p.limit == 0 {
-			want.limit = protocol.DefaultMaxMessage
+			want.MaxMessage = protocol.DefaultMaxMessage
 		}
-		if err := want.read(); err != nil {
+		if err := want.Read(); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Test(t, func(t *testing.T) {
-			c := converse(&p, pieces(in, cuts))
+			c := converse(&p, frametest.Pieces(in, cuts))
 			if err := c.judge(&want); err != nil {
-				t.Fatalf("%v\nplan %+v\nthe client's bytes mean %+v and %+v", err, p, want.items, want.end)
+				t.Fatalf("%v\nplan %+v\nthe client's bytes mean %+v and %+v", err, p, want.Items, want.End)
 			}
 		})
 	})
@@ -285,33 +275,33 @@ func FuzzConversation(f *testing.F) {
 // going about it.
 func addConversations(f *testing.F) {
 	f.Helper()
-	rows := slices.Concat(lengthRows(), headerRows(), controlRows(), fragmentRows(), limitRows(), textRows())
-	hello := stream(framed(fin|1, "hello"), framed(fin|9, "ping"))
-	bye := framed(fin|8, "\x03\xe8bye")
+	rows := frametest.Rows()
+	hello := slices.Concat(frametest.Frame(frametest.Fin|1, "hello"), frametest.Frame(frametest.Fin|9, "ping"))
+	bye := frametest.Frame(frametest.Fin|8, "\x03\xe8bye")
 	for i, row := range rows {
-		if len(row.in) > 2000 {
+		if len(row.In) > 2000 {
 			continue
 		}
-		how := []byte{byte(i), byte(row.limit), byte(i / 3), byte(i % 3), byte(i / 5), 0x0f, byte(0xa0 + i%8), 'w', 'h', 'y'}
-		f.Add(how, stream(hello, row.in, hello, bye), []byte{byte(3 * i), 0})
-		f.Add([]byte{byte(i / 2)}, stream(hello, row.in), []byte{255})
+		how := []byte{byte(i), byte(row.Limit), byte(i / 3), byte(i % 3), byte(i / 5), 0x0f, byte(0xa0 + i%8), 'w', 'h', 'y'}
+		f.Add(how, slices.Concat(hello, row.In, hello, bye), []byte{byte(3 * i), 0})
+		f.Add([]byte{byte(i / 2)}, slices.Concat(hello, row.In), []byte{255})
 	}
-	for i, in := range brokenText() {
-		f.Add([]byte{byte(i)}, stream(hello, in), []byte{255, 3})
+	for i, in := range frametest.BrokenText() {
+		f.Add([]byte{byte(i)}, slices.Concat(hello, in), []byte{255, 3})
 	}
 	many := slices.Repeat(hello, 40)
 	for how := range byte(32) {
 		for a := range byte(acts) {
-			f.Add([]byte{how, 0, a, how % 5, a + how, 0x0f, 0xa0, 'w', 'h', 'y'}, stream(many, bye), []byte{7, 60, 100})
+			f.Add([]byte{how, 0, a, how % 5, a + how, 0x0f, 0xa0, 'w', 'h', 'y'}, slices.Concat(many, bye), []byte{7, 60, 100})
 		}
 	}
 	for code := range uint16(17) {
 		payload := binary.BigEndian.AppendUint16(nil, 999+code)
 		reason := strings.Repeat("a", 115+int(code)) + "世界"
-		f.Add(append([]byte{4, 0, byte(actReturnClose), 0, 0, payload[0], payload[1]}, reason...), stream(hello, bye), []byte{255})
-		f.Add([]byte{byte(code)}, stream(hello, framed(fin|8, string(payload)), hello), []byte{255})
+		f.Add(append([]byte{4, 0, byte(actReturnClose), 0, 0, payload[0], payload[1]}, reason...), slices.Concat(hello, bye), []byte{255})
+		f.Add([]byte{byte(code)}, slices.Concat(hello, frametest.Frame(frametest.Fin|8, string(payload)), hello), []byte{255})
 	}
-	f.Add([]byte{4}, stream(hello, framed(fin|8, "\x03\xe8\xff")), []byte{255})
+	f.Add([]byte{4}, slices.Concat(hello, frametest.Frame(frametest.Fin|8, "\x03\xe8\xff")), []byte{255})
 	f.Add([]byte{1}, bye, []byte{0})
-	f.Add([]byte{8, 0, 1, 0, 0, 3, 0xe8}, stream(framed(fin|1, "a"), framed(fin|8, "")), []byte{255})
+	f.Add([]byte{8, 0, 1, 0, 0, 3, 0xe8}, slices.Concat(frametest.Frame(frametest.Fin|1, "a"), frametest.Frame(frametest.Fin|8, "")), []byte{255})
 }

@@ -10,18 +10,20 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
 // frames takes whole frames of ours apart, into their payloads.
 func frames(t *testing.T, b string) (payloads []string) {
 	t.Helper()
 	for b != "" {
-		h, n, err := parseHeader([]byte(b))
-		if err != nil || n == 0 || n+int(h.Length) > len(b) {
-			t.Fatalf("%.40q is no frame: %v", b, err)
+		it, rest, err := frametest.ReadServerFrame([]byte(b))
+		if err != nil {
+			t.Fatal(err)
 		}
-		payloads = append(payloads, b[n:n+int(h.Length)])
-		b = b[n+int(h.Length):]
+		payloads = append(payloads, it.Data)
+		b = string(rest)
 	}
 	return payloads
 }
@@ -33,7 +35,7 @@ func TestOutboxDropOldest(t *testing.T) {
 	for _, s := range []string{"one", "two", "three"} {
 		addText(t, o, s+strings.Repeat(".", 25))
 	}
-	o.control(false, appendFrame(nil, 0xa, []byte("pong")))
+	o.control(false, frame.Append(nil, 0xa, []byte("pong")))
 	if n := o.dropOldest(90); n != 3 {
 		t.Errorf("dropped %d, want all three", n)
 	}
@@ -93,7 +95,7 @@ func TestOutboxAtRandom(t *testing.T) {
 			var err error
 			switch random.IntN(5) {
 			case 0:
-				o.control(false, appendFrame(nil, 0xa, []byte("pong")))
+				o.control(false, frame.Append(nil, 0xa, []byte("pong")))
 				continue
 			case 1:
 				done = writeSome(o, done, &written)
@@ -217,7 +219,7 @@ func TestOutboxDropsNothingInVain(t *testing.T) {
 	if n := o.dropOldest(90 << 10); n == 0 {
 		t.Error("dropped nothing, although that would help")
 	}
-	o.control(true, appendClose(nil, protocol.CloseStatus{Code: 1000}))
+	o.control(true, frame.AppendClose(nil, protocol.CloseStatus{Code: 1000}))
 	if n := o.dropOldest(100 << 10); n != 0 {
 		t.Errorf("dropped %d behind the close", n)
 	}
@@ -291,11 +293,11 @@ func TestOutboxMemoryIsCounted(t *testing.T) {
 	o := boxOf(1 << 20)
 	for range 10_000 {
 		addText(t, o, "")
-		o.offer(appendFrame(nil, 0xa, nil))
+		o.offer(frame.Append(nil, 0xa, nil))
 	}
 	memory := 0
 	for _, s := range o.mu.segments {
-		memory += cap(s.own.b)
+		memory += cap(s.own.B)
 	}
 	if memory > 10*o.mu.pending {
 		t.Errorf("%d bytes pending take %d", o.mu.pending, memory)

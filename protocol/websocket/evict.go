@@ -4,6 +4,9 @@ import (
 	"slices"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // dropOldest drops messages that nobody has begun to write, until one of n bytes
@@ -57,7 +60,7 @@ func (s *segment) oldest() (size int, isMessage bool) {
 		return len(s.bytes()), true
 	}
 	b := s.bytes()
-	return frameSize(b), !isControl(b)
+	return frame.Size(b), !isControl(b)
 }
 
 // isControl reports whether b begins with a control frame.
@@ -82,11 +85,11 @@ func (o *outbox) putBackLocked(frames []byte) {
 		return
 	}
 	if len(o.mu.segments) == 0 || !o.mu.segments[0].fixed {
-		c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+		c := bytespool.Get()
 		o.mu.segments = slices.Insert(o.mu.segments, 0, segment{own: c, fixed: true})
 	}
 	first := o.mu.segments[0].own
-	first.b = append(first.b, frames...)
+	first.B = append(first.B, frames...)
 }
 
 // fitsLocked reports whether a message of n bytes could be added.

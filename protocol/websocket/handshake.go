@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 )
 
 const (
@@ -161,20 +162,20 @@ var ours = []string{
 // over, which makes the headers of middleware unreadable. It and what is called
 // beside it lie deep in the stack of net/http's goroutine: they need little of it,
 // so that it need not grow for each handshake.
-func (h *handshake) answer(o *protocol.AcceptOptions) *chunk {
-	c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	c.add("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-	c.b = appendAcceptKey(c.b, h.r.Header["Sec-Websocket-Key"][0])
-	c.add("\r\n")
+func (h *handshake) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
+	c := bytespool.Get()
+	c.B = append(c.B, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	c.B = appendAcceptKey(c.B, h.r.Header["Sec-Websocket-Key"][0])
+	c.B = append(c.B, "\r\n"...)
 	if o.Subprotocol != "" {
-		c.add("Sec-WebSocket-Protocol: ")
-		c.add(o.Subprotocol)
-		c.add("\r\n")
+		c.B = append(c.B, "Sec-WebSocket-Protocol: "...)
+		c.B = append(c.B, o.Subprotocol...)
+		c.B = append(c.B, "\r\n"...)
 	}
 	if middleware := h.w.Header(); len(middleware) > 0 || len(o.Header) > 0 {
-		c.b = append(c.b, merged(middleware, o.Header)...)
+		c.B = append(c.B, merged(middleware, o.Header)...)
 	}
-	c.add("\r\n")
+	c.B = append(c.B, "\r\n"...)
 	return c
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
 // The grammar of RFC 9110 sections 5.6.1, 5.6.2 and 7.8, and of section 4.1 of
@@ -218,7 +219,7 @@ func addHandshakes(f *testing.F) {
 	}
 	f.Add([]byte(good), byte(255), false)
 	f.Add([]byte(good), byte(0), true)
-	f.Add([]byte(good+string(framed(fin|1, "early"))), byte(0), false)
+	f.Add([]byte(good+string(frametest.Frame(frametest.Fin|1, "early"))), byte(0), false)
 	for _, spoil := range [][2]string{
 		{"GET", "POST"}, {"HTTP/1.1", "HTTP/1.0"}, {"websocket\r", "web socket\r"}, {"websocket\r", "x websocket\r"}, {"keep-alive,", "keep-alive"},
 		{"Upgrade\r\n", "Upgrade-Insecure\r\n"}, {"==\r\n", "=\r\n"}, {"==\r\n", "\r\n"}, {"ZQ==", "ZR=="}, {"13", "13, 8"}, {"Host", "Content-Length: 3\r\nHost"},

@@ -48,7 +48,7 @@ func Queued(s *Server) (pending, memory, charged int) {
 func memoryOf(o *outbox) (n int) {
 	for _, s := range o.mu.segments {
 		if s.own != nil {
-			n += cap(s.own.b)
+			n += cap(s.own.B)
 		}
 	}
 	return n
@@ -70,9 +70,7 @@ func Assembling(s *Server) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.mu.conns.all() {
-		if c.role.parser.body != nil {
-			n += cap(c.role.parser.body.b)
-		}
+		n += c.role.parser.BufferSize()
 	}
 	return n
 }

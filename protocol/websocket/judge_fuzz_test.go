@@ -3,22 +3,21 @@ package websocket
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
 // judge returns what is wrong with a conversation, in which the client's bytes
 // mean want.
-func (c *conversation) judge(want *reading) error {
+func (c *conversation) judge(want *frametest.Reference) error {
 	out, _, shut := c.wire.written()
 	heardByClient, closed, err := serverFrames(out)
 	switch {
@@ -48,28 +47,28 @@ func (c *conversation) judge(want *reading) error {
 // judgement is what a conversation is judged by.
 type judgement struct {
 	*conversation
-	want   *reading
+	want   *frametest.Reference
 	closed []byte // payload of the server's close frame; nil: there was none
 
-	wanted  []heard // echoes and pongs, up to the client's end
-	through int     // so many of wanted come before the application's end, if it has one
-	acts    bool    // the application's end is due
+	wanted  []frametest.Item // echoes and pongs, up to the client's end
+	through int              // so many of wanted come before the application's end, if it has one
+	acts    bool             // the application's end is due
 
 	end   protocol.CloseStatus // how it ended
 	byApp bool                 // as the application ends it
-	came  []heard              // echoes and pongs
+	came  []frametest.Item     // echoes and pongs
 	own   []string             // what the goroutine of its own has sent
 }
 
 // sort says what should have come, and sorts what has.
-func (v *judgement) sort(got []heard) {
+func (v *judgement) sort(got []frametest.Item) {
 	messages := 0
-	for _, it := range v.want.items {
+	for _, it := range v.want.Items {
 		switch {
-		case it.op == ws.OpPing:
-			v.wanted = append(v.wanted, heard{ws.OpPong, it.data})
-		case it.isMessage():
-			v.wanted = append(v.wanted, heard{it.op, "e" + it.data})
+		case it.OpCode == ws.OpPing:
+			v.wanted = append(v.wanted, frametest.Item{OpCode: ws.OpPong, Data: it.Data})
+		case it.IsMessage():
+			v.wanted = append(v.wanted, frametest.Item{OpCode: it.OpCode, Data: "e" + it.Data})
 			if messages == v.plan.at && v.plan.act != actNone {
 				v.acts, v.through = true, len(v.wanted)
 			}
@@ -77,8 +76,8 @@ func (v *judgement) sort(got []heard) {
 		}
 	}
 	for _, it := range got {
-		if it.op == ws.OpText && it.data[:min(1, len(it.data))] == "s" {
-			v.own = append(v.own, it.data)
+		if it.OpCode == ws.OpText && it.Data[:min(1, len(it.Data))] == "s" {
+			v.own = append(v.own, it.Data)
 		} else {
 			v.came = append(v.came, it)
 		}
@@ -97,7 +96,7 @@ func (v *judgement) ended() error {
 	v.end = v.app.ends[0]
 	cause := v.end.Err
 	v.end.Err = nil
-	ours, theirs := v.plan.theirEnd(), v.want.end
+	ours, theirs := v.plan.theirEnd(), v.want.End
 	switch {
 	case v.acts && v.end == ours:
 		v.byApp = true
@@ -122,11 +121,11 @@ func (v *judgement) ended() error {
 // over which it has ended the connection itself, also if the client has before. The
 // rest is counted.
 func (v *judgement) received() error {
-	got, said := v.app.heard, only(v.want.items, heard.isMessage)
+	got, said := v.app.heard, only(v.want.Items, frametest.Item.IsMessage)
 	if !leads(got, said) {
 		return fmt.Errorf("the application has got %q", got)
 	}
-	heardOut := v.want.end.Remote || v.want.end.Code == protocol.CloseAbnormal
+	heardOut := v.want.End.Remote || v.want.End.Code == protocol.CloseAbnormal
 	least, most := len(said), len(said)
 	switch elsewhere := v.plan.act == actCloseElsewhere; {
 	case v.acts && elsewhere && !v.plan.exact():
@@ -150,8 +149,8 @@ func (v *judgement) received() error {
 // otherwise pongs may pass echoes, and those that no callback sent in time are
 // missing.
 func (v *judgement) echoed() error {
-	pong := func(it heard) bool { return it.op == ws.OpPong }
-	echo := func(it heard) bool { return !pong(it) }
+	pong := func(it frametest.Item) bool { return it.OpCode == ws.OpPong }
+	echo := func(it frametest.Item) bool { return !pong(it) }
 	pongs, echoes := only(v.came, pong), only(v.came, echo)
 	switch {
 	case v.plan.exact() && !leads(v.came, v.wanted), !leads(pongs, only(v.wanted, pong)), !leads(echoes, only(v.wanted, echo)):
@@ -166,18 +165,18 @@ func (v *judgement) echoed() error {
 		return nil
 	}
 	allPongs, all := len(pongs) == len(only(v.wanted, pong)), len(v.came) == len(v.wanted)
-	if !allPongs || !all && (v.plan.exact() || v.want.end.Code == protocol.CloseAbnormal) {
+	if !allPongs || !all && (v.plan.exact() || v.want.End.Code == protocol.CloseAbnormal) {
 		return fmt.Errorf("%d echoes and %d pongs, want %q", len(echoes), len(pongs), v.wanted)
 	}
 	return nil
 }
 
 // leads reports whether all begins with some.
-func leads(some, all []heard) bool {
+func leads(some, all []frametest.Item) bool {
 	return len(some) <= len(all) && slices.Equal(some, all[:len(some)])
 }
 
-func only(all []heard, is func(heard) bool) (some []heard) {
+func only(all []frametest.Item, is func(frametest.Item) bool) (some []frametest.Item) {
 	for _, it := range all {
 		if is(it) {
 			some = append(some, it)
@@ -205,15 +204,15 @@ func (v *judgement) besides() error {
 // closedWith compares the close frame. If both sides close at once it may be the
 // answer to the client's.
 func (v *judgement) closedWith() error {
-	theirs, ours := closePayload(v.want.reply, v.end.Reason), closePayload(v.end.Code, v.end.Reason)
-	if v.want.end.Remote {
-		theirs = closePayload(v.want.reply, "")
+	theirs, ours := closePayload(v.want.Reply, v.end.Reason), closePayload(v.end.Code, v.end.Reason)
+	if v.want.End.Remote {
+		theirs = closePayload(v.want.Reply, "")
 	}
 	switch {
-	case v.closed == nil && !v.complete() && !v.want.end.Remote:
+	case v.closed == nil && !v.complete() && !v.want.End.Remote:
 		return nil // the line was cut before
 	case v.byApp && bytes.Equal(v.closed, ours),
-		v.byApp && !v.plan.exact() && v.want.end.Remote && bytes.Equal(v.closed, theirs):
+		v.byApp && !v.plan.exact() && v.want.End.Remote && bytes.Equal(v.closed, theirs):
 		return nil
 	case v.byApp:
 		return fmt.Errorf("want a close with %q", ours)
@@ -240,11 +239,11 @@ func (v *judgement) hungUp() error {
 	if !v.plan.waits {
 		return nil
 	}
-	broken := !v.want.end.Remote && v.want.end.Code != protocol.CloseAbnormal
+	broken := !v.want.End.Remote && v.want.End.Code != protocol.CloseAbnormal
 	switch {
 	case v.shut:
 		return errors.New("closed the socket")
-	case v.half != (broken || v.want.end.Remote):
+	case v.half != (broken || v.want.End.Remote):
 		return fmt.Errorf("closed its half: %v", v.half)
 	}
 	return nil
@@ -252,7 +251,7 @@ func (v *judgement) hungUp() error {
 
 // serverFrames reads what a server has written: the answer, whole legal frames
 // in their shortest form, text that is UTF-8, and nothing behind a close.
-func serverFrames(out []byte) (frames []heard, closed []byte, err error) {
+func serverFrames(out []byte) (frames []frametest.Item, closed []byte, err error) {
 	br := bufio.NewReader(bytes.NewReader(out))
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil {
@@ -264,55 +263,14 @@ func serverFrames(out []byte) (frames []heard, closed []byte, err error) {
 	}
 	rest, err := io.ReadAll(br)
 	for len(rest) > 0 && err == nil {
-		var it heard
-		if it, rest, err = serverFrame(rest); err != nil {
+		var it frametest.Item
+		if it, rest, err = frametest.ReadServerFrame(rest); err != nil {
 			return frames, nil, err
 		}
-		if it.op == ws.OpClose {
-			return frames, []byte(it.data), nothingBehind(it.data, rest)
+		if it.OpCode == ws.OpClose {
+			return frames, []byte(it.Data), frametest.CheckServerClose(it.Data, rest)
 		}
 		frames = append(frames, it)
 	}
 	return frames, nil, err
-}
-
-func serverFrame(b []byte) (it heard, rest []byte, err error) {
-	r := bytes.NewReader(b)
-	h, err := ws.ReadHeader(r)
-	if err != nil {
-		return it, nil, fmt.Errorf("the server's bytes %x: %w", b, err)
-	}
-	var short bytes.Buffer
-	if err := ws.WriteHeader(&short, h); err != nil || !bytes.HasPrefix(b, short.Bytes()) {
-		return it, nil, fmt.Errorf("the server's header %x is not in its shortest form: %w", b[:len(b)-r.Len()], err)
-	}
-	payload := make([]byte, min(h.Length, int64(r.Len())))
-	n := copy(payload, b[len(b)-r.Len():])
-	it = heard{h.OpCode, string(payload)}
-	control := h.OpCode == ws.OpClose || h.OpCode == ws.OpPong
-	switch {
-	case int64(n) != h.Length:
-		return it, nil, fmt.Errorf("half a frame: %+v", h)
-	case h.Masked, !h.Fin, h.Rsv != 0, !control && h.OpCode != ws.OpText && h.OpCode != ws.OpBinary, control && n > 125:
-		return it, nil, fmt.Errorf("no frame for a server: %+v", h)
-	case h.OpCode == ws.OpText && !utf8.Valid(payload):
-		return it, nil, fmt.Errorf("text that is not UTF-8: %q", payload)
-	}
-	return it, b[len(b)-r.Len()+n:], nil
-}
-
-// nothingBehind checks a server's close frame, and that it is the last one.
-func nothingBehind(payload string, rest []byte) error {
-	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("%q behind a close frame", rest)
-	case payload == "":
-		return nil
-	case len(payload) == 1 || !utf8.ValidString(payload[2:]):
-		return fmt.Errorf("close frame with %q", payload)
-	}
-	if code := binary.BigEndian.Uint16([]byte(payload)); !mayClose(code) || code == 1010 {
-		return fmt.Errorf("close frame with the code %d", code)
-	}
-	return nil
 }

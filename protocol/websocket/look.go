@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // ErrPongTimeout is the CloseStatus.Err of a connection that was cut because
@@ -101,8 +102,8 @@ func (c *conn) ping() {
 	c.looked.sent.Store(now)
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
-	var frame [2 + pingSize]byte
-	if c.out.control(false, appendFrame(frame[:0], ws.OpPing, stamp[:])) {
+	var buf [2 + pingSize]byte
+	if c.out.control(false, frame.Append(buf[:0], ws.OpPing, stamp[:])) {
 		go c.write()
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // outbox is what a connection has to write, in order. Whoever adds to it learns
@@ -36,7 +38,7 @@ type outbox struct {
 // segment is bytes that lie together: own ones, which are added to, or those of
 // a frame that is shared with other connections.
 type segment struct {
-	own     *chunk
+	own     *bytespool.Buffer
 	front   int // of own, how much was dropped
 	shared  *sharedFrame
 	ofQueue int  // bytes of messages in it
@@ -46,7 +48,7 @@ type segment struct {
 func (s *segment) bytes() []byte {
 	switch {
 	case s.own != nil:
-		return s.own.b[s.front:]
+		return s.own.B[s.front:]
 	case s.shared != nil:
 		return s.shared.b
 	}
@@ -71,26 +73,10 @@ func sizeOf(segments []segment) (n size) {
 	return n
 }
 
-// chunk is a buffer that a connection has while it needs one.
-type chunk struct{ b []byte }
-
 const (
-	newChunk     = 2 << 10  // size of a new chunk
-	keptChunk    = 64 << 10 // size up to which one is used again
-	keptSegments = 32       // length up to which a list of segments is used again
-	copyBelow    = 2 << 10  // shared frames smaller than this are copied: cheaper than another piece for writev
+	keptSegments = 32      // length up to which a list of segments is used again
+	copyBelow    = 2 << 10 // shared frames smaller than this are copied: cheaper than another piece for writev
 )
-
-var chunks = sync.Pool{New: func() any { return &chunk{b: make([]byte, 0, newChunk)} }}
-
-func (c *chunk) add(s string) { c.b = append(c.b, s...) }
-
-func (c *chunk) release() {
-	if cap(c.b) <= keptChunk {
-		c.b = c.b[:0]
-		chunks.Put(c)
-	}
-}
 
 // hold claims the writing for the turn of the one who reads, if nobody has it.
 func (o *outbox) hold() (mine bool) {
@@ -104,12 +90,12 @@ func (o *outbox) hold() (mine bool) {
 }
 
 // begin puts the answer to the handshake in front, and claims the writing.
-func (o *outbox) begin(answer *chunk) {
+func (o *outbox) begin(answer *bytespool.Buffer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mu.segments = append(o.mu.segments, segment{own: answer, fixed: true})
-	o.mu.own += len(answer.b)
-	o.addedLocked(len(answer.b))
+	o.mu.own += len(answer.B)
+	o.addedLocked(len(answer.B))
 }
 
 // message adds a message of this connection's own. write says that the caller
@@ -121,10 +107,10 @@ func (o *outbox) message(m protocol.Message) (write bool, err error) {
 		return false, err
 	}
 	s := o.tailLocked()
-	before := len(s.own.b)
-	s.own.b = appendFrame(s.own.b, opOf(m.Kind), m.Data)
+	before := len(s.own.B)
+	s.own.B = frame.Append(s.own.B, frame.OpCodeOf(m.Kind), m.Data)
 	o.countLocked(len(m.Data))
-	return o.queuedLocked(s, len(s.own.b)-before), nil
+	return o.queuedLocked(s, len(s.own.B)-before), nil
 }
 
 // prepared adds a message that other connections share: a copy of a small frame,
@@ -140,9 +126,9 @@ func (o *outbox) prepared(p *protocol.Prepared) (write bool, err error) {
 	}
 	o.countLocked(p.Len())
 	s := o.tailLocked()
-	before := len(s.own.b)
-	s.own.b = p.AppendFrame(s.own.b, plain, encodePlain)
-	return o.queuedLocked(s, len(s.own.b)-before), nil
+	before := len(s.own.B)
+	s.own.B = p.AppendFrame(s.own.B, frame.Plain, frame.AppendMessage)
+	return o.queuedLocked(s, len(s.own.B)-before), nil
 }
 
 // sharedLocked adds the frame of a message of n bytes.
@@ -182,7 +168,7 @@ func (o *outbox) control(final bool, f []byte) (write bool) {
 
 func (o *outbox) controlLocked(f []byte) (write bool) {
 	s := o.tailLocked()
-	s.own.b = append(s.own.b, f...)
+	s.own.B = append(s.own.B, f...)
 	o.mu.own += len(f)
 	return o.addedLocked(len(f))
 }
@@ -248,7 +234,9 @@ func (o *outbox) settleLocked() {
 func (o *outbox) needLocked(n int) int { return inUnits(max(o.mu.own+n-freeBytes, 0)) }
 
 // takesMore reports whether frames may be added to s.
-func (s *segment) takesMore() bool { return s.own != nil && !s.fixed && len(s.own.b) < keptChunk }
+func (s *segment) takesMore() bool {
+	return s.own != nil && !s.fixed && len(s.own.B) < bytespool.MaxRecycled
+}
 
 // tailLocked returns the segment that frames are added to.
 func (o *outbox) tailLocked() *segment {
@@ -257,7 +245,7 @@ func (o *outbox) tailLocked() *segment {
 			return s
 		}
 	}
-	c := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	c := bytespool.Get()
 	o.mu.segments = append(o.mu.segments, segment{own: c})
 	return &o.mu.segments[len(o.mu.segments)-1]
 }

@@ -214,7 +214,7 @@ func TestOutboxSegments(t *testing.T) {
 	if string(first[0].bytes()) != "\x81\x011" || string(second[0].bytes()) != "\x81\x012" {
 		t.Errorf("got %q and %q", first[0].bytes(), second[0].bytes())
 	}
-	if slices.Equal(first[0].bytes(), second[0].bytes()) || &first[0].own.b[0] == &second[0].own.b[0] {
+	if slices.Equal(first[0].bytes(), second[0].bytes()) || &first[0].own.B[0] == &second[0].own.B[0] {
 		t.Error("two segments share memory")
 	}
 }

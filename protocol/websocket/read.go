@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // outcome is what became of the bytes that were parsed.
@@ -43,8 +44,8 @@ func (c *conn) read(rest []byte) {
 
 func (c *conn) readLoop(in *input, rest []byte) (lost bool) {
 	for {
-		if c.end.closing.Load() && !c.role.parser.ignores {
-			c.role.parser.ignore()
+		if c.end.closing.Load() && !c.role.parser.DiscardsMessages() {
+			c.role.parser.DiscardMessages()
 		}
 		if len(rest) > 0 {
 			c.role.holds = c.out.hold()
@@ -88,16 +89,16 @@ func (c *conn) noteRead(n int) {
 	c.looked.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
 	if times := c.looked.times.Load(); times != c.role.times {
 		c.role.times = times
-		c.role.parser.calm()
+		c.role.parser.ResetControls()
 	}
 }
 
 // noteMessage records for the next look which message is incomplete, and how much of
 // it has come.
 func (c *conn) noteMessage() {
-	m := c.role.parser.incomplete()
+	m := c.role.parser.Incomplete()
 	if m != 0 {
-		c.looked.payload.Store(uint32(c.role.parser.kept())) //nolint:gosec // differences are right when it wraps
+		c.looked.payload.Store(uint32(c.role.parser.PayloadLen())) //nolint:gosec // differences are right when it wraps
 	}
 	if m != c.role.message {
 		c.role.message = m
@@ -107,7 +108,7 @@ func (c *conn) noteMessage() {
 
 // noteHeld reports what waits in memory for the rest of a message.
 func (c *conn) noteHeld(in *input) {
-	n := c.role.parser.held()
+	n := c.role.parser.BufferSize()
 	if c.role.message != 0 {
 		n += in.waits()
 	}
@@ -124,7 +125,7 @@ func (c *conn) holds(n int) {
 
 // dropIncomplete drops what has come of a message that nobody will get.
 func (c *conn) dropIncomplete() {
-	c.role.parser.ignore()
+	c.role.parser.DiscardMessages()
 	c.holds(0)
 }
 
@@ -149,7 +150,7 @@ func (c *conn) wasRoused(err error) bool {
 
 // endTurn writes what the callbacks of a turn have sent.
 func (c *conn) endTurn() {
-	c.role.parser.rest()
+	c.role.parser.ReleaseBuffer()
 	if !c.role.holds {
 		return
 	}
@@ -217,7 +218,7 @@ func (c *conn) discard(in *input) {
 // parse deals with b, up to the end or to what ends the reading.
 func (c *conn) parse(b []byte) outcome {
 	for len(b) > 0 {
-		it, rest, ok, err := c.role.parser.next(b)
+		it, rest, ok, err := c.role.parser.Next(b)
 		if err != nil {
 			c.violated(err)
 			return peerBroke
@@ -241,14 +242,14 @@ func (c *conn) violated(err error) {
 	}
 }
 
-func (c *conn) handle(it item, rest []byte) outcome {
-	switch it.op {
+func (c *conn) handle(it frame.Item, rest []byte) outcome {
+	switch it.OpCode {
 	case ws.OpPing:
-		c.pong(it.data)
+		c.pong(it.Data)
 	case ws.OpPong:
-		c.ponged(it.data)
+		c.ponged(it.Data)
 	case ws.OpClose:
-		s, err := parseClose(it.data)
+		s, err := frame.ParseClose(it.Data)
 		if err != nil {
 			c.violated(err)
 			return peerBroke
@@ -262,8 +263,8 @@ func (c *conn) handle(it item, rest []byte) outcome {
 }
 
 // messageOf returns the message of an item, whose text the parser has checked.
-func messageOf(it item) protocol.Message {
-	m := protocol.Message{Kind: kindOf(it.op), Data: it.data}
+func messageOf(it frame.Item) protocol.Message {
+	m := protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}
 	if m.Kind == protocol.KindText {
 		return protocol.Checked(m)
 	}
@@ -300,7 +301,7 @@ func (c *conn) Busy() {
 // callback that is busy.
 func (c *conn) stall() {
 	c.endTurn()
-	c.holds(c.role.parser.held() + len(c.role.rest))
+	c.holds(c.role.parser.BufferSize() + len(c.role.rest))
 	resumed := make(chan struct{})
 	c.looked.stalled.Store(true)
 	c.session.Resume(func() { close(resumed) })
@@ -313,7 +314,7 @@ func (c *conn) stall() {
 func (c *conn) takeOver(turn uint64) {
 	if turn%2 == 1 && c.turn.CompareAndSwap(turn, turn+1) {
 		c.role.rest = slices.Clone(c.role.rest) // its bytes belong to the reader that lost
-		c.role.parser.abandon()
+		c.role.parser.DisownBuffer()
 		go c.carryOn()
 	}
 }

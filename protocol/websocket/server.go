@@ -13,6 +13,7 @@ import (
 
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // Server serves the WebSocket connections of one application. It is an
@@ -228,7 +229,7 @@ func (s *Server) prepare(scope *protocol.Scope, c *conn) {
 	if s.opts.KeepContext != nil {
 		base = s.opts.KeepContext(c.hand.r)
 	}
-	c.role.parser = newParser(&s.opts.Limits)
+	c.role.parser = frame.NewParser(&s.opts.Limits)
 	c.out.budget = &s.queues
 	c.write = c.flush
 	c.parts.Store(partSession)

@@ -6,6 +6,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // sharedFrame is the frame of a large message in the queues of one server. It is
@@ -26,7 +27,7 @@ func sharedFrameOf(p *protocol.Prepared, of *pool) *sharedFrame {
 func newSharedFrame(variant any, m protocol.Message) any {
 	b := make([]byte, 0, ws.MaxHeaderSize+len(m.Data))
 	of := variant.(*pool) //nolint:errcheck,forcetypeassert // sharedFrameOf has passed it
-	return &sharedFrame{b: appendFrame(b, opOf(m.Kind), m.Data), pool: of}
+	return &sharedFrame{b: frame.Append(b, frame.OpCodeOf(m.Kind), m.Data), pool: of}
 }
 
 // hold takes a place in a queue for f. The first place is charged, if the pool has room

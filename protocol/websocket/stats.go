@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // TurnedAway counts handshakes for which there is no room. They are well-formed, and
@@ -91,9 +92,9 @@ func (s *Server) Stats() Stats {
 // violated counts an end for which the peer's frames are the reason.
 func (c *counters) violated(err error) {
 	switch {
-	case errors.Is(err, errTooBig):
+	case errors.Is(err, frame.ErrTooBig):
 		c.tooBig.Add(1)
-	case errors.Is(err, errFragments), errors.Is(err, errControls):
+	case errors.Is(err, frame.ErrFragments), errors.Is(err, frame.ErrControls):
 		c.tooManyFrames.Add(1)
 	default:
 		c.violations.Add(1)

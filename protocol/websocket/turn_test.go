@@ -16,6 +16,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
 // callbacks is a handler of two functions.
@@ -117,7 +118,7 @@ func TestViolationBeforeOpen(t *testing.T) {
 		if _, err := http.ReadResponse(bufio.NewReaderSize(peer, 16), nil); err != nil { //nolint:bodyclose // a 101 has none
 			t.Fatal(err)
 		}
-		if _, err := peer.Write(framed(fin, "nothing to continue")); err != nil {
+		if _, err := peer.Write(frametest.Frame(frametest.Fin, "nothing to continue")); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait() // the frame has been refused
@@ -142,8 +143,8 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 		at  testkit.Line
 		end []byte
 	}{
-		{testkit.Here(), framed(fin, "nothing to continue")},
-		{testkit.Here(), framed(fin|8, "")},
+		{testkit.Here(), frametest.Frame(frametest.Fin, "nothing to continue")},
+		{testkit.Here(), frametest.Frame(frametest.Fin|8, "")},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,7 +161,7 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 			})
 			defer finish(t, s)
 			defer peer.Close()
-			go peer.Write(stream(framed(fin|1, "said first"), row.end)) //nolint:errcheck // what is heard shows it
+			go peer.Write(slices.Concat(frametest.Frame(frametest.Fin|1, "said first"), row.end)) //nolint:errcheck // what is heard shows it
 			if _, err := io.Copy(io.Discard, peer); err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +191,7 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 		if err := c.session.Conn().Post(protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})); err != nil {
 			t.Fatal(err)
 		}
-		c.role.rest = framed(fin|1, "second")
+		c.role.rest = frametest.Frame(frametest.Fin|1, "second")
 		turn := c.turn.Add(1)
 		if c.session.Receive(protocol.Text("first")) {
 			t.Fatal("a message beyond ReadAhead, and reading may go on")
@@ -225,7 +226,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	defer peer.Close()
 	<-opened
 	s.watcher.mu.Lock()
-	go c.lend(protocol.Text("first"), framed(fin|1, "second"))
+	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"))
 	taken := false
 	for range 1000 {
 		runtime.Gosched()

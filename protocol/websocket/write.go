@@ -3,6 +3,8 @@ package websocket
 import (
 	"net"
 	"time"
+
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 )
 
 // gatherBelow is the size up to which several pieces are copied together for
@@ -89,7 +91,7 @@ func (c *conn) writeOut(segments []segment, n int) error {
 func recycle(segments []segment) {
 	for _, s := range segments {
 		if s.own != nil {
-			s.own.release()
+			s.own.Release()
 		}
 		if s.shared != nil {
 			s.shared.drop()
@@ -114,12 +116,12 @@ func (c *conn) writeAll(b []byte) error {
 }
 
 func (c *conn) writeGathered(segments []segment) error {
-	all := chunks.Get().(*chunk) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	defer all.release()
+	all := bytespool.Get()
+	defer all.Release()
 	for _, s := range segments {
-		all.b = append(all.b, s.bytes()...)
+		all.B = append(all.B, s.bytes()...)
 	}
-	return c.writeAll(all.b)
+	return c.writeAll(all.B)
 }
 
 func (c *conn) writeVector(segments []segment) error {

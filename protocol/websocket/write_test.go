@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // TestWriteOut has own and shared messages of all sizes go out: whole, in order,
@@ -42,7 +43,7 @@ func TestWriteOut(t *testing.T) {
 		c.out.mu.lazy = false // nobody else writes, however much it is
 		for i, n := range row.sizes {
 			m := protocol.Text(strings.Repeat(string(rune('a'+i)), n))
-			want = encodePlain(want, m)
+			want = frame.AppendMessage(want, m)
 			var err error
 			if i%2 == 0 {
 				err = c.Send(m)

@@ -1,4 +1,4 @@
-package websocket
+package frame
 
 import (
 	"bytes"
@@ -11,20 +11,21 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
-// TestFrames has gobwas read what is written.
+// TestFrames reads messages with gobwas.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		for _, kind := range []protocol.Kind{protocol.KindText, protocol.KindBinary} {
 			m := protocol.Message{Kind: kind, Data: bytes.Repeat([]byte{'a'}, n)}
-			r := bytes.NewReader(encodePlain([]byte{}, m))
+			r := bytes.NewReader(AppendMessage([]byte{}, m))
 			h, err := ws.ReadHeader(r)
 			if err != nil || ws.CheckHeader(h, ws.StateClientSide) != nil {
 				t.Fatalf("%v of %d: header %+v, %v", kind, n, h, err)
 			}
-			if !h.Fin || h.OpCode != opOf(kind) || h.Length != int64(n) || kindOf(h.OpCode) != kind {
+			if !h.Fin || h.OpCode != OpCodeOf(kind) || h.Length != int64(n) || KindOf(h.OpCode) != kind {
 				t.Errorf("%v of %d: header %+v", kind, n, h)
 			}
 			if got, _ := io.ReadAll(r); !bytes.Equal(got, m.Data) { //nolint:errcheck // it is in memory
@@ -38,7 +39,7 @@ func TestFrames(t *testing.T) {
 func TestFramesAreShort(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]int{0: 2, 125: 2, 126: 4, 65535: 4, 65536: 10} {
-		if got := len(appendHeader(nil, ws.OpBinary, n)); got != want {
+		if got := len(AppendHeader(nil, ws.OpBinary, n)); got != want {
 			t.Errorf("the header of %d bytes takes %d, want %d", n, got, want)
 		}
 	}
@@ -61,7 +62,7 @@ func TestAppendClose(t *testing.T) {
 		{testkit.Here(), protocol.CloseStatus{Code: 1000, Reason: strings.Repeat("a", 123)}, "\x88\x7d\x03\xe8" + strings.Repeat("a", 123)},
 	}
 	for _, row := range rows {
-		if got := string(appendClose(nil, row.in)); got != row.want {
+		if got := string(AppendClose(nil, row.in)); got != row.want {
 			t.Errorf("%s: %+v: got %x, want %x", row.at, row.in, got, row.want)
 		}
 	}
@@ -71,29 +72,28 @@ func TestAppendClose(t *testing.T) {
 func TestParseCloseCodes(t *testing.T) {
 	t.Parallel()
 	for code := range 1 << 16 {
-		s, err := parseClose([]byte{byte(code >> 8), byte(code)})
+		s, err := ParseClose([]byte{byte(code >> 8), byte(code)})
 		switch {
-		case mayClose(uint16(code)) && (err != nil || s != protocol.CloseStatus{Code: protocol.CloseCode(code), Remote: true}):
+		case frametest.MayClose(uint16(code)) && (err != nil || s != protocol.CloseStatus{Code: protocol.CloseCode(code), Remote: true}):
 			t.Errorf("%d: got %+v, %v", code, s, err)
-		case !mayClose(uint16(code)) && (err == nil || codeOf(err) != protocol.CloseProtocolError):
+		case !frametest.MayClose(uint16(code)) && (err == nil || codeOf(err) != protocol.CloseProtocolError):
 			t.Errorf("%d: got %+v, %v, want a protocol error", code, s, err)
 		}
 	}
 }
 
-// TestOwnReasonsFit makes sure that what the parser says of broken rules can be
-// sent as it is.
+// TestOwnReasonsFit makes sure that the parser's errors can be sent as close reasons.
 func TestOwnReasonsFit(t *testing.T) {
 	t.Parallel()
-	for _, row := range append(headerRows(), controlRows()...) {
-		p := parser{maxMessage: limS}
-		_, err := feed(&p, row.in)
+	for _, row := range append(frametest.HeaderRows(), frametest.ControlRows()...) {
+		p := Parser{maxMessage: frametest.DefaultLimit}
+		_, err := feed(&p, row.In)
 		if err == nil {
 			continue
 		}
 		s := protocol.StatusOf(err)
 		if !s.Code.Sendable() || s.Reason == "" || len(s.Reason) > protocol.MaxCloseReason || !utf8.ValidString(s.Reason) {
-			t.Errorf("%s: %+v cannot be sent", row.at, s)
+			t.Errorf("%s: %+v cannot be sent", row.At, s)
 		}
 	}
 }

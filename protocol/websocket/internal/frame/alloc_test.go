@@ -1,0 +1,88 @@
+package frame
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
+)
+
+// wantNoAllocs fails if f allocates.
+func wantNoAllocs(t *testing.T, what string, f func()) {
+	t.Helper()
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	if got := testing.AllocsPerRun(200, f); got > 0 {
+		t.Errorf("%s: %v allocations, want none", what, got)
+	}
+}
+
+// TestAllocParse is about messages that lie in what was read, and about
+// fragmented ones.
+func TestAllocParse(t *testing.T) {
+	rows := map[string][]byte{
+		"whole messages":  slices.Concat(frametest.Frame(frametest.Fin|1, "hello"), frametest.Frame(frametest.Fin|2, strings.Repeat("x", 3000)), frametest.Frame(frametest.Fin|9, "ping")),
+		"fragments":       slices.Concat(frametest.Frame(1, "hel"), frametest.Frame(frametest.Fin|9, "ping"), frametest.Frame(frametest.Fin, "lo")),
+		"a large message": frametest.Frame(frametest.Fin|1, strings.Repeat("x", 60000)),
+	}
+	for name, in := range rows {
+		p := Parser{maxMessage: 1 << 20}
+		b := make([]byte, len(in))
+		wantNoAllocs(t, name, func() {
+			copy(b, in)
+			for rest := b; len(rest) > 0; {
+				it, r, ok, err := p.Next(rest)
+				if !ok || err != nil || it.OpCode == ws.OpContinuation {
+					t.Fatal("not parsed")
+				}
+				rest = r
+			}
+			p.ReleaseBuffer()
+		})
+	}
+}
+
+// TestAllocParseSplit is about a message that comes in two reads.
+func TestAllocParseSplit(t *testing.T) {
+	in := frametest.Frame(frametest.Fin|1, strings.Repeat("x", 1000))
+	p := Parser{maxMessage: 1 << 20}
+	b := make([]byte, len(in))
+	wantNoAllocs(t, "two reads", func() {
+		copy(b, in)
+		p.Next(b[:500]) //nolint:errcheck // it is not complete
+		if _, _, ok, err := p.Next(b[500:]); !ok || err != nil {
+			t.Fatal("not parsed")
+		}
+		p.ReleaseBuffer()
+	})
+}
+
+// BenchmarkParse is unmasking and checking of one text message that lies in what
+// was read.
+func BenchmarkParse(b *testing.B) {
+	texts := map[string]string{"ASCII": "the quick brown fox ", "Chinese": "敏捷的棕色狐狸跳过了 "}
+	for name, words := range texts {
+		for _, size := range []int{64, 16 << 10} {
+			body := strings.ToValidUTF8(strings.Repeat(words, size)[:size], "")
+			in := frametest.Frame(frametest.Fin|1, body)
+			buf := make([]byte, len(in))
+			p := Parser{maxMessage: 1 << 20}
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				b.SetBytes(int64(len(in)))
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(buf, in)
+					if _, _, ok, err := p.Next(buf); !ok || err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

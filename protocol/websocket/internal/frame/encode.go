@@ -1,0 +1,63 @@
+package frame
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// AppendHeader appends the header of an unmasked frame that is not fragmented (RFC
+// 6455 section 5.2).
+func AppendHeader(b []byte, op ws.OpCode, length int) []byte {
+	b = append(b, bitFin|byte(op))
+	switch {
+	case length < 126:
+		return append(b, byte(length)) //nolint:gosec // less than 126
+	case length <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(length))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 127), uint64(length))
+}
+
+// Append appends an unmasked frame that is not fragmented.
+func Append(b []byte, op ws.OpCode, payload []byte) []byte {
+	return append(AppendHeader(b, op, len(payload)), payload...)
+}
+
+// Size returns the size of the first frame in b, which must be a whole one written
+// by this package.
+func Size(b []byte) int {
+	h, n, _ := parseHeader(b) //nolint:errcheck // this package wrote it
+	return n + int(h.Length)
+}
+
+// OpCodeOf returns the opcode of a message's first frame.
+func OpCodeOf(k protocol.Kind) ws.OpCode {
+	if k == protocol.KindBinary {
+		return ws.OpBinary
+	}
+	return ws.OpText
+}
+
+// KindOf returns the kind of a message whose first frame has the opcode op.
+func KindOf(op ws.OpCode) protocol.Kind {
+	if op == ws.OpBinary {
+		return protocol.KindBinary
+	}
+	return protocol.KindText
+}
+
+// Variant identifies an encoding of messages to [protocol.Prepared], which caches
+// one frame for each.
+type Variant uint8
+
+// Plain is the variant without extensions, written by AppendMessage.
+const Plain Variant = 0
+
+// AppendMessage appends m as one frame.
+func AppendMessage(b []byte, m protocol.Message) []byte {
+	return Append(slices.Grow(b, ws.MaxHeaderSize+len(m.Data)), OpCodeOf(m.Kind), m.Data)
+}
