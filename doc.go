@@ -71,6 +71,7 @@
 //	protocol/websocket     the http.Handler that carries connections to it
 //	router                 ProtocolTypeRouter, URLRouter, middleware
 //	layers, layers/memory  groups, channels, workers
+//	layers/driver          what connects the layers of several processes
 //	layers/layertest       a layer that fails, for tests; the suite for drivers
 //	protocol               the vocabulary, and the seam for other protocols
 package wye

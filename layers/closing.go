@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -16,7 +17,7 @@ type Closing struct {
 // Close is what [Layer.CloseGroup] and [Layer.CloseChannel] send, and the layer does
 // itself, on every node: no consumer handles it. Other programs on the same back end may
 // send it too, as {"type": "wye.close", "code": 4003, "reason": "banned"}.
-var Close = protocol.EventType[Closing]{Name: closeName}
+var Close = protocol.EventType[Closing]{Name: "wye.close"}
 
 // Closer is a [Member] that [Layer.CloseGroup] can close. Other members are left alone.
 type Closer interface {
@@ -47,7 +48,7 @@ func (l *Layer) CloseChannel(ctx context.Context, channel string, code protocol.
 	if err := validClose(code); err != nil {
 		return err
 	}
-	if _, specific := nodeOf(channel); !specific {
+	if _, specific := driver.NodeOf(channel); !specific {
 		return fmt.Errorf("wye: CloseChannel: %q is not the channel of a consumer; use the name that Conn.Channel returned", channel)
 	}
 	return l.Send(ctx, channel, Close.New(Closing{Code: int(code), Reason: reason}))

@@ -18,7 +18,7 @@
 // hundred events and a minute at the most, as in Channels.
 //
 // A layer reaches the consumers of one process. With a [Driver] ([Open]) it reaches
-// those of others as well; package layertest has what every driver must do, and a
+// those of others as well; package driver has its contract, package layertest what every driver must do, and a
 // broker within one process that fails on demand, for tests. Drivers for Redis and
 // NATS do not exist yet. The Django Channels counterpart of a layer without a
 // driver is channels.layers.InMemoryChannelLayer.

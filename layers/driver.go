@@ -1,105 +1,101 @@
 package layers
 
 import (
-	"context"
-	"errors"
-
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
-// Driver connects the layers of several processes, its nodes. A [Layer] does all
-// that concerns its own process by itself; the driver carries what others are to
-// have. Package layertest has the suite that every driver must pass, and a driver
-// within one process, for tests.
-//
-// All methods but Start are safe for concurrent use, and return when the back end
-// has taken the call, or with an error that says why it has not:
-//
-//   - ctx's error if ctx ends before, of which a call that waits takes notice.
-//     A call whose ctx has ended when it begins does nothing.
-//   - One that matches ErrDown while the back end cannot be reached, also if
-//     that is found out while the call waits. Nothing is kept for later, but what
-//     Subscribe is asked for.
-//   - One that matches ErrClosed if Close comes before the call has been taken.
-//     A layer makes no calls after Close has returned, but some may be on their
-//     way to the driver while Close runs.
-//
-// None is called with a lock held.
-//
-// That these are six methods, with Puller's, is one more than this project likes:
-// each is about something else, and a driver without one of them is half a driver.
-type Driver interface {
-	Puller
+// What programs and drivers share, under the names that programs know. Package driver has
+// the contracts.
+type (
+	// Driver connects the layers of several processes. [Open] takes one.
+	Driver = driver.Driver
+	// Receiver is the layer of a node, as its driver sees it.
+	Receiver = driver.Receiver
+	// Puller is where a [Worker] takes events from: a [Layer], as a rule.
+	Puller = driver.Puller
+	// Historian is a Driver that keeps the history of groups.
+	Historian = driver.Historian
+	// Presencer is a Driver that knows who is present in groups.
+	Presencer = driver.Presencer
 
-	// Start connects and begins delivery to r. It is called once, before all
-	// others. It fails if the back end cannot be reached, and then leaves nothing
-	// behind: Close is not called. From then on the driver connects again by
-	// itself, as often as it takes, and tells r.
-	Start(ctx context.Context, r Receiver) error
-	// Subscribe adds groups to those that this node gets, and drops others. No
-	// group is in both; one that is there already may be added, and one that is
-	// not may be dropped. From when it has returned nil, whatever another node
-	// publishes to an added group reaches r, and nothing that is published to a
-	// dropped one does. While the back end is down it remembers, returns an
-	// error that matches ErrDown, and makes up for it when it is up again; after
-	// another error it may be asked again for the same. Calls never overlap.
-	Subscribe(ctx context.Context, add, drop []string) error
-	// Publish sends e to group on all other nodes, once to each, and never back to
-	// this one. What one goroutine publishes to one group arrives in that order. e
-	// is sealed and shared; e.Wire is what to send, and what arrives must be made
-	// by protocol.FromWire of bytes that nothing else uses.
-	Publish(ctx context.Context, group string, e *protocol.Event) error
-	// Send sends e to a channel: one of another node's consumers, whose names
-	// begin with "specific.", that node's name and "!", or a named one, where it
-	// waits until a worker pulls it. What one goroutine sends to one channel stays
-	// in that order. A consumer or node that is not there is not an
-	// error, or ErrNobody if the driver can tell. ErrFull means that as
-	// many wait in a named channel as may; only what waits there is counted.
-	Send(ctx context.Context, channel string, e *protocol.Event) error
-	// Close stops delivery and lets go of everything, also if the back end is
-	// down. Calls that wait return an error that matches ErrClosed. When it has
-	// returned, r is not called any more. It is called once.
-	Close(ctx context.Context) error
-}
+	// Keep says how much of a group's history [Layer.Record] keeps.
+	Keep = driver.Keep
+	// Range is the part of a group's history that is read. The zero value is all of it.
+	Range = driver.Range
+	// History is what was read of a group's history.
+	History = driver.History
 
-// Puller is where a [Worker] takes events from: a [Layer], as a rule.
-type Puller interface {
-	// Pull takes the oldest event from a named channel, and waits for one as long
-	// as ctx lasts. Each event is taken once, by one of those who pull: if Pull
-	// returns an error, ctx's too, it has taken none. Events that wait too long
-	// are dropped.
-	Pull(ctx context.Context, channel string) (*protocol.Event, error)
-}
+	// Presence says that somebody is present in a group.
+	Presence = driver.Presence
+	// PresenceCount is how many are present in a group.
+	PresenceCount = driver.PresenceCount
 
-// Receiver is the node's side of a Driver, which calls it from any goroutine. It
-// takes what it is given at once and runs no code of the application. What
-// belongs to one group must come in order, so one call after the other.
-type Receiver interface {
-	// Node is the name of this node, unique among all. Channels whose names
-	// begin with "specific." and Node and "!" are here.
-	Node() string
-	// Group takes an event for a group, which another node has published.
-	Group(group string, e *protocol.Event)
-	// Channel takes an event for one of this node's channels.
-	Channel(channel string, e *protocol.Event)
-	// State tells that the back end is down, because of cause, or up again, if
-	// cause is nil. It is up after Start. When it is told to be up again, what
-	// this node has subscribed to reaches it; a Gap follows.
-	State(cause error)
-	// Gap tells that events of these groups, or of all that are subscribed if
-	// none is given, may have been lost: after the connection was down, or
-	// when the back end says so.
-	Gap(groups ...string)
-}
+	// Outage is the payload of [Down] and [Up].
+	Outage = driver.Outage
+	// Loss is the payload of [Gap].
+	Loss = driver.Loss
+	// Visit is the payload of [Entered], [Changed] and [Exited].
+	Visit = driver.Visit
+)
 
-// The errors of a layer with a driver. Match them with errors.Is.
+// The bounds that package driver explains.
+const (
+	MaxName = driver.MaxName
+
+	DefaultKeepEvents = driver.DefaultKeepEvents
+	DefaultKeepFor    = driver.DefaultKeepFor
+	MaxKeepEvents     = driver.MaxKeepEvents
+	MaxKeepFor        = driver.MaxKeepFor
+
+	MaxKey    = driver.MaxKey
+	MaxMeta   = driver.MaxMeta
+	MaxLinger = driver.MaxLinger
+)
+
+// The errors of a layer. Match them with errors.Is.
 var (
-	// ErrDown means that the back end cannot be reached. Members in this
-	// process get what is sent all the same, and nobody else does.
-	ErrDown = errors.New("wye: the layer's back end is down; delivery within this process goes on")
-	// ErrFull means that as many events as may wait in a channel already do,
-	// and that this one was not taken.
-	ErrFull = errors.New("wye: the channel is full; its worker is too slow or not running")
+	// ErrDown means that the back end cannot be reached. Members in the sender's
+	// process receive what is sent all the same, and nobody else does.
+	ErrDown = driver.ErrDown
+	// ErrFull means that the named channel holds as many events as it may, and that
+	// this one was not taken.
+	ErrFull = driver.ErrFull
 	// ErrClosed means that the layer has been closed.
-	ErrClosed = errors.New("wye: the layer is closed")
+	ErrClosed = driver.ErrClosed
+	// ErrNobody means that no consumer has the channel name that [Layer.TrySend] was
+	// given.
+	ErrNobody = driver.ErrNobody
+	// ErrBehind means that more events of a group wait than may, because those who
+	// receive them are slow: nothing was recorded, or the member has not joined.
+	ErrBehind = driver.ErrBehind
+)
+
+// What consumers receive about their layer, if they declare a handler for it with
+// consumer.On and are in a group. They come as any other event, between those that were
+// sent before and after.
+var (
+	// Down says that other nodes cannot be reached.
+	Down = protocol.EventType[Outage]{Name: driver.Down.Name}
+	// Up says that they can be reached again.
+	Up = protocol.EventType[Outage]{Name: driver.Up.Name}
+	// Gap says that events of a group may have been lost: a consumer that must not miss
+	// any reads what is missing where it is stored.
+	Gap = protocol.EventType[Loss]{Name: driver.Gap.Name}
+)
+
+// What the members of a group receive about who is present there, on all nodes: those
+// members that watch it (see [Watcher]), such as consumers that declared a handler for
+// the event with consumer.On. For other members nothing is sent, and nothing waits. The
+// events of one group come in the order in which it happened. A consumer that needs the
+// list joins the group first, then calls Present, and then applies the events; some of
+// them may have been in the answer.
+var (
+	// Entered says that a key is present now, with its first presence.
+	Entered = protocol.EventType[Visit]{Name: driver.Entered.Name}
+	// Changed says that a presence of a key that is present has other metadata now, with
+	// that presence. It is any of the key's; its ID says which.
+	Changed = protocol.EventType[Visit]{Name: driver.Changed.Name}
+	// Exited says that a key is no longer present, with its last presence.
+	Exited = protocol.EventType[Visit]{Name: driver.Exited.Name}
 )

@@ -12,91 +12,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Keep says how much of a group's history is kept: the last so many events, and
-// none that is older. A zero field is its default; one that is negative or above
-// its maximum is an error of [Layer.Record]. The Keep of the latest record counts
-// for the whole group.
-type Keep struct {
-	Events int           // default DefaultKeepEvents, at most MaxKeepEvents
-	For    time.Duration // default DefaultKeepFor, at most MaxKeepFor
-}
-
-// The defaults and maxima of a [Keep].
-const (
-	DefaultKeepEvents = 100
-	DefaultKeepFor    = time.Hour
-	MaxKeepEvents     = 10_000
-	MaxKeepFor        = 7 * 24 * time.Hour
-)
-
-// withDefaults fills in the defaults.
-func (k Keep) withDefaults() (Keep, error) {
-	if k.Events < 0 || k.Events > MaxKeepEvents || k.For < 0 || k.For > MaxKeepFor {
-		return k, fmt.Errorf("wye: a history keeps at most %d events for %v, and not %d for %v; keep more in a database",
-			MaxKeepEvents, MaxKeepFor, k.Events, k.For)
-	}
-	if k.Events == 0 {
-		k.Events = DefaultKeepEvents
-	}
-	if k.For == 0 {
-		k.For = DefaultKeepFor
-	}
-	return k, nil
-}
-
-// Range is the part of a group's history that is read. The zero value is all of it.
-type Range struct {
-	// After is the position behind which reading starts: as a rule that of the
-	// last event that the reader has. The zero position stands before the first
-	// event.
-	After protocol.Position
-	// Limit is how many events are read at most. 0 means all that are kept.
-	Limit int
-	// Newest reads the last Limit events of the range and leaves the earlier ones
-	// out, rather than the later ones. Events that are left out make a History
-	// that is not Complete.
-	Newest bool
-}
-
-// History is what was read of a group's history.
-type History struct {
-	// Events are the events, oldest first; each knows its Position. They are
-	// shared: nobody may change what their payloads hold. The slice is the
-	// reader's.
-	Events []*protocol.Event
-	// Last is the position of the group's newest event, whether or not it is
-	// among Events. It is the zero value if the group has no history.
-	Last protocol.Position
-	// Complete says that nothing is missing between where was read from and
-	// Events. Otherwise the events in between are not kept any more, or the
-	// history has begun anew since, and Events is all that is kept: who must
-	// not miss anything asks where it is stored for good.
-	Complete bool
-}
-
-// Historian is a [Driver] that keeps the history of groups.
-type Historian interface {
-	Driver
-
-	// Append gives e the next place in group's history, keeps it, and delivers
-	// it, e.At(its place), to all nodes that have subscribed to group, this one
-	// too, through Receiver.Group, in the order of the offsets. k has no zero
-	// fields, and counts for the whole group from now on. A history that begins,
-	// or begins anew because the last one was lost, has an epoch that none had
-	// before. The error means that nobody has got e.
-	Append(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error)
-	// Read returns what is kept in r, whose Limit is not negative. If r.After is
-	// the zero position, or one that the history does not know, that begins with
-	// the oldest event that is kept; Complete tells the two apart. An event that
-	// Read returns was appended before, and one that is appended later is
-	// delivered to every member that had subscribed before.
-	Read(ctx context.Context, group string, r Range) (History, error)
-}
-
-// ErrBehind means that more events of a group came than may wait for those that
-// are slow: nothing was recorded, or nobody has joined. Match it with errors.Is.
-var ErrBehind = errors.New("wye: events of the group come faster than they are taken")
-
 // Record is GroupSend to all members for an event that is kept, so that whoever
 // comes later, or comes back, can have it: see [Layer.JoinFrom]. It returns the
 // event's place in the group's history. Members get a copy of e that knows its
@@ -122,7 +37,7 @@ func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k K
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return protocol.Position{}, err
 	}
-	k, err := k.withDefaults()
+	k, err := k.WithDefaults()
 	if err != nil {
 		return protocol.Position{}, err
 	}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -197,14 +197,8 @@ type delivery struct {
 }
 
 func deliveryOf(e *protocol.Event) delivery {
-	d := delivery{event: e, message: e.Prepared()}
-	switch e.Type() {
-	case closeName:
-		d.closes = true
-	case downName, upName, gapName, enteredName, changedName, exitedName:
-		d.watched = true
-	}
-	return d
+	typ := e.Type()
+	return delivery{event: e, message: e.Prepared(), closes: typ == Close.Name, watched: driver.IsLayerEvent(typ)}
 }
 
 // to gives m the event, or its ready message, or does what it asks for.
@@ -294,10 +288,6 @@ func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Me
 	return l.publish(ctx, group, p.Event())
 }
 
-// ErrNobody means that no consumer has the channel name that [Layer.TrySend] was given.
-// Match it with errors.Is.
-var ErrNobody = errors.New("wye: no consumer has this channel name")
-
 // Send sends e to a channel: to the one consumer that has this name, on whatever
 // node, or to a named channel, where it waits for a worker. A consumer that is
 // not there is not an error: it may just have gone. Errors as in GroupSend, and
@@ -326,7 +316,7 @@ func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) 
 		}
 		return nil
 	}
-	node, specific := nodeOf(channel)
+	node, specific := driver.NodeOf(channel)
 	switch {
 	case specific && (l.driver == nil || node == l.Node()):
 		l.unheard(ctx, channel, e.Type())
@@ -345,7 +335,7 @@ func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, erro
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
 		return nil, err
 	}
-	if _, specific := nodeOf(channel); specific {
+	if _, specific := driver.NodeOf(channel); specific {
 		return nil, fmt.Errorf("wye: %q is a consumer's channel, of which events are not pulled", channel)
 	}
 	if l.driver == nil {
@@ -454,14 +444,5 @@ func (l *Layer) Bind(channel string, m Member) (unbind func(), err error) {
 	}), nil
 }
 
-// specific begins the names of consumers' channels, as in Channels.
-const specific = "specific."
-
 // NewChannel returns a name for one consumer's channel, unique among all nodes.
-func (l *Layer) NewChannel() string { return specific + l.Node() + "!" + rand.Text() }
-
-// nodeOf returns the node of a consumer's channel. ok is false for a named one.
-func nodeOf(channel string) (node string, ok bool) {
-	prefix, _, ok := strings.Cut(channel, "!")
-	return strings.TrimPrefix(prefix, specific), ok
-}
+func (l *Layer) NewChannel() string { return driver.NewChannel(l.Node()) }

@@ -11,10 +11,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// MaxName is the greatest length of a group's or channel's name, in bytes. It
-// is that of Channels, whose check is "shorter than 100".
-const MaxName = 99
-
 // ValidName returns nil if name may be the name of a group or a named channel: ASCII
 // letters, digits, hyphens, underscores and periods, 1 to MaxName of them.
 // Otherwise the error says what is wrong; it matches [protocol.ErrInvalidName].

@@ -12,93 +12,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Presence says that somebody is there, in a group. Being present and being a member
-// are two things: who is present is seen, and need not listen.
-type Presence struct {
-	// ID is that of the one presence, such as a connection, among all of its
-	// group: 1 to MaxName bytes.
-	ID string `json:"id"`
-	// Key is whom others see, such as a user, who may be present more than
-	// once: 1 to MaxKey bytes.
-	Key string `json:"key"`
-	// Meta is what others see of them, as JSON, at most MaxMeta bytes; or nil.
-	Meta json.RawMessage `json:"meta,omitempty"`
-	// Since is when it has entered. If it is the zero time, that is set.
-	Since time.Time `json:"since"`
-}
-
-// The bounds of a [Presence], in bytes. More is an error of Enter.
-const (
-	MaxKey  = 256
-	MaxMeta = 4 << 10
-)
-
-// MaxLinger is how long a presence may linger at most. More is an error of ExitAfter.
-const MaxLinger = time.Hour
-
-// PresenceCount is how many are present in a group.
-type PresenceCount struct {
-	Keys      int // different keys, such as users
-	Presences int // such as connections, of which a user may have several
-}
-
-// Visit is the payload of [Entered], [Changed] and [Exited].
-type Visit struct {
-	Group    string   `json:"group"`
-	Presence Presence `json:"presence"`
-}
-
-// What the members of a group are told about who is present there, on all nodes: those
-// members that watch it (see [Watcher]), such as consumers that declared a handler for
-// the event with consumer.On. For others nothing is sent, and nothing waits. The
-// events of one group come in the order in which it happened. Whoever wants to know
-// who is there joins the group first, then asks Present, and then does what the
-// events say; some of it may have been in the answer.
-var (
-	// Entered says that a key is present now: with the presence that is its
-	// first.
-	Entered = protocol.EventType[Visit]{Name: enteredName}
-	// Changed says that a presence of a key that is present has other metadata
-	// now: with the whole of it. It is any of the key's; its ID says which.
-	Changed = protocol.EventType[Visit]{Name: changedName}
-	// Exited says that a key is not present any more: with the presence that
-	// was its last.
-	Exited = protocol.EventType[Visit]{Name: exitedName}
-)
-
-// Presencer is a [Driver] that knows who is present.
-//
-// It sends Entered, Changed and Exited to all nodes that have subscribed to the group, this
-// one too, through Receiver.Group, and in order. What a node that is dead had
-// entered goes after a while, as if it had exited; how the driver finds out that it
-// is dead is its own business, and so is to enter again what a node that was taken
-// for dead still has.
-type Presencer interface {
-	Driver
-
-	// Enter adds p to group, or replaces the presence that has its ID; if that
-	// has the same Key, its Since stays, and if the Meta has other bytes that is
-	// Changed. All of p is set and within bounds. The error means that it has
-	// not entered.
-	Enter(ctx context.Context, group string, p Presence) error
-	// Exit takes a presence out that this node has entered; not being there is
-	// no error. Once it has begun, the driver does so sooner or later: after an
-	// error that matches ErrDown when the back end is up again, and also if ctx
-	// ends before the back end has answered. Nobody asks a second time for what
-	// a connection leaves behind.
-	//
-	// If linger is not zero the presence stays for that long. Until then, an Enter
-	// of the same Key, on whatever node, replaces it: that is neither Exited nor
-	// Entered, but Changed if the Meta has other bytes. A driver may cut the time
-	// short when the back end is down or the node dies.
-	Exit(ctx context.Context, group, id string, linger time.Duration) error
-	// Present returns all that are there, on whatever node, or those of one key
-	// if key is not empty, ordered by Since and then by ID.
-	Present(ctx context.Context, group, key string) ([]Presence, error)
-	// Count returns how many are there, on all nodes, without reading them.
-	Count(ctx context.Context, group string) (PresenceCount, error)
-}
-
 // Enter makes p present in group, until Exit. Again with the same ID replaces it;
 // if the Key is the same then it is there since as long as before. Members of the group
 // get an Entered event if p is the first of its Key, and a Changed event if the Meta has
@@ -110,7 +23,7 @@ type Presencer interface {
 // errors.ErrUnsupported if the driver does not know who is present; then p is not.
 // How many may be present is not limited.
 func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
-	if err := l.usable(ctx, errors.Join(ValidName(group), p.check())); err != nil {
+	if err := l.usable(ctx, errors.Join(ValidName(group), checkPresence(&p))); err != nil {
 		return err
 	}
 	if p.Since.IsZero() {
@@ -217,7 +130,7 @@ func (l *Layer) presencer() (Presencer, error) {
 	return nil, l.unsupported("does not know who is present", "layers.Presencer")
 }
 
-func (p *Presence) check() error {
+func checkPresence(p *Presence) error {
 	switch {
 	case p.ID == "" || len(p.ID) > MaxName:
 		return fmt.Errorf("%w: the ID of a presence has 1 to %d bytes, not %d: %q", protocol.ErrInvalidName, MaxName, len(p.ID), logs.Cut(p.ID))

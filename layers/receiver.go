@@ -6,29 +6,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Outage is the payload of [Down] and [Up].
-type Outage struct {
-	Cause string `json:"cause"` // of Down
-}
-
-// Loss is the payload of [Gap].
-type Loss struct {
-	Group string `json:"group"`
-}
-
-// What consumers are told about their layer, if they declare a handler for it with
-// consumer.On and are in a group. They come as any other event, between those that
-// were sent before and after.
-var (
-	// Down says that other nodes cannot be reached.
-	Down = protocol.EventType[Outage]{Name: downName}
-	// Up says that they can be reached again.
-	Up = protocol.EventType[Outage]{Name: upName}
-	// Gap says that events of a group may have been lost: whoever must not
-	// miss any asks for what is missing where it is kept.
-	Gap = protocol.EventType[Loss]{Name: gapName}
-)
-
 // Watcher is a [Member] that gets events that the layer itself sends. A Member that
 // does not implement it gets none of them. A consumer's connection gets those that the
 // consumer declared a handler for.
@@ -37,17 +14,6 @@ type Watcher interface {
 	// of Down, Up, Gap, Entered, Changed or Exited.
 	Watches(typ string) bool
 }
-
-// The names of the layer's own events.
-const (
-	downName    = "layer.down"
-	upName      = "layer.up"
-	gapName     = "layer.gap"
-	enteredName = "presence.join"
-	changedName = "presence.change"
-	exitedName  = "presence.leave"
-	closeName   = "wye.close"
-)
 
 // receiver is the layer as its driver sees it.
 type receiver Layer

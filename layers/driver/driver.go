@@ -1,0 +1,85 @@
+package driver
+
+import (
+	"context"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// Driver connects the layers of several processes, its nodes. A layer does all that
+// concerns its own process by itself; the driver carries what other nodes are to have.
+//
+// All methods but Start are safe for concurrent use, and return when the back end has
+// taken the call, or with an error that says why it has not:
+//
+//   - ctx's error if ctx ends first, which a call that waits notices. A call whose ctx
+//     has ended when it starts does nothing.
+//   - An error that matches ErrDown while the back end cannot be reached, also if that
+//     is found out while the call waits. Nothing is kept for later, except what
+//     Subscribe is asked for.
+//   - An error that matches ErrClosed if Close comes before the call has been taken. A
+//     layer makes no calls after Close has returned, but some may be on their way to
+//     the driver while Close runs.
+//
+// No method is called with a lock held.
+type Driver interface {
+	Puller
+
+	// Start connects and starts delivery to r. It is called once, before all other
+	// methods. It fails if the back end cannot be reached, and then leaves nothing
+	// behind: Close is not called. From then on the driver reconnects by itself, as
+	// often as it takes, and reports to r.
+	Start(ctx context.Context, r Receiver) error
+	// Subscribe adds groups to those that this node receives, and drops others. No
+	// group is in both; one that is subscribed already may be added, and one that is
+	// not may be dropped. When it has returned nil, what another node publishes to an
+	// added group from then on reaches r, and what is published to a dropped one does
+	// not. While the back end is down Subscribe remembers the groups, returns an error
+	// that matches ErrDown, and makes up for it when the back end is up again; after
+	// another error it may be called again with the same groups. Calls never overlap.
+	Subscribe(ctx context.Context, add, drop []string) error
+	// Publish sends e to group on all other nodes, once to each, and never back to this
+	// one. What one goroutine publishes to one group arrives in that order. e is sealed
+	// and shared; e.Wire is what to send, and what arrives must be made by
+	// protocol.FromWire of bytes that nothing else uses.
+	Publish(ctx context.Context, group string, e *protocol.Event) error
+	// Send sends e to a channel: that of another node's consumer, whose name NodeOf
+	// splits, or a named channel, where it waits until a worker pulls it. What one
+	// goroutine sends to one channel stays in that order. A consumer or node that is
+	// not there is not an error, or ErrNobody if the driver can tell. ErrFull means
+	// that a named channel holds as many events as it may.
+	Send(ctx context.Context, channel string, e *protocol.Event) error
+	// Close stops delivery and releases everything, also if the back end is down.
+	// Calls that wait return an error that matches ErrClosed. When Close has returned,
+	// r is no longer called. It is called once.
+	Close(ctx context.Context) error
+}
+
+// Puller is where a layers.Worker takes events from: a Layer, as a rule.
+type Puller interface {
+	// Pull takes the oldest event from a named channel, and waits for one until ctx is
+	// done. Each event is taken once, by one caller: if Pull returns an error, ctx's
+	// too, it has taken none. Events that wait too long are dropped.
+	Pull(ctx context.Context, channel string) (*protocol.Event, error)
+}
+
+// Receiver is the layer of a node, as its driver sees it. The driver calls it from any
+// goroutine. Its methods do not block and run no code of the application. The events of
+// one group must come in order, one call after the other.
+type Receiver interface {
+	// Node is the name of this node, unique among all. NodeOf returns it for the
+	// channels of its consumers.
+	Node() string
+	// Group delivers an event to a group of this node.
+	Group(group string, e *protocol.Event)
+	// Channel delivers an event to one of this node's channels.
+	Channel(channel string, e *protocol.Event)
+	// State reports that the back end is down, because of cause, or up again, if cause
+	// is nil. It is up after Start. When the driver reports that it is up again, what
+	// this node has subscribed to reaches it; a Gap follows.
+	State(cause error)
+	// Gap reports that events of these groups, or of all that are subscribed if none is
+	// given, may have been lost: after the connection was down, or when the back end
+	// says so.
+	Gap(groups ...string)
+}

@@ -1,0 +1,88 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// Historian is a [Driver] that keeps the history of groups.
+type Historian interface {
+	Driver
+
+	// Append gives e the next position in group's history, keeps it, and delivers
+	// e.At(position) to all nodes that have subscribed to group, this one too, through
+	// Receiver.Group, in the order of the offsets. k has no zero fields, and holds for
+	// the whole group from now on. A history that starts, or starts anew because the
+	// last one was lost, has an epoch that no history had before. After an error no
+	// node has received e.
+	Append(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error)
+	// Read returns what is kept in r, whose Limit is not negative. If r.After is the
+	// zero position, or one that the history does not know, reading starts with the
+	// oldest event that is kept; Complete tells the two apart. An event that Read
+	// returns was appended before, and one that is appended later is delivered to
+	// every member that had subscribed before.
+	Read(ctx context.Context, group string, r Range) (History, error)
+}
+
+// Keep says how much of a group's history is kept: the last Events events, and none
+// that is older than For. A zero field has its default; a field that is negative or
+// above its maximum is an error of Layer.Record. The Keep of the latest record holds for
+// the whole group.
+type Keep struct {
+	Events int           // default DefaultKeepEvents, at most MaxKeepEvents
+	For    time.Duration // default DefaultKeepFor, at most MaxKeepFor
+}
+
+// The defaults and maxima of a [Keep].
+const (
+	DefaultKeepEvents = 100
+	DefaultKeepFor    = time.Hour
+	MaxKeepEvents     = 10_000
+	MaxKeepFor        = 7 * 24 * time.Hour
+)
+
+// WithDefaults returns k with the defaults in place of zero fields. The error says which
+// bound k exceeds.
+func (k Keep) WithDefaults() (Keep, error) {
+	if k.Events < 0 || k.Events > MaxKeepEvents || k.For < 0 || k.For > MaxKeepFor {
+		return k, fmt.Errorf("wye: a history keeps at most %d events for %v, and not %d for %v; keep more in a database",
+			MaxKeepEvents, MaxKeepFor, k.Events, k.For)
+	}
+	if k.Events == 0 {
+		k.Events = DefaultKeepEvents
+	}
+	if k.For == 0 {
+		k.For = DefaultKeepFor
+	}
+	return k, nil
+}
+
+// Range is the part of a group's history that is read. The zero value is all of it.
+type Range struct {
+	// After is the position behind which reading starts: as a rule that of the last
+	// event that the reader has. The zero position is before the first event.
+	After protocol.Position
+	// Limit is how many events are read at most. 0 means all that are kept.
+	Limit int
+	// Newest reads the last Limit events of the range and omits the earlier ones,
+	// rather than the later ones. If it omits events the History is not Complete.
+	Newest bool
+}
+
+// History is what was read of a group's history.
+type History struct {
+	// Events are the events, oldest first; each knows its Position. They are shared:
+	// what their payloads hold must not be changed. The slice is the reader's.
+	Events []*protocol.Event
+	// Last is the position of the group's newest event, whether or not it is among
+	// Events. It is the zero value if the group has no history.
+	Last protocol.Position
+	// Complete reports whether nothing is missing between the position where reading
+	// started and Events. Otherwise the events in between are no longer kept, or the
+	// history has started anew since, and Events is all that is kept: a reader that
+	// must not miss anything asks where the data is stored for good.
+	Complete bool
+}
