@@ -59,7 +59,11 @@ func TestCapacityDefaultsAreReached(t *testing.T) {
 		status int
 		count  func(Stats) int64
 	}{
-		{testkit.Here(), func(s *Server, one int) { s.mu.conns.n = 100_000 - one }, 503, func(st Stats) int64 { return st.Full }},
+		{testkit.Here(), func(s *Server, one int) {
+			for c := new(conn); s.mu.conns.Len() < 100_000-one; {
+				s.mu.conns.Add(c) // again and again: only their number matters
+			}
+		}, 503, func(st Stats) int64 { return st.Full }},
 		{testkit.Here(), func(s *Server, one int) { s.mu.handshakes = 4096 - one }, 503, func(st Stats) int64 { return st.Full }},
 		{testkit.Here(), func(s *Server, one int) { s.mu.addresses[address] = 10_000 - one }, 429, func(st Stats) int64 { return st.Crowded }},
 	}

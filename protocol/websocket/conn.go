@@ -16,6 +16,7 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
 // conn is one connection: the protocol.Transport of its session.
@@ -24,15 +25,15 @@ import (
 // holder of the role owns the fields of role. Writing belongs to whoever holds
 // the outbox, and with it the fields of writer.
 type conn struct {
-	server  *Server
-	session *protocol.Session
-	hand    *handshake // until the answer
-	path    string     // for the log
-	peer    string     // its address, for the log
-	addr    netip.Addr // what its connections are counted under, if they are
-	decided bool       // guarded by the server's lock
-	place   place      // in the server's roster
-	nc      net.Conn   // from Accept on
+	server   *Server
+	session  *protocol.Session
+	hand     *handshake        // until the answer
+	path     string            // for the log
+	peer     string            // its address, for the log
+	addr     netip.Addr        // what its connections are counted under, if they are
+	decided  bool              // guarded by the server's lock
+	position liveness.Position // in the server's wheel
+	nc       net.Conn          // from Accept on
 
 	out    outbox
 	pacer  atomic.Pointer[pacer] // nil until a message with a key is sent
@@ -267,6 +268,9 @@ func (c *conn) closeSocket() (first bool) {
 	}
 	return first
 }
+
+// WheelPosition implements liveness.Member.
+func (c *conn) WheelPosition() *liveness.Position { return &c.position }
 
 // partOver takes note that the session, the socket or the reading is over.
 func (c *conn) partOver(part int32) {

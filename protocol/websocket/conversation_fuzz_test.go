@@ -239,7 +239,7 @@ func converse(p *plan, pieces [][]byte) *conversation {
 	<-time.After(20 * block)
 	synctest.Wait()
 	s.mu.Lock()
-	c.left = s.mu.conns.n
+	c.left = s.mu.conns.Len()
 	s.mu.Unlock()
 	c.stats, c.statuses = s.Stats(), a.statuses
 	return c

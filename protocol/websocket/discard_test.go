@@ -85,7 +85,7 @@ func alone(tb testing.TB) (*conn, *discard) {
 	joined(tb, s, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.all() {
+	for _, c := range s.mu.conns.All() {
 		c.watched.Store(true)
 		return c, nc
 	}

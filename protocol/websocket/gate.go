@@ -52,7 +52,7 @@ func (s *Server) noRoomLocked(c *conn) *noRoom {
 	switch {
 	case s.mu.closing:
 		return &noRoom{s.mu.shutdown.Refusal(), &stats.shuttingDown, "", 0}
-	case s.mu.conns.n >= room.Conns:
+	case s.mu.conns.Len() >= room.Conns:
 		return &noRoom{retry(unavailable, "there are too many connections", 5*time.Second), &stats.full, "Conns", room.Conns}
 	case s.mu.handshakes >= room.Handshakes:
 		return &noRoom{retry(unavailable, "too many connections are being opened", time.Second), &stats.full, "Handshakes", room.Handshakes}
@@ -105,7 +105,7 @@ func (a *admissions) admit(now time.Time) (wait time.Duration) {
 }
 
 func (s *Server) addLocked(c *conn) {
-	s.mu.conns.add(c)
+	s.mu.conns.Add(c)
 	s.mu.handshakes++
 	if c.addr.IsValid() {
 		s.mu.addresses[c.addr]++
@@ -127,14 +127,14 @@ func (s *Server) decided(c *conn) {
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.conns.remove(c)
+	s.mu.conns.Remove(c)
 	if c.addr.IsValid() {
 		s.mu.addresses[c.addr]--
 		if s.mu.addresses[c.addr] == 0 {
 			delete(s.mu.addresses, c.addr)
 		}
 	}
-	if s.mu.conns.n == 0 && s.mu.empty != nil {
+	if s.mu.conns.Len() == 0 && s.mu.empty != nil {
 		close(s.mu.empty)
 		s.mu.empty = nil
 	}

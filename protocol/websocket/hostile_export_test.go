@@ -15,7 +15,7 @@ func Left(s *Server) string {
 			left = append(left, fmt.Sprintf("%d %s", n, what))
 		}
 	}
-	note(s.mu.conns.n, "connections")
+	note(s.mu.conns.Len(), "connections")
 	note(s.mu.handshakes, "handshakes")
 	note(len(s.mu.addresses), "addresses")
 	note(int(s.queues.used.Load()), "bytes of the budget")
@@ -36,7 +36,7 @@ func Addresses(s *Server) int {
 func Queued(s *Server) (pending, memory, charged int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.all() {
+	for _, c := range s.mu.conns.All() {
 		c.out.mu.Lock()
 		pending += c.out.mu.pending
 		memory += memoryOf(&c.out)
@@ -59,7 +59,7 @@ func memoryOf(o *outbox) (n int) {
 func LongestNote(s *Server) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.all() {
+	for _, c := range s.mu.conns.All() {
 		n = max(n, len(c.path), len(c.peer))
 	}
 	return n
@@ -69,7 +69,7 @@ func LongestNote(s *Server) (n int) {
 func Assembling(s *Server) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.all() {
+	for _, c := range s.mu.conns.All() {
 		n += c.role.parser.BufferSize()
 	}
 	return n

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
 // ErrPongTimeout is the CloseStatus.Err of a connection that was cut because
@@ -20,13 +21,13 @@ var errTooSlow = protocol.Close(protocol.ClosePolicyViolation, "message sent too
 
 // looked is what whoever reads tells those who look, and the other way round.
 type looked struct {
-	pulse    pulse         // of those who look
-	received atomic.Uint32 // bytes since the last look
-	message  atomic.Uint32 // which one is incomplete, or 0
-	payload  atomic.Uint32 // bytes of it so far
-	stalled  atomic.Bool   // nobody reads, because a callback is busy
-	times    atomic.Uint32 // how often it was looked at
-	sent     atomic.Int64  // when the last ping was, since the server was made, or 0
+	liveness liveness.State // of those who look
+	received atomic.Uint32  // bytes since the last look
+	message  atomic.Uint32  // which one is incomplete, or 0
+	payload  atomic.Uint32  // bytes of it so far
+	stalled  atomic.Bool    // nobody reads, because a callback is busy
+	times    atomic.Uint32  // how often it was looked at
+	sent     atomic.Int64   // when the last ping was, since the server was made, or 0
 	rtt      atomic.Int64
 }
 
@@ -34,8 +35,7 @@ type looked struct {
 // any.
 func (s *Server) tick() {
 	s.mu.Lock()
-	s.mu.slot = (s.mu.slot + 1) % turnSlots
-	s.mu.seen = append(s.mu.seen[:0], s.mu.conns.slots[s.mu.slot]...)
+	s.mu.seen = s.mu.conns.Advance(s.mu.seen[:0])
 	seen := s.mu.seen
 	s.mu.Unlock()
 	for i, c := range seen {
@@ -44,9 +44,9 @@ func (s *Server) tick() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.ticks = s.mu.conns.n > 0
+	s.mu.ticks = s.mu.conns.Len() > 0
 	if s.mu.ticks {
-		s.mu.timer.Reset(s.rhythm.turn / turnSlots)
+		s.mu.timer.Reset(s.liveness.Interval / liveness.Slots)
 	}
 }
 
@@ -57,10 +57,10 @@ func (s *Server) tickLocked() {
 	}
 	s.mu.ticks = true
 	if s.mu.timer == nil {
-		s.mu.timer = time.AfterFunc(s.rhythm.turn/turnSlots, s.tick)
+		s.mu.timer = time.AfterFunc(s.liveness.Interval/liveness.Slots, s.tick)
 		return
 	}
-	s.mu.timer.Reset(s.rhythm.turn / turnSlots)
+	s.mu.timer.Reset(s.liveness.Interval / liveness.Slots)
 }
 
 // look does what has to be done from time to time about an open connection. It
@@ -69,25 +69,25 @@ func (c *conn) look() {
 	if c.parts.Load() != allParts || c.end.closing.Load() || c.end.peerDone.Load() {
 		return
 	}
-	l, r := &c.looked, c.server.rhythm
+	l, r := &c.looked, c.server.liveness
 	if rate := c.session.Limits().MinRate; rate != c.server.opts.Limits.MinRate {
-		r = r.at(rate)
+		r = r.WithMinRate(rate)
 	}
 	l.times.Add(1)
-	v := l.pulse.look(sight{
-		received: int(l.received.Swap(0)),
-		message:  l.message.Load(),
-		payload:  l.payload.Load(),
-		stalled:  l.stalled.Load(),
-		unread:   c.out.busy(),
+	v := l.liveness.Check(liveness.Sample{
+		Received:   int(l.received.Swap(0)),
+		Message:    l.message.Load(),
+		Payload:    l.payload.Load(),
+		ReadPaused: l.stalled.Load(),
+		Unwritten:  c.out.busy(),
 	}, &r)
 	switch v {
-	case fine:
-	case quiet:
+	case liveness.OK:
+	case liveness.Ping:
 		c.ping()
-	case silent:
+	case liveness.Dead:
 		go c.broke(ErrPongTimeout) // closing a TLS connection may block
-	case slow:
+	case liveness.TooSlow:
 		if c.session.Fail(errTooSlow) {
 			c.server.stats.slowSenders.Add(1)
 		}

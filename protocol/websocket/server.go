@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
 // Server serves the WebSocket connections of one application. It is an
@@ -29,7 +30,7 @@ type Server struct {
 	origins   *origins
 	hosts     hosts
 	countsAll bool // addresses, and not only public ones
-	rhythm    rhythm
+	liveness  liveness.Rule
 	watcher   watcher
 	warnings  logs.Limiter
 	queues    budget
@@ -38,7 +39,7 @@ type Server struct {
 
 	mu struct {
 		sync.Mutex
-		conns      roster
+		conns      liveness.Wheel[*conn]
 		handshakes int                // of conns, those that are not decided
 		addresses  map[netip.Addr]int // how many conns they have
 		admissions admissions
@@ -47,7 +48,6 @@ type Server struct {
 		empty      chan struct{}            // made by Shutdown; closed when there are no conns
 		timer      *time.Timer              // of tick
 		ticks      bool                     // it runs
-		slot       int                      // of conns, looked at last
 		seen       []*conn                  // by tick
 	}
 }
@@ -73,7 +73,7 @@ func New(app protocol.Application, o *Options) *Server {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
 	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
-	s.rhythm = newRhythm(&s.opts)
+	s.liveness = liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
 	s.reads.Bytes = s.opts.Capacity.ReadBytes
 	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}

@@ -30,7 +30,7 @@ func (s *Server) startShutdown(o protocol.ShutdownOptions) (empty <-chan struct{
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.closing, s.mu.shutdown = true, o
-	if s.mu.conns.n == 0 {
+	if s.mu.conns.Len() == 0 {
 		done := make(chan struct{})
 		close(done)
 		return done, nil
@@ -38,7 +38,7 @@ func (s *Server) startShutdown(o protocol.ShutdownOptions) (empty <-chan struct{
 	if s.mu.empty == nil {
 		s.mu.empty = make(chan struct{})
 	}
-	for _, c := range s.mu.conns.all() {
+	for _, c := range s.mu.conns.All() {
 		conns = append(conns, c.session.Conn())
 	}
 	return s.mu.empty, conns
@@ -47,7 +47,7 @@ func (s *Server) startShutdown(o protocol.ShutdownOptions) (empty <-chan struct{
 // cutAll closes the sockets of all connections.
 func (s *Server) cutAll(cause error) error {
 	s.mu.Lock()
-	conns := s.mu.conns.all()
+	conns := s.mu.conns.All()
 	s.mu.Unlock()
 	for _, c := range conns {
 		if c.parts.Load()&partSocket != 0 {
