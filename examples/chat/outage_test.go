@@ -218,6 +218,8 @@ func playButtons(s *stage) {
 			&& $("#disconnect").checkVisibility() === %t && $("#state").checkVisibility()`, quote(connect), disconnect))
 	}
 	buttons("open", "", true)
+	ann.want("the state in words, and a button that looks like one", `$("#state").getBoundingClientRect().width > 40
+		&& !/transparent|, 0\)/.test(getComputedStyle($("#disconnect")).borderTopColor)`)
 	ann.press("#disconnect")
 	buttons("closed", "Connect", false)
 	ann.shot("closed")
