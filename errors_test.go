@@ -14,7 +14,6 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -183,7 +182,7 @@ func (quiet) Output() io.Writer { return io.Discard }
 
 func ofLayers(t *testing.T) []met {
 	t.Helper()
-	ctx, l := t.Context(), memory.New()
+	ctx, l := t.Context(), new(layers.Layer)
 	bad := protocol.EventType[map[string]any]{Name: "bad"}
 	_, openErr := layers.Open(ctx, nil)
 	_, startErr := layers.Open(ctx, down{})

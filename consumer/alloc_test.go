@@ -6,7 +6,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -21,7 +21,7 @@ func skipUnderRace(t *testing.T) {
 
 func TestAllocOfAnEcho(t *testing.T) {
 	skipUnderRace(t)
-	s := benchSession(t, benchApp(memory.New()))
+	s := benchSession(t, benchApp(new(layers.Layer)))
 	m := protocol.Message{Data: make([]byte, 64)}
 	if n := testing.AllocsPerRun(1000, func() { s.Receive(m) }); n != 0 {
 		t.Errorf("a message through session, consumer and Conn, and back, allocates %v times, want 0", n)
@@ -31,7 +31,7 @@ func TestAllocOfAnEcho(t *testing.T) {
 func TestAllocOfABroadcastDoesNotGrowWithTheGroup(t *testing.T) {
 	skipUnderRace(t)
 	cost := func(members int) float64 {
-		l := memory.New()
+		l := new(layers.Layer)
 		app := benchApp(l)
 		for range members {
 			benchSession(t, app)

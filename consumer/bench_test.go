@@ -8,7 +8,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -57,7 +56,7 @@ func benchSession(tb testing.TB, app protocol.Application) *protocol.Session {
 // BenchmarkEcho is one message of 64 bytes through session, consumer and Conn,
 // and back to the transport. No framing, no socket.
 func BenchmarkEcho(b *testing.B) {
-	s := benchSession(b, benchApp(memory.New()))
+	s := benchSession(b, benchApp(new(layers.Layer)))
 	m := protocol.Message{Data: make([]byte, 64)}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -68,7 +67,7 @@ func BenchmarkEcho(b *testing.B) {
 // BenchmarkBroadcast is one message of 128 bytes to the transports of 1000
 // members.
 func BenchmarkBroadcast(b *testing.B) {
-	l := memory.New()
+	l := new(layers.Layer)
 	app := benchApp(l)
 	for range 1000 {
 		benchSession(b, app)

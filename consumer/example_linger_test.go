@@ -7,7 +7,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 )
 
 // Guest sees who comes and goes, and says goodbye to leave at once.
@@ -49,7 +48,7 @@ func (g *Guest) went(ctx context.Context, c *consumer.Conn, of layers.Visit) err
 
 // A peer that loses its connection and comes back has not been away for the others.
 func ExamplePresenceLinger() {
-	app := layers.Use(memory.New())(consumer.New(NewGuest,
+	app := layers.Use(new(layers.Layer))(consumer.New(NewGuest,
 		consumer.PresenceLinger[*Guest](30*time.Second),
 		consumer.On(layers.Entered, (*Guest).came),
 		consumer.On(layers.Exited, (*Guest).went),
@@ -73,7 +72,7 @@ func ExamplePresenceLinger() {
 
 // Typing notices go to all members but the sender.
 func ExampleConn_BroadcastOthers() {
-	app := layers.Use(memory.New())(consumer.New(NewGuest))
+	app := layers.Use(new(layers.Layer))(consumer.New(NewGuest))
 
 	ann, bob := connect(app, "/?name=Ann"), connect(app, "/?name=Bob")
 	defer hangUp(ann, bob)

@@ -11,7 +11,6 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -104,7 +103,7 @@ func TestEventsAreHandledBesideAFunctionThatIsInNoLoop(t *testing.T) {
 // accepted, many times, because another goroutine joins them.
 func TestGroupsAreJoinedWhenAFunctionGoesOn(t *testing.T) {
 	t.Parallel()
-	l := memory.New()
+	l := new(layers.Layer)
 	missing := 0
 	for range 100 {
 		groups := make(chan []string, 1)

@@ -14,7 +14,6 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -205,7 +204,7 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 // leaves behind can be collected, because a layer does not tell its members.
 func TestTheLayerForgetsConnectionsThatAreOver(t *testing.T) {
 	t.Parallel()
-	l := memory.New()
+	l := new(layers.Layer)
 	rows := []struct {
 		at   testkit.Line
 		name string

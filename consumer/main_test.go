@@ -16,7 +16,6 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -60,7 +59,7 @@ func (s *stub) app(opts ...consumer.Option[*stub]) protocol.Application {
 
 // onLayer puts app on a layer of its own.
 func onLayer(app protocol.Application) (protocol.Application, *layers.Layer) {
-	l := memory.New()
+	l := new(layers.Layer)
 	return layers.Use(l)(app), l
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -21,7 +20,7 @@ func TestPromise11_EventsAndMessagesInOneOrder(t *testing.T) {
 	const senders, each, members = 4, 300, 3
 	type line struct{ Text string }
 	said := protocol.EventType[line]{Name: "said"}
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(func(s *consumer.Scope) *stub {
 		return &stub{connect: func(ctx context.Context, c *consumer.Conn) error {
 			if s.Path == "/late/" {

@@ -20,7 +20,6 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -136,7 +135,7 @@ func (listening) said(ctx context.Context, c *consumer.Conn, l Line) error {
 // floodGroup sends n times to a group that many peers read from.
 func floodGroup(t *testing.T, members, n int, send func(ctx context.Context, l *layers.Layer) error) {
 	t.Helper()
-	l := memory.New()
+	l := new(layers.Layer)
 	app := consumer.New(func(*consumer.Scope) listening { return listening{} },
 		consumer.Groups[listening]("all"), consumer.On(Said, listening.said))
 	url, stats := serveFlooded(t, router.Use(app, layers.Use(l)))
@@ -172,7 +171,7 @@ func floodOneself(t *testing.T, n int) {
 	t.Helper()
 	app := consumer.New(func(*consumer.Scope) echoing { return echoing{n: n} }, consumer.Groups[echoing]("all"),
 		consumer.On(Said, func(e echoing, ctx context.Context, c *consumer.Conn, l Line) error { return e.said(ctx, c, l) }))
-	url, stats := serveFlooded(t, router.Use(app, layers.Use(memory.New())))
+	url, stats := serveFlooded(t, router.Use(app, layers.Use(new(layers.Layer))))
 	peers := dialAll(t, 1, url)
 	wait := readers(t, peers, n, "the peer")
 	if err := wsutil.WriteClientText(peers[0], []byte(strings.Repeat("x", 10))); err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 )
 
 // Account is a connection of a user, who may have several.
@@ -22,7 +21,7 @@ func (a *Account) Connect(ctx context.Context, c *consumer.Conn) error {
 
 // A user who signs out everywhere loses all connections, on all nodes.
 func ExampleLayer_CloseGroup() {
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(NewAccount))
 
 	desk := connect(app)

@@ -7,12 +7,11 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 )
 
 // A user who is not connected gets a mail instead.
 func ExampleLayer_GroupSendCount() {
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(NewReader,
 		consumer.Groups[*Reader]("user.ann"),
 		consumer.On(Published, (*Reader).published),
@@ -54,7 +53,7 @@ func (cb *Callback) published(ctx context.Context, c *consumer.Conn, a Article) 
 
 // An answer to one connection, which may have closed meanwhile.
 func ExampleLayer_TrySend() {
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(NewCallback, consumer.On(Published, (*Callback).published)))
 	answer := func(channel string) {
 		err := l.TrySend(context.Background(), channel, Published.New(Article{Title: "Rain"}))
@@ -79,7 +78,7 @@ func ExampleLayer_TrySend() {
 
 // One of a user's connections is closed, and the others stay.
 func ExampleLayer_CloseChannel() {
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(NewCallback))
 
 	desk, phone := connect(app), connect(app)

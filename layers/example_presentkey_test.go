@@ -6,7 +6,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -25,7 +24,7 @@ func (p *Player) Connect(ctx context.Context, c *consumer.Conn) error {
 // all of them.
 func ExampleLayer_PresentKey() {
 	ctx := context.Background()
-	l := memory.New()
+	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(NewPlayer))
 	desk, phone := connect(app), connect(app)
 	defer hangUp(desk, phone)
@@ -48,7 +47,7 @@ func ExampleLayer_PresentKey() {
 // The last events of a history, for a page that shows them.
 func ExampleLayer_History() {
 	ctx := context.Background()
-	l := memory.New()
+	l := new(layers.Layer)
 	for _, title := range []string{"Snow", "Hail", "Rain"} {
 		if _, err := l.Record(ctx, "news", Published.New(Article{Title: title}), layers.Keep{}); err != nil {
 			fmt.Println(err)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/router"
 )
 
@@ -24,8 +23,8 @@ func (g *Guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 // Two parties with groups of the same name, which do not hear each other.
 func ExampleUse() {
 	party := consumer.New(NewGuest, consumer.Groups[*Guest]("party"))
-	upstairs := router.Use(party, layers.Use(memory.New()))
-	downstairs := router.Use(party, layers.Use(memory.New()))
+	upstairs := router.Use(party, layers.Use(new(layers.Layer)))
+	downstairs := router.Use(party, layers.Use(new(layers.Layer)))
 
 	ann, bob, eve := connect(upstairs), connect(upstairs), connect(downstairs)
 	defer hangUp(ann, bob, eve)

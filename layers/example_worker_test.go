@@ -6,7 +6,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -32,7 +31,7 @@ func (r *Resizer) resize(_ context.Context, _ *consumer.Conn, p Picture) error {
 
 // A worker does what others only send, here from plain Go code.
 func ExampleWorker() {
-	layer, done := memory.New(), make(chan string)
+	layer, done := new(layers.Layer), make(chan string)
 	worker := &layers.Worker{
 		Puller: layer,
 		App: router.Channels(map[string]protocol.Application{

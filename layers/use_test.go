@@ -9,7 +9,6 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -31,7 +30,7 @@ func found(t *testing.T, middleware ...protocol.Middleware) *layers.Layer {
 
 func TestDecision18_TheLayerIsTheProcesssOrWhatUsePutsInFront(t *testing.T) {
 	t.Parallel()
-	a, b := memory.New(), memory.New()
+	a, b := new(layers.Layer), new(layers.Layer)
 	user := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) { return next.Open(s.WithUser("ann")) })
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -46,7 +45,7 @@ func (h *host) farewell(_ context.Context, _ *consumer.Conn, p map[string]int) e
 // handled before Serve returns.
 func TestBackgroundWorkerEndsLast(t *testing.T) {
 	t.Parallel()
-	layer, done := memory.New(), make(chan int, 1)
+	layer, done := new(layers.Layer), make(chan int, 1)
 	urls := router.Use(router.URLs(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *guest { return new(guest) }))), layers.Use(layer))
 	s := &site{router: router.New(nil, websocket.New(urls, nil))}
 	s.router.Background(&layers.Worker{Puller: layer, App: router.Channels(map[string]protocol.Application{

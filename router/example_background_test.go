@@ -8,7 +8,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -32,7 +31,7 @@ func (k *Kitchen) cook(_ context.Context, _ *consumer.Conn, order map[string]str
 func ExampleProtocolTypeRouter_Background() {
 	ctx, stop := context.WithCancel(context.Background()) // or signal.NotifyContext
 	defer stop()
-	layer := memory.New()
+	layer := new(layers.Layer)
 	r := router.New(nil) // and the protocols
 	r.Background(&layers.Worker{Puller: layer, App: router.Channels(map[string]protocol.Application{
 		"orders": consumer.New(func(*consumer.Scope) *Kitchen { return &Kitchen{close: stop} }, consumer.On(Order, (*Kitchen).cook)),

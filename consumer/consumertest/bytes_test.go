@@ -12,7 +12,6 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -39,7 +38,7 @@ func (h *hoarder) busy(context.Context, *consumer.Conn, struct{}) error {
 func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, l := &hoarder{free: make(chan struct{})}, memory.New()
+		h, l := &hoarder{free: make(chan struct{})}, new(layers.Layer)
 		occupy := protocol.EventType[struct{}]{Name: "occupy"}
 		app := layers.Use(l)(consumer.New(func(*consumer.Scope) *hoarder { return h },
 			consumer.On(occupy, (*hoarder).busy), consumer.Groups[*hoarder]("all")))

@@ -11,7 +11,6 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -73,7 +72,7 @@ func TestConflation(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					script := sends{way: way, early: early, list: strings.Fields(row.sent)}
 					app := router.Use(consumer.New(func(*consumer.Scope) sends { return script }, consumer.Groups[sends]("all")),
-						layers.Use(memory.New()))
+						layers.Use(new(layers.Layer)))
 					c := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: row.limits})
 					c.SendText("go")
 					synctest.Wait()

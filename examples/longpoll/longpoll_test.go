@@ -18,7 +18,6 @@ import (
 	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -26,7 +25,7 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // alone is the chat on a layer of its own, so that tests do not hear each other.
-func alone() protocol.Application { return router.Use(chat(), layers.Use(memory.New())) }
+func alone() protocol.Application { return router.Use(chat(), layers.Use(new(layers.Layer))) }
 
 // script is a consumer that does what a test wants.
 type script struct {

@@ -8,7 +8,6 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/router"
@@ -126,7 +125,7 @@ func broadcastAllocs(t *testing.T, members, size int) float64 {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	l := memory.New()
+	l := new(layers.Layer)
 	s := New(router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
 		consumer.Groups[consumer.Base]("all")), layers.Use(l)), nil)
 	t.Cleanup(func() { finish(t, s) })

@@ -8,7 +8,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/router"
@@ -64,7 +63,7 @@ func BenchmarkHandshake(b *testing.B) {
 // last write.
 func BenchmarkBroadcast(b *testing.B) {
 	const members = 1000
-	l := memory.New()
+	l := new(layers.Layer)
 	s := New(router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
 		consumer.Groups[consumer.Base]("all")), layers.Use(l)), nil)
 	b.Cleanup(func() { finish(b, s) })

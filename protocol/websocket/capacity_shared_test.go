@@ -6,7 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -42,7 +42,7 @@ func TestCapacityQueueBytesRooms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := memory.New()
+				l := new(layers.Layer)
 				s := besiege(t, echo(), &websocket.Options{
 					Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest},
 				})

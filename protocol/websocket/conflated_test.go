@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -66,7 +66,7 @@ func TestConflation(t *testing.T) {
 func TestBroadcastConflates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := memory.New()
+		l := new(layers.Layer)
 		s := servePipes(t, group(l), nil)
 		quick, slow := s.open(t), s.open(t)
 		synctest.Wait()

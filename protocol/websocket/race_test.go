@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/layers/memory"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -92,7 +92,7 @@ func (p *peer) readUntilEnd(name string, i int) {
 // and the server shuts down in the end.
 func TestJoinSendLeaveRace(t *testing.T) {
 	t.Parallel()
-	l := memory.New()
+	l := new(layers.Layer)
 	s := serve(t, group(l), nil)
 	stop := make(chan struct{})
 	var senders, members sync.WaitGroup

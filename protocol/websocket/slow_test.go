@@ -10,7 +10,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -27,7 +26,7 @@ func group(l *layers.Layer) protocol.Application {
 func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := memory.New()
+		l := new(layers.Layer)
 		s := servePipes(t, group(l), &websocket.Options{CloseTimeout: 2 * time.Second})
 		one, slow, two := s.open(t), s.open(t), s.open(t)
 		synctest.Wait()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -22,7 +21,7 @@ func New() protocol.Application {
 		router.RePath(`^echo$`, consumer.Receive(echo)),
 		router.RePath(`^room/(?P<name>\w+)$`, consumer.New(newSpeaker)),
 		router.RePath(`^member/(?P<name>\w+)$`, consumer.New(newMember)),
-	), layers.Use(memory.New()))
+	), layers.Use(new(layers.Layer)))
 }
 
 func echo(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }

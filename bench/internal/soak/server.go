@@ -16,7 +16,6 @@ import (
 	"github.com/wye-go/wye/bench/internal/load"
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/memory"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -114,7 +113,7 @@ func application(b *books) protocol.Application {
 		route(`^pin$`, guess),
 		route(`^panic$`, fall),
 		route(`^busy$`, work),
-	), layers.Use(memory.New()))
+	), layers.Use(new(layers.Layer)))
 }
 
 type receiver func(ctx context.Context, v *visitor, c *consumer.Conn, m consumer.Message) error
