@@ -62,7 +62,8 @@
 // # Tests
 //
 // Package consumer/consumertest is the peer of a connection without a network,
-// made for testing/synctest, where time is fake.
+// made for testing/synctest, where time is fake. Package
+// protocol/websocket/websockettest is a client for what goes over the wire.
 //
 // # The packages
 //

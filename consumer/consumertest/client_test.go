@@ -128,7 +128,7 @@ func TestHowAClientEnds(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWitness()
-			failures, _ := within(t, func(tb *fake) {
+			failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 				c := consumertest.Connect(tb, w.app(), "/", nil)
 				c.SendText("text: heard before the end")
 				c.WantText("heard before the end") // before: an end could overtake the answer
@@ -184,7 +184,7 @@ func TestTheEndReachesABlockedCallback(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWitness()
-				failures, _ := within(t, func(tb *fake) {
+				failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 					c := consumertest.Connect(tb, w.app(), "/", nil)
 					c.SendText("block")
 					c.SendText("text: behind it")
@@ -201,7 +201,7 @@ func TestTheEndReachesABlockedCallback(t *testing.T) {
 
 func TestLogsAreTheTests(t *testing.T) {
 	t.Parallel()
-	failures, log := within(t, func(tb *fake) {
+	failures, log := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 		c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
 		c.SendText("fail: fail")
 		c.WantClose(protocol.CloseInternalError)

@@ -10,9 +10,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// T stands in for a *testing.T, which an example has not.
-type T = fake
-
 // A test of an echo, and what it says when it fails.
 func ExampleConnect() {
 	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {

@@ -56,7 +56,7 @@ func TestHowTheMethodsFail(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				reached := false
-				failures, _ := within(t, func(tb *fake) {
+				failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 					c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
 					c.SendText(row.say)
 					row.want(c)
@@ -120,11 +120,11 @@ func TestHeader(t *testing.T) {
 func TestConnectAndRefusedFail(t *testing.T) {
 	t.Parallel()
 	no := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.Reject(402, "pay first") })
-	failures, _ := within(t, func(tb *fake) { consumertest.Connect(tb, no, "/ws/1/", nil) })
+	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) { consumertest.Connect(tb, no, "/ws/1/", nil) })
 	if want := "consumertest: connecting to /ws/1/: wye: connection refused with 402: pay first"; failures != want {
 		t.Errorf("Connect failed with %q, want %q", failures, want)
 	}
-	failures, _ = within(t, func(tb *fake) { consumertest.Refused(tb, consumer.Receive(obey), "/ws/1/", nil) })
+	failures, _ = testkit.Try(t.Context(), func(tb *testkit.Fake) { consumertest.Refused(tb, consumer.Receive(obey), "/ws/1/", nil) })
 	if want := "consumertest: connecting to /ws/1/: accepted, want it refused"; failures != want {
 		t.Errorf("Refused failed with %q, want %q", failures, want)
 	}
@@ -132,7 +132,7 @@ func TestConnectAndRefusedFail(t *testing.T) {
 
 func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
 	t.Parallel()
-	failures, _ := within(t, func(tb *fake) {
+	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 		consumertest.Connect(tb, consumer.Receive(obey), "/", nil).WantNothing()
 	})
 	if want := "consumertest: WantNothing works only inside synctest.Test"; !strings.HasPrefix(failures, want) {
@@ -167,7 +167,7 @@ func TestPatience(t *testing.T) {
 		c := consumertest.Connect(t, slow, "/", &consumertest.Options{Patience: 2 * time.Hour})
 		c.SendText("?")
 		c.WantText("at last")
-		failures, _ := within(t, func(tb *fake) {
+		failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 			c := consumertest.Connect(tb, slow, "/", &consumertest.Options{Patience: time.Second})
 			c.SendText("?")
 			c.Message()
@@ -183,7 +183,7 @@ func TestCleanupReportsAStuckDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
 		start := time.Now()
-		failures, _ := within(t, func(tb *fake) {
+		failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 			consumertest.Connect(tb, consumer.New(func(*consumer.Scope) *stuck { return &stuck{free: free} }), "/", nil)
 		})
 		took := time.Since(start)
