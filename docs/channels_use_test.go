@@ -3,19 +3,16 @@ package docs_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
 	"testing/synctest"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -144,45 +141,26 @@ func TestBesideDjango(t *testing.T) {
 		t.Errorf("Django's page is %q, %v; want %q", body, err, want)
 	}
 
-	path := "ws://" + host + "/shop/tea/orders/7/"
+	order := "ws://" + host + "/shop/tea/orders/7/"
+	of := func(session string) http.Header { return http.Header{"Cookie": {"sessionid=" + session}} }
 	for session, want := range map[string]int{"": 401, "who": 401, "bob": 403, "fault": 500} {
-		if _, err := orderOf(t, path, session); err == nil || err.Error() != ws.StatusError(want).Error() {
-			t.Errorf("session %q: %v, want %v", session, err, ws.StatusError(want))
+		if a := websockettest.Refused(t, order, of(session)); a.Status != want {
+			t.Errorf("session %q: status %d, want %d", session, a.Status, want)
 		}
 	}
-	ann, err := orderOf(t, path, "ann")
-	if err != nil {
-		t.Fatal(err)
+	if a := websockettest.Refused(t, order, nil); a.Status != http.StatusUnauthorized {
+		t.Errorf("no session: status %d, want 401", a.Status)
 	}
-	_ = wsutil.WriteClientText(ann, []byte(`{"order": 7, "status": "sent"}`))
-	if got, err := wsutil.ReadServerText(ann); err != nil || string(got) != `{"order":7,"status":"sent"}` {
-		t.Errorf("got %s, %v", got, err)
-	}
-	_ = wsutil.WriteClientText(ann, []byte(`{"order": 8, "status": "sent"}`))
-	if _, err := wsutil.ReadServerText(ann); err == nil || err.Error() != (wsutil.ClosedError{Code: 4004, Reason: "another order"}).Error() {
-		t.Errorf("another order: %v, want the close 4004", err)
+	ann := websockettest.Dial(t, order, of("ann"))
+	ann.SendText(`{"order": 7, "status": "sent"}`)
+	ann.WantText(`{"order":7,"status":"sent"}`)
+	ann.SendText(`{"order": 8, "status": "sent"}`)
+	if reason := ann.WantClosed(4004); reason != "another order" {
+		t.Errorf("closed with %q", reason)
 	}
 	store.mu.Lock()
 	defer store.mu.Unlock()
 	if store.status[7] != "sent" || len(store.status) != 1 {
 		t.Errorf("the store has %v", store.status)
 	}
-}
-
-// orderOf opens a socket with a session of Django's.
-func orderOf(t *testing.T, address, session string) (net.Conn, error) {
-	t.Helper()
-	var d ws.Dialer
-	if session != "" {
-		d.Header = ws.HandshakeHeaderHTTP{"Cookie": {"sessionid=" + session}}
-	}
-	c, early, _, err := d.Dial(t.Context(), address)
-	if err != nil {
-		return nil, err
-	}
-	if early != nil {
-		t.Fatal("the server speaks first")
-	}
-	t.Cleanup(func() { c.Close() })
-	return c, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -14,14 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -82,13 +79,13 @@ func serveFlooded(t *testing.T, app protocol.Application) (url string, stats fun
 }
 
 // readers has each peer read a number of messages, and returns when they have.
-func readers(t *testing.T, peers []net.Conn, n int, what string) (wait func()) {
+func readers(t *testing.T, peers []*websockettest.Client, n int, what string) (wait func()) {
 	t.Helper()
 	var reading sync.WaitGroup
 	for i, peer := range peers {
 		reading.Go(func() {
 			for got := range n {
-				if _, _, err := wsutil.ReadServerData(peer); err != nil {
+				if _, err := peer.Read(); err != nil {
 					t.Errorf("%s %d got %d of %d messages: %v", what, i, got, n, err)
 					return
 				}
@@ -98,11 +95,11 @@ func readers(t *testing.T, peers []net.Conn, n int, what string) (wait func()) {
 	return reading.Wait
 }
 
-func dialAll(t *testing.T, n int, url string) (peers []net.Conn) {
+func dialAll(t *testing.T, n int, url string) (peers []*websockettest.Client) {
 	t.Helper()
 	for range n {
-		c := dial(t, url)
-		_ = c.SetDeadline(time.Now().Add(time.Minute)) // on a busy machine, under the race detector
+		c := websockettest.Dial(t, url, nil)
+		c.AnswerPings, c.Patience = true, time.Minute // on a busy machine, under the race detector
 		peers = append(peers, c)
 	}
 	return peers
@@ -115,10 +112,7 @@ func floodChat(t *testing.T, n int) {
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said)))))
 	peers := dialAll(t, 11, url+"/ws/tea/")
 	wait := readers(t, peers, n, "peer")
-	frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("x"))))
-	if _, err := peers[0].Write(bytes.Repeat(frame, n)); err != nil {
-		t.Fatal(err)
-	}
+	peers[0].SendBytes(bytes.Repeat(websockettest.Text("x").Masked(), n))
 	wait()
 	if st := stats(); st.Open != 11 || st.BusyClosed+st.SlowClosed+st.EventsDropped+st.MessagesDropped != 0 {
 		t.Errorf("counted %+v", st)
@@ -174,9 +168,7 @@ func floodOneself(t *testing.T, n int) {
 	url, stats := serveFlooded(t, router.Use(app, layers.Use(new(layers.Layer))))
 	peers := dialAll(t, 1, url)
 	wait := readers(t, peers, n, "the peer")
-	if err := wsutil.WriteClientText(peers[0], []byte(strings.Repeat("x", 10))); err != nil {
-		t.Fatal(err)
-	}
+	peers[0].SendText(strings.Repeat("x", 10))
 	wait()
 	if st := stats(); st.Open != 1 || st.BusyClosed+st.EventsDropped != 0 {
 		t.Errorf("counted %+v", st)

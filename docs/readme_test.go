@@ -5,19 +5,15 @@ package docs_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -56,25 +52,15 @@ var application = router.New(mux, websocket.New(router.URLs(
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said))),
 ), nil))
 
-// TestReadmeLongName: a room whose name no group can have leads nowhere. The other one lacks a key.
+// TestReadmeLongName: a room whose name is too long for a group leads nowhere.
 func TestReadmeLongName(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(application)
 	defer server.Close()
-	for length, want := range map[int]int{99: http.StatusBadRequest, 100: http.StatusNotFound} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/ws/"+strings.Repeat("a", length)+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Upgrade", "websocket")
-		answer, err := server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if answer.StatusCode != want {
-			t.Errorf("a name of %d letters: status %d, want %d", length, answer.StatusCode, want)
-		}
+	room := func(length int) string { return server.URL + "/ws/" + strings.Repeat("a", length) + "/" }
+	websockettest.Dial(t, room(99), nil)
+	if a := websockettest.Refused(t, room(100), nil); a.Status != http.StatusNotFound {
+		t.Errorf("a name of 100 letters: status %d, want 404", a.Status)
 	}
 }
 
@@ -83,30 +69,11 @@ func TestReadme(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(application)
 	defer server.Close()
-	ann, bob := dial(t, server.URL+"/ws/tea/"), dial(t, server.URL+"/ws/tea/")
-	for _, peer := range []net.Conn{ann, bob} {
-		if err := wsutil.WriteClientText(peer, []byte("hello")); err != nil {
-			t.Fatal(err)
-		}
-		for i, c := range []net.Conn{ann, bob} {
-			if got, err := wsutil.ReadServerText(c); err != nil || string(got) != "hello" {
-				t.Errorf("client %d reads %q, %v; want hello", i, got, err)
-			}
+	peers := dialAll(t, 2, server.URL+"/ws/tea/")
+	for _, c := range peers {
+		c.SendText("hello")
+		for _, c := range peers {
+			c.WantText("hello")
 		}
 	}
-}
-
-// dial opens a connection to a server.
-func dial(t *testing.T, address string) net.Conn {
-	t.Helper()
-	c, early, _, err := ws.Dial(t.Context(), "ws"+strings.TrimPrefix(address, "http"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if early != nil {
-		t.Fatal("the server speaks first")
-	}
-	t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	return c
 }

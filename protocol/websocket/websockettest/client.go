@@ -3,6 +3,7 @@ package websockettest
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -29,7 +30,7 @@ type Client struct {
 	// Patience is how long each wait may take. Default 30 s; below zero there is no
 	// bound.
 	Patience time.Duration
-	// AnswerPings has every method but Read answer pings and leave them out.
+	// AnswerPings has the client answer pings, and leave them out of what it reads.
 	AnswerPings bool
 	// Answer is the last answer to a handshake.
 	Answer Answer
@@ -50,6 +51,26 @@ func New(tb testing.TB, nc net.Conn) *Client {
 // be nil.
 func Dial(tb testing.TB, rawURL string, header http.Header) *Client {
 	tb.Helper()
+	c, request := connect(tb, rawURL, header)
+	c.Upgrade(request)
+	return c
+}
+
+// Refused is Dial for a handshake that must be refused, and returns the answer.
+func Refused(tb testing.TB, rawURL string, header http.Header) Answer {
+	tb.Helper()
+	c, request := connect(tb, rawURL, header)
+	a := c.Handshake(request)
+	if a.Status == http.StatusSwitchingProtocols {
+		tb.Fatalf("websockettest: %s was accepted, want a refusal", rawURL)
+	}
+	c.Conn.Close()
+	return a
+}
+
+// connect opens a connection to a URL, and returns the handshake for it.
+func connect(tb testing.TB, rawURL string, header http.Header) (c *Client, request string) {
+	tb.Helper()
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "ws" && u.Scheme != "http" {
 		tb.Fatalf("websockettest: cannot dial %q (%v); give a URL of the schemes ws or http, or New a connection", rawURL, err)
@@ -68,9 +89,7 @@ func Dial(tb testing.TB, rawURL string, header http.Header) *Client {
 			lines = append(lines, name+": "+v)
 		}
 	}
-	c := New(tb, nc)
-	c.Upgrade(Request(u.RequestURI(), lines...))
-	return c
+	return New(tb, nc), Request(u.RequestURI(), lines...)
 }
 
 // Send sends frames, masked, in one write.
@@ -103,11 +122,19 @@ func (c *Client) write(b []byte) error {
 }
 
 // Read reads the next frame, without failing the test: see ReadFrame for what is an
-// error. After Patience it is os.ErrDeadlineExceeded. Read may run beside the other
-// methods as long as none of those reads.
+// error. After Patience the error is os.ErrDeadlineExceeded. Read may run beside the
+// other methods as long as none of those reads.
 func (c *Client) Read() (Frame, error) {
-	c.await()
-	return ReadFrame(c.In)
+	for {
+		c.await()
+		f, err := ReadFrame(c.In)
+		if err != nil || f.First != FIN|OpPing || !c.AnswerPings {
+			return f, err
+		}
+		if err := c.write(Pong(f.Payload).Masked()); err != nil {
+			return f, fmt.Errorf("answering %v: %w", f, err)
+		}
+	}
 }
 
 // Next waits for the next frame.
@@ -186,16 +213,11 @@ func (c *Client) Close(code protocol.CloseCode, reason string) {
 // next waits for the next frame, which should be what.
 func (c *Client) next(what string) Frame {
 	c.tb.Helper()
-	for {
-		f, err := c.Read()
-		if err != nil {
-			c.failed(what, err)
-		}
-		if f.First != FIN|OpPing || !c.AnswerPings {
-			return f
-		}
-		c.Send(Pong(f.Payload))
+	f, err := c.Read()
+	if err != nil {
+		c.failed(what, err)
 	}
+	return f
 }
 
 // await bounds the next wait.

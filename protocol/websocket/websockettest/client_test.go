@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -109,12 +110,11 @@ func TestClientSends(t *testing.T) {
 	}
 }
 
-// TestRead neither fails the test nor answers pings.
+// TestRead does not fail the test.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, server := pair(t)
-		c.AnswerPings = true
 		go func() { _, _ = server.Write(Ping("?").Unmasked()) }()
 		if f, err := c.Read(); f != Ping("?") || err != nil {
 			t.Errorf("got %v, %v", f, err)
@@ -184,8 +184,33 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// TestDialFails is about URLs, and about answers that are not the ones that were wanted.
 func TestDialFails(t *testing.T) {
 	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-No") != "" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		nc, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		_, _ = io.WriteString(nc, accepted)
+	}))
+	defer server.Close()
+	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
+		Dial(tb, server.URL, nil).WantEnd()
+		if a := Refused(tb, server.URL, http.Header{"X-No": {"no"}}); a.Status != http.StatusTeapot {
+			tb.Errorf("refused with %d", a.Status)
+		}
+		Refused(tb, server.URL, nil)
+	})
+	if want := "websockettest: " + server.URL + " was accepted, want a refusal"; failures != want {
+		t.Errorf("failed with %q, want %q", failures, want)
+	}
 	for url, want := range map[string]string{
 		"wss://example.com/": "give a URL of the schemes ws or http, or New a connection",
 		"://":                "missing protocol scheme",
