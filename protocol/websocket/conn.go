@@ -21,19 +21,23 @@ import (
 
 // conn is one connection: the protocol.Transport of its session.
 //
-// Reading is a role that one goroutine has at a time; turn says which one. The
-// holder of the role owns the fields of role. Writing belongs to whoever holds
-// the outbox, and with it the fields of writer.
+// One goroutine reads, which holds the lease and owns the fields of read. One goroutine
+// writes, which holds the outbox and owns the fields of writer. life says how far the
+// connection has come, and with it who starts to read.
 type conn struct {
 	server   *Server
 	session  *protocol.Session
-	hand     *handshake        // until the answer
+	opening  *handshake        // in phaseOpening
 	path     string            // for the log
 	peer     string            // its address, for the log
 	addr     netip.Addr        // what its connections are counted under, if they are
 	decided  bool              // guarded by the server's lock
 	position liveness.Position // in the server's wheel
-	nc       net.Conn          // from Accept on
+	nc       net.Conn          // from phaseAnswering on
+
+	life     life
+	peerSide peerSide
+	parts    atomic.Int32 // that the server waits for: the session, and once accepted the socket and the reader
 
 	out    outbox
 	pacer  atomic.Pointer[pacer] // nil until a message with a key is sent
@@ -43,37 +47,32 @@ type conn struct {
 		until  time.Duration // deadline of writes, since the server was made
 	}
 
-	role struct {
+	reading lease
+	read    struct {
 		parser  frame.Parser
-		rest    []byte // read, and not yet parsed
-		holds   bool   // the outbox, until the end of the turn
-		message uint32 // as in looked
+		rest    []byte // was read, and is not parsed yet
+		batches bool   // holds the outbox, and writes when the callbacks of a read have returned
+		message uint32 // as in activity
 		held    int    // as in Session.Hold
-		times   uint32 // as in looked, when the parser was told last
+		ticks   uint32 // as in activity, when the parser was last told
 	}
-	turn   atomic.Uint64 // odd while the goroutine that reads runs callbacks, or waits for Open
-	looked looked
-
-	opened  atomic.Bool // Open has returned
-	watched atomic.Bool // on the watcher's list
-	end     struct {
-		closing  atomic.Bool // the deadlines are those of the end
-		roused   atomic.Bool // the reader's deadline is a call to look again
-		peerDone atomic.Bool // the peer's close has come
-		hungUp   atomic.Bool // nothing comes from the peer any more
-		deaf     atomic.Bool // the peer broke the rules: what it sends is dropped
-		shut     atomic.Bool // the socket is closed
-	}
-	parts atomic.Int32
+	roused   atomic.Bool // the deadline of a read is a call to check the phase
+	activity activity
 }
 
-// The parts of a connection that must be over before the server forgets it.
+// peerSide is what the peer may still send, and whether we listen. The zero value is a
+// peer whose frames are handled. The reader changes it, the writer reads it.
+type peerSide struct{ state atomic.Uint32 }
+
 const (
-	partSession = 1 << iota
-	partSocket
-	partReading
-	allParts = partSession | partSocket | partReading
+	peerSends   = iota
+	peerIgnored // it broke the rules: what it sends is dropped
+	peerClosed  // its close frame has come: what it sends is dropped
+	peerGone    // nothing comes any more
 )
+
+func (p *peerSide) is(state uint32) bool { return p.state.Load() == state }
+func (p *peerSide) set(state uint32)     { p.state.Store(state) }
 
 var (
 	_ protocol.Transport    = (*conn)(nil)
@@ -88,77 +87,82 @@ func (c *conn) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
 }
 
-// Accept answers the handshake and starts reading.
+// open runs Open, and starts the reader if the handshake was accepted, even if a callback
+// has ended the goroutine.
+func (c *conn) open() {
+	defer c.advance(phaseReading)
+	c.session.Open()
+}
+
+// advance is life.advance. The step out of phaseAnswered starts the reader.
+func (c *conn) advance(to phase) (from phase) {
+	from = c.life.advance(to)
+	if from == phaseAnswered && from < to {
+		go c.runReader()
+	}
+	return from
+}
+
+// Accept takes the socket over from net/http and starts a goroutine that writes the
+// answer.
 func (c *conn) Accept(o protocol.AcceptOptions) error {
 	if err := checkOwn(o.Header); err != nil {
 		return err
 	}
 	if o.Subprotocol == "" {
-		o.Subprotocol = c.hand.subprotocol
+		o.Subprotocol = c.opening.subprotocol
 	}
-	answer := c.hand.answer(&o)
-	nc, early, err := c.hand.hijack()
+	answer := c.opening.answer(&o)
+	nc, early, err := c.opening.hijack()
 	if err != nil {
 		return err
 	}
 	c.limit(c.session.Limits())
 	c.out.begin(answer)
-	c.nc, c.hand = nc, nil
+	c.nc, c.opening, c.read.rest = nc, nil, early
 	c.server.decided(c)
-	c.looked.received.Store(1) // the handshake is a sign of life
-	c.parts.Add(partSocket | partReading)
-	go c.begin(early)
+	c.activity.received.Store(1) // the handshake is a sign of life
+	c.parts.Add(2)
+	c.life.advance(phaseAnswering)
+	go c.writeAnswer()
 	return nil
 }
 
+// connectGrace is how long the reader waits for a Connect that goes on after its Accept.
+const connectGrace = 5 * time.Millisecond
+
+// writeAnswer writes the answer and what was sent behind it, and then reads, unless
+// Connect goes on.
+func (c *conn) writeAnswer() {
+	c.flushTurn(c.out.take(nil))
+	if c.advance(phaseAnswered) == phaseAnswering {
+		time.AfterFunc(connectGrace, func() { c.advance(phaseReading) })
+		return
+	}
+	c.runReader()
+}
+
 // limit applies limits that are not the server's. MinRate is looked up when it is
-// needed, and what is not named here is the session's to apply.
+// needed, and the session applies what is not named here.
 func (c *conn) limit(l protocol.Limits) {
 	if l == c.server.opts.Limits {
 		return
 	}
-	c.role.parser = frame.NewParser(&l)
+	c.read.parser = frame.NewParser(&l)
 	c.out.budget = c.server.queues.within(l.QueueBytes)
 }
 
-// beginTurn is the turn in which begin waits for Open: nobody has read yet.
-const beginTurn = 1
-
-// begin writes the answer, and reads when Open has returned. Before, messages would
-// wait, and what comes behind them, a close or a broken rule, would be dealt with
-// first. A Connect that has accepted and goes on is a callback like any other: if
-// it takes long, the watcher has another goroutine read.
-func (c *conn) begin(early []byte) {
-	c.flushTurn(c.out.take(nil))
-	c.role.rest = early
-	c.turn.Store(beginTurn)
-	if c.opened.Load() && c.turn.CompareAndSwap(beginTurn, beginTurn+1) {
-		c.role.rest = nil
-		c.read(early)
-		return
-	}
-	c.server.watcher.watch(c)
-}
-
-// open runs Open, and has a begin that waits for it read on.
-func (c *conn) open() {
-	c.session.Open()
-	c.opened.Store(true)
-	c.takeOver(beginTurn) // if a callback has ended the goroutine the watcher does it
-}
-
-// Reject answers the handshake, if it has not been answered.
+// Reject answers the handshake.
 func (c *conn) Reject(e *protocol.RejectError) {
+	c.advance(phaseClosed)
 	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
 		c.server.stats.late.Add(1)
 	}
 	if errors.Is(e.Err, protocol.ErrNoRoute) && !errors.Is(e.Err, protocol.ErrInvalidName) { // the session logs those
 		c.logNoRoute(e)
 	}
-	if c.hand != nil {
-		refuse(c.hand.w, c.hand.r, e)
-	}
-	c.hand = nil
+	refuse(c.opening.w, c.opening.r, e)
+	c.opening = nil
 }
 
 // logNoRoute logs a path that leads nowhere, which is a misprint in a program as a
@@ -207,10 +211,16 @@ func (c *conn) Sent() (messages, bytes int64) { return c.out.sent() }
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.
 func (c *conn) Close(s protocol.CloseStatus) {
-	c.end.closing.Store(true)
-	c.boundClose()
+	c.startClosing()
 	c.sendClose(s)
 	c.rouse()
+}
+
+// startClosing gives the peer CloseTimeout to read what is queued and to answer our
+// close.
+func (c *conn) startClosing() {
+	c.advance(phaseClosing)
+	c.boundClose()
 }
 
 func (c *conn) sendClose(s protocol.CloseStatus) {
@@ -220,61 +230,61 @@ func (c *conn) sendClose(s protocol.CloseStatus) {
 	}
 }
 
-// pong answers a ping, unless the peer is not reading anyway.
-func (c *conn) pong(payload []byte) {
+// sendPong answers a ping, unless the peer does not read anyway.
+func (c *conn) sendPong(payload []byte) {
 	var buf [2 + ws.MaxControlFramePayloadSize]byte
 	if c.out.offer(frame.Append(buf[:0], ws.OpPong, payload)) {
 		go c.write()
 	}
 }
 
-// peerClosed ends the connection as the peer has asked: its close is answered
-// behind what is queued, for which it has CloseTimeout, and then it is for us to
-// close the socket (RFC 6455 section 7.1.1).
-func (c *conn) peerClosed(s protocol.CloseStatus) {
+// closedByPeer handles the peer's close frame: the answer follows what is queued, and
+// then it is for us to close the socket (RFC 6455 section 7.1.1).
+func (c *conn) closedByPeer(s protocol.CloseStatus) {
 	c.session.Ended(s)
-	c.end.peerDone.Store(true)
-	c.end.closing.Store(true)
-	c.boundClose()
+	c.peerSide.set(peerClosed)
+	c.startClosing()
 	c.sendClose(protocol.CloseStatus{Code: s.Code})
 }
 
-// broke ends the connection because the socket failed, or was cut.
-func (c *conn) broke(err error) {
-	closing := c.end.closing.Load()
+// fail ends the connection because the socket has failed with err, or because err is a
+// reason to cut it.
+func (c *conn) fail(err error) {
+	closing := c.life.closing()
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
 	if c.closeSocket() {
 		c.server.stats.cut(err, closing) // before the server forgets the connection
-		c.partOver(partSocket)
+		c.partDone()
 	}
 }
 
-// cut closes the socket, if that has not been done.
-func (c *conn) cut() {
+// closeCleanly closes the socket after both closes, unless it is closed.
+func (c *conn) closeCleanly() {
 	if c.closeSocket() {
-		c.partOver(partSocket)
+		c.partDone()
 	}
 }
 
 // closeSocket closes the socket, once.
 func (c *conn) closeSocket() (first bool) {
-	first = c.end.shut.CompareAndSwap(false, true)
-	if first {
-		if c.paced() { // of TLS, Close would wait for a writer that waits
-			_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // as below
-		}
-		_ = c.nc.Close() //nolint:errcheck // there is nobody left to tell
+	if c.advance(phaseClosed) == phaseClosed {
+		return false
 	}
-	return first
+	if c.paced() { // of TLS, Close would wait for a writer that waits
+		_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // as below
+	}
+	_ = c.nc.Close() //nolint:errcheck // there is nobody left to report it to
+	return true
 }
 
 // WheelPosition implements liveness.Member.
 func (c *conn) WheelPosition() *liveness.Position { return &c.position }
 
-// partOver takes note that the session, the socket or the reading is over.
-func (c *conn) partOver(part int32) {
-	if c.parts.Add(-part) == 0 {
+// partDone notes that the session is over, the socket is closed or the reader has
+// returned. After the last of them the server forgets the connection.
+func (c *conn) partDone() {
+	if c.parts.Add(-1) == 0 {
 		c.server.forget(c)
 	}
 }

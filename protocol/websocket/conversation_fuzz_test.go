@@ -139,7 +139,7 @@ func aside(i int) string {
 }
 
 // block is longer than the watcher takes to notice.
-const block = 2*watchEvery + time.Millisecond
+const block = 2*sampleEvery + time.Millisecond
 
 func (s *speaker) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 	s.begins()

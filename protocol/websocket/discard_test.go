@@ -86,19 +86,19 @@ func alone(tb testing.TB) (*conn, *discard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.mu.conns.All() {
-		c.watched.Store(true)
+		c.reading.watched.Store(true)
 		return c, nc
 	}
 	tb.Fatal("not accepted")
 	return nil, nil
 }
 
-// turnOf deals with a read, as readLoop does.
+// turnOf deals with a read, as readAll does.
 func turnOf(tb testing.TB, c *conn, read []byte) {
 	tb.Helper()
-	c.role.holds = c.out.hold()
+	c.read.batches = c.out.hold()
 	if o := c.parse(read); o != readOn {
 		tb.Fatalf("outcome %d", o)
 	}
-	c.endTurn()
+	c.endBatch()
 }

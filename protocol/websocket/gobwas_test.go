@@ -102,7 +102,7 @@ func framingTraps() []trap {
 		{testkit.Here(), "G1 ReadFrame and ReadClientMessage believe a length", false, "maxReserve", "TestTrapG1_LyingLength, TestParserTakesLittleOnTrust", believesLengths},
 		{testkit.Here(), "G2 MaxFrameSize does not bound a message", true, "p.maxNextFrame()", "TestTrapG2_LimitOverFragments, TestParser", frameLimitOnly},
 		{testkit.Here(), "G2 nothing bounds the number of fragments", true, "ErrFragments", "TestParserBounds", manyFragments},
-		{testkit.Here(), "G2 ReadMessage keeps the pings within a message", true, "c.pong(it.Data)", "TestTrapG2_LimitOverFragments", keepsPings},
+		{testkit.Here(), "G2 ReadMessage keeps the pings within a message", true, "c.sendPong(it.Data)", "TestTrapG2_LimitOverFragments", keepsPings},
 		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it = Item{p.op, part}", "TestAllocParse", readsOften},
 		{testkit.Here(), "G3 ReadData has no limit by default", true, "ErrTooBig", "TestParser", noLimit},
 		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "frame.Append", "TestTrapG4_OneWrite", writesTwice},

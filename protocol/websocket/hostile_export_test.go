@@ -70,7 +70,7 @@ func Assembling(s *Server) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.mu.conns.All() {
-		n += c.role.parser.BufferSize()
+		n += c.read.parser.BufferSize()
 	}
 	return n
 }

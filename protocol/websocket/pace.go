@@ -85,7 +85,7 @@ func (c *conn) takeNext(done []segment) []segment {
 	if c.paced() && c.out.busy() {
 		c.extendDeadline()
 		if err := c.pacer.Load().wait(); err != nil {
-			c.broke(err)
+			c.fail(err)
 		}
 	}
 	return c.out.take(done)

@@ -13,148 +13,146 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
-// outcome is what became of the bytes that were parsed.
+// outcome is what became of bytes that were parsed.
 type outcome uint8
 
 const (
-	readOn    outcome = iota // all of them are dealt with
-	roleLost                 // another goroutine reads now; touch nothing
-	peerLeft                 // the peer's close has come: nothing follows
-	peerBroke                // the peer broke the rules: what follows means nothing
+	readOn        outcome = iota // all of them are handled
+	leaseLost                    // another goroutine reads now; this one must touch nothing
+	peerHasClosed                // the peer's close frame was among them: nothing follows
+	peerMisspoke                 // the peer broke the rules: what follows means nothing
 )
 
-// read has the role of reading until the connection is over or the role is
-// lost. rest is what has been read already.
-func (c *conn) read(rest []byte) {
+// runReader reads until nothing more comes or the lease is lost. The caller is the
+// reader.
+func (c *conn) runReader() {
 	returned := false
 	defer func() {
 		if !returned { // a callback has ended the goroutine
-			c.takeOver(c.turn.Load())
+			c.leaveBehind(c.reading.number.Load())
 		}
 	}()
-	in := newInput(c.nc)
-	lost := c.readLoop(in, rest)
-	if !lost { // otherwise the new reader may look at its bytes
-		in.put()
+	r := newSocketReader(c.nc)
+	if c.readAll(r) != leaseLost { // if it is lost, a callback may still use the buffer
+		r.releaseBuffer()
 		c.session.Hold(0)
-		c.partOver(partReading)
+		c.partDone()
 	}
 	returned = true
 }
 
-func (c *conn) readLoop(in *input, rest []byte) (lost bool) {
+// readAll reads and handles what comes. It returns why it has stopped: readOn if nothing
+// more comes.
+func (c *conn) readAll(r *socketReader) outcome {
+	rest := c.read.rest
+	c.read.rest = nil
 	for {
-		if c.end.closing.Load() && !c.role.parser.DiscardsMessages() {
-			c.role.parser.DiscardMessages()
+		if c.life.closing() {
+			c.read.parser.DiscardMessages()
 		}
 		if len(rest) > 0 {
-			c.role.holds = c.out.hold()
+			c.read.batches = c.out.hold()
 			o := c.parse(rest)
-			if o == roleLost {
-				return true
+			if o == leaseLost {
+				return o
 			}
 			c.noteMessage()
-			c.endTurn()
-			switch o {
-			case peerBroke:
-				c.dropIncomplete()
-				c.discard(in)
-				return false
-			case peerLeft:
-				c.dropIncomplete()
-				c.linger(in)
-				return false
-			case readOn, roleLost:
+			c.endBatch()
+			if o != readOn {
+				c.drain(r, o)
+				return o
 			}
 		}
-		in.adapt(len(rest), c.role.message == 0)
-		c.noteHeld(in)
-		read, err := in.read()
-		if len(read) == 0 && err != nil {
-			if c.wasRoused(err) {
-				rest = nil
-				continue
-			}
-			c.unreadable(err)
-			return false
+		var err error
+		if rest, err = c.readSome(r, len(rest)); err != nil {
+			c.readFailed(err)
+			return readOn
 		}
-		c.noteRead(len(read))
-		rest = read
 	}
 }
 
-// noteRead tells those who look that something has come, and learns whether they
-// have looked since.
+// readSome waits for bytes. last is the length of the read before. It may return neither
+// bytes nor an error: the phase may have changed.
+func (c *conn) readSome(r *socketReader, last int) ([]byte, error) {
+	r.chooseSize(last, c.read.message == 0)
+	c.noteHeld(r)
+	b, err := r.read()
+	switch {
+	case len(b) > 0:
+		c.noteRead(len(b))
+		return b, nil
+	case c.wasRoused(err):
+		return nil, nil
+	}
+	return nil, err
+}
+
+// noteRead records n bytes for the keep-alive check, and learns whether there was one
+// since the last read.
 func (c *conn) noteRead(n int) {
-	c.looked.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
-	if times := c.looked.times.Load(); times != c.role.times {
-		c.role.times = times
-		c.role.parser.ResetControls()
+	c.activity.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
+	if ticks := c.activity.ticks.Load(); ticks != c.read.ticks {
+		c.read.ticks = ticks
+		c.read.parser.ResetControls()
 	}
 }
 
-// noteMessage records for the next look which message is incomplete, and how much of
-// it has come.
+// noteMessage records for the keep-alive check which message is incomplete, and how much
+// of it has come.
 func (c *conn) noteMessage() {
-	m := c.role.parser.Incomplete()
+	m := c.read.parser.Incomplete()
 	if m != 0 {
-		c.looked.payload.Store(uint32(c.role.parser.PayloadLen())) //nolint:gosec // differences are right when it wraps
+		c.activity.payload.Store(uint32(c.read.parser.PayloadLen())) //nolint:gosec // differences are right when it wraps
 	}
-	if m != c.role.message {
-		c.role.message = m
-		c.looked.message.Store(m)
+	if m != c.read.message {
+		c.read.message = m
+		c.activity.message.Store(m)
 	}
 }
 
-// noteHeld reports what waits in memory for the rest of a message.
-func (c *conn) noteHeld(in *input) {
-	n := c.role.parser.BufferSize()
-	if c.role.message != 0 {
-		n += in.waits()
+// noteHeld reports the memory that is kept during the wait for the rest of a message.
+func (c *conn) noteHeld(r *socketReader) {
+	n := c.read.parser.BufferSize()
+	if c.read.message != 0 {
+		n += r.reserved()
 	}
-	c.holds(n)
+	c.reportHeld(n)
 }
 
-// holds reports that n bytes are held for what has come and is not complete.
-func (c *conn) holds(n int) {
-	if n != c.role.held {
-		c.role.held = n
+// reportHeld reports that n bytes are held of what has come and is not complete.
+func (c *conn) reportHeld(n int) {
+	if n != c.read.held {
+		c.read.held = n
 		c.session.Hold(n)
 	}
 }
 
-// dropIncomplete drops what has come of a message that nobody will get.
-func (c *conn) dropIncomplete() {
-	c.role.parser.DiscardMessages()
-	c.holds(0)
-}
-
-// rouse has a reader that waits for the rest of a message look again, because it can
-// drop what it has: we are closing.
+// rouse has a reader that waits for the rest of a message check the phase: it can drop
+// what it holds.
 func (c *conn) rouse() {
-	if c.looked.message.Load() == 0 {
+	if c.activity.message.Load() == 0 {
 		return
 	}
-	c.end.roused.Store(true)
+	c.roused.Store(true)
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a broken socket shows when it is read
 }
 
 // wasRoused reports whether a read has failed with err because of rouse.
 func (c *conn) wasRoused(err error) bool {
-	if !isTimeout(err) || !c.end.roused.CompareAndSwap(true, false) {
+	if !isTimeout(err) || !c.roused.CompareAndSwap(true, false) {
 		return false
 	}
 	c.boundClose()
 	return true
 }
 
-// endTurn writes what the callbacks of a turn have sent.
-func (c *conn) endTurn() {
-	c.role.parser.ReleaseBuffer()
-	if !c.role.holds {
+// endBatch writes what the callbacks of a read have sent.
+func (c *conn) endBatch() {
+	c.read.parser.ReleaseBuffer()
+	if !c.read.batches {
 		return
 	}
-	c.role.holds = false
+	c.read.batches = false
 	if c.paced() && c.out.hurry() {
 		go c.write() // may have to wait
 		return
@@ -164,64 +162,61 @@ func (c *conn) endTurn() {
 	}
 }
 
-// unreadable ends the connection because nothing more comes. A peer that has hung
-// up may have closed its half only: what is queued for it is written all the same.
-func (c *conn) unreadable(err error) {
+// readFailed ends the connection because nothing more comes. A peer that has hung up may
+// have closed its half only: what is queued for it is still written.
+func (c *conn) readFailed(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errHungUp})
-		c.end.closing.Store(true)
-		c.boundClose()
+		c.startClosing()
 		c.out.finish()
-		c.end.hungUp.Store(true)
+		c.peerSide.set(peerGone)
 		c.afterWriting()
 		return
 	case isTimeout(err):
 		err = fmt.Errorf("the peer did not answer our close frame in time: %w", err)
 	}
-	c.broke(err)
+	c.fail(err)
 }
 
 var errHungUp = errors.New("the peer hung up without a close frame")
 
-// linger waits until the peer hangs up: for lingerTime behind our last words if it
-// has closed, otherwise for CloseTimeout. To close the socket while something is on
-// its way here would reset it, and eat what we have said.
-func (c *conn) linger(in *input) {
+// drain reads and drops what the peer still sends, until it hangs up: for lingerTime
+// after our close frame if the peer has closed, otherwise for CloseTimeout. Closing the
+// socket while bytes are on their way to it would reset it, and the peer could lose what
+// we have sent.
+func (c *conn) drain(r *socketReader, why outcome) {
+	c.read.parser.DiscardMessages()
+	c.reportHeld(0)
+	if why == peerMisspoke {
+		c.peerSide.set(peerIgnored)
+	}
 	c.afterWriting()
 	for {
-		_, err := in.read()
+		_, err := r.read()
 		switch {
 		case err == nil, c.wasRoused(err):
 		case errors.Is(err, io.EOF):
-			c.end.hungUp.Store(true)
+			c.peerSide.set(peerGone)
 			c.afterWriting()
 			return
-		case c.end.peerDone.Load() && c.out.finished():
-			c.cut()
+		case why == peerHasClosed && c.out.finished():
+			c.closeCleanly()
 			return
 		default:
-			c.broke(err)
+			c.fail(err)
 			return
 		}
 	}
 }
 
-// discard reads and drops what the peer still sends, so that closing the socket
-// does not reset it and eat the close frame on its way. Close has set the
-// deadline.
-func (c *conn) discard(in *input) {
-	c.end.deaf.Store(true)
-	c.linger(in)
-}
-
-// parse deals with b, up to the end or to what ends the reading.
+// parse handles b, up to its end or to what ends the reading.
 func (c *conn) parse(b []byte) outcome {
 	for len(b) > 0 {
-		it, rest, ok, err := c.role.parser.Next(b)
+		it, rest, ok, err := c.read.parser.Next(b)
 		if err != nil {
-			c.violated(err)
-			return peerBroke
+			c.failViolated(err)
+			return peerMisspoke
 		}
 		if !ok {
 			break
@@ -234,9 +229,9 @@ func (c *conn) parse(b []byte) outcome {
 	return readOn
 }
 
-// violated ends the connection because the peer broke the rules. Of one that has
-// ended they are not counted.
-func (c *conn) violated(err error) {
+// failViolated ends the connection because the peer broke the rules. It is counted unless
+// the connection had ended before.
+func (c *conn) failViolated(err error) {
 	if c.session.Fail(err) {
 		c.server.stats.violated(err)
 	}
@@ -245,17 +240,17 @@ func (c *conn) violated(err error) {
 func (c *conn) handle(it frame.Item, rest []byte) outcome {
 	switch it.OpCode {
 	case ws.OpPing:
-		c.pong(it.Data)
+		c.sendPong(it.Data)
 	case ws.OpPong:
-		c.ponged(it.Data)
+		c.receivePong(it.Data)
 	case ws.OpClose:
 		s, err := frame.ParseClose(it.Data)
 		if err != nil {
-			c.violated(err)
-			return peerBroke
+			c.failViolated(err)
+			return peerMisspoke
 		}
-		c.peerClosed(s)
-		return peerLeft
+		c.closedByPeer(s)
+		return peerHasClosed
 	default:
 		return c.lend(messageOf(it), rest)
 	}
@@ -271,60 +266,66 @@ func messageOf(it frame.Item) protocol.Message {
 	return m
 }
 
-// lend hands a message to the session, which runs the callback here. If that
-// takes long the watcher gives the role of reading to another goroutine.
+// lend hands a message over to the session, which runs the callback on this goroutine.
+// rest is what the next reader parses if the callback blocks and the lease expires.
 func (c *conn) lend(m protocol.Message, rest []byte) outcome {
-	c.role.rest = rest
-	turn := c.turn.Load()
+	c.read.rest = rest
+	before := c.reading.number.Load()
 	more := c.session.Receive(m)
-	if c.turn.Load() != turn && !c.turn.CompareAndSwap(turn+1, turn+2) {
-		return roleLost
+	if !c.reading.endCallback(before) {
+		return leaseLost
 	}
 	if !more {
 		c.server.stats.pauses.Add(1)
-		c.stall()
+		c.awaitSession()
 	}
 	return readOn
 }
 
-// Busy takes note that the message which is lent has a callback, on the
-// goroutine that reads. Before, nobody may take over reading: what is read next
-// would reach the session first.
+// Busy marks that the message which is lent has a callback, on the goroutine that reads.
+// Before that mark nobody may take over: what is read next would reach the session first.
 func (c *conn) Busy() {
-	c.turn.Add(1)
-	if !c.watched.Load() {
+	c.reading.startCallback()
+	if !c.reading.watched.Load() {
 		c.server.watcher.watch(c)
 	}
 }
 
-// stall waits until the session takes messages again. It happens only beside a
-// callback that is busy.
-func (c *conn) stall() {
-	c.endTurn()
-	c.holds(c.role.parser.BufferSize() + len(c.role.rest))
+// awaitSession waits until the session takes messages again.
+func (c *conn) awaitSession() {
+	c.endBatch()
+	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
 	resumed := make(chan struct{})
-	c.looked.stalled.Store(true)
+	c.activity.stalled.Store(true)
 	c.session.Resume(func() { close(resumed) })
 	<-resumed
-	c.looked.stalled.Store(false)
+	c.activity.stalled.Store(false)
 }
 
-// takeOver gives the role of reading to a new goroutine, if turn is still the
-// odd one of a message that is lent.
-func (c *conn) takeOver(turn uint64) {
-	if turn%2 == 1 && c.turn.CompareAndSwap(turn, turn+1) {
-		c.role.rest = slices.Clone(c.role.rest) // its bytes belong to the reader that lost
-		c.role.parser.DisownBuffer()
-		go c.carryOn()
+var _ leaseHolder = (*conn)(nil)
+
+func (c *conn) lease() *lease { return &c.reading }
+
+// leaveBehind starts another reader, if the callback with that number still runs.
+func (c *conn) leaveBehind(number uint64) {
+	if c.reading.expire(number) {
+		c.read.rest = slices.Clone(c.read.rest) // the bytes belong to the reader that lost the lease
+		c.read.parser.DisownBuffer()
+		go c.takeOver()
 	}
 }
 
-// carryOn writes what was sent so far, and reads when the session takes
-// messages; the reader before may have been told to stop.
-func (c *conn) carryOn() {
-	c.noteMessage() // the one that was lent is complete
-	c.stall()
-	rest := c.role.rest
-	c.role.rest = nil
-	c.read(rest)
+// takeOver is the next reader. It writes what was sent so far, and reads when the session
+// takes messages: the reader before may have been told to stop.
+func (c *conn) takeOver() {
+	c.noteMessage() // the message that was lent is complete
+	c.awaitSession()
+	c.runReader()
+}
+
+// flushBatch starts a writer if messages wait for the end of callbacks.
+func (c *conn) flushBatch() {
+	if c.out.hurry() {
+		go c.write()
+	}
 }

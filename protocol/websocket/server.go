@@ -109,11 +109,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
 	scope.RemoteAddr = client.RemoteAddr
 	c := &conn{
-		server: s,
-		hand:   &handshake{w: w, r: r},
-		path:   noted(r.URL.Path),
-		peer:   noted(client.RemoteAddr),
-		addr:   countedAddress(client.RemoteAddr, s.countsAll || client.Suspect),
+		server:  s,
+		opening: &handshake{w: w, r: r},
+		path:    noted(r.URL.Path),
+		peer:    noted(client.RemoteAddr),
+		addr:    countedAddress(client.RemoteAddr, s.countsAll || client.Suspect),
 	}
 	e := s.admit(scope, c, client.Scheme == schemeHTTPS)
 	if e == nil {
@@ -164,7 +164,7 @@ func checkProxies(networks []netip.Prefix) {
 // admit is what can be decided without opening the application. secure says that
 // the client is known to use TLS.
 func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.RejectError {
-	r := c.hand.r
+	r := c.opening.r
 	if e := checkRequest(r, &s.opts); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
 			s.stats.oversized.Add(1)
@@ -175,7 +175,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 	}
 	offered, wellFormed := subprotocols(r.Header)
 	scope.Subprotocols = offered
-	c.hand.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
+	c.opening.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
 		e := protocol.Rejection(err)
@@ -191,14 +191,14 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 
 // admitPage checks which site is asked for, and which page asks.
 func (s *Server) admitPage(c *conn, secure bool) *protocol.RejectError {
-	if e := s.hosts.check(c.hand.r); e != nil {
+	if e := s.hosts.check(c.opening.r); e != nil {
 		s.stats.misdirected.Add(1)
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "host",
 			"wye: host refused because it is not in websocket.Options.Hosts; Stats counts them",
 			func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
 		return e
 	}
-	if e := s.origins.check(c.hand.r, secure); e != nil {
+	if e := s.origins.check(c.opening.r, secure); e != nil {
 		s.stats.forbidden.Add(1)
 		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "origin",
 			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
@@ -227,13 +227,13 @@ func (s *Server) find(scope *protocol.Scope) (err error) {
 func (s *Server) prepare(scope *protocol.Scope, c *conn) {
 	base := context.Background()
 	if s.opts.KeepContext != nil {
-		base = s.opts.KeepContext(c.hand.r)
+		base = s.opts.KeepContext(c.opening.r)
 	}
-	c.role.parser = frame.NewParser(&s.opts.Limits)
+	c.read.parser = frame.NewParser(&s.opts.Limits)
 	c.out.budget = &s.queues
 	c.write = c.flush
-	c.parts.Store(partSession)
+	c.parts.Store(1)
 	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
 	c.out.session = c.session
-	c.session.Conn().Defer(func() { c.partOver(partSession) })
+	c.session.Conn().Defer(c.partDone)
 }

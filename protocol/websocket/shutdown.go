@@ -50,10 +50,10 @@ func (s *Server) cutAll(cause error) error {
 	conns := s.mu.conns.All()
 	s.mu.Unlock()
 	for _, c := range conns {
-		if c.parts.Load()&partSocket != 0 {
+		if p := c.life.phase(); p > phaseOpening && p < phaseClosed {
 			// It is we who end it: no callback starts any more.
 			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
-			c.broke(cause)
+			c.fail(cause)
 		}
 	}
 	if len(conns) == 0 {

@@ -48,11 +48,11 @@ func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
 // accept in place of conn.Accept.
 func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
 	ours, theirs := net.Pipe()
-	c = &conn{server: s, hand: &handshake{w: &hijacker{nc: ours}, r: goodRequest()}}
+	c = &conn{server: s, opening: &handshake{w: &hijacker{nc: ours}, r: goodRequest()}}
 	scope := protocol.NewScope(s.Type(), goodRequest())
 	s.prepare(scope, c)
 	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
-	c.session.Conn().Defer(func() { c.partOver(partSession) })
+	c.session.Conn().Defer(c.partDone)
 	if e := s.enter(c); e != nil {
 		panic(e)
 	}
@@ -65,11 +65,12 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 
 // acceptSilently accepts without writing the answer and without a reader.
 func acceptSilently(c *conn) error {
-	nc, _, err := c.hand.hijack()
+	nc, _, err := c.opening.hijack()
 	c.out.hold()
 	c.nc = nc
-	c.parts.Add(partSocket | partReading)
+	c.parts.Add(2)
 	c.out.take(c.out.take(nil))
+	c.advance(phaseReading)
 	return err
 }
 
@@ -152,7 +153,7 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 			var heard []bool
 			var c *conn
 			app := &callbacks{receive: func(protocol.Message) error {
-				heard = append(heard, c.end.closing.Load())
+				heard = append(heard, c.life.closing())
 				return nil
 			}}
 			c, peer := wired(s, app, func(c *conn) error {
@@ -191,12 +192,12 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 		if err := c.session.Conn().Post(protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})); err != nil {
 			t.Fatal(err)
 		}
-		c.role.rest = frametest.Frame(frametest.Fin|1, "second")
-		turn := c.turn.Add(1)
+		c.read.rest = frametest.Frame(frametest.Fin|1, "second")
+		c.reading.startCallback()
 		if c.session.Receive(protocol.Text("first")) {
 			t.Fatal("a message beyond ReadAhead, and reading may go on")
 		}
-		c.takeOver(turn)
+		c.leaveBehind(1)
 		synctest.Wait()
 		if n := s.Stats().Failures; n != 0 {
 			t.Errorf("%d failures: the new reader went on although it should wait", n)
@@ -230,10 +231,10 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	taken := false
 	for range 1000 {
 		runtime.Gosched()
-		if turn := c.turn.Load(); turn%2 == 1 {
+		if n := c.reading.number.Load(); n%2 == 1 {
 			taken = true
-			c.watched.Store(true) // so that the new reader does not wait for the watcher, too
-			c.takeOver(turn)
+			c.reading.watched.Store(true) // so that the new reader does not wait for the watcher, too
+			c.leaveBehind(n)
 			select { // the new reader does what it can
 			case m := <-got:
 				got <- m
@@ -247,72 +248,8 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 		t.Errorf("%q was received first", first)
 	}
 	if !taken { // Open had not returned, or the machine is slow: somebody has to read to the end
-		go c.read(nil)
+		go c.runReader()
 	}
-}
-
-// TestWatchee goes through what the watcher can see.
-func TestWatchee(t *testing.T) {
-	t.Parallel()
-	rows := []struct {
-		at    testkit.Line
-		turns []uint64 // at each look
-		keep  bool     // after the last one
-		taken bool     // by then
-	}{
-		{testkit.Here(), []uint64{0}, true, false},
-		{testkit.Here(), []uint64{1}, true, false},
-		{testkit.Here(), []uint64{1, 3}, true, false},
-		{testkit.Here(), []uint64{1, 1}, true, true},
-		{testkit.Here(), []uint64{1, 2, 3, 3}, true, true},
-		{testkit.Here(), []uint64{7, 8, 8, 9, 10, 10}, true, false},
-		{testkit.Here(), slices.Repeat([]uint64{2}, watchIdle), true, false},
-		{testkit.Here(), slices.Repeat([]uint64{2}, watchIdle+1), false, false},
-		{testkit.Here(), slices.Concat(slices.Repeat([]uint64{2}, watchIdle), []uint64{3}, slices.Repeat([]uint64{4}, watchIdle)), true, false},
-	}
-	for _, row := range rows {
-		synctest.Test(t, func(t *testing.T) {
-			ours, theirs := net.Pipe()
-			c := &conn{server: New(nobody(), nil), nc: ours}
-			c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", goodRequest()), c, nil)
-			c.parts.Store(allParts)
-			c.watched.Store(true)
-			e := watchee{conn: c}
-			keep := true
-			for _, turn := range row.turns {
-				c.turn.Store(turn)
-				keep = e.look()
-			}
-			last := row.turns[len(row.turns)-1]
-			if taken := c.turn.Load() == last+1; keep != row.keep || taken != row.taken || keep != c.watched.Load() {
-				t.Errorf("%s: kept %v, taken %v, want %v and %v", row.at, keep, taken, row.keep, row.taken)
-			}
-			theirs.Close() // ends a reader that has taken over
-		})
-	}
-}
-
-// TestWatcherRests makes sure that it looks at idle connections no more, and
-// comes back to them.
-func TestWatcherRests(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var w watcher
-		idle := &conn{}
-		w.watch(idle)
-		w.watch(idle)
-		for range 2 {
-			<-time.After((watchIdle + 2) * watchEvery)
-			w.mu.Lock()
-			left := len(w.list)
-			w.mu.Unlock()
-			if left != 0 || idle.watched.Load() {
-				t.Fatalf("%d connections are watched, want none", left)
-			}
-			w.watch(idle)
-		}
-		<-time.After((watchIdle + 2) * watchEvery)
-	})
 }
 
 // TestTakeOverOnce lets one of many take over.
@@ -323,10 +260,11 @@ func TestTakeOverOnce(t *testing.T) {
 		s := New(nobody(), nil)
 		c := &conn{server: s, nc: ours}
 		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", goodRequest()), c, nil)
-		c.parts.Store(allParts)
-		c.turn.Store(1)
+		c.parts.Store(3)
+		c.advance(phaseReading)
+		c.reading.startCallback()
 		for range 10 {
-			go c.takeOver(1)
+			go c.leaveBehind(1)
 		}
 		synctest.Wait()
 		theirs.Close()
@@ -334,9 +272,9 @@ func TestTakeOverOnce(t *testing.T) {
 		if got := c.parts.Load(); got != 1 { // socket and reading are over, once
 			t.Errorf("%d parts left, want 1", got)
 		}
-		c.takeOver(2)
-		if c.turn.Load() != 2 {
-			t.Errorf("turn %d: taken over although nothing was lent", c.turn.Load())
+		c.leaveBehind(2)
+		if n := c.reading.number.Load(); n != 2 {
+			t.Errorf("number %d: taken over although no callback runs", n)
 		}
 	})
 }

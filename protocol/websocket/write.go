@@ -45,7 +45,7 @@ func (c *conn) writeNext(segments []segment) []segment {
 func (c *conn) writeTaken(segments []segment) {
 	n := sizeOf(segments)
 	if err := c.writeOut(segments, n.all); err != nil {
-		c.broke(err)
+		c.fail(err)
 	}
 	if c.out.wrote(n) {
 		c.session.Drained()
@@ -61,11 +61,11 @@ func (c *conn) afterWriting() {
 	}
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	switch {
-	case c.end.hungUp.Load() || c.end.peerDone.Load() && !ok:
-		c.cut()
-	case ok && (c.end.peerDone.Load() || c.end.deaf.Load()):
+	case c.peerSide.is(peerGone) || c.peerSide.is(peerClosed) && !ok:
+		c.closeCleanly()
+	case ok && (c.peerSide.is(peerClosed) || c.peerSide.is(peerIgnored)):
 		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
-		if c.end.peerDone.Load() {
+		if c.peerSide.is(peerClosed) {
 			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.server.opts.CloseTimeout))) //nolint:errcheck // as above
 		}
 	}
@@ -145,7 +145,7 @@ func (c *conn) writeVector(segments []segment) error {
 // goesOn reports whether writing goes on after an error: the time was up, but the
 // peer has read something meanwhile. A TLS connection cannot go on.
 func (c *conn) goesOn(n int, err error) bool {
-	if n == 0 || !isTimeout(err) || c.end.closing.Load() {
+	if n == 0 || !isTimeout(err) || c.life.closing() {
 		return false
 	}
 	switch c.nc.(type) {
@@ -161,12 +161,12 @@ func (c *conn) goesOn(n int, err error) bool {
 // has passed.
 func (c *conn) extendDeadline() {
 	now, timeout := time.Since(c.server.made), c.server.opts.WriteTimeout
-	if c.end.closing.Load() || c.writer.until-now > timeout/3*2 {
+	if c.life.closing() || c.writer.until-now > timeout/3*2 {
 		return
 	}
 	c.writer.until = now + timeout
 	_ = c.nc.SetWriteDeadline(time.Now().Add(timeout)) //nolint:errcheck // a broken socket shows when it is written to
-	if c.end.closing.Load() {                          // since we looked
+	if c.life.closing() {                              // since we looked
 		c.boundClose()
 	}
 }

@@ -93,7 +93,7 @@ func TestBrokenKeepsNothing(t *testing.T) {
 	if err := c.Send(protocol.Text("never written")); err != nil {
 		t.Fatal(err)
 	}
-	c.broke(errors.New("the cable was pulled"))
+	c.fail(errors.New("the cable was pulled"))
 	c.out.mu.Lock()
 	left := len(c.out.mu.segments)
 	c.out.mu.Unlock()

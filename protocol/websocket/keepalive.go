@@ -19,27 +19,28 @@ var ErrPongTimeout = errors.New("wye: the peer did not answer a ping in time; it
 
 var errTooSlow = protocol.Close(protocol.ClosePolicyViolation, "message sent too slowly")
 
-// looked is what whoever reads tells those who look, and the other way round.
-type looked struct {
-	liveness liveness.State // of those who look
-	received atomic.Uint32  // bytes since the last look
+// activity is what the reader records for the keep-alive check of its connection, and
+// what the check remembers.
+type activity struct {
+	liveness liveness.State // of the check
+	received atomic.Uint32  // bytes since the last check
 	message  atomic.Uint32  // which one is incomplete, or 0
 	payload  atomic.Uint32  // bytes of it so far
-	stalled  atomic.Bool    // nobody reads, because a callback is busy
-	times    atomic.Uint32  // how often it was looked at
-	sent     atomic.Int64   // when the last ping was, since the server was made, or 0
+	stalled  atomic.Bool    // the reader waits for a callback
+	ticks    atomic.Uint32  // checks so far
+	pinged   atomic.Int64   // when the last ping was sent, since the server was made; 0 once it is answered
 	rtt      atomic.Int64
 }
 
-// tick looks at the connections of one slot, and comes again while there are
-// any.
+// tick checks the connections of one slot, and starts the timer again while there are
+// any connections.
 func (s *Server) tick() {
 	s.mu.Lock()
 	s.mu.seen = s.mu.conns.Advance(s.mu.seen[:0])
 	seen := s.mu.seen
 	s.mu.Unlock()
 	for i, c := range seen {
-		c.look()
+		c.checkAlive()
 		seen[i] = nil
 	}
 	s.mu.Lock()
@@ -50,7 +51,7 @@ func (s *Server) tick() {
 	}
 }
 
-// tickLocked sees to it that tick comes.
+// tickLocked starts the timer, unless it runs.
 func (s *Server) tickLocked() {
 	if s.mu.ticks {
 		return
@@ -63,30 +64,29 @@ func (s *Server) tickLocked() {
 	s.mu.timer.Reset(s.liveness.Interval / liveness.Slots)
 }
 
-// look does what has to be done from time to time about an open connection. It
-// does not block.
-func (c *conn) look() {
-	if c.parts.Load() != allParts || c.end.closing.Load() || c.end.peerDone.Load() {
+// checkAlive pings, cuts or closes the connection if it is time. It does not block.
+func (c *conn) checkAlive() {
+	if p := c.life.phase(); p == phaseOpening || p >= phaseClosing {
 		return
 	}
-	l, r := &c.looked, c.server.liveness
+	a, r := &c.activity, c.server.liveness
 	if rate := c.session.Limits().MinRate; rate != c.server.opts.Limits.MinRate {
 		r = r.WithMinRate(rate)
 	}
-	l.times.Add(1)
-	v := l.liveness.Check(liveness.Sample{
-		Received:   int(l.received.Swap(0)),
-		Message:    l.message.Load(),
-		Payload:    l.payload.Load(),
-		ReadPaused: l.stalled.Load(),
+	a.ticks.Add(1)
+	v := a.liveness.Check(liveness.Sample{
+		Received:   int(a.received.Swap(0)),
+		Message:    a.message.Load(),
+		Payload:    a.payload.Load(),
+		ReadPaused: a.stalled.Load(),
 		Unwritten:  c.out.busy(),
 	}, &r)
 	switch v {
 	case liveness.OK:
 	case liveness.Ping:
-		c.ping()
+		c.sendPing()
 	case liveness.Dead:
-		go c.broke(ErrPongTimeout) // closing a TLS connection may block
+		go c.fail(ErrPongTimeout) // closing a TLS connection may block
 	case liveness.TooSlow:
 		if c.session.Fail(errTooSlow) {
 			c.server.stats.slowSenders.Add(1)
@@ -96,10 +96,10 @@ func (c *conn) look() {
 
 const pingSize = 8
 
-// ping sends a ping that says when it was sent.
-func (c *conn) ping() {
+// sendPing sends a ping whose payload is the time.
+func (c *conn) sendPing() {
 	now := int64(time.Since(c.server.made))
-	c.looked.sent.Store(now)
+	c.activity.pinged.Store(now)
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
 	var buf [2 + pingSize]byte
@@ -108,15 +108,15 @@ func (c *conn) ping() {
 	}
 }
 
-// ponged measures the round trip, if payload is that of the last ping.
-func (c *conn) ponged(payload []byte) {
-	sent := c.looked.sent.Load()
+// receivePong measures the round trip, if payload is that of the last ping.
+func (c *conn) receivePong(payload []byte) {
+	sent := c.activity.pinged.Load()
 	if sent == 0 || len(payload) != pingSize || int64(binary.BigEndian.Uint64(payload)) != sent { //nolint:gosec // it is compared only
 		return
 	}
-	c.looked.sent.Store(0)
-	c.looked.rtt.Store(int64(time.Since(c.server.made)) - sent)
+	c.activity.pinged.Store(0)
+	c.activity.rtt.Store(int64(time.Since(c.server.made)) - sent)
 }
 
 // RTT returns the round trip of the last ping that was answered.
-func (c *conn) RTT() time.Duration { return time.Duration(c.looked.rtt.Load()) }
+func (c *conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) }

@@ -27,12 +27,12 @@ func plainPair(t *testing.T) (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
-// TestInputWaitsWithoutBuffer reads a large message and then has nothing to read.
-func TestInputWaitsWithoutBuffer(t *testing.T) {
+// TestReaderWaitsWithoutBuffer reads a large message and then has nothing to read.
+func TestReaderWaitsWithoutBuffer(t *testing.T) {
 	t.Parallel()
 	ours, theirs := plainPair(t)
-	in := newInput(ours)
-	if in.raw == nil {
+	r := newSocketReader(ours)
+	if r.raw == nil {
 		t.Fatal("a plain socket is not read as one")
 	}
 	const size = 20_000
@@ -40,54 +40,54 @@ func TestInputWaitsWithoutBuffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for got := 0; got < size; {
-		b, err := in.read()
+		b, err := r.read()
 		if err != nil {
 			t.Fatal(err)
 		}
 		got += len(b)
-		in.adapt(len(b), false)
+		r.chooseSize(len(b), false)
 	}
-	if !in.large {
+	if !r.large {
 		t.Error("reads that fill the buffer have not made it large")
 	}
 	done := true
-	if err := in.raw.raw.Control(func(fd uintptr) { done = in.raw.attempt(fd) }); err != nil {
+	if err := r.raw.Control(func(fd uintptr) { done = r.tryRead(fd) }); err != nil {
 		t.Fatal(err)
 	}
-	if done || in.b != nil {
-		t.Errorf("read: %v, and has a buffer: %v, although there is nothing to read", done, in.b != nil)
+	if done || r.buffer != nil {
+		t.Errorf("read: %v, and has a buffer: %v, although there is nothing to read", done, r.buffer != nil)
 	}
 	theirs.Close()
-	if b, err := in.read(); len(b) != 0 || err == nil {
+	if b, err := r.read(); len(b) != 0 || err == nil {
 		t.Errorf("got %d bytes and %v, want the end", len(b), err)
 	}
-	in.put()
+	r.releaseBuffer()
 }
 
-// TestInputShrinks makes the buffer small again: of a plain socket after some small
+// TestReaderShrinks makes the buffer small again: of a plain socket after some small
 // reads, of others when a message is complete, because they keep it while they
 // wait.
-func TestInputShrinks(t *testing.T) {
+func TestReaderShrinks(t *testing.T) {
 	t.Parallel()
 	ours, _ := plainPair(t)
-	plain, wrapped := newInput(ours), newInput(struct{ net.Conn }{ours})
+	plain, wrapped := newSocketReader(ours), newSocketReader(struct{ net.Conn }{ours})
 	if wrapped.raw != nil {
 		t.Fatal("a wrapped socket is read past its wrapper")
 	}
-	for _, in := range []*input{plain, wrapped} {
-		in.adapt(smallRead, false)
-		in.adapt(10_000, false)
-		if !in.large {
+	for _, r := range []*socketReader{plain, wrapped} {
+		r.chooseSize(smallRead, false)
+		r.chooseSize(10_000, false)
+		if !r.large {
 			t.Fatal("not large within a message")
 		}
 	}
-	wrapped.adapt(6_000, true)
-	plain.adapt(6_000, true)
+	wrapped.chooseSize(6_000, true)
+	plain.chooseSize(6_000, true)
 	if wrapped.large || !plain.large {
 		t.Errorf("large behind a message: wrapped %v, plain %v", wrapped.large, plain.large)
 	}
-	for range calmReads {
-		plain.adapt(100, true)
+	for range smallReads {
+		plain.chooseSize(100, true)
 	}
 	if plain.large {
 		t.Error("large after many small reads")
@@ -109,7 +109,7 @@ func TestGoesOn(t *testing.T) {
 	case c.goesOn(1, net.ErrClosed):
 		t.Error("goes on although the socket is closed")
 	}
-	c.end.closing.Store(true)
+	c.advance(phaseClosing)
 	if c.goesOn(1, timeout) {
 		t.Error("goes on although the time for our close is up")
 	}

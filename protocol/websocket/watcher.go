@@ -1,0 +1,91 @@
+package websocket
+
+import (
+	"sync"
+	"time"
+)
+
+// sampleEvery is the time between two samples of a lease. A callback that is seen in
+// two samples is left behind.
+const sampleEvery = 5 * time.Millisecond
+
+// leaseHolder is what the watcher samples: a connection.
+type leaseHolder interface {
+	// lease returns the lease, which is the same each time.
+	lease() *lease
+	// leaveBehind has another goroutine read, if the callback with that number still
+	// runs.
+	leaveBehind(number uint64)
+	// flushBatch has another goroutine write what callbacks have sent since the last
+	// write.
+	flushBatch()
+}
+
+// watcher samples the leases of readers that run callbacks, and has other goroutines
+// take over from those that block. Its timer runs only while there are leases that were
+// active in the last idleSamples samples. The zero value is ready for use.
+type watcher struct {
+	mu struct {
+		sync.Mutex
+		list  []watchEntry
+		timer *time.Timer
+	}
+}
+
+type watchEntry struct {
+	holder  leaseHolder
+	samples leaseSamples
+}
+
+// watch adds a holder to the list, if it is not there.
+func (w *watcher) watch(h leaseHolder) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !h.lease().watched.CompareAndSwap(false, true) {
+		return
+	}
+	w.mu.list = append(w.mu.list, watchEntry{holder: h})
+	switch {
+	case len(w.mu.list) > 1: // the timer runs
+	case w.mu.timer == nil:
+		w.mu.timer = time.AfterFunc(sampleEvery, w.sampleAll)
+	default:
+		w.mu.timer.Reset(sampleEvery)
+	}
+}
+
+// sampleAll samples all leases on the list, and starts the timer again if any is left.
+func (w *watcher) sampleAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := w.mu.list[:0]
+	for _, e := range w.mu.list {
+		if e.sample() {
+			kept = append(kept, e)
+		}
+	}
+	clear(w.mu.list[len(kept):])
+	w.mu.list = kept
+	if len(kept) > 0 {
+		w.mu.timer.Reset(sampleEvery)
+	}
+}
+
+// sample reports whether the lease stays on the list.
+func (e *watchEntry) sample() (stays bool) {
+	l := e.holder.lease()
+	number := l.number.Load()
+	switch e.samples.add(number) {
+	case leaseActive:
+		e.holder.flushBatch() // many short callbacks can keep a reader from writing, too
+	case leaseBlocked:
+		e.holder.leaveBehind(number)
+	case leaseQuiet:
+	case leaseIdle:
+		// A reader changes the number and then loads watched; here the order is
+		// reversed, so that at least one of the two sees the other's change.
+		l.watched.Store(false)
+		return l.number.Load() != number && l.watched.CompareAndSwap(false, true)
+	}
+	return true
+}
