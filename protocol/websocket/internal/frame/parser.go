@@ -278,9 +278,6 @@ func (p *Parser) DiscardMessages() {
 	p.releaseBody()
 }
 
-// DiscardsMessages reports whether DiscardMessages has been called.
-func (p *Parser) DiscardsMessages() bool { return p.discards }
-
 // BufferSize returns the size of the memory that the parser holds for messages.
 func (p *Parser) BufferSize() int {
 	if p.body == nil {
