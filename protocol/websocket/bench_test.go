@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -48,7 +49,7 @@ func BenchmarkEcho(b *testing.B) {
 // answer, and its end, without sockets and net/http.
 func BenchmarkHandshake(b *testing.B) {
 	s := New(&echoing{}, nil)
-	r := goodRequest()
+	r := handshaketest.Request()
 	b.ReportAllocs()
 	for b.Loop() {
 		nc := newDiscard()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 // TestCapacityDefaults pins the numbers that the documentation names.
@@ -71,7 +72,7 @@ func TestCapacityDefaultsAreReached(t *testing.T) {
 		for one := range 2 {
 			s := New(&refusing{}, &Options{Logger: slog.New(slog.DiscardHandler)})
 			row.fill(s, one)
-			r := goodRequest()
+			r := handshaketest.Request()
 			r.RemoteAddr = "203.0.113.1:1234"
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)

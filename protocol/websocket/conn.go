@@ -16,6 +16,7 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
@@ -27,7 +28,7 @@ import (
 type conn struct {
 	server   *Server
 	session  *protocol.Session
-	opening  *handshake        // in phaseOpening
+	opening  *opening          // in phaseOpening
 	path     string            // for the log
 	peer     string            // its address, for the log
 	addr     netip.Addr        // what its connections are counted under, if they are
@@ -106,11 +107,8 @@ func (c *conn) advance(to phase) (from phase) {
 // Accept takes the socket over from net/http and starts a goroutine that writes the
 // answer.
 func (c *conn) Accept(o protocol.AcceptOptions) error {
-	if err := checkOwn(o.Header); err != nil {
-		return err
-	}
-	if o.Subprotocol == "" {
-		o.Subprotocol = c.opening.subprotocol
+	if err := handshake.CheckHeader(o.Header); err != nil {
+		return err //nolint:wrapcheck // it says what is wrong
 	}
 	answer := c.opening.answer(&o)
 	nc, early, err := c.opening.hijack()
@@ -161,7 +159,7 @@ func (c *conn) Reject(e *protocol.RejectError) {
 	if errors.Is(e.Err, protocol.ErrNoRoute) && !errors.Is(e.Err, protocol.ErrInvalidName) { // the session logs those
 		c.logNoRoute(e)
 	}
-	refuse(c.opening.w, c.opening.r, e)
+	c.opening.refuse(e)
 	c.opening = nil
 }
 

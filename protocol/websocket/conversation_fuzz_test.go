@@ -16,6 +16,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 // act is what the application does besides sending back what it gets.
@@ -223,7 +224,7 @@ func converse(p *plan, pieces [][]byte) *conversation {
 	if p.early && len(pieces) > 0 {
 		a.early, pieces = pieces[0], pieces[1:]
 	}
-	s.ServeHTTP(a, goodRequest())
+	s.ServeHTTP(a, handshaketest.Request())
 	for i, piece := range pieces {
 		if p.slow && i < 20 {
 			<-time.After(3 * time.Millisecond)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 // discard is a socket whose peer says nothing and hears everything at once.
@@ -70,7 +71,7 @@ func (e *echoing) Receive(ctx context.Context, c *protocol.Conn, m protocol.Mess
 // to do: its reader waits for nc.
 func joined(tb testing.TB, s *Server, nc *discard) {
 	tb.Helper()
-	s.ServeHTTP(&hijacker{nc: nc}, goodRequest())
+	s.ServeHTTP(&hijacker{nc: nc}, handshaketest.Request())
 	<-nc.reading
 	tb.Cleanup(func() { nc.Close() })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 // TestSuspectClientsAreCounted bounds clients that make headers up also where
@@ -31,10 +32,10 @@ func TestSuspectClientsAreCounted(t *testing.T) {
 		{testkit.Here(), "203.0.113.7", "for=192.0.2.1", http.StatusTooManyRequests},
 		{testkit.Here(), "203.0.113.7", `for="`, http.StatusTooManyRequests},
 	} {
-		r := goodRequest()
+		r := handshaketest.Request()
 		r.RemoteAddr = "10.0.0.1:4000"
-		set("X-Forwarded-For", row.plain)(r)
-		set("Forwarded", row.standard)(r)
+		r.Header.Set("X-Forwarded-For", row.plain)
+		r.Header.Set("Forwarded", row.standard)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		if w.Code != row.status {

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 )
 
 // origins decides which web pages may connect.
@@ -143,26 +144,26 @@ func (o *origins) check(r *http.Request, secure bool) *protocol.RejectError {
 		return nil
 	}
 	if len(lines) > 1 {
-		return refusal(http.StatusForbidden, "several Origin headers")
+		return handshake.Refusal(http.StatusForbidden, "several Origin headers")
 	}
 	if lines[0] == nullOrigin {
 		if o.null {
 			return nil
 		}
-		return refusal(http.StatusForbidden, "a page without an origin of its own may not connect here")
+		return handshake.Refusal(http.StatusForbidden, "a page without an origin of its own may not connect here")
 	}
 	from, ok := parsePage(lines[0])
 	if !ok {
-		return refusal(http.StatusForbidden, fmt.Sprintf("the origin %.200q is not a web page's; it may not connect here", lines[0]))
+		return handshake.Refusal(http.StatusForbidden, fmt.Sprintf("the origin %.200q is not a web page's; it may not connect here", lines[0]))
 	}
 	if o.allows(from, r.Host, secure) {
 		return nil
 	}
 	if secure && o.allows(from, r.Host, false) {
-		return refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect by TLS, because it came without. "+
+		return handshake.Refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect by TLS, because it came without. "+
 			"Serve the page by https, or list its origin, with http://, in websocket.Options.Origins", lines[0]))
 	}
-	return refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect to host %.200q. "+
+	return handshake.Refusal(http.StatusForbidden, fmt.Sprintf("a page from %.200q may not connect to host %.200q. "+
 		"Either a proxy in front does not pass the Host header on, or the page is served elsewhere and its origin "+
 		"has to be listed in websocket.Options.Origins", lines[0], r.Host))
 }
@@ -216,7 +217,7 @@ func (h hosts) check(r *http.Request) *protocol.RejectError {
 			}
 		}
 	}
-	return refusal(http.StatusMisdirectedRequest, fmt.Sprintf("host %.200q is not served here", r.Host))
+	return handshake.Refusal(http.StatusMisdirectedRequest, fmt.Sprintf("host %.200q is not served here", r.Host))
 }
 
 // hostPort is a host as browsers send it, in lower case, without brackets, and a

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
@@ -63,7 +64,7 @@ func New(app protocol.Application, o *Options) *Server {
 	}
 	s := &Server{app: app, opts: o.withDefaults(), made: time.Now(), warnings: logs.Limiter{Burst: 1}}
 	for _, p := range s.opts.Subprotocols {
-		if !isToken(p) {
+		if !handshake.IsToken(p) {
 			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
 		}
 	}
@@ -92,9 +93,7 @@ func (s *Server) Type() string { return "websocket" }
 
 // Match reports whether r wants to upgrade to WebSocket, also by the means of
 // HTTP/2 (RFC 8441), which is not served, but understood.
-func (s *Server) Match(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || hasToken(r.Header, "Upgrade", "websocket") || isExtendedConnect(r)
-}
+func (s *Server) Match(r *http.Request) bool { return handshake.IsUpgrade(r) }
 
 // ServeHTTP answers the handshake and returns. A refusal does not wait for the
 // rest of the request, and closes the connection. What is wrong with it is looked
@@ -110,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope.RemoteAddr = client.RemoteAddr
 	c := &conn{
 		server:  s,
-		opening: &handshake{w: w, r: r},
+		opening: &opening{w: w, r: r},
 		path:    noted(r.URL.Path),
 		peer:    noted(client.RemoteAddr),
 		addr:    countedAddress(client.RemoteAddr, s.countsAll || client.Suspect),
@@ -121,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = s.enter(c)
 	}
 	if e != nil {
-		refuse(w, r, e)
+		c.opening.refuse(e)
 		return
 	}
 	defer s.decided(c)
@@ -165,7 +164,7 @@ func checkProxies(networks []netip.Prefix) {
 // the client is known to use TLS.
 func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.RejectError {
 	r := c.opening.r
-	if e := checkRequest(r, &s.opts); e != nil {
+	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
 			s.stats.oversized.Add(1)
 		} else {
@@ -173,8 +172,8 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 		}
 		return e
 	}
-	offered, wellFormed := subprotocols(r.Header)
-	scope.Subprotocols = offered
+	offer := handshake.ParseOffer(r.Header)
+	scope.Subprotocols = offer.Subprotocols
 	c.opening.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
@@ -182,7 +181,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 		c.logNoRoute(e)
 		return e
 	}
-	if e := checkUpgrade(r, wellFormed); e != nil {
+	if e := handshake.CheckUpgrade(r, &offer); e != nil {
 		s.stats.malformed.Add(1)
 		return e
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 // callbacks is a handler of two functions.
@@ -48,8 +49,8 @@ func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
 // accept in place of conn.Accept.
 func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
 	ours, theirs := net.Pipe()
-	c = &conn{server: s, opening: &handshake{w: &hijacker{nc: ours}, r: goodRequest()}}
-	scope := protocol.NewScope(s.Type(), goodRequest())
+	c = &conn{server: s, opening: &opening{w: &hijacker{nc: ours}, r: handshaketest.Request()}}
+	scope := protocol.NewScope(s.Type(), handshaketest.Request())
 	s.prepare(scope, c)
 	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
 	c.session.Conn().Defer(c.partDone)
@@ -259,7 +260,7 @@ func TestTakeOverOnce(t *testing.T) {
 		ours, theirs := net.Pipe()
 		s := New(nobody(), nil)
 		c := &conn{server: s, nc: ours}
-		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", goodRequest()), c, nil)
+		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", handshaketest.Request()), c, nil)
 		c.parts.Store(3)
 		c.advance(phaseReading)
 		c.reading.startCallback()

@@ -1,7 +1,6 @@
-package websocket
+package handshake
 
 import (
-	"bufio"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -11,38 +10,10 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
-func TestAcceptKey(t *testing.T) {
-	t.Parallel()
-	for key, want := range map[string]string{
-		"dGhlIHNhbXBsZSBub25jZQ==": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", // RFC 6455 section 1.3
-		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
-		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
-	} {
-		if got := string(appendAcceptKey(nil, key)); got != want {
-			t.Errorf("acceptKey(%q) = %q, want %q", key, got, want)
-		}
-	}
-}
-
-const goodKey = "dGhlIHNhbXBsZSBub25jZQ=="
-
-// goodRequest is a handshake as browsers send it.
-func goodRequest() *http.Request {
-	return readRequest("GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Key: " + goodKey + "\r\nSec-WebSocket-Version: 13\r\n\r\n")
-}
-
-func readRequest(raw string) *http.Request {
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
-	if err != nil {
-		return nil
-	}
-	return r
-}
-
-// set makes an edit of a header's lines.
+// set returns a change of a header's lines.
 func set(name string, lines ...string) func(*http.Request) {
 	return func(r *http.Request) {
 		if len(lines) == 0 {
@@ -69,7 +40,7 @@ type requestRow struct {
 	at     testkit.Line
 	name   string
 	edit   func(*http.Request)
-	status int // 0: it is good
+	status int // 0: it is accepted
 }
 
 func requestRows() []requestRow {
@@ -109,35 +80,35 @@ func requestRows() []requestRow {
 		{testkit.Here(), "version with a zero", set("Sec-WebSocket-Version", "013"), 426},
 		{testkit.Here(), "no key", set("Sec-WebSocket-Key"), 400},
 		{testkit.Here(), "empty key", set("Sec-WebSocket-Key", ""), 400},
-		{testkit.Here(), "key twice", set("Sec-WebSocket-Key", goodKey, goodKey), 400},
+		{testkit.Here(), "key twice", set("Sec-WebSocket-Key", handshaketest.Key, handshaketest.Key), 400},
 		{testkit.Here(), "key of 15 bytes", set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(make([]byte, 15))), 400},
 		{testkit.Here(), "key of 17 bytes", set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(make([]byte, 17))), 400},
 		{testkit.Here(), "key that is no base64", set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ!="), 400},
 		{testkit.Here(), "key without padding", set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ"), 400},
 		{testkit.Here(), "key in base64 for URLs", set("Sec-WebSocket-Key", "_-_-_-_-_-_-_-_-_-_-_Q=="), 400},
+		{testkit.Here(), "malformed subprotocols", set("Sec-WebSocket-Protocol", "chat;q=1"), 400},
 		{testkit.Here(), "body", body(1), 400},
 		{testkit.Here(), "body of unknown length", body(-1, "chunked"), 400},
 	}
 }
 
-// checkAll does all checks of a handshake, without a route.
-func checkAll(r *http.Request, maxBytes int) *protocol.RejectError {
-	o := (&Options{MaxHandshake: maxBytes}).withDefaults()
-	if e := checkRequest(r, &o); e != nil {
+// check makes all checks of a request.
+func check(r *http.Request, maxBytes, maxLines int) *protocol.RejectError {
+	if e := CheckRequest(r, maxBytes, maxLines); e != nil {
 		return e
 	}
-	_, ok := subprotocols(r.Header)
-	return checkUpgrade(r, ok)
+	offer := ParseOffer(r.Header)
+	return CheckUpgrade(r, &offer)
 }
 
-func TestCheckRequest(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, row := range requestRows() {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			r := goodRequest()
+			r := handshaketest.Request()
 			row.edit(r)
-			e := checkAll(r, 4096)
+			e := check(r, 4096, 100)
 			if row.status == 0 {
 				if e != nil {
 					t.Fatalf("%s: refused: %v", row.at, e)
@@ -151,10 +122,10 @@ func TestCheckRequest(t *testing.T) {
 	}
 }
 
-// TestCheckRequestOrder mends one fault after the other: what is left decides.
-func TestCheckRequestOrder(t *testing.T) {
+// TestCheckOrder mends one fault after the other: the first that is left decides.
+func TestCheckOrder(t *testing.T) {
 	t.Parallel()
-	r := goodRequest()
+	r := handshaketest.Request()
 	for _, spoil := range []func(*http.Request){
 		method(http.MethodPut), proto(1, 0), set("Cookie", strings.Repeat("x", 5000)), set("Upgrade", "h2c"), set("Connection", "close"),
 		set("Sec-WebSocket-Version", "12"), set("Sec-WebSocket-Key", "short"), body(5),
@@ -175,17 +146,17 @@ func TestCheckRequestOrder(t *testing.T) {
 		{testkit.Here(), set("Upgrade", "websocket"), 400, http.Header{}},
 		{testkit.Here(), set("Connection", "Upgrade"), 426, upgrade},
 		{testkit.Here(), set("Sec-WebSocket-Version", "13"), 400, http.Header{}},
-		{testkit.Here(), set("Sec-WebSocket-Key", goodKey), 400, http.Header{}},
+		{testkit.Here(), set("Sec-WebSocket-Key", handshaketest.Key), 400, http.Header{}},
 	}
 	for _, row := range rows {
 		row.mend(r)
-		e := checkAll(r, 4096)
+		e := check(r, 4096, 100)
 		if e == nil || e.Status != row.status || !maps.EqualFunc(e.Header, row.header, slices.Equal) {
 			t.Fatalf("%s: got %+v, want %d with %v", row.at, e, row.status, row.header)
 		}
 	}
 	body(0)(r)
-	if e := checkAll(r, 4096); e != nil {
+	if e := check(r, 4096, 100); e != nil {
 		t.Fatalf("nothing is left to mend, and still: %v", e)
 	}
 }

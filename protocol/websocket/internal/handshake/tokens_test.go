@@ -1,4 +1,4 @@
-package websocket
+package handshake
 
 import (
 	"net/http"
@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
 const listed = "X-List"
 
-// scan is tokens, with what it finds as strings.
+// scan returns the tokens of a list.
 func scan(lines ...string) (found []string, ok bool) {
-	ok = tokens(http.Header{listed: lines}, listed, func(b []byte) bool {
+	ok = scanTokens(http.Header{listed: lines}, listed, func(b []byte) bool {
 		found = append(found, string(b))
 		return true
 	})
@@ -88,19 +89,8 @@ func TestHasToken(t *testing.T) {
 	}
 }
 
-// split reads a list of tokens by its grammar. ok says that it is one.
-func split(lines []string) (found []string, ok bool) {
-	for _, line := range lines {
-		if !tokenList.MatchString(line) {
-			return nil, false
-		}
-		found = append(found, oneToken.FindAllString(line, -1)...)
-	}
-	return found, true
-}
-
-// FuzzTokens compares the scanner with the grammar of lists. A header may have a
-// line break nowhere: net/http has seen to that.
+// FuzzTokens compares the scanner with the grammar of lists. net/http has refused line
+// breaks in headers.
 func FuzzTokens(f *testing.F) {
 	for _, seed := range []string{"", "a", "a,b", "keep-alive, Upgrade", "a,\tb", ",,", "a b", `"a,b"`, `a\`, "(a(b))", "a;q=1", "\x7f", "é", "x\x00"} {
 		f.Add(seed, "")
@@ -112,7 +102,7 @@ func FuzzTokens(f *testing.F) {
 		}
 		lines := []string{one, two}
 		got, ok := scan(lines...)
-		want, wantOK := split(lines)
+		want, wantOK := handshaketest.SplitTokens(lines)
 		if ok != wantOK || ok && !slices.Equal(got, want) {
 			t.Fatalf("tokens of %q: got %q, %v, want %q, %v", lines, got, ok, want, wantOK)
 		}

@@ -1,0 +1,84 @@
+package handshake
+
+import (
+	"bytes"
+	"crypto/sha1" //nolint:gosec // RFC 6455 section 4.2.2 asks for it; nothing is kept secret by it
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// Answer is the response that accepts a handshake. An extension that has been agreed on
+// would be a field here.
+type Answer struct {
+	Request     http.Header // of the handshake, which CheckUpgrade has accepted
+	Subprotocol string      // "" if none was chosen
+	Middleware  http.Header // set on the ResponseWriter; the protocol's own are left out
+	Application http.Header // as CheckHeader accepts them
+}
+
+// Append appends the response: status line, headers and the empty line behind them. It
+// runs deep in the stack of net/http's goroutine. It uses little of the stack, so that
+// the stack need not grow for each handshake.
+func (a *Answer) Append(b []byte) []byte {
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = appendAcceptKey(b, a.Request["Sec-Websocket-Key"][0])
+	b = append(b, "\r\n"...)
+	if a.Subprotocol != "" {
+		b = append(b, "Sec-WebSocket-Protocol: "...)
+		b = append(b, a.Subprotocol...)
+		b = append(b, "\r\n"...)
+	}
+	if len(a.Middleware) > 0 || len(a.Application) > 0 {
+		b = append(b, mergeHeaders(a.Middleware, a.Application)...)
+	}
+	return append(b, "\r\n"...)
+}
+
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// appendAcceptKey appends the value of Sec-WebSocket-Accept for a valid key (RFC 6455
+// section 4.2.2).
+func appendAcceptKey(b []byte, key string) []byte {
+	var seed [encodedKeySize + len(acceptGUID)]byte
+	n := copy(seed[:], key)
+	sum := sha1.Sum(append(seed[:n], acceptGUID...)) //nolint:gosec // see the import
+	return base64.StdEncoding.AppendEncode(b, sum[:])
+}
+
+// reservedHeaders are the headers of the answer that only this package sets.
+//
+//nolint:gochecknoglobals // a table
+var reservedHeaders = []string{
+	"Connection", "Upgrade", "Content-Length", "Transfer-Encoding",
+	"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
+}
+
+// CheckHeader returns an error if an application's header has one that only this
+// package may set.
+func CheckHeader(header http.Header) error {
+	for name := range header {
+		if slices.Contains(reservedHeaders, http.CanonicalHeaderKey(name)) {
+			return fmt.Errorf("wye: AcceptOptions.Header must not have %s: the protocol sets it", name)
+		}
+	}
+	return nil
+}
+
+// mergeHeaders returns the lines of all headers, without the reserved ones.
+func mergeHeaders(headers ...http.Header) []byte {
+	all := http.Header{}
+	for _, from := range headers {
+		for name, values := range from {
+			name = http.CanonicalHeaderKey(name)
+			all[name] = append(all[name], values...)
+		}
+	}
+	for _, name := range reservedHeaders {
+		all.Del(name)
+	}
+	var b bytes.Buffer
+	_ = all.Write(&b) //nolint:errcheck // a buffer takes everything
+	return b.Bytes()
+}
