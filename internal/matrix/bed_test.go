@@ -207,9 +207,9 @@ func (g *guest) Disconnect(_ context.Context, _ *consumer.Conn, s consumer.Close
 // report asks the guest at the other end.
 func (p *peer) report() report {
 	p.tb.Helper()
-	p.say(1, "report")
+	p.SendText("report")
 	var r report
-	if err := json.Unmarshal([]byte(p.next(1)), &r); err != nil {
+	if err := json.Unmarshal([]byte(p.Text()), &r); err != nil {
 		p.tb.Fatalf("the report: %v", err)
 	}
 	return r

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestExisting uses each program of docs/existing-program.md.
@@ -44,22 +43,22 @@ func TestExisting(t *testing.T) {
 // useProgram looks at an item, and changes its price.
 func useProgram(t *testing.T, addr, item string) {
 	t.Helper()
-	if a := dial(t, "tcp", addr).ask(get(addr, "/items/"+item)); a.status != http.StatusOK || a.body != "a page about "+item {
-		t.Errorf("the page: %d %q", a.status, a.body)
+	if a := dial(t, "tcp", addr).ask(get(addr, "/items/"+item)); a.Status != http.StatusOK || a.Body != "a page about "+item {
+		t.Errorf("the page: %d %q", a.Status, a.Body)
 	}
 	for _, path := range []string{"/live/", "/items/"} {
 		a := dial(t, "tcp", addr).ask(upgrade(addr, path+item))
-		if a.status != http.StatusUnauthorized || a.body != "log in first\n" {
-			t.Errorf("%s without a cookie: %d %q, want 401", path, a.status, a.body)
+		if a.Status != http.StatusUnauthorized || a.Body != "log in first\n" {
+			t.Errorf("%s without a cookie: %d %q, want 401", path, a.Status, a.Body)
 		}
 	}
 	viewers := []*peer{viewAs(t, addr, "/live/", item, "Ann"), viewAs(t, addr, "/items/", item, "Bob")}
 	post := "POST /items/" + item + "?price=2.90 HTTP/1.1\r\nHost: " + addr + "\r\nContent-Length: 0\r\n\r\n"
-	if a := dial(t, "tcp", addr).ask(post); a.status != http.StatusOK {
-		t.Errorf("setting the price: %d %q", a.status, a.body)
+	if a := dial(t, "tcp", addr).ask(post); a.Status != http.StatusOK {
+		t.Errorf("setting the price: %d %q", a.Status, a.Body)
 	}
 	for _, v := range viewers {
-		v.want(ws.OpText, item+" costs 2.90")
+		v.WantText(item + " costs 2.90")
 	}
 	viewers[0].hangUp()
 	viewers[1].hangUp()
@@ -69,8 +68,8 @@ func useProgram(t *testing.T, addr, item string) {
 func viewAs(t *testing.T, addr, path, item, user string) *peer {
 	t.Helper()
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, path+item, "Cookie: user="+user))
-	p.want(ws.OpText, user+" looks at "+item)
+	p.Upgrade(upgrade(addr, path+item, "Cookie: user="+user))
+	p.WantText(user + " looks at " + item)
 	return p
 }
 
@@ -82,9 +81,7 @@ func end(t *testing.T, srv *http.Server, live *websocket.Server) {
 	p := viewAs(t, mux.Listener.Addr().String(), "/live/", "last", "Ann")
 	over := make(chan error, 1)
 	go func() { over <- stop(t.Context(), srv, live) }()
-	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
-	p.say(ws.OpClose, closing(1001, ""))
-	p.wantEnd()
+	p.wantClosed(1001, "the server is shutting down")
 	if err := wait(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
@@ -100,9 +97,7 @@ func TestExistingRun(t *testing.T) {
 	until(t, func() bool { return listens(t, "tcp", addr) }, over)
 	p := viewAs(t, addr, "/items/", "run", "Ann")
 	cancel()
-	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
-	p.say(ws.OpClose, closing(1001, ""))
-	p.wantEnd()
+	p.wantClosed(1001, "the server is shutting down")
 	if err := wait(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
@@ -161,8 +156,8 @@ func TestExistingTimeout(t *testing.T) {
 	server := httptest.NewServer(login(withTimeout(http.HandlerFunc(page), live)))
 	defer server.Close()
 	addr := server.Listener.Addr().String()
-	if a := dial(t, "tcp", addr).ask(get(addr, "/")); a.body != "a page" {
-		t.Errorf("the page: %d %q", a.status, a.body)
+	if a := dial(t, "tcp", addr).ask(get(addr, "/")); a.Body != "a page" {
+		t.Errorf("the page: %d %q", a.Status, a.Body)
 	}
 	viewAs(t, addr, "/live/", "timeout", "Ann").hangUp()
 }
@@ -175,21 +170,19 @@ func TestExistingSession(t *testing.T) {
 	pages.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) { sessions.Put(r.Context(), "user", "Ann") })
 	pages.HandleFunc("POST /logout", func(_ http.ResponseWriter, r *http.Request) { sessions.Remove(r.Context(), "user") })
 	addr := newBed(t, nil).serve(withSessions(sessions, pages))
-	post := func(path, cookie string) answer {
+	post := func(path, cookie string) websockettest.Answer {
 		return dial(t, "tcp", addr).ask("POST " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nCookie: " + cookie + "\r\nContent-Length: 0\r\n\r\n")
 	}
 
-	if a := dial(t, "tcp", addr).ask(upgrade(addr, "/live")); a.status != http.StatusUnauthorized {
-		t.Errorf("without a session: %d %q, want 401", a.status, a.body)
+	if a := dial(t, "tcp", addr).ask(upgrade(addr, "/live")); a.Status != http.StatusUnauthorized {
+		t.Errorf("without a session: %d %q, want 401", a.Status, a.Body)
 	}
-	cookie, _, _ := strings.Cut(post("/login", "").header.Get("Set-Cookie"), ";")
+	cookie, _, _ := strings.Cut(post("/login", "").Header.Get("Set-Cookie"), ";")
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, "/live", "Cookie: "+cookie))
-	p.say(ws.OpText, "hello")
-	p.want(ws.OpText, "Ann: hello")
+	p.Upgrade(upgrade(addr, "/live", "Cookie: "+cookie))
+	p.SendText("hello")
+	p.WantText("Ann: hello")
 	post("/logout", cookie)
-	p.say(ws.OpText, "hello?")
-	p.want(ws.OpClose, closing(4001, "you have logged out"))
-	p.say(ws.OpClose, closing(4001, ""))
-	p.wantEnd()
+	p.SendText("hello?")
+	p.wantClosed(4001, "you have logged out")
 }

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestLibraries is that what docs/from-go-libraries.md sets side by side does the
@@ -33,18 +32,18 @@ func TestLibraries(t *testing.T) {
 			addr := newBed(t, nil).serve(mux)
 			// With some, a client is let in before it is a member: each hears itself first.
 			tea1 := enter(t, addr, "tea")
-			tea1.echo(ws.OpText, "first")
+			tea1.echo(websockettest.Text("first"))
 			tea2 := enter(t, addr, "tea")
-			tea2.echo(ws.OpText, "second")
-			tea1.want(ws.OpText, "second")
+			tea2.echo(websockettest.Text("second"))
+			tea1.WantText("second")
 			cake := enter(t, addr, "cake")
-			cake.echo(ws.OpText, "third")
-			tea1.say(ws.OpText, "hello")
-			tea1.want(ws.OpText, "hello")
-			tea2.want(ws.OpText, "hello")
-			cake.echo(ws.OpText, "nobody else") // and nothing of the other room before it
+			cake.echo(websockettest.Text("third"))
+			tea1.SendText("hello")
+			tea1.WantText("hello")
+			tea2.WantText("hello")
+			cake.echo(websockettest.Text("nobody else")) // and nothing of the other room before it
 			tea2.hangUp()
-			tea1.echo(ws.OpText, "still here")
+			tea1.echo(websockettest.Text("still here"))
 			tea1.hangUp()
 			cake.hangUp()
 		})
@@ -66,8 +65,8 @@ func TestLibrariesLoop(t *testing.T) {
 			t.Parallel()
 			t.Log(row.at)
 			p := enter(t, newBed(t, nil).serve(row.echo), "")
-			p.echo(ws.OpText, "hello")
-			p.echo(ws.OpBinary, "\x00\xff")
+			p.echo(websockettest.Text("hello"))
+			p.echo(websockettest.Binary("\x00\xff"))
 			p.hangUp()
 		})
 	}
@@ -92,14 +91,12 @@ func TestLibrariesFilter(t *testing.T) {
 func enter(t *testing.T, addr, room string) *peer {
 	t.Helper()
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, "/live/"+room))
+	p.Upgrade(upgrade(addr, "/live/"+room))
 	return p
 }
 
 // hangUp closes, and waits for the server to do so.
 func (p *peer) hangUp() {
 	p.tb.Helper()
-	p.say(ws.OpClose, closing(1000, ""))
-	_ = p.next(ws.OpClose)
-	p.wantEnd()
+	p.Close(1000, "")
 }

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestMatrix is every router behind every middleware.
@@ -63,25 +62,25 @@ func (c *combination) dial(t *testing.T) *peer { t.Helper(); return dial(t, "tcp
 // handler and all middleware have returned.
 func (c *combination) talk(t *testing.T) {
 	p := c.dial(t)
-	a := p.open(upgrade(c.addr, "/live/lobby", "Sec-WebSocket-Protocol: chat.v1, chat.v2"))
-	if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
+	a := p.Upgrade(upgrade(c.addr, "/live/lobby", "Sec-WebSocket-Protocol: chat.v1, chat.v2"))
+	if got := a.Header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
 		t.Errorf("the middleware's Set-Cookie has come as %q, want %q", got, seen)
 	}
-	if got := a.header.Get("X-Room"); got != "/live/lobby" {
+	if got := a.Header.Get("X-Room"); got != "/live/lobby" {
 		t.Errorf("the application's X-Room has come as %q, want /live/lobby", got)
 	}
-	if got := a.header.Get("Sec-Websocket-Protocol"); got != "chat.v2" {
+	if got := a.Header.Get("Sec-Websocket-Protocol"); got != "chat.v2" {
 		t.Errorf("subprotocol %q, want chat.v2", got)
 	}
-	if got := a.header.Get("Content-Encoding"); got != "" {
+	if got := a.Header.Get("Content-Encoding"); got != "" {
 		t.Errorf("the 101 says Content-Encoding: %s", got)
 	}
 	wait(t, c.bed.returned, "the return of the handler")
-	p.echo(ws.OpText, "hello")
-	p.echo(ws.OpBinary, "\x00\xff")
-	p.echo(ws.OpText, strings.Repeat("large ", 20_000))
-	p.say(ws.OpPing, "still there?")
-	p.want(ws.OpPong, "still there?")
+	p.echo(websockettest.Text("hello"))
+	p.echo(websockettest.Binary("\x00\xff"))
+	p.echo(websockettest.Text(strings.Repeat("large ", 20_000)))
+	p.Send(websockettest.Ping("still there?"))
+	p.Want(websockettest.Pong("still there?"))
 	p.close(4000, "bye")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true})
 }
@@ -96,12 +95,12 @@ func (c *combination) wantDisconnect(t *testing.T, want protocol.CloseStatus) {
 // earlyBytes says something before the handshake is answered.
 func (c *combination) earlyBytes(t *testing.T) {
 	p := c.dial(t)
-	p.write([]byte(upgrade(c.addr, "/live/lobby")), frame(ws.OpText, "early"), frame(ws.OpBinary, "birds"))
-	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	p.SendBytes([]byte(upgrade(c.addr, "/live/lobby")), websockettest.Text("early").Masked(), websockettest.Binary("birds").Masked())
+	if a := p.ReadAnswer(); a.Status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.Status, a.Body)
 	}
-	p.want(ws.OpText, "early")
-	p.want(ws.OpBinary, "birds")
+	p.WantText("early")
+	p.Want(websockettest.Binary("birds"))
 	wait(t, c.bed.returned, "the return of the handler")
 	p.close(1000, "")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
@@ -111,18 +110,18 @@ func (c *combination) earlyBytes(t *testing.T) {
 func (c *combination) both(t *testing.T) {
 	p := c.dial(t)
 	a := p.ask(get(c.addr, "/both/lobby"))
-	if a.status != http.StatusOK || a.body != "a page" || a.header.Get("Set-Cookie") == "" {
-		t.Errorf("the page: status %d %q %v, want 200, \"a page\" and the cookie", a.status, a.body, a.header)
+	if a.Status != http.StatusOK || a.Body != "a page" || a.Header.Get("Set-Cookie") == "" {
+		t.Errorf("the page: status %d %q %v, want 200, \"a page\" and the cookie", a.Status, a.Body, a.Header)
 	}
 	wait(t, c.bed.returned, "the return of the page")
 	a = p.ask(strings.Replace(get(c.addr, "/both/lobby", "Content-Length: 0"), http.MethodGet, http.MethodPost, 1))
-	if a.status != http.StatusOK || a.body != "a page" {
-		t.Errorf("a form sent to the page: status %d %q, want 200 \"a page\"", a.status, a.body)
+	if a.Status != http.StatusOK || a.Body != "a page" {
+		t.Errorf("a form sent to the page: status %d %q, want 200 \"a page\"", a.Status, a.Body)
 	}
 	wait(t, c.bed.returned, "the return of the page")
-	p.open(upgrade(c.addr, "/both/lobby")) // on the same connection, as browsers may
+	p.Upgrade(upgrade(c.addr, "/both/lobby")) // on the same connection, as browsers may
 	wait(t, c.bed.returned, "the return of the handler")
-	p.echo(ws.OpText, "hello")
+	p.echo(websockettest.Text("hello"))
 	if got := p.report().Room; got != "lobby" {
 		t.Errorf("the socket beside the page is in room %q, want lobby", got)
 	}
@@ -134,16 +133,16 @@ func (c *combination) both(t *testing.T) {
 func (c *combination) refused(t *testing.T) {
 	p := c.dial(t)
 	c.refusal(t, p)
-	p.wantEnd()
+	p.WantEnd()
 }
 
 func (c *combination) refusal(t *testing.T, p *peer) {
 	t.Helper()
 	a := p.ask(upgrade(c.addr, "/live/full"))
-	if a.status != http.StatusForbidden || a.header.Get("X-Why") != "full" || a.body != full+"\n" {
-		t.Errorf("status %d, headers %v, body %s; want 403, X-Why: full, and %s", a.status, a.header, short(a.body), short(full+"\n"))
+	if a.Status != http.StatusForbidden || a.Header.Get("X-Why") != "full" || a.Body != full+"\n" {
+		t.Errorf("status %d, headers %v, body %.100q; want 403, X-Why: full, and %.100q", a.Status, a.Header, a.Body, full+"\n")
 	}
-	if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
+	if got := a.Header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
 		t.Errorf("the middleware's Set-Cookie has come as %q, want %q", got, seen)
 	}
 	wait(t, c.bed.returned, "the return of the handler")
@@ -152,8 +151,8 @@ func (c *combination) refusal(t *testing.T, p *peer) {
 // plain is a request that does not ask for WebSocket where nothing else is.
 func (c *combination) plain(t *testing.T) {
 	a := c.dial(t).ask(get(c.addr, "/live/lobby"))
-	if a.status != http.StatusUpgradeRequired || a.header.Get("Upgrade") != "websocket" || !strings.Contains(a.body, "speaks WebSocket") {
-		t.Errorf("status %d %v %q, want 426 with Upgrade: websocket and an explanation", a.status, a.header, a.body)
+	if a.Status != http.StatusUpgradeRequired || a.Header.Get("Upgrade") != "websocket" || !strings.Contains(a.Body, "speaks WebSocket") {
+		t.Errorf("status %d %v %q, want 426 with Upgrade: websocket and an explanation", a.Status, a.Header, a.Body)
 	}
 	wait(t, c.bed.returned, "the return of the handler")
 }
@@ -161,13 +160,13 @@ func (c *combination) plain(t *testing.T) {
 // others uses what the first connection's handler may have given back to a pool.
 func (c *combination) others(t *testing.T) {
 	first := c.dial(t)
-	first.open(upgrade(c.addr, "/live/first"))
+	first.Upgrade(upgrade(c.addr, "/live/first"))
 	wait(t, c.bed.returned, "the return of the handler")
 	for range 10 {
 		c.dial(t).ask(get(c.addr, "/both/other"))
 		wait(t, c.bed.returned, "the return of the page")
 		other := c.dial(t)
-		other.open(upgrade(c.addr, "/live/other"))
+		other.Upgrade(upgrade(c.addr, "/live/other"))
 		wait(t, c.bed.returned, "the return of the handler")
 		c.wantReport(t, first, "first")
 		c.wantReport(t, other, "other")
@@ -182,7 +181,7 @@ func (c *combination) others(t *testing.T) {
 // has the request.
 func (c *combination) wantReport(t *testing.T, p *peer, room string) {
 	t.Helper()
-	want := report{Room: room, Again: room, Mark: "marked", Path: "/live/" + room, Peer: p.nc.LocalAddr().String()}
+	want := report{Room: room, Again: room, Mark: "marked", Path: "/live/" + room, Peer: p.Conn.LocalAddr().String()}
 	if c.router.kept {
 		want.Param = room
 	}
@@ -194,12 +193,10 @@ func (c *combination) wantReport(t *testing.T, p *peer, room string) {
 // leave is the server's close.
 func (c *combination) leave(t *testing.T) {
 	p := c.dial(t)
-	p.open(upgrade(c.addr, "/live/lobby"))
+	p.Upgrade(upgrade(c.addr, "/live/lobby"))
 	wait(t, c.bed.returned, "the return of the handler")
-	p.say(ws.OpText, "leave")
-	p.want(ws.OpClose, closing(4321, "as you wish"))
-	p.say(ws.OpClose, closing(4321, ""))
-	p.wantEnd()
+	p.SendText("leave")
+	p.wantClosed(4321, "as you wish")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 4321, Reason: "as you wish"})
 }
 
@@ -212,8 +209,8 @@ func (c *combination) cannot(t *testing.T) {
 	if c.router.lost {
 		want = http.StatusOK
 	}
-	if a.status != want || a.body != body {
-		t.Errorf("status %d %q, want %d %q", a.status, a.body, want, body)
+	if a.Status != want || a.Body != body {
+		t.Errorf("status %d %q, want %d %q", a.Status, a.Body, want, body)
 	}
 	wait(t, c.bed.returned, "the return of the handler")
 	for _, want := range []string{

@@ -29,8 +29,8 @@ func TestPanickingWriter(t *testing.T) {
 			addr := b.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				b.mux().ServeHTTP(&touchy{naive{ResponseWriter: w}}, r)
 			}))
-			if a := dial(t, "tcp", addr).ask(upgrade(addr, path)); a.status != want {
-				t.Errorf("status %d %q, want %d", a.status, a.body, want)
+			if a := dial(t, "tcp", addr).ask(upgrade(addr, path)); a.Status != want {
+				t.Errorf("status %d %q, want %d", a.Status, a.Body, want)
 			}
 			if want == http.StatusInternalServerError && !strings.Contains(b.log.String(), "no Hijacker below") {
 				t.Errorf("the log does not say why:\n%s", b.log)

@@ -80,13 +80,13 @@ func (c *combination) param(t *testing.T, written, want string) {
 	t.Helper()
 	p := c.dial(t)
 	if want == "" {
-		if a := p.ask(upgrade(c.addr, "/live/"+written)); a.status != http.StatusNotFound {
-			t.Errorf("/live/%s: status %d, want 404", written, a.status)
+		if a := p.ask(upgrade(c.addr, "/live/"+written)); a.Status != http.StatusNotFound {
+			t.Errorf("/live/%s: status %d, want 404", written, a.Status)
 		}
 		wait(t, c.bed.returned, "the return of the handler")
 		return
 	}
-	p.open(upgrade(c.addr, "/live/"+written))
+	p.Upgrade(upgrade(c.addr, "/live/"+written))
 	wait(t, c.bed.returned, "the return of the handler")
 	later := ""
 	if c.router.kept {

@@ -301,8 +301,8 @@ func (b *behindDenial) denied(t *testing.T, dial func() *peer, host, live string
 		if b.reached.Swap(0) != 0 {
 			t.Errorf("%s leads to what is denied", target)
 		}
-		if a.status >= http.StatusInternalServerError {
-			t.Errorf("%s: status %d %q", target, a.status, a.body)
+		if a.Status >= http.StatusInternalServerError {
+			t.Errorf("%s: status %d %q", target, a.Status, a.Body)
 		}
 	}
 	for len(b.rooms) > 0 {
@@ -318,8 +318,8 @@ func (b *behindDenial) honest(t *testing.T, dial func() *peer, host, live, witho
 			continue
 		}
 		a := dial().ask(upgrade(host, live+"rooms/"+spelt+"/"))
-		if a.status != http.StatusTeapot {
-			t.Errorf("%s: status %d %q, want the room", spelt, a.status, a.body)
+		if a.Status != http.StatusTeapot {
+			t.Errorf("%s: status %d %q, want the room", spelt, a.Status, a.Body)
 			continue
 		}
 		if got := <-b.rooms; got != want {

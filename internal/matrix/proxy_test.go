@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // upstream is where the documented configurations expect the program.
@@ -59,7 +58,7 @@ func (f *front) dialFrom(tb testing.TB, local string) *peer {
 func (f *front) open(tb testing.TB) *peer {
 	tb.Helper()
 	p := f.dial(tb)
-	p.open(upgrade(f.host(), "/live/lobby", "Origin: https://"+f.host()))
+	p.Upgrade(upgrade(f.host(), "/live/lobby", "Origin: https://"+f.host()))
 	return p
 }
 
@@ -220,8 +219,8 @@ func (s *site) origins(t *testing.T) {
 		"http://" + s.front.host(), // it came without TLS, and the proxy says that the socket has it
 	} {
 		a := s.front.dial(t).ask(upgrade(s.front.host(), "/live/lobby", "Origin: "+origin))
-		if a.status != http.StatusForbidden {
-			t.Errorf("a page from %s: status %d %q, want 403", origin, a.status, a.body)
+		if a.Status != http.StatusForbidden {
+			t.Errorf("a page from %s: status %d %q, want 403", origin, a.Status, a.Body)
 		}
 	}
 }
@@ -229,49 +228,47 @@ func (s *site) origins(t *testing.T) {
 func (s *site) talk(t *testing.T) {
 	p := s.front.open(t)
 	for range 20 { // none is held back until there is more to pass on
-		p.echo(ws.OpText, "a")
+		p.echo(websockettest.Text("a"))
 	}
-	p.echo(ws.OpBinary, strings.Repeat("0123456789abcdef", protocol.DefaultMaxMessage/16))
-	p.say(ws.OpPing, "still there?")
-	p.want(ws.OpPong, "still there?")
+	p.echo(websockettest.Binary(strings.Repeat("0123456789abcdef", protocol.DefaultMaxMessage/16)))
+	p.Send(websockettest.Ping("still there?"))
+	p.Want(websockettest.Pong("still there?"))
 	p.close(4000, "bye")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true})
 }
 
 func (s *site) earlyBytes(t *testing.T) {
 	p := s.front.dial(t)
-	p.write([]byte(upgrade(s.front.host(), "/live/lobby")), frame(ws.OpText, "early"), frame(ws.OpBinary, "birds"))
-	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	p.SendBytes([]byte(upgrade(s.front.host(), "/live/lobby")), websockettest.Text("early").Masked(), websockettest.Binary("birds").Masked())
+	if a := p.ReadAnswer(); a.Status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.Status, a.Body)
 	}
-	p.want(ws.OpText, "early")
-	p.want(ws.OpBinary, "birds")
+	p.WantText("early")
+	p.Want(websockettest.Binary("birds"))
 	p.close(1000, "")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
 }
 
 func (s *site) serverCloses(t *testing.T) {
 	p := s.front.open(t)
-	p.say(ws.OpText, "leave")
-	p.want(ws.OpClose, closing(4321, "as you wish"))
-	p.say(ws.OpClose, closing(4321, ""))
-	p.wantEnd()
+	p.SendText("leave")
+	p.wantClosed(4321, "as you wish")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 4321, Reason: "as you wish"})
 }
 
 func (s *site) refused(t *testing.T) {
 	a := s.front.dial(t).ask(upgrade(s.front.host(), "/live/full"))
-	if a.status != http.StatusForbidden || a.header.Get("X-Why") != "full" || a.body != full+"\n" {
-		t.Errorf("status %d, headers %v, body %s; want 403, X-Why: full, and %s", a.status, a.header, short(a.body), short(full+"\n"))
+	if a.Status != http.StatusForbidden || a.Header.Get("X-Why") != "full" || a.Body != full+"\n" {
+		t.Errorf("status %d, headers %v, body %.100q; want 403, X-Why: full, and %.100q", a.Status, a.Header, a.Body, full+"\n")
 	}
 }
 
 func (s *site) plain(t *testing.T) {
-	if a := s.front.dial(t).ask(get(s.front.host(), "/both/lobby")); a.status != http.StatusOK || a.body != "a page" {
-		t.Errorf("the page: status %d %q", a.status, a.body)
+	if a := s.front.dial(t).ask(get(s.front.host(), "/both/lobby")); a.Status != http.StatusOK || a.Body != "a page" {
+		t.Errorf("the page: status %d %q", a.Status, a.Body)
 	}
-	if a := s.front.dial(t).ask(get(s.front.host(), "/live/lobby")); a.status != http.StatusUpgradeRequired {
-		t.Errorf("a GET of the socket: status %d %q, want 426", a.status, a.body)
+	if a := s.front.dial(t).ask(get(s.front.host(), "/live/lobby")); a.Status != http.StatusUpgradeRequired {
+		t.Errorf("a GET of the socket: status %d %q, want 426", a.Status, a.Body)
 	}
 }
 
@@ -279,7 +276,7 @@ func (s *site) plain(t *testing.T) {
 // third one.
 func (s *site) address(t *testing.T) {
 	p := s.front.dialFrom(t, elsewhere)
-	p.open(upgrade(s.front.host(), "/live/lobby", "X-Forwarded-For: 192.0.2.1"))
+	p.Upgrade(upgrade(s.front.host(), "/live/lobby", "X-Forwarded-For: 192.0.2.1"))
 	if got, want := p.report().Peer, elsewhere+":0"; got != want {
 		t.Errorf("the server takes the client for %s, want %s", got, want)
 	}
@@ -304,7 +301,7 @@ func TestProxyAdds(t *testing.T) {
 		{[]string{`Forwarded: for="`}, "127.0.0.1"},
 	} {
 		p := f.dialFrom(t, elsewhere)
-		p.open(upgrade(f.host(), "/live/lobby", row.lines...))
+		p.Upgrade(upgrade(f.host(), "/live/lobby", row.lines...))
 		if got := p.report().Peer; !strings.HasPrefix(got, row.want) {
 			t.Errorf("with %q the server takes the client for %s, want %s", row.lines, got, row.want)
 		}
@@ -320,9 +317,7 @@ func (s *site) shutdown(t *testing.T) {
 	p := s.front.open(t)
 	over := make(chan struct{})
 	go func() { defer close(over); s.bed.shutdown() }()
-	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
-	p.say(ws.OpClose, closing(1001, ""))
-	p.wantEnd()
+	p.wantClosed(1001, "the server is shutting down")
 	wait(t, over, "the end of the shutdown")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1001, Reason: "the server is shutting down"})
 }
@@ -339,10 +334,11 @@ func TestProxyIdle(t *testing.T) {
 		t.Parallel()
 		_, server := backend(t, "tcp", &websocket.Options{PingInterval: interval})
 		p := nginx(t, server, impatient()...).open(t)
-		for began := time.Now(); time.Since(began) < 5*time.Second; {
-			p.say(ws.OpPong, p.next(ws.OpPing))
+		p.AnswerPings = false
+		for start := time.Now(); time.Since(start) < 5*time.Second; {
+			p.Send(websockettest.Pong(wantPing(t, p)))
 		}
-		p.echo(ws.OpText, "still here")
+		p.echo(websockettest.Text("still here"))
 		p.close(1000, "")
 	})
 	t.Run("nginx without pings", func(t *testing.T) {
@@ -362,7 +358,8 @@ func TestProxyIdle(t *testing.T) {
 		t.Parallel()
 		b, server := backend(t, "tcp", &websocket.Options{PingInterval: interval, PongTimeout: interval})
 		p := nginx(t, server, impatient()...).open(t)
-		p.next(ws.OpPing)
+		p.AnswerPings = false
+		wantPing(t, p)
 		if got := wait(t, b.ended, "Disconnect"); !errors.Is(got.Err, websocket.ErrPongTimeout) {
 			t.Errorf("Disconnect has seen %+v, want ErrPongTimeout", got)
 		}
@@ -373,9 +370,19 @@ func TestProxyIdle(t *testing.T) {
 		_, server := backend(t, "tcp", &websocket.Options{PingInterval: -1})
 		p := caddy(t, server).open(t)
 		<-time.After(4 * time.Second)
-		p.echo(ws.OpText, "still here")
+		p.echo(websockettest.Text("still here"))
 		p.close(1000, "")
 	})
+}
+
+// wantPing waits for a ping and returns its payload.
+func wantPing(t *testing.T, p *peer) string {
+	t.Helper()
+	f := p.Next()
+	if f.First != websockettest.FIN|websockettest.OpPing {
+		t.Fatalf("got %v, want a ping", f)
+	}
+	return f.Payload
 }
 
 // TestProxyCrowd is that clients behind one proxy are told apart by address, as
@@ -389,12 +396,12 @@ func TestProxyCrowd(t *testing.T) {
 			f := nginx(t, server)
 			f.open(t)
 			f.open(t)
-			if a := f.dial(t).ask(upgrade(f.host(), "/live/lobby")); a.status != http.StatusTooManyRequests {
-				t.Errorf("the third of an address: status %d %q, want 429", a.status, a.body)
+			if a := f.dial(t).ask(upgrade(f.host(), "/live/lobby")); a.Status != http.StatusTooManyRequests {
+				t.Errorf("the third of an address: status %d %q, want 429", a.Status, a.Body)
 			}
 			p := f.dialFrom(t, elsewhere)
-			p.open(upgrade(f.host(), "/live/lobby"))
-			p.echo(ws.OpText, "hello")
+			p.Upgrade(upgrade(f.host(), "/live/lobby"))
+			p.echo(websockettest.Text("hello"))
 		})
 	}
 }
@@ -407,8 +414,8 @@ func TestBareProxyPass(t *testing.T) {
 		"proxy_http_version 1.1;", "", "proxy_set_header Upgrade $http_upgrade;", "", "proxy_set_header Connection $connection_upgrade;", "")
 	a := f.dial(t).ask(upgrade(f.host(), "/live/lobby"))
 	for _, want := range []string{"WebSocket over HTTP/1.0 is not served here; use HTTP/1.1", "proxy"} {
-		if a.status != http.StatusNotImplemented || !strings.Contains(a.body, want) {
-			t.Errorf("status %d %q, want 501 with %q", a.status, a.body, want)
+		if a.Status != http.StatusNotImplemented || !strings.Contains(a.Body, want) {
+			t.Errorf("status %d %q, want 501 with %q", a.Status, a.Body, want)
 		}
 	}
 }
@@ -420,8 +427,8 @@ func TestProxyWithoutUpgrade(t *testing.T) {
 	f := nginx(t, server, "proxy_set_header Upgrade $http_upgrade;", "", "proxy_set_header Connection $connection_upgrade;", "")
 	a := f.dial(t).ask(upgrade(f.host(), "/live/lobby"))
 	for _, want := range []string{"this address speaks WebSocket", "proxy"} { // there is a key, but no Upgrade
-		if a.status != http.StatusUpgradeRequired || !strings.Contains(a.body, want) {
-			t.Errorf("status %d %q, want 426 with %q", a.status, a.body, want)
+		if a.Status != http.StatusUpgradeRequired || !strings.Contains(a.Body, want) {
+			t.Errorf("status %d %q, want 426 with %q", a.Status, a.Body, want)
 		}
 	}
 }
@@ -435,8 +442,8 @@ func TestProxyWithoutHost(t *testing.T) {
 		f := nginx(t, server, "proxy_set_header Host $http_host;", change)
 		a := f.dial(t).ask(upgrade(f.host(), "/live/lobby", "Origin: https://"+f.host()))
 		for _, want := range []string{`"https://` + f.host() + `"`, `"` + seen + `"`, "a proxy in front does not pass the Host header on"} {
-			if a.status != http.StatusForbidden || !strings.Contains(a.body, want) {
-				t.Errorf("Host as %q: status %d %q, want 403 with %q", change, a.status, a.body, want)
+			if a.Status != http.StatusForbidden || !strings.Contains(a.Body, want) {
+				t.Errorf("Host as %q: status %d %q, want 403 with %q", change, a.Status, a.Body, want)
 			}
 		}
 		if !strings.Contains(b.log.String(), "origin refused") {
@@ -471,9 +478,9 @@ func TestProxyStops(t *testing.T) {
 		p, ended := stop(t, proxies()[1])
 		// 2.6 does not mask what it says to us: our complaint may be at the peer before
 		// what it says there.
-		got := p.next(ws.OpClose)
-		if complaint := closing(1002, "frames from client to server must be masked"); got != closing(1001, "") && got != complaint {
-			t.Errorf("the peer got %s, want 1001 or our 1002", short(got))
+		got := p.Next()
+		if complaint := websockettest.Close(1002, "frames from client to server must be masked"); got != websockettest.Close(1001, "") && got != complaint {
+			t.Errorf("the peer got %v, want 1001 or our 1002", got)
 		}
 		if ended.Code != protocol.CloseGoingAway && ended.Code != protocol.CloseProtocolError {
 			t.Errorf("Disconnect has seen %+v, want 1001 or 1002", ended)

@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -51,12 +50,10 @@ func TestServe(t *testing.T) {
 	go func() { over <- serve(ctx, addr, router.New(http.HandlerFunc(page), b.ws)) }()
 	until(t, func() bool { return listens(t, "tcp", addr) }, over)
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, "/lobby"))
-	p.echo(ws.OpText, "hello")
+	p.Upgrade(upgrade(addr, "/lobby"))
+	p.echo(websockettest.Text("hello"))
 	stop()
-	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
-	p.say(ws.OpClose, closing(1001, ""))
-	p.wantEnd()
+	p.wantClosed(1001, "the server is shutting down")
 	if err := wait(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
@@ -102,16 +99,16 @@ func TestServerTimeouts(t *testing.T) {
 	t.Run("a connection outlives ReadTimeout and WriteTimeout", func(t *testing.T) {
 		t.Parallel()
 		p := dial(t, "tcp", start(t, &http.Server{ReadTimeout: short, WriteTimeout: short, IdleTimeout: short, ReadHeaderTimeout: short}))
-		p.open(upgrade(domain, "/live/lobby"))
+		p.Upgrade(upgrade(domain, "/live/lobby"))
 		<-time.After(3 * short)
-		p.echo(ws.OpText, "still here")
+		p.echo(websockettest.Text("still here"))
 		p.close(1000, "")
 	})
 	t.Run("ReadHeaderTimeout cuts half a handshake", func(t *testing.T) {
 		t.Parallel()
 		p := dial(t, "tcp", start(t, &http.Server{ReadHeaderTimeout: short}))
 		req := upgrade(domain, "/live/lobby")
-		p.write([]byte(req[:len(req)/2]))
-		p.wantEnd()
+		p.SendBytes([]byte(req[:len(req)/2]))
+		p.WantEnd()
 	})
 }

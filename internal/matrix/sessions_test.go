@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2/memstore"
-	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestSessions is every session library in front of every router.
@@ -96,17 +96,17 @@ func (s *sessionBed) connect(ctx context.Context, scope *protocol.Scope, o *prot
 }
 
 // ask makes a request, and returns the answer and the session's cookie in it.
-func (s *sessionBed) ask(t *testing.T, request func(host, path string, lines ...string) string, path, cookie string) (answer, string) {
+func (s *sessionBed) ask(t *testing.T, request func(host, path string, lines ...string) string, path, cookie string) (websockettest.Answer, string) {
 	t.Helper()
 	p := s.dial(t)
 	a := p.ask(request(s.addr, path, "Cookie: "+cookie))
 	wait(t, s.bed.returned, "the return of the handler")
-	if a.status == http.StatusSwitchingProtocols {
-		p.echo(ws.OpText, "hello")
+	if a.Status == http.StatusSwitchingProtocols {
+		p.echo(websockettest.Text("hello"))
 		p.close(1000, "")
 		s.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
 	}
-	for _, line := range a.header["Set-Cookie"] {
+	for _, line := range a.Header["Set-Cookie"] {
 		if set, err := http.ParseSetCookie(line); err == nil && set.Name == "session" {
 			return a, "session=" + set.Value
 		}
@@ -118,8 +118,8 @@ func (s *sessionBed) ask(t *testing.T, request func(host, path string, lines ...
 func (s *sessionBed) login(t *testing.T, name string) (cookie string) {
 	t.Helper()
 	a, cookie := s.ask(t, get, "/both/page?put="+name, "")
-	if a.status != http.StatusOK || a.body != "it is "+name || cookie == "" {
-		t.Fatalf("login: status %d %q, cookie %q", a.status, a.body, cookie)
+	if a.Status != http.StatusOK || a.Body != "it is "+name || cookie == "" {
+		t.Fatalf("login: status %d %q, cookie %q", a.Status, a.Body, cookie)
 	}
 	return cookie
 }
@@ -129,8 +129,8 @@ func (s *sessionBed) login(t *testing.T, name string) (cookie string) {
 func (s *sessionBed) open(t *testing.T, path, cookie, name string) string {
 	t.Helper()
 	a, set := s.ask(t, upgrade, path, cookie)
-	if a.status != http.StatusSwitchingProtocols {
-		t.Fatalf("%s: status %d %q, want 101", path, a.status, a.body)
+	if a.Status != http.StatusSwitchingProtocols {
+		t.Fatalf("%s: status %d %q, want 101", path, a.Status, a.Body)
 	}
 	if got := wait(t, s.got, "Connect"); got != name {
 		t.Errorf("%s: Connect has found %q in the session, want %q", path, got, name)
@@ -141,8 +141,8 @@ func (s *sessionBed) open(t *testing.T, path, cookie, name string) string {
 // wantPage fails the test if the page finds another name in the session.
 func (s *sessionBed) wantPage(t *testing.T, cookie, name string) {
 	t.Helper()
-	if a, _ := s.ask(t, get, "/both/page", cookie); a.body != "it is "+name {
-		t.Errorf("the page says %d %q, want %q", a.status, a.body, "it is "+name)
+	if a, _ := s.ask(t, get, "/both/page", cookie); a.Body != "it is "+name {
+		t.Errorf("the page says %d %q, want %q", a.Status, a.Body, "it is "+name)
 	}
 }
 
@@ -201,8 +201,8 @@ func (s *sessionBed) middle(t *testing.T) {
 func (s *sessionBed) refused(t *testing.T) {
 	a, set := s.ask(t, upgrade, "/live/refuse", "")
 	wait(t, s.got, "Connect")
-	if a.status != http.StatusForbidden || (set != "") != s.row.itself {
-		t.Errorf("status %d, cookie %q, want 403, and a cookie: %t", a.status, set, s.row.itself)
+	if a.Status != http.StatusForbidden || (set != "") != s.row.itself {
+		t.Errorf("status %d, cookie %q, want 403, and a cookie: %t", a.Status, set, s.row.itself)
 	}
 	if set != "" {
 		s.wantPage(t, set, "Refused")
@@ -226,9 +226,9 @@ func TestSessionNotSaved(t *testing.T) {
 	}
 	addr := b.serve(m.LoadAndSave(b.mux()))
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, "/live/lobby"))
+	p.Upgrade(upgrade(addr, "/live/lobby"))
 	wait(t, b.returned, "the return of the handler")
-	p.echo(ws.OpText, "hello")
+	p.echo(websockettest.Text("hello"))
 	p.close(1000, "")
 	if want := "on hijacked connection"; !strings.Contains(b.log.String(), want) {
 		t.Errorf("net/http's log does not say %q:\n%s", want, b.log)
@@ -258,12 +258,10 @@ func TestSessionInFunction(t *testing.T) {
 		server.ServeHTTP(w, r)
 	})))
 	p := dial(t, "tcp", addr)
-	p.open(upgrade(addr, "/"))
-	p.want(ws.OpText, "Ann")
-	p.say(ws.OpText, "hello")
-	p.want(ws.OpClose, closing(1000, ""))
-	p.say(ws.OpClose, closing(1000, ""))
-	p.wantEnd()
+	p.Upgrade(upgrade(addr, "/"))
+	p.WantText("Ann")
+	p.SendText("hello")
+	p.wantClosed(1000, "")
 	if err := server.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}

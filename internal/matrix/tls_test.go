@@ -21,11 +21,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 const domain = "example.com"
@@ -127,12 +127,12 @@ func TestTLS(t *testing.T) {
 			b := newBed(t, nil)
 			addr, trust := serveTLS(t, b, b.mux())
 			p := dialTLS(t, addr, trust, row.protocols...)
-			p.write([]byte(upgrade(domain, "/live/lobby", "Origin: https://"+domain)), frame(ws.OpText, "early"))
-			if a := p.answer(); a.status != http.StatusSwitchingProtocols {
-				t.Fatalf("status %d %q, want 101", a.status, a.body)
+			p.SendBytes([]byte(upgrade(domain, "/live/lobby", "Origin: https://"+domain)), websockettest.Text("early").Masked())
+			if a := p.ReadAnswer(); a.Status != http.StatusSwitchingProtocols {
+				t.Fatalf("status %d %q, want 101", a.Status, a.Body)
 			}
-			p.want(ws.OpText, "early")
-			p.echo(ws.OpBinary, strings.Repeat("\x00\xff", 500_000))
+			p.WantText("early")
+			p.echo(websockettest.Binary(strings.Repeat("\x00\xff", 500_000)))
 			p.close(4000, "bye")
 			want := protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true}
 			if got := wait(t, b.ended, "Disconnect"); got != want {
@@ -154,8 +154,8 @@ func TestTLSOrigin(t *testing.T) {
 		"https://" + domain + ":8443": http.StatusForbidden,
 		"https://evil.example":        http.StatusForbidden,
 	} {
-		if a := dialTLS(t, addr, trust).ask(upgrade(domain, "/live/lobby", "Origin: "+origin)); a.status != want {
-			t.Errorf("a page from %s: status %d %q, want %d", origin, a.status, a.body, want)
+		if a := dialTLS(t, addr, trust).ask(upgrade(domain, "/live/lobby", "Origin: "+origin)); a.Status != want {
+			t.Errorf("a page from %s: status %d %q, want %d", origin, a.Status, a.Body, want)
 		}
 	}
 }
@@ -166,12 +166,10 @@ func TestTLSShutdown(t *testing.T) {
 	b := newBed(t, nil)
 	addr, trust := serveTLS(t, b, b.mux())
 	p := dialTLS(t, addr, trust)
-	p.open(upgrade(domain, "/live/lobby"))
+	p.Upgrade(upgrade(domain, "/live/lobby"))
 	over := make(chan struct{})
 	go func() { defer close(over); b.shutdown() }()
-	p.want(ws.OpClose, closing(1001, "the server is shutting down"))
-	p.say(ws.OpClose, closing(1001, ""))
-	p.wantEnd()
+	p.wantClosed(1001, "the server is shutting down")
 	wait(t, over, "the end of the shutdown")
 }
 
@@ -194,7 +192,7 @@ func TestHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Sec-Websocket-Version", "13")
-	req.Header.Set("Sec-Websocket-Key", sampleKey)
+	req.Header.Set("Sec-Websocket-Key", websockettest.SampleKey)
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -242,8 +240,8 @@ func extendedConnect(t *testing.T) (offered bool, status, body string) {
 	b := newBed(t, nil)
 	addr, trust := serveTLS(t, b, b.ws)
 	p := dialTLS(t, addr, trust, "h2")
-	p.write([]byte(http2.ClientPreface))
-	fr := http2.NewFramer(p.nc, p.br)
+	p.SendBytes([]byte(http2.ClientPreface))
+	fr := http2.NewFramer(p.Conn, p.In)
 	fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if err := fr.WriteSettings(); err != nil {
 		t.Fatal(err)

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // serveUnix serves the rooms on a Unix socket.
@@ -24,12 +23,12 @@ func TestUnixSocket(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
 	p := dial(t, "unix", serveUnix(t, b))
-	p.write([]byte(upgrade(domain, "/live/lobby", "Origin: http://"+domain)), frame(ws.OpText, "early"))
-	if a := p.answer(); a.status != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d %q, want 101", a.status, a.body)
+	p.SendBytes([]byte(upgrade(domain, "/live/lobby", "Origin: http://"+domain)), websockettest.Text("early").Masked())
+	if a := p.ReadAnswer(); a.Status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d %q, want 101", a.Status, a.Body)
 	}
-	p.want(ws.OpText, "early")
-	p.echo(ws.OpBinary, strings.Repeat("\x00\xff", 500_000))
+	p.WantText("early")
+	p.echo(websockettest.Binary(strings.Repeat("\x00\xff", 500_000)))
 	// A client's socket has no name.
 	want := report{Room: "lobby", Again: "lobby", Param: "lobby", Mark: "marked", Path: "/live/lobby", Peer: "@"}
 	if got := p.report(); got != want {
@@ -59,8 +58,8 @@ func TestUnixSocketOrigin(t *testing.T) {
 		{"localhost", "http://evil.example", http.StatusForbidden},
 	} {
 		a := dial(t, "unix", path).ask(upgrade(row.host, "/live/lobby", "Origin: "+row.origin))
-		if a.status != row.want {
-			t.Errorf("a page from %s to %s: status %d %q, want %d", row.origin, row.host, a.status, a.body, row.want)
+		if a.Status != row.want {
+			t.Errorf("a page from %s to %s: status %d %q, want %d", row.origin, row.host, a.Status, a.Body, row.want)
 		}
 	}
 	if log := b.log.String(); !strings.Contains(log, "origin refused") || !strings.Contains(log, "peer=@") {
@@ -75,8 +74,8 @@ func TestUnixSocketCrowd(t *testing.T) {
 	path := serveUnix(t, b)
 	for range 5 {
 		p := dial(t, "unix", path)
-		p.open(upgrade(domain, "/live/lobby"))
-		p.echo(ws.OpText, "hello")
+		p.Upgrade(upgrade(domain, "/live/lobby"))
+		p.echo(websockettest.Text("hello"))
 	}
 	if s := b.ws.Stats(); s.Crowded != 0 || s.Open != 5 {
 		t.Errorf("%d are open, %d were refused; want 5 and 0", s.Open, s.Crowded)

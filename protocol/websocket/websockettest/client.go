@@ -2,6 +2,7 @@ package websockettest
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -95,20 +96,21 @@ func connect(tb testing.TB, rawURL string, header http.Header) (c *Client, reque
 // Send sends frames, masked, in one write.
 func (c *Client) Send(frames ...Frame) {
 	c.tb.Helper()
-	var b []byte
-	for _, f := range frames {
-		b = append(b, f.Masked()...)
+	parts := make([][]byte, len(frames))
+	for i, f := range frames {
+		parts[i] = f.Masked()
 	}
-	c.SendBytes(b)
+	c.SendBytes(parts...)
 }
 
 // SendText sends a text message.
 func (c *Client) SendText(s string) { c.tb.Helper(); c.Send(Text(s)) }
 
-// SendBytes sends bytes in one write. They may be anything: pieces of frames, several
-// frames, or no frames at all.
-func (c *Client) SendBytes(b []byte) {
+// SendBytes sends bytes, joined in one write. They may be anything: pieces of frames,
+// several frames, or no frames at all.
+func (c *Client) SendBytes(parts ...[]byte) {
 	c.tb.Helper()
+	b := bytes.Join(parts, nil)
 	if err := c.write(b); err != nil {
 		c.tb.Fatalf("websockettest: sending %d bytes: %v", len(b), err)
 	}
@@ -201,13 +203,15 @@ func (c *Client) WantEnd() {
 
 // Close closes the connection as RFC 6455 has it: it sends a close, waits for the
 // server's, which must be the next frame and have the same code, waits for the end of
-// the stream, and closes Conn.
-func (c *Client) Close(code protocol.CloseCode, reason string) {
+// the stream, and closes Conn. It returns the reason in the server's close, which is
+// empty if the server is Wye's.
+func (c *Client) Close(code protocol.CloseCode, reason string) (answer string) {
 	c.tb.Helper()
 	c.Send(Close(code, reason))
-	c.WantClose(code)
+	answer = c.WantClose(code)
 	c.WantEnd()
 	c.Conn.Close()
+	return answer
 }
 
 // next waits for the next frame, which should be what.
