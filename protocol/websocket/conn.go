@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -31,8 +30,6 @@ type conn struct {
 	opening  *opening          // in phaseOpening
 	path     string            // for the log
 	peer     string            // its address, for the log
-	addr     netip.Addr        // what its connections are counted under, if they are
-	decided  bool              // guarded by the server's lock
 	position liveness.Position // in the server's wheel
 	nc       net.Conn          // from phaseAnswering on
 
@@ -118,7 +115,7 @@ func (c *conn) Accept(o protocol.AcceptOptions) error {
 	c.limit(c.session.Limits())
 	c.out.begin(answer)
 	c.nc, c.opening, c.read.rest = nc, nil, early
-	c.server.decided(c)
+	c.server.gate.Answered(c.session.Conn())
 	c.activity.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(2)
 	c.life.advance(phaseAnswering)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
@@ -94,9 +95,8 @@ func refusals(r *http.Request, closing bool) (reasons []int, decided bool) {
 		}
 		decided = decided || q.Met == handshaketest.No
 	}
-	if page := sentenceOn(r.Header["Origin"], r.Host, false, nil); page != must {
-		reasons = append(reasons, http.StatusForbidden)
-		decided = decided || page == mustNot
+	if admission.New(nil).CheckRequest(r, protocol.Client{}) != nil { // FuzzOrigin is about that
+		reasons, decided = append(reasons, http.StatusForbidden), true
 	}
 	return reasons, decided
 }

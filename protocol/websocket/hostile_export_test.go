@@ -16,19 +16,17 @@ func Left(s *Server) string {
 		}
 	}
 	note(s.mu.conns.Len(), "connections")
-	note(s.mu.handshakes, "handshakes")
-	note(len(s.mu.addresses), "addresses")
+	gate := s.gate.Stats()
+	note(gate.Conns-s.mu.conns.Len(), "connections that only the gate has")
+	note(gate.Handshakes, "handshakes")
+	note(gate.Addresses, "addresses")
 	note(int(s.queues.used.Load()), "bytes of the budget")
 	note(s.reads.Held(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
 
 // Addresses is how many addresses s counts connections of.
-func Addresses(s *Server) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.addresses)
-}
+func Addresses(s *Server) int { return s.gate.Stats().Addresses }
 
 // Queued is what the outgoing queues of s hold: bytes not yet written, in
 // messages and control frames, the memory they take, and what of it is charged to

@@ -158,12 +158,8 @@ type Capacity struct {
 	ReadBytes int
 }
 
+// withDefaults fills in the bounds that package admission does not have.
 func (c Capacity) withDefaults() Capacity {
-	c.Conns = orDefault(c.Conns, 100_000)
-	c.ConnsPerAddress = orDefault(c.ConnsPerAddress, 10_000)
-	c.Handshakes = orDefault(c.Handshakes, 4096)
-	c.HandshakesPerSecond = max(c.HandshakesPerSecond, 0)
-	c.HandshakeBurst = orDefault(c.HandshakeBurst, c.HandshakesPerSecond)
 	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
 	c.ReadBytes = orDefault(c.ReadBytes, protocol.DefaultReadBytes)
 	return c
@@ -190,7 +186,6 @@ func (o *Options) withDefaults() Options {
 	c.MaxHeaderLines = orDefault(c.MaxHeaderLines, defaultMaxHeaderLines)
 	c.Capacity = c.Capacity.withDefaults()
 	c.Subprotocols = slices.Clone(c.Subprotocols)
-	c.TrustedProxies = slices.Clone(c.TrustedProxies)
 	if c.PingInterval == 0 {
 		c.PingInterval = defaultPingInterval
 	}

@@ -3,13 +3,20 @@ package websocket
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
+
+func nobody() protocol.Application {
+	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.ErrNoRoute })
+}
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
@@ -82,5 +89,31 @@ func TestMatch(t *testing.T) {
 		if got := s.Match(r); got != row.want {
 			t.Errorf("%s: Match of Upgrade %q: got %v, want %v", row.at, row.lines, got, row.want)
 		}
+	}
+}
+
+// TestAdmissionNamesOptions: what package admission says about options and refusals names
+// the fields of this package.
+func TestAdmissionNamesOptions(t *testing.T) {
+	t.Parallel()
+	for field, o := range map[string]*Options{
+		"Origins":        {Origins: []string{"*"}},
+		"Hosts":          {Hosts: []string{"*"}},
+		"TrustedProxies": {TrustedProxies: []netip.Prefix{{}}},
+	} {
+		func() {
+			defer func() {
+				if v, ok := recover().(string); !ok || !strings.HasPrefix(v, "wye: websocket.Options."+field+": ") {
+					t.Errorf("New panics with %q, want websocket.Options.%s named", v, field)
+				}
+			}()
+			New(nobody(), o)
+		}()
+	}
+	r, w := handshaketest.Request(), httptest.NewRecorder()
+	r.Header.Set("Origin", "https://elsewhere.example")
+	New(nobody(), nil).ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), "listed in websocket.Options.Origins") {
+		t.Errorf("a page is refused with %q", w.Body)
 	}
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
@@ -23,33 +22,25 @@ import (
 // router.ProtocolTypeRouter. Make it with [New]. All methods are safe for
 // concurrent use.
 type Server struct {
-	app       protocol.Application
-	opts      Options
-	sessions  protocol.SessionOptions
-	counters  protocol.Counters
-	stats     counters
-	origins   *origins
-	hosts     hosts
-	countsAll bool // addresses, and not only public ones
-	liveness  liveness.Rule
-	watcher   watcher
-	warnings  logs.Limiter
-	queues    budget
-	reads     protocol.ReadBudget
-	made      time.Time
+	app      protocol.Application
+	opts     Options
+	sessions protocol.SessionOptions
+	counters protocol.Counters
+	stats    counters
+	gate     *admission.Gate
+	liveness liveness.Rule
+	watcher  watcher
+	warnings logs.Limiter
+	queues   budget
+	reads    protocol.ReadBudget
+	made     time.Time
 
 	mu struct {
 		sync.Mutex
-		conns      liveness.Wheel[*conn]
-		handshakes int                // of conns, those that are not decided
-		addresses  map[netip.Addr]int // how many conns they have
-		admissions admissions
-		closing    bool
-		shutdown   protocol.ShutdownOptions // how, if closing
-		empty      chan struct{}            // made by Shutdown; closed when there are no conns
-		timer      *time.Timer              // of tick
-		ticks      bool                     // it runs
-		seen       []*conn                  // by tick
+		conns liveness.Wheel[*conn]
+		timer *time.Timer // of tick
+		ticks bool        // it runs
+		seen  []*conn     // by tick
 	}
 }
 
@@ -68,18 +59,14 @@ func New(app protocol.Application, o *Options) *Server {
 			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
 		}
 	}
-	s.origins, s.hosts = newOrigins(&s.opts), newHosts(&s.opts)
-	checkProxies(s.opts.TrustedProxies)
+	s.gate = newGate(&s.opts)
 	if code := s.opts.Shutdown.Code; code != 0 && !code.Sendable() {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
-	s.countsAll = o != nil && o.Capacity.ConnsPerAddress > 0
 	s.liveness = liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate)
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
 	s.reads.Bytes = s.opts.Capacity.ReadBytes
 	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}
-	s.mu.addresses = make(map[netip.Addr]int)
-	s.mu.admissions = newAdmissions(&s.opts.Capacity)
 	return s
 }
 
@@ -104,7 +91,7 @@ func (s *Server) Match(r *http.Request) bool { return handshake.IsUpgrade(r) }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()
-	client := s.client(r)
+	client := s.gate.Client(r)
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
 	scope.RemoteAddr = client.RemoteAddr
 	c := &conn{
@@ -112,18 +99,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		opening: &opening{w: w, r: r},
 		path:    noted(r.URL.Path),
 		peer:    noted(client.RemoteAddr),
-		addr:    countedAddress(client.RemoteAddr, s.countsAll || client.Suspect),
 	}
-	e := s.admit(scope, c, client.Scheme == schemeHTTPS)
+	e := s.admit(scope, c, client)
 	if e == nil {
 		s.prepare(scope, c)
-		e = s.enter(c)
+		e = s.enter(c, client)
 	}
 	if e != nil {
 		c.opening.refuse(e)
 		return
 	}
-	defer s.decided(c)
+	defer s.gate.Answered(c.session.Conn())
 	c.open()
 }
 
@@ -134,35 +120,9 @@ const maxNoted = 200
 // the request's memory.
 func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
-// client is who sent r.
-func (s *Server) client(r *http.Request) protocol.Client {
-	client := protocol.ClientOf(r, s.opts.TrustedProxies)
-	if client.Suspect {
-		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "proxy",
-			"wye: the client's address was not believed, because a trusted proxy passed on headers that "+
-				"contradict each other or are malformed; have the proxy replace X-Forwarded-For and remove Forwarded",
-			func() []any {
-				return []any{
-					"x_forwarded_for", logs.Cut(strings.Join(r.Header["X-Forwarded-For"], ", ")),
-					"forwarded", logs.Cut(strings.Join(r.Header["Forwarded"], ", ")), "proxy", logs.Cut(r.RemoteAddr),
-				}
-			})
-	}
-	return client
-}
-
-func checkProxies(networks []netip.Prefix) {
-	for _, p := range networks {
-		if !p.IsValid() || p.Addr().Is4In6() {
-			panic(fmt.Sprintf("wye: websocket.Options.TrustedProxies: %v can match nothing; "+
-				`write networks of IPv4 as netip.MustParsePrefix("10.0.0.0/8")`, p))
-		}
-	}
-}
-
-// admit is what can be decided without opening the application. secure says that
-// the client is known to use TLS.
-func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.RejectError {
+// admit makes the checks that do not need the application. It returns nil, or the answer
+// that refuses the handshake.
+func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client) *protocol.RejectError {
 	r := c.opening.r
 	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
@@ -185,25 +145,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, secure bool) *protocol.Re
 		s.stats.malformed.Add(1)
 		return e
 	}
-	return s.admitPage(c, secure)
-}
-
-// admitPage checks which site is asked for, and which page asks.
-func (s *Server) admitPage(c *conn, secure bool) *protocol.RejectError {
-	if e := s.hosts.check(c.opening.r); e != nil {
-		s.stats.misdirected.Add(1)
-		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "host",
-			"wye: host refused because it is not in websocket.Options.Hosts; Stats counts them",
-			func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
-		return e
-	}
-	if e := s.origins.check(c.opening.r, secure); e != nil {
-		s.stats.forbidden.Add(1)
-		s.warnings.Log(s.opts.Logger, slog.LevelWarn, "origin",
-			"wye: origin refused; Stats counts them", func() []any { return []any{"why", e.Body, peerAttr, c.peer} })
-		return e
-	}
-	return nil
+	return s.gate.CheckRequest(r, client)
 }
 
 // find asks a router whether it has no route. Whatever else goes wrong will do so

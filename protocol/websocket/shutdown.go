@@ -18,30 +18,10 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWith(ctx
 // and the error says how many; their Disconnect may still be running. Later calls
 // wait as well; of their o, only what new connections are told counts.
 func (s *Server) ShutdownWith(ctx context.Context, o protocol.ShutdownOptions) error {
-	empty, conns := s.startShutdown(o)
-	if err := protocol.GoAway(ctx, conns, empty, o); err != nil {
+	if err := s.gate.Shutdown(ctx, o); err != nil {
 		return s.cutAll(err)
 	}
 	return nil
-}
-
-// startShutdown refuses new connections, and returns those there are.
-func (s *Server) startShutdown(o protocol.ShutdownOptions) (empty <-chan struct{}, conns []*protocol.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.closing, s.mu.shutdown = true, o
-	if s.mu.conns.Len() == 0 {
-		done := make(chan struct{})
-		close(done)
-		return done, nil
-	}
-	if s.mu.empty == nil {
-		s.mu.empty = make(chan struct{})
-	}
-	for _, c := range s.mu.conns.All() {
-		conns = append(conns, c.session.Conn())
-	}
-	return s.mu.empty, conns
 }
 
 // cutAll closes the sockets of all connections.

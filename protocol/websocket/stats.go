@@ -50,9 +50,9 @@ type Stats struct {
 	Pauses      int64 // how often reading stopped because of Limits.ReadAhead or Limits.Rate
 }
 
-// counters are what Stats is made of, beside those of the sessions.
+// counters are those of Stats that neither the sessions nor the gate count.
 type counters struct {
-	malformed, oversized, unrouted, misdirected, forbidden, shuttingDown, full, crowded, rateLimited, late atomic.Int64
+	malformed, oversized, unrouted, late atomic.Int64
 
 	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
 	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
@@ -60,19 +60,19 @@ type counters struct {
 
 // Stats returns the counters as they are now.
 func (s *Server) Stats() Stats {
-	c := &s.stats
+	c, gate := &s.stats, s.gate.Stats()
 	return Stats{
 		Stats:       s.counters.Stats(),
 		Malformed:   c.malformed.Load(),
 		Oversized:   c.oversized.Load(),
 		Unrouted:    c.unrouted.Load(),
-		Misdirected: c.misdirected.Load(),
-		Forbidden:   c.forbidden.Load(),
+		Misdirected: gate.Misdirected,
+		Forbidden:   gate.Forbidden,
 		TurnedAway: TurnedAway{
-			ShuttingDown: c.shuttingDown.Load(),
-			Full:         c.full.Load(),
-			Crowded:      c.crowded.Load(),
-			RateLimited:  c.rateLimited.Load(),
+			ShuttingDown: gate.ShuttingDown,
+			Full:         gate.Full,
+			Crowded:      gate.AddressFull,
+			RateLimited:  gate.RateLimited,
 		},
 		Late:          c.late.Load(),
 		Violations:    c.violations.Load(),

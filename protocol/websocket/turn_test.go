@@ -54,11 +54,11 @@ func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *
 	s.prepare(scope, c)
 	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
 	c.session.Conn().Defer(c.partDone)
-	if e := s.enter(c); e != nil {
+	if e := s.enter(c, protocol.Client{}); e != nil {
 		panic(e)
 	}
 	go func(c *conn) {
-		defer s.decided(c)
+		defer s.gate.Answered(c.session.Conn())
 		c.open()
 	}(c)
 	return c, theirs

@@ -1,4 +1,4 @@
-package websocket
+package admission
 
 import (
 	"net/http"
@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/protocol"
 )
 
-func nobody() protocol.Application {
-	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.ErrNoRoute })
-}
+// optionsName is how the options of the tests' gates are called in texts.
+const optionsName = "test.Options"
 
 type originRow struct {
 	at      testkit.Line
@@ -23,7 +21,7 @@ type originRow struct {
 
 func checkOrigins(t *testing.T, o *Options, rows []originRow) {
 	t.Helper()
-	list := newOrigins(o)
+	list := newOrigins(optionsName, o)
 	for _, row := range rows {
 		r := &http.Request{Host: row.host, Header: http.Header{"Origin": {row.origin}}}
 		e := list.check(r, false)
@@ -95,7 +93,7 @@ func TestPromise8_OriginSameHost(t *testing.T) {
 
 func TestPromise8_OriginLoopback(t *testing.T) {
 	t.Parallel()
-	checkOrigins(t, nil2options(), []originRow{
+	checkOrigins(t, &Options{}, []originRow{
 		{testkit.Here(), "localhost:8000", "http://localhost:3000", true},
 		{testkit.Here(), "127.0.0.1:8000", "http://localhost:3000", true},
 		{testkit.Here(), "[::1]:8000", "http://127.0.0.1:3000", true},
@@ -121,7 +119,7 @@ func TestPromise8_OriginLoopback(t *testing.T) {
 // TestPromise8_OriginByTLS keeps pages that came without TLS from sockets with it.
 func TestPromise8_OriginByTLS(t *testing.T) {
 	t.Parallel()
-	list := newOrigins(&Options{Origins: []string{"example.org", ".below.example", "http://old.example", "tauri://localhost"}})
+	list := newOrigins(optionsName, &Options{Origins: []string{"example.org", ".below.example", "http://old.example", "tauri://localhost"}})
 	for _, row := range []struct {
 		at            testkit.Line
 		host, origin  string
@@ -174,7 +172,7 @@ func TestOriginsOfShells(t *testing.T) {
 		"http://192.0.2.7",
 	}
 	for _, entry := range sent {
-		list := newOrigins(&Options{Origins: []string{entry}})
+		list := newOrigins(optionsName, &Options{Origins: []string{entry}})
 		for _, origin := range sent {
 			r := &http.Request{Host: "api.test", Header: http.Header{"Origin": {origin}}}
 			if e := list.check(r, true); (e == nil) != (entry == origin) {
@@ -203,7 +201,7 @@ func TestOriginEntriesAsBrowsersSend(t *testing.T) {
 		"safari-web-extension://AB-CD-EF": "safari-web-extension://AB-CD-EF",
 	} {
 		r := &http.Request{Host: "api.test", Header: http.Header{"Origin": {origin}}}
-		if e := newOrigins(&Options{Origins: []string{entry}}).check(r, false); e != nil {
+		if e := newOrigins(optionsName, &Options{Origins: []string{entry}}).check(r, false); e != nil {
 			t.Errorf("with %s listed, a page from %s: %v", entry, origin, e)
 		}
 	}
@@ -212,7 +210,7 @@ func TestOriginEntriesAsBrowsersSend(t *testing.T) {
 // TestHosts are the names that are served.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	list := newHosts(&Options{Hosts: []string{"example.com", ".below.example", "port.example:8443", "tls.example:443", "[2001:db8::1]", "192.0.2.1"}})
+	list := newHosts(optionsName, &Options{Hosts: []string{"example.com", ".below.example", "port.example:8443", "tls.example:443", "[2001:db8::1]", "192.0.2.1"}})
 	for _, row := range []struct {
 		at     testkit.Line
 		host   string
@@ -242,17 +240,10 @@ func TestHosts(t *testing.T) {
 		if e := list.check(&http.Request{Host: row.host}); (e == nil) != row.served || e != nil && e.Status != http.StatusMisdirectedRequest {
 			t.Errorf("%s: host %q: got %v, want served: %v", row.at, row.host, e, row.served)
 		}
-		if e := newHosts(&Options{}).check(&http.Request{Host: row.host}); e != nil {
+		if e := newHosts(optionsName, &Options{}).check(&http.Request{Host: row.host}); e != nil {
 			t.Errorf("%s: without Hosts, host %q is refused: %v", row.at, row.host, e)
 		}
 	}
-}
-
-// nil2options is what New makes of nil.
-func nil2options() *Options {
-	var o *Options
-	c := o.withDefaults()
-	return &c
 }
 
 func TestPromise8_OriginList(t *testing.T) {
@@ -297,7 +288,7 @@ func TestOriginAny(t *testing.T) {
 
 func TestOriginLines(t *testing.T) {
 	t.Parallel()
-	list := newOrigins(&Options{})
+	list := newOrigins(optionsName, &Options{})
 	if e := list.check(&http.Request{Host: "example.com", Header: http.Header{}}, true); e != nil {
 		t.Errorf("no Origin is no page's: %v", e)
 	}
@@ -310,11 +301,11 @@ func TestOriginLines(t *testing.T) {
 func TestOriginRefusalSaysWhy(t *testing.T) {
 	t.Parallel()
 	r := &http.Request{Host: "api.example.com:8080", Header: http.Header{"Origin": {"https://evil.example.org"}}}
-	e := newOrigins(&Options{}).check(r, false)
+	e := newOrigins(optionsName, &Options{}).check(r, false)
 	if e == nil {
 		t.Fatal("allowed")
 	}
-	for _, words := range []string{"https://evil.example.org", "api.example.com:8080", "proxy", "websocket.Options.Origins"} {
+	for _, words := range []string{"https://evil.example.org", "api.example.com:8080", "proxy", "test.Options.Origins"} {
 		if !strings.Contains(e.Body, words) {
 			t.Errorf("the refusal does not name %q: %s", words, e.Body)
 		}
@@ -339,15 +330,15 @@ func TestEntriesThatMatchNothing(t *testing.T) {
 	} {
 		t.Run(entry, func(t *testing.T) {
 			t.Parallel()
-			wantPanic(t, "wye: websocket.Options.Origins: ", advice, &Options{Origins: []string{entry}})
+			wantPanic(t, "wye: test.Options.Origins: ", advice, &Options{Origins: []string{entry}})
 			if !strings.Contains(entry, "://") && entry != "*" {
-				wantPanic(t, "wye: websocket.Options.Hosts: ", "", &Options{Hosts: []string{entry}})
+				wantPanic(t, "wye: test.Options.Hosts: ", "", &Options{Hosts: []string{entry}})
 			}
 		})
 	}
-	wantPanic(t, "wye: websocket.Options.Hosts: ", "example.com", &Options{Hosts: []string{"https://example.com"}})
-	wantPanic(t, "wye: websocket.Options.TrustedProxies: ", "10.0.0.0/8", &Options{TrustedProxies: []netip.Prefix{{}}})
-	wantPanic(t, "wye: websocket.Options.TrustedProxies: ", "10.0.0.0/8", &Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}})
+	wantPanic(t, "wye: test.Options.Hosts: ", "example.com", &Options{Hosts: []string{"https://example.com"}})
+	wantPanic(t, "wye: test.Options.TrustedProxies: ", "10.0.0.0/8", &Options{TrustedProxies: []netip.Prefix{{}}})
+	wantPanic(t, "wye: test.Options.TrustedProxies: ", "10.0.0.0/8", &Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}})
 }
 
 func wantPanic(t *testing.T, prefix, advice string, o *Options) {
@@ -358,17 +349,18 @@ func wantPanic(t *testing.T, prefix, advice string, o *Options) {
 			t.Errorf("%q %q: New did not panic about it, with %s in the text: %v", o.Origins, o.Hosts, advice, v)
 		}
 	}()
-	New(nobody(), o)
+	o.Name = optionsName
+	New(o)
 }
 
 // TestOriginsAreCopied makes sure that the list is read once.
 func TestOriginsAreCopied(t *testing.T) {
 	t.Parallel()
 	entries := []string{"example.org"}
-	s := New(nobody(), &Options{Origins: entries})
+	g := New(&Options{Origins: entries})
 	entries[0] = "example.net"
 	r := &http.Request{Host: "example.com", Header: http.Header{"Origin": {"https://example.org"}}}
-	if e := s.origins.check(r, false); e != nil {
+	if e := g.origins.check(r, false); e != nil {
 		t.Error(e)
 	}
 }

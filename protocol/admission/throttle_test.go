@@ -1,17 +1,17 @@
-package websocket
+package admission
 
 import (
 	"container/heap"
-	"net/http"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 )
 
-// TestAdmissions is the rule: who is let in when, and who is told to wait.
-func TestAdmissions(t *testing.T) {
+// TestThrottle is the rule: who is let in when, and who is told to wait.
+func TestThrottle(t *testing.T) {
 	t.Parallel()
 	type step struct {
 		after    time.Duration // since the step before
@@ -36,7 +36,7 @@ func TestAdmissions(t *testing.T) {
 		}},
 	} {
 		c := row.c.withDefaults()
-		a, now := newAdmissions(&c), time.Now()
+		a, now := newThrottle(&c), time.Now()
 		for i, s := range row.steps {
 			now = now.Add(s.after)
 			admitted, longest := 0, time.Duration(0)
@@ -72,7 +72,7 @@ func (a *arrivals) Pop() any {
 func TestRestartIsNotAStorm(t *testing.T) {
 	t.Parallel()
 	const peers, perSecond = 5000, 100
-	a, start := newAdmissions(&Capacity{HandshakesPerSecond: perSecond, HandshakeBurst: perSecond}), time.Now()
+	a, start := newThrottle(&Capacity{HandshakesPerSecond: perSecond, HandshakeBurst: perSecond}), time.Now()
 	due := arrivals{}
 	for range peers {
 		due = append(due, start)
@@ -88,7 +88,7 @@ func TestRestartIsNotAStorm(t *testing.T) {
 			admitted[int(end.Seconds())]++
 			continue
 		}
-		after, err := strconv.Atoi(retry(http.StatusServiceUnavailable, "", wait).Header.Get("Retry-After"))
+		after, err := strconv.Atoi(protocol.Rejection(protocol.RejectAndRetry(503, "", wait)).Header.Get("Retry-After"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package websocket
+package admission
 
 import (
 	"cmp"
@@ -164,7 +164,7 @@ func webEntry(e []string) bool {
 // tryOrigins makes the list, or returns what New panics with.
 func tryOrigins(entries ...string) (list *origins, panicked any) {
 	defer func() { panicked = recover() }()
-	return newOrigins(&Options{Origins: entries}), nil
+	return newOrigins(optionsName, &Options{Origins: entries}), nil
 }
 
 // FuzzOrigin compares the check of origins with the naive one. Entries of the
@@ -235,7 +235,7 @@ func checkHosts(t *testing.T, host, entry string) {
 // page connect that it names.
 func checkEntry(t *testing.T, entry string, panicked any) {
 	t.Helper()
-	if text, ok := panicked.(string); panicked != nil && (!ok || !strings.HasPrefix(text, "wye: websocket.Options.Origins: ")) {
+	if text, ok := panicked.(string); panicked != nil && (!ok || !strings.HasPrefix(text, "wye: test.Options.Origins: ")) {
 		t.Fatalf("%q: New panics with %v", entry, panicked)
 	}
 	e := match(originEntry, entry)

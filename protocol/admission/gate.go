@@ -1,0 +1,253 @@
+package admission
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Gate lets the connections of one protocol server in. Make it with [New]. All methods
+// are safe for concurrent use. None calls user code with a lock held; CheckRequest, Client
+// and Enter may log.
+type Gate struct {
+	name     string // of the options
+	origins  *origins
+	hosts    hosts
+	proxies  []netip.Prefix
+	capacity Capacity
+	countAll bool // private addresses too
+	logger   *slog.Logger
+	warnings logs.Limiter
+	counters counters
+
+	mu struct {
+		sync.Mutex
+		conns     map[*protocol.Conn]address
+		opening   map[*protocol.Conn]struct{} // of conns, those that are not answered yet
+		addresses map[address]int             // how many of conns they have
+		throttle  throttle
+		closing   bool
+		shutdown  protocol.ShutdownOptions // if closing
+		empty     chan struct{}            // if closing; closed when conns is empty
+	}
+}
+
+// New returns a gate. o may be nil; it is copied. New panics if an entry of o.Origins,
+// o.Hosts or o.TrustedProxies can match nothing.
+func New(o *Options) *Gate {
+	if o == nil {
+		o = &Options{}
+	}
+	g := &Gate{
+		name:     cmp.Or(o.Name, "admission.Options"),
+		proxies:  slices.Clone(o.TrustedProxies),
+		capacity: o.Capacity.withDefaults(),
+		countAll: o.Capacity.ConnsPerAddress > 0,
+		logger:   cmp.Or(o.Logger, slog.Default()),
+		warnings: logs.Limiter{Burst: 1},
+	}
+	g.origins, g.hosts = newOrigins(g.name, o), newHosts(g.name, o)
+	for _, p := range g.proxies {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			panic(fmt.Sprintf("wye: %s.TrustedProxies: %v can match nothing; "+
+				`write networks of IPv4 as netip.MustParsePrefix("10.0.0.0/8")`, g.name, p))
+		}
+	}
+	g.mu.conns = make(map[*protocol.Conn]address)
+	g.mu.opening = make(map[*protocol.Conn]struct{})
+	g.mu.addresses = make(map[address]int)
+	g.mu.throttle = newThrottle(&g.capacity)
+	return g
+}
+
+// peerAttr is the attribute of log lines that holds a client's address.
+const peerAttr = "peer"
+
+// warn logs the first line about subject in a while. attrs is called only then.
+func (g *Gate) warn(subject, msg string, attrs func() []any) {
+	g.warnings.Log(g.logger, slog.LevelWarn, subject, msg, attrs)
+}
+
+// Client returns who sent r, as [protocol.ClientOf] finds out from Options.TrustedProxies.
+// A protocol sets Scope.RemoteAddr to the client's.
+func (g *Gate) Client(r *http.Request) protocol.Client {
+	client := protocol.ClientOf(r, g.proxies)
+	if client.Suspect {
+		g.warn("proxy", "wye: the client's address was not believed, because a trusted proxy passed on headers that "+
+			"contradict each other or are malformed; have the proxy replace X-Forwarded-For and remove Forwarded", func() []any {
+			return []any{
+				"x_forwarded_for", logs.Cut(strings.Join(r.Header["X-Forwarded-For"], ", ")),
+				"forwarded", logs.Cut(strings.Join(r.Header["Forwarded"], ", ")), "proxy", logs.Cut(r.RemoteAddr),
+			}
+		})
+	}
+	return client
+}
+
+// CheckRequest returns nil if r is for a host that is served, comes from a page that may
+// connect, and the gate is not shutting down. Otherwise it returns the answer: 421, 403 or
+// 503. client is what Client returned for r.
+//
+// A protocol whose connections outlive their requests, such as long polling, calls it for
+// each request.
+func (g *Gate) CheckRequest(r *http.Request, client protocol.Client) *protocol.RejectError {
+	if e := g.hosts.check(r); e != nil {
+		g.counters.misdirected.Add(1)
+		g.warn("host", "wye: host refused because it is not in "+g.name+".Hosts; Stats counts them",
+			func() []any { return []any{"why", e.Body, peerAttr, logs.Cut(client.RemoteAddr)} })
+		return e
+	}
+	if e := g.origins.check(r, client.Scheme == schemeHTTPS); e != nil {
+		g.counters.forbidden.Add(1)
+		g.warn("origin", "wye: origin refused; Stats counts them",
+			func() []any { return []any{"why", e.Body, peerAttr, logs.Cut(client.RemoteAddr)} })
+		return e
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.checkClosingLocked()
+}
+
+func (g *Gate) checkClosingLocked() *protocol.RejectError {
+	if !g.mu.closing {
+		return nil
+	}
+	g.counters.shuttingDown.Add(1)
+	return g.mu.shutdown.Refusal()
+}
+
+// Enter lets c in, or returns the answer that refuses it: 503 or 429, with Retry-After. It
+// is called once for a connection, before [protocol.Session.Open], and from then on c
+// counts, and Shutdown may close it. client is what Client returned for its request.
+//
+// The protocol calls Answered when it has answered the handshake, or never will, and
+// Leave when nothing of the connection is left.
+func (g *Gate) Enter(c *protocol.Conn, client protocol.Client) *protocol.RejectError {
+	from := addressOf(client.RemoteAddr, g.countAll || client.Suspect)
+	g.mu.Lock()
+	if e := g.checkClosingLocked(); e != nil {
+		g.mu.Unlock()
+		return e
+	}
+	reached := g.boundReachedLocked(from)
+	if reached == nil {
+		g.mu.conns[c] = from
+		g.mu.opening[c] = struct{}{}
+		if from != (address{}) {
+			g.mu.addresses[from]++
+		}
+	}
+	g.mu.Unlock()
+	if reached == nil {
+		return nil
+	}
+	reached.counter.Add(1)
+	g.warn(reached.field, "wye: connections were refused because "+g.name+".Capacity is reached; Stats counts them",
+		func() []any {
+			return []any{"bound", reached.field, "value", reached.value, peerAttr, logs.Cut(client.RemoteAddr)}
+		})
+	return protocol.Rejection(protocol.RejectAndRetry(reached.status, reached.body, reached.retryAfter))
+}
+
+// bound is one of Capacity, and how a connection is refused because of it.
+type bound struct {
+	field      string
+	value      int
+	counter    *atomic.Int64
+	status     int
+	body       string
+	retryAfter time.Duration
+}
+
+// boundReachedLocked returns the first bound that leaves no room for a connection from an
+// address, or nil.
+func (g *Gate) boundReachedLocked(from address) *bound {
+	c, n := &g.capacity, &g.counters
+	const unavailable = http.StatusServiceUnavailable
+	switch {
+	case len(g.mu.conns) >= c.Conns:
+		return &bound{"Conns", c.Conns, &n.full, unavailable, "there are too many connections", 5 * time.Second}
+	case len(g.mu.opening) >= c.Handshakes:
+		return &bound{"Handshakes", c.Handshakes, &n.full, unavailable, "too many connections are being opened", time.Second}
+	case g.mu.addresses[from] >= c.ConnsPerAddress:
+		return &bound{
+			"ConnsPerAddress", c.ConnsPerAddress, &n.addressFull,
+			http.StatusTooManyRequests, "there are too many connections from your address", 5 * time.Second,
+		}
+	}
+	if wait := g.mu.throttle.admit(time.Now()); wait > 0 {
+		return &bound{
+			"HandshakesPerSecond", c.HandshakesPerSecond, &n.rateLimited,
+			unavailable, "too many connections were opened in a short time", wait,
+		}
+	}
+	return nil
+}
+
+// Answered notes that the handshake of c is answered, or never will be: c no longer counts
+// for Capacity.Handshakes. Later calls, and calls for a connection that is not in the
+// gate, have no effect.
+func (g *Gate) Answered(c *protocol.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.mu.opening, c)
+}
+
+// Leave notes that nothing is left of c: its Disconnect has returned, and what the
+// protocol held for it is released. Mostly that is the job of a function given to
+// [protocol.Conn.Defer]. Later calls, and calls for a connection that is not in the gate,
+// have no effect.
+func (g *Gate) Leave(c *protocol.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from, entered := g.mu.conns[c]
+	if !entered {
+		return
+	}
+	delete(g.mu.conns, c)
+	delete(g.mu.opening, c)
+	g.mu.addresses[from]--
+	if g.mu.addresses[from] <= 0 {
+		delete(g.mu.addresses, from)
+	}
+	if g.mu.closing && len(g.mu.conns) == 0 {
+		close(g.mu.empty)
+	}
+}
+
+// Shutdown refuses new connections with 503 and Retry-After, closes those in the gate as o
+// says, and returns when all have left or, with ctx's cause, when ctx ends. The closes are
+// spread over time as by [protocol.GoAway]. Later calls wait as well; of their o, only the
+// refusal of new connections counts.
+func (g *Gate) Shutdown(ctx context.Context, o protocol.ShutdownOptions) error {
+	conns, empty := g.startShutdown(o)
+	return protocol.GoAway(ctx, conns, empty, o)
+}
+
+// startShutdown refuses new connections, and returns those in the gate and a channel that
+// is closed when all of them have left.
+func (g *Gate) startShutdown(o protocol.ShutdownOptions) (conns []*protocol.Conn, empty <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.mu.closing {
+		g.mu.closing = true
+		g.mu.empty = make(chan struct{})
+		if len(g.mu.conns) == 0 {
+			close(g.mu.empty)
+		}
+	}
+	g.mu.shutdown = o
+	return slices.Collect(maps.Keys(g.mu.conns)), g.mu.empty
+}
