@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func (c *closes) Schedule(run func())                   { c.due = append(c.due, 
 func (c *closes) closeFrame(t *testing.T, end func(*protocol.Conn)) []byte {
 	t.Helper()
 	*c = closes{}
-	s := protocol.NewSession(t.Context(), silent{}, protocol.NewScope("x", httptest.NewRequest("GET", "/", nil)), c, &protocol.SessionOptions{Logger: slog.New(slog.DiscardHandler), Counters: new(protocol.Counters)})
+	s := protocol.NewSession(t.Context(), silent{}, protocol.NewScope("x", httptest.NewRequest(http.MethodGet, "/", nil)), c, &protocol.SessionOptions{Logger: slog.New(slog.DiscardHandler), Counters: new(protocol.Counters)})
 	if !s.Open() {
 		t.Fatal("not accepted")
 	}

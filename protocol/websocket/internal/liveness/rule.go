@@ -51,7 +51,7 @@ func (r Rule) WithMinRate(rate int) Rule {
 }
 
 // checks returns how many intervals d is, rounded up.
-func (r *Rule) checks(d time.Duration) int { return int((d + r.Interval - 1) / r.Interval) }
+func (r Rule) checks(d time.Duration) int { return int((d + r.Interval - 1) / r.Interval) }
 
 // Sample is the state of a connection at a check.
 type Sample struct {
