@@ -4,6 +4,13 @@ import (
 	"encoding/binary"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+var (
+	errNotMinimal  = protocol.Close(protocol.CloseProtocolError, "frame length not in its shortest form")
+	errLengthRange = protocol.Close(protocol.CloseProtocolError, "frame length out of range")
 )
 
 const (

@@ -21,11 +21,7 @@ var (
 	ErrControls  = protocol.Close(protocol.ClosePolicyViolation, "too many control frames")
 )
 
-var (
-	errNotUTF8     = protocol.Close(protocol.CloseInvalidPayload, "text is not UTF-8")
-	errNotMinimal  = protocol.Close(protocol.CloseProtocolError, "frame length not in its shortest form")
-	errLengthRange = protocol.Close(protocol.CloseProtocolError, "frame length out of range")
-)
+var errNotUTF8 = protocol.Close(protocol.CloseInvalidPayload, "text is not UTF-8")
 
 // Parser turns the bytes of a client into messages and control frames. It is
 // resumable: the bytes may come in pieces of any size, and the parser keeps what it

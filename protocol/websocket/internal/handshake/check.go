@@ -29,11 +29,11 @@ func CheckRequest(r *http.Request, maxBytes, maxLines int) *protocol.RejectError
 	bytes, lines := headSize(r)
 	switch {
 	case r.Method != http.MethodGet && !isExtendedConnect(r):
-		return Refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
+		return refusal(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request", "Allow", http.MethodGet)
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return Refusal(http.StatusNotImplemented, versionRefused(r))
+		return refusal(http.StatusNotImplemented, versionRefused(r))
 	case bytes > maxBytes || lines > maxLines:
-		return Refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
+		return refusal(http.StatusRequestHeaderFieldsTooLarge, "the handshake's headers are too large")
 	}
 	return nil
 }
@@ -46,15 +46,15 @@ func CheckUpgrade(r *http.Request, offer *Offer) *protocol.RejectError {
 	case !upgrades(h):
 		return upgradeRequired(upgradeMissing(h))
 	case !hasToken(h, "Connection", "Upgrade"):
-		return Refusal(http.StatusBadRequest, `the header "Connection: Upgrade" is missing; a proxy may have taken it`)
+		return refusal(http.StatusBadRequest, `the header "Connection: Upgrade" is missing; a proxy may have taken it`)
 	case !isSingle(h, "Sec-Websocket-Version", version):
 		return upgradeRequired("WebSocket version 13 is spoken here")
 	case !hasValidKey(h):
-		return Refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
+		return refusal(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
 	case offer.malformed:
-		return Refusal(http.StatusBadRequest, "Sec-WebSocket-Protocol is malformed")
+		return refusal(http.StatusBadRequest, "Sec-WebSocket-Protocol is malformed")
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
-		return Refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
+		return refusal(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
 	return nil
 }
@@ -86,13 +86,13 @@ func upgradeMissing(h http.Header) string {
 }
 
 func upgradeRequired(body string) *protocol.RejectError {
-	return Refusal(http.StatusUpgradeRequired, body,
+	return refusal(http.StatusUpgradeRequired, body,
 		"Upgrade", "websocket", "Connection", "Upgrade", "Sec-WebSocket-Version", version)
 }
 
-// Refusal returns the answer that refuses a handshake. header has names and values in
+// refusal returns the answer that refuses a handshake. header has names and values in
 // turn.
-func Refusal(status int, body string, header ...string) *protocol.RejectError {
+func refusal(status int, body string, header ...string) *protocol.RejectError {
 	e := &protocol.RejectError{Status: status, Body: body, Header: http.Header{}}
 	for pair := range slices.Chunk(header, 2) {
 		e.Header.Set(pair[0], pair[1])
