@@ -19,6 +19,7 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // TestRequests is about what is wrong with requests. None of them gets as far as
@@ -71,7 +72,7 @@ func TestRequests(t *testing.T) {
 	for _, row := range rows {
 		chat := newLongPoll(protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 			return nil, errors.New("the application was asked")
-		}))
+		}), nil)
 		r := httptest.NewRequestWithContext(t.Context(), row.method, row.target, strings.NewReader(row.body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		w := httptest.NewRecorder()
@@ -96,7 +97,7 @@ func TestRequests(t *testing.T) {
 func TestMatch(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]bool{getPath: true, sendPath + "?uid=ann": true, "/": false, "/get/msg": false, "/send/msg/x": false} {
-		if got := newLongPoll(alone()).Match(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)); got != want {
+		if got := newLongPoll(alone(), nil).Match(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)); got != want {
 			t.Errorf("%s: %t, want %t", path, got, want)
 		}
 	}
@@ -122,10 +123,7 @@ func TestOrigin(t *testing.T) {
 			{testkit.Here(), []string{"Origin", "https://friend.example", "Sec-Fetch-Site", "cross-site"}, true},
 		}
 		for _, row := range rows {
-			chat := newLongPoll(alone())
-			if err := chat.origins.AddTrustedOrigin("https://friend.example"); err != nil {
-				t.Fatal(err)
-			}
+			chat := newLongPoll(alone(), &admission.Options{Origins: []string{"https://friend.example"}, Logger: slog.New(slog.DiscardHandler)})
 			for _, asked := range []struct{ method, target string }{{"GET", send("ann", "hello")}, {"POST", send("ann", "hello")}, {"GET", get("ann")}} {
 				r := httptest.NewRequestWithContext(t.Context(), asked.method, asked.target, nil)
 				for i := 0; i < len(row.header); i += 2 {
@@ -169,7 +167,7 @@ func TestDescribed(t *testing.T) {
 	chat := newLongPoll(protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		seen = s
 		return nil, protocol.ErrNoRoute
-	}))
+	}), nil)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, sendPath+"?lang=de", strings.NewReader("uid=ann&text=secret"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	chat.ServeHTTP(httptest.NewRecorder(), r)
@@ -182,7 +180,7 @@ func TestDescribed(t *testing.T) {
 // and gets what was sent before it.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		const each = maxText - len(`"ann: 00",`)
 		wants(t, chat, get("bob"), http.StatusOK, "[]")
 		for i := range 20 {
@@ -259,6 +257,29 @@ func TestUsersAreBounded(t *testing.T) {
 		wants(t, chat, get("0"), http.StatusOK, `["hello"]`)
 		waitFor(t, chat, 1) // who has polled
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
+	})
+}
+
+// TestConnectionsAreBounded: a connection that has ended has left the gate, also if no
+// poll has been told.
+func TestConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chat := newLongPoll(alone(), &admission.Options{Capacity: admission.Capacity{Conns: 1}, Logger: slog.New(slog.DiscardHandler)})
+		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
+		for range 2 {
+			got := ask(t.Context(), chat, send("bob", "hello"))
+			want(t, "one more", got, http.StatusServiceUnavailable, "there are too many connections")
+			if got.Header.Get("Retry-After") == "" {
+				t.Error("the answer has no Retry-After")
+			}
+		}
+		chat.mu.users["ann"].session.Conn().Close(protocol.CloseNormal, "bye")
+		synctest.Wait()
+		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
+		wants(t, chat, get("bob"), http.StatusOK, `["bob: hello"]`)
+		if s := chat.gate.Stats(); s.Conns != 1 || s.Handshakes != 0 || s.Full != 2 || len(chat.mu.users) != 2 {
+			t.Errorf("%+v and %d users, want one connection and two users", s, len(chat.mu.users))
+		}
 	})
 }
 
@@ -339,7 +360,7 @@ func TestReadAhead(t *testing.T) {
 			received++
 			return nil
 		}
-		chat := newLongPoll(consumer.New(func(*consumer.Scope) *slow { return s }, consumer.On(told, (*slow).told)))
+		chat := newLongPoll(consumer.New(func(*consumer.Scope) *slow { return s }, consumer.On(told, (*slow).told)), nil)
 		sent := func() { wants(t, chat, send("ann", strings.Repeat("x", maxText)), http.StatusNoContent, "") }
 		for range 16 {
 			sent()

@@ -110,7 +110,7 @@ func TestRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "headers") {
 			t.Errorf("an application that wants headers is told %v", err)
 		}
-		wants(t, newLongPoll(router.URLs(router.RePath(`^elsewhere/$`, chat()))), get("ann"), http.StatusNotFound, `nothing is served at "/get/msg/"`)
+		wants(t, newLongPoll(router.URLs(router.RePath(`^elsewhere/$`, chat())), nil), get("ann"), http.StatusNotFound, `nothing is served at "/get/msg/"`)
 	})
 }
 
@@ -328,7 +328,7 @@ func TestShutdownWhileOpening(t *testing.T) {
 // TestShutdownPaced: not everybody is told at once.
 func TestShutdownPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		const people = 500
 		told := make(chan time.Time, people)
 		for i := range people {

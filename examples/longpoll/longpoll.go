@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 const (
@@ -31,23 +32,22 @@ var errSilent = errors.New("longpoll: nobody has polled for too long")
 // and no later one. Where that matters, have middleware of net/http in front find
 // out who asks, every time, and take that for the uid.
 type longPoll struct {
-	origins  http.CrossOriginProtection // its AddTrustedOrigin lets pages of other origins in
 	app      protocol.Application
+	gate     *admission.Gate // has the connections until their Disconnect has returned
 	sessions protocol.SessionOptions
 	counters protocol.Counters
-	open     sync.WaitGroup // sessions, until their Disconnect has returned
 
 	mu struct {
 		sync.Mutex
-		users   map[string]*user
-		closing bool
+		users map[string]*user // also those whose connection has ended, until a poll is told
 	}
 }
 
 var _ protocol.Protocol = (*longPoll)(nil)
 
-func newLongPoll(app protocol.Application) *longPoll {
-	s := &longPoll{app: app}
+// newLongPoll carries connections of app, those that o lets in. o may be nil.
+func newLongPoll(app protocol.Application, o *admission.Options) *longPoll {
+	s := &longPoll{app: app, gate: admission.New(o)}
 	s.mu.users = make(map[string]*user)
 	s.sessions.Counters = &s.counters
 	return s
@@ -71,18 +71,25 @@ func (s *longPoll) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the application has accepted. A client that gives this request up may have made
 // the next one already, so that the connection opens all the same.
 func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
-	uid, text, err := parse(w, r, &s.origins)
+	if err := checkMethod(r); err != nil {
+		return err
+	}
+	client := s.gate.Client(r)
+	if refused := s.gate.CheckRequest(r, client); refused != nil {
+		return refused
+	}
+	uid, text, err := parse(w, r)
 	if err != nil {
 		return err
 	}
 	opening, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wait)
 	defer cancel()
-	u, first, err := s.enter(uid, text == "", r.WithContext(opening))
+	u, first, err := s.find(uid, text == "", r.WithContext(opening), client)
 	if err != nil {
 		return err
 	}
 	if first {
-		u.session.Open()
+		s.openSession(u, client)
 	}
 	select {
 	case <-u.answered:
@@ -99,15 +106,13 @@ func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
 	return u.say(w, r, text)
 }
 
-// enter returns the uid's connection, and whether it is for the caller to open.
-func (s *longPoll) enter(uid string, polls bool, r *http.Request) (u *user, first bool, err error) {
+// find returns the uid's connection, and whether it is for the caller to open.
+func (s *longPoll) find(uid string, polls bool, r *http.Request, client protocol.Client) (u *user, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u = s.mu.users[uid]
 	gone := u != nil && polls && !u.silent.Reset(silence) // its time is up, this very moment
 	switch {
-	case s.mu.closing:
-		return nil, false, protocol.ShutdownOptions{}.Refusal()
 	case u != nil && !gone:
 		return u, false, nil
 	case len(s.mu.users) >= maxUsers:
@@ -116,16 +121,27 @@ func (s *longPoll) enter(uid string, polls bool, r *http.Request) (u *user, firs
 	u = &user{server: s, uid: uid, answered: make(chan struct{}), home: make(chan struct{})}
 	u.polling, u.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	scope := protocol.NewScope(s.Type(), r)
+	scope.RemoteAddr = client.RemoteAddr
 	scope.RawQuery = r.Form.Encode() // a uid in a form as well
 	u.session = protocol.NewSession(context.Background(), s.app, scope, u, &s.sessions)
-	s.open.Add(1)
-	u.session.Conn().Defer(s.open.Done)
 	u.silent = time.AfterFunc(silence, func() {
 		s.forget(u)
 		u.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errSilent})
 	})
 	s.mu.users[uid] = u
 	return u, true, nil
+}
+
+// openSession opens a connection, if there is room for it.
+func (s *longPoll) openSession(u *user, client protocol.Client) {
+	conn := u.session.Conn()
+	if refused := s.gate.Enter(conn, client); refused != nil {
+		u.Reject(refused)
+		return
+	}
+	defer s.gate.Answered(conn)
+	conn.Defer(func() { s.gate.Leave(conn) })
+	u.session.Open()
 }
 
 // forget lets the uid's next request open another connection.
@@ -140,17 +156,5 @@ func (s *longPoll) forget(u *user) {
 // Shutdown refuses requests from now on, closes all connections, which answers
 // the polls that wait, and returns when every Disconnect has run or ctx ends.
 func (s *longPoll) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.mu.closing = true
-	conns := make([]*protocol.Conn, 0, len(s.mu.users))
-	for _, u := range s.mu.users {
-		conns = append(conns, u.session.Conn())
-	}
-	s.mu.Unlock()
-	over := make(chan struct{})
-	go func() {
-		s.open.Wait()
-		close(over)
-	}()
-	return protocol.GoAway(ctx, conns, over, protocol.ShutdownOptions{})
+	return s.gate.Shutdown(ctx, protocol.ShutdownOptions{})
 }

@@ -57,7 +57,7 @@ func (s *script) Disconnect(_ context.Context, _ *consumer.Conn, status consumer
 
 // play is the application of one script for all. It keeps what goes wrong to itself.
 func (s *script) play() *longPoll {
-	l := newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }))
+	l := newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }), nil)
 	l.sessions.Logger = slog.New(slog.DiscardHandler)
 	return l
 }
@@ -172,7 +172,7 @@ func withStore(a exampletest.Answer) exampletest.Answer {
 
 func TestPollWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		start := time.Now()
 		wants(t, chat, get("ann"), http.StatusOK, "[]")
 		if took := time.Since(start); took != wait {
@@ -216,7 +216,7 @@ func TestBinary(t *testing.T) {
 // TestTwoPolls: the later one gets the messages, and the other is told.
 func TestTwoPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		const taken = "a newer poll of this uid has taken over"
 		first := begin(t.Context(), chat, get("ann"))
 		<-time.After(wait / 2)
@@ -233,7 +233,7 @@ func TestTwoPolls(t *testing.T) {
 // TestGivenUp: what comes after a client has given up its poll is for the next.
 func TestGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		ctx, giveUp := context.WithCancel(t.Context())
 		given := begin(ctx, chat, get("ann"))
 		giveUp()
@@ -282,7 +282,7 @@ func TestUnwritten(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				chat := newLongPoll(alone())
+				chat := newLongPoll(alone(), nil)
 				wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
 				wants(t, chat, send("ann", "2"), http.StatusNoContent, "")
 				row.w.ResponseRecorder = httptest.NewRecorder()
@@ -294,7 +294,7 @@ func TestUnwritten(t *testing.T) {
 	}
 	t.Run("panic", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			chat := newLongPoll(alone())
+			chat := newLongPoll(alone(), nil)
 			wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
 			func() {
 				defer func() { _ = recover() }()
@@ -310,7 +310,7 @@ func TestUnwritten(t *testing.T) {
 // waits for how that ends.
 func TestPollDuringWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
 		var second <-chan exampletest.Answer
 		w := &broken{ResponseRecorder: httptest.NewRecorder(), write: errors.New("the connection was cut")}

@@ -46,7 +46,7 @@ func TestNames(t *testing.T) {
 				if e := consumertest.Refused(t, chat(), target, nil); e.Status != http.StatusBadRequest {
 					t.Errorf("%s: by WebSocket: refused with %d, want 400", row.at, e.Status)
 				}
-				if got := ask(t.Context(), newLongPoll(chat()), send(row.in, "hello")); got.Status != http.StatusBadRequest {
+				if got := ask(t.Context(), newLongPoll(chat(), nil), send(row.in, "hello")); got.Status != http.StatusBadRequest {
 					t.Errorf("%s: by long polling: answered with %d, want 400", row.at, got.Status)
 				}
 				return

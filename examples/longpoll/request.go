@@ -20,18 +20,16 @@ const (
 
 var methods = map[string][]string{sendPath: {http.MethodGet, http.MethodPost}, getPath: {http.MethodGet}}
 
-// parse returns what is asked for, or what is wrong with it. A poll has no text.
-//
-// A page of another origin may neither send, which would be in the user's name,
-// nor poll, which would take what is meant for the user. net/http looks at requests
-// that change something, and takes GET for one that does not: hence the other method.
-func parse(w http.ResponseWriter, r *http.Request, origins *http.CrossOriginProtection) (uid, text string, err error) {
+// checkMethod returns the refusal of a method that r's path does not have.
+func checkMethod(r *http.Request) error {
 	if allow := methods[r.URL.Path]; !slices.Contains(allow, r.Method) {
-		return "", "", &protocol.RejectError{Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": allow}}
+		return &protocol.RejectError{Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": allow}}
 	}
-	if origins.Check(&http.Request{Method: http.MethodPost, URL: r.URL, Host: r.Host, Header: r.Header}) != nil {
-		return "", "", protocol.Reject(http.StatusForbidden, "a page of another origin may not send or read here")
-	}
+	return nil
+}
+
+// parse returns what is asked for, or what is wrong with it. A poll has no text.
+func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4*maxText) // percent-encoded it is three times as long
 	if r.ParseForm() != nil {
 		return "", "", protocol.Reject(http.StatusBadRequest, "the query or the form is malformed, or too long")

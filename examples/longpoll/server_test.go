@@ -78,7 +78,7 @@ func read(t *testing.T, client net.Conn) string {
 // TestServerTimeouts: a poll has its time also where requests have less.
 func TestServerTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := serve(t, newLongPoll(alone()), &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second})
+		network := serve(t, newLongPoll(alone(), nil), &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second})
 		ann := network.request(t, get("ann"))
 		defer ann.Close()
 		if got := read(t, ann); got != "[]\n" {
@@ -90,7 +90,7 @@ func TestServerTimeouts(t *testing.T) {
 // TestHangUp: what comes after a client has hung up is for its next poll.
 func TestHangUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		network := serve(t, chat, &http.Server{})
 		network.request(t, get("ann")).Close()
 		synctest.Wait()
@@ -103,7 +103,7 @@ func TestHangUp(t *testing.T) {
 // is for the next poll.
 func TestDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chat := newLongPoll(alone())
+		chat := newLongPoll(alone(), nil)
 		network := serve(t, chat, &http.Server{})
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
 		start := time.Now()

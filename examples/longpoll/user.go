@@ -45,6 +45,7 @@ func (u *user) Accept(o protocol.AcceptOptions) error {
 func (u *user) Reject(e *protocol.RejectError) {
 	u.refused = e
 	u.server.forget(u)
+	u.silent.Stop()
 	close(u.answered)
 }
 

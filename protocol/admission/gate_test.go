@@ -321,21 +321,20 @@ func TestDefaultName(t *testing.T) {
 	New(&Options{Hosts: []string{"*"}})
 }
 
-// silent is a transport of connections that are never opened.
+// silent is a transport that only reports how its connection is closed.
 type silent struct{ closed chan protocol.CloseStatus }
 
-func (silent) Accept(protocol.AcceptOptions) error      { return nil }
-func (silent) Reject(*protocol.RejectError)             {}
-func (silent) Send(protocol.Message) error              { return nil }
-func (silent) SendPrepared(*protocol.Prepared) error    { return nil }
-func (s silent) Close(status protocol.CloseStatus)      { s.closed <- status }
-func (s silent) session(t *testing.T) *protocol.Session { return newSession(t, s) }
+func (silent) Accept(protocol.AcceptOptions) error   { return nil }
+func (silent) Reject(*protocol.RejectError)          {}
+func (silent) Send(protocol.Message) error           { return nil }
+func (silent) SendPrepared(*protocol.Prepared) error { return nil }
+func (s silent) Close(status protocol.CloseStatus)   { s.closed <- status }
 
-func newSession(t *testing.T, transport protocol.Transport) *protocol.Session {
+func (s silent) session(t *testing.T) *protocol.Session {
 	t.Helper()
 	accepts := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return handler{}, nil })
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	return protocol.NewSession(t.Context(), accepts, protocol.NewScope("test", r), transport, nil)
+	return protocol.NewSession(t.Context(), accepts, protocol.NewScope("test", r), s, nil)
 }
 
 type handler struct{}
@@ -371,7 +370,7 @@ func TestShutdown(t *testing.T) {
 			t.Error("a connection that had entered was opened after the shutdown")
 		}
 		e := g.Enter(new(protocol.Conn), protocol.Client{})
-		if after, _ := strconv.Atoi(e.Header.Get("Retry-After")); e.Status != http.StatusServiceUnavailable || after < 60 {
+		if after, err := strconv.Atoi(e.Header.Get("Retry-After")); err != nil || e.Status != http.StatusServiceUnavailable || after < 60 {
 			t.Errorf("a new one is refused with %+v", e)
 		}
 		done := make(chan error, 2)
