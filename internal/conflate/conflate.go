@@ -1,0 +1,191 @@
+// Package conflate has the rule of protocol.Message.Key: which waiting message a new
+// one with the same key replaces, and where the new one goes. It has no lock.
+package conflate
+
+import "iter"
+
+const (
+	keptItems = 40 // capacity up to which an empty queue keeps its list: append makes 32 or a few more
+	keptKeys  = 64 // keys at once up to which an empty queue keeps its map: maps do not shrink
+)
+
+// Queue is a first-in, first-out queue of values, of which some have a key. A value
+// with a key replaces the one with the same key that waits: see [Queue.Put]. The zero
+// value is an empty queue and holds no memory. A call takes constant time, amortized,
+// unless its comment says otherwise.
+type Queue[T any] struct {
+	items    []item[T] // the first and the last one wait
+	head     int       // index of the first item
+	waiting  int       // items that wait
+	fences   int       // calls of Fence
+	keys     map[string]int
+	mostKeys int // in keys at once, since it was made
+}
+
+type item[T any] struct {
+	value  T
+	key    string
+	fences int // calls of Fence before it was queued; removed if it does not wait
+}
+
+const removed = -1
+
+// Len returns how many values wait.
+func (q *Queue[T]) Len() int { return q.waiting }
+
+// HasKeys reports whether a value waits that a value with its key would replace.
+func (q *Queue[T]) HasKeys() bool { return len(q.keys) > 0 }
+
+// Append queues v without a key. Later values with a key may overtake v, unless Fence
+// is called.
+func (q *Queue[T]) Append(v T) { q.append("", v) }
+
+// Fence keeps later values from overtaking those that wait: from now on, a value that
+// replaces one of them goes to the end.
+func (q *Queue[T]) Fence() { q.fences++ }
+
+// ForgetKeys keeps the values that wait from being replaced. It takes time for each
+// key.
+func (q *Queue[T]) ForgetKeys() { clear(q.keys) }
+
+// Find returns the value that Put(key, …) would replace, and nil if there is none. The
+// pointer is valid until the queue changes.
+func (q *Queue[T]) Find(key string) *T {
+	if at, ok := q.keys[key]; ok {
+		return &q.items[at].value
+	}
+	return nil
+}
+
+// Put queues v under key, which is not empty. If a value with that key waits, v
+// replaces it, and Put returns it: v takes its place, unless Fence has been called
+// since it was queued; then it is removed and v goes to the end.
+func (q *Queue[T]) Put(key string, v T) (old T, replaced bool) {
+	at, replaced := q.keys[key]
+	if replaced {
+		old = q.items[at].value
+		if q.items[at].fences == q.fences {
+			q.items[at].value = v
+			return old, true
+		}
+		q.remove(at)
+	}
+	if q.keys == nil {
+		q.keys, q.mostKeys = make(map[string]int), 0
+	}
+	at = q.append(key, v)
+	q.keys[key] = at
+	q.mostKeys = max(q.mostKeys, len(q.keys))
+	return old, replaced
+}
+
+// First returns the oldest value and its key, and nil if the queue is empty. The
+// pointer is valid until the queue changes.
+func (q *Queue[T]) First() (v *T, key string) {
+	if q.waiting == 0 {
+		return nil, ""
+	}
+	return &q.items[q.head].value, q.items[q.head].key
+}
+
+// Last returns the newest value, as First returns the oldest.
+func (q *Queue[T]) Last() *T {
+	if q.waiting == 0 {
+		return nil
+	}
+	return &q.items[len(q.items)-1].value
+}
+
+// Pop removes the oldest value and returns it. The queue must not be empty.
+func (q *Queue[T]) Pop() T {
+	v := q.items[q.head].value
+	q.remove(q.head)
+	return v
+}
+
+// RemoveFirst removes the oldest value that match accepts. It takes time for each
+// value before.
+func (q *Queue[T]) RemoveFirst(match func(v *T) bool) (v T, ok bool) {
+	for at := q.head; at < len(q.items); at++ {
+		if it := &q.items[at]; it.fences != removed && match(&it.value) {
+			v = it.value
+			q.remove(at)
+			return v, true
+		}
+	}
+	return v, false
+}
+
+// All iterates over the values that wait and their keys, the oldest first. The queue
+// must not change meanwhile.
+func (q *Queue[T]) All() iter.Seq2[string, *T] {
+	return func(yield func(string, *T) bool) {
+		for at := q.head; at < len(q.items); at++ {
+			if it := &q.items[at]; it.fences != removed && !yield(it.key, &it.value) {
+				return
+			}
+		}
+	}
+}
+
+func (q *Queue[T]) append(key string, v T) (at int) {
+	q.compact()
+	q.items = append(q.items, item[T]{v, key, q.fences})
+	q.waiting++
+	return len(q.items) - 1
+}
+
+// remove removes an item that waits.
+func (q *Queue[T]) remove(at int) {
+	if q.isKnown(at) {
+		delete(q.keys, q.items[at].key)
+	}
+	q.items[at] = item[T]{fences: removed}
+	q.waiting--
+	if q.waiting == 0 {
+		q.reset()
+		return
+	}
+	for q.items[q.head].fences == removed {
+		q.head++
+	}
+	for q.items[len(q.items)-1].fences == removed {
+		q.items = q.items[:len(q.items)-1]
+	}
+}
+
+// isKnown reports whether an item would be replaced by a value with its key.
+func (q *Queue[T]) isKnown(at int) bool {
+	known, ok := q.keys[q.items[at].key]
+	return ok && known == at
+}
+
+// reset gives up the memory of a queue that is empty, unless it is little.
+func (q *Queue[T]) reset() {
+	q.items, q.head = q.items[:0], 0
+	if cap(q.items) > keptItems {
+		q.items = nil
+	}
+	if q.mostKeys > keptKeys {
+		q.keys = nil
+	}
+}
+
+// compact closes the gaps if there are more of them than items that wait.
+func (q *Queue[T]) compact() {
+	if len(q.items) <= max(keptItems, 2*q.waiting) {
+		return
+	}
+	kept := q.items[:0]
+	for at, it := range q.items {
+		if it.fences == removed {
+			continue
+		}
+		if q.isKnown(at) {
+			q.keys[it.key] = len(kept)
+		}
+		kept = append(kept, it)
+	}
+	clear(q.items[len(kept):])
+	q.items, q.head = kept, 0
+}

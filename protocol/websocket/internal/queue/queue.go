@@ -1,0 +1,443 @@
+// Package queue is the outgoing queue of a connection: the frames that are to be
+// written, in order, within bounds. It knows the size of frames and nothing of what is
+// in them. It has no lock, goroutine, clock or socket.
+package queue
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/wye-go/wye/internal/conflate"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Queue is what a connection has to write. All sizes are in bytes on the wire. It is
+// not safe for concurrent use. Budget must be set; an empty queue holds no memory but
+// its own few words.
+//
+// What is queued waits until [Queue.Peek] starts it. A message that waits can be dropped
+// or replaced; one that is started cannot.
+type Queue struct {
+	Budget *Budget
+	Growth Growth // nil: the queue never exceeds Budget.Each
+
+	state   *state // nil if the queue is empty
+	final   bool   // nothing may be added
+	refused bool   // a message has been refused since the queue was last at most half full
+	high    bool   // Growth.QueueAdmits was called since then
+}
+
+// Growth decides whether a queue that is more than half full may grow.
+// [*protocol.Session] implements it.
+type Growth interface {
+	// QueueAdmits reports whether a queue that holds queued bytes may take n more.
+	QueueAdmits(queued, n int) bool
+	// QueueDrained is called after QueueAdmits when the queue is at most half full.
+	QueueDrained()
+}
+
+// state is a queue that is not empty.
+type state struct {
+	waiting conflate.Queue[entry]
+	started []entry // written in part, or to be written next
+	written int     // bytes of started[0] that are written
+	lent    bool    // the caller of Peek may be reading started
+	aborted bool
+	pieces  [][]byte // of Peek
+
+	sizes sizes // of the frames in chunks that wait
+
+	queued  int // bytes of messages, with what the keys of those that wait cost: bounded by Budget.Each
+	pending int // bytes of all frames
+	account account
+	need    need
+}
+
+// need is what the message that was refused last needs from the pool.
+type need struct{ own, shared int }
+
+// entry is bytes that lie together: a chunk of small frames, or one frame.
+type entry struct {
+	Frame
+	dropped  int // bytes of a chunk that were dropped, and are not counted
+	frames   int // in a chunk, without those that were dropped; 0: it is no chunk
+	messages int // bytes of messages, without those that were dropped
+}
+
+// Frame is the frame of one message outside of any chunk: in memory of its own, or
+// shared.
+type Frame struct {
+	own    *buffer
+	shared *Shared
+}
+
+// NewFrame returns a frame of n bytes in memory of its own, for the caller to fill. It
+// must be passed to Add or Replace.
+func NewFrame(n int) Frame {
+	b := newBuffer(n)
+	b.extend(n)
+	return Frame{own: b}
+}
+
+// Bytes returns the frame.
+func (f Frame) Bytes() []byte {
+	if f.own != nil {
+		return f.own.b
+	}
+	return f.shared.b
+}
+
+// ownSize returns how many of the frame's bytes are in memory of its own.
+func (f Frame) ownSize() int {
+	if f.own != nil {
+		return len(f.own.b)
+	}
+	return 0
+}
+
+// release gives up f. If it is shared, it must have been held.
+func (f Frame) release() {
+	if f.own != nil {
+		f.own.release()
+	} else {
+		f.shared.drop()
+	}
+}
+
+func (e *entry) bytes() []byte { return e.Bytes()[e.dropped:] }
+
+func (e *entry) size() int { return len(e.Bytes()) - e.dropped }
+
+const (
+	chunkSize   = 2 << 10  // of a chunk's first buffer
+	maxChunk    = 64 << 10 // size from which a chunk takes no more frames
+	keyedPeek   = 16 << 10 // bytes that are started at once while messages with keys wait, at most
+	keptEntries = 32       // capacity up to which the lists of an empty queue are recycled
+)
+
+// cost returns what a message that waits counts because of its key.
+func cost(key string) int {
+	if key == "" {
+		return 0
+	}
+	return len(key) + protocol.KeyOverhead
+}
+
+var states = sync.Pool{New: func() any { return new(state) }}
+
+// nonempty returns the state of a queue to which something is about to be added.
+func (q *Queue) nonempty() *state {
+	if q.state == nil {
+		q.state = states.Get().(*state) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	}
+	return q.state
+}
+
+// recycle gives up the memory of a queue that is empty.
+func (q *Queue) recycle() {
+	s := q.state
+	if s == nil || len(s.started) > 0 || s.waiting.Len() > 0 {
+		return
+	}
+	q.state = nil
+	if cap(s.started) > keptEntries || cap(s.pieces) > keptEntries {
+		s.started, s.pieces = nil, nil
+	}
+	s.aborted = false
+	states.Put(s)
+}
+
+// Pending returns how many bytes are not yet written.
+func (q *Queue) Pending() int {
+	if q.state == nil {
+		return 0
+	}
+	return q.state.pending
+}
+
+// queued returns what Budget.Each bounds.
+func (q *Queue) queued() int {
+	if q.state == nil {
+		return 0
+	}
+	return q.state.queued
+}
+
+// Finish lets nothing more be added.
+func (q *Queue) Finish() { q.final = true }
+
+// Finished reports whether nothing can be added, and all is written.
+func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
+
+// AddMessage queues the frame of a message, of n bytes. It returns them for the caller
+// to fill before the next call. The error is protocol.ErrFull or protocol.ErrClosed.
+func (q *Queue) AddMessage(n int) ([]byte, error) {
+	if err := q.admit(n, n, nil); err != nil {
+		return nil, err
+	}
+	return q.state.extend(n, true), nil
+}
+
+// Add queues f, which then belongs to the queue. If it returns an error,
+// protocol.ErrFull or protocol.ErrClosed, f is released.
+func (q *Queue) Add(f Frame) error {
+	n := len(f.Bytes())
+	if err := q.admit(n, f.ownSize(), f.shared); err != nil {
+		f.discard()
+		return err
+	}
+	s := q.state
+	s.waiting.Fence()
+	s.waiting.Append(entry{Frame: f, messages: n})
+	s.count(n, n, f.ownSize())
+	return nil
+}
+
+// discard gives up a frame that no queue has taken.
+func (f Frame) discard() {
+	if f.own != nil {
+		f.own.release()
+	}
+}
+
+// AddControl queues a copy of control frames, or of other bytes that count as such,
+// whatever the bounds. Nothing can be added afterwards if final is set. It reports
+// whether anything was queued: nothing is if the queue is final.
+func (q *Queue) AddControl(frames []byte, final bool) bool {
+	if q.final {
+		return false
+	}
+	q.final = final
+	s := q.nonempty()
+	s.account.charge(q.Budget.Pool, len(frames), true)
+	copy(s.extend(len(frames), false), frames)
+	return true
+}
+
+// OfferControl is AddControl for a frame that may be left out, if there is no room.
+func (q *Queue) OfferControl(frame []byte) bool {
+	if q.final || q.Pending() > q.Budget.Each || !q.nonempty().account.charge(q.Budget.Pool, len(frame), false) {
+		q.recycle()
+		return false
+	}
+	copy(q.state.extend(len(frame), false), frame)
+	return true
+}
+
+// extend appends a frame of n bytes to the last chunk, or to a new one.
+func (s *state) extend(n int, message bool) []byte {
+	last := s.waiting.Last()
+	if last == nil || !last.takesMore(n) {
+		size := n
+		if message || last == nil {
+			size = max(n, chunkSize)
+		}
+		s.waiting.Append(entry{Frame: Frame{own: newBuffer(size)}})
+		last = s.waiting.Last()
+	}
+	if n <= maxChunked {
+		s.sizes.add(n, message)
+		last.frames++
+	}
+	if message {
+		s.waiting.Fence()
+		last.messages += n
+		s.queued += n
+	}
+	s.count(0, n, n)
+	return last.own.extend(n)
+}
+
+// takesMore reports whether a frame of n bytes may be appended to e.
+func (e *entry) takesMore(n int) bool {
+	return e.frames > 0 && n <= maxChunked && len(e.own.b) < maxChunk
+}
+
+// count counts bytes that are added, or, if they are negative, that are gone.
+func (s *state) count(queued, pending, own int) {
+	s.queued += queued
+	s.pending += pending
+	s.account.own += own
+}
+
+// Replace queues f as Add does, as the message with that key, in the place of the one
+// with that key that waits, if there is one; protocol.Message says when it goes to the
+// end instead. replaced reports whether there was one. If there is no room, it stays.
+func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
+	n, cost := len(f.Bytes()), cost(key)
+	var old entry
+	if q.state != nil {
+		if waits := q.state.waiting.Find(key); waits != nil {
+			old, replaced = *waits, true
+			q.uncount(&old, cost) // what it counts is as good as free
+			if old.shared != nil {
+				old.shared.drop()
+			}
+		}
+	}
+	err = q.admit(n+cost, f.ownSize()+cost, f.shared)
+	switch {
+	case err == nil:
+		q.state.waiting.Put(key, entry{Frame: f, messages: n})
+		q.state.count(n+cost, n, f.ownSize()+cost)
+		if old.own != nil {
+			old.own.release()
+		}
+		q.state.account.refundMuch(q.Budget.Pool)
+		return replaced, nil
+	case replaced:
+		q.state.count(old.messages+cost, old.messages, old.ownSize()+cost)
+		if old.shared != nil {
+			old.shared.hold(true)
+		}
+	}
+	f.discard()
+	return false, err
+}
+
+// uncount takes an entry out of the counts, and what its key costs.
+func (q *Queue) uncount(e *entry, cost int) {
+	own := 0
+	if e.own != nil {
+		own = e.size()
+	}
+	q.state.count(-e.messages-cost, -e.size(), -own-cost)
+}
+
+// admit decides whether a message of n bytes may be added, of which own bytes go to
+// memory of the queue's own. It may if there is none. If it may, the queue holds shared,
+// which may be nil.
+func (q *Queue) admit(n, own int, shared *Shared) error {
+	if q.final {
+		return protocol.ErrClosed
+	}
+	s := q.nonempty()
+	empty := s.queued == 0
+	if !empty && !q.mayGrow(n) || !s.account.charge(q.Budget.Pool, own, empty) || shared != nil && !shared.hold(empty) {
+		q.refused, s.need = true, need{own, shared.price()}
+		return protocol.ErrFull
+	}
+	return nil
+}
+
+// mayGrow decides whether the queue, which is not empty, may take n bytes more by its
+// own bound.
+func (q *Queue) mayGrow(n int) bool {
+	switch queued := q.queued(); {
+	case queued+n <= q.Budget.Each/2:
+		return true
+	case q.Growth == nil:
+		return queued+n <= q.Budget.Each
+	default:
+		q.high = true
+		return q.Growth.QueueAdmits(queued, n)
+	}
+}
+
+// Peek starts what is to be written next, and returns it: most bytes at the most, or
+// fewer. Entries are started as a whole, also if a part of them is returned. The caller
+// owns the pieces until it calls Advance; calls of other methods leave them as they are.
+func (q *Queue) Peek(most int) (pieces [][]byte) {
+	s := q.state
+	if s == nil || s.aborted {
+		return nil
+	}
+	room := most
+	if s.waiting.HasKeys() {
+		room = min(most, keyedPeek)
+	}
+	pieces, from := s.pieces[:0], s.written
+	for i := 0; most > 0 && (i < len(s.started) || s.startNext(i == 0, room)); i++ {
+		b := s.started[i].bytes()[from:]
+		b = b[:min(len(b), most)]
+		pieces = append(pieces, b)
+		from, most, room = 0, most-len(b), room-len(b)
+	}
+	s.pieces, s.lent = pieces, true
+	return pieces
+}
+
+// startNext starts the first entry that waits, if it fits into room or must be.
+func (s *state) startNext(must bool, room int) bool {
+	first, key := s.waiting.First()
+	if first == nil || !must && first.size() > room {
+		return false
+	}
+	c := cost(key)
+	s.count(-c, 0, -c)
+	s.sizes.skip(first.frames)
+	s.started = append(s.started, s.waiting.Pop())
+	return true
+}
+
+// Started reports whether a part of an entry is written, and the rest is to follow.
+func (q *Queue) Started() bool { return q.state != nil && len(q.state.started) > 0 }
+
+// Advance tells that the next n bytes are written: at most as many as Peek has returned.
+// drained reports whether the queue is at most half full, after it refused a message.
+func (q *Queue) Advance(n int) (drained bool) {
+	s := q.state
+	if s == nil {
+		return false
+	}
+	clear(s.pieces)
+	s.lent = false
+	if s.aborted {
+		n = 0
+		s.releaseStarted()
+	}
+	s.written += n
+	done := 0
+	for ; done < len(s.started) && s.written >= s.started[done].size(); done++ {
+		e := &s.started[done]
+		s.written -= e.size()
+		q.uncount(e, 0)
+		e.release()
+	}
+	s.started = slices.Delete(s.started, 0, done)
+	s.account.refundMuch(q.Budget.Pool)
+	return q.noteRoom()
+}
+
+// noteRoom ends what has begun when the queue was more than half full, if it no longer
+// is. drained is that of Advance.
+func (q *Queue) noteRoom() (drained bool) {
+	if q.queued() <= q.Budget.Each/2 {
+		if q.high {
+			q.high = false
+			q.Growth.QueueDrained()
+		}
+		drained, q.refused = q.refused, false
+	}
+	q.recycle()
+	return drained
+}
+
+// Abort drops all, and lets nothing more be added. The caller of Peek keeps the pieces
+// until it calls Advance.
+func (q *Queue) Abort() {
+	q.final = true
+	s := q.state
+	if s == nil {
+		return
+	}
+	for s.waiting.Len() > 0 {
+		e := s.waiting.Pop()
+		s.sizes.skip(e.frames)
+		e.release()
+	}
+	s.aborted, s.queued, s.pending, s.account.own = true, 0, 0, 0
+	s.account.refund(q.Budget.Pool)
+	if !s.lent {
+		s.releaseStarted()
+		q.recycle()
+	}
+}
+
+func (s *state) releaseStarted() {
+	for i := range s.started {
+		s.started[i].release()
+	}
+	clear(s.started)
+	s.started, s.written = s.started[:0], 0
+}
