@@ -12,6 +12,8 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -70,8 +72,8 @@ func ofProtocol() []met {
 		return &protocol.CloseError{CloseStatus: protocol.CloseStatus{Code: code, Reason: reason, Err: err}}
 	}
 	const allowed = "; use 1000 to 1014, except 1004 to 1006 and 1010, or 3000 to 4999"
-	scope := protocol.NewChannelScope(context.Background(), "x").WithRoute(protocol.Match{
-		Params: []protocol.Param{{Name: "page", Value: "second"}, {Name: "year", Value: "99999999999999999999"}},
+	scope := scopes.WithRoute(scopes.ForChannel(context.Background(), "x"), plumbing.Match{
+		Params: []plumbing.Param{{Name: "page", Value: "second"}, {Name: "year", Value: "99999999999999999999"}},
 	})
 	param := func(name string) error {
 		_, err := protocol.ParamAs[int](scope, name)

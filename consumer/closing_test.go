@@ -42,7 +42,7 @@ func TestCloseGroup(t *testing.T) {
 		here, there := nodes(t)
 		free, disconnected := make(chan struct{}), make(chan consumer.CloseStatus, 3)
 		app := consumer.New(func(s *consumer.Scope) *stub {
-			name := strings.Trim(s.Path, "/")
+			name := strings.Trim(s.Path(), "/")
 			return &stub{
 				connect:    func(ctx context.Context, c *consumer.Conn) error { return c.Join(ctx, name) },
 				receive:    func(context.Context, *consumer.Conn, consumer.Message) error { <-free; return nil },

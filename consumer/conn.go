@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -18,7 +19,7 @@ import (
 type Conn struct {
 	conn       *protocol.Conn
 	layer      *layers.Layer
-	values     protocol.Values
+	values     plumbing.Values
 	ctx        context.Context //nolint:containedctx // the connection's own, with values
 	events     events          // the consumer's handlers
 	wantsSends bool            // it handles protocol.SendType itself

@@ -21,7 +21,7 @@ var errSecret = errors.New("the password is swordfish")
 func TestNewMakesAConsumerForEachConnection(t *testing.T) {
 	t.Parallel()
 	app := consumer.New(func(s *consumer.Scope) *stub {
-		path, heard := s.Path, 0
+		path, heard := s.Path(), 0
 		return &stub{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			heard++
 			return c.SendText(ctx, fmt.Sprint(path, m.Text(), heard))

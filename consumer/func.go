@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -188,7 +189,7 @@ func newStream(scope *Scope, groups []string) *Stream {
 }
 
 // keepScope lets go of the request. It is called when the handshake is answered.
-func (s *Stream) keepScope() { s.scope.Store(s.scope.Load().Kept()) }
+func (s *Stream) keepScope() { s.scope.Store(scopes.Kept(s.scope.Load())) }
 
 // begin accepts the connection, if that has not been done.
 func (s *Stream) begin() { _ = s.accept(nil) } //nolint:errcheck // Connect reports it

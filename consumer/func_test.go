@@ -93,7 +93,7 @@ func TestFuncLetsGoOfTheRequest(t *testing.T) {
 				return err
 			}
 			now := s.Scope()
-			text := fmt.Sprintf("%t, then %d headers, query %q, %s in %s", first.Header != nil, len(now.Header), now.RawQuery, now.Param("room"), now.RootPath)
+			text := fmt.Sprintf("%t, then %d headers, query %q, %s in %s", first.Header() != nil, len(now.Header()), now.RawQuery(), now.Param("room"), now.RootPath())
 			if err := s.SendText(ctx, text); err != nil {
 				return err
 			}
@@ -108,11 +108,11 @@ func TestFuncLetsGoOfTheRequest(t *testing.T) {
 func TestFuncAcceptsWithOptions(t *testing.T) {
 	t.Parallel()
 	app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-		sub := s.Scope().Subprotocols[1]
+		sub := s.Scope().Subprotocols()[1]
 		if err := s.Accept(&protocol.AcceptOptions{Subprotocol: sub}); err != nil {
 			return err
 		}
-		return s.SendText(ctx, "welcome to "+s.Scope().Path)
+		return s.SendText(ctx, "welcome to "+s.Scope().Path())
 	})
 	ann := consumertest.Connect(t, app, "/x/", &consumertest.Options{Subprotocols: []string{"v1", "v2"}})
 	if got := ann.Subprotocol(); got != "v2" {

@@ -21,7 +21,7 @@ import (
 // it is told.
 func room() protocol.Application {
 	return consumer.New(func(s *consumer.Scope) *stub {
-		name := strings.Trim(s.Path, "/")
+		name := strings.Trim(s.Path(), "/")
 		return &stub{
 			connect: func(ctx context.Context, c *consumer.Conn) error { return c.Join(ctx, name) },
 			receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -27,7 +28,7 @@ func build[C life](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) 
 		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
 		h.conn.layer = layers.From(s)
 		h.conn.events, h.conn.wantsSends = h, wantsSends
-		h.conn.values = s.Values()
+		h.conn.values = scopes.Values(s)
 		return h, nil
 	})
 }

@@ -23,7 +23,7 @@ func TestPromise11_EventsAndMessagesInOneOrder(t *testing.T) {
 	l := new(layers.Layer)
 	app := layers.Use(l)(consumer.New(func(s *consumer.Scope) *stub {
 		return &stub{connect: func(ctx context.Context, c *consumer.Conn) error {
-			if s.Path == "/late/" {
+			if s.Path() == "/late/" {
 				_, err := c.JoinFrom(ctx, "all", layers.Range{})
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -116,7 +117,7 @@ func (w *Worker) prepare() error {
 		if !asks {
 			continue
 		}
-		if err := finder.Find(protocol.NewChannelScope(context.Background(), channel)); err != nil {
+		if err := finder.Find(scopes.ForChannel(context.Background(), channel)); err != nil {
 			text := "wye: layers.Worker"
 			if name := strconv.Quote(channel); !strings.Contains(err.Error(), name) { // a router names it
 				text += ": channel " + name
@@ -209,7 +210,7 @@ func (w *Worker) handle(channel string, e *protocol.Event) {
 		}
 		return &once{Handler: h, task: t}, nil
 	})
-	s := protocol.NewSession(w.base, app, protocol.NewChannelScope(w.base, channel), t, &w.sessions)
+	s := protocol.NewSession(w.base, app, scopes.ForChannel(w.base, channel), t, &w.sessions)
 	s.Conn().Defer(func() { close(t.over) })
 	if !s.Open() {
 		<-t.over

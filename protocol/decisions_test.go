@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -249,7 +251,6 @@ func TestDecision5_AcceptChoosesHeadersAndSubprotocol(t *testing.T) {
 			return c.Accept(&protocol.AcceptOptions{Subprotocol: test.chosen, Header: http.Header{"X-A": {"b"}}})
 		}}
 		r := newRig(h.app(), protocol.Limits{})
-		r.scope.Subprotocols = []string{"chat.v1", "chat.v2"}
 		if got := r.Open(); got != test.accepted {
 			t.Errorf("%s: accepted: %v, want %v", test.at, got, test.accepted)
 		}
@@ -282,7 +283,7 @@ func TestDecision8_RequestDiesWithHandshake(t *testing.T) {
 	var inner *protocol.Scope
 	seen := make(chan string, 2)
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		inner = s.WithValue(ownKey{}, "kept").WithRoute(protocol.Match{Taken: "/live/", Rest: "blue/", Params: []protocol.Param{{Name: "n", Value: "7"}}})
+		inner = scopes.WithRoute(s.WithValue(ownKey{}, "kept"), plumbing.Match{Taken: "/live/", Rest: "blue/", Params: []plumbing.Param{{Name: "n", Value: "7"}}})
 		if s.Request() != req || inner.Request() != req || inner.Context().Value(requestKey{}) != "recycled" {
 			t.Error("before the answer the scope lacks the request")
 		}

@@ -12,10 +12,6 @@ var (
 	// ErrNoRoute refuses a connection with 404. A router in front tries its
 	// next route, if it had mounted this one.
 	ErrNoRoute = errors.New("wye: no route")
-	// ErrBranches means that routers have tried MaxBranches branches for one
-	// connection without an answer, and gave up. It matches ErrNoRoute.
-	ErrBranches = fmt.Errorf("%w: %d branches of the routers were tried; "+
-		"mount fewer routers that begin with the same path within each other", ErrNoRoute, MaxBranches)
 	// ErrInvalidName means that a text cannot be the name of a group, a channel
 	// or a presence. Such texts mostly come from the peer, so a Connect that
 	// returns it refuses with 404, another callback closes with

@@ -26,7 +26,7 @@ func ExampleMiddleware() {
 	}
 
 	app := known(protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		fmt.Println("hello", s.User)
+		fmt.Println("hello", s.User())
 		return nil, protocol.ErrNoRoute
 	}))
 	for _, target := range []string{"/ws/?user=Ann", "/ws/"} {

@@ -224,7 +224,7 @@ func newRigOn(w *wire, app protocol.Application, limits protocol.Limits) *rig {
 // rigFor is for transports that wrap a wire.
 func rigFor(t protocol.Transport, w *wire, app protocol.Application, limits protocol.Limits) *rig {
 	r := &rig{wire: w, logs: &logs{}, counters: &protocol.Counters{}, over: make(chan struct{})}
-	r.scope = protocol.NewScope("websocket", request())
+	r.scope = protocol.NewScope("websocket", request()).WithSubprotocols([]string{"chat.v1", "chat.v2"})
 	r.Session = protocol.NewSession(context.Background(), app, r.scope, t, &protocol.SessionOptions{
 		Limits: limits, Logger: slog.New(r.logs), Counters: r.counters,
 	})

@@ -141,7 +141,7 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 // logRefused logs a refusal that somebody should know of.
 func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 	attrs := func() []any {
-		return append(details(answer.Err), "path", logs.Cut(scope.RootPath+scope.Path), "peer", logs.Cut(scope.RemoteAddr),
+		return append(details(answer.Err), "path", logs.Cut(scope.RootPath()+scope.Path()), "peer", logs.Cut(scope.RemoteAddr()),
 			"status", answer.Status)
 	}
 	switch cause {
@@ -275,7 +275,7 @@ func (s *Session) answerYes(o AcceptOptions) error {
 // checkAccept refuses a subprotocol that the peer has not offered: it would
 // close the connection over it.
 func (s *Session) checkAccept(o AcceptOptions) error {
-	if o.Subprotocol == "" || slices.Contains(s.scope.Subprotocols, o.Subprotocol) {
+	if o.Subprotocol == "" || slices.Contains(s.scope.Subprotocols(), o.Subprotocol) {
 		return nil
 	}
 	return errors.New("wye: subprotocol " + o.Subprotocol + " was not offered by the peer; choose one of Scope.Subprotocols")

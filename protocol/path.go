@@ -47,8 +47,7 @@ func notCanonical(why string) error {
 // The first three also hold for the path that the peer has sent
 // (http.Request.RequestURI), whatever middleware in front has made of it.
 //
-// A router calls it once, at the start of its Open or Find: for the outermost router
-// it sets the count of [Scope.TryBranch] back.
+// A router calls it once, at the start of its Open or Find.
 func (s *Scope) RoutePath() (string, error) {
 	o := s.origin
 	if !s.routed {
@@ -57,26 +56,10 @@ func (s *Scope) RoutePath() (string, error) {
 	if o.notCanonical != nil {
 		return "", o.notCanonical
 	}
-	if from := len(o.routePath) - len(s.Path); o.routePath != "" && from >= 0 && isFormOf(o.routePath[from:], s.Path) {
+	if from := len(o.routePath) - len(s.path); o.routePath != "" && from >= 0 && isFormOf(o.routePath[from:], s.path) {
 		return o.routePath[from:], nil
 	}
-	return s.Path, nil
-}
-
-// MaxBranches is how many branches routers may try before one takes the connection.
-const MaxBranches = 1000
-
-// TryBranch counts a branch that a router is about to try: a route that matches. A
-// router that goes on to another route when one has answered ErrNoRoute calls it before
-// each, because routers within routers multiply: twenty with two ways each have a
-// million branches. It returns [ErrBranches] when MaxBranches have been tried. The
-// router then refuses the connection with that error and tries nothing more, since the
-// path may lead to one of the branches that were left out.
-func (s *Scope) TryBranch() error {
-	if s.origin.branches.Add(1) > MaxBranches {
-		return ErrBranches
-	}
-	return nil
+	return s.path, nil
 }
 
 // isFormOf reports whether form is path but for the slashes that were escaped.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -185,13 +187,13 @@ func TestRoutePathOfTheRest(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a%2Fb/c/d%2Fe", nil))
 	wantRoutePath(t, testkit.Here(), s, "/a\x1fb/c/d\x1fe", "")
-	rest := s.WithRoute(protocol.Match{Taken: "/a/b/", Rest: "c/d/e"})
+	rest := scopes.WithRoute(s, plumbing.Match{Taken: "/a/b/", Rest: "c/d/e"})
 	wantRoutePath(t, testkit.Here(), rest, "c/d\x1fe", "")
 	wantRoutePath(t, testkit.Here(), rest.WithUser("ann"), "c/d\x1fe", "")
-	wantRoutePath(t, testkit.Here(), rest.WithRoute(protocol.Match{Taken: "c/d", Rest: "/e"}), "\x1fe", "")
-	wantRoutePath(t, testkit.Here(), rest.WithRoute(protocol.Match{Taken: "c/d/e"}), "", "")
-	wantRoutePath(t, testkit.Here(), s.WithRoute(protocol.Match{Rest: "x/y"}), "x/y", "")
-	wantRoutePath(t, testkit.Here(), protocol.NewChannelScope(t.Context(), "mail"), "", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, plumbing.Match{Taken: "c/d", Rest: "/e"}), "\x1fe", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, plumbing.Match{Taken: "c/d/e"}), "", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(s, plumbing.Match{Rest: "x/y"}), "x/y", "")
+	wantRoutePath(t, testkit.Here(), scopes.ForChannel(t.Context(), "mail"), "", "")
 }
 
 // TestTryBranch: the count is one for all copies of a scope, and starts anew with the
@@ -199,16 +201,16 @@ func TestRoutePathOfTheRest(t *testing.T) {
 func TestTryBranch(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", request())
-	inner := s.WithRoute(protocol.Match{})
+	inner := scopes.WithRoute(s, plumbing.Match{})
 	for range 2 {
 		_, _ = s.RoutePath()
-		for i := range protocol.MaxBranches {
+		for i := range plumbing.MaxBranches {
 			_, _ = inner.RoutePath()
-			if err := inner.TryBranch(); err != nil {
+			if err := scopes.TryBranch(inner); err != nil {
 				t.Fatalf("branch %d: %v", i+1, err)
 			}
 		}
-		if err := s.TryBranch(); !errors.Is(err, protocol.ErrBranches) || !errors.Is(err, protocol.ErrNoRoute) {
+		if err := scopes.TryBranch(s); !errors.Is(err, plumbing.ErrBranches) || !errors.Is(err, protocol.ErrNoRoute) {
 			t.Errorf("one more: %v, want ErrBranches", err)
 		}
 	}

@@ -7,52 +7,75 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// Scope describes one connection to whoever decides about it: routers,
-// middleware, factories. It is read-only; the With methods return a changed
-// copy, so that a router that tries a branch and fails leaves no trace. Safe
-// for concurrent use.
+// Scope describes a connection to the routers, middleware and factories that decide
+// about it. It is immutable: the With methods return a changed copy, so that a router
+// that tries a route and fails leaves no trace. Safe for concurrent use.
 //
-// A Scope is for the time until the handshake is answered. Then the engine lets
-// go of it, because a browser's headers alone weigh more than an idle
-// connection may. Take what you need (s.Param("group"), s.User) into your
-// consumer, not the Scope. What Param, Args, Query and Route return is a copy, which
-// keeps nothing else in memory. A part of Path, RootPath or RawQuery keeps all of the
-// request's line: keep strings.Clone of it.
+// A Scope is valid until the handshake is answered. The engine then drops it, because
+// the headers of a browser's request weigh more than an idle connection may. A consumer
+// takes what it needs, such as s.Param("group") or s.User(), and does not keep the
+// Scope. Param, Args, Query and Route return copies. Path, RootPath and RawQuery return
+// parts of the request's first line, which stays in memory as long as any of them does:
+// keep strings.Clone of it.
 type Scope struct {
-	Type         string      // the protocol's: "websocket", ...; "channel" for workers
-	Channel      string      // the name of a worker's channel, which has no path
-	Path         string      // percent-decoded; what is left to route. See RoutePath
-	RootPath     string      // what outer routers took from it
-	RawQuery     string      // as in url.URL
-	Host         string      // as the peer named us
-	RemoteAddr   string      // the client's, in the form of http.Request; see websocket.Options.TrustedProxies
-	Header       http.Header // the request's; do not change it
-	Subprotocols []string    // offered by the peer, in its order of preference
-	User         any         // whoever an authenticator found
+	typ          string
+	channel      string
+	path         string
+	rootPath     string
+	rawQuery     string
+	host         string
+	remoteAddr   string
+	header       http.Header
+	subprotocols []string
+	user         any
 
-	route  string  // the patterns that led here
-	params []Param // a later one of the same name wins
-	args   []string
-	inTurn bool // some route that led here was a mount
-	routed bool // a router has made it
-	values *value
-	origin *origin // shared by all copies
+	route   string           // the patterns that led here
+	params  []plumbing.Param // a later one of the same name wins
+	args    []string
+	mounted bool // some route that led here was a mount
+	routed  bool // a router has made it
+	values  plumbing.Values
+	origin  *origin // shared by all copies
 }
 
-// Match is what a route makes of a path. See [Scope.WithRoute].
-type Match struct {
-	Route  string   // the route's pattern, as it was written
-	Taken  string   // the beginning of Scope.Path, up to where the route matched
-	Rest   string   // what is left of it
-	Params []Param  // what named groups captured; of one name the last counts
-	Args   []string // what groups captured that have no name
-	Mount  bool     // ErrNoRoute from what is behind means that the next route is tried
-}
+// Type returns the type of the connection's protocol: "websocket", for example, or
+// "channel" for what a worker receives.
+func (s *Scope) Type() string { return s.typ }
 
-// Param is a captured part of a path.
-type Param struct{ Name, Value string }
+// Channel returns the name of the channel that a worker receives from. A worker's scope
+// has no path and no request.
+func (s *Scope) Channel() string { return s.channel }
+
+// Path returns the part of the path that is left to route, decoded. See RoutePath.
+func (s *Scope) Path() string { return s.path }
+
+// RootPath returns the part of the path that the routers in front have matched.
+func (s *Scope) RootPath() string { return s.rootPath }
+
+// RawQuery returns the query string, as in url.URL. See Query.
+func (s *Scope) RawQuery() string { return s.rawQuery }
+
+// Host returns the host that the peer has asked for, as in http.Request.
+func (s *Scope) Host() string { return s.host }
+
+// RemoteAddr returns the client's address, in the form of http.Request.RemoteAddr.
+// Behind a proxy it is the proxy's, unless websocket.Options.TrustedProxies has it.
+func (s *Scope) RemoteAddr() string { return s.remoteAddr }
+
+// Header returns the header of the request, which the caller must not change.
+func (s *Scope) Header() http.Header { return s.header }
+
+// Subprotocols returns the subprotocols that the peer offers, in its order of
+// preference. The caller must not change them.
+func (s *Scope) Subprotocols() []string { return s.subprotocols }
+
+// User returns the user that middleware such as router.Auth has authenticated; nil if
+// there is none. [UserAs] returns it with its type.
+func (s *Scope) User() any { return s.user }
 
 // origin is the request that a connection began as, until it is answered.
 type origin struct {
@@ -66,34 +89,22 @@ type origin struct {
 	branches     atomic.Int64 // that routers have tried
 }
 
-// value is one pair of WithValue, in front of older ones.
-type value struct {
-	key, val any
-	next     *value
-}
-
-// NewScope describes the connection that begins with r, which may not be nil.
-// Protocols call it. Subprotocols are for the protocol to fill in.
+// NewScope describes the connection that begins with r, which must not be nil.
+// Protocols call it, and add what they know with WithSubprotocols and WithRemoteAddr.
 func NewScope(typ string, r *http.Request) *Scope {
 	s := &Scope{
-		Type:       typ,
-		Path:       r.URL.Path,
-		RawQuery:   r.URL.RawQuery,
-		Host:       r.Host,
-		RemoteAddr: r.RemoteAddr,
-		Header:     r.Header,
+		typ:        typ,
+		path:       r.URL.Path,
+		rawQuery:   r.URL.RawQuery,
+		host:       r.Host,
+		remoteAddr: r.RemoteAddr,
+		header:     r.Header,
 		route:      r.Pattern,
 		origin:     &origin{base: context.Background()},
 	}
 	s.origin.request.Store(r)
 	s.origin.routePath, s.origin.notCanonical = routePath(r)
 	return s
-}
-
-// NewChannelScope describes what arrives on a worker's channel. ctx is what
-// Context returns. Workers call it.
-func NewChannelScope(ctx context.Context, channel string) *Scope {
-	return &Scope{Type: "channel", Channel: channel, origin: &origin{base: ctx}}
 }
 
 // Context has the values of the request's context and those of WithValue, and
@@ -103,9 +114,9 @@ func NewChannelScope(ctx context.Context, channel string) *Scope {
 // kept one would show another user's data.
 func (s *Scope) Context() context.Context {
 	if r := s.origin.request.Load(); r != nil {
-		return s.Values().Bind(r.Context())
+		return s.values.Bind(r.Context())
 	}
-	return s.Values().Bind(s.origin.base)
+	return s.values.Bind(s.origin.base)
 }
 
 // Request returns the HTTP request that the connection began as, for code that
@@ -162,30 +173,11 @@ func (s *Scope) Route() string {
 	return s.route
 }
 
-// Mounted reports whether a router in front tries another route if the answer is
-// ErrNoRoute, so that this is not the last word.
-func (s *Scope) Mounted() bool { return s.inTurn }
-
-// Taken notes whether the application that s is for has taken the connection, or
-// refused it for good, so that Route says so; false if another route is tried.
-// Routers call it when its Open has returned, the innermost first, whose yes
-// counts: routes further out, of which its is a part, say less.
-func (s *Scope) Taken(yes bool) {
-	taken := s.origin.taken.Load()
-	within := taken != nil && strings.HasPrefix(taken.route, s.route)
-	switch {
-	case yes && !within:
-		s.origin.taken.Store(s)
-	case !yes && within:
-		s.origin.taken.Store(nil)
-	}
-}
-
 // Subprotocol returns the first of those that you speak, in your order of
 // preference, that the peer offers, or "".
 func (s *Scope) Subprotocol(spoken ...string) string {
 	for _, p := range spoken {
-		if slices.Contains(s.Subprotocols, p) {
+		if slices.Contains(s.subprotocols, p) {
 			return p
 		}
 	}
@@ -195,7 +187,7 @@ func (s *Scope) Subprotocol(spoken ...string) string {
 // Query parses the query string. What is malformed is left out, as in
 // url.URL.Query. It is a copy.
 func (s *Scope) Query() url.Values {
-	parsed, _ := url.ParseQuery(s.RawQuery) //nolint:errcheck // malformed pairs are left out
+	parsed, _ := url.ParseQuery(s.rawQuery) //nolint:errcheck // malformed pairs are left out
 	own := make(url.Values, len(parsed))
 	for name, values := range parsed {
 		for i, v := range values {
@@ -206,35 +198,25 @@ func (s *Scope) Query() url.Values {
 	return own
 }
 
-// WithRoute returns a copy for the application behind a route: what was taken
-// goes from Path to RootPath. Params are added to those of outer routers, of
-// which they replace those of the same name, and Args are put behind theirs. The
-// slices of m must not be changed any more.
-func (s *Scope) WithRoute(m Match) *Scope {
+// WithSubprotocols returns a copy whose Subprotocols are offered. Protocols call it.
+func (s *Scope) WithSubprotocols(offered []string) *Scope {
 	c := *s
-	c.RootPath, c.Path = s.RootPath+m.Taken, m.Rest
-	c.route = s.route + m.Route
-	c.params = behind(s.params, m.Params)
-	c.args = behind(s.args, m.Args)
-	c.inTurn, c.routed = s.inTurn || m.Mount, true
+	c.subprotocols = offered
 	return &c
 }
 
-// behind puts more behind some, and leaves both as they are.
-func behind[T any](some, more []T) []T {
-	switch {
-	case len(more) == 0:
-		return some
-	case len(some) == 0:
-		return more
-	}
-	return slices.Concat(some, more)
+// WithRemoteAddr returns a copy whose RemoteAddr is addr, for protocols and middleware
+// that know better who the client is.
+func (s *Scope) WithRemoteAddr(addr string) *Scope {
+	c := *s
+	c.remoteAddr = addr
+	return &c
 }
 
 // WithUser returns a copy whose User is u.
 func (s *Scope) WithUser(u any) *Scope {
 	c := *s
-	c.User = u
+	c.user = u
 	return &c
 }
 
@@ -243,38 +225,8 @@ func (s *Scope) WithUser(u any) *Scope {
 // callbacks.
 func (s *Scope) WithValue(key, val any) *Scope {
 	c := *s
-	c.values = &value{key: key, val: val, next: s.values}
+	c.values = s.values.With(key, val)
 	return &c
-}
-
-// Values returns what WithValue has added, without keeping s. Whoever makes a
-// [Handler] binds it to the contexts of its callbacks; consumers get theirs
-// bound.
-func (s *Scope) Values() Values { return Values{s.values} }
-
-// Values are the pairs of Scope.WithValue. The zero value has none.
-type Values struct{ list *value }
-
-// Bind returns ctx with the values; ctx itself if there are none.
-func (v Values) Bind(ctx context.Context) context.Context {
-	if v.list == nil {
-		return ctx
-	}
-	return &bound{Context: ctx, values: v.list}
-}
-
-type bound struct {
-	context.Context //nolint:containedctx // it is a context
-	values          *value
-}
-
-func (b *bound) Value(key any) any {
-	for v := b.values; v != nil; v = v.next {
-		if v.key == key {
-			return v.val
-		}
-	}
-	return b.Context.Value(key)
 }
 
 // answered lets go of the request. base is the context that the connection
@@ -287,34 +239,6 @@ func (s *Scope) answered(base context.Context) {
 	}
 	o.base, o.wildcard = base, wildcards(r)
 	o.request.Store(nil)
-}
-
-// Kept returns a copy of s for the time after the handshake is answered. It has no
-// Header, RawQuery or Subprotocols, and of the request's memory it needs one copy of
-// the path, of which the parameters are parts. It is for code that gives consumers a
-// Scope for as long as the connection lasts.
-func (s *Scope) Kept() *Scope {
-	c := *s
-	path := strings.Clone(s.RootPath + s.Path)
-	c.RootPath, c.Path = path[:len(s.RootPath)], path[len(s.RootPath):]
-	part := func(text string) string {
-		if at := strings.Index(path, text); at >= 0 {
-			return path[at : at+len(text)]
-		}
-		return strings.Clone(text)
-	}
-	c.params, c.args = slices.Clone(s.params), slices.Clone(s.args)
-	for i, p := range c.params {
-		c.params[i].Value = part(p.Value)
-	}
-	for i, arg := range c.args {
-		c.args[i] = part(arg)
-	}
-	c.Host, c.RemoteAddr = strings.Clone(s.Host), strings.Clone(s.RemoteAddr)
-	c.RawQuery, c.Header, c.Subprotocols = "", nil, nil
-	c.route = s.Route()
-	c.origin = &origin{base: s.origin.base, wildcard: s.origin.wildcard}
-	return &c
 }
 
 // wildcards returns what the router in front matched, by the names in its

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 	"weak"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -24,8 +26,8 @@ func TestNewScope(t *testing.T) {
 	r.RemoteAddr = "192.0.2.1:99"
 	r.Header.Set("Cookie", "a=b")
 	s := protocol.NewScope("websocket", r)
-	if s.Type != "websocket" || s.Path != "/a b/c/d" || s.RootPath != "" || s.RawQuery != "x=1&x=2&y" || s.Host != "example.org" ||
-		s.RemoteAddr != "192.0.2.1:99" || s.Header.Get("Cookie") != "a=b" || s.Request() != r || s.User != nil || s.Subprotocols != nil {
+	if s.Type() != "websocket" || s.Path() != "/a b/c/d" || s.RootPath() != "" || s.RawQuery() != "x=1&x=2&y" || s.Host() != "example.org" ||
+		s.RemoteAddr() != "192.0.2.1:99" || s.Header().Get("Cookie") != "a=b" || s.Request() != r || s.User() != nil || s.Subprotocols() != nil {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -44,8 +46,9 @@ func TestScopeQuery(t *testing.T) {
 		{testkit.Here(), "a=1;b=2&c=3", map[string][]string{"c": {"3"}}},
 		{testkit.Here(), "a", map[string][]string{"a": {""}}},
 	} {
-		s := protocol.NewScope("websocket", request())
-		s.RawQuery = test.raw
+		r := request()
+		r.URL.RawQuery = test.raw
+		s := protocol.NewScope("websocket", r)
 		if got := s.Query(); !reflect.DeepEqual(map[string][]string(got), test.want) {
 			t.Errorf("%s: %q is %v, want %v", test.at, test.raw, got, test.want)
 		}
@@ -59,7 +62,7 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 	type key struct{ n int }
 	// describe is all that can be seen of a scope.
 	describe := func(s *protocol.Scope) string {
-		out := fmt.Sprint(s.RootPath, " ", s.Path, " ", s.User)
+		out := fmt.Sprint(s.RootPath(), " ", s.Path(), " ", s.User())
 		for _, name := range []string{"a", "b", "c"} {
 			out += fmt.Sprintf(" %s=%s", name, s.Param(name))
 		}
@@ -69,8 +72,8 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 		return out
 	}
 	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
-	base := protocol.NewScope("websocket", r).WithValue(key{0}, "zero").WithRoute(
-		protocol.Match{Taken: "/ws", Rest: "/blue/7/", Params: []protocol.Param{{Name: "a", Value: "outer"}, {Name: "b", Value: "kept"}}})
+	base := scopes.WithRoute(protocol.NewScope("websocket", r).WithValue(key{0}, "zero"),
+		plumbing.Match{Taken: "/ws", Rest: "/blue/7/", Params: []plumbing.Param{{Name: "a", Value: "outer"}, {Name: "b", Value: "kept"}}})
 	const original = "/ws /blue/7/ <nil> a=outer b=kept c= zero <nil> <nil>"
 	for _, test := range []struct {
 		at   testkit.Line
@@ -78,9 +81,9 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 		want string
 	}{
 		{testkit.Here(), base, original},
-		{testkit.Here(), base.WithRoute(protocol.Match{Taken: "/blue", Rest: "/7/", Params: []protocol.Param{{Name: "a", Value: "inner"}, {Name: "c", Value: "new"}}}),
+		{testkit.Here(), scopes.WithRoute(base, plumbing.Match{Taken: "/blue", Rest: "/7/", Params: []plumbing.Param{{Name: "a", Value: "inner"}, {Name: "c", Value: "new"}}}),
 			"/ws/blue /7/ <nil> a=inner b=kept c=new zero <nil> <nil>"},
-		{testkit.Here(), base.WithRoute(protocol.Match{Taken: "/blue", Rest: "/7/"}), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
+		{testkit.Here(), scopes.WithRoute(base, plumbing.Match{Taken: "/blue", Rest: "/7/"}), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann"), "/ws /blue/7/ ann a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann").WithUser(nil), original},
 		{testkit.Here(), base.WithValue(key{1}, "one"), "/ws /blue/7/ <nil> a=outer b=kept c= zero one <nil>"},
@@ -105,7 +108,7 @@ func TestScopeParamPrecedence(t *testing.T) {
 		s = protocol.NewScope("websocket", r)
 	})
 	mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/live/blue/a/b", http.NoBody))
-	routed := s.WithRoute(protocol.Match{Rest: "/", Params: []protocol.Param{{Name: "room", Value: "routed"}, {Name: "none", Value: ""}}})
+	routed := scopes.WithRoute(s, plumbing.Match{Rest: "/", Params: []plumbing.Param{{Name: "room", Value: "routed"}, {Name: "none", Value: ""}}})
 	var during [4]string
 	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		during = [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
@@ -129,18 +132,18 @@ func TestValues(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "behind")
 	s := protocol.NewScope("websocket", request())
-	if got := s.Values().Bind(ctx); got != ctx {
+	if got := scopes.Values(s).Bind(ctx); got != ctx {
 		t.Error("no values were bound all the same")
 	}
-	var none protocol.Values
+	var none plumbing.Values
 	if got := none.Bind(ctx); got != ctx {
 		t.Error("the zero Values were bound")
 	}
-	bound := s.WithValue(key{}, "before").Values().Bind(ctx)
+	bound := scopes.Values(s.WithValue(key{}, "before")).Bind(ctx)
 	if bound.Value(key{}) != "before" || bound.Value("other") != nil {
 		t.Errorf("got %v", bound.Value(key{}))
 	}
-	if behind := s.WithValue("other", 1).Values().Bind(ctx); behind.Value(key{}) != "behind" || behind.Value("other") != 1 {
+	if behind := scopes.Values(s.WithValue("other", 1)).Bind(ctx); behind.Value(key{}) != "behind" || behind.Value("other") != 1 {
 		t.Errorf("got %v", behind.Value(key{}))
 	}
 }
@@ -232,7 +235,7 @@ func TestScopeWhileAnswering(t *testing.T) {
 
 func TestScopeSubprotocol(t *testing.T) {
 	t.Parallel()
-	s := &protocol.Scope{Subprotocols: []string{"v1", "v2"}}
+	s := protocol.NewScope("websocket", request()).WithSubprotocols([]string{"v1", "v2"})
 	for _, test := range []struct {
 		at     testkit.Line
 		spoken []string
@@ -288,19 +291,19 @@ func TestScopeKept(t *testing.T) {
 		}
 		line, header := weak.Make(unsafe.StringData(r.RequestURI)), weak.Make(unsafe.StringData(r.Header.Get("Cookie")))
 		s := protocol.NewScope("websocket", r)
-		room := s.Path[len(s.Path)-len("r/1"):]
-		s = s.WithRoute(protocol.Match{
-			Route: "live/", Taken: strings.TrimSuffix(s.Path, row.rest), Rest: s.Path[len(s.Path)-len(row.rest):],
-			Params: []protocol.Param{{Name: "room", Value: room}}, Args: []string{s.Path[1:5]},
+		room := s.Path()[len(s.Path())-len("r/1"):]
+		s = scopes.WithRoute(s, plumbing.Match{
+			Route: "live/", Taken: strings.TrimSuffix(s.Path(), row.rest), Rest: s.Path()[len(s.Path())-len(row.rest):],
+			Params: []plumbing.Param{{Name: "room", Value: room}}, Args: []string{s.Path()[1:5]},
 		}).WithValue(key{}, 1).WithUser("ann")
 		describe := func(s *protocol.Scope) string {
-			return fmt.Sprint(s.Type, s.RootPath, s.Path, s.Param("room"), s.Args(), s.Host, s.RemoteAddr, s.User, s.Route(), s.Context().Value(key{}))
+			return fmt.Sprint(s.Type(), s.RootPath(), s.Path(), s.Param("room"), s.Args(), s.Host(), s.RemoteAddr(), s.User(), s.Route(), s.Context().Value(key{}))
 		}
-		kept := s.Kept()
+		kept := scopes.Kept(s)
 		if got, want := describe(kept), describe(s); got != want {
 			t.Errorf("%s: got %s, want %s", row.at, got, want)
 		}
-		if kept.Header != nil || kept.RawQuery != "" || kept.Subprotocols != nil || kept.Request() != nil {
+		if kept.Header() != nil || kept.RawQuery() != "" || kept.Subprotocols() != nil || kept.Request() != nil {
 			t.Errorf("%s: of the request is kept: %+v", row.at, kept)
 		}
 		if !isFreed(line) || !isFreed(header) {

@@ -39,8 +39,8 @@ func ParamAs[T any](s *Scope, name string) (T, error) {
 //
 //	user, ok := protocol.UserAs[*User](s)
 func UserAs[U any](s *Scope) (U, bool) {
-	u, ok := s.User.(U)
-	if v := reflect.ValueOf(s.User); ok && v.Kind() == reflect.Pointer && v.IsNil() {
+	u, ok := s.User().(U)
+	if v := reflect.ValueOf(s.User()); ok && v.Kind() == reflect.Pointer && v.IsNil() {
 		ok = false
 	}
 	return u, ok

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -13,8 +15,8 @@ import (
 // nowhere.
 func TestParamAsOfAMisprint(t *testing.T) {
 	t.Parallel()
-	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)).
-		WithRoute(protocol.Match{Params: []protocol.Param{{Name: "page", Value: "7"}}})
+	s := scopes.WithRoute(protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)),
+		plumbing.Match{Params: []plumbing.Param{{Name: "page", Value: "7"}}})
 	if _, err := protocol.ParamAs[int](s, "pgae"); err == nil || errors.Is(err, protocol.ErrNoRoute) {
 		t.Errorf("int: %v, want an error that is answered with 500 and logged", err)
 	}
@@ -33,8 +35,8 @@ func TestParamAsOfANamedType(t *testing.T) {
 			t.Error(p)
 		}
 	}()
-	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)).
-		WithRoute(protocol.Match{Params: []protocol.Param{{Name: "n", Value: "7"}}})
+	s := scopes.WithRoute(protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)),
+		plumbing.Match{Params: []plumbing.Param{{Name: "n", Value: "7"}}})
 	if v, err := protocol.ParamAs[uint](s, "n"); v != 7 || err != nil {
 		t.Error(v, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -14,7 +16,7 @@ import (
 func TestParamAs(t *testing.T) {
 	t.Parallel()
 	scope := func(text string) *protocol.Scope {
-		return protocol.NewScope("websocket", request()).WithRoute(protocol.Match{Params: []protocol.Param{{Name: "p", Value: text}}})
+		return scopes.WithRoute(protocol.NewScope("websocket", request()), plumbing.Match{Params: []plumbing.Param{{Name: "p", Value: text}}})
 	}
 	as := func(v any, err error) string {
 		if err != nil && (!errors.Is(err, protocol.ErrNoRoute) || !strings.Contains(err.Error(), `parameter "p" is "`)) {
@@ -57,8 +59,8 @@ func TestParamAs(t *testing.T) {
 func TestScopeArgs(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", request())
-	outer := s.WithRoute(protocol.Match{Args: append(make([]string, 0, 8), "a")})
-	one, two := outer.WithRoute(protocol.Match{Args: []string{"b"}}), outer.WithRoute(protocol.Match{Args: []string{"", "c"}})
+	outer := scopes.WithRoute(s, plumbing.Match{Args: append(make([]string, 0, 8), "a")})
+	one, two := scopes.WithRoute(outer, plumbing.Match{Args: []string{"b"}}), scopes.WithRoute(outer, plumbing.Match{Args: []string{"", "c"}})
 	if got := fmt.Sprintf("%q %q %q %q", s.Args(), outer.Args(), one.Args(), two.Args()); got != `[] ["a"] ["a" "b"] ["a" "" "c"]` {
 		t.Errorf("got %s", got)
 	}
@@ -67,8 +69,8 @@ func TestScopeArgs(t *testing.T) {
 // TestChannelScope has no request, and the worker's context.
 func TestChannelScope(t *testing.T) {
 	t.Parallel()
-	s := protocol.NewChannelScope(t.Context(), "mail").WithValue(t.Name(), 1)
-	if s.Type != "channel" || s.Channel != "mail" || s.Request() != nil || s.Param("x") != "" || s.Context().Value(t.Name()) != 1 || s.Context().Done() != t.Context().Done() {
+	s := scopes.ForChannel(t.Context(), "mail").WithValue(t.Name(), 1)
+	if s.Type() != "channel" || s.Channel() != "mail" || s.Request() != nil || s.Param("x") != "" || s.Context().Value(t.Name()) != 1 || s.Context().Done() != t.Context().Done() {
 		t.Errorf("got %+v", s)
 	}
 	accepted := false

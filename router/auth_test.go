@@ -22,7 +22,7 @@ func byHeader(ctx context.Context, s *protocol.Scope) (*person, error) {
 	if ctx.Value(personKey{}) != "request" {
 		return nil, errors.New("the context has not the request's values")
 	}
-	switch name := s.Header.Get("Who"); name {
+	switch name := s.Header().Get("Who"); name {
 	case "":
 		return nil, router.ErrNobody
 	case "anonymous":

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
@@ -39,11 +40,11 @@ func TestBranchesAreBounded(t *testing.T) {
 		want       error // nil: it is found
 	}{
 		{testkit.Here(), "the first way", "/" + strings.Repeat("a/", depth) + "end/", nil, false, nil},
-		{testkit.Here(), "no way", "/" + strings.Repeat("a/", depth), nil, false, protocol.ErrBranches},
-		{testkit.Here(), "no way, without a slash", "/" + strings.Repeat("a/", depth) + "en", nil, false, protocol.ErrBranches},
-		{testkit.Here(), "a slash is missing", "/" + strings.Repeat("a/", depth) + "end", nil, false, protocol.ErrBranches},
-		{testkit.Here(), "no way, behind middleware", "/" + strings.Repeat("a/", depth), []protocol.Middleware{plainly}, true, protocol.ErrBranches},
-		{testkit.Here(), "no way, behind middleware that can be asked", "/" + strings.Repeat("a/", depth), []protocol.Middleware{wraps}, false, protocol.ErrBranches},
+		{testkit.Here(), "no way", "/" + strings.Repeat("a/", depth), nil, false, plumbing.ErrBranches},
+		{testkit.Here(), "no way, without a slash", "/" + strings.Repeat("a/", depth) + "en", nil, false, plumbing.ErrBranches},
+		{testkit.Here(), "a slash is missing", "/" + strings.Repeat("a/", depth) + "end", nil, false, plumbing.ErrBranches},
+		{testkit.Here(), "no way, behind middleware", "/" + strings.Repeat("a/", depth), []protocol.Middleware{plainly}, true, plumbing.ErrBranches},
+		{testkit.Here(), "no way, behind middleware that can be asked", "/" + strings.Repeat("a/", depth), []protocol.Middleware{wraps}, false, plumbing.ErrBranches},
 		{testkit.Here(), "few ways", "/" + strings.Repeat("a/", 5), nil, false, protocol.ErrNoRoute},
 	}
 	for _, row := range rows {
@@ -66,11 +67,11 @@ func TestBranchesAreBounded(t *testing.T) {
 				t.Errorf("%s: %s: %v, want it found", row.at, row.name, err)
 			case row.want != nil && (!errors.Is(err, row.want) || refused == nil || refused.Status != http.StatusNotFound):
 				t.Errorf("%s: %s: %v, want 404 because of %v", row.at, row.name, err, row.want)
-			case !errors.Is(row.want, protocol.ErrBranches) && errors.Is(err, protocol.ErrBranches):
+			case !errors.Is(row.want, plumbing.ErrBranches) && errors.Is(err, plumbing.ErrBranches):
 				t.Errorf("%s: %s: %v, although there are few", row.at, row.name, err)
 			}
 			// The last try of each router is one that is refused.
-			if most := protocol.MaxBranches + 2*depth; tried > most {
+			if most := plumbing.MaxBranches + 2*depth; tried > most {
 				t.Errorf("%s: %s: %d tries, want no more than %d", row.at, row.name, tried, most)
 			}
 		}
@@ -91,7 +92,7 @@ func TestNothingIsOpenedBehindTooManyBranches(t *testing.T) {
 			router.Path("<path:all>", here("third")),
 		)
 		got := open(urls, "/"+strings.Repeat("a/", 20))
-		if want := fmt.Sprintf("%d branches of the routers were tried", protocol.MaxBranches); !strings.HasPrefix(got, "404 ") || !strings.Contains(got, want) {
+		if want := fmt.Sprintf("%d branches of the routers were tried", plumbing.MaxBranches); !strings.HasPrefix(got, "404 ") || !strings.Contains(got, want) {
 			t.Errorf("got %s, want 404 with %q", got, want)
 		}
 	}

@@ -44,17 +44,17 @@ func (c *ChannelNameRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	if err := c.Find(s); err != nil {
 		return nil, err
 	}
-	return c.apps[s.Channel].Open(s)
+	return c.apps[s.Channel()].Open(s)
 }
 
 // Find returns nil if there is an application for s, and what Open returns if
 // there is none.
 func (c *ChannelNameRouter) Find(s *protocol.Scope) error {
 	switch {
-	case s.Channel == "":
-		return fmt.Errorf("wye: a ChannelNameRouter got a scope of type %q without a channel; it belongs behind a worker", s.Type)
-	case c.apps[s.Channel] == nil:
-		return fmt.Errorf("%w for the channel %q; there are %s", protocol.ErrNoRoute, s.Channel, c.known())
+	case s.Channel() == "":
+		return fmt.Errorf("wye: a ChannelNameRouter got a scope of type %q without a channel; it belongs behind a worker", s.Type())
+	case c.apps[s.Channel()] == nil:
+		return fmt.Errorf("%w for the channel %q; there are %s", protocol.ErrNoRoute, s.Channel(), c.known())
 	}
 	return nil
 }

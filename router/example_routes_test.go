@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -118,7 +119,7 @@ func ExampleChannels() {
 		"mail":       news(),
 	})
 
-	_, err := channels.Open(protocol.NewChannelScope(context.Background(), "letters"))
+	_, err := channels.Open(scopes.ForChannel(context.Background(), "letters"))
 	fmt.Println(errors.Is(err, protocol.ErrNoRoute), err)
 	// Output: true wye: no route for the channel "letters"; there are mail, thumbnails
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // expression is what a route matches paths with. It is immutable and shared by
@@ -281,14 +281,14 @@ func (e *expression) passes(path string, spans []int) bool {
 
 // params are the named groups of a match that took part in it, and room for
 // more.
-func (e *expression) params(path string, spans []int, more int) []protocol.Param {
+func (e *expression) params(path string, spans []int, more int) []plumbing.Param {
 	if !e.named {
-		return make([]protocol.Param, 0, more)
+		return make([]plumbing.Param, 0, more)
 	}
-	found := make([]protocol.Param, 0, len(e.groups)-1+more)
+	found := make([]plumbing.Param, 0, len(e.groups)-1+more)
 	for i, name := range e.groups {
 		if name != "" && spans[2*i] >= 0 {
-			found = append(found, protocol.Param{Name: name, Value: path[spans[2*i]:spans[2*i+1]]})
+			found = append(found, plumbing.Param{Name: name, Value: path[spans[2*i]:spans[2*i+1]]})
 		}
 	}
 	return found

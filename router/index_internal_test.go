@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -105,7 +106,7 @@ func TestOpenAllocs(t *testing.T) {
 	for _, row := range rows {
 		urls, _, _ := thousand(app, row.route, 100)
 		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), "GET", row.path, nil))
-		s.Taken(true) // the first one stays, so that no row depends on the order of calls
+		scopes.Taken(s, true) // the first one stays, so that no row depends on the order of calls
 		if got := testing.AllocsPerRun(200, func() { _, _ = urls.Open(s) }); got != row.open {
 			t.Errorf("%s: Open: %v allocations, want %v", row.at, got, row.open)
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // invention makes up sketches. Its words are few, so that routes get into each
@@ -43,7 +43,7 @@ func (v *invention) route(depth int) *sketch {
 		s.name = fmt.Sprintf("r%d", v.names)
 	}
 	if v.n(5) == 0 {
-		s.extra = append(s.extra, protocol.Param{Name: v.word(), Value: "extra"})
+		s.extra = append(s.extra, plumbing.Param{Name: v.word(), Value: "extra"})
 	}
 	s.cover = oneOf(v.dice, "", "", "", "", "use", "wrap", "bare", "hide")
 	nests := s.kind == "mount" && v.n(4) > 0 || v.n(8) == 0

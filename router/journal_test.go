@@ -44,7 +44,7 @@ func (j *journal) know(sketches []*sketch) {
 // app is the application behind a real route.
 func (j *journal) app(s *sketch) protocol.Application {
 	return protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
-		j.note(visit{sketch: s, root: scope.RootPath, path: scope.Path, route: scope.Route()}, scope.Param, scope.Args())
+		j.note(visit{sketch: s, root: scope.RootPath(), path: scope.Path(), route: scope.Route()}, scope.Param, scope.Args())
 		switch s.answer {
 		case "no":
 			return nil, protocol.ErrNoRoute

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -39,10 +41,10 @@ func Log(l *slog.Logger) protocol.Middleware {
 func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (protocol.Handler, error) {
 	o := &observed{
 		log:    l,
-		values: s.Values(),
-		typ:    s.Type,
-		path:   strings.Clone(logs.Cut(s.RootPath + s.Path)), // without the rest of the request
-		peer:   strings.Clone(logs.Cut(s.RemoteAddr)),
+		values: scopes.Values(s),
+		typ:    s.Type(),
+		path:   strings.Clone(logs.Cut(s.RootPath() + s.Path())), // without the rest of the request
+		peer:   strings.Clone(logs.Cut(s.RemoteAddr())),
 		began:  time.Now(),
 	}
 	why := statusOf(http.StatusInternalServerError) // unless it returns: it panics, or ends the goroutine
@@ -57,7 +59,7 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 	case err == nil && h != nil:
 		why, o.Handler = nil, h
 		return o, nil
-	case err != nil && errors.Is(err, protocol.ErrNoRoute) && s.Mounted():
+	case err != nil && errors.Is(err, protocol.ErrNoRoute) && scopes.IsMounted(s):
 		why = nil // a router in front may know better
 	case protocol.Accepts(err):
 		why = endOf(protocol.StatusOf(err))
@@ -77,7 +79,7 @@ func endOf(st protocol.CloseStatus) []slog.Attr {
 type observed struct {
 	protocol.Handler
 	log                    *slog.Logger // nil: the default one
-	values                 protocol.Values
+	values                 plumbing.Values
 	typ, route, path, peer string
 	began                  time.Time
 }

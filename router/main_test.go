@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // the parameters of these names.
 func here(name string, params ...string) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		text := fmt.Sprintf("%s %q %q", name, s.RootPath, s.Path)
+		text := fmt.Sprintf("%s %q %q", name, s.RootPath(), s.Path())
 		for _, p := range params {
 			text += fmt.Sprintf(" %s=%q", p, s.Param(p))
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -40,7 +41,7 @@ func refusal(s *protocol.Scope, err error) error {
 func nothingAt(s *protocol.Scope, why string, err error) error {
 	return &protocol.RejectError{
 		Status: http.StatusNotFound,
-		Body:   fmt.Sprintf("nothing is served at %q%s", shortened(s.RootPath+s.Path), why),
+		Body:   fmt.Sprintf("nothing is served at %q%s", shortened(s.RootPath()+s.Path()), why),
 		Err:    err,
 	}
 }
@@ -68,7 +69,7 @@ func (u *URLRouter) leads(path routePath, s *protocol.Scope) bool {
 		if spans == nil {
 			continue
 		}
-		if s.TryBranch() != nil {
+		if scopes.TryBranch(s) != nil {
 			return false
 		}
 		inner, ok := routerOf(r.app)

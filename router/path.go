@@ -18,7 +18,7 @@ func pathOf(s *protocol.Scope) (routePath, error) {
 	if err != nil {
 		return routePath{}, err
 	}
-	return routePath{form, s.Path}.trimmed(), nil
+	return routePath{form, s.Path()}.trimmed(), nil
 }
 
 // plainPath is a path none of whose slashes is escaped.

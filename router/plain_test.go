@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // The plain router: the rules of Django's and Channels' routing, with what Wye
@@ -125,7 +125,7 @@ func (e *plainExpr) match(path string) []int {
 
 // captures are the parameters and arguments of a match: if any group has a name,
 // those that took part and have one, otherwise all.
-func (e *plainExpr) captures(path string, at []int) (params []protocol.Param, args []string) {
+func (e *plainExpr) captures(path string, at []int) (params []plumbing.Param, args []string) {
 	names := e.re.SubexpNames()
 	named := slices.ContainsFunc(names, func(name string) bool { return name != "" })
 	for i, name := range names {
@@ -137,7 +137,7 @@ func (e *plainExpr) captures(path string, at []int) (params []protocol.Param, ar
 		case !named:
 			args = append(args, "")
 		case name != "" && took:
-			params = append(params, protocol.Param{Name: name, Value: meant(path[at[2*i]:at[2*i+1]])})
+			params = append(params, plumbing.Param{Name: name, Value: meant(path[at[2*i]:at[2*i+1]])})
 		}
 	}
 	return params, args
@@ -172,7 +172,7 @@ func meant(form string) string { return strings.ReplaceAll(form, "\x1f", "/") }
 type place struct {
 	root, path string
 	route      string
-	params     []protocol.Param
+	params     []plumbing.Param
 	args       []string
 }
 

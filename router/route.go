@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,7 +18,7 @@ type Route struct {
 	app     protocol.Application
 	at      string // where in the program
 	name    string
-	extra   []protocol.Param
+	extra   []plumbing.Param
 	mounted bool // ErrNoRoute from app means: try the next route
 }
 
@@ -106,7 +107,7 @@ func (r Route) Name(name string) Route {
 //
 //	router.Path("ws/news/", app).With("group", "news")
 func (r Route) With(name, value string) Route {
-	r.extra = append(slices.Clip(r.extra), protocol.Param{Name: name, Value: value})
+	r.extra = append(slices.Clip(r.extra), plumbing.Param{Name: name, Value: value})
 	return r
 }
 

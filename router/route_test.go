@@ -3,6 +3,8 @@ package router_test
 import (
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
@@ -108,12 +110,12 @@ func TestAScopeIsLeftAsItWas(t *testing.T) {
 	t.Parallel()
 	login := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-			return next.Open(s.WithUser("ann").WithRoute(protocol.Match{Rest: s.Path, Params: []protocol.Param{{Name: "group", Value: "a"}}}))
+			return next.Open(scopes.WithRoute(s.WithUser("ann"), plumbing.Match{Rest: s.Path(), Params: []plumbing.Param{{Name: "group", Value: "a"}}}))
 		})
 	}
 	var user any
 	last := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		user = s.User
+		user = s.User()
 		return here("last", "group").Open(s)
 	})
 	urls := router.URLs(

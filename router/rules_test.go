@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -354,7 +355,7 @@ func TestChannels(t *testing.T) {
 		"":      `wye: a ChannelNameRouter got a scope of type "channel" without a channel; it belongs behind a worker`,
 		"mailx": `wye: no route for the channel "mailx"; there are mail, thumbnails`,
 	} {
-		s := protocol.NewChannelScope(context.Background(), channel)
+		s := scopes.ForChannel(context.Background(), channel)
 		_, err := c.Open(s)
 		if fmt.Sprint(err) != want {
 			t.Errorf("%q: %v, want %s", channel, err, want)

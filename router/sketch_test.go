@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -20,7 +21,7 @@ import (
 type sketch struct {
 	kind, pattern string // "re", "path" or "mount"
 	name          string
-	extra         []protocol.Param
+	extra         []plumbing.Param
 	answer        string // "": accepts; "no": there is no route; "teapot": refuses
 	cover         string // middleware: "use", "wrap", "bare" or "hide"
 	nested        bool   // a router is behind it, perhaps an empty one
@@ -76,7 +77,7 @@ func parseSketch(line string, number int) *sketch {
 		case key == "name":
 			s.name = value
 		case strings.HasPrefix(key, "with:"):
-			s.extra = append(s.extra, protocol.Param{Name: key[5:], Value: value})
+			s.extra = append(s.extra, plumbing.Param{Name: key[5:], Value: value})
 		case key == "no", key == "teapot":
 			s.answer = key
 		case key == "use", key == "wrap", key == "bare", key == "hide":

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -49,7 +51,7 @@ func URLs(routes ...Route) *URLRouter {
 // matches the error is protocol.ErrNoRoute, which refuses the connection with 404,
 // and says so if only a final slash is missing; so it is, whatever the routes are, if
 // the path is not canonical (see protocol.Scope.RoutePath), and if
-// protocol.MaxBranches have been tried.
+// a thousand routes have been tried.
 func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	var b buffers
 	var missed error
@@ -63,7 +65,7 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 		if spans == nil {
 			continue
 		}
-		if err := s.TryBranch(); err != nil {
+		if err := scopes.TryBranch(s); err != nil {
 			return nil, refusal(s, err)
 		}
 		h, err := r.open(r.scope(s, path, spans))
@@ -91,7 +93,7 @@ func (u *URLRouter) Find(s *protocol.Scope) error {
 		if spans == nil {
 			continue
 		}
-		if err := s.TryBranch(); err != nil {
+		if err := scopes.TryBranch(s); err != nil {
 			return refusal(s, err)
 		}
 		f, ok := r.app.(protocol.Finder)
@@ -126,9 +128,9 @@ func (u *URLRouter) candidates(path routePath, buf []int) []int {
 // of path, the end of s.Path.
 func (r Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.Scope {
 	end := spans[1]
-	return s.WithRoute(protocol.Match{
+	return scopes.WithRoute(s, plumbing.Match{
 		Route:  r.source,
-		Taken:  s.Path[:len(s.Path)-len(path.text)+end],
+		Taken:  s.Path()[:len(s.Path())-len(path.text)+end],
 		Rest:   path.text[end:],
 		Params: append(r.params(path.text, spans, len(r.extra)), r.extra...),
 		Args:   r.args(path.text, spans),
@@ -148,7 +150,7 @@ func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
 		}
 	}
 	h, err := r.app.Open(s)
-	s.Taken(!r.passedOver(err))
+	scopes.Taken(s, !r.passedOver(err))
 	return h, err
 }
 

@@ -55,11 +55,11 @@ func TestTheHandshakeIsAsTheOptionsSay(t *testing.T) {
 		return c.Accept(&chosen)
 	}
 	app := consumer.New(func(s *consumer.Scope) *witness {
-		chosen.Subprotocol = s.Subprotocols[1]
-		if s.Path != "/ws/1/" || s.Query().Get("uid") != "7" || s.Type != "websocket" || s.Host != "example.com" {
+		chosen.Subprotocol = s.Subprotocols()[1]
+		if s.Path() != "/ws/1/" || s.Query().Get("uid") != "7" || s.Type() != "websocket" || s.Host() != "example.com" {
 			t.Errorf("the scope is %+v", s)
 		}
-		if got := s.Header["Cookie"]; !slices.Equal(got, []string{"a=b"}) {
+		if got := s.Header()["Cookie"]; !slices.Equal(got, []string{"a=b"}) {
 			t.Errorf("the cookies are %q", got)
 		}
 		if got := s.Request().Header.Get("Sec-Websocket-Protocol"); got != "v1, v2" {

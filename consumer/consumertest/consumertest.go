@@ -120,9 +120,7 @@ func scope(t testing.TB, target string, o *Options) (*protocol.Scope, context.Ca
 	if len(o.Subprotocols) > 0 {
 		r.Header.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
 	}
-	s := protocol.NewScope("websocket", r)
-	s.Subprotocols = o.Subprotocols
-	return s, cancel
+	return protocol.NewScope("websocket", r).WithSubprotocols(o.Subprotocols), cancel
 }
 
 // lender overwrites what callbacks were lent, whoever lent it.

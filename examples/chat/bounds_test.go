@@ -24,9 +24,7 @@ type from struct {
 }
 
 func (f from) Open(s *protocol.Scope) (protocol.Handler, error) {
-	moved := *s
-	moved.RemoteAddr = f.addr
-	return f.Application.Open(&moved)
+	return f.Application.Open(s.WithRemoteAddr(f.addr))
 }
 
 // come opens a connection, from an address of its own.

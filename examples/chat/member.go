@@ -41,7 +41,7 @@ func (c *chat) members() protocol.Application {
 }
 
 func (c *chat) member(s *consumer.Scope) *member {
-	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != "", from: address(s.RemoteAddr)}
+	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != "", from: address(s.RemoteAddr())}
 	m.you, _ = protocol.UserAs[Person](s)
 	if m.json {
 		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen

@@ -171,8 +171,8 @@ func TestDescribed(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, sendPath+"?lang=de", strings.NewReader("uid=ann&text=secret"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	chat.ServeHTTP(httptest.NewRecorder(), r)
-	if seen.Type != "longpoll" || seen.Type != chat.Type() || seen.Path != sendPath || seen.RawQuery != "lang=de&uid=ann" {
-		t.Errorf("the scope is of type %q, path %q and query %q", seen.Type, seen.Path, seen.RawQuery)
+	if seen.Type() != "longpoll" || seen.Type() != chat.Type() || seen.Path() != sendPath || seen.RawQuery() != "lang=de&uid=ann" {
+		t.Errorf("the scope is of type %q, path %q and query %q", seen.Type(), seen.Path(), seen.RawQuery())
 	}
 }
 

@@ -120,9 +120,9 @@ func (s *longPoll) find(uid string, polls bool, r *http.Request, client protocol
 	}
 	u = &user{server: s, uid: uid, answered: make(chan struct{}), home: make(chan struct{})}
 	u.polling, u.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	scope := protocol.NewScope(s.Type(), r)
-	scope.RemoteAddr = client.RemoteAddr
-	scope.RawQuery = r.Form.Encode() // a uid in a form as well
+	asked := r.Clone(r.Context())
+	asked.URL.RawQuery = r.Form.Encode() // a uid in a form as well
+	scope := protocol.NewScope(s.Type(), asked).WithRemoteAddr(client.RemoteAddr)
 	u.session = protocol.NewSession(context.Background(), s.app, scope, u, &s.sessions)
 	u.silent = time.AfterFunc(silence, func() {
 		s.forget(u)

@@ -63,7 +63,7 @@ func newBed(tb testing.TB, opts *websocket.Options) *bed {
 	}
 	o.Logger = slog.New(slog.NewTextHandler(b.log, nil))
 	b.ws = websocket.New(consumer.New(func(s *consumer.Scope) *guest {
-		return &guest{bed: b, scope: s, room: b.room(s), offered: s.Subprotocols}
+		return &guest{bed: b, scope: s, room: b.room(s), offered: s.Subprotocols()}
 	}), &o)
 	b.both = router.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.page(w, r) }), b.ws)
 	tb.Cleanup(b.shutdown)
@@ -157,10 +157,10 @@ type guest struct {
 
 func (g *guest) Connect(ctx context.Context, c *consumer.Conn) error {
 	g.mark, g.again = ctx.Value(markKey{}), g.bed.room(g.scope)
-	if strings.HasSuffix(g.scope.Path, "/full") {
+	if strings.HasSuffix(g.scope.Path(), "/full") {
 		return &protocol.RejectError{Status: http.StatusForbidden, Body: full, Header: http.Header{"X-Why": {"full"}}}
 	}
-	o := &protocol.AcceptOptions{Header: http.Header{"X-Room": {g.scope.Path}}}
+	o := &protocol.AcceptOptions{Header: http.Header{"X-Room": {g.scope.Path()}}}
 	if len(g.offered) > 0 {
 		o.Subprotocol = g.offered[len(g.offered)-1]
 	}
@@ -190,7 +190,7 @@ func (g *guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 	case "report":
 		mark, _ := g.mark.(string)
 		return c.SendJSON(ctx, report{
-			Room: g.room, Again: g.again, Param: g.scope.Param("room"), Mark: mark, Path: g.scope.Path, Peer: g.scope.RemoteAddr,
+			Room: g.room, Again: g.again, Param: g.scope.Param("room"), Mark: mark, Path: g.scope.Path(), Peer: g.scope.RemoteAddr(),
 			Request:   g.scope.Request() != nil,
 			MarkLater: g.scope.Context().Value(markKey{}) != nil || ctx.Value(markKey{}) != nil,
 		})

@@ -91,7 +91,7 @@ func routers() []routerRow {
 // fromPath needs nothing of the router: to Wye the path is whole. A URLRouter
 // would find more in it.
 func fromPath(s *protocol.Scope) string {
-	_, room, _ := strings.Cut(s.Path[1:], "/")
+	_, room, _ := strings.Cut(s.Path()[1:], "/")
 	return room
 }
 

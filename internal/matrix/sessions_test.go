@@ -82,7 +82,7 @@ func (s *sessionBed) before(next http.Handler) http.Handler {
 func (s *sessionBed) connect(ctx context.Context, scope *protocol.Scope, o *protocol.AcceptOptions) error {
 	r := scope.Request()
 	s.got <- s.lib.get(ctx, r)
-	switch path.Base(scope.Path) {
+	switch path.Base(scope.Path()) {
 	case "change":
 		s.lib.put(ctx, r, "Changed")
 	case "cookie":

@@ -24,8 +24,7 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.ServeHTTP(w, r)
 		return
 	}
-	scope := protocol.NewScope("feed", r)
-	scope.RemoteAddr = client.RemoteAddr
+	scope := protocol.NewScope("feed", r).WithRemoteAddr(client.RemoteAddr)
 	session := protocol.NewSession(context.Background(), f.app, scope, transport{w, r}, nil)
 	conn := session.Conn()
 	if refused := f.gate.Enter(conn, client); refused != nil {

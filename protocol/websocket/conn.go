@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
@@ -165,7 +166,7 @@ func (c *conn) Reject(e *protocol.RejectError) {
 // own, so that many misprints do not hide them.
 func (c *conn) logNoRoute(e *protocol.RejectError) {
 	subject := "route"
-	if errors.Is(e.Err, protocol.ErrBranches) {
+	if errors.Is(e.Err, plumbing.ErrBranches) {
 		subject = "branches"
 	}
 	c.server.warnings.Log(c.server.opts.Logger, slog.LevelWarn, subject, "wye: no route for the path; Stats counts them", func() []any {

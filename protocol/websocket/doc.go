@@ -41,7 +41,7 @@
 //	MaxHandshake                32 KiB    431                          Oversized
 //	MaxHeaderLines              100       431                          Oversized
 //	HandshakeTimeout            10 s      503                          Late
-//	protocol.MaxBranches        1000      404                          Unrouted
+//	branches of routers         1000      404                          Unrouted
 //	Capacity.Handshakes         4096      503                          Full
 //	Capacity.Conns              100,000   503                          Full
 //	Capacity.ConnsPerAddress    10,000    429                          Crowded

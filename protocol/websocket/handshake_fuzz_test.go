@@ -29,8 +29,8 @@ type chooser struct {
 }
 
 func (c *chooser) Open(s *protocol.Scope) (protocol.Handler, error) {
-	if n := len(s.Subprotocols); c.choice > 0 && n > 0 {
-		c.chosen = s.Subprotocols[c.choice%n]
+	if n := len(s.Subprotocols()); c.choice > 0 && n > 0 {
+		c.chosen = s.Subprotocols()[c.choice%n]
 	}
 	if c.choice == 255 {
 		c.chosen = "nobody-offered-this"

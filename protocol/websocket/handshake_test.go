@@ -171,7 +171,7 @@ func TestHandshakeSubprotocol(t *testing.T) {
 	t.Parallel()
 	app := &hooks{}
 	s := serve(t, protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
-		offered, choice := scope.Subprotocols, scope.Query().Get("choose")
+		offered, choice := scope.Subprotocols(), scope.Query().Get("choose")
 		return &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
 			if want := scope.Query().Get("want"); fmt.Sprint(offered) != want {
 				return protocol.Reject(418, fmt.Sprintf("offered %v", offered))
@@ -269,8 +269,8 @@ type finder struct {
 }
 
 func (f *finder) Find(s *protocol.Scope) error {
-	if s.Path != "/here" {
-		return fmt.Errorf("%w at %q", protocol.ErrNoRoute, s.Path)
+	if s.Path() != "/here" {
+		return fmt.Errorf("%w at %q", protocol.ErrNoRoute, s.Path())
 	}
 	return nil
 }

@@ -100,14 +100,14 @@ func TestHostileHandshakes(t *testing.T) {
 type decider struct{ *hooks }
 
 func (d decider) Find(s *protocol.Scope) error {
-	if s.Path != "/" {
+	if s.Path() != "/" {
 		return protocol.ErrNoRoute
 	}
 	return nil
 }
 
 func (d decider) Open(s *protocol.Scope) (protocol.Handler, error) {
-	no := s.Header.Get("X-No")
+	no := s.Header().Get("X-No")
 	if no == "" {
 		return d.hooks, nil
 	}

@@ -58,11 +58,11 @@ func TestRequestIsNotKept(t *testing.T) {
 			return router.Use(app, router.Auth(func(_ context.Context, s *protocol.Scope) (string, error) {
 				return s.Query().Get("token"), nil
 			}))
-		}, func(s *protocol.Scope) []string { return []string{s.User.(string)} }},
+		}, func(s *protocol.Scope) []string { return []string{s.User().(string)} }},
 		"Log, MaxConns": {"/" + query, func(app protocol.Application) protocol.Application {
 			return router.Use(app, router.Log(slog.New(slog.DiscardHandler)), router.MaxConns(10))
 		}, func(s *protocol.Scope) []string {
-			return []string{s.RemoteAddr, s.Subprotocols[0], s.Subprotocol("chat")}
+			return []string{s.RemoteAddr(), s.Subprotocols()[0], s.Subprotocol("chat")}
 		}},
 		"http.ServeMux": {"/live/r/" + long + query, nil, func(s *protocol.Scope) []string { return []string{s.Param("room")} }},
 	}

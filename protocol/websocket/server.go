@@ -93,14 +93,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	client := s.gate.Client(r)
 	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
-	scope.RemoteAddr = client.RemoteAddr
+	if client.RemoteAddr != r.RemoteAddr {
+		scope = scope.WithRemoteAddr(client.RemoteAddr)
+	}
+	offer := handshake.ParseOffer(r.Header)
+	if len(offer.Subprotocols) > 0 {
+		scope = scope.WithSubprotocols(offer.Subprotocols)
+	}
 	c := &conn{
 		server:  s,
 		opening: &opening{w: w, r: r},
 		path:    noted(r.URL.Path),
 		peer:    noted(client.RemoteAddr),
 	}
-	e := s.admit(scope, c, client)
+	e := s.admit(scope, c, client, &offer)
 	if e == nil {
 		s.prepare(scope, c)
 		e = s.enter(c, client)
@@ -122,7 +128,7 @@ func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
 // admit makes the checks that do not need the application. It returns nil, or the answer
 // that refuses the handshake.
-func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client) *protocol.RejectError {
+func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, offer *handshake.Offer) *protocol.RejectError {
 	r := c.opening.r
 	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
@@ -132,8 +138,6 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client) *
 		}
 		return e
 	}
-	offer := handshake.ParseOffer(r.Header)
-	scope.Subprotocols = offer.Subprotocols
 	c.opening.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := s.find(scope); err != nil {
 		s.stats.unrouted.Add(1)
@@ -141,7 +145,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client) *
 		c.logNoRoute(e)
 		return e
 	}
-	if e := handshake.CheckUpgrade(r, &offer); e != nil {
+	if e := handshake.CheckUpgrade(r, offer); e != nil {
 		s.stats.malformed.Add(1)
 		return e
 	}

@@ -1,0 +1,46 @@
+// Package plumbing is what the packages of this module share and programs do not see:
+// functions that package protocol provides when it is initialised, and their types.
+// Package scopes has them with their types.
+package plumbing
+
+import "context"
+
+// MaxBranches is how many routes routers may try before one takes the connection.
+const MaxBranches = 1000
+
+// Match is what a route has found in a path.
+type Match struct {
+	Route  string   // the route's pattern, as it was written
+	Taken  string   // the beginning of Scope.Path, up to where the route matched
+	Rest   string   // what is left of it
+	Params []Param  // what named groups captured; of one name the last counts
+	Args   []string // what groups captured that have no name
+	Mount  bool     // ErrNoRoute from the application means that the next route is tried
+}
+
+// Param is a captured part of a path.
+type Param struct{ Name, Value string }
+
+// ScopeFuncs are functions of a *protocol.Scope, which each of them is given.
+type ScopeFuncs struct {
+	WithRoute func(scope any, m Match) any
+	Mounted   func(scope any) bool
+	Taken     func(scope any, yes bool)
+	TryBranch func(scope any) error
+	Values    func(scope any) Values
+	Kept      func(scope any) any
+	Channel   func(ctx context.Context, name string) any
+}
+
+// Scopes and ErrBranches are those that package protocol provides.
+//
+//nolint:gochecknoglobals // see the package documentation
+var (
+	Scopes ScopeFuncs
+	// ErrBranches means that the routers have tried MaxBranches routes for one
+	// connection without an answer, and gave up. It matches protocol.ErrNoRoute.
+	ErrBranches error
+)
+
+// ProvideScopes is called by package protocol when it is initialised.
+func ProvideScopes(errBranches error, f ScopeFuncs) { Scopes, ErrBranches = f, errBranches }

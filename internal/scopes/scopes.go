@@ -1,0 +1,45 @@
+// Package scopes is what routers, workers and consumers of this module do with a
+// protocol.Scope and programs do not.
+package scopes
+
+import (
+	"context"
+
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/protocol"
+)
+
+// WithRoute returns a copy of s for the application behind a route that has found m in
+// the path. The slices of m must not be changed afterwards.
+func WithRoute(s *protocol.Scope, m plumbing.Match) *protocol.Scope {
+	return plumbing.Scopes.WithRoute(s, m).(*protocol.Scope) //nolint:errcheck,forcetypeassert // package protocol returns nothing else
+}
+
+// IsMounted reports whether a router in front tries another route if the answer is
+// ErrNoRoute, so that this answer is not the last one.
+func IsMounted(s *protocol.Scope) bool { return plumbing.Scopes.Mounted(s) }
+
+// Taken notes whether the application that s is for has taken the connection, or
+// refused it for good, so that Scope.Route returns its route; false if another route is
+// tried. Routers call it when that application's Open has returned.
+func Taken(s *protocol.Scope, yes bool) { plumbing.Scopes.Taken(s, yes) }
+
+// TryBranch counts a route that matches and that a router is about to try. It returns
+// an error that matches ErrNoRoute when plumbing.MaxBranches have been tried: the router
+// then refuses with it and tries no other.
+func TryBranch(s *protocol.Scope) error { return plumbing.Scopes.TryBranch(s) }
+
+// Values returns what WithValue has added to s, without keeping s.
+func Values(s *protocol.Scope) plumbing.Values { return plumbing.Scopes.Values(s) }
+
+// Kept returns a copy of s for the time after the handshake is answered: without header,
+// query and subprotocols, and without the request's memory but one copy of the path.
+func Kept(s *protocol.Scope) *protocol.Scope {
+	return plumbing.Scopes.Kept(s).(*protocol.Scope) //nolint:errcheck,forcetypeassert // as in WithRoute
+}
+
+// ForChannel returns the scope of what arrives on a worker's channel. ctx is what its
+// Context returns.
+func ForChannel(ctx context.Context, name string) *protocol.Scope {
+	return plumbing.Scopes.Channel(ctx, name).(*protocol.Scope) //nolint:errcheck,forcetypeassert // as in WithRoute
+}

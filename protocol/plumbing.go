@@ -1,0 +1,115 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wye-go/wye/internal/plumbing"
+)
+
+// init gives the other packages of this module what programs do not need.
+func init() { //nolint:gochecknoinits // an internal package is given functions of a package that imports it
+	plumbing.ProvideScopes(errBranches, plumbing.ScopeFuncs{
+		WithRoute: func(s any, m plumbing.Match) any { return scope(s).withRoute(m) },
+		Mounted:   func(s any) bool { return scope(s).mounted },
+		Taken:     func(s any, yes bool) { scope(s).taken(yes) },
+		TryBranch: func(s any) error { return scope(s).tryBranch() },
+		Values:    func(s any) plumbing.Values { return scope(s).values },
+		Kept:      func(s any) any { return scope(s).kept() },
+		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
+	})
+}
+
+func scope(s any) *Scope { return s.(*Scope) } //nolint:errcheck,forcetypeassert // package scopes passes nothing else
+
+// newChannelScope describes what arrives on a worker's channel. ctx is what Context
+// returns.
+func newChannelScope(ctx context.Context, channel string) *Scope {
+	return &Scope{typ: "channel", channel: channel, origin: &origin{base: ctx}}
+}
+
+// withRoute returns a copy for the application behind a route: what the route has
+// matched moves from Path to RootPath. Params are added to those of outer routers, of
+// which they replace those of the same name, and Args follow theirs. The slices of m
+// must not be changed afterwards.
+func (s *Scope) withRoute(m plumbing.Match) *Scope {
+	c := *s
+	c.rootPath, c.path = s.rootPath+m.Taken, m.Rest
+	c.route = s.route + m.Route
+	c.params = concat(s.params, m.Params)
+	c.args = concat(s.args, m.Args)
+	c.mounted, c.routed = s.mounted || m.Mount, true
+	return &c
+}
+
+// concat returns a followed by b, and changes neither.
+func concat[T any](a, b []T) []T {
+	switch {
+	case len(b) == 0:
+		return a
+	case len(a) == 0:
+		return b
+	}
+	return slices.Concat(a, b)
+}
+
+// taken notes whether the application that s is for has taken the connection, or
+// refused it for good, so that Route returns its route; false if another route is tried.
+// Routers call it when that application's Open has returned, the innermost first, whose
+// yes counts: the routes further out, of which its route is a part, say less.
+func (s *Scope) taken(yes bool) {
+	taken := s.origin.taken.Load()
+	within := taken != nil && strings.HasPrefix(taken.route, s.route)
+	switch {
+	case yes && !within:
+		s.origin.taken.Store(s)
+	case !yes && within:
+		s.origin.taken.Store(nil)
+	}
+}
+
+// errBranches means that the routers have tried [plumbing.MaxBranches] routes for one
+// connection without an answer, and gave up.
+var errBranches = fmt.Errorf("%w: %d branches of the routers were tried; "+
+	"mount fewer routers that begin with the same path within each other", ErrNoRoute, plumbing.MaxBranches)
+
+// tryBranch counts a route that matches and that a router is about to try. Routers
+// within routers multiply: twenty with two ways each have a million branches. It returns
+// errBranches when MaxBranches have been tried. The router then refuses the connection
+// with that error and tries no other route, since the path may lead to one that was left
+// out. RoutePath of the outermost router starts the count again.
+func (s *Scope) tryBranch() error {
+	if s.origin.branches.Add(1) > plumbing.MaxBranches {
+		return errBranches
+	}
+	return nil
+}
+
+// kept returns a copy of s for the time after the handshake is answered. It has no
+// header, query and subprotocols, and of the request's memory it needs one copy of the
+// path, of which the parameters are parts.
+func (s *Scope) kept() *Scope {
+	c := *s
+	path := strings.Clone(s.rootPath + s.path)
+	c.rootPath, c.path = path[:len(s.rootPath)], path[len(s.rootPath):]
+	part := func(text string) string {
+		if at := strings.Index(path, text); at >= 0 {
+			return path[at : at+len(text)]
+		}
+		return strings.Clone(text)
+	}
+	c.params, c.args = slices.Clone(s.params), slices.Clone(s.args)
+	for i, p := range c.params {
+		c.params[i].Value = part(p.Value)
+	}
+	for i, arg := range c.args {
+		c.args[i] = part(arg)
+	}
+	c.host, c.remoteAddr = strings.Clone(s.host), strings.Clone(s.remoteAddr)
+	c.rawQuery, c.header, c.subprotocols = "", nil, nil
+	c.route = s.Route()
+	c.origin = &origin{base: s.origin.base, wildcard: s.origin.wildcard}
+	return &c
+}
