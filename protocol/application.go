@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -25,14 +26,30 @@ type ApplicationFunc func(s *Scope) (Handler, error)
 // Open calls f.
 func (f ApplicationFunc) Open(s *Scope) (Handler, error) { return f(s) }
 
-// Finder is implemented by an [Application] that routes, and can tell whether it
-// has a route without opening it. A protocol asks it before it looks at the rest
-// of the handshake, so that what is wrong with a request is always said in the
-// same order; an application that is none decides last. Find must not block.
+// Finder is implemented by an [Application] that routes, and can tell whether it has a
+// route without opening it. A protocol calls [FindRoute] before it checks the rest of the
+// handshake, so that the faults of a request are always found in the same order; an
+// application that is not a Finder decides last. Find must not block.
 type Finder interface {
 	// Find returns nil if there is a route for s, or the error that Open
 	// would return. Open may still refuse.
 	Find(s *Scope) error
+}
+
+// FindRoute returns an error that matches [ErrNoRoute] if app is a [Finder] that has no
+// route for s, and otherwise nil. Another error of Find, or a panic, is nil as well: it
+// occurs again when the application is opened, and the session handles it there.
+func FindRoute(app Application, s *Scope) (err error) {
+	f, ok := app.(Finder)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if recover() != nil || !errors.Is(err, ErrNoRoute) {
+			err = nil
+		}
+	}()
+	return f.Find(s)
 }
 
 // Middleware wraps an Application: it may change the scope, refuse the

@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -45,6 +46,32 @@ func TestWrap(t *testing.T) {
 		}
 		if h, err := test.app.Open(s); h == nil || !errors.Is(err, errInternal) {
 			t.Errorf("%s: Open returned %v, %v: not what the function has", test.at, h, err)
+		}
+	}
+}
+
+// astray is a Finder that panics.
+type astray struct{ protocol.Application }
+
+func (astray) Find(*protocol.Scope) error { panic("astray") }
+
+// TestFindRoute: only ErrNoRoute is found before the application is opened.
+func TestFindRoute(t *testing.T) {
+	t.Parallel()
+	inner := (&calls{}).app()
+	for _, test := range []struct {
+		at   testkit.Line
+		app  protocol.Application
+		find error
+	}{
+		{testkit.Here(), inner, nil},
+		{testkit.Here(), finder{inner, nil}, nil},
+		{testkit.Here(), finder{inner, errInternal}, nil},
+		{testkit.Here(), astray{inner}, nil},
+		{testkit.Here(), finder{inner, fmt.Errorf("%w: no such room", protocol.ErrNoRoute)}, protocol.ErrNoRoute},
+	} {
+		if err := protocol.FindRoute(test.app, protocol.NewScope("test", request())); !errors.Is(err, test.find) || (err == nil) != (test.find == nil) {
+			t.Errorf("%s: got %v, want %v", test.at, err, test.find)
 		}
 	}
 }

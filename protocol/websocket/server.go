@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -139,7 +138,7 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, o
 		return e
 	}
 	c.opening.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
-	if err := s.find(scope); err != nil {
+	if err := protocol.FindRoute(s.app, scope); err != nil {
 		s.stats.unrouted.Add(1)
 		e := protocol.Rejection(err)
 		c.logNoRoute(e)
@@ -150,21 +149,6 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, o
 		return e
 	}
 	return s.gate.CheckRequest(r, client)
-}
-
-// find asks a router whether it has no route. Whatever else goes wrong will do so
-// again when the route is opened, and is dealt with there.
-func (s *Server) find(scope *protocol.Scope) (err error) {
-	f, ok := s.app.(protocol.Finder)
-	if !ok {
-		return nil
-	}
-	defer func() {
-		if recover() != nil || !errors.Is(err, protocol.ErrNoRoute) {
-			err = nil
-		}
-	}()
-	return f.Find(scope)
 }
 
 // prepare makes the session, so that the connection can be closed from when it
