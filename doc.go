@@ -36,7 +36,7 @@
 // With several routes, and plain HTTP beside them, there is a router, as in
 // Channels:
 //
-//	router.New(mux, websocket.New(router.URLs(
+//	router.New(mux, websocket.New(router.NewURLRouter(
 //		router.Path("ws/<group:room>/", chat),
 //		router.RePath(`^live/(?P<item>\w+)/$`, live),
 //		router.Mount("admin/", router.Use(admin, router.Auth(staff))),

@@ -210,7 +210,7 @@ func ofLayers(t *testing.T) []met {
 			`wye: the metadata of a presence are not JSON: "{"`},
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1"}), `wye: invalid name: the key of a presence has 1 to 256 bytes, not 0: ""`},
 		{testkit.Here(), (&layers.Worker{}).Run(ctx), "wye: layers.Worker: Puller and App are required"},
-		{testkit.Here(), (&layers.Worker{Puller: l, App: router.Channels(map[string]protocol.Application{"mail": consumer.Receive(nothing)}), Channels: []string{"post"}}).Run(ctx),
+		{testkit.Here(), (&layers.Worker{Puller: l, App: router.NewChannelNameRouter(map[string]protocol.Application{"mail": consumer.Receive(nothing)}), Channels: []string{"post"}}).Run(ctx),
 			`wye: layers.Worker: no route for the channel "post"; there are mail`},
 	}
 }
@@ -223,14 +223,14 @@ type down struct{ layers.Driver }
 func (down) Start(context.Context, layers.Receiver) error { return layers.ErrDown }
 
 func ofRouters() []met {
-	urls := router.URLs(router.Path("room/<int:n>/", consumer.Receive(nothing)).Name("room"))
+	urls := router.NewURLRouter(router.Path("room/<int:n>/", consumer.Receive(nothing)).Name("room"))
 	url := func(name string, params map[string]string) error {
 		_, err := urls.URLFor(name, params)
 		return err
 	}
 	return []met{
-		{testkit.Here(), router.ErrNobody, "wye: not logged in"},
-		{testkit.Here(), router.ErrNotAllowed, "wye: not allowed"},
+		{testkit.Here(), router.ErrUnauthenticated, "wye: not logged in"},
+		{testkit.Here(), router.ErrForbidden, "wye: not allowed"},
 		{testkit.Here(), url("rooms", nil), `wye: no route has the name "rooms"; there are room`},
 		{testkit.Here(), url("room", nil), `wye: the path of "room": the parameter "n" is missing`},
 		{testkit.Here(), url("room", map[string]string{"n": "1", "m": "1"}), `wye: the path of "room" has no parameter "m"`},

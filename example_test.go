@@ -65,7 +65,7 @@ func Example() {
 	defer stop()
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("static")))
-	app := router.New(mux, websocket.New(router.URLs(
+	app := router.New(mux, websocket.New(router.NewURLRouter(
 		router.RePath(`^ws/(?P<group>\w{1,99})/$`, consumer.New(NewChat, consumer.On(Said, (*Chat).said))),
 	), nil))
 	if err := router.Run(ctx, &http.Server{Addr: "127.0.0.1:8000"}, app, 10*time.Second); err != nil {

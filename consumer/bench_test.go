@@ -39,7 +39,7 @@ func (m *benchMember) Receive(ctx context.Context, c *consumer.Conn, msg consume
 }
 
 func benchApp(l *layers.Layer) protocol.Application {
-	return router.Use(router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, consumer.New(
+	return router.Use(router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`, consumer.New(
 		func(s *consumer.Scope) *benchMember { return &benchMember{room: s.Param("group")} }))), layers.Use(l))
 }
 

@@ -29,7 +29,7 @@ func (c *Chat) Receive(ctx context.Context, conn *consumer.Conn, m consumer.Mess
 
 // A chat with rooms.
 func ExampleNew() {
-	app := router.URLs(router.RePath(`^ws/(?P<group>\w{1,99})/$`, consumer.New(NewChat)))
+	app := router.NewURLRouter(router.RePath(`^ws/(?P<group>\w{1,99})/$`, consumer.New(NewChat)))
 
 	// A program serves app with websocket.New. Here two clients talk to it.
 	ann, bob := connect(app, "/ws/123/"), connect(app, "/ws/123/")

@@ -100,7 +100,7 @@ func TestFuncLetsGoOfTheRequest(t *testing.T) {
 		}
 		return nil
 	})
-	ann := consumertest.Connect(t, router.URLs(router.Path("ws/<slug:room>/", app)), "/ws/red/?token=1", nil)
+	ann := consumertest.Connect(t, router.NewURLRouter(router.Path("ws/<slug:room>/", app)), "/ws/red/?token=1", nil)
 	ann.SendText("?")
 	ann.WantText(`true, then 0 headers, query "", red in /ws/red/`)
 }

@@ -27,11 +27,11 @@ var (
 	store  Store
 )
 
-var urls = router.URLs(
+var urls = router.NewURLRouter(
 	router.Path("ws/chat/<slug:group>/", lobby).Name("chat"),
 	router.Path("ws/news/", lobby).With("group", "news"),
 	router.RePath(`^ws/(\w+)/page/(\d+)/$`, pages),
-	router.Mount("shop/<slug:shop>/", router.URLs(
+	router.Mount("shop/<slug:shop>/", router.NewURLRouter(
 		router.Path("orders/<int:order>/", orders).Name("order"),
 	)).Name("shop"),
 )
@@ -109,7 +109,7 @@ func AskDjango(whoami string) protocol.Middleware {
 	return router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
 		session, err := s.Request().Cookie("sessionid")
 		if err != nil {
-			return nil, router.ErrNobody
+			return nil, router.ErrUnauthenticated
 		}
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, whoami, nil)
 		if err != nil {
@@ -126,7 +126,7 @@ func AskDjango(whoami string) protocol.Middleware {
 			user := new(User)
 			return user, json.NewDecoder(answer.Body).Decode(user)
 		case http.StatusUnauthorized:
-			return nil, router.ErrNobody
+			return nil, router.ErrUnauthenticated
 		}
 		return nil, fmt.Errorf("whoami says %s", answer.Status)
 	})
@@ -160,7 +160,7 @@ func NewThumbnails(*consumer.Scope) *Thumbnails { return &Thumbnails{} }
 
 var worker = layers.Worker{
 	Puller: layers.Default(),
-	App: router.Channels(map[string]protocol.Application{
+	App: router.NewChannelNameRouter(map[string]protocol.Application{
 		"thumbnails": consumer.New(NewThumbnails, consumer.On(Resize, (*Thumbnails).resize)),
 	}),
 }

@@ -108,7 +108,7 @@ func dialAll(t *testing.T, n int, url string) (peers []*websockettest.Client) {
 // floodChat has one of eleven in the chat of README.md write n messages at once.
 func floodChat(t *testing.T, n int) {
 	t.Helper()
-	url, stats := serveFlooded(t, router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`,
+	url, stats := serveFlooded(t, router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`,
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said)))))
 	peers := dialAll(t, 11, url+"/ws/tea/")
 	wait := readers(t, peers, n, "peer")

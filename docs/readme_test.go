@@ -47,7 +47,7 @@ func (c *Chat) said(ctx context.Context, conn *consumer.Conn, l Line) error {
 	return conn.SendText(ctx, l.Text)
 }
 
-var application = router.New(mux, websocket.New(router.URLs(
+var application = router.New(mux, websocket.New(router.NewURLRouter(
 	router.RePath(`^ws/(?P<group>\w{1,99})/$`,
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said))),
 ), nil))

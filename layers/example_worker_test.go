@@ -34,7 +34,7 @@ func ExampleWorker() {
 	layer, done := new(layers.Layer), make(chan string)
 	worker := &layers.Worker{
 		Puller: layer,
-		App: router.Channels(map[string]protocol.Application{
+		App: router.NewChannelNameRouter(map[string]protocol.Application{
 			"thumbnails": consumer.New(func(*consumer.Scope) *Resizer { return &Resizer{done: done} },
 				consumer.On(Resize, (*Resizer).resize)),
 		}),

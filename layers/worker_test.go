@@ -37,7 +37,7 @@ func (k *clerk) work(ctx context.Context, c *consumer.Conn, j job) error { retur
 
 // office is the application of a worker that has one channel, "jobs".
 func office(do func(context.Context, *consumer.Conn, job) error) *router.ChannelNameRouter {
-	return router.Channels(map[string]protocol.Application{
+	return router.NewChannelNameRouter(map[string]protocol.Application{
 		"jobs": consumer.New(func(*consumer.Scope) *clerk { return &clerk{do: do} }, consumer.On(jobs, (*clerk).work)),
 	})
 }
@@ -267,7 +267,7 @@ func TestWorkerSaysWhatIsMissing(t *testing.T) {
 	}{
 		{testkit.Here(), &layers.Worker{App: app}, "Puller and App are required"},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default()}, "Puller and App are required"},
-		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: router.Channels(nil)}, "no Channels"},
+		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: router.NewChannelNameRouter(nil)}, "no Channels"},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: app, Channels: []string{"mail"}}, `no route for the channel "mail"; there are jobs`},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: app, Channels: []string{"a b"}}, "byte 1"},
 	}
@@ -385,7 +385,7 @@ func channelsOf(do func(context.Context, *consumer.Conn, job) error, names ...st
 	for _, name := range names {
 		apps[name] = app
 	}
-	return router.Channels(apps)
+	return router.NewChannelNameRouter(apps)
 }
 
 // TestWorkerWaitsWithoutAPlace: a channel to which nothing is sent takes nothing

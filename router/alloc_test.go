@@ -42,13 +42,13 @@ func manyRoutes(one func(i int) router.Route) *router.URLRouter {
 	for i := range many() {
 		all = append(all, one(i))
 	}
-	return router.URLs(all...)
+	return router.NewURLRouter(all...)
 }
 
 // TestAllocOpen: what a route costs is the copy of the scope, its parameters and
 // its arguments, and it does not matter how many routes are before it.
 func TestAllocOpen(t *testing.T) {
-	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	rows := []struct {
 		at   testkit.Line
 		name string
@@ -90,7 +90,7 @@ func TestAllocOpen(t *testing.T) {
 // TestAllocFind: the question whether there is a route costs nothing; behind a
 // mount the copy for its router is needed.
 func TestAllocFind(t *testing.T) {
-	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
 	mounts := manyRoutes(func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) })
 	rows := []struct {
@@ -120,7 +120,7 @@ func TestAllocFind(t *testing.T) {
 // TestAllocNotFound: what leads nowhere costs the refusal with its text, once per
 // router that was asked, however long the path and however many the routes.
 func TestAllocNotFound(t *testing.T) {
-	inner := router.URLs(router.Path("x/<slug:b>/", accepts()))
+	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
 	mounts := manyRoutes(func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) })
 	at := func(rest string) string { return fmt.Sprintf("/ws/%d/%s", many()-1, rest) } // the last route
@@ -174,7 +174,7 @@ func TestAllocURLs(t *testing.T) {
 			for i := range n {
 				routes = append(routes, row.one(i))
 			}
-			return allocs(t, 3, func() { router.URLs(routes...) }) / float64(n)
+			return allocs(t, 3, func() { router.NewURLRouter(routes...) }) / float64(n)
 		}
 		if few, all := build(50), build(many()); all > 2*few {
 			t.Errorf("%s: a route of many costs %v allocations, and one of 50 %v", row.at, all, few)

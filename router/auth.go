@@ -11,10 +11,10 @@ import (
 // What the function given to [Auth] returns if somebody may not connect. Wrap
 // them to say more in the log; the peer sees the status only.
 var (
-	// ErrNobody refuses with 401: it is not known who this is.
-	ErrNobody = errors.New("wye: not logged in")
-	// ErrNotAllowed refuses with 403: it is known, and not allowed.
-	ErrNotAllowed = errors.New("wye: not allowed")
+	// ErrUnauthenticated refuses with 401: it is not known who this is.
+	ErrUnauthenticated = errors.New("wye: not logged in")
+	// ErrForbidden refuses with 403: it is known, and not allowed.
+	ErrForbidden = errors.New("wye: not allowed")
 )
 
 // Auth is middleware that finds out who connects, before the handshake is
@@ -25,12 +25,12 @@ var (
 //	router.Use(urls, router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
 //		c, err := s.Request().Cookie("session")
 //		if err != nil {
-//			return nil, router.ErrNobody
+//			return nil, router.ErrUnauthenticated
 //		}
 //		return users.BySession(ctx, c.Value)
 //	}))
 //
-// ErrNobody refuses with 401 and ErrNotAllowed with 403. A protocol.RejectError
+// ErrUnauthenticated refuses with 401 and ErrForbidden with 403. A protocol.RejectError
 // refuses as it says. Browsers let a page see neither status nor text: for one that
 // has to know there is protocol.AcceptAndClose, with a code of its own. Any other
 // error is a fault and not the peer's, such as a database that is down: 500, or 503
@@ -63,14 +63,14 @@ func notIn(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, ErrNobody):
+	case errors.Is(err, ErrUnauthenticated):
 		return &protocol.RejectError{
 			Status: http.StatusUnauthorized,
 			Header: http.Header{"Www-Authenticate": {"Bearer"}}, // RFC 9110 section 11.6.1 wants a challenge
 			Body:   "log in first",
 			Err:    err,
 		}
-	case errors.Is(err, ErrNotAllowed):
+	case errors.Is(err, ErrForbidden):
 		return &protocol.RejectError{Status: http.StatusForbidden, Err: err}
 	}
 	return err

@@ -24,13 +24,13 @@ func byHeader(ctx context.Context, s *protocol.Scope) (*person, error) {
 	}
 	switch name := s.Header().Get("Who"); name {
 	case "":
-		return nil, router.ErrNobody
+		return nil, router.ErrUnauthenticated
 	case "anonymous":
 		return nil, nil //nolint:nilnil // nobody in particular
 	case "mallory":
-		return nil, fmt.Errorf("%w: %s is banned", router.ErrNotAllowed, name)
+		return nil, fmt.Errorf("%w: %s is banned", router.ErrForbidden, name)
 	case "teapot":
-		return nil, &protocol.RejectError{Status: http.StatusTeapot, Err: router.ErrNobody}
+		return nil, &protocol.RejectError{Status: http.StatusTeapot, Err: router.ErrUnauthenticated}
 	case "slow":
 		return nil, fmt.Errorf("asking: %w", context.DeadlineExceeded)
 	case "broken":
@@ -47,7 +47,7 @@ func TestAuth(t *testing.T) {
 		_, other := protocol.UserAs[string](s)
 		return nil, protocol.Reject(http.StatusOK+300, fmt.Sprintf("%v, %t, %t", p, ok, other))
 	})
-	guarded := router.Use(router.URLs(router.Path("ws/", app)), router.Auth(byHeader))
+	guarded := router.Use(router.NewURLRouter(router.Path("ws/", app)), router.Auth(byHeader))
 	rows := []struct {
 		at        testkit.Line
 		who       string
@@ -58,9 +58,9 @@ func TestAuth(t *testing.T) {
 	}{
 		{testkit.Here(), "ann", 500, "&{ann}, true, false", "", nil},
 		{testkit.Here(), "anonymous", 500, "<nil>, false, false", "", nil},
-		{testkit.Here(), "", 401, "log in first", "Bearer", router.ErrNobody},
-		{testkit.Here(), "mallory", 403, "Forbidden", "", router.ErrNotAllowed},
-		{testkit.Here(), "teapot", 418, "I'm a teapot", "", router.ErrNobody},
+		{testkit.Here(), "", 401, "log in first", "Bearer", router.ErrUnauthenticated},
+		{testkit.Here(), "mallory", 403, "Forbidden", "", router.ErrForbidden},
+		{testkit.Here(), "teapot", 418, "I'm a teapot", "", router.ErrUnauthenticated},
 		{testkit.Here(), "slow", 503, "Service Unavailable", "", context.DeadlineExceeded},
 		{testkit.Here(), "broken", 500, "Internal Server Error", "", errDown},
 	}
@@ -85,9 +85,9 @@ type personKey struct{}
 // anybody is asked who is there.
 func TestAuthLeavesRoutingAlone(t *testing.T) {
 	t.Parallel()
-	guard := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrNobody })
-	urls := router.URLs(
-		router.Mount("a/", router.Use(router.URLs(router.Path("x/", here("x"))), guard)),
+	guard := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrUnauthenticated })
+	urls := router.NewURLRouter(
+		router.Mount("a/", router.Use(router.NewURLRouter(router.Path("x/", here("x"))), guard)),
 		router.Path("<slug:a>/", router.Use(here("y"), guard)),
 	)
 	for path, found := range map[string]bool{"/a/x/": true, "/a/y/": false, "/b/": true, "/b": false} {

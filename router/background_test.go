@@ -46,9 +46,9 @@ func (h *host) farewell(_ context.Context, _ *consumer.Conn, p map[string]int) e
 func TestBackgroundWorkerEndsLast(t *testing.T) {
 	t.Parallel()
 	layer, done := new(layers.Layer), make(chan int, 1)
-	urls := router.Use(router.URLs(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *guest { return new(guest) }))), layers.Use(layer))
+	urls := router.Use(router.NewURLRouter(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *guest { return new(guest) }))), layers.Use(layer))
 	s := &site{router: router.New(nil, websocket.New(urls, nil))}
-	s.router.Background(&layers.Worker{Puller: layer, App: router.Channels(map[string]protocol.Application{
+	s.router.Background(&layers.Worker{Puller: layer, App: router.NewChannelNameRouter(map[string]protocol.Application{
 		"farewells": consumer.New(func(*consumer.Scope) *host { return &host{done: done} }, consumer.On(Farewell, (*host).farewell)),
 	})})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)

@@ -18,10 +18,10 @@ import (
 // counts how often a way is tried.
 func twoWays(depth int, tried *int, middleware ...protocol.Middleware) *router.URLRouter {
 	types := router.Converters{"any": {Expr: `[^/]+`, Check: func(string) error { *tried++; return nil }}}
-	urls := router.URLs(router.Path("end/", here("end")))
+	urls := router.NewURLRouter(router.Path("end/", here("end")))
 	for range depth {
 		inner := router.Use(urls, middleware...)
-		urls = router.URLs(types.Mount("<any:a>/", inner), types.Mount("<any:b>/", inner))
+		urls = router.NewURLRouter(types.Mount("<any:a>/", inner), types.Mount("<any:b>/", inner))
 	}
 	return urls
 }
@@ -86,7 +86,7 @@ func TestNothingIsOpenedBehindTooManyBranches(t *testing.T) {
 	t.Parallel()
 	for _, cover := range []protocol.Middleware{plainly, wraps, func(next protocol.Application) protocol.Application { return next }} {
 		tried := 0
-		urls := router.URLs(
+		urls := router.NewURLRouter(
 			router.Mount("", cover(twoWays(20, &tried))),
 			router.Mount("", here("second")),
 			router.Path("<path:all>", here("third")),

@@ -10,7 +10,7 @@ import (
 )
 
 // ChannelNameRouter is an Application that hands what arrives on a worker's
-// channel to the application for that channel. Make it with [Channels]. Safe for
+// channel to the application for that channel. Make it with [NewChannelNameRouter]. Safe for
 // concurrent use.
 type ChannelNameRouter struct {
 	apps map[string]protocol.Application
@@ -21,17 +21,17 @@ var _ protocol.Finder = (*ChannelNameRouter)(nil)
 // Channels returns a router by the names of channels, which are compared as they
 // are. An empty name and a nil application panic.
 //
-//	router.Channels(map[string]protocol.Application{
+//	router.NewChannelNameRouter(map[string]protocol.Application{
 //		"thumbnails": thumbnails,
 //		"mail":       mail,
 //	})
-func Channels(apps map[string]protocol.Application) *ChannelNameRouter {
+func NewChannelNameRouter(apps map[string]protocol.Application) *ChannelNameRouter {
 	for name, app := range apps {
 		switch {
 		case name == "":
-			panic("wye: router.Channels: a name is empty")
+			panic("wye: router.NewChannelNameRouter: a name is empty")
 		case app == nil:
-			panic(fmt.Sprintf("wye: router.Channels: the application of %q is nil", name))
+			panic(fmt.Sprintf("wye: router.NewChannelNameRouter: the application of %q is nil", name))
 		}
 	}
 	return &ChannelNameRouter{apps: maps.Clone(apps)}

@@ -33,7 +33,7 @@ func ExampleProtocolTypeRouter_Background() {
 	defer stop()
 	layer := new(layers.Layer)
 	r := router.New(nil) // and the protocols
-	r.Background(&layers.Worker{Puller: layer, App: router.Channels(map[string]protocol.Application{
+	r.Background(&layers.Worker{Puller: layer, App: router.NewChannelNameRouter(map[string]protocol.Application{
 		"orders": consumer.New(func(*consumer.Scope) *Kitchen { return &Kitchen{close: stop} }, consumer.On(Order, (*Kitchen).cook)),
 	})})
 	if err := layer.Send(ctx, "orders", Order.New(map[string]string{"dish": "soup"})); err != nil {

@@ -16,7 +16,7 @@ func ExampleLimit() {
 	upload := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, fmt.Sprint(len(m.Data), " bytes, thank you"))
 	})
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 64 << 20}))),
 		router.Path("ws/<slug:group>/", greet()),
 	)
@@ -32,7 +32,7 @@ func ExampleLimit_rate() {
 	report := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, "noted: "+m.Text())
 	})
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/device/", router.Use(report, router.Limit(protocol.Limits{
 			Rate: protocol.Rate{Messages: 1, Close: true},
 		}))),
@@ -52,7 +52,7 @@ func ExampleMaxConns() {
 	report := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		return s.SendText(ctx, "while it is open, another one gets "+opened(urls, "/ws/report/"))
 	})
-	urls = router.URLs(
+	urls = router.NewURLRouter(
 		router.Path("ws/report/", router.Use(report, router.MaxConns(1))),
 	)
 
@@ -63,7 +63,7 @@ func ExampleMaxConns() {
 // Each connection has a line when it opens and one when it ends.
 func ExampleLog() {
 	l := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: stable}))
-	urls := router.Use(router.URLs(
+	urls := router.Use(router.NewURLRouter(
 		router.Path("ws/<slug:group>/", greet()),
 	), router.Log(l))
 

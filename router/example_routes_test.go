@@ -14,7 +14,7 @@ import (
 
 // A path with typed parameters. What does not fit is not found.
 func ExamplePath() {
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/<slug:group>/<int:page>/", consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			page, err := protocol.ParamAs[int](s.Scope(), "page")
 			if err != nil {
@@ -37,7 +37,7 @@ func ExampleConverters() {
 		_, err := netip.ParseAddr(text)
 		return err
 	}}}
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		types.Path("hosts/<ip:group>/", greet()),
 	)
 
@@ -50,7 +50,7 @@ func ExampleConverters() {
 
 // One application serves two routes.
 func ExampleRoute_With() {
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/welcome/", greet()).With("group", "lobby"),
 		router.Path("ws/<slug:group>/", greet()),
 	)
@@ -61,10 +61,10 @@ func ExampleRoute_With() {
 
 // Pages need not know where the sockets are.
 func ExampleURLRouter_URLFor() {
-	rooms := router.URLs(
+	rooms := router.NewURLRouter(
 		router.Path("<str:group>/", greet()).Name("room"),
 	)
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Mount("ws/<slug:shop>/", rooms).Name("shop"),
 	)
 
@@ -76,9 +76,9 @@ func ExampleURLRouter_URLFor() {
 }
 
 // What can never be reached is a mistake, and found when the program starts.
-func ExampleURLs() {
+func ExampleNewURLRouter() {
 	defer func() { fmt.Println(recover() != nil) }()
-	router.URLs(
+	router.NewURLRouter(
 		router.Path("ws/<slug:group>/", greet()),
 		router.Path("ws/news/", news()), // goes to the group "news"
 	)
@@ -97,11 +97,11 @@ func ExampleAuth() {
 	login := router.Auth(func(_ context.Context, s *protocol.Scope) (*user, error) {
 		u, ok := sessions[s.Query().Get("session")]
 		if !ok {
-			return nil, router.ErrNobody
+			return nil, router.ErrUnauthenticated
 		}
 		return u, nil
 	})
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/", router.Use(hello, login)),
 	)
 
@@ -113,8 +113,8 @@ func ExampleAuth() {
 }
 
 // Workers find the application for their channel by its name.
-func ExampleChannels() {
-	channels := router.Channels(map[string]protocol.Application{
+func ExampleNewChannelNameRouter() {
+	channels := router.NewChannelNameRouter(map[string]protocol.Application{
 		"thumbnails": greet(),
 		"mail":       news(),
 	})

@@ -16,7 +16,7 @@ import (
 func ExampleNew() {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServerFS(fstest.MapFS{"index.html": {Data: []byte("a page")}}))
-	r := router.New(mux, websocket.New(router.URLs(
+	r := router.New(mux, websocket.New(router.NewURLRouter(
 		router.RePath(`^ws/(?P<group>\w+)/$`, greet()),
 	), nil))
 
@@ -32,7 +32,7 @@ func ExampleNew() {
 
 // Routes are tried in order. Named groups become parameters of the scope.
 func ExampleRePath() {
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.RePath(`^ws/news/$`, news()),
 		router.RePath(`^ws/(?P<group>\w+)/$`, greet()),
 	)
@@ -49,10 +49,10 @@ func ExampleRePath() {
 // A router serves a part of another one's paths. What it does not know goes to
 // the next route.
 func ExampleMount() {
-	admin := router.URLs(
+	admin := router.NewURLRouter(
 		router.RePath(`^news/$`, news()),
 	)
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Mount("admin/", admin),
 		router.RePath(`^(?P<group>[\w/]+)/$`, greet()),
 	)

@@ -14,7 +14,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-func stranger(context.Context, *protocol.Scope) (string, error) { return "", router.ErrNobody }
+func stranger(context.Context, *protocol.Scope) (string, error) { return "", router.ErrUnauthenticated }
 
 func idle() protocol.Application {
 	return consumer.Receive(func(context.Context, *consumer.Conn, consumer.Message) error { return nil })
@@ -27,10 +27,10 @@ func TestAuthOfAMountIsForItsRoutes(t *testing.T) {
 	asked := 0
 	who := func(context.Context, *protocol.Scope) (string, error) {
 		asked++
-		return "", router.ErrNobody
+		return "", router.ErrUnauthenticated
 	}
-	urls := router.URLs(
-		router.Mount("", router.Use(router.URLs(router.Path("admin/", here("admin"))), router.Auth(who))),
+	urls := router.NewURLRouter(
+		router.Mount("", router.Use(router.NewURLRouter(router.Path("admin/", here("admin"))), router.Auth(who))),
 		router.Path("public/", here("public")),
 	)
 	if got, want := open(urls, "/public/"), `public "/public/" ""`; got != want {
@@ -48,7 +48,7 @@ func TestAuthOfAMountIsForItsRoutes(t *testing.T) {
 func TestLogOfARefusalHasTheRoute(t *testing.T) {
 	t.Parallel()
 	l := &ledger{drop: " protocol peer "}
-	urls := router.URLs(router.Path("admin/<int:id>/", router.Use(idle(), router.Auth(stranger))))
+	urls := router.NewURLRouter(router.Path("admin/<int:id>/", router.Use(idle(), router.Auth(stranger))))
 	_ = consumertest.Refused(t, router.Use(urls, router.Log(l.logger())), "/admin/7/", nil)
 	l.want(t, testkit.Here(), "in front", `refused route=admin/<int:id>/ path=/admin/7/ status=401`)
 }
@@ -61,7 +61,7 @@ func TestLogOfARouteHasIts404(t *testing.T) {
 		_, err := protocol.ParamAs[bool](s, "x")
 		return nil, err
 	})
-	urls := router.URLs(router.Path("ws/<x>/", router.Use(gone, router.Log(l.logger()))))
+	urls := router.NewURLRouter(router.Path("ws/<x>/", router.Use(gone, router.Log(l.logger()))))
 	_ = consumertest.Refused(t, urls, "/ws/maybe/", nil)
 	l.want(t, testkit.Here(), "within", `refused route=ws/<x>/ path=/ws/maybe/ status=404`)
 }
@@ -77,8 +77,8 @@ func TestRouteAfterBacktracking(t *testing.T) {
 			return nil, protocol.ErrNoRoute
 		})
 	}
-	urls := router.URLs(
-		router.Mount("a/", router.Use(router.URLs(router.Path("x/", idle())), veto)),
+	urls := router.NewURLRouter(
+		router.Mount("a/", router.Use(router.NewURLRouter(router.Path("x/", idle())), veto)),
 		router.Path("a/<y>/", idle()),
 	)
 	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a/x/", nil))
@@ -103,7 +103,7 @@ func TestRouteOfTheOneLineForm(t *testing.T) {
 // TestURLForLeadsToItsRoute, and not to one before it.
 func TestURLForLeadsToItsRoute(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(router.Path("ws/new/", here("new")), router.Path("ws/<slug:group>/", here("room")).Name("room"))
+	urls := router.NewURLRouter(router.Path("ws/new/", here("new")), router.Path("ws/<slug:group>/", here("room")).Name("room"))
 	if got, err := urls.URLFor("room", map[string]string{"group": "new"}); err == nil {
 		t.Errorf("%s leads to %s", got, open(urls, got))
 	}
@@ -128,7 +128,7 @@ func TestMaxConnsBoundsAuth(t *testing.T) {
 // long.
 func TestTextOf404IsBounded(t *testing.T) {
 	t.Parallel()
-	if got := open(router.URLs(), "/"+strings.Repeat("\x01", 16<<10)); len(got) > 1<<10 {
+	if got := open(router.NewURLRouter(), "/"+strings.Repeat("\x01", 16<<10)); len(got) > 1<<10 {
 		t.Errorf("a text of %d bytes", len(got))
 	}
 }
@@ -137,7 +137,7 @@ func TestTextOf404IsBounded(t *testing.T) {
 func TestMistakesOfWhoComesFromElsewhere(t *testing.T) {
 	t.Parallel()
 	app := here("app")
-	named := func() *router.URLRouter { return router.URLs(router.Path("x/", app).Name("x")) }
+	named := func() *router.URLRouter { return router.NewURLRouter(router.Path("x/", app).Name("x")) }
 	rows := []struct {
 		at    testkit.Line
 		build func()
@@ -153,9 +153,9 @@ func TestMistakesOfWhoComesFromElsewhere(t *testing.T) {
 			router.Converters{"y": {Check: func(string) error { return nil }}}.Path("<y:y>/", app)
 		}, []string{"wye: ", "Expr"}},
 		{testkit.Here(), func() { router.RePath(`\Qa$`, app) }, []string{"wye: ", "expectations_test.go"}},
-		{testkit.Here(), func() { router.URLs(router.Path("ws/<path:rest>", app), router.Path("ws/<slug:g>/", app)) }, []string{"never be reached"}},
-		{testkit.Here(), func() { router.URLs(router.Path("ws/<slug:a>/", app), router.Path("ws/<slug:b>/", app)) }, []string{"never be reached"}},
-		{testkit.Here(), func() { router.URLs(router.Mount("a/", named()), router.Mount("b/", named())) }, []string{`two routes have the name "x"`}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Path("ws/<path:rest>", app), router.Path("ws/<slug:g>/", app)) }, []string{"never be reached"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Path("ws/<slug:a>/", app), router.Path("ws/<slug:b>/", app)) }, []string{"never be reached"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Mount("a/", named()), router.Mount("b/", named())) }, []string{`two routes have the name "x"`}},
 		{testkit.Here(), func() { router.Use(nil, router.Limit(protocol.Limits{})) }, []string{"wye: router.Use"}},
 		{testkit.Here(), func() { router.Use(app, nil) }, []string{"wye: router.Use"}},
 	}

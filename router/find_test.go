@@ -18,12 +18,12 @@ func TestFind(t *testing.T) {
 		t.Error("Find has opened something")
 		return nil, protocol.ErrNoRoute
 	})
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.RePath(`^chat/(?P<room>\w+)/$`, opens),
-		router.Mount("a/", router.URLs(router.RePath(`^x/$`, opens))),
-		router.Mount("a/", router.URLs(router.RePath(`^y/$`, opens))),
-		router.Mount("b/", plainly(router.URLs())),
-		router.RePath(`^r/`, router.URLs(router.RePath(`^x/$`, opens))),
+		router.Mount("a/", router.NewURLRouter(router.RePath(`^x/$`, opens))),
+		router.Mount("a/", router.NewURLRouter(router.RePath(`^y/$`, opens))),
+		router.Mount("b/", plainly(router.NewURLRouter())),
+		router.RePath(`^r/`, router.NewURLRouter(router.RePath(`^x/$`, opens))),
 	)
 	rows := []struct {
 		at    testkit.Line

@@ -73,7 +73,7 @@ func thousand(app protocol.Application, route func(int) Route, every int) (urls 
 			routes = append(routes, RePath(fmt.Sprintf(`other%d/`, i), app))
 		}
 	}
-	return URLs(routes...), places, loose
+	return NewURLRouter(routes...), places, loose
 }
 
 // contains reports whether all of some are in list.
@@ -100,7 +100,7 @@ func TestOpenAllocs(t *testing.T) {
 		{testkit.Here(), func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(\w+)/(\d+)/$`, i), app) }, "/r999/lobby/7/", 2, 0},
 		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app).With("x", "y") }, "/r999/list/", 2, 0},
 		{testkit.Here(), func(i int) Route { // a scope for each router, and the two strings of the way to the second
-			return Mount(fmt.Sprintf("r%d/", i), URLs(Path("list/", app)))
+			return Mount(fmt.Sprintf("r%d/", i), NewURLRouter(Path("list/", app)))
 		}, "/r999/list/", 4, 1},
 	}
 	for _, row := range rows {

@@ -37,7 +37,9 @@ func limitsOf(t *testing.T, app protocol.Application) protocol.Limits {
 
 func TestLimitTheInnerOneWins(t *testing.T) {
 	t.Parallel()
-	route := func(app protocol.Application) protocol.Application { return router.URLs(router.RePath(`^ws/`, app)) }
+	route := func(app protocol.Application) protocol.Application {
+		return router.NewURLRouter(router.RePath(`^ws/`, app))
+	}
 	defaults := protocol.Limits{}.WithDefaults()
 	with := func(change func(*protocol.Limits)) protocol.Limits {
 		l := defaults

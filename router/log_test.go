@@ -285,8 +285,8 @@ func TestLogWhoIsToldWhy(t *testing.T) {
 func TestLogBehindAMount(t *testing.T) {
 	t.Parallel()
 	inner, outer := &ledger{drop: " route protocol peer "}, &ledger{drop: " route protocol peer "}
-	urls := router.URLs(
-		router.Mount("a/", router.Use(plainly(router.URLs(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
+	urls := router.NewURLRouter(
+		router.Mount("a/", router.Use(plainly(router.NewURLRouter(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
 		router.RePath(`^a/y/$`, accepting()),
 	)
 	app := router.Use(plainly(urls), router.Log(outer.logger()))
@@ -310,10 +310,10 @@ func TestLogNamesTheRoute(t *testing.T) {
 		wrap func(app protocol.Application, log protocol.Middleware) protocol.Application
 	}{
 		{testkit.Here(), func(app protocol.Application, log protocol.Middleware) protocol.Application {
-			return router.Use(router.URLs(router.RePath(`^ws/(\d+)/$`, app)), log)
+			return router.Use(router.NewURLRouter(router.RePath(`^ws/(\d+)/$`, app)), log)
 		}},
 		{testkit.Here(), func(app protocol.Application, log protocol.Middleware) protocol.Application {
-			return router.URLs(router.RePath(`^ws/(\d+)/$`, router.Use(app, log)))
+			return router.NewURLRouter(router.RePath(`^ws/(\d+)/$`, router.Use(app, log)))
 		}},
 	} {
 		l := &ledger{drop: " protocol peer "}

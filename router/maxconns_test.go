@@ -150,7 +150,7 @@ func TestMaxConnsAtOnce(t *testing.T) {
 // TestMaxConnsServed is what a peer sees.
 func TestMaxConnsServed(t *testing.T) {
 	t.Parallel()
-	s := websocket.New(router.URLs(
+	s := websocket.New(router.NewURLRouter(
 		router.RePath(`^few/$`, router.Use(accepting(), router.MaxConns(1))),
 		router.RePath(`^many/$`, accepting()),
 	), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})

@@ -18,8 +18,8 @@ func TestMiddlewareLeavesRoutesToBeFound(t *testing.T) {
 	for name, m := range map[string]protocol.Middleware{
 		"Limit": router.Limit(protocol.Limits{}), "MaxConns": router.MaxConns(1), "Log": router.Log((&ledger{}).logger()),
 	} {
-		urls := router.URLs(router.RePath(`^x/$`, here("x")))
-		app := router.URLs(router.Mount("a/", router.Use(urls, m)), router.RePath(`^a/y/$`, here("y")))
+		urls := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
+		app := router.NewURLRouter(router.Mount("a/", router.Use(urls, m)), router.RePath(`^a/y/$`, here("y")))
 		for path, want := range map[string]string{"/a/x/": `x "/a/x/" ""`, "/a/y/": `y "/a/y/" ""`, "/a/z/": notFound("/a/z/")} {
 			if got := open(app, path); got != want {
 				t.Errorf("%s: %s, want %s", name, got, want)

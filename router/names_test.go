@@ -46,7 +46,7 @@ func TestNamesFromThePath(t *testing.T) {
 		{testkit.Here(), `^chat/(?P<room>[^/]+)/$`, "a/b", http.StatusNotFound, 10},
 	} {
 		out := &ledger{drop: " level msg "}
-		server := httptest.NewServer(websocket.New(router.URLs(router.RePath(row.pattern, consumer.New(newVisitor))),
+		server := httptest.NewServer(websocket.New(router.NewURLRouter(router.RePath(row.pattern, consumer.New(newVisitor))),
 			&websocket.Options{Logger: out.logger()}))
 		for range 50 {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/chat/"+url.PathEscape(row.room)+"/", nil)
@@ -88,7 +88,7 @@ func TestNamesFromThePath(t *testing.T) {
 // are matched.
 func TestGroupParameter(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(router.Path("ws/<group:room>/", here("room", "room")))
+	urls := router.NewURLRouter(router.Path("ws/<group:room>/", here("room", "room")))
 	names := []string{strings.Repeat("x", layers.MaxName), strings.Repeat("x", layers.MaxName+1), strings.Repeat("x", 30_000), layers.GroupName("room", "caf\u00e9")}
 	for c := range 256 {
 		names = append(names, "x"+string([]byte{byte(c)}), "x"+string(rune(c)))

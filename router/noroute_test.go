@@ -30,7 +30,7 @@ func shake(h http.Handler, target string) (status int) {
 func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
 	t.Parallel()
 	tried := 0
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/<room>/", here("room")),
 		router.Mount("deep/", twoWays(12, &tried)),
 		router.Path("gone/", fails(protocol.ErrNoRoute)),

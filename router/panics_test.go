@@ -13,7 +13,7 @@ func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
 	t.Parallel()
 	first, firstLine := router.RePath(`^ws/$`, here("a")), lineHere()
 	second, secondLine := router.RePath(`^ws/$`, here("b")), lineHere()
-	got := panicOf(func() { router.URLs(router.RePath(`^other/$`, here("c")), first, second) })
+	got := panicOf(func() { router.NewURLRouter(router.RePath(`^other/$`, here("c")), first, second) })
 	wantAll(t, testkit.Here(), got, `wye: route "^ws/$"`, "("+secondLine+")", "("+firstLine+")", "never be reached")
 	if strings.Index(got, secondLine) > strings.Index(got, firstLine) {
 		t.Errorf("%q: the route that is never reached is named first", got)
@@ -24,7 +24,7 @@ func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
 		{mounted, mounted, router.RePath(`^ws/$`, here("b")), router.RePath(`ws/`, here("c"))}, // what is mounted twice may answer twice
 		{router.RePath(`a+b/`, here("a")), router.Mount("a+b/", here("b"))},                    // written alike, with another meaning
 	} {
-		if got := panicOf(func() { router.URLs(fine...) }); got != "<nil>" {
+		if got := panicOf(func() { router.NewURLRouter(fine...) }); got != "<nil>" {
 			t.Errorf("panicked with %q", got)
 		}
 	}
@@ -75,7 +75,7 @@ func TestOtherConstructorsPanic(t *testing.T) {
 		make  func()
 		wants []string
 	}{
-		{testkit.Here(), func() { router.URLs(router.RePath(`^a/$`, here("a")), router.Route{}) }, []string{"route 2 is empty", "RePath, Path or Mount"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.RePath(`^a/$`, here("a")), router.Route{}) }, []string{"route 2 is empty", "RePath, Path or Mount"}},
 		{testkit.Here(), func() { router.New(nil, ws(), nil) }, []string{"router.New", "protocol 2 is nil"}},
 		{testkit.Here(), func() { router.New(nil, ws(), &fake{typ: "sse"}, ws()) }, []string{`two protocols of type "websocket"`, "URLRouter"}},
 	}

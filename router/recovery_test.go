@@ -47,14 +47,14 @@ func TestPromise4_NoMiddlewareForPanicsIsNeeded(t *testing.T) {
 		at  testkit.Line
 		app protocol.Application
 	}{
-		{testkit.Here(), router.URLs(types.Path("<bad:x>/", calm))},
-		{testkit.Here(), router.Use(router.URLs(types.Path("<bad:x>/", calm)), plainly)},
-		{testkit.Here(), router.URLs(types.Mount("<bad:x>/", router.URLs(router.Path("", calm))))},
+		{testkit.Here(), router.NewURLRouter(types.Path("<bad:x>/", calm))},
+		{testkit.Here(), router.Use(router.NewURLRouter(types.Path("<bad:x>/", calm)), plainly)},
+		{testkit.Here(), router.NewURLRouter(types.Mount("<bad:x>/", router.NewURLRouter(router.Path("", calm))))},
 		{testkit.Here(), router.Use(calm, router.Auth(func(context.Context, *protocol.Scope) (int, error) { wrong(); return 0, nil }))},
 		{testkit.Here(), router.Use(calm, func(protocol.Application) protocol.Application {
 			return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { wrong(); return nil, nil })
 		})},
-		{testkit.Here(), router.URLs(router.Path("x/", consumer.New(func(*consumer.Scope) *site { wrong(); return nil })))},
+		{testkit.Here(), router.NewURLRouter(router.Path("x/", consumer.New(func(*consumer.Scope) *site { wrong(); return nil })))},
 	}
 	for _, row := range rows {
 		var log lines

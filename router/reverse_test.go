@@ -16,12 +16,12 @@ type params = map[string]string
 
 func TestURLFor(t *testing.T) {
 	t.Parallel()
-	rooms := router.URLs(
+	rooms := router.NewURLRouter(
 		router.Path("", here("index")).Name("index"),
 		router.Path("<slug:room>/", here("room", "room")).Name("room"),
 		router.Path("<slug:room>/<int:page>/", here("page", "room", "page")).Name("page"),
 	)
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("news/", here("news")).Name("news"),
 		router.Path("ws/<str:group>/", here("group", "group")).Name("group"),
 		router.Path("files/<path:file>", here("file", "file")).Name("file"),
@@ -31,7 +31,7 @@ func TestURLFor(t *testing.T) {
 		router.RePath(`^price\$(?P<n>\d+)$`, here("price", "n")).Name("price"),
 		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
 		router.Mount("hall/", rooms),
-		router.RePath(`^old/`, router.URLs(router.Path("x/", here("old")).Name("old"))),
+		router.RePath(`^old/`, router.NewURLRouter(router.Path("x/", here("old")).Name("old"))),
 		router.Path("<str:a>-<str:b>/", here("two", "a", "b")).Name("two"),
 	)
 	rows := []struct {
@@ -75,10 +75,10 @@ func TestURLFor(t *testing.T) {
 
 func TestURLForSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.Path("ws/<int:page>/", here("page")).Name("page"),
 		router.Path("<path:file>/x", here("file")).Name("file"),
-		router.Mount("shop/<slug:shop>/", router.URLs(router.Path("<str:room>/", here("room")).Name("room"))).Name("shop"),
+		router.Mount("shop/<slug:shop>/", router.NewURLRouter(router.Path("<str:room>/", here("room")).Name("room"))).Name("shop"),
 		router.Path("<str:a>-<str:b>/", here("two")).Name("two"),
 		router.RePath(`^(?:(?P<a>\d)|xy)(?P<b>\w+)$`, here("either")).Name("either"),
 		router.RePath(`^(?:/|)(?P<a>[a-z.]+)/$`, here("host")).Name("host"),
@@ -118,7 +118,7 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 		}
 		wantAll(t, row.at, fmt.Sprint(err), append(row.wants, "wye: ")...)
 	}
-	_, err := router.URLs().URLFor("x", nil)
+	_, err := router.NewURLRouter().URLFor("x", nil)
 	wantAll(t, testkit.Here(), fmt.Sprint(err), "there are none")
 }
 
@@ -132,9 +132,9 @@ func TestRoute(t *testing.T) {
 		}
 		return nil, nil //nolint:nilnil // nobody looks
 	})
-	urls := router.URLs(
-		router.Mount("shop/", router.URLs(router.Path("<slug:shop>/x/", fails(protocol.ErrNoRoute)))),
-		router.Mount("shop/<slug:shop>/", router.Use(router.URLs(router.RePath(`^(?P<room>\w+)/$`, accepts)), plainly)),
+	urls := router.NewURLRouter(
+		router.Mount("shop/", router.NewURLRouter(router.Path("<slug:shop>/x/", fails(protocol.ErrNoRoute)))),
+		router.Mount("shop/<slug:shop>/", router.Use(router.NewURLRouter(router.RePath(`^(?P<room>\w+)/$`, accepts)), plainly)),
 	)
 	for path, want := range map[string]string{"/shop/tea/x/": `shop/<slug:shop>/^(?P<room>\w+)/$`, "/shop/tea/": ""} {
 		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
@@ -150,11 +150,11 @@ func TestRoute(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	rooms := router.URLs(router.Path("", here("index")).Name("index"), router.RePath(`^(\w+)/$`, here("room")))
-	urls := router.URLs(
+	rooms := router.NewURLRouter(router.Path("", here("index")).Name("index"), router.RePath(`^(\w+)/$`, here("room")))
+	urls := router.NewURLRouter(
 		router.Path("news/", here("news")).Name("news"),
 		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
-		router.RePath(`^old/`, router.URLs(router.Path("x/", here("old")).Name("old"))),
+		router.RePath(`^old/`, router.NewURLRouter(router.Path("x/", here("old")).Name("old"))),
 		router.Mount("any/", here("any")).Name("any"),
 	)
 	var got string

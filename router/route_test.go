@@ -50,7 +50,7 @@ func TestRePath(t *testing.T) {
 		if want == "" {
 			want = notFound(row.path)
 		}
-		urls := router.URLs(router.RePath(row.expr, here("app", "group", "page")))
+		urls := router.NewURLRouter(router.RePath(row.expr, here("app", "group", "page")))
 		if got := open(urls, row.path); got != want {
 			t.Errorf("%s: %s: %q at %q: %s, want %s", row.at, row.name, row.expr, row.path, got, want)
 		}
@@ -59,7 +59,7 @@ func TestRePath(t *testing.T) {
 
 func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		router.RePath(`^ws/new/$`, here("new")),
 		router.RePath(`^ws/(?P<group>\w+)/$`, here("room", "group")),
 		router.RePath(`^ws/`, here("rest")),
@@ -78,13 +78,13 @@ func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 
 func TestParametersOfNestedRoutes(t *testing.T) {
 	t.Parallel()
-	inner := router.URLs(
+	inner := router.NewURLRouter(
 		router.RePath(`^item/(?P<id>\d+)/$`, here("item", "lang", "id", "page")),
 		router.RePath(`^page/(?:(?P<page>\d+)/)?$`, here("maybe", "lang", "page")),
 		router.RePath(`^any/(?P<page>\d*)$`, here("empty", "page")),
 		router.RePath(`^(?P<lang>\w+)/$`, here("lang", "lang", "page")),
 	)
-	urls := router.URLs(router.RePath(`^(?P<lang>\w+)/(?P<page>\d+)/`, inner))
+	urls := router.NewURLRouter(router.RePath(`^(?P<lang>\w+)/(?P<page>\d+)/`, inner))
 	rows := []struct {
 		at         testkit.Line
 		name       string
@@ -118,8 +118,8 @@ func TestAScopeIsLeftAsItWas(t *testing.T) {
 		user = s.User()
 		return here("last", "group").Open(s)
 	})
-	urls := router.URLs(
-		router.Mount("a/", router.Use(router.URLs(router.RePath(`^(?P<group>\d+)/$`, here("number"))), login)),
+	urls := router.NewURLRouter(
+		router.Mount("a/", router.Use(router.NewURLRouter(router.RePath(`^(?P<group>\d+)/$`, here("number"))), login)),
 		router.RePath(`^a/\w+/$`, last),
 	)
 	if got, want := open(urls, "/a/b/"), `last "/a/b/" "" group=""`; got != want || user != nil {

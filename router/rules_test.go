@@ -32,7 +32,7 @@ func taken(name string, params ...string) protocol.Application {
 // the differences that are wanted: 404 for an exception, Mount for a router.
 func TestUpstreamsRouting(t *testing.T) {
 	t.Parallel()
-	flat := router.URLs(
+	flat := router.NewURLRouter(
 		router.Path("", taken("root")),
 		router.Path("foo/", taken("foo")),
 		router.RePath(`bar`, taken("bar")),
@@ -41,22 +41,22 @@ func TestUpstreamsRouting(t *testing.T) {
 		router.Path("default/<str:name>/", taken("default", "name", "kind")).With("kind", "extra"),
 		router.Path("over/<str:name>/", taken("over", "name")).With("name", "fixed"),
 	)
-	nested := router.URLs(
-		router.RePath(`^universe/(?P<book>\w+)/`, router.URLs(
+	nested := router.NewURLRouter(
+		router.RePath(`^universe/(?P<book>\w+)/`, router.NewURLRouter(
 			router.RePath(`test/(\w+)/$`, taken("positional", "book")),
 			router.RePath(`^test/$`, taken("outer only", "book")),
 			router.RePath(`^(?P<test>\w+)/(?P<book>\d+)/$`, taken("both", "book", "test")),
 		)),
-		router.RePath(`^positional/(\w+)/`, router.URLs(router.RePath(`^test/(\d+)/$`, taken("args")))),
+		router.RePath(`^positional/(\w+)/`, router.NewURLRouter(router.RePath(`^test/(\d+)/$`, taken("args")))),
 	)
-	paths := router.URLs(
-		router.Mount("number/<int:number>/", router.Use(router.URLs(
+	paths := router.NewURLRouter(
+		router.Mount("number/<int:number>/", router.Use(router.NewURLRouter(
 			router.Path("", taken("number", "number")),
 			router.Path("page/<int:page>/", taken("page", "number", "page")),
 		), plainly)),
 	)
-	remaining := router.URLs(
-		router.Mount("prefix/", router.URLs(router.Path("no-match", taken("no")))),
+	remaining := router.NewURLRouter(
+		router.Mount("prefix/", router.NewURLRouter(router.Path("no-match", taken("no")))),
 		router.Path("prefix/stuff", taken("stuff")),
 	)
 	rows := []struct {
@@ -98,7 +98,7 @@ func TestUpstreamsRouting(t *testing.T) {
 // TestRootPath: what a mux has stripped is not routed again, by any router.
 func TestRootPath(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(router.Mount("a/", router.URLs(router.Path("b/", here("b")))))
+	urls := router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Path("b/", here("b")))))
 	var got string
 	h := http.StripPrefix("/root", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, err := urls.Open(protocol.NewScope("websocket", r))
@@ -163,7 +163,7 @@ func TestPath(t *testing.T) {
 		if row.want != "" {
 			want = "app [] group=" + row.want
 		}
-		if got := open(router.URLs(router.Path(row.pattern, taken("app", "group"))), row.path); !strings.HasPrefix(got, want) {
+		if got := open(router.NewURLRouter(router.Path(row.pattern, taken("app", "group"))), row.path); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q at %q: %s, want %s", row.at, row.pattern, row.path, got, want)
 		}
 	}
@@ -173,7 +173,7 @@ func TestPath(t *testing.T) {
 // it, which is not what the expression says.
 func TestRunesThatNoTextHas(t *testing.T) {
 	t.Parallel()
-	urls := router.URLs(router.RePath(`^a\x{d800}b$`, taken("surrogate")), router.RePath("^a\ufffdb$", taken("odd")))
+	urls := router.NewURLRouter(router.RePath(`^a\x{d800}b$`, taken("surrogate")), router.RePath("^a\ufffdb$", taken("odd")))
 	for path, want := range map[string]string{"/a\ufffdb": "odd []", "/a\xffb": notCanonical("/a\xffb", notUTF8)} {
 		if got := open(urls, path); got != want {
 			t.Errorf("%q: %s, want %s", path, got, want)
@@ -194,12 +194,12 @@ func TestConverters(t *testing.T) {
 		}},
 		"slug": {Expr: `[a-z]+`}, // in place of the built-in one
 	}
-	urls := router.URLs(
+	urls := router.NewURLRouter(
 		types.Path("y/<year:y>/", taken("year", "y")),
 		types.Path("n/<even:n>/", taken("even", "n")),
 		router.Path("n/<int:n>/", taken("odd", "n")),
 		types.Path("s/<slug:s>/", taken("slug", "s")),
-		types.Mount("m/<year:y>/", router.URLs(router.Path("<slug:s>/", taken("mounted", "y", "s")))),
+		types.Mount("m/<year:y>/", router.NewURLRouter(router.Path("<slug:s>/", taken("mounted", "y", "s")))),
 	)
 	for path, want := range map[string]string{
 		"/y/2026/":      "year [] y=2026",
@@ -326,7 +326,7 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		{testkit.Here(), router.Mount("ws/", app), path("ws/new/"), ""},
 	}
 	for _, row := range rows {
-		got := panicOf(func() { router.URLs(path("before/it/"), row.before, row.after) })
+		got := panicOf(func() { router.NewURLRouter(path("before/it/"), row.before, row.after) })
 		if row.why == "" {
 			if got != "<nil>" {
 				t.Errorf("%s: panicked with %q", row.at, got)
@@ -335,16 +335,18 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		}
 		wantAll(t, row.at, got, "wye: "+row.after.String()+" can never be reached: "+row.why, row.before.String())
 	}
-	got := panicOf(func() { router.URLs(router.RePath(`^a/`, router.Use(router.URLs(), plainly)), path("a/b/")) })
+	got := panicOf(func() {
+		router.NewURLRouter(router.RePath(`^a/`, router.Use(router.NewURLRouter(), plainly)), path("a/b/"))
+	})
 	wantAll(t, testkit.Here(), got, "use Mount")
-	got = panicOf(func() { router.URLs(path("a").Name("x"), path("b").Name("x")) })
+	got = panicOf(func() { router.NewURLRouter(path("a").Name("x"), path("b").Name("x")) })
 	wantAll(t, testkit.Here(), got, `two routes have the name "x"`, path("a").String()[:9], `route "b"`)
 }
 
 func TestChannels(t *testing.T) {
 	t.Parallel()
 	apps := map[string]protocol.Application{"mail": taken("mail"), "thumbnails": taken("thumbnails")}
-	c := router.Channels(apps)
+	c := router.NewChannelNameRouter(apps)
 	delete(apps, "mail")
 	if got := c.Names(); !slices.Equal(got, []string{"mail", "thumbnails"}) {
 		t.Errorf("the names are %q", got)
@@ -364,6 +366,6 @@ func TestChannels(t *testing.T) {
 			t.Errorf("%q: Find says %v", channel, found)
 		}
 	}
-	wantAll(t, testkit.Here(), panicOf(func() { router.Channels(map[string]protocol.Application{"": taken("x")}) }), "a name is empty")
-	wantAll(t, testkit.Here(), panicOf(func() { router.Channels(map[string]protocol.Application{"x": nil}) }), `"x" is nil`)
+	wantAll(t, testkit.Here(), panicOf(func() { router.NewChannelNameRouter(map[string]protocol.Application{"": taken("x")}) }), "a name is empty")
+	wantAll(t, testkit.Here(), panicOf(func() { router.NewChannelNameRouter(map[string]protocol.Application{"x": nil}) }), `"x" is nil`)
 }

@@ -55,7 +55,7 @@ func newSiteWith(o protocol.ShutdownOptions) *site {
 		<-s.release
 		_, _ = io.WriteString(w, "finished")
 	})
-	urls := router.URLs(router.RePath(`^ws/$`, consumer.New(func(*consumer.Scope) *site { return s })))
+	urls := router.NewURLRouter(router.RePath(`^ws/$`, consumer.New(func(*consumer.Scope) *site { return s })))
 	s.router = router.New(plain, websocket.New(urls, &websocket.Options{Shutdown: o, Logger: slog.New(slog.DiscardHandler)}))
 	return s
 }

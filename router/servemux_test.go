@@ -39,7 +39,7 @@ func FuzzServeMux(f *testing.F) {
 	for _, pattern := range []string{"ws/admin/<room>/", "ws/<room>/", "files/<path:a>", "other/<a>/<b>/"} {
 		routes = append(routes, router.Path(pattern, app))
 	}
-	urls := router.URLs(routes...)
+	urls := router.NewURLRouter(routes...)
 	params := func(param func(string) string) string {
 		return fmt.Sprintf("room=%q a=%q b=%q", param("room"), param("a"), param("b"))
 	}

@@ -173,7 +173,7 @@ func buildAll(t *testing.T, sketches []*sketch, log *journal, d *dice) (*URLRout
 			routes[i] = s.route
 		}
 		var urls *URLRouter
-		text := saidNo(t, func() { urls = URLs(routes...) })
+		text := saidNo(t, func() { urls = NewURLRouter(routes...) })
 		switch {
 		case text == "" && n == len(kept)-1:
 			return urls, kept
@@ -189,7 +189,7 @@ func buildAll(t *testing.T, sketches []*sketch, log *journal, d *dice) (*URLRout
 			t.Fatalf("URLs panics with %s", text)
 		}
 	}
-	return URLs(), nil
+	return NewURLRouter(), nil
 }
 
 // build makes the route of a sketch, if one can be made.

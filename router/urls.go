@@ -11,7 +11,7 @@ import (
 )
 
 // URLRouter is an Application that hands a connection to the first of its
-// routes that matches the path. Make it with [URLs]. Safe for concurrent use.
+// routes that matches the path. Make it with [NewURLRouter]. Safe for concurrent use.
 //
 // The time it takes does not depend on how many routes there are: those that are
 // anchored, as all of [Path] and [Mount] are, are found by an index of their
@@ -31,12 +31,12 @@ var _ protocol.Finder = (*URLRouter)(nil)
 // URLs returns a router that tries routes in order. It panics, with the lines of
 // both, if a route can never be reached because of one before it, or if two
 // routes have one name.
-func URLs(routes ...Route) *URLRouter {
+func NewURLRouter(routes ...Route) *URLRouter {
 	u := &URLRouter{routes: slices.Clone(routes), index: &index{}}
 	for i := range u.routes {
 		r := &u.routes[i]
 		if r.expression == nil {
-			panic(fmt.Sprintf("wye: router.URLs: route %d is empty; make routes with RePath, Path or Mount", i+1))
+			panic(fmt.Sprintf("wye: router.NewURLRouter: route %d is empty; make routes with RePath, Path or Mount", i+1))
 		}
 		u.index.insert(&r.shape, i)
 	}

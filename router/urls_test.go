@@ -29,29 +29,29 @@ func wrapping(next protocol.Application) protocol.Application {
 
 func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
 	t.Parallel()
-	x := router.URLs(router.RePath(`^x/$`, here("x")))
+	x := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 	rows := []struct {
 		at         testkit.Line
 		name       string
 		urls       protocol.Application
 		path, want string
 	}{
-		{testkit.Here(), "the rest of the path", router.URLs(router.Mount("lobby/", x)), "/lobby/x/", `x "/lobby/x/" ""`},
-		{testkit.Here(), "through middleware", router.URLs(router.Mount("lobby/", plainly(x))), "/lobby/x/", `x "/lobby/x/" ""`},
-		{testkit.Here(), "mounts in mounts", router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", x)))), "/a/b/x/", `x "/a/b/x/" ""`},
-		{testkit.Here(), "an application that is no router", router.URLs(router.Mount("a/", here("app"))), "/a/b/c", `app "/a/" "b/c"`},
-		{testkit.Here(), "the prefix is literal", router.URLs(router.Mount("a.b/", here("app"))), "/axb/", notFound("/axb/")},
-		{testkit.Here(), "and at the beginning", router.URLs(router.Mount("a/", here("app"))), "/b/a/", notFound("/b/a/")},
+		{testkit.Here(), "the rest of the path", router.NewURLRouter(router.Mount("lobby/", x)), "/lobby/x/", `x "/lobby/x/" ""`},
+		{testkit.Here(), "through middleware", router.NewURLRouter(router.Mount("lobby/", plainly(x))), "/lobby/x/", `x "/lobby/x/" ""`},
+		{testkit.Here(), "mounts in mounts", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x)))), "/a/b/x/", `x "/a/b/x/" ""`},
+		{testkit.Here(), "an application that is no router", router.NewURLRouter(router.Mount("a/", here("app"))), "/a/b/c", `app "/a/" "b/c"`},
+		{testkit.Here(), "the prefix is literal", router.NewURLRouter(router.Mount("a.b/", here("app"))), "/axb/", notFound("/axb/")},
+		{testkit.Here(), "and at the beginning", router.NewURLRouter(router.Mount("a/", here("app"))), "/b/a/", notFound("/b/a/")},
 
 		{testkit.Here(), "backtracks to the next mount",
-			router.URLs(router.Mount("a/", x), router.Mount("a/", router.URLs(router.RePath(`^y/$`, here("y"))))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "backtracks to the next route", router.URLs(router.Mount("a/", x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "backtracks out of two", router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
-		{testkit.Here(), "backtracks through middleware", router.URLs(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "any application may say that it has no route", router.URLs(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
-		{testkit.Here(), "but no other error", router.URLs(router.Mount("a/", fails(protocol.Reject(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
-		{testkit.Here(), "RePath does not backtrack", router.URLs(router.RePath(`^\w/`, x), router.RePath(`^a/\w/$`, here("y"))), "/a/y/", notFound("/a/y/")},
-		{testkit.Here(), "not even for two routers", router.URLs(router.RePath(`^\w/`, router.URLs(router.Mount("b/", x))), router.RePath(`^a/b/\w/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
+			router.NewURLRouter(router.Mount("a/", x), router.Mount("a/", router.NewURLRouter(router.RePath(`^y/$`, here("y"))))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "backtracks to the next route", router.NewURLRouter(router.Mount("a/", x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "backtracks out of two", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
+		{testkit.Here(), "backtracks through middleware", router.NewURLRouter(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "any application may say that it has no route", router.NewURLRouter(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
+		{testkit.Here(), "but no other error", router.NewURLRouter(router.Mount("a/", fails(protocol.Reject(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
+		{testkit.Here(), "RePath does not backtrack", router.NewURLRouter(router.RePath(`^\w/`, x), router.RePath(`^a/\w/$`, here("y"))), "/a/y/", notFound("/a/y/")},
+		{testkit.Here(), "not even for two routers", router.NewURLRouter(router.RePath(`^\w/`, router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/\w/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
 	}
 	for _, row := range rows {
 		if got := open(row.urls, row.path); got != row.want {
@@ -62,7 +62,7 @@ func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
 
 func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
 	t.Parallel()
-	inner := router.URLs(router.RePath(`^x/$`, here("x")))
+	inner := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 	rows := []struct {
 		at   testkit.Line
 		name string
@@ -70,16 +70,16 @@ func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
 		path string
 		want string
 	}{
-		{testkit.Here(), "a route", router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/123", hint},
-		{testkit.Here(), "a route, with a slash", router.URLs(router.RePath(`^ws/(?P<group>\w+)$`, here("x"))), "/ws/123/", ""},
-		{testkit.Here(), "two slashes", router.URLs(router.RePath(`^ws//$`, here("x"))), "/ws/", ""},
-		{testkit.Here(), "something else as well", router.URLs(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/1-3", ""},
-		{testkit.Here(), "a mounted router's", router.URLs(router.Mount("a/", inner)), "/a/x", hint},
-		{testkit.Here(), "a mounted router's, through middleware", router.URLs(router.Mount("a/", plainly(inner))), "/a/x", hint},
-		{testkit.Here(), "a router's behind a route", router.URLs(router.RePath(`^a/`, inner)), "/a/x", hint},
-		{testkit.Here(), "one behind a route that nothing gets past", router.URLs(router.RePath(`^\w/`, inner), router.RePath(`^[ab]/$`, here("y"))), "/a", ""},
-		{testkit.Here(), "one's own, before a mounted router that has none", router.URLs(router.RePath(`^a/y/$`, here("y")), router.Mount("a/", inner)), "/a/y", hint},
-		{testkit.Here(), "a mounted router's, before one that has none", router.URLs(router.Mount("a/", inner), router.Mount("a/", router.URLs())), "/a/x", hint},
+		{testkit.Here(), "a route", router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/123", hint},
+		{testkit.Here(), "a route, with a slash", router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)$`, here("x"))), "/ws/123/", ""},
+		{testkit.Here(), "two slashes", router.NewURLRouter(router.RePath(`^ws//$`, here("x"))), "/ws/", ""},
+		{testkit.Here(), "something else as well", router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/1-3", ""},
+		{testkit.Here(), "a mounted router's", router.NewURLRouter(router.Mount("a/", inner)), "/a/x", hint},
+		{testkit.Here(), "a mounted router's, through middleware", router.NewURLRouter(router.Mount("a/", plainly(inner))), "/a/x", hint},
+		{testkit.Here(), "a router's behind a route", router.NewURLRouter(router.RePath(`^a/`, inner)), "/a/x", hint},
+		{testkit.Here(), "one behind a route that nothing gets past", router.NewURLRouter(router.RePath(`^\w/`, inner), router.RePath(`^[ab]/$`, here("y"))), "/a", ""},
+		{testkit.Here(), "one's own, before a mounted router that has none", router.NewURLRouter(router.RePath(`^a/y/$`, here("y")), router.Mount("a/", inner)), "/a/y", hint},
+		{testkit.Here(), "a mounted router's, before one that has none", router.NewURLRouter(router.Mount("a/", inner), router.Mount("a/", router.NewURLRouter())), "/a/x", hint},
 	}
 	for _, row := range rows {
 		if got, want := open(row.urls, row.path), notFound(row.path)+row.want; got != want {
@@ -95,7 +95,7 @@ func TestA404IsFitToBeSentAndLogged(t *testing.T) {
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.URL.Path = path
-		h, err := router.URLs(router.RePath(`^somewhere/else/$`, here("x"))).Open(protocol.NewScope("websocket", r))
+		h, err := router.NewURLRouter(router.RePath(`^somewhere/else/$`, here("x"))).Open(protocol.NewScope("websocket", r))
 		var refused *protocol.RejectError
 		if h != nil || !errors.As(err, &refused) || !errors.Is(err, protocol.ErrNoRoute) {
 			t.Fatalf("%q: %v, want a RejectError that matches ErrNoRoute", path, err)
@@ -111,8 +111,8 @@ func TestA404IsFitToBeSentAndLogged(t *testing.T) {
 
 func TestAPathIsSaidAsThePeerSentIt(t *testing.T) {
 	t.Parallel()
-	inner := router.URLs(router.RePath(`^x/$`, here("x")))
-	urls := router.URLs(router.Mount("a/", router.URLs(router.Mount("b/", inner))))
+	inner := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
+	urls := router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", inner))))
 	for path, want := range map[string]string{
 		"/a/b/c/":   notFound("/a/b/c/"),
 		"//a/b/c/":  notCanonical("//a/b/c/", emptySegment),

@@ -66,7 +66,7 @@ var limits = protocol.Limits{
 
 // urls are the rooms. The group of a room has its name.
 func (c *chat) urls() protocol.Application {
-	return router.Use(router.URLs(
+	return router.Use(router.NewURLRouter(
 		router.RePath(`^ws/(?P<group>`+groups+`)/$`, c.members()),
 	), router.Auth(c.people.whoConnects), layers.Use(c.layer))
 }

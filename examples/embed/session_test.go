@@ -140,7 +140,7 @@ func TestSessionTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quietShop()
 		began := time.Now()
-		app := router.URLs(router.RePath(`^items/(?P<item>\w+)$`, viewers(s)))
+		app := router.NewURLRouter(router.RePath(`^items/(?P<item>\w+)$`, viewers(s)))
 		c := consumertest.Connect(t, app, "/items/flour", &consumertest.Options{Context: logIn(t, s, "Ann")})
 		c.WantText(`{"item":"flour","price":"","for":"Ann"}`)
 		<-time.After(s.sessions.Lifetime - time.Second)

@@ -110,7 +110,7 @@ func TestRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "headers") {
 			t.Errorf("an application that wants headers is told %v", err)
 		}
-		wants(t, newLongPoll(router.URLs(router.RePath(`^elsewhere/$`, chat())), nil), get("ann"), http.StatusNotFound, `nothing is served at "/get/msg/"`)
+		wants(t, newLongPoll(router.NewURLRouter(router.RePath(`^elsewhere/$`, chat())), nil), get("ann"), http.StatusNotFound, `nothing is served at "/get/msg/"`)
 	})
 }
 

@@ -44,7 +44,7 @@ func page() http.Handler {
 
 // newRouter is the whole program: a page, and an application behind two protocols.
 func newRouter(app protocol.Application) *router.ProtocolTypeRouter {
-	urls := router.URLs(router.RePath(`^ws/chat/$`, app))
+	urls := router.NewURLRouter(router.RePath(`^ws/chat/$`, app))
 	return router.New(page(), websocket.New(urls, nil), newLongPoll(app, nil))
 }
 

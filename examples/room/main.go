@@ -54,7 +54,7 @@ func (r *Room) said(ctx context.Context, c *consumer.Conn, l Line) error {
 
 // sockets routes the WebSocket connections.
 func sockets() consumer.Application {
-	return router.URLs(
+	return router.NewURLRouter(
 		router.Path("ws/chat/<group:room>/", consumer.JSON(newRoom, consumer.On(Said, (*Room).said))),
 	)
 }

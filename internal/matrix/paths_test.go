@@ -194,7 +194,7 @@ func newBehindDenial(t *testing.T, stripped bool) *behindDenial {
 	if stripped {
 		prefix = ""
 	}
-	b.ws = websocket.New(router.URLs(
+	b.ws = websocket.New(router.NewURLRouter(
 		router.Path(prefix+"admin/", admin),
 		router.Path(prefix+"admin/<path:rest>", admin),
 		router.Path(prefix+"rooms/<room>/", room),
@@ -275,7 +275,7 @@ func TestDeniedBehindAParameter(t *testing.T) {
 			reached.Add(1)
 			return nil, protocol.Reject(http.StatusTeapot, "the room that is denied")
 		})
-		ws := websocket.New(router.URLs(router.Path("ws/<room>/admin/", admin)), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
+		ws := websocket.New(router.NewURLRouter(router.Path("ws/<room>/admin/", admin)), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
 		l := listen(t, "tcp", "127.0.0.1:0")
 		newBed(t, nil).serveOn(l, ws)
 		guard := ""

@@ -29,7 +29,7 @@ func twoRoutes(t *testing.T, server, route protocol.Limits) (s *server, opened <
 		return echo(ctx, c, m)
 	}
 	ends = app.ends()
-	s = servePipes(t, router.URLs(
+	s = servePipes(t, router.NewURLRouter(
 		router.RePath(`^limited/$`, router.Use(app, router.Limit(route))),
 		router.RePath(`^$`, app),
 	), &websocket.Options{Limits: server, PingInterval: -1})

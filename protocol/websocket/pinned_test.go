@@ -31,10 +31,10 @@ func TestRequestIsNotKept(t *testing.T) {
 	}{
 		"the connection's own": {"/" + long + query, nil, func(*protocol.Scope) []string { return nil }},
 		"Param": {"/ws/r/" + long + "/" + query, func(app protocol.Application) protocol.Application {
-			return router.URLs(router.Path("ws/<slug:room>/<str:rest>/", app))
+			return router.NewURLRouter(router.Path("ws/<slug:room>/<str:rest>/", app))
 		}, func(s *protocol.Scope) []string { return []string{s.Param("room")} }},
 		"ParamAs": {"/ws/r/" + long + "/" + query, func(app protocol.Application) protocol.Application {
-			return router.URLs(router.Path("ws/<slug:room>/<str:rest>/", app))
+			return router.NewURLRouter(router.Path("ws/<slug:room>/<str:rest>/", app))
 		}, func(s *protocol.Scope) []string {
 			room, err := protocol.ParamAs[name](s, "room")
 			if err != nil {
@@ -43,7 +43,7 @@ func TestRequestIsNotKept(t *testing.T) {
 			return []string{string(room)}
 		}},
 		"Args, Route": {"/ws/r/" + long + "/" + query, func(app protocol.Application) protocol.Application {
-			return router.URLs(router.Mount("ws/", router.URLs(router.RePath(`^(\w)/(\w+)/$`, app))))
+			return router.NewURLRouter(router.Mount("ws/", router.NewURLRouter(router.RePath(`^(\w)/(\w+)/$`, app))))
 		}, func(s *protocol.Scope) []string { return []string{s.Args()[0], s.Route()} }},
 		"Query": {"/" + query, nil, func(s *protocol.Scope) []string {
 			kept := []string{s.Query().Get("token")}

@@ -40,9 +40,9 @@ func newRefusalSite(tb testing.TB) *refusalSite {
 	connect := func(err error) protocol.Application {
 		return &hooks{connect: func(context.Context, *protocol.Conn) error { return err }}
 	}
-	nobody := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrNobody })
+	nobody := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrUnauthenticated })
 	mux, s := http.NewServeMux(), &refusalSite{}
-	mux.Handle("/ws/", server(router.URLs(router.RePath("^ws/$", connect(protocol.Reject(401, "who are you?")))), websocket.Options{}))
+	mux.Handle("/ws/", server(router.NewURLRouter(router.RePath("^ws/$", connect(protocol.Reject(401, "who are you?")))), websocket.Options{}))
 	mux.Handle("/open/", server(&hooks{open: func(*protocol.Scope) error { return protocol.Reject(402, "pay") }}, websocket.Options{}))
 	mux.Handle("/close/", server(connect(protocol.Close(4000, "no")), websocket.Options{}))
 	mux.Handle("/host/", server(echo(), websocket.Options{Hosts: []string{"example.org"}}))

@@ -17,7 +17,7 @@ import (
 //	/room/<name>    every message to all members of the room, the sender included
 //	/member/<name>  a member of that room, whose messages come back to itself only
 func New() protocol.Application {
-	return router.Use(router.URLs(
+	return router.Use(router.NewURLRouter(
 		router.RePath(`^echo$`, consumer.Receive(echo)),
 		router.RePath(`^room/(?P<name>\w+)$`, consumer.New(newSpeaker)),
 		router.RePath(`^member/(?P<name>\w+)$`, consumer.New(newMember)),

@@ -50,7 +50,7 @@ func mixed(i int, app protocol.Application) []router.Route {
 
 // mount are mounts with the parameter, and a router behind each.
 func mount(i int, app protocol.Application) []router.Route {
-	return []router.Route{router.Mount(pathPattern(i), router.URLs(router.Path("", app)))}
+	return []router.Route{router.Mount(pathPattern(i), router.NewURLRouter(router.Path("", app)))}
 }
 
 // patterns are what places are taken from.
@@ -74,7 +74,7 @@ func (f *form) urls(n int, s *seen) *router.URLRouter {
 	for i := range n {
 		routes = append(routes, f.route(i, app(i, "x", s))...)
 	}
-	return router.URLs(routes...)
+	return router.NewURLRouter(routes...)
 }
 
 // nested are three routers behind each other: a0/ to a9/, in each b0/ to b9/, in
@@ -85,13 +85,13 @@ func (f *form) nested(n int, s *seen) *router.URLRouter {
 	for i := range n {
 		inner = append(inner, f.route(i%each, app(i, "x", s))...)
 		if len(inner) == each || i == n-1 {
-			middle = append(middle, router.Mount(fmt.Sprintf("b%d/", len(middle)), router.URLs(inner...)))
+			middle = append(middle, router.Mount(fmt.Sprintf("b%d/", len(middle)), router.NewURLRouter(inner...)))
 			inner = nil
 		}
 		if len(middle) == each || i == n-1 {
-			outer = append(outer, router.Mount(fmt.Sprintf("a%d/", len(outer)), router.URLs(middle...)))
+			outer = append(outer, router.Mount(fmt.Sprintf("a%d/", len(outer)), router.NewURLRouter(middle...)))
 			middle = nil
 		}
 	}
-	return router.URLs(outer...)
+	return router.NewURLRouter(outer...)
 }

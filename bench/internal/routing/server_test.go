@@ -42,7 +42,7 @@ func urls(patterns []string, s *seen) *router.URLRouter {
 	for i, p := range patterns {
 		routes[i] = router.Path(p, app(i, firstParam(p), s))
 	}
-	return router.URLs(routes...)
+	return router.NewURLRouter(routes...)
 }
 
 func openWye(u *router.URLRouter) func(*http.Request) {

@@ -107,7 +107,7 @@ func application(b *books) protocol.Application {
 			return &visitor{books: b, receive: receive, room: s.Param("room")}
 		}, consumer.On(saidEvent, (*visitor).heard)))
 	}
-	return router.Use(router.URLs(
+	return router.Use(router.NewURLRouter(
 		route(`^echo$`, echo),
 		route(`^room/(?P<room>\w{1,40})$`, talk),
 		route(`^pin$`, guess),
