@@ -239,9 +239,7 @@ func converse(p *plan, pieces [][]byte) *conversation {
 	w.hangUp()
 	<-time.After(20 * block)
 	synctest.Wait()
-	s.mu.Lock()
-	c.left = s.mu.conns.Len()
-	s.mu.Unlock()
+	c.left = s.gate.Stats().Conns
 	c.stats, c.statuses = s.Stats(), a.statuses
 	return c
 }

@@ -84,9 +84,7 @@ func alone(tb testing.TB) (*conn, *discard) {
 	nc := newDiscard()
 	tb.Cleanup(func() { finish(tb, s) })
 	joined(tb, s, nc)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.All() {
+	for _, c := range s.engine.allConns() {
 		c.reading.watched.Store(true)
 		return c, nc
 	}

@@ -7,20 +7,18 @@ import (
 
 // Left says what s still holds of connections: nothing when all are over.
 func Left(s *Server) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var left []string
 	note := func(n int, what string) {
 		if n != 0 {
 			left = append(left, fmt.Sprintf("%d %s", n, what))
 		}
 	}
-	note(s.mu.conns.Len(), "connections")
 	gate := s.gate.Stats()
-	note(gate.Conns-s.mu.conns.Len(), "connections that only the gate has")
+	note(gate.Conns, "connections")
+	note(len(s.engine.allConns())-gate.Conns, "connections that only the engine has, or only the gate")
 	note(gate.Handshakes, "handshakes")
 	note(gate.Addresses, "addresses")
-	note(int(s.queues.used.Load()), "bytes of the budget")
+	note(int(s.engine.queues.used.Load()), "bytes of the budget")
 	note(s.reads.Held(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
@@ -32,15 +30,13 @@ func Addresses(s *Server) int { return s.gate.Stats().Addresses }
 // messages and control frames, the memory they take, and what of it is charged to
 // Capacity.QueueBytes.
 func Queued(s *Server) (pending, memory, charged int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.All() {
+	for _, c := range s.engine.allConns() {
 		c.out.mu.Lock()
 		pending += c.out.mu.pending
 		memory += memoryOf(&c.out)
 		c.out.mu.Unlock()
 	}
-	return pending, memory, int(s.queues.used.Load())
+	return pending, memory, int(s.engine.queues.used.Load())
 }
 
 func memoryOf(o *outbox) (n int) {
@@ -55,9 +51,7 @@ func memoryOf(o *outbox) (n int) {
 // LongestNote is how many bytes s keeps at the most of one thing that a peer has
 // chosen, for as long as its connection is open.
 func LongestNote(s *Server) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.All() {
+	for _, c := range s.engine.allConns() {
 		n = max(n, len(c.path), len(c.peer))
 	}
 	return n
@@ -65,9 +59,7 @@ func LongestNote(s *Server) (n int) {
 
 // Assembling is the memory that s has for incomplete messages, while nobody reads.
 func Assembling(s *Server) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.mu.conns.All() {
+	for _, c := range s.engine.allConns() {
 		n += c.read.parser.BufferSize()
 	}
 	return n

@@ -28,40 +28,8 @@ type activity struct {
 	payload  atomic.Uint32  // bytes of it so far
 	stalled  atomic.Bool    // the reader waits for a callback
 	ticks    atomic.Uint32  // checks so far
-	pinged   atomic.Int64   // when the last ping was sent, since the server was made; 0 once it is answered
+	pinged   atomic.Int64   // when the last ping was sent, since the engine was made; 0 once it is answered
 	rtt      atomic.Int64
-}
-
-// tick checks the connections of one slot, and starts the timer again while there are
-// any connections.
-func (s *Server) tick() {
-	s.mu.Lock()
-	s.mu.seen = s.mu.conns.Advance(s.mu.seen[:0])
-	seen := s.mu.seen
-	s.mu.Unlock()
-	for i, c := range seen {
-		c.checkAlive()
-		seen[i] = nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.ticks = s.mu.conns.Len() > 0
-	if s.mu.ticks {
-		s.mu.timer.Reset(s.liveness.Interval / liveness.Slots)
-	}
-}
-
-// tickLocked starts the timer, unless it runs.
-func (s *Server) tickLocked() {
-	if s.mu.ticks {
-		return
-	}
-	s.mu.ticks = true
-	if s.mu.timer == nil {
-		s.mu.timer = time.AfterFunc(s.liveness.Interval/liveness.Slots, s.tick)
-		return
-	}
-	s.mu.timer.Reset(s.liveness.Interval / liveness.Slots)
 }
 
 // checkAlive pings, cuts or closes the connection if it is time. It does not block.
@@ -69,8 +37,8 @@ func (c *conn) checkAlive() {
 	if p := c.life.phase(); p == phaseOpening || p >= phaseClosing {
 		return
 	}
-	a, r := &c.activity, c.server.liveness
-	if rate := c.session.Limits().MinRate; rate != c.server.opts.Limits.MinRate {
+	a, r := &c.activity, c.engine.liveness
+	if rate := c.session.Limits().MinRate; rate != c.engine.limits.MinRate {
 		r = r.WithMinRate(rate)
 	}
 	a.ticks.Add(1)
@@ -89,7 +57,7 @@ func (c *conn) checkAlive() {
 		go c.fail(ErrPongTimeout) // closing a TLS connection may block
 	case liveness.TooSlow:
 		if c.session.Fail(errTooSlow) {
-			c.server.stats.slowSenders.Add(1)
+			c.engine.counters.slowSenders.Add(1)
 		}
 	}
 }
@@ -98,7 +66,7 @@ const pingSize = 8
 
 // sendPing sends a ping whose payload is the time.
 func (c *conn) sendPing() {
-	now := int64(time.Since(c.server.made))
+	now := int64(c.engine.now())
 	c.activity.pinged.Store(now)
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
@@ -115,7 +83,7 @@ func (c *conn) receivePong(payload []byte) {
 		return
 	}
 	c.activity.pinged.Store(0)
-	c.activity.rtt.Store(int64(time.Since(c.server.made)) - sent)
+	c.activity.rtt.Store(int64(c.engine.now()) - sent)
 }
 
 // RTT returns the round trip of the last ping that was answered.

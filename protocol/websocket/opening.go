@@ -2,22 +2,73 @@ package websocket
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 )
 
-// opening is a handshake that has not been answered.
+// opening is a handshake that has not been answered: the handshaker of its connection.
 type opening struct {
+	server      *Server
+	conn        *protocol.Conn // once the request is checked
 	w           http.ResponseWriter
 	r           *http.Request
 	subprotocol string // chosen by Options, for an application that chooses none
+	path, peer  string // for log lines
+}
+
+// maxNoted is how many bytes a connection keeps of what its peer has chosen.
+const maxNoted = 200
+
+// noted returns what a connection keeps of s for the log: a copy, without the rest of
+// the request's memory.
+func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
+
+func (h *opening) accept(o protocol.AcceptOptions) (a accepted, err error) {
+	if err := handshake.CheckHeader(o.Header); err != nil {
+		return a, err //nolint:wrapcheck // it says what is wrong
+	}
+	a.answer = h.answer(&o)
+	if a.socket, a.early, err = h.hijack(); err != nil {
+		return accepted{}, err
+	}
+	h.server.gate.Answered(h.conn)
+	return a, nil
+}
+
+func (h *opening) reject(e *protocol.RejectError) {
+	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
+		h.server.stats.late.Add(1)
+	}
+	if errors.Is(e.Err, protocol.ErrNoRoute) && !errors.Is(e.Err, protocol.ErrInvalidName) { // the session logs those
+		h.logNoRoute(e)
+	}
+	h.refuse(e)
+}
+
+// logNoRoute logs a path that leads nowhere, which mostly is a misprint in a program,
+// with what the router knows of it. Routers that give up are logged apart, so that many
+// misprints do not hide them.
+func (h *opening) logNoRoute(e *protocol.RejectError) {
+	subject := "route"
+	if errors.Is(e.Err, plumbing.ErrBranches) {
+		subject = "branches"
+	}
+	h.server.warnings.Log(h.server.opts.Logger, slog.LevelWarn, subject, "wye: no route for the path; Stats counts them", func() []any {
+		return []any{"path", logs.Cut(h.path), "why", logs.Cut(e.Err.Error()), "peer", h.peer}
+	})
 }
 
 // answer returns the response that accepts, for the caller to release. It must be

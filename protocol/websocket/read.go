@@ -233,7 +233,7 @@ func (c *conn) parse(b []byte) outcome {
 // the connection had ended before.
 func (c *conn) failViolated(err error) {
 	if c.session.Fail(err) {
-		c.server.stats.violated(err)
+		c.engine.counters.countViolation(err)
 	}
 }
 
@@ -257,6 +257,14 @@ func (c *conn) handle(it frame.Item, rest []byte) outcome {
 	return readOn
 }
 
+// sendPong answers a ping, unless the peer does not read anyway.
+func (c *conn) sendPong(payload []byte) {
+	var buf [2 + ws.MaxControlFramePayloadSize]byte
+	if c.out.offer(frame.Append(buf[:0], ws.OpPong, payload)) {
+		go c.write()
+	}
+}
+
 // messageOf returns the message of an item, whose text the parser has checked.
 func messageOf(it frame.Item) protocol.Message {
 	m := protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}
@@ -276,7 +284,7 @@ func (c *conn) lend(m protocol.Message, rest []byte) outcome {
 		return leaseLost
 	}
 	if !more {
-		c.server.stats.pauses.Add(1)
+		c.engine.counters.pauses.Add(1)
 		c.awaitSession()
 	}
 	return readOn
@@ -287,7 +295,7 @@ func (c *conn) lend(m protocol.Message, rest []byte) outcome {
 func (c *conn) Busy() {
 	c.reading.startCallback()
 	if !c.reading.watched.Load() {
-		c.server.watcher.watch(c)
+		c.engine.watcher.watch(c)
 	}
 }
 

@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
-	"time"
 
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
-	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
@@ -27,20 +23,9 @@ type Server struct {
 	counters protocol.Counters
 	stats    counters
 	gate     *admission.Gate
-	liveness liveness.Rule
-	watcher  watcher
+	engine   *engine
 	warnings logs.Limiter
-	queues   budget
 	reads    protocol.ReadBudget
-	made     time.Time
-
-	mu struct {
-		sync.Mutex
-		conns liveness.Wheel[*conn]
-		timer *time.Timer // of tick
-		ticks bool        // it runs
-		seen  []*conn     // by tick
-	}
 }
 
 var _ protocol.Protocol = (*Server)(nil)
@@ -52,7 +37,7 @@ func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
 	}
-	s := &Server{app: app, opts: o.withDefaults(), made: time.Now(), warnings: logs.Limiter{Burst: 1}}
+	s := &Server{app: app, opts: o.withDefaults(), warnings: logs.Limiter{Burst: 1}}
 	for _, p := range s.opts.Subprotocols {
 		if !handshake.IsToken(p) {
 			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
@@ -62,10 +47,16 @@ func New(app protocol.Application, o *Options) *Server {
 	if code := s.opts.Shutdown.Code; code != 0 && !code.Sendable() {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
-	s.liveness = liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate)
+	s.engine = newEngine(engineConfig{
+		limits:       s.opts.Limits,
+		writeTimeout: s.opts.WriteTimeout,
+		closeTimeout: s.opts.CloseTimeout,
+		liveness:     liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate),
+		queues:       budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}},
+		forget:       s.gate.Leave,
+	})
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
 	s.reads.Bytes = s.opts.Capacity.ReadBytes
-	s.queues = budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}}
 	return s
 }
 
@@ -99,36 +90,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(offer.Subprotocols) > 0 {
 		scope = scope.WithSubprotocols(offer.Subprotocols)
 	}
-	c := &conn{
-		server:  s,
-		opening: &opening{w: w, r: r},
-		path:    noted(r.URL.Path),
-		peer:    noted(client.RemoteAddr),
-	}
-	e := s.admit(scope, c, client, &offer)
-	if e == nil {
-		s.prepare(scope, c)
-		e = s.enter(c, client)
-	}
-	if e != nil {
-		c.opening.refuse(e)
+	h := &opening{server: s, w: w, r: r, path: noted(r.URL.Path), peer: noted(client.RemoteAddr)}
+	if e := s.admit(scope, h, client, &offer); e != nil {
+		h.refuse(e)
 		return
 	}
-	defer s.gate.Answered(c.session.Conn())
-	c.open()
+	c := s.engine.newConn(h, h.path, h.peer)
+	session := s.newSession(scope, r, c)
+	h.conn = session.Conn()
+	if e := s.gate.Enter(h.conn, client); e != nil {
+		h.refuse(e)
+		return
+	}
+	defer s.gate.Answered(session.Conn())
+	c.open(session)
 }
-
-// maxNoted is how many bytes a connection keeps of what its peer has chosen.
-const maxNoted = 200
-
-// noted returns what a connection keeps of s for the log: a copy, without the rest of
-// the request's memory.
-func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
 // admit makes the checks that do not need the application. It returns nil, or the answer
 // that refuses the handshake.
-func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, offer *handshake.Offer) *protocol.RejectError {
-	r := c.opening.r
+func (s *Server) admit(scope *protocol.Scope, h *opening, client protocol.Client, offer *handshake.Offer) *protocol.RejectError {
+	r := h.r
 	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
 			s.stats.oversized.Add(1)
@@ -137,11 +118,11 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, o
 		}
 		return e
 	}
-	c.opening.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
+	h.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := protocol.FindRoute(s.app, scope); err != nil {
 		s.stats.unrouted.Add(1)
 		e := protocol.Rejection(err)
-		c.logNoRoute(e)
+		h.logNoRoute(e)
 		return e
 	}
 	if e := handshake.CheckUpgrade(r, offer); e != nil {
@@ -151,18 +132,11 @@ func (s *Server) admit(scope *protocol.Scope, c *conn, client protocol.Client, o
 	return s.gate.CheckRequest(r, client)
 }
 
-// prepare makes the session, so that the connection can be closed from when it
-// has entered.
-func (s *Server) prepare(scope *protocol.Scope, c *conn) {
+// newSession returns the session of a connection that r opens.
+func (s *Server) newSession(scope *protocol.Scope, r *http.Request, t protocol.Transport) *protocol.Session {
 	base := context.Background()
 	if s.opts.KeepContext != nil {
-		base = s.opts.KeepContext(c.opening.r)
+		base = s.opts.KeepContext(r)
 	}
-	c.read.parser = frame.NewParser(&s.opts.Limits)
-	c.out.budget = &s.queues
-	c.write = c.flush
-	c.parts.Store(1)
-	c.session = protocol.NewSession(base, s.app, scope, c, &s.sessions)
-	c.out.session = c.session
-	c.session.Conn().Defer(c.partDone)
+	return protocol.NewSession(base, s.app, scope, t, &s.sessions)
 }

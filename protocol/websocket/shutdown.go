@@ -18,26 +18,14 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWith(ctx
 // and the error says how many; their Disconnect may still be running. Later calls
 // wait as well; of their o, only what new connections are told counts.
 func (s *Server) ShutdownWith(ctx context.Context, o protocol.ShutdownOptions) error {
-	if err := s.gate.Shutdown(ctx, o); err != nil {
-		return s.cutAll(err)
-	}
-	return nil
-}
-
-// cutAll closes the sockets of all connections.
-func (s *Server) cutAll(cause error) error {
-	s.mu.Lock()
-	conns := s.mu.conns.All()
-	s.mu.Unlock()
-	for _, c := range conns {
-		if p := c.life.phase(); p > phaseOpening && p < phaseClosed {
-			// It is we who end it: no callback starts any more.
-			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
-			c.fail(cause)
-		}
-	}
-	if len(conns) == 0 {
+	cause := s.gate.Shutdown(ctx, o)
+	if cause == nil {
 		return nil
 	}
-	return fmt.Errorf("wye: shutdown: %d connections had to be cut: %w", len(conns), cause)
+	left := s.gate.Stats().Conns
+	s.engine.cutAll(cause)
+	if left == 0 {
+		return nil
+	}
+	return fmt.Errorf("wye: shutdown: %d connections had to be cut: %w", left, cause)
 }

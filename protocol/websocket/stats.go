@@ -1,11 +1,9 @@
 package websocket
 
 import (
-	"errors"
 	"sync/atomic"
 
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // TurnedAway counts handshakes for which there is no room. They are well-formed, and
@@ -50,17 +48,14 @@ type Stats struct {
 	Pauses      int64 // how often reading stopped because of Limits.ReadAhead or Limits.Rate
 }
 
-// counters are those of Stats that neither the sessions nor the gate count.
+// counters are those of Stats that neither the sessions, the gate nor the engine count.
 type counters struct {
 	malformed, oversized, unrouted, late atomic.Int64
-
-	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
-	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
 }
 
 // Stats returns the counters as they are now.
 func (s *Server) Stats() Stats {
-	c, gate := &s.stats, s.gate.Stats()
+	c, e, gate := &s.stats, &s.engine.counters, s.gate.Stats()
 	return Stats{
 		Stats:       s.counters.Stats(),
 		Malformed:   c.malformed.Load(),
@@ -75,44 +70,16 @@ func (s *Server) Stats() Stats {
 			RateLimited:  gate.RateLimited,
 		},
 		Late:          c.late.Load(),
-		Violations:    c.violations.Load(),
-		TooBig:        c.tooBig.Load(),
-		TooManyFrames: c.tooManyFrames.Load(),
-		SlowSenders:   c.slowSenders.Load(),
-		Unanswered:    c.unanswered.Load(),
-		WriteTimeouts: c.writeTimeouts.Load(),
-		CloseTimeouts: c.closeTimeouts.Load(),
+		Violations:    e.violations.Load(),
+		TooBig:        e.tooBig.Load(),
+		TooManyFrames: e.tooManyFrames.Load(),
+		SlowSenders:   e.slowSenders.Load(),
+		Unanswered:    e.unanswered.Load(),
+		WriteTimeouts: e.writeTimeouts.Load(),
+		CloseTimeouts: e.closeTimeouts.Load(),
 		HeldBytes:     int64(s.reads.Held()),
-		QueuedBytes:   s.queues.used.Load(),
-		QueuesFull:    s.queues.refused.Load(),
-		Pauses:        c.pauses.Load(),
-	}
-}
-
-// violated counts an end for which the peer's frames are the reason.
-func (c *counters) violated(err error) {
-	switch {
-	case errors.Is(err, frame.ErrTooBig):
-		c.tooBig.Add(1)
-	case errors.Is(err, frame.ErrFragments), errors.Is(err, frame.ErrControls):
-		c.tooManyFrames.Add(1)
-	default:
-		c.violations.Add(1)
-	}
-}
-
-// cut counts a connection that was cut with err. closing says that we had sent
-// our close before.
-func (c *counters) cut(err error, closing bool) {
-	switch {
-	case errors.Is(err, ErrPongTimeout):
-		if !closing {
-			c.unanswered.Add(1)
-		}
-	case !isTimeout(err):
-	case closing:
-		c.closeTimeouts.Add(1)
-	default:
-		c.writeTimeouts.Add(1)
+		QueuedBytes:   s.engine.queues.used.Load(),
+		QueuesFull:    s.engine.queues.refused.Load(),
+		Pauses:        e.pauses.Load(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
@@ -49,28 +50,28 @@ func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
 // accept in place of conn.Accept.
 func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
 	ours, theirs := net.Pipe()
-	c = &conn{server: s, opening: &opening{w: &hijacker{nc: ours}, r: handshaketest.Request()}}
+	h := &opening{server: s, w: &hijacker{nc: ours}, r: handshaketest.Request()}
+	c = s.engine.newConn(h, "", "")
 	scope := protocol.NewScope(s.Type(), handshaketest.Request())
-	s.prepare(scope, c)
-	c.session = protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
-	c.session.Conn().Defer(c.partDone)
-	if e := s.enter(c, protocol.Client{}); e != nil {
+	session := protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
+	h.conn = session.Conn()
+	if e := s.gate.Enter(h.conn, protocol.Client{}); e != nil {
 		panic(e)
 	}
 	go func(c *conn) {
-		defer s.gate.Answered(c.session.Conn())
-		c.open()
+		defer s.gate.Answered(session.Conn())
+		c.open(session)
 	}(c)
 	return c, theirs
 }
 
 // acceptSilently accepts without writing the answer and without a reader.
 func acceptSilently(c *conn) error {
-	nc, _, err := c.opening.hijack()
-	c.out.hold()
-	c.nc = nc
-	c.parts.Add(2)
-	c.out.take(c.out.take(nil))
+	a, err := c.opening.accept(protocol.AcceptOptions{})
+	c.adopt(&a)
+	answer := c.out.take(nil)
+	c.out.wrote(sizeOf(answer))
+	c.out.take(answer)
 	c.advance(phaseReading)
 	return err
 }
@@ -227,7 +228,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	defer finish(t, s)
 	defer peer.Close()
 	<-opened
-	s.watcher.mu.Lock()
+	s.engine.watcher.mu.Lock()
 	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"))
 	taken := false
 	for range 1000 {
@@ -244,7 +245,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 			break
 		}
 	}
-	s.watcher.mu.Unlock()
+	s.engine.watcher.mu.Unlock()
 	if first := <-got; first != "first" {
 		t.Errorf("%q was received first", first)
 	}
@@ -259,9 +260,10 @@ func TestTakeOverOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		s := New(nobody(), nil)
-		c := &conn{server: s, nc: ours}
+		c := s.engine.newConn(nil, "", "")
 		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", handshaketest.Request()), c, nil)
-		c.parts.Store(3)
+		c.parts.Store(1)
+		c.adopt(&accepted{socket: ours, answer: bytespool.Get()})
 		c.advance(phaseReading)
 		c.reading.startCallback()
 		for range 10 {

@@ -66,7 +66,7 @@ func (c *conn) afterWriting() {
 	case ok && (c.peerSide.is(peerClosed) || c.peerSide.is(peerIgnored)):
 		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
 		if c.peerSide.is(peerClosed) {
-			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.server.opts.CloseTimeout))) //nolint:errcheck // as above
+			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.engine.closeTimeout))) //nolint:errcheck // as above
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (c *conn) goesOn(n int, err error) bool {
 // deadline costs as much as small writes do, so it is moved when a third of it
 // has passed.
 func (c *conn) extendDeadline() {
-	now, timeout := time.Since(c.server.made), c.server.opts.WriteTimeout
+	now, timeout := c.engine.now(), c.engine.writeTimeout
 	if c.life.closing() || c.writer.until-now > timeout/3*2 {
 		return
 	}
@@ -174,5 +174,5 @@ func (c *conn) extendDeadline() {
 // boundClose gives the peer CloseTimeout to read what is queued and to answer
 // our close.
 func (c *conn) boundClose() {
-	_ = c.nc.SetDeadline(time.Now().Add(c.server.opts.CloseTimeout)) //nolint:errcheck // a broken socket shows when it is used
+	_ = c.nc.SetDeadline(time.Now().Add(c.engine.closeTimeout)) //nolint:errcheck // a broken socket shows when it is used
 }

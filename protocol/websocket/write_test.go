@@ -70,10 +70,11 @@ func TestWriteDeadlinesMoveRarely(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc := newDiscard()
-		c := &conn{server: New(nobody(), &Options{WriteTimeout: 30 * time.Second}), nc: nc}
+		c := New(nobody(), &Options{WriteTimeout: 30 * time.Second}).engine.newConn(nil, "", "")
+		c.nc = nc
 		for range 300 { // within 30 seconds
 			c.extendDeadline()
-			if left := c.writer.until - time.Since(c.server.made); left < 20*time.Second {
+			if left := c.writer.until - c.engine.now(); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
 			}
 			<-time.After(100 * time.Millisecond)
