@@ -99,7 +99,7 @@ func dialAll(t *testing.T, n int, url string) (peers []*websockettest.Client) {
 	t.Helper()
 	for range n {
 		c := websockettest.Dial(t, url, nil)
-		c.AnswerPings, c.Patience = true, time.Minute // on a busy machine, under the race detector
+		c.Patience = time.Minute // on a busy machine, under the race detector
 		peers = append(peers, c)
 	}
 	return peers

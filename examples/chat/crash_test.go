@@ -1,20 +1,20 @@
 package main
 
 import (
-	"context"
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
 	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // load is several people who talk without end, each in one of some rooms, and who
@@ -48,35 +48,29 @@ func startLoad(addr string, people, enough int) *load {
 // things and goes. It ends with the server.
 func (l *load) person(room string, enough int) {
 	for {
-		conn, early, _, err := ws.Dialer{Timeout: exampletest.Patience, Protocols: []string{subprotocol}}.Dial(
-			context.Background(), "ws://"+l.addr+"/ws/"+room+"/")
+		conn, in, err := l.guest(room)
 		if err != nil {
 			return
-		}
-		_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
-		var in io.Reader = conn
-		if early != nil { // the server has spoken already
-			in = early
 		}
 		mine := map[string]bool{}
 		for range 5 {
 			tag := l.tag()
 			mine[tag] = true
 			b, err := json.Marshal(request{Type: "say", Tag: tag, Text: "message " + tag})
-			if err != nil || wsutil.WriteClientText(conn, b) != nil {
+			if err != nil {
+				break
+			}
+			if _, err := conn.Write(websockettest.Text(string(b)).Masked()); err != nil {
 				break
 			}
 		}
 		for len(mine) > 0 {
-			b, err := wsutil.ReadServerText(struct {
-				io.Reader
-				io.Writer
-			}{in, conn})
-			var g got
-			if err != nil || json.Unmarshal(b, &g) != nil {
+			f, err := websockettest.ReadFrame(in)
+			if err != nil || f.First == websockettest.FIN|websockettest.OpClose {
 				break
 			}
-			if g.Type == "message" && mine[g.Tag] {
+			var g got
+			if json.Unmarshal([]byte(f.Payload), &g) == nil && g.Type == "message" && mine[g.Tag] {
 				delete(mine, g.Tag)
 				l.ack(g.Tag, said{room, g.Seq}, enough)
 			}
@@ -86,6 +80,24 @@ func (l *load) person(room string, enough int) {
 			return
 		}
 	}
+}
+
+// guest opens a connection as a page does. The error is no failure: the server ends.
+func (l *load) guest(room string) (net.Conn, *bufio.Reader, error) {
+	conn, err := net.DialTimeout("tcp", l.addr, exampletest.Patience)
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
+	in := bufio.NewReader(conn)
+	_, err = io.WriteString(conn, websockettest.Request("/ws/"+room+"/", "Host: "+l.addr, "Sec-WebSocket-Protocol: "+subprotocol))
+	if err == nil {
+		_, err = http.ReadResponse(in, nil) //nolint:bodyclose // a 101 has none
+	}
+	if err != nil {
+		conn.Close()
+	}
+	return conn, in, err
 }
 
 func (l *load) tag() string {
@@ -151,7 +163,7 @@ func testCrash(program exampletest.Program) func(*testing.T) {
 		file := db(t)
 		chat := program.Start(t, file...)
 		ann := named(t, chat, "Ann")
-		say := func(to *exampletest.Client, i int) {
+		say := func(to *websockettest.Client, i int) {
 			b, err := json.Marshal(request{Type: "say", Tag: fmt.Sprint("ann-", i), Text: fmt.Sprint("message ann-", i)})
 			if err != nil {
 				t.Fatal(err)
@@ -160,7 +172,7 @@ func testCrash(program exampletest.Program) func(*testing.T) {
 		}
 		l := startLoad(chat.Addr, 8, 150)
 		l.enough(t)
-		first := exampletest.Dial(t, chat.WS("/ws/1/"), ann)
+		first := websockettest.Dial(t, chat.WS("/ws/1/"), ann)
 		for i := range 5 {
 			say(first, i)
 		}
@@ -168,7 +180,7 @@ func testCrash(program exampletest.Program) func(*testing.T) {
 		l.over.Wait()
 
 		again := program.StartAt(t, chat.Addr, file...)
-		second := exampletest.Dial(t, again.WS("/ws/1/"), ann)
+		second := websockettest.Dial(t, again.WS("/ws/1/"), ann)
 		for i := range 5 {
 			say(second, i)
 		}
@@ -182,7 +194,7 @@ func testCrash(program exampletest.Program) func(*testing.T) {
 				mine++
 			}
 		}
-		second.Close()
+		second.Close(protocol.CloseNormal, "")
 		again.Terminate(t)
 		again.WantExit(t, 0, soon)
 		l.wantStored(t, file[1])

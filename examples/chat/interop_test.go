@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,9 +15,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // testClients has clients of three makes in one room, and the page.
@@ -24,11 +25,11 @@ func testClients(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		chat := program.Start(t, db(t)...)
-		eve := exampletest.Dial(t, chat.WS("/ws/456/"), nil)
+		eve := websockettest.Dial(t, chat.WS("/ws/456/"), nil)
 		eve.Text() // her greeting
 		gopher := &gopher{t: t}
 		node, python := startNode(t), startPython(t)
-		r := &talk{t: t, url: chat.WS("/ws/123/"), page: exampletest.Dial(t, chat.WS("/ws/123/"), named(t, chat, "Ann"))}
+		r := &talk{t: t, url: chat.WS("/ws/123/"), page: websockettest.Dial(t, chat.WS("/ws/123/"), named(t, chat, "Ann"))}
 		if g := r.next(); g.Type != "welcome" || g.You.Name != "Ann" {
 			t.Fatalf("the page got %+v, want a welcome", g)
 		}
@@ -76,12 +77,12 @@ func testClients(program exampletest.Program) func(*testing.T) {
 		}
 		node.end()
 		python.end()
-		r.page.Close()
+		r.page.Close(protocol.CloseNormal, "")
 		eve.SendText("did I miss anything?")
 		if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
 			t.Errorf("in another room somebody heard %q", line)
 		}
-		eve.Close()
+		eve.Close(protocol.CloseNormal, "")
 		chat.Terminate(t)
 		chat.WantExit(t, 0, soon)
 	}
@@ -101,7 +102,7 @@ type client interface {
 type talk struct {
 	t     *testing.T
 	url   string
-	page  *exampletest.Client
+	page  *websockettest.Client
 	there []client
 	names []string // theirs
 	said  []string // as lines
@@ -189,18 +190,22 @@ func (r *talk) pageSays(text, to string) {
 // gopher is a client in Go.
 type gopher struct {
 	t *testing.T
-	c *exampletest.Client
+	c *websockettest.Client
 }
 
-func (g *gopher) connect(url string)  { g.t.Helper(); g.c = exampletest.Dial(g.t, url, nil) }
-func (g *gopher) send(text string)    { g.t.Helper(); g.c.SendText(text) }
-func (g *gopher) text(want string)    { g.t.Helper(); g.c.WantText(want) }
-func (g *gopher) ping(payload string) { g.t.Helper(); g.c.Ping(payload) }
-func (g *gopher) close()              { g.t.Helper(); g.c.Close() }
+func (g *gopher) connect(url string) { g.t.Helper(); g.c = websockettest.Dial(g.t, url, nil) }
+func (g *gopher) send(text string)   { g.t.Helper(); g.c.SendText(text) }
+func (g *gopher) text(want string)   { g.t.Helper(); g.c.WantText(want) }
+func (g *gopher) ping(payload string) {
+	g.t.Helper()
+	g.c.Send(websockettest.Ping(payload))
+	g.c.Want(websockettest.Pong(payload))
+}
+func (g *gopher) close() { g.t.Helper(); g.c.Close(protocol.CloseNormal, "") }
 func (g *gopher) binary() {
 	g.t.Helper()
-	g.c.SendBinary([]byte{0, 255})
-	g.c.WantClose(ws.StatusUnsupportedData)
+	g.c.Send(websockettest.Binary("\x00\xff"))
+	g.c.WantClosed(protocol.CloseUnsupportedData)
 }
 
 // script is a client in another language. It takes one command at a time.
@@ -279,7 +284,7 @@ func (s *script) do(command ...any) {
 	if _, err := s.in.Write(append(line, '\n')); err != nil {
 		s.t.Errorf("%s: %v", s.name, err)
 	}
-	s.answer(exampletest.Short(string(line)))
+	s.answer(fmt.Sprintf("%.200q", line))
 }
 
 func (s *script) answer(to string) {

@@ -10,11 +10,10 @@ import (
 	"sync/atomic"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/gobwas/ws"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -70,14 +69,14 @@ func playCrowd(s *stage) {
 	ann := s.person("Ann", "%31%32%33") // which is 123
 	ann.wantTexts(counted(11, 60)...)
 	for some := range 21 { // a page is not told of those who have gone before it reads that they came
-		guests := make([]*exampletest.Client, 48)
+		guests := make([]*websockettest.Client, 48)
 		for i := range guests {
-			guests[i] = exampletest.Dial(s.t, s.chat.WS("/ws/123/"), elsewhere(some))
+			guests[i] = websockettest.Dial(s.t, s.chat.WS("/ws/123/"), elsewhere(some))
 		}
 		ann.want("all to be here", fmt.Sprintf(`$("#people-count").textContent === "%d"`, 1+len(guests)))
 		for _, guest := range guests {
-			guest.SendBinary(nil) // for which it is put out
-			guest.SkipToClose(ws.StatusUnsupportedData)
+			guest.Send(websockettest.Binary("")) // for which it is put out
+			skipToClosed(s.t, guest, protocol.CloseUnsupportedData)
 		}
 	}
 	ann.want("nothing but them", `$("#log li.message") === null && !$("#older").hidden`)
@@ -301,9 +300,9 @@ func playFull(s *stage) {
 	again.wantState("open")
 	again.want("the notice to go", `$("#notice").textContent === ""`)
 
-	guests := make([]*exampletest.Client, addressPlaces.room)
+	guests := make([]*websockettest.Client, addressPlaces.room)
 	for i := range guests {
-		guests[i] = exampletest.Dial(s.t, s.chat.WS("/ws/789/"), nil)
+		guests[i] = websockettest.Dial(s.t, s.chat.WS("/ws/789/"), nil)
 		guests[i].Text()
 	}
 	bob := s.visitor("Bob", "789")
@@ -312,8 +311,8 @@ func playFull(s *stage) {
 	bob.want("to be told why, and nothing of what there is", `$("#empty").hidden && $("#notice").textContent === `+quote(errManyNearRoom.Error()))
 	bob.wantFit()
 	bob.shot("full")
-	guests[0].SendBinary(nil) // for which it is put out
-	guests[0].SkipToClose(ws.StatusUnsupportedData)
+	guests[0].Send(websockettest.Binary("")) // for which it is put out
+	skipToClosed(s.t, guests[0], protocol.CloseUnsupportedData)
 	bob.wantState("open")
 }
 

@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { exampletest.Main(m) }
 
 // soon is how long the program may take to end when it is asked to.
 const soon = 5 * time.Second
@@ -49,9 +48,9 @@ func testRestart(program exampletest.Program) func(*testing.T) {
 		t.Parallel()
 		file := db(t)
 		chat := program.Start(t, file...)
-		people := make([]*exampletest.Client, 30)
+		people := make([]*websockettest.Client, 30)
 		for i := range people {
-			people[i] = exampletest.Dial(t, chat.WS("/ws/123/"), nil)
+			people[i] = websockettest.Dial(t, chat.WS("/ws/123/"), nil)
 		}
 		people[0].SendText("hello")
 		for _, p := range people {
@@ -63,24 +62,41 @@ func testRestart(program exampletest.Program) func(*testing.T) {
 
 		chat.Terminate(t)
 		for _, p := range people {
-			if reason := p.SkipToClose(ws.StatusGoingAway); reason != "the server is shutting down" {
+			if reason := skipToClosed(t, p, protocol.CloseGoingAway); reason != "the server is shutting down" {
 				t.Errorf("closed with the reason %q", reason)
 			}
 		}
 		chat.WantExit(t, 0, soon)
 
 		again := program.StartAt(t, chat.Addr, file...)
-		ann := exampletest.Dial(t, again.WS("/ws/123/"), nil)
+		ann := websockettest.Dial(t, again.WS("/ws/123/"), nil)
 		if greeting := ann.Text(); !strings.HasSuffix(greeting, " in room 123, alone.") {
 			t.Errorf("the greeting is %q", greeting)
 		}
 		if line := ann.Text(); !strings.HasSuffix(line, ": hello") {
 			t.Errorf("the history begins with %q", line)
 		}
-		ann.Close()
+		ann.Close(protocol.CloseNormal, "")
 		again.Terminate(t)
 		again.WantExit(t, 0, soon)
 	}
+}
+
+// skipToClosed waits until the server closes, whatever text comes before, and returns
+// the reason.
+func skipToClosed(t *testing.T, c *websockettest.Client, code protocol.CloseCode) (reason string) {
+	t.Helper()
+	f := c.Next()
+	for f.First == websockettest.FIN|websockettest.OpText {
+		f = c.Next()
+	}
+	got, reason := f.Status()
+	if f.First != websockettest.FIN|websockettest.OpClose || got != code {
+		t.Fatalf("got %v, want a close with %d", f, code)
+	}
+	c.Send(websockettest.Close(code, ""))
+	c.WantEnd()
+	return reason
 }
 
 // testServed is about what is on its address.
@@ -97,13 +113,12 @@ func testServed(program exampletest.Program) func(*testing.T) {
 		if !strings.Contains(chat.Output(), "open http://"+chat.Addr+"/") {
 			t.Errorf("it does not say where it is: %s", chat.Output())
 		}
-		upgrade := exampletest.Upgrade("Sec-Websocket-Protocol", "x, "+subprotocol, "Origin", chat.HTTP(""))
-		if a := exampletest.Do(t, http.MethodGet, chat.HTTP("/ws/123/"), upgrade, ""); a.Status != 101 ||
-			a.Header.Get("Sec-Websocket-Protocol") != subprotocol {
-			t.Errorf("the page's socket got %d and the subprotocol %q", a.Status, a.Header.Get("Sec-Websocket-Protocol"))
+		header := http.Header{"Sec-Websocket-Protocol": {"x, " + subprotocol}, "Origin": {chat.HTTP("")}}
+		if got := websockettest.Dial(t, chat.WS("/ws/123/"), header).Answer.Header.Get("Sec-Websocket-Protocol"); got != subprotocol {
+			t.Errorf("the page's socket got the subprotocol %q", got)
 		}
-		upgrade.Set("Origin", "http://evil.example")
-		if a := exampletest.Do(t, http.MethodGet, chat.HTTP("/ws/123/"), upgrade, ""); a.Status != http.StatusForbidden {
+		header.Set("Origin", "http://evil.example")
+		if a := websockettest.Refused(t, chat.WS("/ws/123/"), header); a.Status != http.StatusForbidden {
 			t.Errorf("another site's socket got %d, want 403", a.Status)
 		}
 	}
@@ -152,16 +167,16 @@ func testWrong(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		for _, row := range []struct {
-			at   testkit.Line
+			at   string
 			addr string
 			more []string
 			code int
 			want string
 		}{
-			{testkit.Here(), "8000", nil, 1, "missing port in address"},
-			{testkit.Here(), "127.0.0.1:99999", nil, 1, "invalid port"},
-			{testkit.Here(), exampletest.FreeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
-			{testkit.Here(), exampletest.FreeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
+			{here(), "8000", nil, 1, "missing port in address"},
+			{here(), "127.0.0.1:99999", nil, 1, "invalid port"},
+			{here(), exampletest.FreeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
+			{here(), exampletest.FreeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
 		} {
 			file := filepath.Join(t.TempDir(), "chat.db")
 			code, output := program.Fail(t, row.addr, append([]string{"-db", file}, row.more...)...)

@@ -4,7 +4,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // conflict is how the browser tells of a name that is not given.
@@ -211,7 +212,7 @@ func playHurry(s *stage) {
 func playLines(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
-	plain := exampletest.Dial(s.t, s.chat.WS("/ws/123/"), nil)
+	plain := websockettest.Dial(s.t, s.chat.WS("/ws/123/"), nil)
 	greeting := plain.Text()
 	guest, found := strings.CutPrefix(greeting, "* You are ")
 	guest, _, ended := strings.Cut(guest, " in room 123, with Ann.")
@@ -225,6 +226,6 @@ func playLines(s *stage) {
 	plain.WantText(guest + ": <b>nobody</b>")
 	ann.wantTexts("hello, who are you?", "<b>nobody</b>")
 	ann.want("the guest's name", `texts("#log li.message .who").at(-1) === `+quote(guest))
-	plain.Close()
+	plain.Close(protocol.CloseNormal, "")
 	ann.wantPeople("Ann")
 }

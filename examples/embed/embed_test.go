@@ -9,11 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"github.com/gobwas/ws"
-
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -42,15 +41,15 @@ func TestAnyName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("very-", 20) + "long"
 	for _, row := range []struct {
-		at             testkit.Line
+		at             string
 		item, path, on string
 	}{
-		{testkit.Here(), "green tea", "green%20tea", "green tea"},
-		{testkit.Here(), "crème brûlée", "cr%C3%A8me%20br%C3%BBl%C3%A9e", "crème brûlée"},
-		{testkit.Here(), "crème fraîche", "cr%c3%a8me%20fra%c3%aeche", "crème fraîche"},
-		{testkit.Here(), "it's me!", "it's%20me!", "it&#39;s me!"},
-		{testkit.Here(), "100% juice", "100%25%20juice", "100% juice"},
-		{testkit.Here(), long, long, long},
+		{here(), "green tea", "green%20tea", "green tea"},
+		{here(), "crème brûlée", "cr%C3%A8me%20br%C3%BBl%C3%A9e", "crème brûlée"},
+		{here(), "crème fraîche", "cr%c3%a8me%20fra%c3%aeche", "crème fraîche"},
+		{here(), "it's me!", "it's%20me!", "it&#39;s me!"},
+		{here(), "100% juice", "100%25%20juice", "100% juice"},
+		{here(), long, long, long},
 	} {
 		t.Run(row.item, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +62,7 @@ func TestAnyName(t *testing.T) {
 			wantPrice(t, c, row.item, "5.00", "Ann")
 			shop.setPrice(row.item, "5.50")
 			wantPrice(t, c, row.item, "5.50", "Ann")
-			c.Close()
+			c.Close(protocol.CloseNormal, "")
 		})
 	}
 }
@@ -88,7 +87,7 @@ func TestOneURL(t *testing.T) {
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "h2c"), http.StatusOK, "Hello Ann, honey costs 7.00\n")
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "websocket"), http.StatusUpgradeRequired,
 		"WebSocket version 13 is spoken here\n")
-	socket.Close()
+	socket.Close(protocol.CloseNormal, "")
 }
 
 func TestLive(t *testing.T) {
@@ -100,7 +99,7 @@ func TestLive(t *testing.T) {
 	wantPrice(t, ann, "tea", "3.00", "Ann")
 	wantPrice(t, bob, "tea", "3.00", "Bob")
 	wantPrice(t, eve, "cake", "4.50", "Eve")
-	if got := ann.Header.Values("Vary"); len(got) != 1 || got[0] != "Cookie" {
+	if got := ann.Answer.Header.Values("Vary"); len(got) != 1 || got[0] != "Cookie" {
 		t.Errorf("the answer to the handshake has Vary %q, want the middleware's Cookie", got)
 	}
 
@@ -111,7 +110,7 @@ func TestLive(t *testing.T) {
 	}
 	late := shop.view("tea", shop.login("Late", nil))
 	wantPrice(t, late, "tea", "3.20", "Late")
-	bob.Close()
+	bob.Close(protocol.CloseNormal, "")
 	shop.setPrice("tea", "3.30")
 	wantPrice(t, ann, "tea", "3.30", "Ann")
 	wantPrice(t, late, "tea", "3.30", "Late")
@@ -120,8 +119,8 @@ func TestLive(t *testing.T) {
 	shop.setPrice("tea", "3.40")
 	wantPrice(t, ann, "tea", "3.40", "Ann") // and nothing about cake before
 	wantPrice(t, late, "tea", "3.40", "Late")
-	for _, c := range []*exampletest.Client{ann, eve, late} {
-		c.Close()
+	for _, c := range []*websockettest.Client{ann, eve, late} {
+		c.Close(protocol.CloseNormal, "")
 	}
 }
 
@@ -139,7 +138,7 @@ func TestHangUp(t *testing.T) {
 	shop.handler.ServeHTTP(httptest.NewRecorder(), r)
 	shop.want(http.MethodGet, "/items/sugar", cookie, http.StatusOK, "Hello Ann, sugar costs 0.90\n")
 	wantPrice(t, ann, "sugar", "0.90", "Ann")
-	ann.Close()
+	ann.Close(protocol.CloseNormal, "")
 }
 
 // TestAtOnce: when several change a price at once, what viewers are told last is
@@ -172,7 +171,7 @@ func TestAtOnce(t *testing.T) {
 			t.Fatalf("after %d changes at once a viewer was told %s last, and the page says %q", changes, told.Price, got)
 		}
 	}
-	ann.Close()
+	ann.Close(protocol.CloseNormal, "")
 }
 
 func TestRefused(t *testing.T) {
@@ -208,12 +207,12 @@ func TestPanic(t *testing.T) {
 	before := shop.view("pepper", ann)
 	wantPrice(t, before, "pepper", "", "Ann")
 	shop.want(http.MethodGet, "/broken/pepper", ann, http.StatusInternalServerError, "")
-	beside := exampletest.Dial(t, "ws://"+shop.host+"/broken/pepper", ann)
+	beside := websockettest.Dial(t, "ws://"+shop.host+"/broken/pepper", ann)
 	wantPrice(t, beside, "pepper", "", "Ann")
 	shop.setPrice("pepper", "6.00")
-	for _, c := range []*exampletest.Client{before, beside} {
+	for _, c := range []*websockettest.Client{before, beside} {
 		wantPrice(t, c, "pepper", "6.00", "Ann")
-		c.Close()
+		c.Close(protocol.CloseNormal, "")
 	}
 }
 
@@ -221,17 +220,17 @@ func TestShutdown(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
 	ann, bob := shop.login("Ann", nil), shop.login("Bob", nil)
-	viewers := []*exampletest.Client{shop.view("coffee", ann), shop.view("coffee", bob), shop.view("juice", ann)}
+	viewers := []*websockettest.Client{shop.view("coffee", ann), shop.view("coffee", bob), shop.view("juice", ann)}
 	for i, v := range viewers {
 		wantPrice(t, v, []string{"coffee", "coffee", "juice"}[i], "", []string{"Ann", "Bob", "Ann"}[i])
 	}
 	clock := dialClock(t, shop.host)
 	over := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), exampletest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() { over <- shop.sockets.shutdown(ctx) }()
 	for _, v := range viewers {
-		v.WantClose(ws.StatusGoingAway)
+		v.WantClosed(protocol.CloseGoingAway)
 	}
 	wantAway(t, clock)
 	if err := <-over; err != nil {

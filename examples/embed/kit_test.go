@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,11 +16,14 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/go-chi/chi/v5"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+// here returns where it is called, for the rows of tables.
+func here() string {
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
+}
 
 // The groups of viewers are the process's: tests that announce something each
 // have an item of their own.
@@ -64,18 +71,39 @@ func (s *shopAt) login(name string, header http.Header) http.Header {
 }
 
 // view opens a socket to an item. Its path is given as it travels.
-func (s *shopAt) view(path string, user http.Header) *exampletest.Client {
+func (s *shopAt) view(path string, user http.Header) *websockettest.Client {
 	s.t.Helper()
-	return exampletest.Dial(s.t, "ws://"+s.host+"/items/"+path, user)
+	return websockettest.Dial(s.t, "ws://"+s.host+"/items/"+path, user)
 }
 
-func (s *shopAt) do(method, path string, header http.Header, body string) exampletest.Answer {
+// do makes one request on a connection of its own. Of an upgrade that is accepted it
+// returns the answer, and hangs up.
+func (s *shopAt) do(method, path string, header http.Header, body string) websockettest.Answer {
 	s.t.Helper()
-	return exampletest.Do(s.t, method, "http://"+s.host+path, header, body)
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.host+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header = with(header)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	a := websockettest.Answer{Status: resp.StatusCode, Header: resp.Header}
+	if a.Status == http.StatusSwitchingProtocols {
+		return a
+	}
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	a.Body = string(got)
+	return a
 }
 
 // post sends a form.
-func (s *shopAt) post(path string, header http.Header, body string) exampletest.Answer {
+func (s *shopAt) post(path string, header http.Header, body string) websockettest.Answer {
 	s.t.Helper()
 	return s.do(http.MethodPost, path, with(header, "Content-Type", form), body)
 }
@@ -92,14 +120,15 @@ func with(header http.Header, more ...string) http.Header {
 
 // upgrade is header, and that of a handshake, and more.
 func upgrade(header http.Header, more ...string) http.Header {
-	h := exampletest.Upgrade(more...)
-	maps.Copy(h, header)
-	return h
+	return with(header, append([]string{
+		"Connection", "Upgrade", "Upgrade", "websocket",
+		"Sec-Websocket-Version", "13", "Sec-Websocket-Key", websockettest.SampleKey,
+	}, more...)...)
 }
 
 // want makes a request, and checks status and body. A body that ends in "..." is
 // only the beginning.
-func (s *shopAt) want(method, path string, header http.Header, status int, body string) exampletest.Answer {
+func (s *shopAt) want(method, path string, header http.Header, status int, body string) websockettest.Answer {
 	s.t.Helper()
 	a := s.do(method, path, header, "")
 	begin, partly := strings.CutSuffix(body, "...")
@@ -118,7 +147,7 @@ func (s *shopAt) setPrice(item, price string) {
 	}
 }
 
-func wantPrice(t *testing.T, c *exampletest.Client, item, price, name string) {
+func wantPrice(t *testing.T, c *websockettest.Client, item, price, name string) {
 	t.Helper()
 	c.WantText(`{"item":"` + item + `","price":"` + price + `","for":"` + name + `"}`)
 }

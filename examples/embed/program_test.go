@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
+
+func TestMain(m *testing.M) { exampletest.Main(m) }
 
 // soon is how long the program may take to end when it is asked to.
 const soon = 5 * time.Second
@@ -30,7 +32,7 @@ func testTerminate(program exampletest.Program) func(*testing.T) {
 		started := program.Start(t)
 		shop := &shopAt{t: t, host: started.Addr}
 		ann := shop.login("Ann", nil)
-		var viewers []*exampletest.Client
+		var viewers []*websockettest.Client
 		for range 20 {
 			viewers = append(viewers, shop.view("tea", ann))
 		}
@@ -43,14 +45,14 @@ func testTerminate(program exampletest.Program) func(*testing.T) {
 		}
 		clock := dialClock(t, started.Addr)
 		started.Terminate(t)
-		viewers[0].WantClose(ws.StatusGoingAway)
+		viewers[0].WantClosed(protocol.CloseGoingAway)
 		// The listener has closed before: who is told to go must not come back here.
 		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", started.Addr); err == nil {
 			conn.Close()
 			t.Error("while sockets are closed, the program still listens")
 		}
 		for _, v := range viewers[1:] {
-			v.WantClose(ws.StatusGoingAway)
+			v.WantClosed(protocol.CloseGoingAway)
 		}
 		wantAway(t, clock)
 		started.WantExit(t, 0, soon)

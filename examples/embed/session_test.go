@@ -9,15 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
-
-const unauthorized = ws.StatusCode(protocol.CloseUnauthorized)
 
 // wantOutside fails the test if anything but a login is possible with cookie.
 func (s *shopAt) wantOutside(cookie http.Header) {
@@ -63,8 +59,8 @@ func TestLogout(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
 	desk, phone, bob := shop.login("Ann", nil), shop.login("Ann", nil), shop.login("Bob", nil)
-	leave := []*exampletest.Client{shop.view("rice", desk), shop.view("bread", desk)}
-	stay := []*exampletest.Client{shop.view("rice", phone), shop.view("rice", bob)}
+	leave := []*websockettest.Client{shop.view("rice", desk), shop.view("bread", desk)}
+	stay := []*websockettest.Client{shop.view("rice", phone), shop.view("rice", bob)}
 	for i, c := range leave {
 		wantPrice(t, c, []string{"rice", "bread"}[i], "", "Ann")
 	}
@@ -77,7 +73,7 @@ func TestLogout(t *testing.T) {
 		t.Errorf("logout: got %d and Set-Cookie %q, want 204 and one that deletes", a.Status, got)
 	}
 	for _, c := range leave {
-		if got := c.WantClose(unauthorized); got != "the session is over" {
+		if got := c.WantClosed(protocol.CloseUnauthorized); got != "the session is over" {
 			t.Errorf("closed with %q", got)
 		}
 	}
@@ -86,7 +82,7 @@ func TestLogout(t *testing.T) {
 	shop.setPrice("rice", "2.00")
 	for i, c := range stay {
 		wantPrice(t, c, "rice", "2.00", []string{"Ann", "Bob"}[i])
-		c.Close()
+		c.Close(protocol.CloseNormal, "")
 	}
 	for _, nobody := range []http.Header{nil, desk} {
 		if a := shop.post("/logout", nobody, ""); a.Status != http.StatusNoContent {
@@ -103,14 +99,14 @@ func TestLoginAgain(t *testing.T) {
 	socket := shop.view("oil", ann)
 	wantPrice(t, socket, "oil", "", "Ann")
 	bob := shop.login("Bob", ann)
-	if got := socket.WantClose(unauthorized); got != "the session is over" {
+	if got := socket.WantClosed(protocol.CloseUnauthorized); got != "the session is over" {
 		t.Errorf("closed with %q", got)
 	}
 	shop.want(http.MethodGet, "/items/tea", ann, http.StatusUnauthorized, "log in first\n")
 	shop.want(http.MethodGet, "/items/tea", bob, http.StatusOK, "Hello Bob, tea costs 3.00\n")
 	socket = shop.view("oil", bob)
 	wantPrice(t, socket, "oil", "", "Bob")
-	socket.Close()
+	socket.Close(protocol.CloseNormal, "")
 }
 
 // TestLogoutMeanwhile is a logout between the moment when the session was loaded
@@ -125,7 +121,7 @@ func TestLogoutMeanwhile(t *testing.T) {
 	}))
 	server := httptest.NewServer(slow)
 	defer server.Close()
-	a := exampletest.Do(t, http.MethodGet, server.URL+"/items/tea", upgrade(ann), "")
+	a := websockettest.Refused(t, server.URL+"/items/tea", ann)
 	if a.Status != http.StatusUnauthorized || a.Body != "log in first\n" {
 		t.Errorf("got %d %q, want 401", a.Status, a.Body)
 	}

@@ -1,20 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"errors"
-	"io"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestTime is the function form, in fake time.
@@ -41,52 +35,30 @@ func TestTime(t *testing.T) {
 func TestTimeForAll(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
-	c := exampletest.Dial(t, "ws://"+shop.host+"/time", nil)
+	c := websockettest.Dial(t, "ws://"+shop.host+"/time", nil)
 	if _, err := time.Parse(time.TimeOnly, c.Text()); err != nil {
 		t.Error(err)
 	}
 }
 
 // dialClock opens a socket to the clock, which may say something at any time.
-func dialClock(t *testing.T, host string) net.Conn {
+func dialClock(t *testing.T, host string) *websockettest.Client {
 	t.Helper()
-	dialer := ws.Dialer{Timeout: exampletest.Patience}
-	conn, early, _, err := dialer.Dial(t.Context(), "ws://"+host+"/time")
-	if err != nil {
-		t.Fatalf("dialing the clock: %v", err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if early == nil {
-		return conn
-	}
-	return &buffered{conn, early}
+	return websockettest.Dial(t, "ws://"+host+"/time", nil)
 }
-
-// buffered is a connection of which something was read already.
-type buffered struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (b *buffered) Read(p []byte) (int, error) { return b.in.Read(p) }
 
 // wantAway reads until the clock closes with 1001, and answers.
-func wantAway(t *testing.T, clock net.Conn) {
+func wantAway(t *testing.T, clock *websockettest.Client) {
 	t.Helper()
-	_ = clock.SetDeadline(time.Now().Add(exampletest.Patience))
 	for {
-		text, err := wsutil.ReadServerText(clock)
-		switch closed, ok := errors.AsType[wsutil.ClosedError](err); {
-		case ok && closed.Code == ws.StatusGoingAway:
-			if _, err := clock.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-				t.Errorf("after the clock's close: %v, want the end of the connection", err)
-			}
+		f := clock.Next()
+		if code, _ := f.Status(); f.First == websockettest.FIN|websockettest.OpClose && code == protocol.CloseGoingAway {
+			clock.Send(websockettest.Close(code, ""))
+			clock.WantEnd()
 			return
-		case err != nil:
-			t.Fatalf("the clock ended with %v, want a close with 1001", err)
 		}
-		if _, err := time.Parse(time.TimeOnly, string(text)); err != nil {
-			t.Error(err)
+		if _, err := time.Parse(time.TimeOnly, f.Payload); err != nil {
+			t.Fatalf("the clock sends %v: %v", f, err)
 		}
 	}
 }

@@ -9,13 +9,10 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
-
-func TestMain(m *testing.M) { testkit.Main(m) }
 
 // TestShort: the hello world is under twenty lines, or it is none. That main
 // works as it stands is for scripts/outside to find out, as its port is fixed.
@@ -41,7 +38,7 @@ func TestEcho(t *testing.T) {
 		ann.WantText(s)
 		ann.SendBinary([]byte(s))
 		if m := ann.Message(); m.Kind != protocol.KindBinary || string(m.Data) != s {
-			t.Errorf("got the %v message %s, want binary %s", m.Kind, exampletest.Short(string(m.Data)), exampletest.Short(s))
+			t.Errorf("got the %v message %.200q, want binary %.200q", m.Kind, m.Data, s)
 		}
 	}
 	ann.Close(protocol.CloseNormal, "")
@@ -53,13 +50,14 @@ func TestSocket(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(websocket.Handler(consumer.Receive(echo)))
 	defer server.Close()
-	ann := exampletest.Dial(t, "ws"+strings.TrimPrefix(server.URL, "http")+"/echo", nil)
+	ann := websockettest.Dial(t, server.URL+"/echo", nil)
 	for _, s := range said {
-		ann.SendText(s)
-		ann.WantText(s)
-		ann.SendBinary([]byte(s))
-		ann.WantBinary([]byte(s))
+		for _, f := range []websockettest.Frame{websockettest.Text(s), websockettest.Binary(s)} {
+			ann.Send(f)
+			ann.Want(f)
+		}
 	}
-	ann.Ping("are you there?")
-	ann.Close()
+	ann.Send(websockettest.Ping("are you there?"))
+	ann.Want(websockettest.Pong("are you there?"))
+	ann.Close(protocol.CloseNormal, "")
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
 )
@@ -36,38 +35,38 @@ func TestRequests(t *testing.T) {
 	)
 	tooMuch := strings.Repeat("x", maxText+1)
 	rows := []struct {
-		at             testkit.Line
+		at             string
 		method, target string
 		body           string
 		status         int
 		answer         string
 	}{
-		{testkit.Here(), "GET", getPath, "", 400, who},
-		{testkit.Here(), "GET", getPath + "?uid=", "", 400, who},
-		{testkit.Here(), "GET", get(strings.Repeat("u", 65)), "", 400, who},
-		{testkit.Here(), "GET", get("\xff"), "", 400, utf8},
-		{testkit.Here(), "GET", get("\xff\xfe"), "", 400, utf8},
-		{testkit.Here(), "GET", get("ann\nbob"), "", 400, name},
-		{testkit.Here(), "GET", get("an\u200bn"), "", 400, name},
-		{testkit.Here(), "GET", get(" "), "", 400, name},
-		{testkit.Here(), "GET", getPath + "?uid=%zz", "", 400, form},
-		{testkit.Here(), "POST", get("ann"), "", 405, "Method Not Allowed"},
-		{testkit.Here(), "HEAD", get("ann"), "", 405, "Method Not Allowed"},
-		{testkit.Here(), "OPTIONS", get("ann"), "", 405, "Method Not Allowed"},
-		{testkit.Here(), "GET", sendPath + "?text=hello", "", 400, who},
-		{testkit.Here(), "GET", sendPath + "?uid=ann", "", 400, what},
-		{testkit.Here(), "GET", send("ann", ""), "", 400, what},
-		{testkit.Here(), "GET", send("ann", "a\xffb"), "", 400, utf8},
-		{testkit.Here(), "GET", send("ann", tooMuch), "", 413, long},
-		{testkit.Here(), "POST", sendPath, "", 400, who},
-		{testkit.Here(), "POST", sendPath, "uid=ann", 400, what},
-		{testkit.Here(), "POST", sendPath, "uid=ann&text=%ff", 400, utf8},
-		{testkit.Here(), "POST", sendPath, "uid=ann&text=%zz", 400, form},
-		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + tooMuch, 413, long},
-		{testkit.Here(), "POST", sendPath, "uid=ann&text=" + strings.Repeat("x", 1<<20), 400, form},
-		{testkit.Here(), "POST", sendPath, "uid=ann&text=hello&more=" + strings.Repeat("x", 1<<15), 400, form},
-		{testkit.Here(), "PUT", sendPath, "uid=ann&text=hello", 405, "Method Not Allowed"},
-		{testkit.Here(), "DELETE", send("ann", "hello"), "", 405, "Method Not Allowed"},
+		{here(), "GET", getPath, "", 400, who},
+		{here(), "GET", getPath + "?uid=", "", 400, who},
+		{here(), "GET", get(strings.Repeat("u", 65)), "", 400, who},
+		{here(), "GET", get("\xff"), "", 400, utf8},
+		{here(), "GET", get("\xff\xfe"), "", 400, utf8},
+		{here(), "GET", get("ann\nbob"), "", 400, name},
+		{here(), "GET", get("an\u200bn"), "", 400, name},
+		{here(), "GET", get(" "), "", 400, name},
+		{here(), "GET", getPath + "?uid=%zz", "", 400, form},
+		{here(), "POST", get("ann"), "", 405, "Method Not Allowed"},
+		{here(), "HEAD", get("ann"), "", 405, "Method Not Allowed"},
+		{here(), "OPTIONS", get("ann"), "", 405, "Method Not Allowed"},
+		{here(), "GET", sendPath + "?text=hello", "", 400, who},
+		{here(), "GET", sendPath + "?uid=ann", "", 400, what},
+		{here(), "GET", send("ann", ""), "", 400, what},
+		{here(), "GET", send("ann", "a\xffb"), "", 400, utf8},
+		{here(), "GET", send("ann", tooMuch), "", 413, long},
+		{here(), "POST", sendPath, "", 400, who},
+		{here(), "POST", sendPath, "uid=ann", 400, what},
+		{here(), "POST", sendPath, "uid=ann&text=%ff", 400, utf8},
+		{here(), "POST", sendPath, "uid=ann&text=%zz", 400, form},
+		{here(), "POST", sendPath, "uid=ann&text=" + tooMuch, 413, long},
+		{here(), "POST", sendPath, "uid=ann&text=" + strings.Repeat("x", 1<<20), 400, form},
+		{here(), "POST", sendPath, "uid=ann&text=hello&more=" + strings.Repeat("x", 1<<15), 400, form},
+		{here(), "PUT", sendPath, "uid=ann&text=hello", 405, "Method Not Allowed"},
+		{here(), "DELETE", send("ann", "hello"), "", 405, "Method Not Allowed"},
 	}
 	for _, row := range rows {
 		chat := newLongPoll(protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
@@ -107,20 +106,20 @@ func TestMatch(t *testing.T) {
 func TestOrigin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rows := []struct {
-			at     testkit.Line
+			at     string
 			header []string
 			ok     bool
 		}{
-			{testkit.Here(), nil, true}, // no browser
-			{testkit.Here(), []string{"Sec-Fetch-Site", "same-origin"}, true},
-			{testkit.Here(), []string{"Sec-Fetch-Site", "none"}, true}, // typed in
-			{testkit.Here(), []string{"Sec-Fetch-Site", "cross-site"}, false},
-			{testkit.Here(), []string{"Sec-Fetch-Site", "same-site"}, false},
-			{testkit.Here(), []string{"Origin", "http://example.com"}, true}, // what httptest calls us
-			{testkit.Here(), []string{"Origin", "https://evil.example"}, false},
-			{testkit.Here(), []string{"Origin", "null"}, false},
-			{testkit.Here(), []string{"Origin", "https://friend.example"}, true},
-			{testkit.Here(), []string{"Origin", "https://friend.example", "Sec-Fetch-Site", "cross-site"}, true},
+			{here(), nil, true}, // no browser
+			{here(), []string{"Sec-Fetch-Site", "same-origin"}, true},
+			{here(), []string{"Sec-Fetch-Site", "none"}, true}, // typed in
+			{here(), []string{"Sec-Fetch-Site", "cross-site"}, false},
+			{here(), []string{"Sec-Fetch-Site", "same-site"}, false},
+			{here(), []string{"Origin", "http://example.com"}, true}, // what httptest calls us
+			{here(), []string{"Origin", "https://evil.example"}, false},
+			{here(), []string{"Origin", "null"}, false},
+			{here(), []string{"Origin", "https://friend.example"}, true},
+			{here(), []string{"Origin", "https://friend.example", "Sec-Fetch-Site", "cross-site"}, true},
 		}
 		for _, row := range rows {
 			chat := newLongPoll(alone(), &admission.Options{Origins: []string{"https://friend.example"}, Logger: slog.New(slog.DiscardHandler)})

@@ -12,9 +12,8 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -32,7 +31,7 @@ func TestSlowConnect(t *testing.T) {
 		second := begin(t.Context(), chat, send("ann", "2"))
 		ctx, giveUp := context.WithCancel(t.Context())
 		given := begin(ctx, chat, send("ann", "never"))
-		for what, waiting := range map[string]<-chan exampletest.Answer{"1": first, "poll": poll, "2": second, "never": given} {
+		for what, waiting := range map[string]<-chan websockettest.Answer{"1": first, "poll": poll, "2": second, "never": given} {
 			wantWaiting(t, what, waiting)
 		}
 		giveUp()
@@ -73,16 +72,16 @@ func TestEarlyAccept(t *testing.T) {
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rows := []struct {
-			at     testkit.Line
+			at     string
 			err    error
 			status int
 			body   string
 		}{
-			{testkit.Here(), protocol.Reject(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
-			{testkit.Here(), &protocol.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
-			{testkit.Here(), protocol.Close(4001, "not you"), 403, "not you"},
-			{testkit.Here(), protocol.ErrNoRoute, 404, "Not Found"},
-			{testkit.Here(), context.DeadlineExceeded, 503, "Service Unavailable"},
+			{here(), protocol.Reject(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
+			{here(), &protocol.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
+			{here(), protocol.Close(4001, "not you"), 403, "not you"},
+			{here(), protocol.ErrNoRoute, 404, "Not Found"},
+			{here(), context.DeadlineExceeded, 503, "Service Unavailable"},
 		}
 		for _, row := range rows {
 			asked := 0
@@ -92,7 +91,7 @@ func TestRefused(t *testing.T) {
 			}}).play()
 			for _, target := range []string{get("ann"), send("ann", "hello")} {
 				got := ask(t.Context(), chat, target)
-				want(t, string(row.at), got, row.status, row.body)
+				want(t, row.at, got, row.status, row.body)
 				if row.status == 401 && got.Header.Get("Www-Authenticate") != "Basic" {
 					t.Errorf("%s: the header is %v", row.at, got.Header)
 				}

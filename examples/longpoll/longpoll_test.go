@@ -3,26 +3,31 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/examples/internal/exampletest"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+// here returns where it is called, for the rows of tables.
+func here() string {
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
+}
 
 // alone is the chat on a layer of its own, so that tests do not hear each other.
 func alone() protocol.Application { return router.Use(chat(), layers.Use(new(layers.Layer))) }
@@ -63,15 +68,15 @@ func (s *script) play() *longPoll {
 }
 
 // ask makes a request, and returns the answer.
-func ask(ctx context.Context, h http.Handler, target string) exampletest.Answer {
+func ask(ctx context.Context, h http.Handler, target string) websockettest.Answer {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil))
-	return exampletest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+	return websockettest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 }
 
 // begin makes a request that waits.
-func begin(ctx context.Context, h http.Handler, target string) <-chan exampletest.Answer {
-	answer := make(chan exampletest.Answer, 1)
+func begin(ctx context.Context, h http.Handler, target string) <-chan websockettest.Answer {
+	answer := make(chan websockettest.Answer, 1)
 	go func() { answer <- ask(ctx, h, target) }()
 	synctest.Wait()
 	return answer
@@ -83,14 +88,36 @@ func send(uid, text string) string {
 
 func get(uid string) string { return getPath + "?" + url.Values{"uid": {uid}}.Encode() }
 
-func want(t *testing.T, what string, got exampletest.Answer, status int, body string) {
+func want(t *testing.T, what string, got websockettest.Answer, status int, body string) {
 	t.Helper()
 	if got.Status != status || strings.TrimSuffix(got.Body, "\n") != body {
-		t.Errorf("%s: got %d %s, want %d %s", what, got.Status, exampletest.Short(got.Body), status, body)
+		t.Errorf("%s: got %d %.200q, want %d %q", what, got.Status, got.Body, status, body)
 	}
 	if cache := got.Header.Get("Cache-Control"); cache != "no-store" {
 		t.Errorf("%s: Cache-Control is %q, want no-store", what, cache)
 	}
+}
+
+// do makes one request over a network. A form makes it one that has it.
+func do(t *testing.T, method, address, form string) websockettest.Answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, address, err)
+	}
+	return websockettest.Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
 }
 
 // wants asks, is content with this answer only, and waits for what comes of it.
@@ -101,7 +128,7 @@ func wants(t *testing.T, h http.Handler, target string, status int, body string)
 }
 
 // wantWaiting fails if there is an answer.
-func wantWaiting(t *testing.T, what string, answer <-chan exampletest.Answer) {
+func wantWaiting(t *testing.T, what string, answer <-chan websockettest.Answer) {
 	t.Helper()
 	synctest.Wait()
 	select {
@@ -116,17 +143,14 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newRouter(alone()))
 	defer server.Close()
-	do := func(method, path string, header http.Header, body string) exampletest.Answer {
-		t.Helper()
-		return exampletest.Do(t, method, server.URL+path, header, body)
-	}
-	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	get := func(path string) websockettest.Answer { t.Helper(); return do(t, http.MethodGet, server.URL+path, "") }
+	poll := getPath + "?uid=ann"
 
-	if got := do(http.MethodGet, "/ws/chat/", exampletest.Upgrade(), ""); got.Status != http.StatusBadRequest {
+	if got := websockettest.Refused(t, server.URL+"/ws/chat/", nil); got.Status != http.StatusBadRequest {
 		t.Errorf("somebody without a name got %d %s, want 400", got.Status, got.Body)
 	}
-	bob := exampletest.Dial(t, "ws"+strings.TrimPrefix(server.URL, "http")+"/ws/chat/?uid=bob", nil)
-	want(t, "ann's first", do(http.MethodGet, send("ann", "hello"), nil, ""), http.StatusNoContent, "")
+	bob := websockettest.Dial(t, server.URL+"/ws/chat/?uid=bob", nil)
+	want(t, "ann's first", get(send("ann", "hello")), http.StatusNoContent, "")
 	bob.WantText("ann: hello")
 	bob.SendText("Grüße, <Ann>")
 	bob.WantText("bob: Grüße, <Ann>")
@@ -134,7 +158,7 @@ func TestTogether(t *testing.T) {
 	hears := func(message string) { // what is said by two has no order that all agree on
 		t.Helper()
 		for !strings.Contains(heard, message) {
-			polled := do(http.MethodGet, get("ann"), nil, "")
+			polled := get(poll)
 			if typ := polled.Header.Get("Content-Type"); polled.Status != http.StatusOK || polled.Body == "[]\n" || typ != "application/json" {
 				t.Fatalf("ann waits for %s, has heard %s, and got %d %s of type %s", message, heard, polled.Status, polled.Body, typ)
 			}
@@ -145,27 +169,27 @@ func TestTogether(t *testing.T) {
 	hears(`"bob: Grüße, \u003cAnn\u003e"`)
 
 	// A uid in a form is one in the query.
-	want(t, "eve's first", do(http.MethodPost, sendPath, form, "uid=eve&text=a%26b"), http.StatusNoContent, "")
+	want(t, "eve's first", do(t, http.MethodPost, server.URL+sendPath, "uid=eve&text=a%26b"), http.StatusNoContent, "")
 	bob.WantText("eve: a&b")
 	hears(`"eve: a\u0026b"`)
 	if strings.Count(heard, ": ") != 3 {
 		t.Errorf("ann has heard %s, want three messages", heard)
 	}
 
-	waiting := make(chan exampletest.Answer, 1)
-	go func() { waiting <- do(http.MethodGet, get("ann"), nil, "") }()
+	waiting := make(chan websockettest.Answer, 1)
+	go func() { waiting <- get(poll) }()
 	bob.SendText("are you there?")
 	bob.WantText("bob: are you there?")
 	want(t, "the poll that waits", <-waiting, http.StatusOK, `["bob: are you there?"]`)
 
-	bob.SendBinary([]byte{1})
-	bob.WantClose(ws.StatusUnsupportedData)
-	want(t, "the page", withStore(do(http.MethodGet, "/", nil, "")), http.StatusOK, strings.TrimSpace(usage))
-	want(t, "elsewhere", withStore(do(http.MethodGet, "/get/", nil, "")), http.StatusNotFound, "404 page not found")
+	bob.Send(websockettest.Binary("\x01"))
+	bob.WantClosed(protocol.CloseUnsupportedData)
+	want(t, "the page", withStore(get("/")), http.StatusOK, strings.TrimSpace(usage))
+	want(t, "elsewhere", withStore(get("/get/")), http.StatusNotFound, "404 page not found")
 }
 
 // withStore is an answer of which the protocol knows nothing.
-func withStore(a exampletest.Answer) exampletest.Answer {
+func withStore(a websockettest.Answer) websockettest.Answer {
 	a.Header.Set("Cache-Control", "no-store")
 	return a
 }
@@ -269,15 +293,15 @@ func (b *broken) FlushError() error { return b.flushing }
 func TestUnwritten(t *testing.T) {
 	errCut := errors.New("the connection was cut")
 	rows := []struct {
-		at   testkit.Line
+		at   string
 		name string
 		w    broken
 		body string // of the next poll
 	}{
-		{testkit.Here(), "write", broken{write: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
-		{testkit.Here(), "flush", broken{flushing: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
-		{testkit.Here(), "no flush", broken{flushing: http.ErrNotSupported}, `["ann: 3"]`},
-		{testkit.Here(), "fine", broken{}, `["ann: 3"]`},
+		{here(), "write", broken{write: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
+		{here(), "flush", broken{flushing: errCut}, `["ann: 1","ann: 2","ann: 3"]`},
+		{here(), "no flush", broken{flushing: http.ErrNotSupported}, `["ann: 3"]`},
+		{here(), "fine", broken{}, `["ann: 3"]`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -288,7 +312,7 @@ func TestUnwritten(t *testing.T) {
 				row.w.ResponseRecorder = httptest.NewRecorder()
 				row.w.writing = func() { wants(t, chat, send("ann", "3"), http.StatusNoContent, "") }
 				chat.ServeHTTP(&row.w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, get("ann"), nil))
-				want(t, string(row.at), ask(t.Context(), chat, get("ann")), http.StatusOK, row.body)
+				want(t, row.at, ask(t.Context(), chat, get("ann")), http.StatusOK, row.body)
 			})
 		})
 	}
@@ -312,7 +336,7 @@ func TestPollDuringWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
 		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
-		var second <-chan exampletest.Answer
+		var second <-chan websockettest.Answer
 		w := &broken{ResponseRecorder: httptest.NewRecorder(), write: errors.New("the connection was cut")}
 		w.writing = func() {
 			second = begin(t.Context(), chat, get("ann"))

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/internal/testkit"
 )
 
 // TestNames: what cannot be shown to others as one short line is nobody's name, by
@@ -17,24 +16,24 @@ import (
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		at       testkit.Line
+		at       string
 		in, want string // "" for none
 	}{
-		{testkit.Here(), "ann", "ann"},
-		{testkit.Here(), " ann\t", "ann"},
-		{testkit.Here(), "Jörg 世界 😀", "Jörg 世界 😀"},
-		{testkit.Here(), strings.Repeat("é", 32), strings.Repeat("é", 32)},
-		{testkit.Here(), "", ""},
-		{testkit.Here(), " \n ", ""},
-		{testkit.Here(), strings.Repeat("a", 65), ""},
-		{testkit.Here(), strings.Repeat("a", 30_000), ""},
-		{testkit.Here(), "ann\nbob: hello", ""},
-		{testkit.Here(), "ann\rbob", ""},
-		{testkit.Here(), "a\x00", ""},
-		{testkit.Here(), "a\u200bb", ""}, // zero width
-		{testkit.Here(), "a\u202eb", ""}, // right to left
-		{testkit.Here(), "\xff\xfe", ""},
-		{testkit.Here(), "\xe3\x81", ""},
+		{here(), "ann", "ann"},
+		{here(), " ann\t", "ann"},
+		{here(), "Jörg 世界 😀", "Jörg 世界 😀"},
+		{here(), strings.Repeat("é", 32), strings.Repeat("é", 32)},
+		{here(), "", ""},
+		{here(), " \n ", ""},
+		{here(), strings.Repeat("a", 65), ""},
+		{here(), strings.Repeat("a", 30_000), ""},
+		{here(), "ann\nbob: hello", ""},
+		{here(), "ann\rbob", ""},
+		{here(), "a\x00", ""},
+		{here(), "a\u200bb", ""}, // zero width
+		{here(), "a\u202eb", ""}, // right to left
+		{here(), "\xff\xfe", ""},
+		{here(), "\xe3\x81", ""},
 	} {
 		got, ok := cleanName(row.in)
 		if got != row.want || ok != (row.want != "") {

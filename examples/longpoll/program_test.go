@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/examples/internal/exampletest"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
+
+func TestMain(m *testing.M) { exampletest.Main(m) }
 
 // soon is how long the program may take to end when it is asked to.
 const soon = 5 * time.Second
@@ -31,12 +33,12 @@ func testTerminate(program exampletest.Program) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		chat := program.Start(t)
-		var polls []<-chan exampletest.Answer
+		var polls []<-chan websockettest.Answer
 		for i := range 20 {
 			uid := fmt.Sprint("user", i)
 			// Whichever came first is sent home by the other, which waits from then on.
 			a, b := poll(t, chat, uid), poll(t, chat, uid)
-			var first exampletest.Answer
+			var first websockettest.Answer
 			select {
 			case first = <-a:
 				polls = append(polls, b)
@@ -45,20 +47,20 @@ func testTerminate(program exampletest.Program) func(*testing.T) {
 			}
 			want(t, "the poll before", first, http.StatusConflict, "a newer poll of this uid has taken over")
 		}
-		bob := exampletest.Dial(t, chat.WS("/ws/chat/?uid=bob"), nil)
+		bob := websockettest.Dial(t, chat.WS("/ws/chat/?uid=bob"), nil)
 		chat.Terminate(t)
 		for _, p := range polls {
 			want(t, "a poll that waits", <-p, http.StatusGone, "1001 the server is shutting down")
 		}
-		bob.WantClose(ws.StatusGoingAway)
+		bob.WantClosed(protocol.CloseGoingAway)
 		chat.WantExit(t, 0, soon)
 	}
 }
 
-func poll(t *testing.T, chat *exampletest.Process, uid string) <-chan exampletest.Answer {
+func poll(t *testing.T, chat *exampletest.Process, uid string) <-chan websockettest.Answer {
 	t.Helper()
-	answer := make(chan exampletest.Answer, 1)
-	go func() { answer <- exampletest.Do(t, http.MethodGet, chat.HTTP(get(uid)), nil, "") }()
+	answer := make(chan websockettest.Answer, 1)
+	go func() { answer <- do(t, http.MethodGet, chat.HTTP(get(uid)), "") }()
 	return answer
 }
 
@@ -99,9 +101,9 @@ func testReadme(program exampletest.Program) func(*testing.T) {
 // curl does as the program of that name: a form makes a POST.
 func curl(t *testing.T, chat *exampletest.Process, path, form string) string {
 	t.Helper()
-	if form == "" {
-		return exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, "").Body
+	method := http.MethodGet
+	if form != "" {
+		method = http.MethodPost
 	}
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	return exampletest.Do(t, http.MethodPost, chat.HTTP(path), header, form).Body
+	return do(t, method, chat.HTTP(path), form).Body
 }

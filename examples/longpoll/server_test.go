@@ -1,87 +1,34 @@
 package main
 
 import (
-	"bufio"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// pipes is a network without a network, for net/http in fake time.
-type pipes struct {
-	conns chan net.Conn
-	over  chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	close(p.over)
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// request sends a request for target.
-func (p *pipes) request(t *testing.T, target string) net.Conn {
+// serve has chat behind net/http until the end of the test. request sends a request
+// for a target on a connection of its own.
+func serve(t *testing.T, chat *longPoll, srv *http.Server) (request func(target string) *websockettest.Client) {
 	t.Helper()
-	client, server := net.Pipe()
-	p.conns <- server
-	if _, err := io.WriteString(client, "GET "+target+" HTTP/1.1\r\nHost: chat\r\n\r\n"); err != nil {
-		t.Fatal(err)
+	srv.Handler = chat
+	l := websockettest.Serve(t, srv)
+	return func(target string) *websockettest.Client {
+		t.Helper()
+		c := websockettest.New(t, l.Dial())
+		c.SendBytes([]byte("GET " + target + " HTTP/1.1\r\nHost: chat\r\n\r\n"))
+		synctest.Wait()
+		return c
 	}
-	synctest.Wait()
-	return client
-}
-
-// serve has chat behind net/http until the end of the test.
-func serve(t *testing.T, chat *longPoll, o *http.Server) *pipes {
-	t.Helper()
-	network := &pipes{conns: make(chan net.Conn), over: make(chan struct{})}
-	o.Handler = chat
-	served := make(chan error, 1)
-	go func() { served <- o.Serve(network) }()
-	t.Cleanup(func() {
-		o.Close()
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return network
-}
-
-func read(t *testing.T, client net.Conn) string {
-	t.Helper()
-	a, err := http.ReadResponse(bufio.NewReader(client), nil)
-	if err != nil {
-		t.Fatalf("reading the answer: %v", err)
-	}
-	defer a.Body.Close()
-	body, err := io.ReadAll(a.Body)
-	if err != nil {
-		t.Fatalf("reading the answer: %v", err)
-	}
-	return string(body)
 }
 
 // TestServerTimeouts: a poll has its time also where requests have less.
 func TestServerTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := serve(t, newLongPoll(alone(), nil), &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second})
-		ann := network.request(t, get("ann"))
-		defer ann.Close()
-		if got := read(t, ann); got != "[]\n" {
+		request := serve(t, newLongPoll(alone(), nil), &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second})
+		if got := request(get("ann")).ReadAnswer().Body; got != "[]\n" {
 			t.Errorf("got %s, want an empty list", got)
 		}
 	})
@@ -91,8 +38,8 @@ func TestServerTimeouts(t *testing.T) {
 func TestHangUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
-		network := serve(t, chat, &http.Server{})
-		network.request(t, get("ann")).Close()
+		request := serve(t, chat, &http.Server{})
+		request(get("ann")).Conn.Close()
 		synctest.Wait()
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
 		wants(t, chat, get("ann"), http.StatusOK, `["ann: hello"]`)
@@ -104,11 +51,10 @@ func TestHangUp(t *testing.T) {
 func TestDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
-		network := serve(t, chat, &http.Server{})
+		request := serve(t, chat, &http.Server{})
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
 		start := time.Now()
-		deaf := network.request(t, get("ann"))
-		defer deaf.Close()
+		request(get("ann"))
 		<-time.After(1) // the next poll waits a little longer than the answer
 		wants(t, chat, get("ann"), http.StatusOK, `["ann: hello"]`)
 		if took := time.Since(start); took != wait {

@@ -1,5 +1,5 @@
-// Package exampletest is what the tests of the examples share: it builds and
-// runs their programs, and talks to them.
+// Package exampletest builds and runs the programs of the examples. Only tests that
+// run a program import it, so that a copied folder works without them.
 package exampletest
 
 import (
@@ -19,6 +19,10 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 )
+
+// Main is for TestMain: it runs the tests, and fails the run if goroutines, sockets,
+// pipes or files are left that were not there before.
+func Main(m *testing.M) { testkit.Main(m) }
 
 // Patience is how long anything may take that should be there at once. It is
 // long, because the machine may have other things to do.

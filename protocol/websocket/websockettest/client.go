@@ -32,6 +32,7 @@ type Client struct {
 	// bound.
 	Patience time.Duration
 	// AnswerPings has the client answer pings, and leave them out of what it reads.
+	// Default: true after Dial, false after New.
 	AnswerPings bool
 	// Answer is the last answer to a handshake.
 	Answer Answer
@@ -49,11 +50,12 @@ func New(tb testing.TB, nc net.Conn) *Client {
 
 // Dial opens a connection to a URL of the schemes ws or http, and does the handshake,
 // which must be accepted. What header has stands for the values of Request; header may
-// be nil.
+// be nil. AnswerPings is set.
 func Dial(tb testing.TB, rawURL string, header http.Header) *Client {
 	tb.Helper()
 	c, request := connect(tb, rawURL, header)
 	c.Upgrade(request)
+	c.AnswerPings = true
 	return c
 }
 
