@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -52,10 +51,10 @@ func TestBackgroundWorkerEndsLast(t *testing.T) {
 		"farewells": consumer.New(func(*consumer.Scope) *host { return &host{done: done} }, consumer.On(Farewell, (*host).farewell)),
 	})})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
-	c := dial(t, r.addr, "/ws/")
+	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
 	r.stop()
-	c.want(t, ws.OpClose, "\x03\xe9")
-	_ = c.Close()
+	c.WantClose(protocol.CloseGoingAway)
+	c.Conn.Close()
 	if err := await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v", err)
 	}

@@ -6,13 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // greet is an application that says to which room one has come.
@@ -82,20 +81,8 @@ func get(url string) string {
 	return string(b)
 }
 
-// dialed is the first message of a WebSocket server.
-func dialed(url string) string {
-	c, r, _, err := ws.Dial(context.Background(), "ws"+strings.TrimPrefix(url, "http"))
-	if err != nil {
-		return err.Error()
-	}
-	defer c.Close()
-	cl := &client{c, c}
-	if r != nil {
-		cl.r = r
-	}
-	_, payload, err := cl.read()
-	if err != nil {
-		return err.Error()
-	}
-	return string(payload)
+// dialed returns the first message of a WebSocket server, or why there is none.
+func dialed(url string) (text string) {
+	failures, _ := testkit.Try(context.Background(), func(t *testkit.Fake) { text = websockettest.Dial(t, url, nil).Text() })
+	return text + failures
 }

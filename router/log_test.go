@@ -15,13 +15,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -418,16 +417,16 @@ func TestLogServed(t *testing.T) {
 	s := websocket.New(router.Use(behave{}.app(), router.Log(l.logger())), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
-	c := dial(t, strings.TrimPrefix(srv.URL, "http://"), "/ws/?token=secret")
-	c.send(t, ws.NewTextFrame([]byte("hello")))
-	c.want(t, ws.OpText, "hello")
-	c.send(t, ws.NewPingFrame([]byte("not counted")))
-	c.want(t, ws.OpPong, "not counted")
+	c := websockettest.Dial(t, srv.URL+"/ws/?token=secret", nil)
+	c.SendText("hello")
+	c.WantText("hello")
+	c.Send(websockettest.Ping("not counted"))
+	c.Want(websockettest.Pong("not counted"))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Shutdown(context.Background()) }()
-	c.want(t, ws.OpClose, "\x03\xe9")
-	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
-	_ = c.Close()
+	c.WantClose(protocol.CloseGoingAway)
+	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
+	c.Conn.Close()
 	if err := await(t, ended, "Shutdown"); err != nil {
 		t.Error(err)
 	}

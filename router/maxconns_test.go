@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -157,24 +157,13 @@ func TestMaxConnsServed(t *testing.T) {
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { _ = s.Shutdown(context.Background()) })
-	addr := strings.TrimPrefix(srv.URL, "http://")
-	dial(t, addr, "/few/")
-	dial(t, addr, "/many/")
-	dial(t, addr, "/many/")
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/few/", http.NoBody)
-	r.RequestURI = ""
-	for name, value := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-	} {
-		r.Header.Set(name, value)
+	for _, path := range []string{"/few/", "/many/", "/many/"} {
+		websockettest.Dial(t, srv.URL+path, nil)
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); resp.StatusCode != http.StatusServiceUnavailable || err != nil || after < 5 || after > 10 {
-		t.Errorf("one more got %d and Retry-After %q, want 503 and 5 to 10", resp.StatusCode, resp.Header.Get("Retry-After"))
+	a := websockettest.Refused(t, srv.URL+"/few/", nil)
+	after := a.Header.Get("Retry-After")
+	if n, err := strconv.Atoi(after); a.Status != http.StatusServiceUnavailable || err != nil || n < 5 || n > 10 {
+		t.Errorf("one more got %d and Retry-After %q, want 503 and 5 to 10", a.Status, after)
 	}
 }
 

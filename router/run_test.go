@@ -1,7 +1,6 @@
 package router_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -13,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -94,53 +92,6 @@ func await[T any](t *testing.T, ch <-chan T, what string) T {
 	}
 }
 
-// client is a WebSocket client that gobwas/ws speaks for.
-type client struct {
-	net.Conn
-	r io.Reader
-}
-
-func dial(t *testing.T, addr, path string) *client {
-	t.Helper()
-	c, r, _, err := ws.Dial(t.Context(), "ws://"+addr+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	if r == nil {
-		r = bufio.NewReader(c)
-	}
-	return &client{c, r}
-}
-
-func (c *client) send(t *testing.T, f ws.Frame) {
-	t.Helper()
-	if err := ws.WriteFrame(c, ws.MaskFrame(f)); err != nil {
-		t.Error(err)
-	}
-}
-
-// want reads the next frame, which must be like this.
-func (c *client) want(t *testing.T, op ws.OpCode, payload string) {
-	t.Helper()
-	gotOp, got, err := c.read()
-	if err != nil || gotOp != op || !strings.HasPrefix(string(got), payload) {
-		t.Fatalf("read a frame of type %v with %q (%v), want type %v with %q", gotOp, got, err, op, payload)
-	}
-}
-
-// read returns the next frame.
-func (c *client) read() (op ws.OpCode, payload []byte, err error) {
-	h, err := ws.ReadHeader(c.r)
-	if err != nil {
-		return 0, nil, err
-	}
-	payload = make([]byte, h.Length)
-	_, err = io.ReadFull(c.r, payload)
-	return h.OpCode, payload, err
-}
-
 // slow asks for /slow, and hands over the answer.
 func slow(t *testing.T, addr string) <-chan string {
 	t.Helper()
@@ -166,14 +117,16 @@ func TestServeEndsEverythingInOrder(t *testing.T) {
 	t.Parallel()
 	s := newSite()
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
-	c := dial(t, r.addr, "/ws/")
-	c.send(t, ws.NewTextFrame([]byte("hello")))
-	c.want(t, ws.OpText, "hello")
+	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
+	c.SendText("hello")
+	c.WantText("hello")
 	answer := slow(t, r.addr)
 	await(t, s.asked, "the plain request")
 
 	r.stop()
-	c.want(t, ws.OpClose, "\x03\xe9the server is shutting down") // 1001
+	if reason := c.WantClose(protocol.CloseGoingAway); reason != "the server is shutting down" {
+		t.Errorf("closed with %q", reason)
+	}
 	if nc, err := net.Dial("tcp", r.addr); err == nil {
 		_ = nc.Close()
 		t.Error("a new connection is taken while the old ones end")
@@ -183,7 +136,7 @@ func TestServeEndsEverythingInOrder(t *testing.T) {
 		t.Errorf("Serve has returned %v while a plain request and a peer are not through", err)
 	default:
 	}
-	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
 	if st := await(t, s.gone, "Disconnect"); st.Code != 1001 || st.Remote {
 		t.Errorf("Disconnect got %+v, want our 1001", st)
 	}
@@ -202,12 +155,14 @@ func TestServeClosesAsTheProtocolsOptionsSay(t *testing.T) {
 	t.Parallel()
 	s := newSiteWith(protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
-	c := dial(t, r.addr, "/ws/")
-	c.send(t, ws.NewTextFrame([]byte("hello")))
-	c.want(t, ws.OpText, "hello")
+	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
+	c.SendText("hello")
+	c.WantText("hello")
 	r.stop()
-	c.want(t, ws.OpClose, "\x03\xf4the server is shutting down; reconnect after ") // 1012
-	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	if reason := c.WantClose(protocol.CloseServiceRestart); !strings.HasPrefix(reason, "the server is shutting down; reconnect after ") {
+		t.Errorf("closed with %q", reason)
+	}
+	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
 	if st := await(t, s.gone, "Disconnect"); st.Code != protocol.CloseServiceRestart || st.Remote {
 		t.Errorf("Disconnect got %+v, want our 1012", st)
 	}
@@ -221,9 +176,9 @@ func TestServeSaysWhatDidNotFinishWithinGrace(t *testing.T) {
 	s := newSite()
 	s.slowBye = true
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 50*time.Millisecond)
-	c := dial(t, r.addr, "/ws/")
-	c.send(t, ws.NewTextFrame([]byte("hello")))
-	c.want(t, ws.OpText, "hello")
+	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
+	c.SendText("hello")
+	c.WantText("hello")
 	answer := slow(t, r.addr)
 	await(t, s.asked, "the plain request")
 
@@ -247,10 +202,10 @@ func TestServeOfARouterSomewhereBehindTheHandler(t *testing.T) {
 	mux.Handle("/live/", http.StripPrefix("/live", s.router))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	r := serve(t, s, srv, 10*time.Second)
-	c := dial(t, r.addr, "/live/ws/")
+	c := websockettest.Dial(t, "ws://"+r.addr+"/live/ws/", nil)
 	r.stop()
-	c.want(t, ws.OpClose, "\x03\xe9")
-	_ = c.Close()
+	c.WantClose(protocol.CloseGoingAway)
+	c.Conn.Close()
 	if err := await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v", err)
 	}
@@ -335,12 +290,12 @@ func TestRun(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- router.Run(ctx, srv, s.router, 10*time.Second) }()
-	c := dial(t, await(t, addr, "the address"), "/ws/")
-	c.send(t, ws.NewTextFrame([]byte("hello")))
-	c.want(t, ws.OpText, "hello")
+	c := websockettest.Dial(t, "ws://"+await(t, addr, "the address")+"/ws/", nil)
+	c.SendText("hello")
+	c.WantText("hello")
 	stop()
-	c.want(t, ws.OpClose, "\x03\xe9")
-	c.send(t, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusGoingAway, "")))
+	c.WantClose(protocol.CloseGoingAway)
+	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
 	if err := await(t, ended, "Run"); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
