@@ -158,9 +158,9 @@ func trimReason(reason string) string {
 // one once the connection has ended. It matches ErrClosed and net.ErrClosed.
 type CloseError struct {
 	CloseStatus
-	// ended marks the report of an end, which a callback may pass on but
-	// which is no wish to close the callback's own connection that way.
-	ended  bool
+	// closed marks the report of a close that has happened, which a callback may pass on
+	// without asking for a close of its own connection.
+	closed bool
 	accept bool // the peer is to be told, also if it is not accepted yet
 }
 
@@ -220,7 +220,7 @@ func AcceptAndClose(code CloseCode, reason string) error {
 // notes how connections are answered.
 func Accepts(err error) bool {
 	ce, ok := errors.AsType[*CloseError](err)
-	return ok && ce.accept && !ce.ended && !isPanic(err)
+	return ok && ce.accept && !ce.closed && !isPanic(err)
 }
 
 // StatusOf returns the status that err closes a connection with: CloseNormal
@@ -232,7 +232,7 @@ func StatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
 	}
-	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended && !isPanic(err) {
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.closed && !isPanic(err) {
 		if !ce.Code.Sendable() {
 			return CloseStatus{Code: CloseInternalError, Err: unsendable(ce)}
 		}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -60,7 +61,7 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 func (c *Conn) Send(ctx context.Context, m Message) error {
 	if !m.valid() {
 		var err error
-		if m, err = c.s.badText(m); err != nil {
+		if m, err = c.s.applyTextPolicy(m); err != nil {
 			return err
 		}
 	}
@@ -81,7 +82,7 @@ func (c *Conn) Send(ctx context.Context, m Message) error {
 func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 	if p.invalid {
 		var err error
-		if p, err = c.s.badPrepared(p); err != nil {
+		if p, err = c.s.applyTextPolicyToPrepared(p); err != nil {
 			return err
 		}
 	}
@@ -90,6 +91,17 @@ func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 		return err
 	}
 	return c.s.overflow(ctx, err, outgoing{prepared: p})
+}
+
+// ValidText returns m as this connection sends it: m itself, or, if it is text that is
+// not UTF-8, what Limits.InvalidText makes of it: ErrNotUTF8, which is counted, or a
+// copy that is repaired. Send does so by itself; it is for code that sends to others in
+// the connection's name.
+func (c *Conn) ValidText(m Message) (Message, error) {
+	if m.valid() {
+		return m, nil
+	}
+	return c.s.applyTextPolicy(m)
 }
 
 // Offer is SendPrepared for group sends: it never blocks, so that OverflowBlock
@@ -105,7 +117,7 @@ func (c *Conn) Offer(p *Prepared) error { return c.s.offer(p) }
 // returns. The first end wins; later calls do nothing. Before the handshake is
 // answered it refuses the connection.
 func (c *Conn) Close(code CloseCode, reason string) {
-	c.s.end(CloseStatus{Code: code, Reason: reason}, true)
+	c.s.closeSession(CloseStatus{Code: code, Reason: reason}, true, nil)
 }
 
 // CloseWith ends the connection as a callback that returned err would, or with
@@ -116,7 +128,7 @@ func (c *Conn) CloseWith(err error) {
 		c.Close(CloseNormal, "")
 		return
 	}
-	c.s.fail(err)
+	c.s.closeWith(err)
 }
 
 // RTT returns how long the last ping took to be answered: the network's round
@@ -148,7 +160,17 @@ func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 // MayJoin returns an error that matches ErrTooManyGroups, and counts it, if the
 // connection is in as many groups as Limits.Groups allows, or more. consumer.Conn calls
 // it, and keeps the number.
-func (c *Conn) MayJoin(groups int) error { return c.s.mayJoin(groups) }
+func (c *Conn) MayJoin(groups int) error {
+	c.s.mu.Lock()
+	limit := c.s.limits.Groups
+	c.s.mu.Unlock()
+	if groups < limit {
+		return nil
+	}
+	c.s.shared.Counters.groupsRefused.Add(1)
+	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; "+
+		"let it leave some, or raise that limit, for one route with router.Limit", ErrTooManyGroups, groups)
+}
 
 // Go calls f on a goroutine of the connection's own, beside the callbacks. What f
 // returns means what it means in a callback: nil only ends the goroutine; the error of

@@ -20,9 +20,9 @@ import "context"
 // Before the handshake is answered, messages wait behind the answer. A transport
 // that uses Deliver uses neither Receive nor Resume.
 func (s *Session) Deliver(ctx context.Context, m Message) error {
-	turn := s.turn()
+	turn := s.deliverTurn()
 	select {
-	case turn <- struct{}{}: // a channel lets those who wait for it through in their order
+	case turn <- struct{}{}: // a channel lets the calls that wait for it through in their order
 		defer func() { <-turn }()
 	case <-ctx.Done():
 	}
@@ -45,22 +45,23 @@ func (s *Session) Deliver(ctx context.Context, m Message) error {
 	}
 }
 
-// turn returns the channel that has room for the one who may put.
-func (s *Session) turn() chan struct{} {
+// deliverTurn returns the channel that has room for the Deliver whose turn it is.
+func (s *Session) deliverTurn() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.turn == nil {
-		s.mu.turn = make(chan struct{}, 1)
+	if s.mu.deliverTurn == nil {
+		s.mu.deliverTurn = make(chan struct{}, 1)
 	}
-	return s.mu.turn
+	return s.mu.deliverTurn
 }
 
-// put queues a copy of m and has it run. If there is no room, it returns a
-// channel that is closed when it is worth another try.
+// put queues a copy of m and has it handled. If there is no room, it returns a channel
+// that is closed when it is worth another try.
 func (s *Session) put(m Message) (room <-chan struct{}) {
+	m.Key = "" // it is for what goes out
 	s.mu.Lock()
 	switch {
-	case s.mu.life.over():
+	case s.mu.life.IsOver():
 		s.mu.Unlock()
 		return s.ctx.Done() // which is about to be closed
 	case !s.mayReadLocked():
@@ -68,19 +69,14 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 		s.waitToReadLocked(func() { close(free) })
 		s.mu.Unlock()
 		return free
-	case s.tooFastLocked(len(m.Data)):
+	case s.isTooFastLocked(len(m.Data)):
 		s.mu.Unlock()
-		s.endFast()
+		s.closeTooFast()
 		return s.ctx.Done()
 	}
-	m.Key = "" // it is for what goes out
-	s.mu.in.add(len(m.Data))
-	s.mu.mail.addMessage(m.Clone())
-	s.mailHeldLocked()
-	run := !s.mu.running
-	s.mu.running = true
+	claimed := s.queueLocked(m)
 	s.mu.Unlock()
-	if run {
+	if claimed {
 		s.schedule()
 	}
 	return nil

@@ -6,16 +6,25 @@ import (
 	"testing"
 )
 
-// TestPut_Over: between the end of a connection and that of its context, nothing
+// TestPut_Over: between the close of a connection and the end of its context, nothing
 // is put where a handler would hear it after its Disconnect.
 func TestPut_Over(t *testing.T) {
 	t.Parallel()
-	for _, over := range []state{stateEnded, stateClosed, stateRejected} {
+	for name, step := range map[string]func(s *Session){
+		"closing": func(s *Session) { s.mu.life.Answer(); s.mu.life.Open(); s.mu.life.Close(true) },
+		"closed": func(s *Session) {
+			s.mu.life.Answer()
+			s.mu.life.Open()
+			s.mu.life.Close(true)
+			s.mu.life.Disconnected()
+		},
+		"rejected": func(s *Session) { s.mu.life.Reject() },
+	} {
 		s := NewSession(context.Background(), nil, nil, nil, nil)
-		s.mu.life.state = over
+		step(s)
 		room := s.put(Text("late"))
 		if room == nil || !s.mu.mail.empty() {
-			t.Fatalf("%v: the message was put", over)
+			t.Fatalf("%s: the message was put", name)
 		}
 		s.cancel(errors.New("ended"))
 		<-room

@@ -64,11 +64,12 @@ var (
 	ErrEventPayload = errors.New("wye: the event's payload does not fit")
 )
 
-// The causes of ends that a session has decided upon itself. They are other
+// The causes of closes that a session has decided upon itself. They are other
 // values than those that sends return, which may be about another connection.
 var (
 	errSlow = fmt.Errorf("%w", ErrSlow)
 	errBusy = fmt.Errorf("%w", ErrBusy)
+	errFast = errors.New("wye: the peer sent messages faster than Limits.Rate allows")
 	errHeld = errors.New("all connections together held more of incoming messages than their ReadBudget allows")
 )
 

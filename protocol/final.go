@@ -3,6 +3,8 @@ package protocol
 import (
 	"context"
 	"time"
+
+	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
 // Bounds of what is still handed over after the peer has closed or the connection
@@ -15,16 +17,6 @@ const (
 	// FinalMessages is how many of these messages are handed over.
 	FinalMessages = 1000
 )
-
-// disconnectTime is how long the ctx of Disconnect lasts.
-const disconnectTime = 10 * time.Second
-
-// final bounds the callbacks for messages that the peer sent before its end.
-type final struct {
-	ctx    context.Context //nolint:containedctx // shared by these callbacks
-	cancel context.CancelFunc
-	handed int
-}
 
 func newFinal(of context.Context) *final {
 	f := &final{}
@@ -51,7 +43,7 @@ func (f *final) end() {
 // expired reports whether the ctx has ended.
 func (f *final) expired() bool { return f != nil && f.ctx.Err() != nil }
 
-// finalLocked returns the bound of the final callbacks, which begins with the first
+// finalLocked returns the bound of the final callbacks, which starts with the first
 // call.
 func (s *Session) finalLocked() *final {
 	if s.mu.final == nil {
@@ -60,21 +52,11 @@ func (s *Session) finalLocked() *final {
 	return s.mu.final
 }
 
-// stopLocked ends the calling of Receive and Event: what waits is dropped, and the
-// ctx of a final callback that is running ends.
-func (s *Session) stopLocked() (dropped contents) {
-	s.mu.final.end()
-	dropped = s.mu.mail.discard()
-	s.mailHeldLocked()
-	s.mailDrainedLocked()
-	return dropped
-}
-
 // finalContext is Conn.FinalContext.
 func (s *Session) finalContext() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.life.delivery() == deliverMessages {
+	if s.mu.life.Delivery() == lifecycle.DeliverMessages {
 		return s.finalLocked().ctx
 	}
 	return s.ctx

@@ -73,7 +73,7 @@ func (*shutdownError) Error() string { return "wye: " + shuttingDown }
 func GoAway(ctx context.Context, conns []*Conn, over <-chan struct{}, o ShutdownOptions) error {
 	for batch := range slices.Chunk(conns, batchSize(ctx, len(conns))) {
 		for _, c := range batch {
-			c.s.end(o.status(), true)
+			c.s.closeSession(o.status(), true, nil)
 		}
 		if !pause(ctx, over) {
 			break

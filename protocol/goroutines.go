@@ -14,18 +14,12 @@ const goroutineTime = 10 * time.Second
 
 var errGoroutineExit = errors.New("wye: a function of Conn.Go ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
-// goroutines are those that a connection has started with Conn.Go and that have not
-// returned. It is guarded by the session's lock; nil means none.
-type goroutines struct {
-	running   int
-	abandoned bool        // Disconnect does not wait for them any longer
-	wait      *time.Timer // while Disconnect waits for them, and only then
-}
-
-// hold up to their end, or until they are abandoned, what follows the callbacks.
+// hold reports whether what follows the callbacks has to wait for the goroutines: it
+// does until they have returned or are abandoned.
 func (g *goroutines) hold() bool { return g != nil && g.running > 0 && !g.abandoned }
 
-// resume reports whether it is for the caller to go on with what has waited.
+// resume ends the waiting. It reports whether there was any, so that the caller has to
+// have the rest run.
 func (g *goroutines) resume() bool {
 	if g.wait == nil {
 		return false
@@ -42,7 +36,7 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.life.over() || s.mu.cause != nil {
+	if s.mu.life.IsOver() || s.mu.cause != nil {
 		return s.causeLocked()
 	}
 	if s.mu.tasks == nil {
@@ -58,7 +52,7 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 	return nil
 }
 
-// runGoroutine calls f, and does what it asks for as if it were a callback.
+// runGoroutine calls f, and treats its result as that of a callback.
 func (s *Session) runGoroutine(f func(ctx context.Context) error) {
 	returned := false
 	defer s.goroutineDone()
@@ -66,17 +60,18 @@ func (s *Session) runGoroutine(f func(ctx context.Context) error) {
 		switch v := recover(); {
 		case returned:
 		case v != nil:
-			s.crash(&PanicError{Value: v, Stack: debug.Stack()})
+			s.closeFaulty(&PanicError{Value: v, Stack: debug.Stack()})
 		default:
-			s.crash(errGoroutineExit)
+			s.closeFaulty(errGoroutineExit)
 		}
 	}()
 	err := f(s.ctx)
 	returned = true
-	s.failed(err)
+	s.applyError(err)
 }
 
-// goroutineDone has the end go on if it was the last one that it waited for.
+// goroutineDone has what follows the callbacks run if it has waited for this goroutine,
+// the last one.
 func (s *Session) goroutineDone() {
 	s.mu.Lock()
 	g := s.mu.tasks
@@ -92,13 +87,15 @@ func (s *Session) goroutineDone() {
 	}
 }
 
-// holdLocked has what follows the callbacks wait for the goroutines. The right to run
-// it is kept meanwhile, and nobody has to wait with it.
-func (s *Session) holdLocked() {
+// awaitGoroutinesLocked has what follows the callbacks wait for the goroutines. No
+// goroutine has to wait with it: the executor stays claimed, and goes to the last of
+// them, or to the timer.
+func (s *Session) awaitGoroutinesLocked() {
 	s.mu.tasks.wait = time.AfterFunc(goroutineTime, s.abandonGoroutines)
 }
 
-// abandonGoroutines has the end go on without those that have not returned.
+// abandonGoroutines has what follows the callbacks run, although some goroutines have
+// not returned.
 func (s *Session) abandonGoroutines() {
 	s.mu.Lock()
 	g := s.mu.tasks

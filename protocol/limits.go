@@ -1,9 +1,6 @@
 package protocol
 
-import (
-	"cmp"
-	"fmt"
-)
+import "cmp"
 
 // Overflow is what happens to a message when the outgoing queue of its
 // connection is full. The sender is never slowed, except where it asks for it
@@ -34,6 +31,21 @@ const (
 	// the connection last. It is for direct sends; for group sends, where
 	// waiting would hold up everybody else, it means OverflowClose.
 	OverflowBlock
+)
+
+// InvalidText is what happens to an outgoing text message that is not UTF-8. No peer
+// gets one as it is: browsers close the connection over it.
+type InvalidText uint8
+
+// The ways to deal with text that is not UTF-8. None of them is zero, which stands for
+// the default, as in all of [Limits].
+const (
+	// InvalidTextRefuse does not send the message: the send returns ErrNotUTF8. It is
+	// the default.
+	InvalidTextRefuse InvalidText = iota + 1
+	// InvalidTextRepair sends the message with U+FFFD in place of each run of bytes
+	// that are not UTF-8.
+	InvalidTextRepair
 )
 
 // Default values of [Limits].
@@ -175,44 +187,4 @@ func positive(n, otherwise int) int {
 		return n
 	}
 	return otherwise
-}
-
-// Limits returns the connection's limits, without zero fields: the server's, and
-// in front of them those of [Conn.Limit]. From Transport.Accept on they stay as
-// they are.
-func (s *Session) Limits() Limits {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return *s.limits
-}
-
-// mayJoin is Conn.MayJoin.
-func (s *Session) mayJoin(groups int) error {
-	s.mu.Lock()
-	limit := s.limits.Groups
-	s.mu.Unlock()
-	if groups < limit {
-		return nil
-	}
-	s.shared.Counters.groupsRefused.Add(1)
-	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; "+
-		"let it leave some, or raise that limit, for one route with router.Limit", ErrTooManyGroups, groups)
-}
-
-// limit is Conn.Limit.
-func (s *Session) limit(l Limits) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.mu.life.state {
-	case stateOpening:
-	case stateRejected:
-		return s.causeLocked()
-	case stateAnswering, stateOpen, stateEnded, stateClosed:
-		return ErrAccepted
-	}
-	if limits := l.over(*s.limits); limits != *s.limits {
-		s.limits = &limits // one's own: the server's are shared
-		s.setPace(limits.Rate)
-	}
-	return nil
 }

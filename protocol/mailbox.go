@@ -1,106 +1,127 @@
 package protocol
 
-import "slices"
+import (
+	"slices"
 
-// letter is what waits for its turn: an event, a message of the peer, or a message
-// that was sent to the connection behind events.
-type letter struct {
+	"github.com/wye-go/wye/protocol/internal/backlog"
+)
+
+// entry is what waits in a mailbox: an event, a message of the peer, or a message that
+// was sent to the connection behind events.
+type entry struct {
 	event    *Event
 	prepared *Prepared
 	kind     Kind // of a message of the peer, as data is
 	data     []byte
 }
 
-// message is the message of the peer.
-func (l *letter) message() Message { return Message{Kind: l.kind, Data: l.data} }
+// message returns the message of the peer.
+func (e *entry) message() Message { return Message{Kind: e.kind, Data: e.data} }
 
 // isMessage reports whether it is a message of the peer.
-func (l *letter) isMessage() bool { return l.event == nil && l.prepared == nil }
+func (e *entry) isMessage() bool { return e.event == nil && e.prepared == nil }
 
-// size is what the letter counts.
-func (l *letter) size() int {
+// size returns what the entry counts.
+func (e *entry) size() int {
 	switch {
-	case l.event != nil:
-		return l.event.size()
-	case l.prepared != nil:
-		return outgoing{prepared: l.prepared}.size()
+	case e.event != nil:
+		return e.event.size()
+	case e.prepared != nil:
+		return outgoing{prepared: e.prepared}.size()
 	}
-	return len(l.data) + messageOverhead
+	return len(e.data) + messageOverhead
 }
 
-// messageOverhead is what a waiting message or event counts beside its bytes, so that
-// empty ones are bounded as well.
-const messageOverhead = 64
+// contents counts entries.
+type contents struct{ events, messages, sent int }
 
-// keptLetters is the size up to which an empty mailbox keeps its memory.
-const keptLetters = 32
+// contents counts the entry.
+func (e *entry) contents() contents {
+	switch {
+	case e.event != nil:
+		return contents{events: 1}
+	case e.prepared != nil:
+		return contents{sent: 1}
+	}
+	return contents{messages: 1}
+}
+
+// add counts what d has counted.
+func (c *contents) add(d contents) {
+	c.events += d.events
+	c.messages += d.messages
+	c.sent += d.sent
+}
+
+// keptEntries is the size up to which an empty mailbox keeps its memory.
+const keptEntries = 32
 
 // mailbox holds what waits for a connection's callbacks, in order, and the messages
 // that are sent behind events. Its zero value is empty and costs nothing. It bounds
 // nothing by itself: it counts, and [Session] decides.
 type mailbox struct {
-	queue      []letter
-	head       int         // of what is left in queue
-	events     int         // in queue, and messages that were sent
-	eventBytes int         // what these count
-	bytes      int         // what the peer's messages in queue count
-	keys       *letterKeys // nil if no message with a key was sent since the mailbox was empty
+	queue      []entry
+	head       int        // of what is left in queue
+	events     int        // in queue, and messages that were sent
+	eventBytes int        // what these count
+	bytes      int        // what the peer's messages in queue count
+	keys       *entryKeys // nil if no message with a key was sent since the mailbox was empty
 }
 
-// letterKeys finds the messages with a key that may be replaced: those that were sent
+// entryKeys finds the messages with a key that may be replaced: those that were sent
 // since the last event or message without a key.
-type letterKeys struct {
+type entryKeys struct {
 	at    map[string]int // index in queue, plus moved
-	moved int            // how far letters have moved to the front
+	moved int            // how far entries have moved to the front
 }
 
 // fill returns how full of events the mailbox is with so many more, of n bytes
 // together. One event always fits.
-func (b *mailbox) fill(more, n int, l *Limits) fill {
-	f := fillOf(b.eventBytes+n, l.QueueEventBytes)
+func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
+	f := backlog.FillOf(b.eventBytes+n, l.QueueEventBytes)
 	if b.events == 0 {
-		f = min(f, fillHigh)
+		f = min(f, backlog.High)
 	}
-	return max(f, fillOf(b.events+more, l.QueueEvents))
+	return max(f, backlog.FillOf(b.events+more, l.QueueEvents))
 }
 
 // addEvent adds an event, or a message without a key that was sent.
-func (b *mailbox) addEvent(l letter) {
+func (b *mailbox) addEvent(e entry) {
 	if b.keys != nil {
 		clear(b.keys.at) // they must not be overtaken
 	}
-	b.addOrdered(l)
+	b.addOrdered(e)
 }
 
-func (b *mailbox) addOrdered(l letter) {
-	b.queue = append(b.queue, l)
+func (b *mailbox) addOrdered(e entry) {
+	b.queue = append(b.queue, e)
 	b.events++
-	b.eventBytes += l.size()
+	b.eventBytes += e.size()
 }
 
 // addPrepared adds a message that was sent. It replaces one with its key, unless an
 // event or a message without a key was added since.
 func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
-	l, key := letter{prepared: p}, p.Key()
+	e, key := entry{prepared: p}, p.Key()
 	if key == "" {
-		b.addEvent(l)
+		b.addEvent(e)
 		return false
 	}
 	if old := b.keyed(key); old != nil {
-		b.eventBytes += l.size() - old.size()
-		*old = l
+		b.eventBytes += e.size() - old.size()
+		*old = e
 		return true
 	}
 	if b.keys == nil {
-		b.keys = &letterKeys{at: make(map[string]int)}
+		b.keys = &entryKeys{at: make(map[string]int)}
 	}
 	b.keys.at[key] = len(b.queue) + b.keys.moved
-	b.addOrdered(l)
+	b.addOrdered(e)
 	return false
 }
 
 // keyed returns the message that one with that key replaces, or nil.
-func (b *mailbox) keyed(key string) *letter {
+func (b *mailbox) keyed(key string) *entry {
 	if b.keys == nil || key == "" {
 		return nil
 	}
@@ -111,45 +132,45 @@ func (b *mailbox) keyed(key string) *letter {
 }
 
 func (b *mailbox) addMessage(m Message) {
-	b.queue = append(b.queue, letter{kind: m.Kind, data: m.Data})
+	b.queue = append(b.queue, entry{kind: m.Kind, data: m.Data})
 	b.bytes += len(m.Data) + messageOverhead
 }
 
 func (b *mailbox) empty() bool { return b.head == len(b.queue) }
 
-// take returns the oldest letter. The mailbox must not be empty.
-func (b *mailbox) take() letter {
-	l := b.queue[b.head]
-	b.queue[b.head] = letter{}
-	b.taken(&l, b.head)
+// dequeue takes out the oldest entry and returns it. The mailbox must not be empty.
+func (b *mailbox) dequeue() entry {
+	e := b.queue[b.head]
+	b.queue[b.head] = entry{}
+	b.removed(&e, b.head)
 	b.compact()
-	return l
+	return e
 }
 
-// taken takes note that l, which was at that index, is gone.
-func (b *mailbox) taken(l *letter, at int) {
+// removed takes note that e, which was at that index, is gone.
+func (b *mailbox) removed(e *entry, at int) {
 	b.head++
-	if l.isMessage() {
-		b.bytes -= l.size()
+	if e.isMessage() {
+		b.bytes -= e.size()
 		return
 	}
 	b.events--
-	b.eventBytes -= l.size()
-	if b.keys == nil || l.prepared == nil {
+	b.eventBytes -= e.size()
+	if b.keys == nil || e.prepared == nil {
 		return
 	}
-	if key := l.prepared.Key(); b.keys.at[key] == at+b.keys.moved {
+	if key := e.prepared.Key(); b.keys.at[key] == at+b.keys.moved {
 		delete(b.keys.at, key)
 	}
 }
 
 // dropEvent takes out the oldest event or message that was sent. There must be one.
-func (b *mailbox) dropEvent() (dropped letter) {
-	at := b.head + slices.IndexFunc(b.queue[b.head:], func(l letter) bool { return !l.isMessage() })
+func (b *mailbox) dropEvent() (dropped entry) {
+	at := b.head + slices.IndexFunc(b.queue[b.head:], func(e entry) bool { return !e.isMessage() })
 	dropped = b.queue[at]
 	copy(b.queue[b.head+1:at+1], b.queue[b.head:at]) // messages before it keep their order
-	b.queue[b.head] = letter{}
-	b.taken(&dropped, at)
+	b.queue[b.head] = entry{}
+	b.removed(&dropped, at)
 	b.compact()
 	return dropped
 }
@@ -159,7 +180,7 @@ func (b *mailbox) dropEvent() (dropped letter) {
 func (b *mailbox) compact() {
 	switch {
 	case !b.empty():
-		if b.head > keptLetters && b.head > len(b.queue)/2 {
+		if b.head > keptEntries && b.head > len(b.queue)/2 {
 			n := copy(b.queue, b.queue[b.head:])
 			clear(b.queue[n:])
 			if b.keys != nil {
@@ -168,7 +189,7 @@ func (b *mailbox) compact() {
 			b.queue, b.head = b.queue[:n], 0
 		}
 		return
-	case cap(b.queue) > keptLetters:
+	case cap(b.queue) > keptEntries:
 		b.queue = nil
 	default:
 		b.queue = b.queue[:0]
@@ -176,20 +197,10 @@ func (b *mailbox) compact() {
 	b.head, b.keys = 0, nil
 }
 
-// contents counts letters.
-type contents struct{ events, messages, sent int }
-
 // discard empties the mailbox and returns what was in it.
 func (b *mailbox) discard() (was contents) {
 	for i := range b.queue[b.head:] {
-		switch l := &b.queue[b.head+i]; {
-		case l.event != nil:
-			was.events++
-		case l.prepared != nil:
-			was.sent++
-		default:
-			was.messages++
-		}
+		was.add(b.queue[b.head+i].contents())
 	}
 	*b = mailbox{}
 	return was

@@ -10,12 +10,12 @@ import (
 // box is a mailbox beside the simplest thing that does the same.
 type box struct {
 	mailbox
-	want []letter
+	want []entry
 }
 
 // add adds l to both. A message with a key takes the place of one with its key, if
 // there are only messages with keys and messages of the peer behind that.
-func (b *box) add(l letter) (agreed bool) {
+func (b *box) add(l entry) (agreed bool) {
 	switch {
 	case l.event != nil:
 		b.addEvent(l)
@@ -48,21 +48,21 @@ func (b *box) replaceable(key string) int {
 	return -1
 }
 
-func same(a, b letter) bool {
+func same(a, b entry) bool {
 	return a.event == b.event && a.prepared == b.prepared && len(a.data) == len(b.data)
 }
 
-// taken takes a letter from both, and reports whether they agree on it and on
+// taken takes a entry from both, and reports whether they agree on it and on
 // whether there are more.
 func (b *box) taken() bool {
-	got, want := b.take(), b.want[0]
+	got, want := b.dequeue(), b.want[0]
 	b.want = b.want[1:]
 	return same(got, want) && b.empty() == (len(b.want) == 0)
 }
 
 // dropped drops the oldest event of both, if there is one.
 func (b *box) dropped() bool {
-	i := slices.IndexFunc(b.want, func(l letter) bool { return !l.isMessage() })
+	i := slices.IndexFunc(b.want, func(l entry) bool { return !l.isMessage() })
 	if i < 0 {
 		return true
 	}
@@ -89,24 +89,24 @@ func (b *box) check(t *testing.T) {
 	if events, eventBytes, bytes := b.counts(); b.events != events || b.eventBytes != eventBytes || b.bytes != bytes {
 		t.Fatalf("counts %d events of %d bytes and %d bytes, want %d, %d and %d", b.events, b.eventBytes, b.bytes, events, eventBytes, bytes)
 	}
-	if b.head > keptLetters && b.head > len(b.queue)/2 {
+	if b.head > keptEntries && b.head > len(b.queue)/2 {
 		t.Fatalf("%d of %d places are behind", b.head, len(b.queue))
 	}
 }
 
-// randomLetter is a letter of any kind.
-func randomLetter(rnd *rand.Rand) letter {
+// randomLetter is a entry of any kind.
+func randomLetter(rnd *rand.Rand) entry {
 	switch rnd.IntN(4) {
 	case 0:
-		return letter{event: &Event{typ: "x", body: make([]byte, rnd.IntN(20))}}
+		return entry{event: &Event{typ: "x", body: make([]byte, rnd.IntN(20))}}
 	case 1:
-		return letter{data: make([]byte, rnd.IntN(20))}
+		return entry{data: make([]byte, rnd.IntN(20))}
 	}
 	m := Message{Data: make([]byte, rnd.IntN(20))}
 	if n := rnd.IntN(8); n > 0 {
 		m.Key = fmt.Sprint("key", n)
 	}
-	return letter{prepared: Prepare(m)}
+	return entry{prepared: Prepare(m)}
 }
 
 func TestMailboxAgainstASlice(t *testing.T) {
@@ -118,14 +118,14 @@ func TestMailboxAgainstASlice(t *testing.T) {
 			switch n := rnd.IntN(100); {
 			case n < 60-i/20: // it grows, and then shrinks
 				if !b.add(randomLetter(rnd)) {
-					t.Fatalf("seed %d: letter %d has replaced another, or should have", seed, i)
+					t.Fatalf("seed %d: entry %d has replaced another, or should have", seed, i)
 				}
 			case n < 65:
 				if !b.dropped() {
-					t.Fatalf("seed %d: letter %d is not the oldest event", seed, i)
+					t.Fatalf("seed %d: entry %d is not the oldest event", seed, i)
 				}
 			case len(b.want) > 0 && !b.taken():
-				t.Fatalf("seed %d: letter %d is not the oldest", seed, i)
+				t.Fatalf("seed %d: entry %d is not the oldest", seed, i)
 			}
 			b.check(t)
 		}
@@ -146,20 +146,20 @@ func TestMailboxAgainstASlice(t *testing.T) {
 // in it.
 func TestMailboxLetsGo(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, keptLetters, keptLetters + 1, 1000} {
+	for _, n := range []int{1, keptEntries, keptEntries + 1, 1000} {
 		var box mailbox
 		for range n {
 			box.addMessage(Message{Data: []byte("x")})
 		}
 		for range n {
-			box.take()
+			box.dequeue()
 		}
-		if cap(box.queue) > keptLetters {
-			t.Errorf("after %d letters it keeps room for %d", n, cap(box.queue))
+		if cap(box.queue) > keptEntries {
+			t.Errorf("after %d entries it keeps room for %d", n, cap(box.queue))
 		}
 		for _, l := range box.queue[:cap(box.queue)] {
 			if l.event != nil || l.prepared != nil || l.data != nil {
-				t.Fatalf("after %d letters it keeps one of them", n)
+				t.Fatalf("after %d entries it keeps one of them", n)
 			}
 		}
 	}

@@ -1,6 +1,11 @@
 package protocol
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/wye-go/wye/internal/utf8scan"
+)
 
 // Kind says whether a message is text or binary. The zero Kind is text.
 type Kind uint8
@@ -68,6 +73,10 @@ type Message struct {
 // waits, beside its payload and its key.
 const KeyOverhead = 128
 
+// messageOverhead is what a waiting message or event counts beside its bytes, so that
+// empty ones are bounded as well.
+const messageOverhead = 64
+
 // Text returns a text message.
 func Text(s string) Message { return Message{Data: []byte(s)} }
 
@@ -84,5 +93,32 @@ func (m Message) Clone() Message {
 	if checked {
 		return Checked(m)
 	}
+	return m
+}
+
+// Checked returns m with a note that its Data is UTF-8, for transports that check the
+// text they read. A program that sends the message on, with these very bytes, does not
+// pay for a second check. The note is void when Data is other bytes, or more or fewer; it
+// trusts that the bytes themselves do not change.
+func Checked(m Message) Message {
+	if len(m.Data) > 0 {
+		m.checked, m.length = &m.Data[0], len(m.Data)
+	}
+	return m
+}
+
+// isChecked reports whether Data is what was checked.
+func (m Message) isChecked() bool {
+	return m.length > 0 && m.length == len(m.Data) && m.checked == &m.Data[0]
+}
+
+// valid reports whether m may be sent as it is.
+func (m Message) valid() bool {
+	return m.Kind == KindBinary || m.isChecked() || utf8scan.Valid(m.Data)
+}
+
+// repaired returns m with U+FFFD in place of what is not UTF-8.
+func (m Message) repaired() Message {
+	m.Data = bytes.ToValidUTF8(m.Data, []byte("\uFFFD"))
 	return m
 }

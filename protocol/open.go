@@ -4,40 +4,144 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/protocol/internal/executor"
+	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
-var (
-	errNoHandler = errors.New("wye: the application returned neither a handler nor an error")
-	errGoexit    = errors.New("wye: a callback ended its goroutine (runtime.Goexit, or FailNow of a test)")
-)
+var errNoHandler = errors.New("wye: the application returned neither a handler nor an error")
+
+// A handshake has these phases, and the functions of this file stand in their order:
+//
+//  1. Open asks the application for a handler and calls Connect (connect). Meanwhile
+//     sends wait, a close is remembered, and the limits may be changed.
+//  2. The answer is given once, by opening.answer: Accept, or Connect's nil, accepts
+//     (accept, giveYes); otherwise it is no (reject). The transport learns a yes at
+//     once, and the sends that wait follow it (openAfterEarlySends); then the connection
+//     is open, or closes if a close was remembered.
+//  3. When Connect has returned, concludeOpen tells the transport a no (refuse), lets go
+//     of the request, and notifies those who want to know the answer (notifyAnswered).
+//  4. The executor, which Open has held from the start, is released (releaseOpening):
+//     what has become due runs elsewhere.
+
+// NewSession prepares a session of app for the connection that scope describes.
+// ctx gives the connection's own context its values: it must not be the
+// request's. Its end does not end the connection. o may be nil; sessions share it, so it must not
+// be changed any more.
+func NewSession(ctx context.Context, app Application, scope *Scope, t Transport, o *SessionOptions) *Session {
+	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
+		o = o.withDefaults()
+	}
+	s := &Session{t: t, shared: o, limits: &o.Limits}
+	s.setPace(o.Limits.Rate)
+	if busy, ok := t.(BusyNotifier); ok {
+		s.busy = busy
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.conn.s = s
+	s.run = s.runCallbacks
+	s.exec.Claim(0) // until releaseOpening
+	s.mu.opening = &opening{app: app, scope: scope}
+	return s
+}
 
 // Open routes, runs Connect, and accepts or rejects; it reports whether the
 // connection is open. It is called once, on a goroutine that may wait for user
 // code, and ends when Connect has. Callbacks after it run elsewhere.
 func (s *Session) Open() (accepted bool) {
-	err := errGoexit
+	o, err := s.opening(), errGoexit
 	defer func() {
 		// A callback that ends the goroutine ends this function too, and the
 		// peer still gets its answer.
-		accepted = s.opened(err)
+		accepted = s.concludeOpen(o, err)
 	}()
-	err = s.early(s.contained(s.connect))
+	err = s.orEarlyClose(s.callContained(func() error { return s.connect(o) }))
 	if err == nil || Accepts(err) {
-		err = cmp.Or(s.acceptNow(), err)
+		err = cmp.Or(s.acceptDefault(), err)
 	}
 	return false // set by the deferred function
 }
 
-// acceptNow accepts, unless that has been done.
-func (s *Session) acceptNow() error {
+// opening returns what there is before the answer, or nil once it is given.
+func (s *Session) opening() *opening {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.opening
+}
+
+// connect finds the handler and calls its Connect, with a ctx that ends when the
+// connection does.
+func (s *Session) connect(o *opening) error {
+	ctx, cancel := context.WithCancelCause(o.scope.Context())
+	defer cancel(nil)
+	s.mu.Lock()
+	o.stopConnect = cancel
+	closed := s.mu.cause
+	s.mu.Unlock()
+	if closed != nil {
+		cancel(closed)
+	}
+	h, err := o.app.Open(o.scope)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return errNoHandler
+	}
+	s.h = h
+	return h.Connect(ctx, &s.conn)
+}
+
+// limit is Conn.Limit.
+func (s *Session) limit(l Limits) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.mu.life.State() {
+	case lifecycle.Opening:
+	case lifecycle.Rejected:
+		return s.causeLocked()
+	case lifecycle.Answering, lifecycle.Open, lifecycle.Closing, lifecycle.Closed:
+		return ErrAccepted
+	}
+	if limits := l.over(*s.limits); limits != *s.limits {
+		s.limits = &limits // one's own: the server's are shared
+		s.setPace(limits.Rate)
+	}
+	return nil
+}
+
+// setPace bounds how fast the peer may send.
+func (s *Session) setPace(r Rate) {
+	switch {
+	case r != (Rate{}):
+		s.pressed().pace = newPace(r)
+	case s.pace() != nil:
+		s.pressed().pace = nil
+	}
+	s.exec.Put(executor.Paced, r != (Rate{}))
+}
+
+// orEarlyClose returns err, or the close that came before the answer if err only says
+// that there was one.
+func (s *Session) orEarlyClose(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.life.IsEarly() && !isPanic(err) && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
+		return &CloseError{CloseStatus: s.mu.cause.CloseStatus}
+	}
+	return err
+}
+
+// acceptDefault accepts, unless that has been done.
+func (s *Session) acceptDefault() error {
 	if s.h == nil {
 		s.h = nobody{}
 	}
-	if err := s.early(s.accept(AcceptOptions{})); !errors.Is(err, ErrAccepted) {
+	if err := s.orEarlyClose(s.accept(AcceptOptions{})); !errors.Is(err, ErrAccepted) {
 		return err
 	}
 	return nil
@@ -51,59 +155,108 @@ func (nobody) Receive(context.Context, *Conn, Message) error  { return nil }
 func (nobody) Event(context.Context, *Conn, *Event) error     { return nil }
 func (nobody) Disconnect(context.Context, *Conn, CloseStatus) {}
 
-// connect finds the handler and asks it.
-func (s *Session) connect() error {
-	ctx, cancel := context.WithCancelCause(s.scope.Context())
-	defer cancel(nil)
-	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
-	defer stop()
-	h, err := s.app.Open(s.scope)
-	if err != nil {
-		return err
+// accept is Conn.Accept: it answers yes, once.
+func (s *Session) accept(opts AcceptOptions) error {
+	err, mine := ErrAccepted, false
+	if o := s.opening(); o != nil {
+		o.answer.Do(func() { err, mine = s.giveYes(o, opts), true })
 	}
-	if h == nil {
-		return errNoHandler
-	}
-	s.h = h
-	return h.Connect(ctx, &s.conn)
-}
-
-// early is the error of a connection that was closed instead of accepted, which
-// is also what made a Connect give up.
-func (s *Session) early(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	life := &s.mu.life
-	closed := life.early && (life.state == stateOpening || life.state == stateRejected)
-	if closed && !isPanic(err) && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
-		return &CloseError{CloseStatus: life.status}
+	if !mine && s.isRejected() {
+		return ErrClosed
 	}
 	return err
 }
 
-// opened does what Open has decided.
-func (s *Session) opened(err error) bool {
-	scope := s.scope
-	var refused *RejectError
-	s.answer.Do(s.reject) // unless somebody has accepted, or tried to
-	s.mu.Lock()
-	rejected := s.mu.life.state == stateRejected
-	s.mu.Unlock()
-	if rejected {
-		refused = s.refuse(scope, s.whyNot(err))
-	} else {
-		s.failed(err)
+// giveYes has the transport accept. If that is not possible any more, the answer is no.
+func (s *Session) giveYes(o *opening, opts AcceptOptions) error {
+	if err := checkSubprotocol(o.scope, opts.Subprotocol); err != nil {
+		s.reject()
+		s.closeRefused(err)
+		return err
 	}
-	scope.answered(s.ctx)
-	s.scope, s.app = nil, nil
-	s.tell(refused)
-	s.release()
-	return !rejected
+	s.mu.Lock()
+	ok := s.mu.life.Answer()
+	s.mu.Unlock()
+	if !ok {
+		s.reject()
+		return ErrClosed
+	}
+	if err := s.callContained(func() error { return s.t.Accept(opts) }); err != nil {
+		s.reject()
+		s.closeRefused(err)
+		return err
+	}
+	s.shared.Counters.accepted.Add(1)
+	s.shared.Counters.open.Add(1)
+	s.openAfterEarlySends(o)
+	return nil
 }
 
-// whyNot is the error of an Accept that has failed before, in place of one that
-// says only that it is too late.
-func (s *Session) whyNot(err error) error {
+// checkSubprotocol refuses a subprotocol that the peer has not offered: it would close
+// the connection over it.
+func checkSubprotocol(scope *Scope, chosen string) error {
+	if chosen == "" || slices.Contains(scope.Subprotocols(), chosen) {
+		return nil
+	}
+	return fmt.Errorf("wye: subprotocol %s was not offered by the peer; choose one of Scope.Subprotocols", chosen)
+}
+
+// openAfterEarlySends sends what was sent before the answer, and opens the connection
+// when nothing waits any more. If it was closed meanwhile, it closes now.
+func (s *Session) openAfterEarlySends(o *opening) {
+	for {
+		s.mu.Lock()
+		waiting := o.takeWaiting()
+		if len(waiting) == 0 {
+			break
+		}
+		s.mu.Unlock()
+		for _, m := range waiting {
+			switch err := s.transmit(m); {
+			case errors.Is(err, ErrFull):
+				_ = s.applyOverflow(m) //nolint:errcheck // the sender has been told that it waits
+			case err != nil:
+				s.shared.Counters.messages.dropped.Add(1)
+			}
+		}
+	}
+	var c closing
+	if effect := s.mu.life.Open(); effect == lifecycle.Closes {
+		c = s.closingLocked(effect)
+	} else {
+		s.exec.Put(executor.Open, true)
+	}
+	s.mu.Unlock()
+	s.carryOut(c)
+}
+
+// reject is the answer no: from here on nobody can accept.
+func (s *Session) reject() {
+	s.mu.Lock()
+	s.mu.life.Reject()
+	s.mu.Unlock()
+}
+
+// concludeOpen does what is left when Connect has returned err. It reports whether the
+// connection was accepted.
+func (s *Session) concludeOpen(o *opening, err error) (accepted bool) {
+	o.answer.Do(s.reject) // unless somebody has accepted, or tried to
+	accepted = !s.isRejected()
+	var refused *RejectError
+	if accepted {
+		s.applyError(err)
+	} else {
+		refused = s.refuse(o.scope, s.orAcceptError(err))
+	}
+	o.scope.answered(s.ctx)
+	s.notifyAnswered(refused)
+	s.releaseOpening()
+	return accepted
+}
+
+// orAcceptError returns err, or the error of an Accept that has failed before, if err
+// says only that it was too late.
+func (s *Session) orAcceptError(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == ErrClosed && s.mu.cause != nil && s.mu.cause.Err != nil { //nolint:errorlint,err113 // accept returns it as it is
@@ -112,28 +265,20 @@ func (s *Session) whyNot(err error) error {
 	return err
 }
 
-// reject is the answer no: from here on nobody can accept.
-func (s *Session) reject() {
-	s.mu.Lock()
-	s.mu.life.step(stateRejected)
-	s.mu.Unlock()
-}
-
-// refuse gives the answer no, and returns it.
+// refuse has the transport refuse, and returns the answer.
 func (s *Session) refuse(scope *Scope, err error) *RejectError {
 	s.shared.Counters.refused.Add(1)
 	answer, cause := rejection(err)
 	if isPanic(err) {
 		s.shared.Counters.panics.Add(1)
 	}
-	gone := errors.Is(err, context.Canceled) && scope.Context().Err() != nil
-	if !gone {
+	if gone := errors.Is(err, context.Canceled) && scope.Context().Err() != nil; !gone {
 		s.logRefused(scope, answer, cause)
 	}
-	s.over(err)
+	s.closeRefused(err)
 	// Middleware of net/http may have its hands in the answer, and panic.
-	if err := s.contained(func() error { s.t.Reject(answer); return nil }); err != nil {
-		s.fault(err, endIgnored)
+	if err := s.callContained(func() error { s.t.Reject(answer); return nil }); err != nil {
+		s.reportFault(err, lifecycle.Ignored)
 	}
 	return answer
 }
@@ -153,178 +298,46 @@ func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 	}
 }
 
-// openingLocked returns the place for what there is only before the answer.
-func (s *Session) openingLocked() *opening {
-	if s.mu.opening == nil {
-		s.mu.opening = new(opening)
-	}
-	return s.mu.opening
-}
-
-// takeWaitingLocked returns the sends that have waited for the answer.
-func (s *Session) takeWaitingLocked() (waiting []outgoing) {
-	if early := s.mu.opening; early != nil {
-		waiting, early.waiting, early.queued = early.waiting, nil, 0
-	}
-	return waiting
-}
-
 // answered is Conn.Answered.
 func (s *Session) answered(f func(*RejectError)) {
 	s.mu.Lock()
-	if !s.mu.told {
-		early := s.openingLocked()
-		early.answered = append(early.answered, f)
+	if o := s.mu.opening; o != nil {
+		o.answered = append(o.answered, f)
 		s.mu.Unlock()
 		return
 	}
-	accepted := s.mu.life.state != stateRejected
+	rejected := s.mu.life.State() == lifecycle.Rejected
 	s.mu.Unlock()
-	if accepted {
-		s.finish(func() { f(nil) })
+	if !rejected {
+		s.callDeferred(func() { f(nil) })
 	}
 }
 
-// tell says what the answer was to those who want to know it.
-func (s *Session) tell(refused *RejectError) {
+// notifyAnswered calls the functions of Conn.Answered. From here on there is nothing of
+// the handshake any more.
+func (s *Session) notifyAnswered(refused *RejectError) {
 	s.mu.Lock()
-	early := s.mu.opening
-	s.mu.opening, s.mu.told = nil, true
+	o := s.mu.opening
+	s.mu.opening = nil
 	s.mu.Unlock()
-	if early == nil {
-		return
-	}
-	for _, f := range early.answered {
-		s.finish(func() { f(refused) })
+	for _, f := range o.answered {
+		s.callDeferred(func() { f(refused) })
 	}
 }
 
-// over ends the context of a connection that will never be open.
-func (s *Session) over(err error) {
-	st := CloseStatus{Code: CloseAbnormal, Err: err}
+// releaseOpening releases the executor, or has what has become due run elsewhere.
+func (s *Session) releaseOpening() {
 	s.mu.Lock()
-	if s.mu.life.early {
-		st = s.mu.life.status
+	rejected := s.mu.life.State() == lifecycle.Rejected
+	due := !s.mu.mail.empty() || s.mu.life.IsOver()
+	if !due {
+		s.exec.Release()
 	}
-	if s.mu.cause == nil {
-		s.mu.cause = &CloseError{CloseStatus: st, ended: true}
-	}
-	cause := s.mu.cause
-	s.mu.Unlock()
-	s.cancel(cause)
-}
-
-// details are the log attributes of err.
-func details(err error) []any {
-	attrs := []any{"error", logs.Error(err)}
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		attrs = append(attrs, "stack", string(p.Stack))
-	}
-	return attrs
-}
-
-// release gives up running callbacks, or has what is due run elsewhere.
-func (s *Session) release() {
-	s.mu.Lock()
-	due := !s.mu.mail.empty() || s.mu.life.over()
-	rejected := s.mu.life.state == stateRejected
-	s.mu.running = due
 	s.mu.Unlock()
 	switch {
 	case rejected:
-		s.drain() // nothing of the user's is left to run but what was deferred
+		s.runCallbacks() // nothing of the user's is left to run but what was deferred
 	case due:
 		s.schedule()
 	}
-}
-
-// accept answers yes, once.
-func (s *Session) accept(o AcceptOptions) error {
-	err, mine := ErrAccepted, false
-	s.answer.Do(func() { err, mine = s.answerYes(o), true })
-	if !mine && s.wasRejected() {
-		return ErrClosed
-	}
-	return err
-}
-
-func (s *Session) answerYes(o AcceptOptions) error {
-	if err := s.checkAccept(o); err != nil {
-		s.reject()
-		s.over(err)
-		return err
-	}
-	s.mu.Lock()
-	ok := !s.mu.life.early && s.mu.life.step(stateAnswering)
-	s.mu.Unlock()
-	if !ok {
-		s.reject()
-		return ErrClosed
-	}
-	if err := s.contained(func() error { return s.t.Accept(o) }); err != nil {
-		s.reject()
-		s.over(err)
-		return err
-	}
-	s.shared.Counters.accepted.Add(1)
-	s.shared.Counters.open.Add(1)
-	s.flushWaiting()
-	return nil
-}
-
-// checkAccept refuses a subprotocol that the peer has not offered: it would
-// close the connection over it.
-func (s *Session) checkAccept(o AcceptOptions) error {
-	if o.Subprotocol == "" || slices.Contains(s.scope.Subprotocols(), o.Subprotocol) {
-		return nil
-	}
-	return errors.New("wye: subprotocol " + o.Subprotocol + " was not offered by the peer; choose one of Scope.Subprotocols")
-}
-
-// flushWaiting sends what was sent before the answer, and opens.
-func (s *Session) flushWaiting() {
-	for {
-		s.mu.Lock()
-		waiting := s.takeWaitingLocked()
-		if len(waiting) == 0 {
-			s.openUnlock()
-			return
-		}
-		s.mu.Unlock()
-		for _, o := range waiting {
-			switch err := s.transmit(o); {
-			case errors.Is(err, ErrFull):
-				_ = s.full(o) //nolint:errcheck // the sender has been told that it waits
-			case err != nil:
-				s.shared.Counters.messages.dropped.Add(1)
-			}
-		}
-	}
-}
-
-// openUnlock lets sends through, unless the connection has ended meanwhile.
-func (s *Session) openUnlock() {
-	if !s.mu.life.open() {
-		s.flags.put(flagOpen, true)
-		s.mu.Unlock()
-		return
-	}
-	e := s.endLocked()
-	s.mu.Unlock()
-	s.ended(e)
-}
-
-func (s *Session) transmit(o outgoing) error {
-	if o.prepared != nil {
-		return s.t.SendPrepared(o.prepared)
-	}
-	return s.t.Send(o.msg)
-}
-
-// logAttrs adds the connection's name, if the transport has one.
-func (s *Session) logAttrs(attrs []any) []any {
-	if v, ok := s.t.(slog.LogValuer); ok {
-		return append(attrs, "conn", v)
-	}
-	return attrs
 }

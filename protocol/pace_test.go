@@ -30,14 +30,14 @@ func TestPace(t *testing.T) {
 		{testkit.Here(), Rate{Bytes: 100}, []message{{0, 0, 0}, {0, 0, 0}}},
 		{testkit.Here(), Rate{Messages: 1, MessageBurst: 2, Bytes: 1000}, []message{{0, 2000, 1001 * ms}, {1001 * ms, 1, 1 * ms}, {s, 1, 0}}}, // whichever takes longer
 	} {
-		p := pace{rate: test.rate.withDefaults()}
+		p := newPace(test.rate.withDefaults())
 		now := time.Now()
 		if got := p.wait(now); got > 0 {
 			t.Errorf("%s: the first message waits for %v", test.at, got)
 		}
 		for i, m := range test.messages {
 			now = now.Add(m.after)
-			p.take(m.size, now)
+			p.spend(m.size, now)
 			if got := max(p.wait(now), 0).Round(ms / 100); got != m.wait {
 				t.Errorf("%s: message %d: the next one waits for %v, want %v", test.at, i, got, m.wait)
 			}

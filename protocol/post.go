@@ -1,46 +1,51 @@
 package protocol
 
 import (
-	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/protocol/internal/backlog"
+	"github.com/wye-go/wye/protocol/internal/executor"
+	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
-// post queues an event.
-func (s *Session) post(e *Event) error {
-	_ = e.Seal() //nolint:errcheck // an event that cannot be encoded is the handler's to report
-	l := letter{event: e}
+// post is Conn.Post.
+func (s *Session) post(ev *Event) error {
+	_ = ev.Seal() //nolint:errcheck // an event that cannot be encoded is the handler's to report
+	e := entry{event: ev}
 	s.mu.Lock()
-	if s.mu.life.over() {
+	if s.mu.life.IsOver() {
 		defer s.mu.Unlock()
 		return s.causeLocked()
 	}
-	if s.mu.mail.fill(1, l.size(), s.limits) != fillLow {
-		if done, err := s.makeRoomUnlock(l, 1, l.size()); done {
+	if s.mu.mail.fill(1, e.size(), s.limits) != backlog.Low {
+		if done, err := s.makeRoomUnlock(e, 1, e.size()); done {
 			return err
 		}
 	}
-	s.mu.mail.addEvent(l)
-	s.flags.put(flagOrdered, true)
-	run := !s.mu.running
-	s.mu.running = true
-	s.mu.Unlock()
-	if run {
-		s.schedule()
-	}
+	s.mu.mail.addEvent(e)
+	s.queuedUnlock()
 	return nil
 }
 
-// offer sends a message to the connection in the order of the events that were posted
-// before.
+// queuedUnlock has the event or message that was put into the mailbox handled, and the
+// messages of later group sends wait behind it.
+func (s *Session) queuedUnlock() {
+	claimed := s.exec.Claim(executor.Waiting | executor.Ordered)
+	s.mu.Unlock()
+	if claimed {
+		s.schedule()
+	}
+}
+
+// offer is Conn.Offer.
 func (s *Session) offer(p *Prepared) error {
-	if p.invalid || !s.flags.isStraight() {
+	if p.invalid || !s.exec.IsStraight() {
 		return s.offerSlowly(p)
 	}
 	if err := s.t.SendPrepared(p); err != nil {
-		return s.refused(err, outgoing{prepared: p})
+		return s.overflowNow(err, outgoing{prepared: p})
 	}
 	return nil
 }
@@ -50,7 +55,7 @@ func (s *Session) offer(p *Prepared) error {
 func (s *Session) offerSlowly(p *Prepared) error {
 	if p.invalid {
 		var err error
-		if p, err = s.badOffer(p); err != nil {
+		if p, err = s.applyTextPolicyToOffer(p); err != nil {
 			return err
 		}
 	}
@@ -61,62 +66,50 @@ func (s *Session) offerSlowly(p *Prepared) error {
 	if done || err == nil {
 		return err
 	}
-	return s.refused(err, outgoing{prepared: p})
+	return s.overflowNow(err, outgoing{prepared: p})
 }
 
 // offerBehind has p wait behind the events that wait or are being handled. done is
 // false if there are none any more.
 func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
-	l, more := letter{prepared: p}, 1
-	n := l.size()
+	e, more := entry{prepared: p}, 1
+	n := e.size()
 	s.mu.Lock()
-	if s.mu.life.over() || !s.flags.has(flagOrdered) {
+	if s.mu.life.IsOver() || !s.exec.Has(executor.Ordered) {
 		s.mu.Unlock()
 		return false, nil
 	}
 	if old := s.mu.mail.keyed(p.Key()); old != nil {
 		more, n = 0, n-old.size()
 	}
-	if n > 0 && s.mu.mail.fill(more, n, s.limits) != fillLow {
-		if done, err := s.makeRoomUnlock(l, more, n); done {
+	if n > 0 && s.mu.mail.fill(more, n, s.limits) != backlog.Low {
+		if done, err := s.makeRoomUnlock(e, more, n); done {
 			return true, err
 		}
 	}
 	p.keep()
 	replaced := s.mu.mail.addPrepared(p)
-	s.mu.Unlock() // whoever handles the event goes on with p
+	s.queuedUnlock()
 	if replaced {
 		s.Conflated()
 	}
 	return true, nil
 }
 
-// sendDue sends a message that has waited behind events. Its sender knows that it was
-// queued, so that what becomes of it now is only counted.
-func (s *Session) sendDue(p *Prepared) {
-	early, err := s.trySend(p)
-	switch {
-	case err == nil:
-	case !early && errors.Is(err, ErrFull) && s.isOpen():
-		_ = s.full(outgoing{prepared: p}) //nolint:errcheck // see above
-	default:
-		s.shared.Counters.messages.dropped.Add(1)
-	}
-}
-
-// makeRoomUnlock applies the bounds of the mailbox to l, of which there will be so
-// many letters more, of n bytes. Unless l may be added, it is done, and has unlocked.
-func (s *Session) makeRoomUnlock(l letter, more, n int) (done bool, err error) {
-	now, b, policy := time.Now(), &s.pressed().mail, s.limits.EventOverflow
+// makeRoomUnlock applies the bounds of the mailbox to e, with which there will be so many
+// entries more, of n bytes. If e may be added, done is false. Otherwise makeRoomUnlock has
+// unlocked, and err is the result.
+func (s *Session) makeRoomUnlock(e entry, more, n int) (done bool, err error) {
+	now, g, policy := time.Now(), &s.pressed().mail, s.limits.EventOverflow
 	exact := policy == OverflowDropOldest || policy == OverflowDropNewest
 	f := s.mu.mail.fill(more, n, s.limits)
-	for policy == OverflowDropOldest && f > fillHigh {
+	for policy == OverflowDropOldest && f > backlog.High {
 		s.mu.mail.dropEvent()
 		s.shared.Counters.eventsOverflowed.Add(1)
 		f = s.mu.mail.fill(more, n, s.limits)
 	}
-	admitted := b.admit(f, exact, now)
-	s.flags.put(flagMailHigh, b.isFresh(now))
+	admitted := g.Admit(f, exact, now)
+	s.exec.Put(executor.MailHigh, g.IsFresh(now))
 	if admitted {
 		return false, nil
 	}
@@ -125,31 +118,27 @@ func (s *Session) makeRoomUnlock(l letter, more, n int) (done bool, err error) {
 		s.shared.Counters.eventsOverflowed.Add(1)
 		return true, ErrDropped
 	}
-	waiting, bytes := s.mu.mail.events, s.mu.mail.eventBytes
-	behind := time.Duration(0)
-	if !b.since.IsZero() {
-		behind = now.Sub(b.since)
-	}
+	waiting, bytes, behind := s.mu.mail.events, s.mu.mail.eventBytes, g.Behind(now)
 	s.mu.Unlock()
-	s.shared.Counters.lost(l)
-	s.endLogged(CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}, true, func(how effect) {
-		if how.first() {
-			s.logBusy(l, waiting, bytes, behind)
+	s.shared.Counters.dropped(e.contents())
+	st := CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}
+	s.closeSession(st, true, func(effect lifecycle.Effect) {
+		if effect.IsFirst() {
+			s.logBusy(e, waiting, bytes, behind)
 		}
 	})
 	return true, ErrBusy
 }
 
-// logBusy logs that too many events wait, behind which the consumer has been for a
-// while.
-func (s *Session) logBusy(l letter, waiting, bytes int, behind time.Duration) {
+// logBusy logs that too many events wait, and for how long the consumer has been behind.
+func (s *Session) logBusy(e entry, waiting, bytes int, behind time.Duration) {
 	msg := "wye: events were sent faster than a consumer could handle them; its connection was closed with 1013"
-	if behind >= patience {
+	if behind >= backlog.Patience {
 		msg = "wye: a consumer did not handle its events in time; its connection was closed with 1013"
 	}
 	typ := SendType.Name
-	if l.event != nil {
-		typ = l.event.typ
+	if e.event != nil {
+		typ = e.event.typ
 	}
 	s.shared.Counters.lines.Log(s.shared.Logger, slog.LevelWarn, msg+typ, msg, func() []any {
 		return s.logAttrs([]any{"type", logs.Cut(typ), "waiting", waiting, "bytes", bytes, "behind", behind})

@@ -134,3 +134,47 @@ func (p *Prepared) encoded(variant any, encode Encode, share func(any, Message) 
 		}
 	}
 }
+
+// Err returns ErrNotUTF8 if the message is text that is not UTF-8, and so cannot be
+// sent to connections that do not repair it (Limits.InvalidText). Layers call it.
+func (p *Prepared) Err() error {
+	if p.invalid {
+		return ErrNotUTF8
+	}
+	return nil
+}
+
+// repaired returns the repaired message, the same one for all who ask.
+func (p *Prepared) repaired() *Prepared {
+	p.keep()
+	if p.fixed.Load() == nil {
+		p.fixed.CompareAndSwap(nil, Prepare(p.msg.repaired()))
+	}
+	return p.fixed.Load()
+}
+
+// outgoing is a message that is sent: one of its own, or a shared one.
+type outgoing struct {
+	msg      Message
+	prepared *Prepared
+}
+
+// key returns the message's key.
+func (o outgoing) key() string {
+	if o.prepared != nil {
+		return o.prepared.Key()
+	}
+	return o.msg.Key
+}
+
+// size returns what the message counts while it waits.
+func (o outgoing) size() int {
+	n := len(o.msg.Data)
+	if o.prepared != nil {
+		n = o.prepared.Len()
+	}
+	if key := o.key(); key != "" {
+		n += len(key) + KeyOverhead
+	}
+	return n + messageOverhead
+}

@@ -1,22 +1,11 @@
 package protocol
 
-import "time"
+import (
+	"time"
 
-// pressure is what a session needs only if its peer's rate is bounded, or from the first
-// time that one of its queues is more than half full.
-type pressure struct {
-	mail  backlog // of the mailbox; guarded by Session.mu
-	queue backlog // of the transport's outgoing queue; guarded by the lock of that queue
-	pace  *pace   // nil without Limits.Rate; guarded by Session.mu, and stays the same from the answer on
-}
-
-// pressed returns the session's pressure, which it makes if necessary.
-func (s *Session) pressed() *pressure {
-	if s.pressure.Load() == nil {
-		s.pressure.CompareAndSwap(nil, new(pressure))
-	}
-	return s.pressure.Load()
-}
+	"github.com/wye-go/wye/protocol/internal/backlog"
+	"github.com/wye-go/wye/protocol/internal/executor"
+)
 
 // QueueAdmits reports whether a transport's outgoing queue that holds queued bytes
 // may take a message of n bytes more, by Limits.QueueBytes and Limits.Overflow. If it
@@ -25,32 +14,36 @@ func (s *Session) pressed() *pressure {
 // taken. It calls QueueAdmits and [Session.QueueDrained] one at a time, for example
 // with the lock of its queue held: the session takes no lock of its own.
 func (s *Session) QueueAdmits(queued, n int) bool {
-	f := fillOf(queued+n, s.limits.QueueBytes)
-	if f == fillLow {
+	f := backlog.FillOf(queued+n, s.limits.QueueBytes)
+	if f == backlog.Low {
 		return true
 	}
-	now, b := time.Now(), &s.pressed().queue
-	ok := b.admit(f, s.limits.Overflow != OverflowClose, now)
-	s.flags.put(flagQueueHigh, b.isFresh(now))
+	now, g := time.Now(), &s.pressed().queue
+	ok := g.Admit(f, s.limits.Overflow != OverflowClose, now)
+	s.exec.Put(executor.QueueHigh, g.IsFresh(now))
 	return ok
 }
 
 // QueueDrained tells that the outgoing queue for which QueueAdmits was asked is at
 // most half full again.
 func (s *Session) QueueDrained() {
-	if b := s.pressure.Load(); b != nil {
-		b.queue.drained()
-		s.flags.put(flagQueueHigh, false)
+	if p := s.pressure.Load(); p != nil {
+		p.queue.Drained()
+		s.exec.Put(executor.QueueHigh, false)
 	}
 }
 
-// mailDrainedLocked takes note that the mailbox is at most half full again, if it is.
-func (s *Session) mailDrainedLocked() {
-	if b := s.pressure.Load(); b != nil && !b.mail.since.IsZero() && s.mu.mail.fill(0, 0, s.limits) == fillLow {
-		b.mail.drained()
-		s.flags.put(flagMailHigh, false)
+// mailShrunkLocked takes note that something was taken out of the mailbox.
+func (s *Session) mailShrunkLocked() {
+	if s.mu.mail.empty() {
+		s.exec.Put(executor.Waiting, false)
 	}
+	if p := s.pressure.Load(); p != nil && p.mail.IsHigh() && s.mu.mail.fill(0, 0, s.limits) == backlog.Low {
+		p.mail.Drained()
+		s.exec.Put(executor.MailHigh, false)
+	}
+	s.hold(heldWaiting, s.mu.mail.bytes)
 }
 
 // shouldYield is Conn.ShouldYield.
-func (s *Session) shouldYield() bool { return s.flags.has(flagMailHigh | flagQueueHigh) }
+func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }

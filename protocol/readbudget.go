@@ -1,8 +1,10 @@
 package protocol
 
 import (
-	"log/slog"
 	"sync"
+	"sync/atomic"
+
+	"github.com/wye-go/wye/protocol/internal/ledger"
 )
 
 // DefaultReadBytes is the default of [ReadBudget].Bytes.
@@ -32,116 +34,58 @@ type ReadBudget struct {
 
 	mu struct {
 		sync.Mutex
-		used        int
-		first, last *holding // since when they hold more than what is free, the longest first
+		ledger ledger.Ledger[holder]
 	}
-}
-
-// holding is what a connection holds, from when it is counted. It is guarded by the
-// budget's lock.
-type holding struct {
-	session    *Session
-	prev, next *holding
-	bytes      [heldKinds]int
 }
 
 // The kinds of what a connection holds.
 const (
 	heldIncomplete = iota
 	heldWaiting
-	heldKinds
 )
+
+// holder is a connection as the budget sees it.
+type holder interface {
+	// account is where the holder keeps its account: nil while nothing of it is
+	// counted. It changes with the budget's lock held.
+	account() *atomic.Pointer[account]
+	// evict closes the connection.
+	evict()
+}
+
+type account = ledger.Account[holder]
 
 // Held returns how many bytes are counted now.
 func (b *ReadBudget) Held() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.mu.used
+	return b.mu.ledger.Used()
 }
 
 func (b *ReadBudget) limit() int { return positive(b.Bytes, DefaultReadBytes) }
 
-// set replaces what s holds of a kind. It returns the sessions for which there is no
-// room any more, which have to be closed.
-func (b *ReadBudget) set(s *Session, kind, n int) (evicted []*Session) {
+// set replaces what h holds of a kind. It returns the holders for which there is no room
+// any more, which have to be closed.
+func (b *ReadBudget) set(h holder, kind, n int) (evicted []holder) {
 	if n <= freeRead {
 		n = 0
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := s.holding.Load()
-	if h == nil {
+	a := h.account().Load()
+	if a == nil {
 		if n == 0 {
 			return nil
 		}
-		h = &holding{session: s}
-		s.holding.Store(h)
-		b.linkLocked(h)
+		a = &account{Holder: h}
+		h.account().Store(a)
 	}
-	b.mu.used += n - h.bytes[kind]
-	h.bytes[kind] = n
-	if h.bytes == [heldKinds]int{} {
-		b.forgetLocked(h)
+	evicted = b.mu.ledger.Set(a, kind, n, b.limit())
+	for _, e := range evicted {
+		e.account().Store(nil)
 	}
-	for b.mu.used > b.limit() && b.mu.first != nil {
-		h := b.mu.first
-		evicted = append(evicted, h.session)
-		b.forgetLocked(h)
+	if a.IsEmpty() {
+		h.account().Store(nil)
 	}
 	return evicted
-}
-
-// linkLocked puts h behind the others.
-func (b *ReadBudget) linkLocked(h *holding) {
-	h.prev = b.mu.last
-	if h.prev == nil {
-		b.mu.first = h
-	} else {
-		h.prev.next = h
-	}
-	b.mu.last = h
-}
-
-// forgetLocked counts h no more.
-func (b *ReadBudget) forgetLocked(h *holding) {
-	for _, n := range h.bytes {
-		b.mu.used -= n
-	}
-	if h.prev == nil {
-		b.mu.first = h.next
-	} else {
-		h.prev.next = h.next
-	}
-	if h.next == nil {
-		b.mu.last = h.prev
-	} else {
-		h.next.prev = h.prev
-	}
-	h.session.holding.Store(nil)
-}
-
-// Hold tells how many bytes of incomplete messages the transport keeps in memory for this
-// connection, and of what it has read beyond. It costs nothing as long as that is little.
-// When it is too much for the [ReadBudget], a connection is closed, which may be this one.
-func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
-
-// mailHeldLocked counts what waits in the mailbox. It is called when that has changed.
-func (s *Session) mailHeldLocked() { s.hold(heldWaiting, s.mu.mail.bytes) }
-
-func (s *Session) hold(kind, n int) {
-	b := s.shared.Reads
-	if b == nil || n <= freeRead && s.holding.Load() == nil {
-		return
-	}
-	for _, s := range b.set(s, kind, n) {
-		go s.evict() // it takes the session's lock, and the caller may have one
-	}
-}
-
-// evict closes a connection that has held messages for too long.
-func (s *Session) evict() {
-	if s.end(CloseStatus{Code: CloseTryAgainLater, Reason: "message not completed in time", Err: errHeld}, true).first() {
-		s.log(slog.LevelWarn, "wye: the read budget was used up; the connection that had held messages the longest was closed with 1013",
-			[]any{"bytes", s.shared.Reads.limit()})
-	}
 }

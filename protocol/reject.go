@@ -156,7 +156,7 @@ func rejection(err error) (answer *RejectError, cause blame) {
 	if chosen, ok := errors.AsType[*RejectError](err); ok {
 		return chosen.normal()
 	}
-	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.ended {
+	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.closed {
 		return closedEarly(ce), nobodys
 	}
 	switch {

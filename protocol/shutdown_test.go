@@ -101,10 +101,10 @@ func TestShutdownOptions(t *testing.T) {
 // shuts down.
 func refusedBy(t *testing.T, o protocol.ShutdownOptions) *protocol.RejectError {
 	t.Helper()
-	h := &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+	h := &calls{connect: func(_ context.Context, c *protocol.Conn) error {
 		over := make(chan struct{})
 		close(over)
-		if err := protocol.GoAway(ctx, []*protocol.Conn{c}, over, o); err != nil {
+		if err := protocol.GoAway(t.Context(), []*protocol.Conn{c}, over, o); err != nil {
 			t.Error(err)
 		}
 		return c.Context().Err()

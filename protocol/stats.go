@@ -134,8 +134,8 @@ func (c *Counters) dropped(was contents) {
 	c.messages.dropped.Add(int64(was.sent))
 }
 
-// ended counts the end of a connection.
-func (c *Counters) ended(st CloseStatus) {
+// closed counts the close of an open connection.
+func (c *Counters) closed(st CloseStatus) {
 	switch st.Err {
 	case errSlow: //nolint:errorlint // this very value: wrapped, it is about another connection
 		c.slowClosed.Add(1)
@@ -145,17 +145,5 @@ func (c *Counters) ended(st CloseStatus) {
 		c.rateClosed.Add(1)
 	case errHeld:
 		c.heldClosed.Add(1)
-	}
-}
-
-// lost counts a letter that reached nobody.
-func (c *Counters) lost(l letter) {
-	switch {
-	case l.event != nil:
-		c.eventsDropped.Add(1)
-	case l.prepared != nil:
-		c.messages.dropped.Add(1)
-	default:
-		c.messages.unread.Add(1)
 	}
 }

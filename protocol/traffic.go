@@ -1,5 +1,7 @@
 package protocol
 
+import "github.com/wye-go/wye/protocol/internal/executor"
+
 // Traffic is what a connection has carried: messages, and the bytes of their
 // payloads. Pings, closes and the like are not counted.
 type Traffic struct {
@@ -11,18 +13,17 @@ type Traffic struct {
 	MessagesOut, BytesOut int64
 }
 
-// tally counts messages and their bytes.
-type tally struct{ messages, bytes int64 }
-
-func (t *tally) add(n int) {
-	t.messages++
-	t.bytes += int64(n)
+// tallyLocked counts a message that ClaimForMessage has not counted.
+func (s *Session) tallyLocked(m Message) {
+	s.mu.in.Add(executor.Tally{Messages: 1, Bytes: int64(len(m.Data))})
+	s.mu.in.Add(s.exec.TakeTally())
 }
 
 // traffic is Conn.Traffic.
 func (s *Session) traffic() Traffic {
 	s.mu.Lock()
-	t := Traffic{MessagesIn: s.mu.in.messages, BytesIn: s.mu.in.bytes}
+	s.mu.in.Add(s.exec.TakeTally())
+	t := Traffic{MessagesIn: s.mu.in.Messages, BytesIn: s.mu.in.Bytes}
 	s.mu.Unlock()
 	if m, ok := s.t.(Meter); ok {
 		t.MessagesOut, t.BytesOut = m.Sent()

@@ -23,6 +23,14 @@ func (b *Bucket) Take(now time.Time, n float64) bool {
 	return true
 }
 
+// Spend takes n tokens, also if there are fewer: then the next ones to come are owed.
+func (b *Bucket) Spend(now time.Time, n float64) { b.missing = b.Missing(now) + n }
+
+// Wait returns how long it takes until there is a token; 0 or less if there is one.
+func (b *Bucket) Wait(now time.Time) time.Duration {
+	return time.Duration((b.Missing(now) + 1 - b.Burst) / b.PerSecond * float64(time.Second))
+}
+
 // Missing returns how many tokens the bucket lacks of Burst.
 func (b *Bucket) Missing(now time.Time) float64 {
 	if passed := now.Sub(b.at); passed > 0 {

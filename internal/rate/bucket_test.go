@@ -58,3 +58,32 @@ func TestBucketBounds(t *testing.T) {
 		t.Errorf("%d were taken in 100 s, want 100 per second and 20", taken)
 	}
 }
+
+// TestSpend plays what is spent over time: after each step it says how long it takes
+// until there is a token.
+func TestSpend(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		after time.Duration // since the step before
+		n     float64
+		wait  time.Duration
+	}
+	const ms = time.Millisecond
+	for _, row := range []struct {
+		at               testkit.Line
+		perSecond, burst float64
+		steps            []step
+	}{
+		{testkit.Here(), 10, 3, []step{{0, 1, -100 * ms}, {0, 1, 0}, {0, 1, 100 * ms}, {100 * ms, 0, 0}, {time.Hour, 0, -200 * ms}}},
+		{testkit.Here(), 10, 1, []step{{0, 5, 500 * ms}, {100 * ms, 1, 500 * ms}, {500 * ms, 0, 0}}}, // owed
+	} {
+		b, now := rate.Bucket{PerSecond: row.perSecond, Burst: row.burst}, time.Now()
+		for i, s := range row.steps {
+			now = now.Add(s.after)
+			b.Spend(now, s.n)
+			if wait := b.Wait(now).Round(ms / 100); wait != s.wait {
+				t.Errorf("%s: step %d: a token takes %v, want %v", row.at, i+1, wait, s.wait)
+			}
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// disconnectTime is how long the ctx of Disconnect lasts.
+const disconnectTime = 10 * time.Second
+
+var errGoexit = errors.New("wye: a callback ended its goroutine (runtime.Goexit, or FailNow of a test)")
+
+// handleMessage calls Receive.
+func (s *Session) handleMessage(ctx context.Context, m Message) {
+	done := false
+	defer s.recoverCallback(&done)
+	err := s.h.Receive(ctx, &s.conn, m)
+	done = true
+	if err != nil {
+		s.applyError(err)
+	}
+}
+
+// handleEvent calls Event.
+func (s *Session) handleEvent(e *Event) {
+	done := false
+	defer s.recoverCallback(&done)
+	err := s.h.Event(s.ctx, &s.conn, e)
+	done = true
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrEventUnknown):
+		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
+	case errors.Is(err, ErrEventPayload):
+		s.shared.Counters.eventsUndecodable.Add(1)
+		s.log(slog.LevelWarn, "wye: event dropped", details(err))
+	default:
+		s.applyError(err)
+	}
+}
+
+// disconnect calls Disconnect.
+func (s *Session) disconnect(st CloseStatus) {
+	done := false
+	defer s.shared.Counters.open.Add(-1)
+	defer s.recoverCallback(&done)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), disconnectTime)
+	defer cancel()
+	s.h.Disconnect(ctx, &s.conn, st)
+	done = true
+}
+
+// callDeferred calls a function of Conn.Defer, or one of Conn.Answered.
+func (s *Session) callDeferred(f func()) {
+	done := false
+	defer s.recoverCallback(&done)
+	f()
+	done = true
+}
+
+// recoverCallback is deferred around user code that sets done when it returns. It turns
+// a panic into a close of the connection. If the code ends the goroutine instead,
+// another one goes on with the executor.
+func (s *Session) recoverCallback(done *bool) {
+	if *done {
+		return
+	}
+	if v := recover(); v != nil {
+		s.closeFaulty(&PanicError{Value: v, Stack: debug.Stack()})
+		return
+	}
+	s.closeFaulty(errGoexit)
+	s.schedule()
+}
+
+// callContained calls f and returns its error, or its panic as one. It leaves Goexit to
+// the caller.
+func (s *Session) callContained(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}

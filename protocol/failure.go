@@ -1,0 +1,147 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/protocol/internal/lifecycle"
+)
+
+// applyError does what the error that a callback has returned asks for.
+func (s *Session) applyError(err error) {
+	switch {
+	case err == nil:
+	case isPanic(err):
+		s.closeFaulty(err) // whatever it was called with
+	case errors.Is(err, ErrDropped):
+	case errors.Is(err, ErrUnread):
+		s.countUnread(err)
+	default:
+		s.closeWith(err)
+	}
+}
+
+// countUnread counts a message that the handler has left unread. An error that wraps
+// ErrUnread says more, which is logged.
+func (s *Session) countUnread(err error) {
+	s.shared.Counters.messages.unread.Add(1)
+	if err != ErrUnread { //nolint:errorlint,err113 // ErrUnread itself has nothing to say
+		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
+	}
+}
+
+// closeWith closes the connection with err, and logs it if it is a fault. That a
+// connection which has closed cannot be used any more is not one.
+func (s *Session) closeWith(err error) lifecycle.Effect {
+	echo, partly := s.isEcho(err)
+	if echo {
+		return lifecycle.Ignored
+	}
+	st := StatusOf(err)
+	return s.closeSession(st, true, func(effect lifecycle.Effect) {
+		switch {
+		case st.Code == CloseInternalError && !partly:
+			s.reportFault(faultOf(err, st), effect)
+		case effect.IsFirst() && isPeersMistake(st.Err):
+			s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
+		}
+	})
+}
+
+// closeFaulty closes the connection over a fault that no error of user code reports.
+func (s *Session) closeFaulty(err error) {
+	s.closeSession(CloseStatus{Code: CloseInternalError, Err: err}, true, func(effect lifecycle.Effect) { s.reportFault(err, effect) })
+}
+
+// faultOf returns what is logged about err, which closes with st.
+func faultOf(err error, st CloseStatus) error {
+	if wrong, ok := errors.AsType[*unsendableError](st.Err); ok {
+		return wrong // of err alone it cannot be seen what is wrong with the code
+	}
+	return err
+}
+
+// isEcho reports whether err only passes on that the connection has closed: the error
+// of a send, or of a ctx that ended with it. Such an error does not ask for a close.
+// partly reports whether it is so of one of the errors that err joins.
+func (s *Session) isEcho(err error) (echo, partly bool) {
+	s.mu.Lock()
+	closed, expired := s.mu.cause != nil || s.mu.life.IsOver(), s.mu.final.expired()
+	s.mu.Unlock()
+	if !closed || isPanic(err) {
+		return false, false
+	}
+	targets := []error{ErrClosed, context.Canceled}
+	if expired {
+		targets = append(targets, context.DeadlineExceeded)
+	}
+	is := func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
+	return all(err, is), is(err)
+}
+
+// all reports whether is holds for each of the errors that err joins. It does not
+// hold for what Close has returned.
+func all(err error, is func(error) bool) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch e := e.(type) { //nolint:errorlint // it looks at each of them itself
+		case *CloseError:
+			return e.closed
+		case interface{ Unwrap() []error }:
+			return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !all(err, is) })
+		}
+	}
+	return is(err)
+}
+
+// reportFault counts and logs what should not happen. effect is that of the close which
+// the fault asks for.
+func (s *Session) reportFault(err error, effect lifecycle.Effect) {
+	s.shared.Counters.failures.Add(1)
+	if isPanic(err) {
+		s.shared.Counters.panics.Add(1)
+	}
+	attrs := details(err)
+	msg := "wye: a consumer failed; its connection is closed with 1011"
+	switch effect {
+	case lifecycle.Closes:
+	case lifecycle.Noted:
+		msg = "wye: a consumer failed before its handshake was answered"
+	case lifecycle.Stops, lifecycle.Ignored:
+		s.mu.Lock()
+		rejected, cause := s.mu.life.State() == lifecycle.Rejected, s.mu.cause
+		s.mu.Unlock()
+		if rejected {
+			msg = "wye: a consumer failed; its connection had been refused before"
+			break
+		}
+		msg, attrs = "wye: a consumer failed; its connection had ended before", append(attrs, "code", int(cause.Code))
+	}
+	s.log(slog.LevelError, msg, attrs)
+}
+
+// log writes a line about this connection, unless there were many with the same text.
+func (s *Session) log(level slog.Level, msg string, attrs []any) {
+	s.shared.Counters.log(s.shared.Logger, level, msg, func() []any { return s.logAttrs(attrs) })
+}
+
+// logAttrs adds the connection's name, if the transport has one.
+func (s *Session) logAttrs(attrs []any) []any {
+	if v, ok := s.t.(slog.LogValuer); ok {
+		return append(attrs, "conn", v)
+	}
+	return attrs
+}
+
+// details returns the log attributes of err.
+func details(err error) []any {
+	attrs := []any{"error", logs.Error(err)}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		attrs = append(attrs, "stack", string(p.Stack))
+	}
+	return attrs
+}

@@ -1,0 +1,102 @@
+package protocol
+
+import (
+	"errors"
+
+	"github.com/wye-go/wye/protocol/internal/executor"
+)
+
+var errReadAhead = errors.New("wye: the transport went on reading after Receive had told it to stop")
+
+// Receive hands over one message of the peer. If no callback is running it runs
+// the handler on the caller's goroutine, with m.Data as it is; otherwise the
+// message waits as a copy. It reports whether the transport may go on reading;
+// if not, it must call Receive no more until the function given to Resume is
+// called: Limits.ReadAhead is reached, or Limits.Rate. After the end messages are
+// counted and dropped.
+func (s *Session) Receive(m Message) (more bool) {
+	m.Key = "" // it is for what goes out
+	if s.exec.ClaimForMessage(len(m.Data)) {
+		s.runMessage(m)
+		return true
+	}
+	return s.receiveSlowly(m)
+}
+
+// runMessage handles m and what has become due meanwhile. The caller has claimed the
+// executor.
+func (s *Session) runMessage(m Message) {
+	s.notifyBusy()
+	s.handleMessage(s.ctx, m)
+	s.runCallbacks()
+}
+
+// notifyBusy tells the transport that callbacks are about to run on its goroutine.
+func (s *Session) notifyBusy() {
+	if s.busy != nil {
+		s.busy.Busy()
+	}
+}
+
+// receiveSlowly is Receive for a message that ClaimForMessage does not take: while a
+// callback runs, before and after the connection is open, and for a peer whose rate is
+// bounded.
+func (s *Session) receiveSlowly(m Message) (more bool) {
+	s.mu.Lock()
+	switch {
+	case s.mu.life.IsOver():
+		s.mu.Unlock()
+		s.shared.Counters.messages.unread.Add(1)
+		return true
+	case s.mu.mail.bytes >= s.limits.ReadAhead:
+		s.mu.Unlock()
+		s.shared.Counters.messages.unread.Add(1)
+		s.applyError(errReadAhead)
+		return true
+	case s.isTooFastLocked(len(m.Data)):
+		s.mu.Unlock()
+		s.closeTooFast()
+		return true
+	case s.exec.Claim(0):
+		s.tallyLocked(m)
+		s.mu.Unlock()
+		s.runMessage(m)
+	case s.queueLocked(m): // whoever ran callbacks has finished meanwhile
+		s.mu.Unlock()
+		s.notifyBusy()
+		s.runCallbacks()
+	default:
+		defer s.mu.Unlock()
+		return s.mayReadLocked()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mayReadLocked() || s.mu.life.IsOver()
+}
+
+// queueLocked puts a copy of m into the mailbox. It reports whether it has claimed the
+// executor, so that the caller has to have callbacks run.
+func (s *Session) queueLocked(m Message) (claimed bool) {
+	s.tallyLocked(m)
+	s.mu.mail.addMessage(m.Clone())
+	s.hold(heldWaiting, s.mu.mail.bytes)
+	return s.exec.Claim(executor.Waiting)
+}
+
+// closeTooFast closes a connection whose peer sends too fast. Its message is dropped.
+func (s *Session) closeTooFast() {
+	s.shared.Counters.messages.unread.Add(1)
+	s.closeSession(CloseStatus{Code: ClosePolicyViolation, Reason: "messages sent too fast", Err: errFast}, true, nil)
+}
+
+// Ended tells how the peer closed (st.Remote) or how the connection broke.
+// Messages that were handed over before still reach the handler, for [FinalTime]
+// and up to [FinalMessages] of them, unless the connection is ended from our side
+// as well, before or after; what is left is dropped and counted, events at once.
+// Then Disconnect runs. The transport's Close is not called any more.
+func (s *Session) Ended(st CloseStatus) { s.closeSession(st, false, nil) }
+
+// Fail ends the connection as [Conn.CloseWith] does, for a transport whose peer
+// broke a rule or exceeded a limit. It reports whether that is what ended the
+// connection: false if it had ended before, so that nothing is to be counted.
+func (s *Session) Fail(err error) (first bool) { return s.closeWith(err).IsFirst() }

@@ -1,0 +1,144 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+)
+
+// trySend is a send of a shared message that applies no policy. done says that
+// none is to be applied.
+func (s *Session) trySend(p *Prepared) (done bool, err error) {
+	if !s.isOpen() {
+		if done, err := s.sendEarly(outgoing{prepared: p}); done {
+			return true, err
+		}
+	}
+	return false, s.t.SendPrepared(p)
+}
+
+// transmit has the transport queue a message.
+func (s *Session) transmit(o outgoing) error {
+	if o.prepared != nil {
+		return s.t.SendPrepared(o.prepared)
+	}
+	return s.t.Send(o.msg)
+}
+
+// sendError returns the error of a send for one that the transport has returned: how the
+// connection has closed, if it has.
+func (s *Session) sendError(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.life.IsOver() {
+		return s.causeLocked()
+	}
+	return err
+}
+
+// overflowNow is what follows when the transport has not taken a message, with err, and
+// the send must not wait.
+func (s *Session) overflowNow(err error, o outgoing) error {
+	if !errors.Is(err, ErrFull) || !s.isOpen() {
+		return s.sendError(err)
+	}
+	return s.applyOverflow(o)
+}
+
+// overflow is what follows when the transport has not taken a message, with err, and the
+// send may wait if the policy says so.
+func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
+	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
+		return s.overflowNow(err, o)
+	}
+	for errors.Is(err, ErrFull) {
+		room := s.awaitRoom()
+		if err = s.transmit(o); !errors.Is(err, ErrFull) {
+			break
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ctx.Done():
+			return s.sendError(ErrClosed)
+		}
+	}
+	return s.sendError(err)
+}
+
+// awaitRoom returns a channel that is closed when the transport has drained.
+func (s *Session) awaitRoom() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.room == nil {
+		s.mu.room = make(chan struct{})
+	}
+	return s.mu.room
+}
+
+// applyOverflow applies the policy to a message that does not fit.
+func (s *Session) applyOverflow(o outgoing) error {
+	switch s.limits.Overflow {
+	case OverflowDropOldest:
+		if err := s.dropOldest(o); !errors.Is(err, ErrFull) {
+			return s.sendError(err)
+		}
+		fallthrough
+	case OverflowDropNewest:
+		s.shared.Counters.messages.dropped.Add(1)
+		return ErrDropped
+	case OverflowClose, OverflowBlock:
+	}
+	s.shared.Counters.messages.dropped.Add(1)
+	s.closeSession(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: errSlow}, true, nil)
+	return ErrSlow
+}
+
+// dropOldest makes room for a message and sends it. ErrFull means that there is
+// nothing to drop.
+func (s *Session) dropOldest(o outgoing) error {
+	d, ok := s.t.(Dropper)
+	if !ok {
+		return ErrFull
+	}
+	for {
+		dropped := d.DropOldest(o.size() - messageOverhead)
+		s.shared.Counters.messages.dropped.Add(int64(dropped))
+		err := s.transmit(o)
+		if dropped == 0 || !errors.Is(err, ErrFull) { // others may have taken the room
+			return err
+		}
+	}
+}
+
+// sendQueued sends a message that has waited behind events. Its sender knows that it was
+// queued, so that what becomes of it now is only counted.
+func (s *Session) sendQueued(p *Prepared) {
+	early, err := s.trySend(p)
+	switch {
+	case err == nil:
+	case !early && errors.Is(err, ErrFull) && s.isOpen():
+		_ = s.applyOverflow(outgoing{prepared: p}) //nolint:errcheck // see above
+	default:
+		s.shared.Counters.messages.dropped.Add(1)
+	}
+}
+
+// Drained tells that the transport's outgoing queue, for which a send had
+// returned ErrFull, has room again.
+func (s *Session) Drained() {
+	s.mu.Lock()
+	room := s.mu.room
+	s.mu.room = nil
+	s.mu.Unlock()
+	if room != nil {
+		close(room)
+	}
+}
+
+// Conflated tells that a message has replaced one with the same key, which is
+// counted. A transport may call it before its send returns.
+func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
