@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -30,11 +30,11 @@ type archive struct {
 
 	mu struct {
 		sync.Mutex
-		rings   map[string]*keep.Ring
+		rings   map[string]*store.Ring
 		epoch   int
 		waiting []func()
 		running bool
-		crowd   keep.Crowd
+		crowd   store.Crowd
 	}
 }
 
@@ -48,11 +48,11 @@ func (d *archive) Append(_ context.Context, group string, e *protocol.Event, k l
 	defer d.mu.Unlock()
 	if d.mu.rings == nil {
 		d.mu.epoch++
-		d.mu.rings = make(map[string]*keep.Ring)
+		d.mu.rings = make(map[string]*store.Ring)
 	}
 	r := d.mu.rings[group]
 	if r == nil {
-		r = keep.NewRing(fmt.Sprint("E", d.mu.epoch))
+		r = store.NewRing(fmt.Sprint("E", d.mu.epoch))
 		d.mu.rings[group] = r
 	}
 	e = r.Append(e, k.Events, k.For, time.Now())
@@ -91,9 +91,9 @@ func (d *archive) Read(ctx context.Context, group string, r layers.Range) (layer
 		}
 	}
 	d.mu.Lock()
-	p := keep.Nothing(r.After)
+	p := store.Nothing(r.After)
 	if ring := d.mu.rings[group]; ring != nil {
-		p = ring.Read(keep.Range(r), time.Now())
+		p = ring.Read(store.Range(r), time.Now())
 	}
 	d.mu.Unlock()
 	if d.after != nil {
@@ -112,7 +112,7 @@ func (d *archive) lose() {
 func (d *archive) Enter(_ context.Context, group string, p layers.Presence) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tell(group, d.mu.crowd.Enter(keep.Entry(p)))
+	d.tell(group, d.mu.crowd.Enter(store.Entry(p)))
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (d *archive) Exit(_ context.Context, group, id string, _ time.Duration) err
 	return nil
 }
 
-func (d *archive) tell(group string, changes []keep.Change) {
+func (d *archive) tell(group string, changes []store.Change) {
 	for _, c := range changes {
 		typ := layers.Entered
 		switch {

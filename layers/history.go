@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -104,7 +104,7 @@ func (l *Layer) record(ctx context.Context, group string, e *protocol.Event, k K
 	}
 	now := time.Now()
 	if h.ring == nil || h.ring.Forgotten(now) {
-		h.ring = keep.NewRing(newEpoch())
+		h.ring = store.NewRing(newEpoch())
 	}
 	e = h.ring.Append(e, k.Events, k.For, now)
 	h.put([]*protocol.Event{e}, func(e *protocol.Event) { l.deliver(group, e, nil) }, nil)
@@ -129,7 +129,7 @@ type histories struct {
 // never held while the table is looked at.
 type history struct {
 	lane
-	ring *keep.Ring // nil before the first event
+	ring *store.Ring // nil before the first event
 	gone bool       // not in the table any more
 }
 
@@ -168,14 +168,14 @@ func (hs *histories) read(group string, r Range) History {
 	hs.sweep(now)
 	h, ok := hs.table.get(group)
 	if !ok {
-		return History(keep.Nothing(r.After))
+		return History(store.Nothing(r.After))
 	}
 	h.Lock()
 	defer h.Unlock()
 	if h.gone || h.ring == nil || h.ring.Forgotten(now) {
-		return History(keep.Nothing(r.After))
+		return History(store.Nothing(r.After))
 	}
-	return History(h.ring.Read(keep.Range(r), now))
+	return History(h.ring.Read(store.Range(r), now))
 }
 
 // sweep looks at one shard, now and then, for what is too old.

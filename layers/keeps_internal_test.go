@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -54,7 +54,7 @@ func TestHistoriesThatNobodyUsesGo(t *testing.T) {
 		}
 		// In the next turn the others are forgotten, whose last event was an hour and
 		// a minute ago, and the used one not yet, whatever shard it is in.
-		<-time.After(keep.Linger - time.Minute)
+		<-time.After(store.Linger - time.Minute)
 		if _, err := l.History(ctx, "g1", Range{}); err != nil {
 			t.Error(err)
 		}

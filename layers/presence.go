@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/logs"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -31,7 +31,7 @@ func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 	}
 	p.Since = p.Since.UTC().Round(0)
 	if l.driver == nil {
-		return l.crowds.change(ctx, group, l, func(c *keep.Crowd) []keep.Change { return c.Enter(keep.Entry(p)) })
+		return l.crowds.change(ctx, group, l, func(c *store.Crowd) []store.Change { return c.Enter(store.Entry(p)) })
 	}
 	d, err := l.presencer()
 	if err != nil {
@@ -152,12 +152,12 @@ type crowds struct{ table table[*crowd] }
 // is never held while the table is looked at.
 type crowd struct {
 	lane
-	people keep.Crowd
+	people store.Crowd
 	gone   bool // not in the table any more
 }
 
 // change does f to the crowd of group, and tells the members of l.
-func (cs *crowds) change(ctx context.Context, group string, l *Layer, f func(*keep.Crowd) []keep.Change) error {
+func (cs *crowds) change(ctx context.Context, group string, l *Layer, f func(*store.Crowd) []store.Change) error {
 	for {
 		c := cs.at(group)
 		if err := c.enter(ctx); err != nil {
@@ -197,7 +197,7 @@ func (cs *crowds) expire(group, id string, l *Layer) {
 }
 
 // tell unlocks c.
-func (cs *crowds) tell(group string, l *Layer, c *crowd, changes []keep.Change) {
+func (cs *crowds) tell(group string, l *Layer, c *crowd, changes []store.Change) {
 	events := make([]*protocol.Event, 0, 2)
 	for _, change := range changes {
 		typ := Entered

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -43,7 +43,7 @@ type Broker struct {
 		nodes     map[string]*node   // started, and neither closed nor dead
 		groups    map[string][]*node // who gets what is published
 		channels  map[string]*channel
-		histories map[string]*keep.Ring
+		histories map[string]*store.Ring
 		sweep     time.Time // when to look for histories that can go
 		crowds    map[string]*crowd
 		leases    map[*node]*time.Timer // of nodes that are away and have entered something
@@ -75,7 +75,7 @@ func NewBroker(o *Options) *Broker {
 	b.mu.nodes = make(map[string]*node)
 	b.mu.groups = make(map[string][]*node)
 	b.mu.channels = make(map[string]*channel)
-	b.mu.histories = make(map[string]*keep.Ring)
+	b.mu.histories = make(map[string]*store.Ring)
 	b.mu.crowds = make(map[string]*crowd)
 	b.mu.leases = make(map[*node]*time.Timer)
 	return b

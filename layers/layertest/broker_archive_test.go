@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -75,10 +75,10 @@ func TestHistoriesThatNobodyUsesGo(t *testing.T) {
 		<-time.After(sweepEvery)
 		s.b.read("nothing", protocol.Position{}, 0)
 		want("when they are too old, for somebody who reads", 3, 1)
-		<-time.After(keep.Linger - sweepEvery + 1)
+		<-time.After(store.Linger - sweepEvery + 1)
 		s.a.append("newer", 0, k)
 		want("when two are forgotten", 2, 1)
-		<-time.After(k.For + keep.Linger)
+		<-time.After(k.For + store.Linger)
 		s.a.append("last", 0, k)
 		want("in the end", 1, 1)
 	})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 )
 
 // The causes that nodes are told when they lose the broker.
@@ -100,7 +100,7 @@ func (b *Broker) Stop() {
 	}
 	b.leaseLocked()
 	b.mu.channels = make(map[string]*channel)
-	b.mu.histories = make(map[string]*keep.Ring)
+	b.mu.histories = make(map[string]*store.Ring)
 }
 
 // Start brings the broker back after Stop. All nodes see what Heal describes, but

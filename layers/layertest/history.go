@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -31,7 +31,7 @@ func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k la
 	b.sweepLocked(now)
 	r := b.mu.histories[group]
 	if r == nil || r.Forgotten(now) {
-		r = keep.NewRing(rand.Text()[:12])
+		r = store.NewRing(rand.Text()[:12])
 		b.mu.histories[group] = r
 	}
 	p := r.Append(own, k.Events, k.For, now).Position()
@@ -75,9 +75,9 @@ func (n *node) page(group string, what layers.Range) (layers.History, error) {
 	b.sweepLocked(now)
 	r := b.mu.histories[group]
 	if r == nil || r.Forgotten(now) {
-		return layers.History(keep.Nothing(what.After)), nil
+		return layers.History(store.Nothing(what.After)), nil
 	}
-	return layers.History(r.Read(keep.Range(what), now)), nil
+	return layers.History(r.Read(store.Range(what), now)), nil
 }
 
 // sweepEvery is how often a call looks for histories that can go.

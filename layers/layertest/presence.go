@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,7 +17,7 @@ var _ layers.Presencer = (*node)(nil)
 
 // crowd is who is present in a group, as the broker knows it.
 type crowd struct {
-	keep.Crowd
+	store.Crowd
 
 	owners map[string]*node // who has entered each ID
 }
@@ -122,7 +122,7 @@ func (b *Broker) admitLocked(n *node, group string, p layers.Presence) {
 		delete(before.present, at) // it is n's now
 	}
 	c.owners[p.ID] = n
-	changes := c.Enter(keep.Entry(p))
+	changes := c.Enter(store.Entry(p))
 	if old, again := n.present[at]; again && old.Key == p.Key {
 		p.Since = old.Since
 	}
@@ -141,7 +141,7 @@ func (b *Broker) expelLocked(n *node, group, id string) {
 }
 
 // changedLocked forgets who is not in c any more, and tells all nodes.
-func (b *Broker) changedLocked(group string, c *crowd, changes []keep.Change) {
+func (b *Broker) changedLocked(group string, c *crowd, changes []store.Change) {
 	maps.DeleteFunc(c.owners, func(id string, _ *node) bool { return !c.Has(id) })
 	if c.Len() == 0 {
 		delete(b.mu.crowds, group)
@@ -150,7 +150,7 @@ func (b *Broker) changedLocked(group string, c *crowd, changes []keep.Change) {
 }
 
 // tellLocked tells all nodes that have subscribed to group.
-func (b *Broker) tellLocked(group string, changes []keep.Change) {
+func (b *Broker) tellLocked(group string, changes []store.Change) {
 	for _, change := range changes {
 		typ := layers.Entered
 		switch {

@@ -1,4 +1,4 @@
-package keep_test
+package store_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package keep_test
+package store_test
 
 import (
 	"cmp"
@@ -12,18 +12,18 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 )
 
 // crowdModel is all who are present, in the order in which they came.
-type crowdModel []keep.Entry
+type crowdModel []store.Entry
 
 func (m *crowdModel) has(key string) bool {
-	return slices.ContainsFunc(*m, func(p keep.Entry) bool { return p.Key == key })
+	return slices.ContainsFunc(*m, func(p store.Entry) bool { return p.Key == key })
 }
 
 func (m *crowdModel) exit(id string) (gone []string) {
-	i := slices.IndexFunc(*m, func(p keep.Entry) bool { return p.ID == id })
+	i := slices.IndexFunc(*m, func(p store.Entry) bool { return p.ID == id })
 	if i < 0 {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (m *crowdModel) exit(id string) (gone []string) {
 	return nil
 }
 
-func (m *crowdModel) enter(p keep.Entry) (changes []string) {
+func (m *crowdModel) enter(p store.Entry) (changes []string) {
 	for i, old := range *m {
 		if old.ID == p.ID && old.Key == p.Key {
 			p.Since = old.Since
@@ -54,15 +54,15 @@ func (m *crowdModel) enter(p keep.Entry) (changes []string) {
 	return changes
 }
 
-func (m *crowdModel) sorted() []keep.Entry {
+func (m *crowdModel) sorted() []store.Entry {
 	all := slices.Clone(*m)
-	slices.SortStableFunc(all, func(a, b keep.Entry) int {
+	slices.SortStableFunc(all, func(a, b store.Entry) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
-func named(changes []keep.Change) (all []string) {
+func named(changes []store.Change) (all []string) {
 	for _, c := range changes {
 		sign := "+"
 		switch {
@@ -80,7 +80,7 @@ func TestCrowdIsWhatItsModelIs(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
 		random := rand.New(rand.NewPCG(seed, seed))
-		var c keep.Crowd
+		var c store.Crowd
 		var m crowdModel
 		now := time.Unix(1000, 0)
 		for step := range 600 {
@@ -90,7 +90,7 @@ func TestCrowdIsWhatItsModelIs(t *testing.T) {
 				got, want = named(c.Exit(id)), m.exit(id)
 			} else {
 				now = now.Add(time.Duration(random.IntN(2)) * time.Second)
-				p := keep.Entry{ID: id, Key: fmt.Sprint("key", random.IntN(5)), Since: now, Meta: json.RawMessage(fmt.Sprint(step % 3))}
+				p := store.Entry{ID: id, Key: fmt.Sprint("key", random.IntN(5)), Since: now, Meta: json.RawMessage(fmt.Sprint(step % 3))}
 				got, want = named(c.Enter(p)), m.enter(p)
 			}
 			if !slices.Equal(got, want) {
@@ -106,12 +106,12 @@ func TestCrowdIsWhatItsModelIs(t *testing.T) {
 // TestCrowdTellsWhoWasFirstAndLast: the entries in changes are those that count.
 func TestCrowdTellsWhoWasFirstAndLast(t *testing.T) {
 	t.Parallel()
-	var c keep.Crowd
-	first := keep.Entry{ID: "1", Key: "ann", Meta: json.RawMessage(`1`)}
-	second := keep.Entry{ID: "2", Key: "ann", Meta: json.RawMessage(`2`)}
-	asBob := keep.Entry{ID: "2", Key: "bob"}
+	var c store.Crowd
+	first := store.Entry{ID: "1", Key: "ann", Meta: json.RawMessage(`1`)}
+	second := store.Entry{ID: "2", Key: "ann", Meta: json.RawMessage(`2`)}
+	asBob := store.Entry{ID: "2", Key: "bob"}
 	got := slices.Concat(c.Enter(first), c.Enter(second), c.Exit("1"), c.Enter(asBob), c.Exit("1"), c.Exit("2"))
-	want := []keep.Change{{Entry: first}, {Entry: second, Gone: true}, {Entry: asBob}, {Entry: asBob, Gone: true}}
+	want := []store.Change{{Entry: first}, {Entry: second, Gone: true}, {Entry: asBob}, {Entry: asBob, Gone: true}}
 	if !reflect.DeepEqual(got, want) || c.Len() != 0 {
 		t.Errorf("told %v, want %v; %d are left", got, want, c.Len())
 	}
@@ -122,36 +122,36 @@ func TestCrowdLingers(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
 	in := now.Add
-	entry := func(id, key, meta string) keep.Entry {
-		return keep.Entry{ID: id, Key: key, Meta: json.RawMessage(meta), Since: now}
+	entry := func(id, key, meta string) store.Entry {
+		return store.Entry{ID: id, Key: key, Meta: json.RawMessage(meta), Since: now}
 	}
-	var c keep.Crowd
+	var c store.Crowd
 	for _, row := range []struct {
 		at   testkit.Line
-		do   func() []keep.Change
+		do   func() []store.Change
 		want []string
 		ids  string // of all that are present
 	}{
-		{testkit.Here(), func() []keep.Change { c.Linger("1", in(1)); return c.Expire("1", in(1)) }, nil, ""},
-		{testkit.Here(), func() []keep.Change { return c.Enter(entry("1", "ann", "1")) }, []string{"+ann"}, "1"},
-		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(1)) }, nil, "1"}, // it does not linger
-		{testkit.Here(), func() []keep.Change { c.Linger("1", in(time.Minute)); return c.Expire("1", in(time.Minute-1)) }, nil, "1"},
-		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(time.Minute)) }, []string{"-ann"}, ""},
-		{testkit.Here(), func() []keep.Change {
+		{testkit.Here(), func() []store.Change { c.Linger("1", in(1)); return c.Expire("1", in(1)) }, nil, ""},
+		{testkit.Here(), func() []store.Change { return c.Enter(entry("1", "ann", "1")) }, []string{"+ann"}, "1"},
+		{testkit.Here(), func() []store.Change { return c.Expire("1", in(1)) }, nil, "1"}, // it does not linger
+		{testkit.Here(), func() []store.Change { c.Linger("1", in(time.Minute)); return c.Expire("1", in(time.Minute-1)) }, nil, "1"},
+		{testkit.Here(), func() []store.Change { return c.Expire("1", in(time.Minute)) }, []string{"-ann"}, ""},
+		{testkit.Here(), func() []store.Change {
 			c.Enter(entry("1", "ann", "1"))
 			c.Linger("1", in(1))
 			return c.Enter(entry("2", "ann", "1"))
 		}, nil, "2"},
-		{testkit.Here(), func() []keep.Change { return c.Expire("1", in(1)) }, nil, "2"}, // it has been replaced
-		{testkit.Here(), func() []keep.Change { c.Linger("2", in(1)); return c.Enter(entry("3", "ann", "2")) }, []string{"~ann"}, "3"},
-		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("3", "ann", "2")) }, nil, "3"}, // the same comes back
-		{testkit.Here(), func() []keep.Change { return c.Expire("3", in(1)) }, nil, "3"},
-		{testkit.Here(), func() []keep.Change { return c.Enter(entry("4", "ann", "4")) }, nil, "34"},
-		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("4", "ann", "5")) }, []string{"~ann"}, "34"},
-		{testkit.Here(), func() []keep.Change { return c.Exit("4") }, nil, "3"}, // one that lingers is there
-		{testkit.Here(), func() []keep.Change { return c.Enter(entry("3", "bob", "3")) }, []string{"-ann", "+bob"}, "3"},
-		{testkit.Here(), func() []keep.Change { c.Linger("3", in(1)); return c.Enter(entry("5", "cid", "5")) }, []string{"+cid"}, "35"},
-		{testkit.Here(), func() []keep.Change { return append(c.Exit("3"), c.Exit("5")...) }, []string{"-bob", "-cid"}, ""},
+		{testkit.Here(), func() []store.Change { return c.Expire("1", in(1)) }, nil, "2"}, // it has been replaced
+		{testkit.Here(), func() []store.Change { c.Linger("2", in(1)); return c.Enter(entry("3", "ann", "2")) }, []string{"~ann"}, "3"},
+		{testkit.Here(), func() []store.Change { c.Linger("3", in(1)); return c.Enter(entry("3", "ann", "2")) }, nil, "3"}, // the same comes back
+		{testkit.Here(), func() []store.Change { return c.Expire("3", in(1)) }, nil, "3"},
+		{testkit.Here(), func() []store.Change { return c.Enter(entry("4", "ann", "4")) }, nil, "34"},
+		{testkit.Here(), func() []store.Change { c.Linger("3", in(1)); return c.Enter(entry("4", "ann", "5")) }, []string{"~ann"}, "34"},
+		{testkit.Here(), func() []store.Change { return c.Exit("4") }, nil, "3"}, // one that lingers is there
+		{testkit.Here(), func() []store.Change { return c.Enter(entry("3", "bob", "3")) }, []string{"-ann", "+bob"}, "3"},
+		{testkit.Here(), func() []store.Change { c.Linger("3", in(1)); return c.Enter(entry("5", "cid", "5")) }, []string{"+cid"}, "35"},
+		{testkit.Here(), func() []store.Change { return append(c.Exit("3"), c.Exit("5")...) }, []string{"-bob", "-cid"}, ""},
 	} {
 		got := named(row.do())
 		ids := ""
@@ -169,9 +169,9 @@ func TestCrowdLingers(t *testing.T) {
 
 func TestCrowdByKey(t *testing.T) {
 	t.Parallel()
-	var c keep.Crowd
+	var c store.Crowd
 	for i, key := range []string{"ann", "bob", "ann"} {
-		c.Enter(keep.Entry{ID: fmt.Sprint(i), Key: key, Since: time.Unix(int64(9-i), 0)})
+		c.Enter(store.Entry{ID: fmt.Sprint(i), Key: key, Since: time.Unix(int64(9-i), 0)})
 	}
 	if got := c.Present("ann"); len(got) != 2 || got[0].ID != "2" || got[1].ID != "0" || c.Keys() != 2 || c.Len() != 3 {
 		t.Errorf("present as ann: %v; %d keys, %d in all", got, c.Keys(), c.Len())
@@ -185,13 +185,13 @@ func TestCrowdByKey(t *testing.T) {
 // and one more or less of many is no more work than of few.
 func TestCrowdOfOneKey(t *testing.T) { // not parallel: it counts allocations
 	const n = 1000
-	var c keep.Crowd
+	var c store.Crowd
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = strconv.Itoa(i)
-		c.Enter(keep.Entry{ID: ids[i], Key: "ann"})
+		c.Enter(store.Entry{ID: ids[i], Key: "ann"})
 	}
-	c.Enter(keep.Entry{ID: "other", Key: "bob"})
+	c.Enter(store.Entry{ID: "other", Key: "bob"})
 	if c.Linger("other", time.Time{}) {
 		c.Exit("other") // the count of those that linger ends with it
 	}
@@ -202,7 +202,7 @@ func TestCrowdOfOneKey(t *testing.T) { // not parallel: it counts allocations
 		if told := c.Exit(id); told != nil {
 			t.Errorf("%v was told of one of many", told)
 		}
-		c.Enter(keep.Entry{ID: id, Key: "ann"})
+		c.Enter(store.Entry{ID: id, Key: "ann"})
 	}); allocs > 0 {
 		t.Errorf("%v allocations, want none", allocs)
 	}

@@ -1,4 +1,4 @@
-package keep_test
+package store_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/layers/internal/keep"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -21,7 +21,7 @@ func event() *protocol.Event {
 }
 
 // offsets are those of a page's events.
-func offsets(p *keep.Page) []uint64 {
+func offsets(p *store.Page) []uint64 {
 	var all []uint64
 	for _, e := range p.Events {
 		all = append(all, e.Position().Offset)
@@ -33,7 +33,7 @@ func offsets(p *keep.Page) []uint64 {
 func TestRingReads(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	r := keep.NewRing("E")
+	r := store.NewRing("E")
 	for range 8 {
 		r.Append(event(), 5, time.Hour, now)
 	}
@@ -63,16 +63,16 @@ func TestRingReads(t *testing.T) {
 		{testkit.Here(), "limit not reached", at("E", 6), 2, false, []uint64{7, 8}, true},
 	}
 	for _, row := range rows {
-		p := r.Read(keep.Range{After: row.after, Limit: row.limit, Newest: row.newest}, now)
+		p := r.Read(store.Range{After: row.after, Limit: row.limit, Newest: row.newest}, now)
 		if !slices.Equal(offsets(&p), row.want) || p.Complete != row.complete || p.Last != at("E", 8) {
 			t.Errorf("%s: %s: read %v up to %q, complete: %t; want %v", row.at, row.name, offsets(&p), p.Last, p.Complete, row.want)
 		}
 	}
-	if p := keep.NewRing("E").Read(keep.Range{}, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
+	if p := store.NewRing("E").Read(store.Range{}, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
 		t.Errorf("of a history without events: %+v", p)
 	}
 	for after, complete := range map[protocol.Position]bool{{}: true, at("E", 3): false} {
-		if p := keep.Nothing(after); p.Complete != complete || !p.Last.IsZero() || p.Events != nil {
+		if p := store.Nothing(after); p.Complete != complete || !p.Last.IsZero() || p.Events != nil {
 			t.Errorf("of no history, after %q: %+v", after, p)
 		}
 	}
@@ -81,7 +81,7 @@ func TestRingReads(t *testing.T) {
 func TestRingForgets(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
-	r := keep.NewRing("E")
+	r := store.NewRing("E")
 	for i := range 3 {
 		r.Append(event(), 10, time.Minute, start.Add(time.Duration(i)*10*time.Second))
 	}
@@ -95,12 +95,12 @@ func TestRingForgets(t *testing.T) {
 		{testkit.Here(), time.Minute, 2, false},
 		{testkit.Here(), time.Minute + 20*time.Second - 1, 1, false},
 		{testkit.Here(), time.Minute + 20*time.Second, 0, false},
-		{testkit.Here(), time.Minute + 20*time.Second + keep.Linger - 1, 0, false},
-		{testkit.Here(), time.Minute + 20*time.Second + keep.Linger, 0, true},
+		{testkit.Here(), time.Minute + 20*time.Second + store.Linger - 1, 0, false},
+		{testkit.Here(), time.Minute + 20*time.Second + store.Linger, 0, true},
 	}
 	for _, row := range rows {
 		now := start.Add(row.after)
-		p := r.Read(keep.Range{After: at("E", 3)}, now)
+		p := r.Read(store.Range{After: at("E", 3)}, now)
 		if r.Len() != row.kept || r.Forgotten(now) != row.forgotten || p.Last != at("E", 3) || !p.Complete {
 			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.Forgotten(now), p)
 		}
@@ -116,7 +116,7 @@ func TestRingIsWhatItsModelIs(t *testing.T) {
 	for seed := range uint64(5) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		now := time.Unix(1000, 0)
-		r := keep.NewRing("E")
+		r := store.NewRing("E")
 		m := ringModel{events: 1, age: time.Second}
 		for step := range 600 {
 			now = now.Add(time.Duration(random.IntN(300)) * time.Millisecond)
@@ -133,9 +133,9 @@ func TestRingIsWhatItsModelIs(t *testing.T) {
 			}
 			after := uint64(random.IntN(len(m.times) + 1))
 			limit := random.IntN(6)
-			p := r.Read(keep.Range{After: at("E", after), Limit: limit}, now)
+			p := r.Read(store.Range{After: at("E", after), Limit: limit}, now)
 			if after == 0 {
-				p = r.Read(keep.Range{Limit: limit}, now)
+				p = r.Read(store.Range{Limit: limit}, now)
 			}
 			want, complete := m.read(after, limit, now)
 			if got := offsets(&p); !slices.Equal(got, want) || p.Complete != complete {
@@ -178,7 +178,7 @@ func (m *ringModel) read(after uint64, limit int, now time.Time) (want []uint64,
 func TestRingDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	r := keep.NewRing("E")
+	r := store.NewRing("E")
 	const n = 100
 	for i := range 50 * n {
 		r.Append(event(), n, time.Hour, now)
@@ -194,13 +194,13 @@ func TestRingDoesNotGrow(t *testing.T) {
 
 func ExampleRing() {
 	now := time.Now()
-	r := keep.NewRing("E")
+	r := store.NewRing("E")
 	for range 3 {
 		r.Append(event(), 2, time.Hour, now)
 	}
-	p := r.Read(keep.Range{After: at("E", 2)}, now)
+	p := r.Read(store.Range{After: at("E", 2)}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
-	p = r.Read(keep.Range{}, now)
+	p = r.Read(store.Range{}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
 	// Output:
 	// 1 3-E true
