@@ -19,7 +19,6 @@ func (d *bare) Start(_ context.Context, r layers.Receiver) error { d.receiver = 
 func (*bare) Subscribe(context.Context, []string, []string) error    { return nil }
 func (*bare) Publish(context.Context, string, *protocol.Event) error { return nil }
 func (*bare) Send(context.Context, string, *protocol.Event) error    { return nil }
-func (*bare) Pull(context.Context, string) (*protocol.Event, error)  { return nil, layers.ErrClosed }
 func (*bare) Close(context.Context) error                            { return nil }
 
 // archive is a driver with history and presence. What is appended is delivered a
@@ -30,11 +29,11 @@ type archive struct {
 
 	mu struct {
 		sync.Mutex
-		rings   map[string]*store.Ring
+		rings   map[string]*store.History
 		epoch   int
 		waiting []func()
 		running bool
-		crowd   store.Crowd
+		crowd   store.Presences[*archive]
 	}
 }
 
@@ -48,14 +47,14 @@ func (d *archive) Append(_ context.Context, group string, e *protocol.Event, k l
 	defer d.mu.Unlock()
 	if d.mu.rings == nil {
 		d.mu.epoch++
-		d.mu.rings = make(map[string]*store.Ring)
+		d.mu.rings = make(map[string]*store.History)
 	}
 	r := d.mu.rings[group]
 	if r == nil {
-		r = store.NewRing(fmt.Sprint("E", d.mu.epoch))
+		r = store.NewHistory(fmt.Sprint("E", d.mu.epoch))
 		d.mu.rings[group] = r
 	}
-	e = r.Append(e, k.Events, k.For, time.Now())
+	e = r.Append(e, k, time.Now())
 	d.later(func() { d.receiver.Group(group, e) })
 	return e.Position(), nil
 }
@@ -91,15 +90,12 @@ func (d *archive) Read(ctx context.Context, group string, r layers.Range) (layer
 		}
 	}
 	d.mu.Lock()
-	p := store.Nothing(r.After)
-	if ring := d.mu.rings[group]; ring != nil {
-		p = ring.Read(store.Range(r), time.Now())
-	}
+	h := d.mu.rings[group].Read(r, time.Now())
 	d.mu.Unlock()
 	if d.after != nil {
-		return layers.History(p), d.after(ctx)
+		return h, d.after(ctx)
 	}
-	return layers.History(p), nil
+	return h, nil
 }
 
 // lose loses all history.
@@ -112,42 +108,31 @@ func (d *archive) lose() {
 func (d *archive) Enter(_ context.Context, group string, p layers.Presence) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tell(group, d.mu.crowd.Enter(store.Entry(p)))
+	d.tell(group, d.mu.crowd.Enter(p, d))
 	return nil
 }
 
 func (d *archive) Exit(_ context.Context, group, id string, _ time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tell(group, d.mu.crowd.Exit(id))
+	d.tell(group, d.mu.crowd.Exit(id, d))
 	return nil
 }
 
 func (d *archive) tell(group string, changes []store.Change) {
 	for _, c := range changes {
-		typ := layers.Entered
-		switch {
-		case c.Gone:
-			typ = layers.Exited
-		case c.Other:
-			typ = layers.Changed
-		}
-		e := typ.New(layers.Visit{Group: group, Presence: layers.Presence(c.Entry)})
-		d.later(func() { d.receiver.Group(group, e) })
+		d.later(func() { d.receiver.Group(group, c.Event(group)) })
 	}
 }
 
 func (d *archive) Count(context.Context, string) (layers.PresenceCount, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return layers.PresenceCount{Keys: d.mu.crowd.Keys(), Presences: d.mu.crowd.Len()}, nil
+	return d.mu.crowd.Count(), nil
 }
 
-func (d *archive) Present(_ context.Context, _, key string) (all []layers.Presence, err error) {
+func (d *archive) Present(_ context.Context, _, key string) ([]layers.Presence, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.mu.crowd.Present(key) {
-		all = append(all, layers.Presence(p))
-	}
-	return all, nil
+	return d.mu.crowd.Present(key), nil
 }

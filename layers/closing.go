@@ -8,25 +8,6 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Closing is the payload of [Close].
-type Closing struct {
-	Code   int    `json:"code"`
-	Reason string `json:"reason,omitempty"`
-}
-
-// Close is what [Layer.CloseGroup] and [Layer.CloseChannel] send, and the layer does
-// itself, on every node: no consumer handles it. Other programs on the same back end may
-// send it too, as {"type": "wye.close", "code": 4003, "reason": "banned"}.
-var Close = protocol.EventType[Closing]{Name: "wye.close"}
-
-// Closer is a [Member] that [Layer.CloseGroup] can close. Other members are left alone.
-type Closer interface {
-	Member
-	// Close closes the connection. Like all methods of a Member it must not block,
-	// and must run no code of the application.
-	Close(code protocol.CloseCode, reason string)
-}
-
 // CloseGroup closes every connection in group, on every node, with code and reason: as
 // conn.Close does, without a handler in the consumer and without waiting for a callback
 // that is busy. What is in the outgoing queues is sent before; events that wait for
@@ -59,16 +40,4 @@ func validClose(code protocol.CloseCode) error {
 		return fmt.Errorf("wye: a server cannot close with %v; use 1000 to 1014, except 1004 to 1006 and 1010, or 3000 to 4999", code)
 	}
 	return nil
-}
-
-// closeMember closes m as e, a Close event, asks for. A code that cannot be sent, which
-// only another program can have chosen, is up to the session.
-func closeMember(m Member, e *protocol.Event) {
-	c, ok := m.(Closer)
-	if !ok {
-		return
-	}
-	if closing, err := Close.Payload(e); err == nil {
-		c.Close(protocol.CloseCode(closing.Code), closing.Reason) //nolint:gosec // the session checks it
-	}
 }

@@ -17,9 +17,10 @@
 // Named channels hold work: what is sent to one waits until a [Worker] takes it, a
 // hundred events and a minute at the most, as in Channels.
 //
-// A layer reaches the consumers of one process. With a [Driver] ([Open]) it reaches
-// those of others as well; package driver has its contract, package layertest what every driver must do, and a
-// broker within one process that fails on demand, for tests. Drivers for Redis and
-// NATS do not exist yet. The Django Channels counterpart of a layer without a
-// driver is channels.layers.InMemoryChannelLayer.
+// A layer always has a [Driver]. That of [Default] and of the zero Layer is of package
+// memory: it reaches the consumers of one process. With another driver ([Open]) a layer
+// reaches those of other processes as well; package driver has the contract, and package
+// layertest what every driver must do, and a broker within one process that fails on
+// demand, for tests. Drivers for Redis and NATS do not exist yet. The Django Channels
+// counterpart of the layer of one process is channels.layers.InMemoryChannelLayer.
 package layers

@@ -14,6 +14,8 @@ type (
 	Receiver = driver.Receiver
 	// Puller is where a [Worker] takes events from: a [Layer], as a rule.
 	Puller = driver.Puller
+	// Queuer is a Driver that has named channels.
+	Queuer = driver.Queuer
 	// Historian is a Driver that keeps the history of groups.
 	Historian = driver.Historian
 	// Presencer is a Driver that knows who is present in groups.

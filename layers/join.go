@@ -2,86 +2,76 @@ package layers
 
 import (
 	"context"
-	"errors"
+
+	"github.com/wye-go/wye/layers/internal/table"
 )
 
-// Join makes m a member of group; again is no error and no change. When it has
-// returned nil, m gets whatever is sent to group from then on, on whatever node;
-// while the back end is down, as soon as it is up. Consumers use
-// consumer.Conn.Join, which leaves by itself. The error is an invalid name, ctx's
-// or the driver's; then m is no member, unless it was one before, or another Join of
-// m makes it one.
+// Join makes m a member of group. Joining twice has no effect. When it has returned nil, m
+// receives whatever is sent to group from then on, on any node; while the back end is down,
+// as soon as it is up. Consumers use consumer.Conn.Join, which leaves by itself. The error
+// is an invalid name, ctx's or the driver's, such as context.DeadlineExceeded if it does
+// not answer within five seconds; then m is not a member, unless it was one before, or
+// another Join of m makes it one.
 func (l *Layer) Join(ctx context.Context, group string, m Member) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
 	}
-	subscribed, mine := l.enter(group, m)
-	if subscribed == nil {
+	call := l.startJoin(group, m)
+	if call.calls == nil {
 		return nil
 	}
-	return l.settle(group, m, mine, subscribed, subscribed.wait(ctx))
+	return l.endJoin(group, m, call, call.subscribed.Wait(ctx))
 }
 
-// joining are those calls of Join, with one member and group, that wait for a
-// subscription. What the member has is theirs together.
-type joining struct{ calls int }
-
-// enter adds m, and returns the subscription of the group, unless m need not wait for
-// it.
-func (l *Layer) enter(group string, m Member) (*round, *joining) {
-	s := l.groups.shard(group)
+func (l *Layer) startJoin(group string, m Member) joinCall {
+	s := l.groups.Shard(group)
 	s.Lock()
 	defer s.Unlock()
-	g := l.roster(s, group)
-	if g.late[m] == nil {
-		g.add(m)
-	}
-	if g.joined == nil || g.joined.isOver() && isMember(g.joined.err) {
-		return nil, nil
-	}
-	mine := g.joining[m]
-	if mine == nil {
-		mine = &joining{}
-		if g.joining == nil {
-			g.joining = make(map[Member]*joining)
-		}
-		g.joining[m] = mine
-	}
-	mine.calls++
-	return g.joined, mine
+	return l.groupToJoin(s, group).join(m)
 }
 
-// isMember reports whether who has joined is a member, after what the driver said: one
-// that is down makes up for it.
-func isMember(err error) bool { return err == nil || errors.Is(err, ErrDown) }
-
-// settle ends what enter has begun, and err, unless it is nil, has ended. Who gives up
-// leaves, but not for others: for those who wait on, or for a JoinFrom. What the driver
-// has said by now it has said to them too, and counts for all.
-func (l *Layer) settle(group string, m Member, mine *joining, subscribed *round, err error) error {
-	s := l.groups.shard(group)
+// endJoin ends a call that has waited, with err.
+func (l *Layer) endJoin(group string, m Member, call joinCall, err error) error {
+	s := l.groups.Shard(group)
 	s.Lock()
 	defer s.Unlock()
-	if subscribed.isOver() {
-		err = subscribed.err
-	}
-	if isMember(err) {
-		err = nil
-	}
-	g := s.get(group)
-	if g == nil || g.joining[m] != mine { // it has left meanwhile
-		return err
-	}
-	mine.calls--
-	if mine.calls > 0 {
-		return err
-	}
-	delete(g.joining, m)
-	if len(g.joining) == 0 {
-		g.joining = nil
-	}
-	if err != nil {
-		l.remove(s, group, g, m) // not what stands for it
+	err = call.result(err)
+	if g := s.Get(group); g != nil {
+		g.endJoin(m, call.calls, err != nil)
+		l.removeIfEmpty(s, group, g)
 	}
 	return err
+}
+
+// groupToJoin returns group, whose shard s is locked. It is added, and subscribed to, if
+// there is none: the caller adds a member.
+func (l *Layer) groupToJoin(s *table.Shard[*group], name string) *group {
+	g := s.Get(name)
+	if g == nil {
+		g = &group{subscribed: l.backEnd().groups.Want(name, true)}
+		s.Put(name, g)
+	}
+	return g
+}
+
+// Leave removes m from group; if it is not there, Leave has no effect. When it returns, no
+// send that starts later reaches m through this group.
+func (l *Layer) Leave(group string, m Member) {
+	s := l.groups.Shard(group)
+	s.Lock()
+	defer s.Unlock()
+	if g := s.Get(group); g != nil {
+		g.leave(m)
+		l.removeIfEmpty(s, group, g)
+	}
+}
+
+// removeIfEmpty removes group, whose shard s is locked, and its subscription, if it has no
+// members.
+func (l *Layer) removeIfEmpty(s *table.Shard[*group], name string, g *group) {
+	if g.members.Len() > 0 {
+		return
+	}
+	s.Delete(name)
+	l.backEnd().groups.Want(name, false)
 }

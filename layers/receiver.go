@@ -1,41 +1,40 @@
 package layers
 
 import (
-	"runtime"
-
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
-
-// Watcher is a [Member] that gets events that the layer itself sends. A Member that
-// does not implement it gets none of them. A consumer's connection gets those that the
-// consumer declared a handler for.
-type Watcher interface {
-	// Watches reports whether the member gets events of this type, which is that
-	// of Down, Up, Gap, Entered, Changed or Exited.
-	Watches(typ string) bool
-}
 
 // receiver is the layer as its driver sees it.
 type receiver Layer
 
-var _ Receiver = (*receiver)(nil)
+// localReceiver is the receiver of a layer that has no other nodes: what its own driver
+// delivers does not count as received.
+type localReceiver struct{ *receiver }
 
+var (
+	_ driver.Receiver = (*receiver)(nil)
+	_ driver.Receiver = localReceiver{}
+)
+
+// Node returns the name of the layer's node.
 func (r *receiver) Node() string { return (*Layer)(r).Node() }
 
+// Group delivers e to the members of group.
 func (r *receiver) Group(group string, e *protocol.Event) {
 	r.counters.received.Add(1)
-	(*Layer)(r).deliver(group, e, nil)
+	(*Layer)(r).deliverRecorded(group, e)
 }
 
+// Channel delivers e to the member that has this channel, if it is there.
 func (r *receiver) Channel(channel string, e *protocol.Event) {
 	r.counters.received.Add(1)
-	if m, here := r.channels.get(channel); here {
-		if hand(m, e) {
-			runtime.Gosched()
-		}
+	if m, here := r.channels.Get(channel); here {
+		deliverTo(m, e)
 	}
 }
 
+// State sends Down or Up to the members that watch the layer, once to each.
 func (r *receiver) State(cause error) {
 	e := Up.New(Outage{})
 	if cause != nil {
@@ -45,13 +44,13 @@ func (r *receiver) State(cause error) {
 	if e.Seal() != nil {
 		return // it is a struct with a string
 	}
-	told := make(map[Member]struct{})
-	for _, group := range r.all() {
-		all := (*Layer)(r).members(group)
-		for chunk := range all.chunks {
+	seen := make(map[Member]struct{})
+	for _, group := range r.groups.Names() {
+		all, _ := (*Layer)(r).walk(group, nil)
+		for chunk := range all.Chunks {
 			for _, m := range chunk {
-				if _, again := told[who(m)]; !again && watches(m, e.Type()) {
-					told[who(m)] = struct{}{}
+				if _, again := seen[original(m)]; !again && watches(m, e.Type()) {
+					seen[original(m)] = struct{}{}
 					m.Deliver(e)
 				}
 			}
@@ -59,42 +58,20 @@ func (r *receiver) State(cause error) {
 	}
 }
 
+// Gap sends Gap to the members of groups, or of all groups, that watch the layer.
 func (r *receiver) Gap(groups ...string) {
 	r.counters.gaps.Add(1)
 	if len(groups) == 0 {
-		groups = r.all()
+		groups = r.groups.Names()
 	}
 	for _, group := range groups {
-		e := Gap.New(Loss{Group: group})
-		if e.Seal() != nil {
-			continue
-		}
-		all := (*Layer)(r).members(group)
-		for chunk := range all.chunks {
-			for _, m := range chunk {
-				if watches(m, e.Type()) {
-					m.Deliver(e)
-				}
-			}
+		if e := Gap.New(Loss{Group: group}); e.Seal() == nil {
+			(*Layer)(r).deliver(group, e, nil)
 		}
 	}
 }
 
-// all are the names of all groups.
-func (r *receiver) all() []string {
-	var names []string
-	for i := range r.groups {
-		s := &r.groups[i]
-		s.RLock()
-		for name := range s.names {
-			names = append(names, name)
-		}
-		s.RUnlock()
-	}
-	return names
-}
-
-func watches(m Member, typ string) bool {
-	w, ok := m.(Watcher)
-	return ok && w.Watches(typ)
+// Group delivers e to the members of group.
+func (r localReceiver) Group(group string, e *protocol.Event) {
+	(*Layer)(r.receiver).deliverRecorded(group, e)
 }

@@ -1,30 +1,34 @@
 package layers
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
+
+	"github.com/wye-go/wye/internal/logs"
 )
 
-// Stats are the counters of a layer since it was made. They only grow. What
-// members had no room for is counted where their limits are, by the protocol
-// server.
+// Stats are the counters of a layer since it was made. They only grow. What members had no
+// room for is counted where their limits are, by the protocol server. Published,
+// Unpublished and Received stay 0 if there are no other nodes.
 type Stats struct {
 	Published   int64 // events that the driver has taken for other nodes and for named channels
-	Unpublished int64 // that it has not: those for whom they were on other nodes have missed them
-	Received    int64 // events that came from other nodes
+	Unpublished int64 // events that it has not taken: they are lost for other nodes
+	Received    int64 // events that the driver has delivered
 	Downs       int64 // how often the back end went down
 	Gaps        int64 // how often events of other nodes may have been lost
-	Unheard     int64 // sends to a group or a consumer's channel that nobody in this process has; without a driver they were lost
+	Unheard     int64 // sends to a group or a consumer's channel that has no member in this process; without other nodes they were lost
 	Full        int64 // events that a named channel had no room for
-	Expired     int64 // events that have waited in a named channel for too long, if there is no driver
+	Expired     int64 // events that have waited in a named channel for too long, if the driver counts them
 }
 
 type counters struct {
 	published, unpublished, received, downs, gaps, full, unheard atomic.Int64
 }
 
-// publish counts what the driver has said to an event.
-func (c *counters) publish(err error) {
+// countGiven counts an event that the driver was given, by the driver's error.
+func (c *counters) countGiven(err error) {
 	switch {
 	case err == nil:
 		c.published.Add(1)
@@ -35,17 +39,28 @@ func (c *counters) publish(err error) {
 	}
 }
 
+// countUnheard counts what was sent to no member of this process.
+func (c *counters) countUnheard(ctx context.Context, to, typ string) {
+	c.unheard.Add(1)
+	if log := slog.Default(); log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, "wye: nobody in this process received what was sent", "to", logs.Cut(to), "type", logs.Cut(typ))
+	}
+}
+
 // Stats returns the counters as they are now.
 func (l *Layer) Stats() Stats {
 	c := &l.counters
-	return Stats{
+	s := Stats{
 		Published:   c.published.Load(),
 		Unpublished: c.unpublished.Load(),
 		Received:    c.received.Load(),
 		Downs:       c.downs.Load(),
 		Gaps:        c.gaps.Load(),
 		Unheard:     c.unheard.Load(),
-		Full:        l.queues.full.Load() + c.full.Load(),
-		Expired:     l.queues.expired.Load(),
+		Full:        c.full.Load(),
 	}
+	if d, ok := l.backEnd().driver.(interface{ Expired() int64 }); ok {
+		s.Expired = d.Expired()
+	}
+	return s
 }

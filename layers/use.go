@@ -16,7 +16,7 @@ type layerKey struct{}
 // l panics: it would be found out only when the first consumer joins a group.
 func Use(l *Layer) protocol.Middleware {
 	if l == nil {
-		panic("wye: layers.Use(nil): make a layer with memory.New, or leave Use out for the process's own")
+		panic("wye: layers.Use(nil): make a layer, new(layers.Layer), or leave Use out for the process's own")
 	}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"time"
 
 	"github.com/wye-go/wye/protocol"
 )
@@ -21,10 +22,16 @@ import (
 //     layer makes no calls after Close has returned, but some may be on their way to
 //     the driver while Close runs.
 //
+// The layer bounds the ctx of every call but Start, Pull and Close by [CallTimeout], because
+// a callback that sends waits for Publish. If the ctx of a caller with more time ends so,
+// the caller receives an error that matches ErrDown as well as the driver's. Nothing else
+// waits for a slow call: members of the sender's process have the event before Publish is
+// called, and calls of other goroutines are made side by side, except those of Subscribe.
+//
 // No method is called with a lock held.
+//
+// What a driver can store is in optional interfaces: [Queuer], [Historian], [Presencer].
 type Driver interface {
-	Puller
-
 	// Start connects and starts delivery to r. It is called once, before all other
 	// methods. It fails if the back end cannot be reached, and then leaves nothing
 	// behind: Close is not called. From then on the driver reconnects by itself, as
@@ -43,16 +50,30 @@ type Driver interface {
 	// and shared; e.Wire is what to send, and what arrives must be made by
 	// protocol.FromWire of bytes that nothing else uses.
 	Publish(ctx context.Context, group string, e *protocol.Event) error
-	// Send sends e to a channel: that of another node's consumer, whose name NodeOf
-	// splits, or a named channel, where it waits until a worker pulls it. What one
-	// goroutine sends to one channel stays in that order. A consumer or node that is
-	// not there is not an error, or ErrNobody if the driver can tell. ErrFull means
-	// that a named channel holds as many events as it may.
+	// Send sends e to the channel of another node's consumer; NodeOf returns the node of
+	// its name. What one goroutine sends to one channel stays in that order. A consumer
+	// or node that is not there is not an error, or ErrNobody if the driver can tell.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
 	// Close stops delivery and releases everything, also if the back end is down.
 	// Calls that wait return an error that matches ErrClosed. When Close has returned,
 	// r is no longer called. It is called once.
 	Close(ctx context.Context) error
+}
+
+// CallTimeout is how long a layer waits for a call of its driver. A callback that sends waits
+// for no longer.
+const CallTimeout = 5 * time.Second
+
+// Queuer is a [Driver] that has named channels, which hold work until a worker takes it.
+// If it has a method Expired() int64, that returns how many events were dropped because
+// they waited too long, for Layer.Stats.
+type Queuer interface {
+	Driver
+	Puller
+
+	// Push adds e to a named channel, where it waits until it is pulled, on any node.
+	// ErrFull means that the channel holds as many events as it may.
+	Push(ctx context.Context, channel string, e *protocol.Event) error
 }
 
 // Puller is where a layers.Worker takes events from: a Layer, as a rule.
@@ -61,6 +82,17 @@ type Puller interface {
 	// done. Each event is taken once, by one caller: if Pull returns an error, ctx's
 	// too, it has taken none. Events that wait too long are dropped.
 	Pull(ctx context.Context, channel string) (*protocol.Event, error)
+}
+
+// Local is a [Driver] that may have no other nodes, such as that of package memory.
+type Local interface {
+	Driver
+
+	// Local reports whether this node is the only one, now and later. The layer asks
+	// before Start. If it is, the layer does not call Subscribe, Publish and Send, and
+	// the driver delivers the events of all groups, such as those of Append, as if the
+	// node had subscribed to them.
+	Local() bool
 }
 
 // Receiver is the layer of a node, as its driver sees it. The driver calls it from any

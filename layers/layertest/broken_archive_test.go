@@ -22,6 +22,7 @@ type archival struct {
 	counts  func(ctx context.Context, group string) (layers.PresenceCount, error)
 }
 
+func (b *broken) queuer() layers.Queuer       { return b.good.(layers.Queuer) }
 func (b *broken) historian() layers.Historian { return b.good.(layers.Historian) }
 func (b *broken) presencer() layers.Presencer { return b.good.(layers.Presencer) }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -20,37 +21,37 @@ func brokenChannels() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "sends to all nodes", cases: []string{"specific-channel"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				node, specific := specificNode(channel)
+				node, specific := driver.NodeOf(channel)
 				b.world.Lock()
 				defer b.world.Unlock()
 				for other := range b.world.names {
 					if specific && other != node {
-						_ = b.good.Send(ctx, "specific."+other+"!x", e)
+						_ = b.sendOn(ctx, "specific."+other+"!x", e)
 					}
 				}
-				return b.good.Send(ctx, channel, e)
+				return b.sendOn(ctx, channel, e)
 			}
 		}},
 		{at: testkit.Here(), name: "complains of nodes that are not there", cases: []string{"channel-of-nobody", "a-node-leaves"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				node, specific := specificNode(channel)
+				node, specific := driver.NodeOf(channel)
 				b.world.Lock()
 				defer b.world.Unlock()
 				if specific && !b.world.names[node] {
 					return errors.New("there is no such node")
 				}
-				return b.good.Send(ctx, channel, e)
+				return b.sendOn(ctx, channel, e)
 			}
 		}},
 		{at: testkit.Here(), name: "reorders what is sent", cases: []string{"specific-channel", "first-in-first-out", "capacity", "layer-send"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) (err error) {
-				b.shuffle(channel, func() { err = b.good.Send(forever(ctx), channel, e) })
+				b.shuffle(channel, func() { err = b.sendOn(forever(ctx), channel, e) })
 				return err
 			}
 		}},
 		{at: testkit.Here(), name: "ignores that a channel is full", cases: []string{"capacity"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				if err := b.good.Send(ctx, channel, e); !errors.Is(err, layers.ErrFull) {
+				if err := b.sendOn(ctx, channel, e); !errors.Is(err, layers.ErrFull) {
 					return err
 				}
 				return nil
@@ -68,7 +69,7 @@ func brokenChannels() []brokenDriver {
 				if again != nil {
 					return again, nil
 				}
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				if err == nil && b.every(9) {
 					b.mu.Lock()
 					b.kept = e
@@ -83,7 +84,7 @@ func brokenChannels() []brokenDriver {
 				mine := !b.world.names["puller"]
 				b.world.names["puller"] = true
 				b.world.Unlock()
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				if !mine && b.every(3) {
 					<-ctx.Done()
 					return nil, context.Cause(ctx)
@@ -93,12 +94,12 @@ func brokenChannels() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "ignores ctx in Pull", cases: []string{"pull-ends-with-ctx"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
-				return b.good.Pull(forever(ctx), channel)
+				return b.queuer().Pull(forever(ctx), channel)
 			}
 		}},
 		{at: testkit.Here(), name: "loses what comes as ctx ends", cases: []string{"cancelled-pull-loses-nothing"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				yield(5)
 				if ctx.Err() != nil {
 					return nil, context.Cause(ctx)
@@ -119,7 +120,7 @@ func brokenChannels() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "ignores ctx in Send", cases: []string{"ctx-has-ended"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				return b.good.Send(forever(ctx), channel, e)
+				return b.sendOn(forever(ctx), channel, e)
 			}
 		}},
 	}

@@ -32,7 +32,7 @@ func brokenLives() []brokenDriver {
 	return []brokenDriver{
 		{at: testkit.Here(), name: "leaves Pull waiting when it is closed", cases: []string{"close-ends-pulls"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				if errors.Is(err, layers.ErrClosed) {
 					<-ctx.Done()
 				}
@@ -41,7 +41,7 @@ func brokenLives() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "has Pull fail with an unknown error", cases: []string{"close-ends-pulls"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				return e, unknown(err, layers.ErrClosed)
 			}
 		}},
@@ -98,14 +98,14 @@ func brokenLives() []brokenDriver {
 				return hidden(b.good.Publish(ctx, group, e), layers.ErrDown)
 			}
 		}},
-		{at: testkit.Here(), name: "throws away what is sent while it is down", cases: []string{"down"}, harm: func(b *broken) {
+		{at: testkit.Here(), name: "throws away what is sent while it is down", cases: []string{"down", "queues-down"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				return hidden(b.good.Send(ctx, channel, e), layers.ErrDown)
+				return hidden(b.sendOn(ctx, channel, e), layers.ErrDown)
 			}
 		}},
-		{at: testkit.Here(), name: "goes on pulling while it is down", cases: []string{"down"}, harm: func(b *broken) {
+		{at: testkit.Here(), name: "goes on pulling while it is down", cases: []string{"queues-down"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
-				e, err := b.good.Pull(ctx, channel)
+				e, err := b.queuer().Pull(ctx, channel)
 				if errors.Is(err, layers.ErrDown) {
 					<-ctx.Done()
 				}

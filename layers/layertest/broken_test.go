@@ -14,6 +14,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -86,11 +87,26 @@ func (b *broken) Send(ctx context.Context, channel string, e *protocol.Event) er
 	return b.good.Send(ctx, channel, e)
 }
 
+func (b *broken) Push(ctx context.Context, channel string, e *protocol.Event) error {
+	if b.send != nil {
+		return b.send(ctx, channel, e)
+	}
+	return b.queuer().Push(ctx, channel, e)
+}
+
+// sendOn is what a good driver does with an event for a channel of either kind.
+func (b *broken) sendOn(ctx context.Context, channel string, e *protocol.Event) error {
+	if _, specific := driver.NodeOf(channel); specific {
+		return b.good.Send(ctx, channel, e)
+	}
+	return b.queuer().Push(ctx, channel, e)
+}
+
 func (b *broken) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
 	if b.pull != nil {
 		return b.pull(ctx, channel)
 	}
-	return b.good.Pull(ctx, channel)
+	return b.queuer().Pull(ctx, channel)
 }
 
 func (b *broken) Close(ctx context.Context) error {
@@ -205,12 +221,6 @@ func wireOf(e *protocol.Event) []byte {
 		panic(err)
 	}
 	return body
-}
-
-// specificNode is the node in the name of a channel.
-func specificNode(channel string) (string, bool) {
-	prefix, _, specific := strings.Cut(channel, "!")
-	return strings.TrimPrefix(prefix, "specific."), specific
 }
 
 // brokenDriver is a way to be broken, and the cases that must notice.
@@ -339,7 +349,7 @@ func brokenGroups() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "publishes into a channel", cases: []string{"groups-are-no-channels"}, harm: func(b *broken) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event) error {
-				return errors.Join(b.good.Publish(ctx, group, e), b.good.Send(ctx, group, e))
+				return errors.Join(b.good.Publish(ctx, group, e), b.sendOn(ctx, group, e))
 			}
 		}},
 	}

@@ -35,17 +35,16 @@ type Options struct {
 // they have been given before; the broker has no goroutine of its own. All
 // methods are safe for concurrent use, but a Receiver must not call them.
 type Broker struct {
-	capacity int
-	expiry   time.Duration
-	lease    time.Duration
-	mu       struct {
+	limit store.Limit // of each named channel
+	lease time.Duration
+	mu    struct {
 		sync.Mutex
 		nodes     map[string]*node   // started, and neither closed nor dead
 		groups    map[string][]*node // who gets what is published
-		channels  map[string]*channel
-		histories map[string]*store.Ring
-		sweep     time.Time // when to look for histories that can go
-		crowds    map[string]*crowd
+		queues    store.Queues
+		histories map[string]*store.History
+		nextSweep time.Time // when histories are searched for old events
+		presences map[string]*store.Presences[*node]
 		leases    map[*node]*time.Timer // of nodes that are away and have entered something
 		stopped   bool
 		faults    faults
@@ -62,21 +61,20 @@ type faults struct {
 
 // NewBroker returns a broker without nodes. nil stands for the zero Options.
 func NewBroker(o *Options) *Broker {
-	b := &Broker{capacity: 100, expiry: time.Minute, lease: 10 * time.Second}
+	b := &Broker{limit: store.Limit{Capacity: 100, Expiry: time.Minute}, lease: 10 * time.Second}
 	if o != nil && o.Capacity > 0 {
-		b.capacity = o.Capacity
+		b.limit.Capacity = o.Capacity
 	}
 	if o != nil && o.Expiry > 0 {
-		b.expiry = o.Expiry
+		b.limit.Expiry = o.Expiry
 	}
 	if o != nil && o.Lease > 0 {
 		b.lease = o.Lease
 	}
 	b.mu.nodes = make(map[string]*node)
 	b.mu.groups = make(map[string][]*node)
-	b.mu.channels = make(map[string]*channel)
-	b.mu.histories = make(map[string]*store.Ring)
-	b.mu.crowds = make(map[string]*crowd)
+	b.mu.presences = make(map[string]*store.Presences[*node])
+	b.loseStoresLocked()
 	b.mu.leases = make(map[*node]*time.Timer)
 	return b
 }
@@ -86,7 +84,7 @@ func (b *Broker) Node() layers.Driver {
 	return &node{
 		broker:  b,
 		groups:  make(map[string]struct{}),
-		present: make(map[seat]layers.Presence),
+		entered: make(map[entryKey]layers.Presence),
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		gone:    make(chan struct{}),
@@ -103,11 +101,17 @@ func (b *Broker) Close() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clear(b.mu.crowds)
+	clear(b.mu.presences)
 	for n, timer := range b.mu.leases {
 		timer.Stop()
 		delete(b.mu.leases, n)
 	}
+}
+
+// loseStoresLocked loses the events of named channels and all histories.
+func (b *Broker) loseStoresLocked() {
+	b.mu.queues = store.Queues{Limit: func(string) store.Limit { return b.limit }}
+	b.mu.histories = make(map[string]*store.History)
 }
 
 // nodes are those that are there, ordered by name, so that chance plays no part.
@@ -130,31 +134,43 @@ func (b *Broker) nodesLocked() []*node {
 	return all
 }
 
-// letter is an event on its way.
-type letter struct {
+// packet is an event on its way, as bytes that nothing else uses.
+type packet struct {
 	typ  string
 	body []byte
 }
 
-// write makes a letter of e, which nobody else has.
-func write(e *protocol.Event) (letter, error) {
+func pack(e *protocol.Event) (packet, error) {
 	body, err := e.Wire()
-	return letter{e.Type(), bytes.Clone(body)}, err
+	return packet{e.Type(), bytes.Clone(body)}, err
 }
 
-// read makes an event of a copy, which is the receiver's alone.
-func (l letter) read() (*protocol.Event, error) {
-	return protocol.FromWire(l.typ, bytes.Clone(l.body))
+// unpack makes an event of a copy, which is the receiver's alone.
+func (p packet) unpack() (*protocol.Event, error) {
+	return protocol.FromWire(p.typ, bytes.Clone(p.body))
 }
 
-// sendLocked puts l on its way to a node, which hands it to its receiver.
-func (b *Broker) sendLocked(to *node, l letter, hand func(layers.Receiver, *protocol.Event)) {
+// copyEvent returns a copy of e that shares no bytes with it.
+func copyEvent(e *protocol.Event) (*protocol.Event, error) {
+	p, err := pack(e)
+	if err != nil {
+		return nil, err
+	}
+	own, err := p.unpack()
+	if err != nil {
+		return nil, err
+	}
+	return own.At(e.Position()), nil
+}
+
+// sendLocked puts p on its way to a node, where deliver delivers it to the receiver.
+func (b *Broker) sendLocked(to *node, p packet, deliver func(layers.Receiver, *protocol.Event)) {
 	if b.losesLocked() {
 		return
 	}
-	to.putLocked(delivery{due: time.Now().Add(b.mu.faults.delay), event: true, hand: func(r layers.Receiver) {
-		if e, err := l.read(); err == nil { // it has been an event
-			hand(r, e)
+	to.putLocked(delivery{due: time.Now().Add(b.mu.faults.delay), event: true, call: func(r layers.Receiver) {
+		if e, err := p.unpack(); err == nil { // it was packed from an event
+			deliver(r, e)
 		}
 	}})
 }
@@ -169,8 +185,8 @@ func (b *Broker) losesLocked() bool {
 	return true
 }
 
-// leaveLocked takes n out of group.
-func (b *Broker) leaveLocked(n *node, group string) {
+// unsubscribeLocked removes n from group.
+func (b *Broker) unsubscribeLocked(n *node, group string) {
 	if rest := without(b.mu.groups[group], n); len(rest) > 0 {
 		b.mu.groups[group] = rest
 	} else {
@@ -178,8 +194,8 @@ func (b *Broker) leaveLocked(n *node, group string) {
 	}
 }
 
-// enterLocked adds n to group.
-func (b *Broker) enterLocked(n *node, group string) {
+// subscribeLocked adds n to group.
+func (b *Broker) subscribeLocked(n *node, group string) {
 	if all := b.mu.groups[group]; !slices.Contains(all, n) {
 		b.mu.groups[group] = append(all, n)
 	}

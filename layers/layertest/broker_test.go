@@ -228,7 +228,7 @@ func TestKill(t *testing.T) {
 	inBubble(t, nil, func(_ *testing.T, s *trio) {
 		pulled := make(chan error, 1)
 		go func() {
-			_, err := s.b.driver.Pull(context.Background(), "jobs")
+			_, err := s.b.queuer().Pull(context.Background(), "jobs")
 			pulled <- err
 		}()
 		s.broker.Delay(time.Second)

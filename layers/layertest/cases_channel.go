@@ -26,17 +26,20 @@ func channelCases() []testCase {
 		{
 			name: "first-in-first-out",
 			why:  "Events wait in a named channel until they are pulled, the oldest first, on whatever node and by whoever sent them.",
+			asks: asksQueues,
 			run:  firstInFirstOut,
 		},
 		{
 			name: "capacity",
 			why:  "A named channel that is full refuses events with ErrFull, loses none that it has taken, and concerns no other channel.",
+			asks: asksQueues,
 			run:  capacity,
 		},
 		{
 			name:  "expiry",
 			why:   "Events that have waited for too long in a named channel are dropped, and make room.",
 			needs: needsExpire,
+			asks:  asksQueues,
 			run:   expiry,
 		},
 	}
@@ -141,16 +144,19 @@ func pullCases() []testCase {
 		{
 			name: "many-pullers",
 			why:  "Each event of a named channel is taken once, however many pull on however many nodes.",
+			asks: asksQueues,
 			run:  manyPullers,
 		},
 		{
 			name: "pull-ends-with-ctx",
 			why:  "Pull returns ctx's error when ctx ends while it waits.",
+			asks: asksQueues,
 			run:  pullEndsWithCtx,
 		},
 		{
 			name: "cancelled-pull-loses-nothing",
 			why:  "A Pull that returns an error has taken nothing: an event that comes as ctx ends is returned, or is the next one's.",
+			asks: asksQueues,
 			run:  cancelledPullLosesNothing,
 		},
 	}

@@ -36,6 +36,7 @@ func groupCases() []testCase {
 		{
 			name: "groups-are-no-channels",
 			why:  "A group and a named channel of the same name have nothing to do with each other.",
+			asks: asksQueues,
 			run:  groupsAreNoChannels,
 		},
 	}

@@ -19,6 +19,7 @@ func lifeCases() []testCase {
 		{
 			name: "close-ends-pulls",
 			why:  "Close has every Pull that waits return an error that matches ErrClosed.",
+			asks: asksQueues,
 			run:  closeEndsPulls,
 		},
 		{
@@ -52,20 +53,29 @@ func ctxHasEnded(s *stage) {
 	cancel()
 	e := newNote(a.name, -1)
 	s.must("Sealing an event", e.Seal())
-	for what, f := range map[string]func() error{
+	calls := map[string]func() error{
 		"Publish":   func() error { return a.driver.Publish(ctx, g, e) },
-		"Send":      func() error { return a.driver.Send(ctx, c, e) },
+		"Send":      func() error { return a.driver.Send(ctx, b.own("x"), e) },
 		"Subscribe": func() error { return a.driver.Subscribe(ctx, []string{g}, nil) },
 		"Start":     func() error { return s.startWith(ctx) },
-		"Pull":      func() error { _, err := a.driver.Pull(ctx, c); return err },
-	} {
+	}
+	if a.hasQueues() {
+		calls["Push"] = func() error { return a.queuer().Push(ctx, c, e) }
+		calls["Pull"] = func() error { _, err := a.queuer().Pull(ctx, c); return err }
+	}
+	for what, f := range calls {
 		s.wantErr(what+" with a ctx that has ended", s.watch(what, f), context.Canceled)
 	}
 	a.publish(g, 0)
 	b.wantNotes(g, 0)
-	a.send(c, 1)
-	if n := s.oneNote(b.pull(c)); n != 1 {
-		s.fatalf("note %d was pulled, want 1", n)
+	a.send(b.own("x"), 1)
+	b.wantSent("x", 1)
+	if !a.hasQueues() {
+		return
+	}
+	a.send(c, 2)
+	if n := s.oneNote(b.pull(c)); n != 2 {
+		s.fatalf("note %d was pulled, want 2", n)
 	}
 }
 
@@ -112,8 +122,16 @@ func (s *stage) received(ended <-chan error) error {
 func closeWhileSending(s *stage) {
 	g, c, a, b := s.name("close"), s.name("close"), s.peer(), s.peer()
 	b.subscribe(g)
-	begun, ended := make(chan struct{}, 3), make(chan error, 3)
-	loop := func(f func(n int) error) {
+	calls := []func(n int) error{
+		func(n int) error { return a.tryPublish(g, newNote(a.name, n)) },
+		func(n int) error { return a.trySend(b.own("x"), n) },
+		func(int) error { return a.tryChange([]string{g}, nil) },
+	}
+	if a.hasQueues() {
+		calls = append(calls, func(n int) error { return a.trySend(c, n) })
+	}
+	begun, ended := make(chan struct{}, len(calls)), make(chan error, len(calls))
+	for _, f := range calls {
 		s.side(func() {
 			for n := 0; ; n++ {
 				err := f(n)
@@ -128,9 +146,6 @@ func closeWhileSending(s *stage) {
 			}
 		})
 	}
-	loop(func(n int) error { return a.tryPublish(g, newNote(a.name, n)) })
-	loop(func(n int) error { return a.trySend(c, n) })
-	loop(func(int) error { return a.tryChange([]string{g}, nil) })
 	for range cap(ended) {
 		<-begun
 	}
@@ -220,11 +235,17 @@ func (s *stage) without(goes func(*peer)) {
 func faultCases() []testCase {
 	return []testCase{
 		{
-			name: "down",
-			why: "When the back end goes down receivers are told State(cause), and Publish, Send and Pull return ErrDown, " +
-				"a Pull that waits too; Close works.",
+			name:  "down",
+			why:   "When the back end goes down receivers are told State(cause), and Publish and Send return ErrDown; Close works.",
 			needs: needsStop,
 			run:   down,
+		},
+		{
+			name:  "queues-down",
+			why:   "When the back end goes down, Push and Pull return ErrDown, a Pull that waits too.",
+			needs: needsStop,
+			asks:  asksQueues,
+			run:   queuesDown,
 		},
 		{
 			name:  "start-while-down",
@@ -280,8 +301,17 @@ func (p *peer) state() error {
 }
 
 func down(s *stage) {
-	g, c, a, b := s.name("down"), s.name("down"), s.peer(), s.peer()
+	g, a, b := s.name("down"), s.peer(), s.peer()
 	b.subscribe(g)
+	s.goDown(a, b)
+	defer s.suite.Start()
+	s.wantErr("Publish", a.tryPublish(g, newNote(a.name, 0)), layers.ErrDown)
+	s.wantErr("Send", a.trySend(b.own("x"), 0), layers.ErrDown)
+	s.must("Close while the back end is down", b.close())
+}
+
+func queuesDown(s *stage) {
+	c, a, b := s.name("down"), s.peer(), s.peer()
 	ended := make(chan error, 2)
 	for range cap(ended) {
 		s.side(func() {
@@ -294,9 +324,7 @@ func down(s *stage) {
 	s.goDown(a, b)
 	defer s.suite.Start()
 	s.wantErr("Pull that waited when the back end went down", s.received(ended), layers.ErrDown)
-	s.wantErr("Publish", a.tryPublish(g, newNote(a.name, 0)), layers.ErrDown)
-	s.wantErr("Send to a named channel", a.trySend(c, 0), layers.ErrDown)
-	s.wantErr("Send to a node's channel", a.trySend(b.own("x"), 0), layers.ErrDown)
+	s.wantErr("Push", a.trySend(c, 0), layers.ErrDown)
 	_, err := a.tryPull(c)
 	s.wantErr("Pull", err, layers.ErrDown)
 	s.must("Close while the back end is down", b.close())
@@ -370,8 +398,10 @@ func slow(s *stage) {
 		s.fatalf("5 calls of Publish returned after %v, before the back end, which takes %v for each, can have taken them", d, took)
 	}
 	b.wantNotes(g, upTo(5)...)
-	a.send(c, 0)
-	b.pull(c)
+	if a.hasQueues() {
+		a.send(c, 0)
+		b.pull(c)
+	}
 	s.suite.Slow(s.suite.patience() / 2)
 	ctx, cancel := context.WithTimeout(s.ctx, took)
 	defer cancel()

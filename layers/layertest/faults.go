@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/layers/internal/store"
 )
 
 // The causes that nodes are told when they lose the broker.
@@ -71,7 +70,7 @@ func (b *Broker) Partition(ds ...layers.Driver) {
 			b.loseLocked(n, errPartitioned)
 		}
 	}
-	b.leaseLocked()
+	b.updateLeasesLocked()
 }
 
 // Heal ends what Partition has begun, for all nodes. Their drivers subscribe
@@ -98,9 +97,8 @@ func (b *Broker) Stop() {
 	for _, n := range b.nodesLocked() {
 		b.loseLocked(n, errStopped)
 	}
-	b.leaseLocked()
-	b.mu.channels = make(map[string]*channel)
-	b.mu.histories = make(map[string]*store.Ring)
+	b.updateLeasesLocked()
+	b.loseStoresLocked()
 }
 
 // Start brings the broker back after Stop. All nodes see what Heal describes, but
@@ -140,10 +138,10 @@ func (b *Broker) loseLocked(n *node, cause error) {
 	n.lost = cause
 	n.dropInFlightLocked()
 	for group := range n.groups {
-		b.leaveLocked(n, group)
+		b.unsubscribeLocked(n, group)
 	}
-	b.dismissLocked(n, n.usableLocked())
-	n.putLocked(delivery{hand: func(r layers.Receiver) { r.State(cause) }})
+	b.mu.queues.Dismiss(n, n.usableLocked())
+	n.putLocked(delivery{call: func(r layers.Receiver) { r.State(cause) }})
 }
 
 // regainLocked has all nodes connect again that nothing keeps from it. What they
@@ -156,17 +154,17 @@ func (b *Broker) regainLocked() {
 		}
 	}
 	for _, n := range all {
-		b.catchUpLocked(n)
+		b.syncPresencesLocked(n)
 	}
-	b.leaseLocked()
+	b.updateLeasesLocked()
 }
 
 // connectLocked has n connect again.
 func (b *Broker) connectLocked(n *node) {
 	n.lost = nil
 	for group := range n.groups {
-		b.enterLocked(n, group)
+		b.subscribeLocked(n, group)
 	}
-	n.putLocked(delivery{hand: func(r layers.Receiver) { r.State(nil) }})
-	n.putLocked(delivery{hand: func(r layers.Receiver) { r.Gap() }})
+	n.putLocked(delivery{call: func(r layers.Receiver) { r.State(nil) }})
+	n.putLocked(delivery{call: func(r layers.Receiver) { r.Gap() }})
 }

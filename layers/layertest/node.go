@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -38,18 +39,18 @@ type node struct {
 	groups map[string]struct{} // what Subscribe has asked for, whether or not it can be reached
 	inbox  []delivery
 
-	present map[seat]layers.Presence // what the driver has entered and not exited; guarded too
+	entered map[entryKey]layers.Presence // and not exited, as far as the driver knows; guarded too
 }
 
-// delivery is something to tell the receiver.
+// delivery is a call of the receiver that is to be made.
 type delivery struct {
 	due   time.Time
-	event bool // that is on its way until it is due, and can be lost
-	hand  func(layers.Receiver)
+	event bool // it is on its way until it is due, and can be lost
+	call  func(layers.Receiver)
 }
 
 func (n *node) Start(ctx context.Context, r layers.Receiver) error {
-	if err := n.pass(ctx); err != nil {
+	if err := n.waitSlow(ctx); err != nil {
 		return err
 	}
 	b := n.broker
@@ -72,7 +73,7 @@ func (n *node) Start(ctx context.Context, r layers.Receiver) error {
 }
 
 func (n *node) Subscribe(ctx context.Context, add, drop []string) error {
-	if err := n.pass(ctx); err != nil {
+	if err := n.waitSlow(ctx); err != nil {
 		return err
 	}
 	b := n.broker
@@ -84,19 +85,19 @@ func (n *node) Subscribe(ctx context.Context, add, drop []string) error {
 	}
 	for _, group := range drop {
 		delete(n.groups, group)
-		b.leaveLocked(n, group)
+		b.unsubscribeLocked(n, group)
 	}
 	for _, group := range add {
 		n.groups[group] = struct{}{}
 		if err == nil {
-			b.enterLocked(n, group)
+			b.subscribeLocked(n, group)
 		}
 	}
 	return err
 }
 
 func (n *node) Publish(ctx context.Context, group string, e *protocol.Event) error {
-	l, err := n.enter(ctx, e)
+	p, err := n.packAndWait(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -108,14 +109,14 @@ func (n *node) Publish(ctx context.Context, group string, e *protocol.Event) err
 	}
 	for _, to := range b.mu.groups[group] {
 		if to != n {
-			b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e) })
+			b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e) })
 		}
 	}
 	return nil
 }
 
 func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) error {
-	l, err := n.enter(ctx, e)
+	p, err := n.packAndWait(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -125,48 +126,60 @@ func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) erro
 	if err := n.usableLocked(); err != nil {
 		return err
 	}
-	prefix, _, specific := strings.Cut(channel, "!")
-	if !specific {
-		return b.keepLocked(channel, l)
-	}
-	to := b.mu.nodes[strings.TrimPrefix(prefix, "specific.")]
+	name, _ := driver.NodeOf(channel)
+	to := b.mu.nodes[name]
 	if to == nil {
 		return layers.ErrNobody
 	}
 	if to.lost == nil {
-		b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
+		b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
 	}
 	return nil
 }
 
+func (n *node) Push(ctx context.Context, channel string, e *protocol.Event) error {
+	if err := n.waitSlow(ctx); err != nil {
+		return err
+	}
+	own, err := copyEvent(e)
+	if err != nil {
+		return err
+	}
+	b, now := n.broker, time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.usableLocked(); err != nil {
+		return err
+	}
+	if !b.mu.queues.IsFull(channel, now) && b.losesLocked() {
+		return nil
+	}
+	return b.mu.queues.Push(channel, own, now)
+}
+
 func (n *node) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
-	if err := n.pass(ctx); err != nil {
+	if err := n.waitSlow(ctx); err != nil {
 		return nil, err
 	}
-	p, err := n.queue(channel)
+	p, err := n.puller(channel)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case got := <-p.got:
-		return got.read()
-	case <-ctx.Done():
-	}
-	if n.broker.withdraw(channel, p) {
-		return nil, context.Cause(ctx)
-	}
-	got := <-p.got // it came meanwhile, and is nobody else's
-	return got.read()
+	return p.Wait(ctx, func(p *store.Puller) bool {
+		n.broker.mu.Lock()
+		defer n.broker.mu.Unlock()
+		return n.broker.mu.queues.Withdraw(p)
+	})
 }
 
-// queue takes what waits in channel, or stands in line.
-func (n *node) queue(channel string) (*puller, error) {
-	n.broker.mu.Lock()
-	defer n.broker.mu.Unlock()
+func (n *node) puller(channel string) (*store.Puller, error) {
+	b := n.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := n.usableLocked(); err != nil {
 		return nil, err
 	}
-	return n.broker.pullLocked(n, channel), nil
+	return b.mu.queues.Pull(channel, n, time.Now()), nil
 }
 
 func (n *node) Close(ctx context.Context) error {
@@ -193,30 +206,30 @@ func (n *node) end(crash bool) bool {
 	if was == running {
 		delete(b.mu.nodes, n.name)
 		for group := range n.groups {
-			b.leaveLocked(n, group)
+			b.unsubscribeLocked(n, group)
 		}
 		n.inbox = nil
-		b.dismissLocked(n, layers.ErrClosed)
+		b.mu.queues.Dismiss(n, layers.ErrClosed)
 		if !crash && n.lost == nil {
-			b.emptyLocked(n)
+			b.removePresencesLocked(n)
 		}
-		b.leaseLocked()
+		b.updateLeasesLocked()
 		close(n.ended)
 	}
 	return n.receiver != nil
 }
 
-// enter makes a letter of e and takes it to the broker.
-func (n *node) enter(ctx context.Context, e *protocol.Event) (letter, error) {
-	l, err := write(e)
+// packAndWait packs e and waits as long as a call has to.
+func (n *node) packAndWait(ctx context.Context, e *protocol.Event) (packet, error) {
+	p, err := pack(e)
 	if err == nil {
-		err = n.pass(ctx)
+		err = n.waitSlow(ctx)
 	}
-	return l, err
+	return p, err
 }
 
-// pass waits as long as a call has to.
-func (n *node) pass(ctx context.Context) error {
+// waitSlow waits as long as a call has to, by Broker.Slow.
+func (n *node) waitSlow(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -270,8 +283,8 @@ func (n *node) run() {
 	defer close(n.gone)
 	for {
 		d, wait := n.next()
-		if d.hand != nil {
-			d.hand(n.receiver)
+		if d.call != nil {
+			d.call(n.receiver)
 			continue
 		}
 		if !n.pause(wait) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -208,6 +209,18 @@ func (p *peer) tryPublish(group string, e *protocol.Event) error {
 	return p.stage.call("Publish", func(ctx context.Context) error { return p.driver.Publish(ctx, group, e) })
 }
 
+// queuer returns the driver, which has named channels, or the case is skipped.
+func (p *peer) queuer() layers.Queuer {
+	d, ok := p.driver.(layers.Queuer)
+	if !ok {
+		p.stage.fatalf("%T is no layers.Queuer, although another driver of New's was", p.driver)
+	}
+	return d
+}
+
+// hasQueues reports whether the driver has named channels.
+func (p *peer) hasQueues() bool { return asksQueues.isOf(p.driver) }
+
 // send sends note n to a channel, or fails. A driver may say that nobody has it.
 func (p *peer) send(channel string, n int) {
 	if err := p.trySend(channel, n); !errors.Is(err, layers.ErrNobody) {
@@ -221,6 +234,9 @@ func (p *peer) trySend(channel string, n int) error {
 
 func (p *peer) trySendEvent(channel string, e *protocol.Event) error {
 	p.stage.must("Sealing an event", e.Seal())
+	if _, specific := driver.NodeOf(channel); !specific {
+		return p.stage.call("Push", func(ctx context.Context) error { return p.queuer().Push(ctx, channel, e) })
+	}
 	return p.stage.call("Send", func(ctx context.Context) error { return p.driver.Send(ctx, channel, e) })
 }
 
@@ -233,7 +249,7 @@ func (p *peer) pull(channel string) *protocol.Event {
 
 func (p *peer) tryPull(channel string) (e *protocol.Event, err error) {
 	err = p.stage.call("Pull", func(ctx context.Context) error {
-		e, err = p.driver.Pull(ctx, channel)
+		e, err = p.queuer().Pull(ctx, channel)
 		return err
 	})
 	return e, err
@@ -242,7 +258,7 @@ func (p *peer) tryPull(channel string) (e *protocol.Event, err error) {
 // pullWith is tryPull with a ctx of the case's.
 func (p *peer) pullWith(ctx context.Context, channel string) (e *protocol.Event, err error) {
 	err = p.stage.watch("Pull", func() error {
-		e, err = p.driver.Pull(ctx, channel)
+		e, err = p.queuer().Pull(ctx, channel)
 		return err
 	})
 	return e, err

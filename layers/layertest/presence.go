@@ -15,18 +15,11 @@ import (
 
 var _ layers.Presencer = (*node)(nil)
 
-// crowd is who is present in a group, as the broker knows it.
-type crowd struct {
-	store.Crowd
-
-	owners map[string]*node // who has entered each ID
-}
-
-// seat is a presence's place.
-type seat struct{ group, id string }
+// entryKey identifies a presence among those of all groups.
+type entryKey struct{ group, id string }
 
 func (n *node) Enter(ctx context.Context, group string, p layers.Presence) error {
-	if err := n.pass(ctx); err != nil {
+	if err := n.waitSlow(ctx); err != nil {
 		return err
 	}
 	b := n.broker
@@ -36,7 +29,7 @@ func (n *node) Enter(ctx context.Context, group string, p layers.Presence) error
 		return err
 	}
 	p.Meta = bytes.Clone(p.Meta)
-	b.admitLocked(n, group, p)
+	b.addPresenceLocked(n, group, p)
 	return nil
 }
 
@@ -44,58 +37,55 @@ func (n *node) Exit(ctx context.Context, group, id string, linger time.Duration)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	late := n.pass(ctx) // who waits no longer has asked all the same
+	waitErr := n.waitSlow(ctx) // a caller that waits no longer has asked all the same
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(n.present, seat{group, id}) // also if it is down: the broker learns of it later
+	delete(n.entered, entryKey{group, id}) // also if it is down: the broker learns of it later
 	if err := n.usableLocked(); err != nil {
-		return cmp.Or(late, err)
+		return cmp.Or(waitErr, err)
 	}
 	if linger > 0 {
 		b.lingerLocked(n, group, id, linger)
 	} else {
-		b.expelLocked(n, group, id)
+		b.removePresenceLocked(n, group, id)
 	}
-	return late
+	return waitErr
 }
 
 // lingerLocked has what n has entered stay for a while.
 func (b *Broker) lingerLocked(n *node, group, id string, linger time.Duration) {
-	c := b.mu.crowds[group]
-	if c == nil || c.owners[id] != n || !c.Linger(id, time.Now().Add(linger)) {
+	c := b.mu.presences[group]
+	if c == nil || !c.Linger(id, n, time.Now().Add(linger)) {
 		return
 	}
 	time.AfterFunc(linger, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if c := b.mu.crowds[group]; c != nil {
-			changes := c.Expire(id, time.Now())
-			b.changedLocked(group, c, changes)
+		if c := b.mu.presences[group]; c != nil {
+			b.sendChangesLocked(group, c.Expire(id, time.Now()))
 		}
 	})
 }
 
 func (n *node) Present(ctx context.Context, group, key string) (all []layers.Presence, err error) {
-	err = n.lookUp(ctx, group, func(c *crowd) {
-		for _, p := range c.Present(key) {
-			p.Meta = bytes.Clone(p.Meta)
-			all = append(all, layers.Presence(p))
+	err = n.withPresences(ctx, group, func(c *store.Presences[*node]) {
+		all = c.Present(key)
+		for i, p := range all {
+			all[i].Meta = bytes.Clone(p.Meta)
 		}
 	})
 	return all, err
 }
 
 func (n *node) Count(ctx context.Context, group string) (count layers.PresenceCount, err error) {
-	err = n.lookUp(ctx, group, func(c *crowd) {
-		count = layers.PresenceCount{Keys: c.Keys(), Presences: c.Len()}
-	})
+	err = n.withPresences(ctx, group, func(c *store.Presences[*node]) { count = c.Count() })
 	return count, err
 }
 
-// lookUp calls f with the crowd of group, if there is one.
-func (n *node) lookUp(ctx context.Context, group string, f func(*crowd)) error {
-	if err := n.pass(ctx); err != nil {
+// withPresences calls f with the presences of group, if there are any.
+func (n *node) withPresences(ctx context.Context, group string, f func(*store.Presences[*node])) error {
+	if err := n.waitSlow(ctx); err != nil {
 		return err
 	}
 	b := n.broker
@@ -104,119 +94,102 @@ func (n *node) lookUp(ctx context.Context, group string, f func(*crowd)) error {
 	if err := n.usableLocked(); err != nil {
 		return err
 	}
-	if c := b.mu.crowds[group]; c != nil {
+	if c := b.mu.presences[group]; c != nil {
 		f(c)
 	}
 	return nil
 }
 
-// admitLocked has n enter p, and tells all nodes.
-func (b *Broker) admitLocked(n *node, group string, p layers.Presence) {
-	c := b.mu.crowds[group]
+// addPresenceLocked has n enter p.
+func (b *Broker) addPresenceLocked(n *node, group string, p layers.Presence) {
+	c := b.mu.presences[group]
 	if c == nil {
-		c = &crowd{owners: make(map[string]*node)}
-		b.mu.crowds[group] = c
+		c = new(store.Presences[*node])
+		b.mu.presences[group] = c
 	}
-	at := seat{group, p.ID}
-	if before := c.owners[p.ID]; before != nil && before != n {
-		delete(before.present, at) // it is n's now
+	at := entryKey{group, p.ID}
+	if before, ok := c.Owner(p.ID); ok && before != n {
+		delete(before.entered, at) // it is n's now
 	}
-	c.owners[p.ID] = n
-	changes := c.Enter(store.Entry(p))
-	if old, again := n.present[at]; again && old.Key == p.Key {
+	changes := c.Enter(p, n)
+	if old, again := n.entered[at]; again && old.Key == p.Key {
 		p.Since = old.Since
 	}
-	n.present[at] = p
-	b.changedLocked(group, c, changes)
+	n.entered[at] = p
+	b.sendChangesLocked(group, changes)
 }
 
-// expelLocked takes out what n has entered, and tells all nodes.
-func (b *Broker) expelLocked(n *node, group, id string) {
-	c := b.mu.crowds[group]
-	if c == nil || c.owners[id] != n {
-		return
+// removePresenceLocked removes what n has entered.
+func (b *Broker) removePresenceLocked(n *node, group, id string) {
+	if c := b.mu.presences[group]; c != nil {
+		b.sendChangesLocked(group, c.Exit(id, n))
 	}
-	changes := c.Exit(id)
-	b.changedLocked(group, c, changes)
 }
 
-// changedLocked forgets who is not in c any more, and tells all nodes.
-func (b *Broker) changedLocked(group string, c *crowd, changes []store.Change) {
-	maps.DeleteFunc(c.owners, func(id string, _ *node) bool { return !c.Has(id) })
-	if c.Len() == 0 {
-		delete(b.mu.crowds, group)
+// sendChangesLocked sends what has changed in group to all nodes that have subscribed to it,
+// and forgets the group if nobody is present any more.
+func (b *Broker) sendChangesLocked(group string, changes []store.Change) {
+	if b.mu.presences[group].Count().Presences == 0 {
+		delete(b.mu.presences, group)
 	}
-	b.tellLocked(group, changes)
-}
-
-// tellLocked tells all nodes that have subscribed to group.
-func (b *Broker) tellLocked(group string, changes []store.Change) {
 	for _, change := range changes {
-		typ := layers.Entered
-		switch {
-		case change.Gone:
-			typ = layers.Exited
-		case change.Other:
-			typ = layers.Changed
-		}
-		l, err := write(typ.New(layers.Visit{Group: group, Presence: layers.Presence(change.Entry)}))
+		p, err := pack(change.Event(group))
 		if err != nil {
-			continue // only metadata that are no JSON can be why
+			continue // only metadata that is not JSON can be why
 		}
 		for _, to := range b.mu.groups[group] {
-			b.sendLocked(to, l, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e) })
+			b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e) })
 		}
 	}
 }
 
-// seatsLocked are those of n, as the broker knows it, in some order that is always
-// the same.
-func (b *Broker) seatsLocked(n *node) []seat {
-	var all []seat
-	for group, c := range b.mu.crowds {
-		for id, owner := range c.owners {
-			if owner == n {
-				all = append(all, seat{group, id})
-			}
+// presencesLocked are those of n, as the broker knows them, ordered.
+func (b *Broker) presencesLocked(n *node) []entryKey {
+	var all []entryKey
+	for group, c := range b.mu.presences {
+		for _, id := range c.OwnedBy(n) {
+			all = append(all, entryKey{group, id})
 		}
 	}
-	slices.SortFunc(all, bySeat)
+	slices.SortFunc(all, comparePresenceKeys)
 	return all
 }
 
-func bySeat(a, b seat) int { return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.id, b.id)) }
+func comparePresenceKeys(a, b entryKey) int {
+	return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.id, b.id))
+}
 
-// emptyLocked takes out all that n has entered.
-func (b *Broker) emptyLocked(n *node) {
-	for _, at := range b.seatsLocked(n) {
-		b.expelLocked(n, at.group, at.id)
+// removePresencesLocked removes all that n has entered.
+func (b *Broker) removePresencesLocked(n *node) {
+	for _, at := range b.presencesLocked(n) {
+		b.removePresenceLocked(n, at.group, at.id)
 	}
 }
 
-// catchUpLocked has n, which has connected again, exit what has gone meanwhile, and
+// syncPresencesLocked has n, which has connected again, exit what has gone meanwhile, and
 // enter again what the broker has given up.
-func (b *Broker) catchUpLocked(n *node) {
-	if n.awayLocked() {
+func (b *Broker) syncPresencesLocked(n *node) {
+	if n.isAwayLocked() {
 		return
 	}
-	known := b.seatsLocked(n)
+	known := b.presencesLocked(n)
 	for _, at := range known {
-		if _, still := n.present[at]; !still && !b.mu.crowds[at.group].Lingers(at.id) {
-			b.expelLocked(n, at.group, at.id)
+		if _, still := n.entered[at]; !still && !b.mu.presences[at.group].Lingers(at.id) {
+			b.removePresenceLocked(n, at.group, at.id)
 		}
 	}
-	for _, at := range slices.SortedFunc(maps.Keys(n.present), bySeat) {
+	for _, at := range slices.SortedFunc(maps.Keys(n.entered), comparePresenceKeys) {
 		if !slices.Contains(known, at) {
-			b.admitLocked(n, at.group, n.present[at])
+			b.addPresenceLocked(n, at.group, n.entered[at])
 		}
 	}
 }
 
-// leaseLocked sees to it that what nodes have entered that are away goes when its
-// time has come. A broker that has been stopped waits for nobody.
-func (b *Broker) leaseLocked() {
+// updateLeasesLocked starts the leases of nodes that are away and have entered something,
+// and ends the others. While the broker is stopped no lease runs.
+func (b *Broker) updateLeasesLocked() {
 	for n, timer := range b.mu.leases {
-		if b.mu.stopped || !n.awayLocked() {
+		if b.mu.stopped || !n.isAwayLocked() {
 			timer.Stop()
 			delete(b.mu.leases, n)
 		}
@@ -224,28 +197,28 @@ func (b *Broker) leaseLocked() {
 	if b.mu.stopped {
 		return
 	}
-	for _, c := range b.mu.crowds {
-		for _, n := range c.owners {
-			if n.awayLocked() && b.mu.leases[n] == nil {
-				b.mu.leases[n] = b.lapseLocked(n)
+	for _, c := range b.mu.presences {
+		for _, n := range c.Owners() {
+			if n.isAwayLocked() && b.mu.leases[n] == nil {
+				b.mu.leases[n] = b.startLeaseLocked(n)
 			}
 		}
 	}
 }
 
-// lapseLocked has all that n has entered go after a while.
-func (b *Broker) lapseLocked(n *node) *time.Timer {
+// startLeaseLocked has all that n has entered exit after a while.
+func (b *Broker) startLeaseLocked(n *node) *time.Timer {
 	var timer *time.Timer
 	timer = time.AfterFunc(b.lease, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.mu.leases[n] == timer { // otherwise it has been stopped too late
 			delete(b.mu.leases, n)
-			b.emptyLocked(n)
+			b.removePresencesLocked(n)
 		}
 	})
 	return timer
 }
 
-// awayLocked reports whether the broker hears nothing of n.
-func (n *node) awayLocked() bool { return n.phase == over || n.lost != nil }
+// isAwayLocked reports whether the broker hears nothing of n.
+func (n *node) isAwayLocked() bool { return n.phase == over || n.lost != nil }

@@ -43,10 +43,10 @@ type Suite struct {
 	Patience time.Duration
 	// All has the run fail if a case had to be skipped because a function is nil.
 	All bool
-	// History and Presence have the run fail if the driver is no
-	// layers.Historian or no layers.Presencer, by mistake: a driver that wraps
-	// another one easily hides what that can do.
-	History, Presence bool
+	// Queues, History and Presence have the run fail if the driver is not a
+	// layers.Queuer, layers.Historian or layers.Presencer, by mistake: a driver that
+	// wraps another one easily hides what that can do.
+	Queues, History, Presence bool
 }
 
 // Run is the short form of [Suite.Run], with nothing but New: cases that need a
@@ -104,16 +104,19 @@ func (s *Suite) skipped(d layers.Driver) (untested, inapplicable []string) {
 
 // isNot says what d is not, and is said to be.
 func (s *Suite) isNot(d layers.Driver) error {
-	_, historian := d.(layers.Historian)
-	_, presencer := d.(layers.Presencer)
-	var err error
-	if s.History && !historian {
-		err = fmt.Errorf("layertest: Suite.History is set, and the driver %T is no layers.Historian", d)
+	var all []error
+	for _, row := range []struct {
+		field string
+		set   bool
+		asks  fault
+	}{
+		{"Queues", s.Queues, asksQueues}, {"History", s.History, asksHistory}, {"Presence", s.Presence, asksPresence},
+	} {
+		if row.set && !row.asks.isOf(d) {
+			all = append(all, fmt.Errorf("layertest: Suite.%s is set, and the driver %T is not a %s", row.field, d, row.asks))
+		}
 	}
-	if s.Presence && !presencer {
-		err = errors.Join(err, fmt.Errorf("layertest: Suite.Presence is set, and the driver %T is no layers.Presencer", d))
-	}
-	return err
+	return errors.Join(all...)
 }
 
 func (s *Suite) patience() time.Duration {
@@ -155,6 +158,7 @@ const (
 	needsKill   fault = "Kill"
 	needsSlow   fault = "Slow"
 
+	asksQueues   fault = "layers.Queuer"
 	asksHistory  fault = "layers.Historian"
 	asksPresence fault = "layers.Presencer"
 )
@@ -168,7 +172,22 @@ func (f fault) why() string {
 }
 
 // isOptional reports whether a driver may lack f.
-func (f fault) isOptional() bool { return f == asksHistory || f == asksPresence }
+func (f fault) isOptional() bool { return f == asksQueues || f == asksHistory || f == asksPresence }
+
+// isOf reports whether d is what f asks for.
+func (f fault) isOf(d layers.Driver) (ok bool) {
+	switch f {
+	case asksQueues:
+		_, ok = d.(layers.Queuer)
+	case asksHistory:
+		_, ok = d.(layers.Historian)
+	case asksPresence:
+		_, ok = d.(layers.Presencer)
+	default:
+		ok = true
+	}
+	return ok
+}
 
 // cases are all cases, in the order in which a driver is best made to pass them.
 func cases() []testCase {
@@ -184,20 +203,15 @@ func cases() []testCase {
 
 // lacks says what s does not have, or d is not, and c needs.
 func (c *testCase) lacks(s *Suite, d layers.Driver) fault {
-	_, historian := d.(layers.Historian)
-	_, presencer := d.(layers.Presencer)
 	has := map[fault]bool{
 		"":          true,
 		needsExpire: s.Expire != nil,
 		needsStop:   s.Stop != nil && s.Start != nil,
 		needsKill:   s.Kill != nil,
 		needsSlow:   s.Slow != nil,
-
-		asksHistory:  historian,
-		asksPresence: presencer,
 	}
 	switch {
-	case !has[c.asks]:
+	case !c.asks.isOf(d):
 		return c.asks
 	case !has[c.needs]:
 		return c.needs

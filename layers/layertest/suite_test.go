@@ -9,6 +9,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
 )
 
 // whole is the suite of a broker, with nothing left out.
@@ -18,8 +19,8 @@ func whole(b *Broker) *Suite {
 		Stop: b.Stop, Start: b.Start,
 		Kill:   b.Kill,
 		Slow:   b.Slow,
-		Expire: func() { <-time.After(b.expiry) },
-		All:    true, History: true, Presence: true,
+		Expire: func() { <-time.After(b.limit.Expiry) },
+		All:    true, Queues: true, History: true, Presence: true,
 	}
 }
 
@@ -48,6 +49,48 @@ func TestBrokerInBubbles(t *testing.T) {
 	}
 }
 
+// hubSuite is the suite of drivers of one process. A hub has no faults: nothing goes down,
+// is slow, or dies.
+func hubSuite() *Suite {
+	h := memory.NewHub(nil)
+	return &Suite{
+		New:    func(*testing.T) layers.Driver { return h.Node() },
+		Expire: func() { <-time.After(time.Minute) },
+		Queues: true, History: true, Presence: true,
+	}
+}
+
+// The drivers of package memory, one hub for each case. Only cases about a back end that
+// fails do not apply.
+func TestMemoryInBubbles(t *testing.T) {
+	t.Parallel()
+	faults := []string{
+		"a-node-dies", "down", "queues-down", "start-while-down", "down-and-up", "subscribe-while-down", "slow",
+		"history-restart", "presence-node-dies", "presence-down",
+	}
+	var skipped []string
+	for _, c := range cases() {
+		if s := hubSuite(); c.lacks(s, s.New(t)) != "" {
+			skipped = append(skipped, c.name)
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := hubSuite()
+				for _, err := range append(c.try(t, s), s.isNot(s.New(t))) {
+					if err != nil {
+						t.Errorf("%v\nthe rule: %s", err, c.why)
+					}
+				}
+			})
+		})
+	}
+	if !slices.Equal(skipped, faults) {
+		t.Errorf("%q do not run, want only those about faults: %q", skipped, faults)
+	}
+}
+
 func TestRunIsTheShortForm(t *testing.T) {
 	t.Parallel()
 	b := NewBroker(nil)
@@ -58,7 +101,7 @@ func TestRunIsTheShortForm(t *testing.T) {
 func TestWhatCannotBeTestedIsListed(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"expiry (needs Expire)", "a-node-dies (needs Kill)", "down (needs Stop or Start)", "start-while-down (needs Stop or Start)",
+		"expiry (needs Expire)", "a-node-dies (needs Kill)", "down (needs Stop or Start)", "queues-down (needs Stop or Start)", "start-while-down (needs Stop or Start)",
 		"down-and-up (needs Stop or Start)", "subscribe-while-down (needs Stop or Start)", "slow (needs Slow)",
 		"history-restart (needs Stop or Start)", "presence-node-dies (needs Kill)", "presence-down (needs Stop or Start)",
 	}
@@ -74,7 +117,7 @@ func TestWhatCannotBeTestedIsListed(t *testing.T) {
 // bare hides what else a driver is.
 type bare struct{ layers.Driver }
 
-// A driver need be neither a Historian nor a Presencer, but may be said to be.
+// A driver need be neither a Queuer nor a Historian nor a Presencer, but may be said to be.
 //
 //nolint:tparallel // the cases of Run come one after the other
 func TestWhatDoesNotApplyIsListed(t *testing.T) {
@@ -82,28 +125,30 @@ func TestWhatDoesNotApplyIsListed(t *testing.T) {
 	b := NewBroker(&Options{Expiry: 2 * time.Second})
 	t.Cleanup(b.Close)
 	s := whole(b)
-	s.History, s.Presence = false, false
+	s.Queues, s.History, s.Presence = false, false, false
 	s.New = func(*testing.T) layers.Driver { return bare{b.Node()} }
 	s.Kill = func(d layers.Driver) { b.Kill(d.(bare).Driver) }
 	s.Run(t)
 	untested, not := s.skipped(s.New(t))
-	if want := len(historyCases()) + len(presenceCases()); len(untested) > 0 || len(not) != want ||
+	if want := 9 + len(historyCases()) + len(presenceCases()); len(untested) > 0 || len(not) != want ||
+		!slices.Contains(not, "capacity (for a layers.Queuer)") ||
 		!slices.Contains(not, "history-restart (for a layers.Historian)") || !slices.Contains(not, "presence-ctx (for a layers.Presencer)") {
-		t.Errorf("for a driver without history and presence, %q are not tested and %d do not apply, want %d: %q", untested, len(not), want, not)
+		t.Errorf("for a driver without queues, history and presence, %q are not tested and %d do not apply, want %d: %q", untested, len(not), want, not)
 	}
 	for _, row := range []struct {
-		at                testkit.Line
-		d                 layers.Driver
-		history, presence bool
-		want              []string // in the error; none: there is none
+		at                        testkit.Line
+		d                         layers.Driver
+		queues, history, presence bool
+		want                      []string // in the error; none: there is none
 	}{
-		{testkit.Here(), s.New(t), false, false, nil},
-		{testkit.Here(), s.New(t), true, false, []string{"layertest.bare", "layers.Historian"}},
-		{testkit.Here(), s.New(t), false, true, []string{"layertest.bare", "layers.Presencer"}},
-		{testkit.Here(), s.New(t), true, true, []string{"layers.Historian", "layers.Presencer"}},
-		{testkit.Here(), b.Node(), true, true, nil},
+		{testkit.Here(), s.New(t), false, false, false, nil},
+		{testkit.Here(), s.New(t), true, false, false, []string{"layertest.bare", "layers.Queuer"}},
+		{testkit.Here(), s.New(t), false, true, false, []string{"layertest.bare", "layers.Historian"}},
+		{testkit.Here(), s.New(t), false, false, true, []string{"layertest.bare", "layers.Presencer"}},
+		{testkit.Here(), s.New(t), true, true, true, []string{"layers.Queuer", "layers.Historian", "layers.Presencer"}},
+		{testkit.Here(), b.Node(), true, true, true, nil},
 	} {
-		err := (&Suite{History: row.history, Presence: row.presence}).isNot(row.d)
+		err := (&Suite{Queues: row.queues, History: row.history, Presence: row.presence}).isNot(row.d)
 		if (err != nil) != (row.want != nil) {
 			t.Errorf("%s: %v", row.at, err)
 		}

@@ -1,17 +1,102 @@
-// Package memory makes channel layers that live in this process: for programs
-// that run as one process and want several layers, and for tests that want
-// their own.
+// Package memory is the driver of one process: named channels, the history of groups and
+// presence are kept in its memory, and end with it.
+//
+// layers.Default() is a layer over such a driver, and so is the zero layers.Layer. A
+// program that wants several layers, or chooses how much named channels hold, opens them:
+//
+//	layer, err := layers.Open(ctx, memory.New(&memory.Options{Channels: ...}))
+//
+// A layer over [New] reaches the consumers of its own only. The layers of one process that
+// are to reach each other are over the drivers of a [Hub].
 package memory
 
-import "github.com/wye-go/wye/layers"
+import (
+	"fmt"
+	"log/slog"
+	"path"
+	"time"
 
-// Options are those of a layer: how much its named channels hold, and for how long.
-type Options = layers.LocalOptions
+	"github.com/wye-go/wye/layers/internal/store"
+)
 
-// New returns an empty layer, which nothing but this process sees. Give it to
-// an application with layers.Use.
-func New() *layers.Layer { return new(layers.Layer) }
+// The limits of a named channel by default, as in Channels.
+const (
+	defaultCapacity = 100
+	defaultExpiry   = time.Minute
+)
 
-// NewWith is New with options, which may be nil. It panics if they contain
-// mistakes.
-func NewWith(o *Options) *layers.Layer { return layers.NewLocal(o) }
+// Options are those of a driver. The zero value has the defaults, and so has nil.
+type Options struct {
+	// Channels bound the named channels. The first whose Pattern matches a name holds;
+	// a channel that none matches has the defaults of ChannelLimit.
+	Channels []ChannelLimit
+	// Logger gets a line when events expire: at most one a minute, with their number
+	// since the last. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// ChannelLimit bounds the events that wait in a named channel until a worker takes them.
+// It holds for each channel whose name matches, not for all of them together.
+type ChannelLimit struct {
+	// Pattern is the name of a channel, or several: * stands for any text, ? for any
+	// character, [a-f] for one of these, as in path.Match.
+	Pattern string
+	// Capacity is how many events wait. Layer.Send returns ErrFull for the next one.
+	// Default 100.
+	Capacity int
+	// Expiry is how long an event waits. Then it is dropped, and counted in
+	// Stats.Expired of the layer. Default one minute.
+	Expiry time.Duration
+}
+
+// New returns the driver of a layer that has no other nodes. o may be nil. It panics if a
+// Pattern is one that path.Match refuses, or a Capacity or Expiry is negative.
+func New(o *Options) *Driver {
+	h := NewHub(o)
+	h.only = h.Node()
+	return h.only
+}
+
+// NewHub returns a hub without nodes. o holds for the named channels that its nodes share;
+// it may be nil. It panics as [New] does.
+func NewHub(o *Options) *Hub {
+	h := &Hub{}
+	h.nodes.byName = make(map[string]*Driver)
+	h.nodes.byGroup = make(map[string][]*Driver)
+	h.channels.mu.queues.Limit = limitsOf(nil)
+	h.channels.mu.queues.Expired = h.channels.noteExpired
+	if o != nil {
+		h.channels.logger = o.Logger
+		h.channels.mu.queues.Limit = limitsOf(o.Channels)
+	}
+	return h
+}
+
+// limitsOf returns the function that finds the limit of a channel.
+func limitsOf(limits []ChannelLimit) func(channel string) store.Limit {
+	filled := make([]ChannelLimit, len(limits))
+	for i, l := range limits {
+		if _, err := path.Match(l.Pattern, ""); err != nil || l.Pattern == "" {
+			panic(fmt.Sprintf("wye: memory.New: Channels[%d].Pattern is %q, which is no pattern of path.Match", i, l.Pattern))
+		}
+		if l.Capacity < 0 || l.Expiry < 0 {
+			panic(fmt.Sprintf("wye: memory.New: Channels[%d] of %q has a Capacity of %d and an Expiry of %v; none may be negative",
+				i, l.Pattern, l.Capacity, l.Expiry))
+		}
+		filled[i] = l
+		if l.Capacity == 0 {
+			filled[i].Capacity = defaultCapacity
+		}
+		if l.Expiry == 0 {
+			filled[i].Expiry = defaultExpiry
+		}
+	}
+	return func(channel string) store.Limit {
+		for _, l := range filled {
+			if ok, _ := path.Match(l.Pattern, channel); ok { //nolint:errcheck // the pattern has been tried above
+				return store.Limit{Capacity: l.Capacity, Expiry: l.Expiry}
+			}
+		}
+		return store.Limit{Capacity: defaultCapacity, Expiry: defaultExpiry}
+	}
+}

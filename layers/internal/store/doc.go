@@ -1,5 +1,5 @@
-// Package store holds what a layer remembers of a group: the events of its history
-// ([Ring]), and who is present ([Crowd]). They are plain values without a lock, a
-// clock or a goroutine; whoever uses them, a layer of one process or a broker of
-// many nodes, brings those.
+// Package store holds what a back end keeps: the history of a group ([History]), who is
+// present in a group ([Presences]), and the events of named channels ([Queues]). They are
+// plain values without a lock, a clock or a goroutine: the driver of this process and the
+// broker of package layertest add those.
 package store

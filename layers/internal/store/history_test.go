@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
 )
@@ -20,8 +21,8 @@ func event() *protocol.Event {
 	return protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})
 }
 
-// offsets are those of a page's events.
-func offsets(p *store.Page) []uint64 {
+// offsets are those of the events that were read.
+func offsets(p *driver.History) []uint64 {
 	var all []uint64
 	for _, e := range p.Events {
 		all = append(all, e.Position().Offset)
@@ -29,13 +30,13 @@ func offsets(p *store.Page) []uint64 {
 	return all
 }
 
-// TestRingReads has a history of which 4 to 8 are kept.
-func TestRingReads(t *testing.T) {
+// TestHistoryReads has a history of which 4 to 8 are kept.
+func TestHistoryReads(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	r := store.NewRing("E")
+	r := store.NewHistory("E")
 	for range 8 {
-		r.Append(event(), 5, time.Hour, now)
+		r.Append(event(), driver.Keep{Events: 5, For: time.Hour}, now)
 	}
 	rows := []struct {
 		at       testkit.Line
@@ -63,27 +64,27 @@ func TestRingReads(t *testing.T) {
 		{testkit.Here(), "limit not reached", at("E", 6), 2, false, []uint64{7, 8}, true},
 	}
 	for _, row := range rows {
-		p := r.Read(store.Range{After: row.after, Limit: row.limit, Newest: row.newest}, now)
+		p := r.Read(driver.Range{After: row.after, Limit: row.limit, Newest: row.newest}, now)
 		if !slices.Equal(offsets(&p), row.want) || p.Complete != row.complete || p.Last != at("E", 8) {
 			t.Errorf("%s: %s: read %v up to %q, complete: %t; want %v", row.at, row.name, offsets(&p), p.Last, p.Complete, row.want)
 		}
 	}
-	if p := store.NewRing("E").Read(store.Range{}, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
+	if p := store.NewHistory("E").Read(driver.Range{}, now); !p.Complete || !p.Last.IsZero() || p.Events != nil {
 		t.Errorf("of a history without events: %+v", p)
 	}
 	for after, complete := range map[protocol.Position]bool{{}: true, at("E", 3): false} {
-		if p := store.Nothing(after); p.Complete != complete || !p.Last.IsZero() || p.Events != nil {
+		if p := (*store.History)(nil).Read(driver.Range{After: after}, now); p.Complete != complete || !p.Last.IsZero() || p.Events != nil {
 			t.Errorf("of no history, after %q: %+v", after, p)
 		}
 	}
 }
 
-func TestRingForgets(t *testing.T) {
+func TestHistoryForgets(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
-	r := store.NewRing("E")
+	r := store.NewHistory("E")
 	for i := range 3 {
-		r.Append(event(), 10, time.Minute, start.Add(time.Duration(i)*10*time.Second))
+		r.Append(event(), driver.Keep{Events: 10, For: time.Minute}, start.Add(time.Duration(i)*10*time.Second))
 	}
 	rows := []struct {
 		at        testkit.Line
@@ -100,31 +101,35 @@ func TestRingForgets(t *testing.T) {
 	}
 	for _, row := range rows {
 		now := start.Add(row.after)
-		p := r.Read(store.Range{After: at("E", 3)}, now)
-		if r.Len() != row.kept || r.Forgotten(now) != row.forgotten || p.Last != at("E", 3) || !p.Complete {
-			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.Forgotten(now), p)
+		p := r.Read(driver.Range{After: at("E", 3)}, now)
+		last := at("E", 3)
+		if row.forgotten {
+			last = protocol.Position{}
+		}
+		if r.Len() != row.kept || r.IsForgotten(now) != row.forgotten || p.Last != last || p.Complete == row.forgotten {
+			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.IsForgotten(now), p)
 		}
 	}
-	if e := r.Append(event(), 10, time.Minute, start.Add(time.Hour)); e.Position() != at("E", 4) {
+	if e := r.Append(event(), driver.Keep{Events: 10, For: time.Minute}, start.Add(time.Hour)); e.Position() != at("E", 4) {
 		t.Errorf("the next event is at %q", e.Position())
 	}
 }
 
-// TestRingIsWhatItsModelIs does random steps beside a list that forgets nothing.
-func TestRingIsWhatItsModelIs(t *testing.T) {
+// TestHistoryIsWhatItsModelIs does random steps beside a list that forgets nothing.
+func TestHistoryIsWhatItsModelIs(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		now := time.Unix(1000, 0)
-		r := store.NewRing("E")
-		m := ringModel{events: 1, age: time.Second}
+		r := store.NewHistory("E")
+		m := historyModel{events: 1, age: time.Second}
 		for step := range 600 {
 			now = now.Add(time.Duration(random.IntN(300)) * time.Millisecond)
 			if random.IntN(100) == 0 {
 				m.events, m.age = 1+random.IntN(20), time.Duration(1+random.IntN(5))*time.Second
 			}
 			if random.IntN(3) > 0 {
-				e := r.Append(event(), m.events, m.age, now)
+				e := r.Append(event(), driver.Keep{Events: m.events, For: m.age}, now)
 				m.add(now)
 				if want := at("E", uint64(len(m.times))); e.Position() != want {
 					t.Fatalf("seed %d, step %d: appended at %q, want %q", seed, step, e.Position(), want)
@@ -133,9 +138,9 @@ func TestRingIsWhatItsModelIs(t *testing.T) {
 			}
 			after := uint64(random.IntN(len(m.times) + 1))
 			limit := random.IntN(6)
-			p := r.Read(store.Range{After: at("E", after), Limit: limit}, now)
+			p := r.Read(driver.Range{After: at("E", after), Limit: limit}, now)
 			if after == 0 {
-				p = r.Read(store.Range{Limit: limit}, now)
+				p = r.Read(driver.Range{Limit: limit}, now)
 			}
 			want, complete := m.read(after, limit, now)
 			if got := offsets(&p); !slices.Equal(got, want) || p.Complete != complete {
@@ -145,8 +150,8 @@ func TestRingIsWhatItsModelIs(t *testing.T) {
 	}
 }
 
-// ringModel is when each event came, and from which on they are kept.
-type ringModel struct {
+// historyModel is when each event came, and from which on they are kept.
+type historyModel struct {
 	times  []time.Time
 	first  int // the first that is kept
 	events int
@@ -154,20 +159,20 @@ type ringModel struct {
 	used   time.Duration // the age that counts
 }
 
-func (m *ringModel) add(now time.Time) {
+func (m *historyModel) add(now time.Time) {
 	m.times = append(m.times, now)
 	m.first = max(m.first, len(m.times)-m.events)
 	m.used = m.age
 	m.forget(now)
 }
 
-func (m *ringModel) forget(now time.Time) {
+func (m *historyModel) forget(now time.Time) {
 	for m.first < len(m.times) && now.Sub(m.times[m.first]) >= m.used {
 		m.first++
 	}
 }
 
-func (m *ringModel) read(after uint64, limit int, now time.Time) (want []uint64, complete bool) {
+func (m *historyModel) read(after uint64, limit int, now time.Time) (want []uint64, complete bool) {
 	m.forget(now)
 	for i := max(int(after), m.first); i < len(m.times) && (limit == 0 || len(want) < limit); i++ {
 		want = append(want, uint64(i+1))
@@ -175,32 +180,32 @@ func (m *ringModel) read(after uint64, limit int, now time.Time) (want []uint64,
 	return want, int(after) >= m.first
 }
 
-func TestRingDoesNotGrow(t *testing.T) {
+func TestHistoryDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	r := store.NewRing("E")
+	r := store.NewHistory("E")
 	const n = 100
 	for i := range 50 * n {
-		r.Append(event(), n, time.Hour, now)
+		r.Append(event(), driver.Keep{Events: n, For: time.Hour}, now)
 		if r.Len() != min(i+1, n) {
 			t.Fatalf("%d are kept after %d", r.Len(), i+1)
 		}
 	}
-	r.Append(event(), 3, time.Hour, now)
+	r.Append(event(), driver.Keep{Events: 3, For: time.Hour}, now)
 	if r.Len() != 3 {
 		t.Errorf("%d are kept of 3", r.Len())
 	}
 }
 
-func ExampleRing() {
+func ExampleHistory() {
 	now := time.Now()
-	r := store.NewRing("E")
+	r := store.NewHistory("E")
 	for range 3 {
-		r.Append(event(), 2, time.Hour, now)
+		r.Append(event(), driver.Keep{Events: 2, For: time.Hour}, now)
 	}
-	p := r.Read(store.Range{After: at("E", 2)}, now)
+	p := r.Read(driver.Range{After: at("E", 2)}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
-	p = r.Read(store.Range{}, now)
+	p = r.Read(driver.Range{}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)
 	// Output:
 	// 1 3-E true

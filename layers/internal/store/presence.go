@@ -3,128 +3,136 @@ package store
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/protocol"
 )
 
-// Entry is one presence. It has the fields of a layers.Presence.
-type Entry struct {
-	ID    string
-	Key   string
-	Meta  json.RawMessage
-	Since time.Time
-}
-
-// Change is what others are to be told: that a key has come, with the entry that
-// was its first; that it has gone, with the one that was its last; or that one of its
-// entries has other metadata.
+// Change is what the nodes that have subscribed to a group are sent: Type is Entered,
+// Changed or Exited.
 type Change struct {
-	Entry
-
-	Gone  bool
-	Other bool // metadata, and nobody has come or gone
+	Type     protocol.EventType[driver.Visit]
+	Presence driver.Presence
 }
 
-// Crowd is who is present in one group. The zero value is nobody. It is not safe
-// for concurrent use.
-type Crowd struct {
-	entries   map[string]seat      // by ID
+// Event returns the event of the change.
+func (c Change) Event(group string) *protocol.Event {
+	return c.Type.New(driver.Visit{Group: group, Presence: c.Presence})
+}
+
+// Presences are those of one group. Each belongs to the owner that has entered it last,
+// such as a node. The zero value is nobody. It is not safe for concurrent use.
+type Presences[O comparable] struct {
+	byID      map[string]present[O]
 	ids       map[string][]string  // by key, in no order
-	lingering map[string]time.Time // by ID: until when, of entries that have been left
-	left      map[string]int       // by key: how many of its entries linger
-	entered   int                  // how many entries there have been
+	lingering map[string]time.Time // by ID: until when, of presences that have exited
+	lingers   map[string]int       // by key: how many of its presences linger
+	entered   int                  // how many there have been
 }
 
-// seat is an entry, and where it is, so that a key may have many.
-type seat struct {
-	Entry
+// present is a presence, and its index among those of its key, so that a key may have
+// many.
+type present[O comparable] struct {
+	driver.Presence
 
-	at  int // in Crowd.ids of its key
-	seq int // of entering
+	owner O
+	index int // in Presences.ids of its key
+	seq   int // of entering
 }
 
-// Enter adds p, or replaces the entry that has its ID; it is there since as long
-// then, if it is of the same key. It also replaces entries of its key that linger. There
-// are two changes at most: an ID may be replaced that was the last of another key.
-// Metadata are compared byte by byte.
-func (c *Crowd) Enter(p Entry) []Change {
-	c.stay(p.ID)
-	old, again := c.entries[p.ID]
+// Enter adds p, or replaces the presence that has its ID; if that is of the same key, its
+// Since stays. It also replaces presences of its key that linger. There are two changes at
+// most: an ID may be replaced that was the last of another key. Metadata is compared byte
+// by byte.
+func (c *Presences[O]) Enter(p driver.Presence, owner O) []Change {
+	c.stopLinger(p.ID)
+	old, again := c.byID[p.ID]
 	if again && old.Key == p.Key {
 		p.Since = old.Since
-		c.entries[p.ID] = seat{p, old.at, old.seq}
-		return changed(old.Entry, p)
+		c.byID[p.ID] = present[O]{p, owner, old.index, old.seq}
+		return changed(old.Presence, p)
 	}
-	changes := c.Exit(p.ID)
-	if c.entries == nil {
-		c.entries, c.ids = make(map[string]seat), make(map[string][]string)
+	changes := c.remove(p.ID)
+	if c.byID == nil {
+		c.byID, c.ids = make(map[string]present[O]), make(map[string][]string)
 	}
 	before := len(c.ids[p.Key])
 	replaced, lingered := c.replaceLingering(p.Key)
 	c.entered++
-	c.entries[p.ID] = seat{p, len(c.ids[p.Key]), c.entered}
+	c.byID[p.ID] = present[O]{p, owner, len(c.ids[p.Key]), c.entered}
 	c.ids[p.Key] = append(c.ids[p.Key], p.ID)
 	switch {
 	case before == 0:
-		changes = append(changes, Change{Entry: p})
+		changes = append(changes, Change{driver.Entered, p})
 	case lingered:
 		changes = append(changes, changed(replaced, p)...)
 	}
 	return changes
 }
 
-// changed is what others are told when p is there in place of old.
-func changed(old, p Entry) []Change {
+// changed is the change when p replaces old, which has the same key.
+func changed(old, p driver.Presence) []Change {
 	if bytes.Equal(old.Meta, p.Meta) {
 		return nil
 	}
-	return []Change{{Entry: p, Other: true}}
+	return []Change{{driver.Changed, p}}
 }
 
-// replaceLingering takes out the entries of key that linger, and returns the one of
-// them that entered last.
-func (c *Crowd) replaceLingering(key string) (last Entry, ok bool) {
-	if c.left[key] == 0 {
-		return Entry{}, false
+// replaceLingering removes the presences of key that linger, and returns the one of them
+// that entered last.
+func (c *Presences[O]) replaceLingering(key string) (last driver.Presence, ok bool) {
+	if c.lingers[key] == 0 {
+		return driver.Presence{}, false
 	}
 	seq := 0
 	for _, id := range slices.Clone(c.ids[key]) {
-		if _, lingers := c.lingering[id]; lingers {
-			p := c.entries[id]
-			if p.seq > seq {
-				last, seq = p.Entry, p.seq
-			}
-			c.remove(p)
+		if !c.Lingers(id) {
+			continue
 		}
+		p := c.byID[id]
+		if p.seq > seq {
+			last, seq = p.Presence, p.seq
+		}
+		c.unlink(p)
 	}
 	return last, true
 }
 
-// Exit takes the entry of an ID out. It need not be there. There is one change at
-// most.
-func (c *Crowd) Exit(id string) []Change {
-	p, there := c.entries[id]
+// Exit removes the presence of an ID, if it is there and belongs to owner. There is one
+// change at most.
+func (c *Presences[O]) Exit(id string, owner O) []Change {
+	if p, there := c.byID[id]; there && p.owner == owner {
+		return c.remove(id)
+	}
+	return nil
+}
+
+// remove removes the presence of an ID, if it is there.
+func (c *Presences[O]) remove(id string) []Change {
+	p, there := c.byID[id]
 	if !there {
 		return nil
 	}
-	c.remove(p)
+	c.unlink(p)
 	if len(c.ids[p.Key]) > 0 {
 		return nil
 	}
-	return []Change{{Entry: p.Entry, Gone: true}}
+	return []Change{{driver.Exited, p.Presence}}
 }
 
-// remove takes out p, which is there. The last ID of its key takes its place.
-func (c *Crowd) remove(p seat) {
-	c.stay(p.ID)
-	delete(c.entries, p.ID)
+// unlink removes p, which is there. The last ID of its key takes its index.
+func (c *Presences[O]) unlink(p present[O]) {
+	c.stopLinger(p.ID)
+	delete(c.byID, p.ID)
 	ids := c.ids[p.Key]
 	end := len(ids) - 1
-	if p.at != end {
-		moved := c.entries[ids[end]]
-		moved.at = p.at
-		c.entries[moved.ID], ids[p.at] = moved, moved.ID
+	if p.index != end {
+		moved := c.byID[ids[end]]
+		moved.index = p.index
+		c.byID[moved.ID], ids[p.index] = moved, moved.ID
 	}
 	ids[end] = ""
 	if end == 0 {
@@ -134,78 +142,105 @@ func (c *Crowd) remove(p seat) {
 	}
 }
 
-// stay has the entry of an ID linger no more. It need not be there, or linger.
-func (c *Crowd) stay(id string) {
-	if _, lingers := c.lingering[id]; !lingers {
+// stopLinger ends the linger of an ID, which need not be there or linger.
+func (c *Presences[O]) stopLinger(id string) {
+	if !c.Lingers(id) {
 		return
 	}
 	delete(c.lingering, id)
-	key := c.entries[id].Key
-	c.left[key]--
-	if c.left[key] == 0 {
-		delete(c.left, key)
+	key := c.byID[id].Key
+	c.lingers[key]--
+	if c.lingers[key] == 0 {
+		delete(c.lingers, key)
 	}
 }
 
-// Linger has the entry of an ID stay until a time, when Expire takes it out, or until
-// another one of its key enters. It reports whether the entry is there.
-func (c *Crowd) Linger(id string, until time.Time) bool {
-	p, there := c.entries[id]
-	if !there {
+// Linger has the presence of an ID stay until a time, when Expire removes it, or until
+// another one of its key enters. It reports whether the presence is there and belongs to
+// owner.
+func (c *Presences[O]) Linger(id string, owner O, until time.Time) bool {
+	p, there := c.byID[id]
+	if !there || p.owner != owner {
 		return false
 	}
 	if c.lingering == nil {
-		c.lingering, c.left = make(map[string]time.Time), make(map[string]int)
+		c.lingering, c.lingers = make(map[string]time.Time), make(map[string]int)
 	}
 	if !c.Lingers(id) {
-		c.left[p.Key]++
+		c.lingers[p.Key]++
 	}
 	c.lingering[id] = until
 	return true
 }
 
-// Lingers reports whether the entry of an ID is there and lingers.
-func (c *Crowd) Lingers(id string) bool {
+// Lingers reports whether the presence of an ID is there and lingers.
+func (c *Presences[O]) Lingers(id string) bool {
 	_, lingers := c.lingering[id]
 	return lingers
 }
 
-// Expire is Exit for an entry that lingers and whose time is up. It need not be there,
-// linger, or be due.
-func (c *Crowd) Expire(id string, now time.Time) []Change {
+// Expire removes the presence of an ID if it lingers and its time has come.
+func (c *Presences[O]) Expire(id string, now time.Time) []Change {
 	if until, lingers := c.lingering[id]; !lingers || now.Before(until) {
 		return nil
 	}
-	return c.Exit(id)
+	return c.remove(id)
 }
 
-// Present returns all entries, or those of one key if key is not empty, ordered by
-// Since and then by ID.
-func (c *Crowd) Present(key string) []Entry {
-	all := make([]Entry, 0, len(c.ids[key]))
+// ExitAll removes all presences that belong to owner.
+func (c *Presences[O]) ExitAll(owner O) (changes []Change) {
+	for _, id := range c.OwnedBy(owner) {
+		changes = append(changes, c.remove(id)...)
+	}
+	return changes
+}
+
+// OwnedBy returns the IDs that belong to owner, ordered.
+func (c *Presences[O]) OwnedBy(owner O) (ids []string) {
+	for id, p := range c.byID {
+		if p.owner == owner {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Owner returns the owner of an ID. ok is false if it is not there.
+func (c *Presences[O]) Owner(id string) (owner O, ok bool) {
+	p, ok := c.byID[id]
+	return p.owner, ok
+}
+
+// Owners returns all who own a presence, in no order.
+func (c *Presences[O]) Owners() []O {
+	owners := make(map[O]struct{})
+	for _, p := range c.byID {
+		owners[p.owner] = struct{}{}
+	}
+	return slices.Collect(maps.Keys(owners))
+}
+
+// Present returns all presences, or those of one key if key is not empty, ordered by Since
+// and then by ID.
+func (c *Presences[O]) Present(key string) []driver.Presence {
+	all := make([]driver.Presence, 0, len(c.ids[key]))
 	if key == "" {
-		all = slices.Grow(all, len(c.entries))
-		for _, p := range c.entries {
-			all = append(all, p.Entry)
+		all = slices.Grow(all, len(c.byID))
+		for _, p := range c.byID {
+			all = append(all, p.Presence)
 		}
 	}
 	for _, id := range c.ids[key] {
-		all = append(all, c.entries[id].Entry)
+		all = append(all, c.byID[id].Presence)
 	}
-	slices.SortFunc(all, func(a, b Entry) int {
+	slices.SortFunc(all, func(a, b driver.Presence) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
-// Has reports whether the entry of an ID is there.
-func (c *Crowd) Has(id string) bool {
-	_, has := c.entries[id]
-	return has
+// Count returns how many there are.
+func (c *Presences[O]) Count() driver.PresenceCount {
+	return driver.PresenceCount{Keys: len(c.ids), Presences: len(c.byID)}
 }
-
-// Len is how many entries there are.
-func (c *Crowd) Len() int { return len(c.entries) }
-
-// Keys is how many keys they have.
-func (c *Crowd) Keys() int { return len(c.ids) }

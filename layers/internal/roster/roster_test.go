@@ -1,27 +1,22 @@
-package layers
+package roster
 
 import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"github.com/wye-go/wye/protocol"
 )
 
-// dot is a member that is nothing but itself.
+// dot is a member. Pointers to it differ, because it has a size.
 type dot struct{ _ byte }
-
-func (*dot) Deliver(*protocol.Event) bool  { return false }
-func (*dot) Offer(*protocol.Prepared) bool { return false }
 
 // walk is a view that was given out, and what it held then.
 type walk struct {
-	given view
-	then  []Member
+	given View[*dot]
+	then  []*dot
 }
 
-func listOf(v view) (all []Member) {
-	for chunk := range v.chunks {
+func listOf(v View[*dot]) (all []*dot) {
+	for chunk := range v.Chunks {
 		all = append(all, chunk...)
 	}
 	return all
@@ -37,28 +32,28 @@ func TestRosterKeepsTheListsItHasGivenOut(t *testing.T) {
 	for i := range all {
 		all[i] = &dot{}
 	}
-	g, model := &roster{}, map[Member]bool{}
+	g, model := &Set[*dot]{}, map[*dot]bool{}
 	var walks []walk
 	for step := range steps {
 		m := all[random.IntN(len(all))]
 		joins := 3 + 3*(step/5000%2) // it grows and shrinks by turns
 		switch n := random.IntN(10); {
 		case n < joins:
-			if g.add(m) == model[m] {
+			if g.Add(m) == model[m] {
 				t.Fatalf("step %d: add says the contrary of what was", step)
 			}
 			model[m] = true
 		case n < 9:
-			if g.remove(m) != model[m] {
+			if g.Remove(m) != model[m] {
 				t.Fatalf("step %d: remove says the contrary of what was", step)
 			}
 			delete(model, m)
 		default:
-			v := g.walk()
+			v := g.Walk()
 			walks = append(walks, walk{v, listOf(v)})
 		}
-		if step%16 == 0 && !sameMembers(g, model) || g.len() != len(model) {
-			t.Fatalf("step %d: the roster has %d members, want %d", step, g.len(), len(model))
+		if step%16 == 0 && !sameMembers(g, model) || g.Len() != len(model) {
+			t.Fatalf("step %d: the roster has %d members, want %d", step, g.Len(), len(model))
 		}
 		if len(walks) == 50 {
 			checkWalks(t, walks)
@@ -67,7 +62,7 @@ func TestRosterKeepsTheListsItHasGivenOut(t *testing.T) {
 	}
 }
 
-func sameMembers(g *roster, model map[Member]bool) bool {
+func sameMembers(g *Set[*dot], model map[*dot]bool) bool {
 	if g.index != nil && len(g.index) != len(model) {
 		return false
 	}
@@ -76,7 +71,7 @@ func sameMembers(g *roster, model map[Member]bool) bool {
 			return false
 		}
 	}
-	return g.len() == len(model)
+	return g.Len() == len(model)
 }
 
 func checkWalks(t *testing.T, walks []walk) {
@@ -88,45 +83,19 @@ func checkWalks(t *testing.T, walks []walk) {
 	}
 }
 
-func TestALayerForgetsWhatIsEmpty(t *testing.T) {
-	t.Parallel()
-	var l Layer
-	d := &dot{}
-	for _, group := range []string{"a", "b", "a"} {
-		if err := l.Join(t.Context(), group, d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	unbind, err := l.Bind("c", d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unbind()
-	l.Leave("a", d)
-	l.Leave("b", d)
-	groups, channels := 0, 0
-	for i := range shards {
-		groups += len(l.groups[i].names)
-		channels += len(l.channels[i].names)
-	}
-	if groups != 0 || channels != 0 {
-		t.Errorf("%d groups and %d channels are left of none", groups, channels)
-	}
-}
-
 // TestRosterCopiesLittle: a member that leaves a large group that is walked costs
 // two chunks, once.
 func TestRosterCopiesLittle(t *testing.T) {
 	t.Parallel()
-	g := &roster{}
+	g := &Set[*dot]{}
 	for range 4*chunkSize + 10 {
-		g.add(&dot{})
+		g.Add(&dot{})
 	}
-	before := g.walk()
+	before := g.Walk()
 	gone := before.full[1][7]
-	g.remove(gone)
+	g.Remove(gone)
 	after := g.view
-	same := func(a, b []Member) bool { return &a[0] == &b[0] }
+	same := func(a, b []*dot) bool { return &a[0] == &b[0] }
 	for i := range after.full {
 		if same(before.full[i], after.full[i]) != (i != 1) {
 			t.Errorf("chunk %d is copied: %t", i, !same(before.full[i], after.full[i]))
@@ -135,11 +104,40 @@ func TestRosterCopiesLittle(t *testing.T) {
 	if same(before.last, after.last) {
 		t.Error("the last chunk, of which a member has gone, is not copied")
 	}
-	g.remove(g.full[1][8])
-	if !same(after.full[1], g.full[1]) || !same(after.last, g.last) {
+	g.Remove(g.view.full[1][8])
+	if !same(after.full[1], g.view.full[1]) || !same(after.last, g.view.last) {
 		t.Error("without a walk in between, chunks are copied again")
 	}
-	if g.last[:cap(g.last)][len(g.last)] != nil {
+	if g.view.last[:cap(g.view.last)][len(g.view.last)] != nil {
 		t.Error("a member that has left is still referred to")
+	}
+}
+
+// TestRosterReplaces, and those who walk do not notice.
+func TestRosterReplaces(t *testing.T) {
+	t.Parallel()
+	const seed = 5
+	random := rand.New(rand.NewPCG(seed, seed))
+	for _, size := range []int{1, searchBelow, searchBelow + 1, chunkSize, 3*chunkSize + 5} {
+		g, model := &Set[*dot]{}, map[*dot]bool{}
+		for range size {
+			d := &dot{}
+			g.Add(d)
+			model[d] = true
+		}
+		for range 200 {
+			before := g.Walk()
+			then := listOf(before)
+			for range 1 + random.IntN(3) {
+				old, d := listOf(g.view)[random.IntN(size)], &dot{}
+				g.Replace(old, d)
+				delete(model, old)
+				model[d] = true
+			}
+			checkWalks(t, []walk{{before, then}})
+			if !sameMembers(g, model) {
+				t.Fatalf("of %d the roster has other members than it should", size)
+			}
+		}
 	}
 }

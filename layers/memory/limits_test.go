@@ -1,4 +1,4 @@
-package layers_test
+package memory_test
 
 import (
 	"context"
@@ -12,11 +12,12 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/memory"
 )
 
 func TestChannelLimits(t *testing.T) {
 	t.Parallel()
-	options := &layers.LocalOptions{Channels: []layers.ChannelLimit{
+	options := &memory.Options{Channels: []memory.ChannelLimit{
 		{Pattern: "mail.urgent", Capacity: 2, Expiry: time.Second},
 		{Pattern: "mail.*", Capacity: 7},
 		{Pattern: "thumb[0-9]?", Expiry: time.Hour},
@@ -35,13 +36,13 @@ func TestChannelLimits(t *testing.T) {
 		{testkit.Here(), "thumbx1", 100, time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := layers.NewLocal(options)
+			l := open(t, memory.New(options))
 			for n := range row.capacity {
-				if err := l.Send(t.Context(), row.channel, jobs.New(job{n})); err != nil {
+				if err := l.Send(t.Context(), row.channel, job(n)); err != nil {
 					t.Fatalf("%s: event %d: %v", row.at, n, err)
 				}
 			}
-			if err := l.Send(t.Context(), row.channel, jobs.New(job{})); !errors.Is(err, layers.ErrFull) {
+			if err := l.Send(t.Context(), row.channel, job(0)); !errors.Is(err, layers.ErrFull) {
 				t.Errorf("%s: event %d: %v, want ErrFull", row.at, row.capacity, err)
 			}
 			<-time.After(row.expiry - 1)
@@ -73,13 +74,13 @@ func TestExpiredEventsAreLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		l := layers.NewLocal(&layers.LocalOptions{
-			Channels: []layers.ChannelLimit{{Pattern: "mail", Expiry: 10 * time.Second}},
+		l := open(t, memory.New(&memory.Options{
+			Channels: []memory.ChannelLimit{{Pattern: "mail", Expiry: 10 * time.Second}},
 			Logger:   slog.New(slog.NewTextHandler(&log, nil)),
-		})
+		}))
 		for round := range 14 { // every ten seconds
 			for n := range 30 {
-				if err := l.Send(t.Context(), "mail", jobs.New(job{n})); err != nil {
+				if err := l.Send(t.Context(), "mail", job(n)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,18 +97,18 @@ func TestExpiredEventsAreLogged(t *testing.T) {
 	})
 }
 
-func TestNewLocalPanics(t *testing.T) {
+func TestNewPanics(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at    testkit.Line
-		limit layers.ChannelLimit
+		limit memory.ChannelLimit
 		want  string
 	}{
-		{testkit.Here(), layers.ChannelLimit{Capacity: 5}, `Channels[0].Pattern is ""`},
-		{testkit.Here(), layers.ChannelLimit{Pattern: "a[", Capacity: 5}, `Channels[0].Pattern is "a["`},
-		{testkit.Here(), layers.ChannelLimit{Pattern: "a", Capacity: -1}, "none may be negative"},
-		{testkit.Here(), layers.ChannelLimit{Pattern: "a", Expiry: -1}, "none may be negative"},
-		{testkit.Here(), layers.ChannelLimit{Pattern: "a"}, "<nil>"},
+		{testkit.Here(), memory.ChannelLimit{Capacity: 5}, `Channels[0].Pattern is ""`},
+		{testkit.Here(), memory.ChannelLimit{Pattern: "a[", Capacity: 5}, `Channels[0].Pattern is "a["`},
+		{testkit.Here(), memory.ChannelLimit{Pattern: "a", Capacity: -1}, "none may be negative"},
+		{testkit.Here(), memory.ChannelLimit{Pattern: "a", Expiry: -1}, "none may be negative"},
+		{testkit.Here(), memory.ChannelLimit{Pattern: "a"}, "<nil>"},
 	} {
 		func() {
 			defer func() {
@@ -115,7 +116,7 @@ func TestNewLocalPanics(t *testing.T) {
 					t.Errorf("%s: panics with %s, want %s", row.at, got, row.want)
 				}
 			}()
-			layers.NewLocal(&layers.LocalOptions{Channels: []layers.ChannelLimit{row.limit}})
+			memory.New(&memory.Options{Channels: []memory.ChannelLimit{row.limit}})
 		}()
 	}
 }

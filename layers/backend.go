@@ -1,0 +1,75 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/layers/internal/subscription"
+	"github.com/wye-go/wye/protocol"
+)
+
+// backEnd is a layer's driver, and what the layer does for the sake of other nodes.
+type backEnd struct {
+	driver Driver
+	others
+	groups  *subscription.Groups // what the driver is subscribed to; nil if there are no other nodes
+	lasting bool                 // Layer.Close does not close it
+}
+
+// others is how a layer makes calls that are for other nodes, or that wait for a back end.
+type others interface {
+	// publish sends e to group on all other nodes.
+	publish(ctx context.Context, group string, e *protocol.Event) error
+	// publishMessage is publish for a message. It makes an event of p only if there are
+	// other nodes: p's memory is used again only if there is none.
+	publishMessage(ctx context.Context, group string, p *protocol.Prepared) error
+	// send sends e to a consumer's channel, which is not of this node.
+	send(ctx context.Context, channel string, e *protocol.Event) error
+	// call makes a call of the driver.
+	call(ctx context.Context, f func(ctx context.Context) error) error
+	// callCounted is call for a call that gives the driver an event.
+	callCounted(ctx context.Context, f func(ctx context.Context) error) error
+}
+
+// newBackEnd returns the back end of a layer whose counters are c, and the receiver that its
+// driver starts with.
+func newBackEnd(d Driver, l *Layer) (*backEnd, driver.Receiver) {
+	if local, ok := d.(driver.Local); ok && local.Local() {
+		return &backEnd{driver: d, others: noNodes{&l.counters}}, localReceiver{(*receiver)(l)}
+	}
+	return &backEnd{
+		driver: d, others: nodes{d, &l.counters},
+		groups: subscription.New(d.Subscribe, driver.CallTimeout),
+	}, (*receiver)(l)
+}
+
+// queuer returns the driver, if it has named channels.
+func (b *backEnd) queuer() (Queuer, error) {
+	if d, ok := b.driver.(Queuer); ok {
+		return d, nil
+	}
+	return nil, b.unsupported("has no named channels", "layers.Queuer")
+}
+
+// historian returns the driver, if it keeps history.
+func (b *backEnd) historian() (Historian, error) {
+	if d, ok := b.driver.(Historian); ok {
+		return d, nil
+	}
+	return nil, b.unsupported("keeps no history", "layers.Historian")
+}
+
+// presencer returns the driver, if it knows who is present.
+func (b *backEnd) presencer() (Presencer, error) {
+	if d, ok := b.driver.(Presencer); ok {
+		return d, nil
+	}
+	return nil, b.unsupported("does not know who is present", "layers.Presencer")
+}
+
+func (b *backEnd) unsupported(what, name string) error {
+	return fmt.Errorf("wye: the layer's driver %T %s, because it is not a %s; use one that is, or a layer of this process only (memory.New): %w",
+		b.driver, what, name, errors.ErrUnsupported)
+}

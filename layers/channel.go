@@ -1,0 +1,98 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/protocol"
+)
+
+// Send sends e to a channel: to the one consumer that has this name, on any node, or to a
+// named channel, where it waits for a worker. A consumer that is not there is not an error:
+// it may just have gone. Errors and waiting as in GroupSend, ErrFull if the named channel
+// holds as many events as it may, and errors.ErrUnsupported if the driver has no named
+// channels.
+func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
+	if err := l.TrySend(ctx, channel, e); !errors.Is(err, ErrNobody) {
+		return err
+	}
+	return nil
+}
+
+// TrySend is Send, except that it returns ErrNobody if no consumer has this name any more:
+// in this process always, for a consumer of another node if the driver can tell.
+func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) error {
+	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
+		return err
+	}
+	if err := e.Seal(); err != nil {
+		return err
+	}
+	e = withoutPosition(e)
+	if m, here := l.channels.Get(channel); here {
+		deliverTo(m, e)
+		return nil
+	}
+	node, specific := driver.NodeOf(channel)
+	switch {
+	case !specific:
+		return l.push(ctx, channel, e)
+	case node == l.Node():
+		l.counters.countUnheard(ctx, channel, e.Type())
+		return ErrNobody
+	}
+	return l.backEnd().send(ctx, channel, e)
+}
+
+// push adds e to a named channel.
+func (l *Layer) push(ctx context.Context, channel string, e *protocol.Event) error {
+	b := l.backEnd()
+	d, err := b.queuer()
+	if err != nil {
+		return err
+	}
+	return b.callCounted(ctx, func(ctx context.Context) error { return d.Push(ctx, channel, e) })
+}
+
+// Pull takes one event from a named channel, and waits for it until ctx is done. Each event
+// is taken once. Workers call it.
+func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
+	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
+		return nil, err
+	}
+	if _, specific := driver.NodeOf(channel); specific {
+		return nil, fmt.Errorf("wye: %q is a consumer's channel, of which events are not pulled", channel)
+	}
+	d, err := l.backEnd().queuer()
+	if err != nil {
+		return nil, err
+	}
+	return d.Pull(ctx, channel)
+}
+
+// Bind gives m a channel name, under which Send reaches it until unbind is called.
+// Consumers use consumer.Conn.Channel. A name that is taken or not valid is an error. Other
+// nodes find only names that NewChannel has made.
+func (l *Layer) Bind(channel string, m Member) (unbind func(), err error) {
+	if err := ValidChannel(channel); err != nil {
+		return nil, err
+	}
+	s := l.channels.Shard(channel)
+	s.Lock()
+	defer s.Unlock()
+	if s.Get(channel) != nil {
+		return nil, fmt.Errorf("wye: the channel name %q is taken", channel)
+	}
+	s.Put(channel, m)
+	return sync.OnceFunc(func() {
+		s.Lock()
+		defer s.Unlock()
+		s.Delete(channel)
+	}), nil
+}
+
+// NewChannel returns a name for one consumer's channel, unique among all nodes.
+func (l *Layer) NewChannel() string { return driver.NewChannel(l.Node()) }

@@ -1,0 +1,110 @@
+package layers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wye-go/wye/layers/internal/catchup"
+	"github.com/wye-go/wye/layers/internal/subscription"
+)
+
+// ErrJoining means that another JoinFrom of the same member and group has not returned yet.
+// Match it with errors.Is.
+var ErrJoining = errors.New("wye: another JoinFrom of this member and group is under way")
+
+// JoinFrom joins and reads at once: it returns what is kept of group's history in r, as
+// History does, except that r.Limit always omits the oldest events, as if r.Newest were
+// set; and m receives whatever is recorded later: an event of the history either is in
+// Events or is delivered to m, and never both. What is only sent is delivered from the time
+// of the call on. Nothing is delivered before the history has been read. Consumers use
+// consumer.Conn.JoinFrom.
+//
+// A member that has left, or that joins for the second time, may receive events that were
+// on their way to it before the call, also if they are in Events: their positions tell.
+//
+// Errors: an invalid name, ctx's, the driver's (ErrDown too), ErrBehind if more than a few
+// hundred events came while the history was read, errors.ErrUnsupported for a driver
+// without history: then m is not a member, also if it was one before, unless a Join makes
+// it one meanwhile. On ErrJoining nothing changes.
+func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, r Range) (History, error) {
+	r.Newest = true // nothing may be missing between what is read and what comes
+	err := l.usable(ctx, ValidName(group))
+	if err == nil {
+		_, err = l.backEnd().historian()
+	}
+	if err != nil {
+		l.Leave(group, m)
+		return History{}, err
+	}
+	w := &catchingUp{Member: m}
+	subscribed, err := l.startCatchingUp(group, w)
+	if err != nil {
+		return History{}, err
+	}
+	h, err := l.catchUp(ctx, group, w, subscribed, r)
+	if err != nil {
+		l.endCatchingUp(group, w)
+		return History{}, err
+	}
+	return h, nil
+}
+
+// startCatchingUp adds w in place of its member.
+func (l *Layer) startCatchingUp(group string, w *catchingUp) (*subscription.Round, error) {
+	s := l.groups.Shard(group)
+	s.Lock()
+	defer s.Unlock()
+	g := l.groupToJoin(s, group)
+	if _, err := g.subscribed.Result(); errors.Is(err, ErrDown) {
+		// The back end may be up by now, and what it says of the past must be current.
+		g.subscribed = l.backEnd().groups.Want(group, true)
+	}
+	return g.subscribed, g.joinCatchingUp(w)
+}
+
+// endCatchingUp removes w, whose JoinFrom has failed.
+func (l *Layer) endCatchingUp(group string, w *catchingUp) {
+	s := l.groups.Shard(group)
+	s.Lock()
+	defer s.Unlock()
+	if g := s.Get(group); g != nil {
+		g.endCatchingUp(w)
+		l.removeIfEmpty(s, group, g)
+	}
+}
+
+func (l *Layer) catchUp(ctx context.Context, group string, w *catchingUp, subscribed *subscription.Round, r Range) (History, error) {
+	if err := subscribed.Wait(ctx); err != nil {
+		return History{}, err
+	}
+	h, err := l.readPast(ctx, group, w, r)
+	if err != nil {
+		return History{}, err
+	}
+	if err := w.deliverWaiting(ctx, h.Last); err != nil {
+		return History{}, err
+	}
+	if h.Last.IsZero() { // no event that was read can arrive any more
+		l.promote(group, h.Last)
+	}
+	return h, nil
+}
+
+// readPast reads the history. If events of another epoch wait it reads again, to tell those
+// of a history that has been lost, which must not be delivered behind what is read, from
+// those of one that has started since: a history that is lost does not come back.
+func (l *Layer) readPast(ctx context.Context, group string, w *catchingUp, r Range) (History, error) {
+	h, err := l.read(ctx, group, r)
+	for err == nil {
+		n, epoch := 0, h.Last.Epoch
+		w.with(func(b *catchup.Buffer) { n = b.Strays(epoch) })
+		if n == 0 {
+			break
+		}
+		h, err = l.read(ctx, group, r)
+		if err == nil && h.Last.Epoch == epoch {
+			w.with(func(b *catchup.Buffer) { b.DropStrays(n, epoch) })
+		}
+	}
+	return h, err
+}

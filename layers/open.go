@@ -1,0 +1,100 @@
+package layers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/layers/memory"
+)
+
+// Open returns a layer over d, which it starts. ctx bounds the start only. The error is the
+// driver's, or ctx's.
+func Open(ctx context.Context, d Driver) (*Layer, error) {
+	if d == nil {
+		return nil, errors.New("wye: layers.Open: the driver is nil; for this process only there are layers.Default and memory.New")
+	}
+	l := new(Layer)
+	b, r := newBackEnd(d, l)
+	if err := d.Start(ctx, r); err != nil {
+		return nil, errtext.Wrap("wye: starting the layer's driver", err)
+	}
+	l.opened.Store(b)
+	return l, nil
+}
+
+// ChannelLimit bounds the events that wait in a named channel of this process.
+type ChannelLimit = memory.ChannelLimit
+
+// LocalOptions are those of [NewLocal].
+type LocalOptions = memory.Options
+
+// NewLocal returns a layer of this process only, with a driver that memory.New makes of o.
+// o may be nil. It panics as memory.New does.
+func NewLocal(o *LocalOptions) *Layer {
+	l := new(Layer)
+	l.openMemory(o)
+	return l
+}
+
+// backEnd returns the layer's back end. That of a zero Layer is made by the first call.
+func (l *Layer) backEnd() *backEnd {
+	if b := l.opened.Load(); b != nil {
+		return b
+	}
+	return l.openMemory(nil)
+}
+
+// openMemory opens a zero Layer. Close does not close it, because it holds nothing that
+// outlives it.
+func (l *Layer) openMemory(o *memory.Options) *backEnd {
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	if b := l.opened.Load(); b != nil {
+		return b
+	}
+	d := memory.New(o)
+	b, r := newBackEnd(d, l)
+	if err := d.Start(context.Background(), r); err != nil {
+		panic(err) // it has not been started before
+	}
+	b.lasting = true
+	l.opened.Store(b)
+	return b
+}
+
+// Close stops the driver and releases it. Members receive nothing about it; shut the
+// protocol servers down first. Later calls return an error that matches ErrClosed. A
+// layer that Open has not returned has nothing to close: Close has no effect.
+func (l *Layer) Close(ctx context.Context) error {
+	b := l.backEnd()
+	if b.lasting || l.closed.Swap(true) {
+		return nil
+	}
+	b.groups.Close()
+	err := b.driver.Close(ctx) // has calls that wait return, those of Subscribe too
+	b.groups.WaitIdle(ctx)
+	return err
+}
+
+// Node returns the name of this node among those that the driver connects, made at random.
+// The names of its channels contain it.
+func (l *Layer) Node() string {
+	l.naming.Do(func() { l.node = rand.Text()[:16] })
+	return l.node
+}
+
+// usable returns the error of a call that cannot be made. nameErr is that of the name's
+// check.
+func (l *Layer) usable(ctx context.Context, nameErr error) error {
+	switch {
+	case nameErr != nil:
+		return nameErr
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case l.closed.Load():
+		return ErrClosed
+	}
+	return nil
+}
