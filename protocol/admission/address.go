@@ -2,16 +2,18 @@ package admission
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"strings"
 )
 
-// address is what Capacity.ConnsPerAddress counts connections under: an address of IPv4,
-// or in IPv6 the /64 that one customer has. The zero value is not counted.
-type address struct {
-	prefix uint64
-	family uint8 // 4, 6, or 0
-}
+// address is what Capacity.ConnsPerAddress counts connections under: the first 64 bits of
+// an address of IPv6, because one customer has a /64. An address of IPv4 counts as its
+// network of 6to4 (RFC 3056), which has the same owner.
+type address uint64
+
+// notCounted is a prefix of multicast addresses, which no peer has.
+const notCounted address = math.MaxUint64
 
 // sharedSpace is used inside of providers and clusters (RFC 6598).
 //
@@ -28,15 +30,15 @@ func addressOf(remote string, all bool) address {
 	} else if at, err := netip.ParseAddr(strings.Trim(remote, "[]")); err == nil {
 		addr = at.Unmap()
 	} else {
-		return address{}
+		return notCounted
 	}
 	if !all && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || sharedSpace.Contains(addr)) {
-		return address{}
+		return notCounted
 	}
 	if addr.Is4() {
 		ip := addr.As4()
-		return address{uint64(binary.BigEndian.Uint32(ip[:])), 4}
+		return 0x2002<<48 | address(binary.BigEndian.Uint32(ip[:]))<<16
 	}
 	ip := addr.As16()
-	return address{binary.BigEndian.Uint64(ip[:]), 6}
+	return address(binary.BigEndian.Uint64(ip[:8]))
 }

@@ -145,7 +145,7 @@ func (g *Gate) Enter(c *protocol.Conn, client protocol.Client) *protocol.RejectE
 	if reached == nil {
 		g.mu.conns[c] = from
 		g.mu.opening[c] = struct{}{}
-		if from != (address{}) {
+		if from != notCounted {
 			g.mu.addresses[from]++
 		}
 	}

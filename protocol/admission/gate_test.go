@@ -54,7 +54,7 @@ func TestCapacityDefaultsAreReached(t *testing.T) {
 			}
 		}
 	}
-	other := func(i int) address { return address{uint64(i), 6} }
+	other := func(i int) address { return address(i) }
 	same := func(int) address { return addressOf(client.RemoteAddr, false) }
 	rows := []struct {
 		at     testkit.Line
@@ -143,7 +143,7 @@ func TestAddressOf(t *testing.T) {
 	}
 	for _, row := range rows {
 		for all, want := range map[bool]bool{false: row.counted, true: row.all} {
-			if got := addressOf(row.remote, all) != (address{}); got != want {
+			if got := addressOf(row.remote, all) != notCounted; got != want {
 				t.Errorf("%s: %q is counted: %t, want %t; all are: %t", row.at, row.remote, got, want, all)
 			}
 		}
