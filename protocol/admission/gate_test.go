@@ -162,7 +162,10 @@ func TestAddressOf(t *testing.T) {
 		{testkit.Here(), "[2001:db8::1]:1", "2001:db8:0:0:ffff::", true},
 		{testkit.Here(), "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
 		{testkit.Here(), "[fe80::1%eth0]:1", "[fe80::2%eth1]:1", true},
+		{testkit.Here(), "127.0.0.1:1", "127.0.0.1:2", true},
 		{testkit.Here(), "127.0.0.1:1", "127.0.0.2:1", false},
+		{testkit.Here(), "10.0.0.1:1", "10.0.0.1:2", true},
+		{testkit.Here(), "[fd00::1]:1", "[fd00::1]:2", true},
 		{testkit.Here(), "[::1]:1", "[::1]:2", true},
 		{testkit.Here(), "0.0.0.0", "::", false},
 	}

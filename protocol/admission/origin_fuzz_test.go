@@ -11,18 +11,18 @@ import (
 	"testing"
 )
 
-// sentence is what a reference says: what has to be, or that both would do. The
-// larger one counts.
-type sentence uint8
+// verdict is what the reference asks of the check. If an origin has several, the largest
+// counts.
+type verdict uint8
 
 const (
-	mustNot sentence = iota
-	either
-	must
+	refuse verdict = iota
+	either         // the reference does not decide
+	allow
 )
 
-// The grammar of what browsers send and of what lists have (RFC 6454 section
-// 6.1, RFC 3986 section 3.2), as far as it is not in dispute.
+// The undisputed part of the grammar of Origin and Host headers and of the entries of
+// Options.Origins (RFC 6454 section 6.1, RFC 3986 section 3.2).
 const (
 	hostChars = `\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_~!$&'()+,;=.-]+`
 	portChars = `(?::([0-9]+))?`
@@ -34,8 +34,9 @@ var (
 	originEntry = regexp.MustCompile(`^(?:([A-Za-z][0-9A-Za-z+.-]*)://)?(\.?)(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)` + portChars + `$`)
 )
 
-// orScheme is a port as a number; without one it is the scheme's. -1 is none.
-func orScheme(port, scheme string) int {
+// portNumber returns a port as a number, or the scheme's if there is none. -1 means that
+// there is no such port.
+func portNumber(port, scheme string) int {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(scheme)]
 	}
@@ -46,8 +47,8 @@ func orScheme(port, scheme string) int {
 	return n
 }
 
-// match takes s apart, if it is in the grammar and the address in brackets, if
-// there is one, is of IPv6.
+// match returns the parts of s. It returns nil if s is not in the grammar, or has an
+// address in brackets that is not of IPv6.
 func match(grammar *regexp.Regexp, s string) []string {
 	found := grammar.FindStringSubmatch(s)
 	for _, part := range found[min(1, len(found)):] {
@@ -60,7 +61,7 @@ func match(grammar *regexp.Regexp, s string) []string {
 	return found
 }
 
-// sameName compares names, and addresses of IPv6 in brackets.
+// sameName reports whether two names, or addresses of IPv6 in brackets, are the same host.
 func sameName(a, b string) bool {
 	if strings.HasPrefix(a, "[") && strings.HasPrefix(b, "[") {
 		return net.ParseIP(strings.Trim(a, "[]")).Equal(net.ParseIP(strings.Trim(b, "[]")))
@@ -68,33 +69,33 @@ func sameName(a, b string) bool {
 	return strings.EqualFold(a, b)
 }
 
-// ownMachine reports whether a host is this machine by its name alone.
+// ownMachine reports whether the name of a host says that it is this machine.
 func ownMachine(host string) bool {
 	host = strings.ToLower(strings.Trim(host, "[]"))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// sentenceOn is decision 19, the naive way: whether a page may connect to host.
-func sentenceOn(lines []string, host string, secure bool, entries []string) sentence {
+// naiveCheck is the reference: it decides whether a page may connect to host.
+func naiveCheck(lines []string, host string, secure bool, entries []string) verdict {
 	switch {
 	case len(lines) == 0:
-		return must
+		return allow
 	case len(lines) > 1:
-		return mustNot
+		return refuse
 	case lines[0] == "null":
 		if slices.Contains(entries, "null") {
-			return must
+			return allow
 		}
-		return mustNot
+		return refuse
 	}
 	from := match(pageOrigin, lines[0])
 	switch {
 	case from == nil && strings.Contains(lines[0], "://"):
-		return either // nothing that a browser sends
+		return either // no browser sends it
 	case from == nil:
-		return mustNot
+		return refuse
 	}
-	p := visitor{strings.ToLower(from[1]), from[2], orScheme(from[3], from[1]), lines[0], secure}
+	p := visitor{strings.ToLower(from[1]), from[2], portNumber(from[3], from[1]), lines[0], secure}
 	if p.port < 0 && p.web() {
 		return either
 	}
@@ -105,7 +106,7 @@ func sentenceOn(lines []string, host string, secure bool, entries []string) sent
 	return all
 }
 
-// visitor is the origin of a page, and whether it connects by TLS.
+// visitor is the origin of a page. secure reports that the page connects by TLS.
 type visitor struct {
 	scheme, host string
 	port         int
@@ -115,61 +116,60 @@ type visitor struct {
 
 func (p visitor) web() bool { return p.scheme == "http" || p.scheme == "https" }
 
-// safe is a page that nobody on the way of the socket could have changed.
+// safe reports whether the page was loaded at least as securely as it connects.
 func (p visitor) safe() bool { return p.scheme == "https" || p.scheme == "http" && !p.secure }
 
-// isOf says whether the page is of the host that is asked for, or both are on
-// this machine.
-func (p visitor) isOf(host string) sentence {
+// isOf decides whether the page is of the requested host, or both are on this machine.
+func (p visitor) isOf(host string) verdict {
 	to := match(hostHeader, host)
 	switch {
 	case !p.web():
-		return mustNot
-	case to == nil, to[2] != "" && orScheme(to[2], "") < 0:
+		return refuse
+	case to == nil, to[2] != "" && portNumber(to[2], "") < 0:
 		return either
-	case sameName(p.host, to[1]) && p.port == orScheme(to[2], p.scheme) && p.safe(), ownMachine(p.host) && ownMachine(to[1]):
-		return must
+	case sameName(p.host, to[1]) && p.port == portNumber(to[2], p.scheme) && p.safe(), ownMachine(p.host) && ownMachine(to[1]):
+		return allow
 	}
-	return mustNot
+	return refuse
 }
 
-// isOn says whether an entry of the list is about the page.
-func (p visitor) isOn(entry string) sentence {
+// isOn decides whether an entry of the list matches the page.
+func (p visitor) isOn(entry string) verdict {
 	e := match(originEntry, entry)
 	switch {
 	case e == nil:
 		return either
 	case entry != "null" && strings.EqualFold(entry, p.whole):
-		return must
+		return allow
 	case entry == "null", !webEntry(e), !p.web():
-		return mustNot
+		return refuse
 	}
 	port := -1
 	if e[4] != "" || e[1] != "" {
-		port = orScheme(e[4], e[1])
+		port = portNumber(e[4], e[1])
 	}
 	byScheme := e[1] == "" && p.safe() || strings.EqualFold(e[1], p.scheme)
 	below := e[2] == "." && strings.HasSuffix(strings.ToLower(p.host), "."+strings.ToLower(e[3]))
 	if byScheme && (port < 0 || port == p.port) && (below || sameName(e[3], p.host)) {
-		return must
+		return allow
 	}
-	return mustNot
+	return refuse
 }
 
-// webEntry is for pages by http or https.
+// webEntry reports whether an entry is for pages by http or https.
 func webEntry(e []string) bool {
 	return slices.Contains([]string{"", "http", "https"}, strings.ToLower(e[1]))
 }
 
-// tryOrigins makes the list, or returns what New panics with.
+// tryOrigins returns the rule, or the value of newOrigins' panic.
 func tryOrigins(entries ...string) (list *origins, panicked any) {
 	defer func() { panicked = recover() }()
 	return newOrigins(optionsName, &Options{Origins: entries}), nil
 }
 
-// FuzzOrigin compares the check of origins with the naive one. Entries of the
-// list are taken or refused with the panic that is documented; those of a
-// documented form are taken, and match what they say.
+// FuzzOrigin compares the check of origins with the reference. An entry of the list is
+// accepted or causes the documented panic; one of a documented form is accepted, and
+// matches the origin that it names.
 func FuzzOrigin(f *testing.F) {
 	for i, entry := range []string{
 		"", "*", "example.com", ".example.com", "https://example.com", "example.com:8443", "[::1]", "::1", "http://[2001:db8::1]:80",
@@ -203,8 +203,8 @@ func FuzzOrigin(f *testing.F) {
 			list, _ = tryOrigins()
 		}
 		e := list.check(&http.Request{Host: host, Header: http.Header{"Origin": lines}}, secure)
-		want := sentenceOn(lines, host, secure, entries)
-		if e == nil && want == mustNot || e != nil && (want == must || e.Status != http.StatusForbidden || e.Body == "") {
+		want := naiveCheck(lines, host, secure, entries)
+		if e == nil && want == refuse || e != nil && (want == allow || e.Status != http.StatusForbidden || e.Body == "") {
 			t.Fatalf("a page from %q to %q, by TLS: %v, with %q on the list: %+v, want %d", lines, host, secure, entries, e, want)
 		}
 		if _, site, _ := strings.Cut(one, "://"); e == nil && strings.ContainsAny(site, "@/?#% ") {
@@ -217,8 +217,7 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-// checkHosts makes sure that a host which is served is that of the list, or below
-// it.
+// checkHosts checks that a served host is the listed one, or below it.
 func checkHosts(t *testing.T, host, entry string) {
 	t.Helper()
 	p, err := parseHostPattern(entry)
@@ -231,8 +230,8 @@ func checkHosts(t *testing.T, host, entry string) {
 	}
 }
 
-// checkEntry makes sure that an entry of a documented form is taken and lets the
-// page connect that it names.
+// checkEntry checks that an entry of a documented form is accepted and allows the page that
+// it names.
 func checkEntry(t *testing.T, entry string, panicked any) {
 	t.Helper()
 	if text, ok := panicked.(string); panicked != nil && (!ok || !strings.HasPrefix(text, "wye: test.Options.Origins: ")) {
@@ -243,7 +242,7 @@ func checkEntry(t *testing.T, entry string, panicked any) {
 		return
 	}
 	if panicked != nil {
-		t.Fatalf("%q is not taken: %v", entry, panicked)
+		t.Fatalf("%q is not accepted: %v", entry, panicked)
 	}
 	list, _ := tryOrigins(entry)
 	page := entry
@@ -258,18 +257,17 @@ func checkEntry(t *testing.T, entry string, panicked any) {
 	}
 }
 
-// documented reports whether an entry is of a form that is documented: not an
-// address of a socket, or a port, a name or something below an address that there
-// is not.
+// documented reports whether an entry has a documented form: it is not the address of a
+// socket, not below an IP address, and its port and name can exist.
 func documented(e []string) bool {
 	switch strings.ToLower(e[1]) {
 	case "ws", "wss", "file":
 		return false
 	case "", "http", "https":
-		return e[0] != nullOrigin && (e[4] == "" || orScheme(e[4], e[1]) > 0) && (e[2] != "." || e[3][0] != '[') && !numeric.MatchString(e[3])
+		return e[0] != nullOrigin && (e[4] == "" || portNumber(e[4], e[1]) > 0) && (e[2] != "." || e[3][0] != '[') && !numeric.MatchString(e[3])
 	}
 	return true
 }
 
-// numeric are names that browsers take for addresses.
+// numeric matches names that browsers take for addresses.
 var numeric = regexp.MustCompile(`(?i)^(?:.*\.)?(?:\d+|0x[0-9a-f]*)$`)

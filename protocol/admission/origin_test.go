@@ -110,20 +110,20 @@ func TestPromise8_OriginLoopback(t *testing.T) {
 		{testkit.Here(), "localhost:8000", "null", false},
 		{testkit.Here(), "example.com", "http://localhost:3000", false},
 		{testkit.Here(), "192.168.1.5:8000", "http://localhost:3000", false},
-		{testkit.Here(), "localhost:8000", "capacitor://localhost", false}, // an app, which anybody can have written
+		{testkit.Here(), "localhost:8000", "capacitor://localhost", false}, // an app, which anybody may have written
 		{testkit.Here(), "localhost:8000", "file://", false},
 		{testkit.Here(), "localhost:8000", "http://user@localhost", false},
 	})
 }
 
-// TestPromise8_OriginByTLS keeps pages that came without TLS from sockets with it.
+// TestPromise8_OriginByTLS: a page that was loaded without TLS may not connect by TLS.
 func TestPromise8_OriginByTLS(t *testing.T) {
 	t.Parallel()
 	list := newOrigins(optionsName, &Options{Origins: []string{"example.org", ".below.example", "http://old.example", "tauri://localhost"}})
 	for _, row := range []struct {
 		at            testkit.Line
 		host, origin  string
-		plain, secure bool // whether the page may connect without TLS, and with it
+		plain, secure bool // the page may connect without TLS, with TLS
 	}{
 		{testkit.Here(), "example.com", "https://example.com", true, true},
 		{testkit.Here(), "example.com", "http://example.com", true, false},
@@ -147,8 +147,8 @@ func TestPromise8_OriginByTLS(t *testing.T) {
 	}
 }
 
-// TestOriginsOfShells lists each of what pages of browsers, apps and extensions
-// send: it may connect, and none of the others.
+// TestOriginsOfShells lists each origin that browsers, apps and extensions send: that page
+// may connect, and no other.
 func TestOriginsOfShells(t *testing.T) {
 	t.Parallel()
 	sent := []string{
@@ -182,7 +182,8 @@ func TestOriginsOfShells(t *testing.T) {
 	}
 }
 
-// TestOriginEntriesAsBrowsersSend takes entries that are written in another way.
+// TestOriginEntriesAsBrowsersSend: entries match although they are spelled otherwise than
+// browsers do.
 func TestOriginEntriesAsBrowsersSend(t *testing.T) {
 	t.Parallel()
 	for entry, origin := range map[string]string{
@@ -207,7 +208,7 @@ func TestOriginEntriesAsBrowsersSend(t *testing.T) {
 	}
 }
 
-// TestHosts are the names that are served.
+// TestHosts checks which names are served.
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	list := newHosts(optionsName, &Options{Hosts: []string{"example.com", ".below.example", "port.example:8443", "tls.example:443", "[2001:db8::1]", "192.0.2.1"}})
@@ -290,7 +291,7 @@ func TestOriginLines(t *testing.T) {
 	t.Parallel()
 	list := newOrigins(optionsName, &Options{})
 	if e := list.check(&http.Request{Host: "example.com", Header: http.Header{}}, true); e != nil {
-		t.Errorf("no Origin is no page's: %v", e)
+		t.Errorf("a request without Origin is refused: %v", e)
 	}
 	twice := http.Header{"Origin": {"https://example.com", "https://example.com"}}
 	if e := list.check(&http.Request{Host: "example.com", Header: twice}, false); e == nil || e.Status != http.StatusForbidden {
@@ -312,8 +313,7 @@ func TestOriginRefusalSaysWhy(t *testing.T) {
 	}
 }
 
-// TestEntriesThatMatchNothing makes New panic, with the entry in the text, and
-// what to write.
+// TestEntriesThatMatchNothing: New panics, and the text has the entry and what to write.
 func TestEntriesThatMatchNothing(t *testing.T) {
 	t.Parallel()
 	for entry, advice := range map[string]string{
@@ -353,7 +353,7 @@ func wantPanic(t *testing.T, prefix, advice string, o *Options) {
 	New(o)
 }
 
-// TestOriginsAreCopied makes sure that the list is read once.
+// TestOriginsAreCopied: a change of the caller's list has no effect on the gate.
 func TestOriginsAreCopied(t *testing.T) {
 	t.Parallel()
 	entries := []string{"example.org"}

@@ -10,14 +10,15 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestThrottle is the rule: who is let in when, and who is told to wait.
+// TestThrottle checks how many handshakes are admitted when, and how long the others are
+// told to wait.
 func TestThrottle(t *testing.T) {
 	t.Parallel()
 	type step struct {
 		after    time.Duration // since the step before
 		n        int           // handshakes
 		admitted int
-		longest  time.Duration // what one of them is told to wait
+		longest  time.Duration // wait that one of them is told
 	}
 	for _, row := range []struct {
 		at    testkit.Line
@@ -54,7 +55,7 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// arrivals are times at which peers try, the earliest first.
+// arrivals is a heap of the times at which peers try, the earliest first.
 type arrivals []time.Time
 
 func (a *arrivals) Len() int           { return len(*a) }
@@ -67,8 +68,8 @@ func (a *arrivals) Pop() any {
 	return last
 }
 
-// TestRestartIsNotAStorm has 5,000 peers come at once and obey Retry-After: they are
-// let in at the rate that was chosen, and do not try in vain for long.
+// TestRestartIsNotAStorm: 5,000 peers come at once and obey Retry-After. They are admitted
+// at the configured rate, and few tries are in vain.
 func TestRestartIsNotAStorm(t *testing.T) {
 	t.Parallel()
 	const peers, perSecond = 5000, 100

@@ -96,8 +96,8 @@ func TestCapacityConns(t *testing.T) {
 	})
 }
 
-// TestCapacityConnsPerAddress refuses an address one connection too many with
-// 429, and nobody else.
+// TestCapacityConnsPerAddress refuses an address one connection too many with 429, and
+// nobody else. Package admission tests which addresses are the same.
 func TestCapacityConnsPerAddress(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
@@ -107,22 +107,9 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 	}{
 		{testkit.Here(), "203.0.113.1:1", "203.0.113.1:2", true},
 		{testkit.Here(), "203.0.113.1:1", "203.0.113.2:1", false},
-		{testkit.Here(), "203.0.113.1:1", "203.0.113.1", true}, // middleware takes ports away
-		{testkit.Here(), "203.0.113.1:1", "[::ffff:203.0.113.1]:2", true},
-		{testkit.Here(), "::ffff:203.0.113.1", "[::ffff:cb00:7101]", true},
 		{testkit.Here(), "[2001:db8::1]:1", "[2001:db8::2]:2", true},
-		{testkit.Here(), "[2001:db8::1]:1", "2001:db8:0:0:ffff::", true},
-		{testkit.Here(), "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
-		{testkit.Here(), "[fe80::1%eth0]:1", "[fe80::2%eth1]:1", true},
 		{testkit.Here(), "127.0.0.1:1", "127.0.0.1:2", true}, // the limit is explicit
-		{testkit.Here(), "127.0.0.1:1", "127.0.0.2:1", false},
-		{testkit.Here(), "[::1]:1", "[::1]:2", true},
-		{testkit.Here(), "10.0.0.1:1", "10.0.0.1:2", true},
-		{testkit.Here(), "[fd00::1]:1", "[fd00::1]:2", true},
-		{testkit.Here(), "@", "@", false}, // a Unix socket
-		{testkit.Here(), "", "", false},
-		{testkit.Here(), "proxy.internal:80", "proxy.internal:80", false},
-		{testkit.Here(), "203.0.113.1:1:2", "203.0.113.1:1:2", false},
+		{testkit.Here(), "@", "@", false},                    // a Unix socket
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
@@ -150,8 +137,8 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 	}
 }
 
-// TestCapacityCountsAddresses by default those that are not of a network where
-// proxies are, and all with a limit of one's own.
+// TestCapacityCountsAddresses: by default private addresses are not counted; with a limit
+// of one's own they are.
 func TestCapacityCountsAddresses(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
@@ -162,18 +149,9 @@ func TestCapacityCountsAddresses(t *testing.T) {
 	}{
 		{testkit.Here(), "203.0.113.1:1", true, true},
 		{testkit.Here(), "[2001:db8::1]:1", true, true},
-		{testkit.Here(), "172.32.0.1:1", true, true},
 		{testkit.Here(), "127.0.0.1:1", false, true},
-		{testkit.Here(), "[::1]:1", false, true},
-		{testkit.Here(), "[::ffff:127.0.0.1]:1", false, true},
 		{testkit.Here(), "10.1.2.3:1", false, true},
-		{testkit.Here(), "172.16.0.1:1", false, true},
-		{testkit.Here(), "192.168.0.1", false, true},
-		{testkit.Here(), "169.254.0.1:1", false, true},
-		{testkit.Here(), "[fd00::1]:1", false, true},
-		{testkit.Here(), "[fe80::1%eth0]:1", false, true},
 		{testkit.Here(), "@", false, false},
-		{testkit.Here(), "", false, false},
 	}
 	for _, row := range rows {
 		for limit, want := range map[int]bool{0: row.counted, -1: row.counted, 5: row.all} {
