@@ -4,28 +4,23 @@ package floor_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
 	"testing"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/bench/internal/floor"
 	"github.com/wye-go/wye/bench/internal/floortest"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 func TestRefused(t *testing.T) {
 	addr := floortest.Start(t, false)
 	for _, path := range []string{"/", "/nope", "/room", "/room/", "/member/", "/echo/x"} {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		conn, _, _, err := ws.Dial(ctx, "ws://"+addr+path)
-		cancel()
-		if err == nil {
-			conn.Close()
-			t.Errorf("%s: accepted", path)
+		c := connect(t, addr)
+		c.SendBytes([]byte(websockettest.Request(path)))
+		if b, err := io.ReadAll(c.In); err != nil || bytes.Contains(b, []byte("101")) {
+			t.Errorf("%s: answered with %q, %v", path, b, err)
 		}
 	}
 }
@@ -34,47 +29,34 @@ func TestRefused(t *testing.T) {
 func TestHangsUp(t *testing.T) {
 	addr := floortest.Start(t, false)
 	t.Run("unmasked", func(t *testing.T) {
-		conn := dial(t, addr, "/echo")
-		if err := ws.WriteFrame(conn, ws.NewTextFrame([]byte("x"))); err != nil {
-			t.Fatal(err)
-		}
-		expectEnd(t, conn)
+		c := dial(t, addr, "/echo")
+		c.SendBytes(websockettest.Text("x").Unmasked())
+		c.WantEnd()
 	})
 	t.Run("no upgrade", func(t *testing.T) {
-		conn, err := net.Dial("tcp4", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		deadline(t, conn)
-		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		expectEnd(t, conn)
+		c := connect(t, addr)
+		c.SendBytes([]byte("GET / HTTP/1.1\r\n\r\n"))
+		c.WantEnd()
 	})
 }
 
-func expectEnd(t *testing.T, conn net.Conn) {
+// connect opens a connection without a handshake.
+func connect(t *testing.T, addr string) *websockettest.Client {
 	t.Helper()
-	if n, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("read %d bytes and %v, want the end", n, err)
+	conn, err := net.Dial("tcp4", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return websockettest.New(t, conn)
 }
 
 // TestBacklog has a client send much more than the sockets hold before it reads.
 func TestBacklog(t *testing.T) {
-	conn, err := net.Dial("tcp4", floortest.Start(t, true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	deadline(t, conn)
+	c := connect(t, floortest.Start(t, true))
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 12<<16) // 12 MiB
-	if _, err := conn.Write(sent); err != nil {
-		t.Fatal(err)
-	}
+	c.SendBytes(sent)
 	got := make([]byte, len(sent))
-	if _, err := io.ReadFull(conn, got); err != nil {
+	if _, err := io.ReadFull(c.In, got); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, sent) {
@@ -93,8 +75,8 @@ func TestCloseLeavesNoDescriptor(t *testing.T) {
 		addr := floortest.Start(t, false)
 		for range 10 {
 			conn := dial(t, addr, "/room/a")
-			say(t, conn, "x")
-			hear(t, "sender", conn, "x")
+			conn.SendText("x")
+			conn.WantText("x")
 		}
 	})
 	if _, err := floor.Listen("127.0.0.1:-1", false); err == nil {

@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wye-go/wye/bench/internal/frame"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // life is what one peer does from its connection to its end. An error says that the
@@ -41,22 +41,20 @@ var lives = []struct {
 	{"asks for what is not there", refused},
 }
 
-const text = frame.Fin | frame.OpText
-
 // echoes sends some messages, gets each of them back, and closes.
 func echoes(_ context.Context, p *peer) error {
 	if err := p.open("echo"); err != nil {
 		return err
 	}
 	for i := range 1 + rand.IntN(20) {
-		want := bytes.Repeat([]byte{byte('a' + i)}, 1+rand.IntN(2000))
-		p.add(text, want)
+		want := websockettest.Text(strings.Repeat(string(rune('a'+i)), 1+rand.IntN(2000)))
+		p.add(want)
 		if err := p.flush(); err != nil {
 			return err
 		}
-		_, got, err := p.message()
-		if err != nil || !bytes.Equal(got, want) {
-			return errors.Join(fmt.Errorf("%d bytes sent, %d came back", len(want), len(got)), err)
+		got, err := p.message()
+		if err != nil || got != want {
+			return errors.Join(fmt.Errorf("sent %v, got %v", want, got), err)
 		}
 	}
 	p.addClose()
@@ -76,19 +74,19 @@ func talks(_ context.Context, p *peer) error {
 	}
 	last := strconv.FormatUint(rand.Uint64(), 16)
 	for range rand.IntN(5) {
-		p.add(text, []byte("hello"))
-		p.add(frame.Fin|0x2, bytes.Repeat([]byte{1}, rand.IntN(5000)))
+		p.addText("hello")
+		p.add(websockettest.Binary(strings.Repeat("\x01", rand.IntN(5000))))
 	}
-	p.add(text, []byte(last))
+	p.addText(last)
 	if err := p.flush(); err != nil {
 		return err
 	}
 	for {
-		_, got, err := p.message()
+		got, err := p.message()
 		if err != nil {
 			return fmt.Errorf("in a room: %w", err)
 		}
-		if string(got) == last {
+		if got.Payload == last {
 			break
 		}
 	}
@@ -104,7 +102,7 @@ func leaves(_ context.Context, p *peer) error {
 	if err := p.open(room()); err != nil {
 		return err
 	}
-	p.add(text, []byte("gone"))
+	p.addText("gone")
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -116,8 +114,8 @@ func tears(_ context.Context, p *peer) error {
 	if err := p.open("echo"); err != nil {
 		return err
 	}
-	p.add(frame.OpText, bytes.Repeat([]byte("x"), 3000))
-	p.add(0x80, bytes.Repeat([]byte("y"), 3000))
+	p.add(websockettest.Frame{First: websockettest.OpText, Payload: strings.Repeat("x", 3000)})
+	p.add(websockettest.Frame{First: websockettest.FIN, Payload: strings.Repeat("y", 3000)})
 	p.out = p.out[:1+rand.IntN(len(p.out)-1)]
 	return errors.Join(p.flush(), p.vanish())
 }
@@ -133,7 +131,7 @@ func overloads(_ context.Context, p *peer) error {
 		return err
 	}
 	for range 500 {
-		p.add(text, []byte("x"))
+		p.addText("x")
 	}
 	if rand.IntN(2) == 0 {
 		p.addClose()
@@ -159,7 +157,7 @@ func guesses(_ context.Context, p *peer) error {
 		return err
 	}
 	for pin := range 100 {
-		p.add(text, fmt.Appendf(nil, "%04d", pin))
+		p.addText(fmt.Sprintf("%04d", pin))
 	}
 	if rand.IntN(2) == 0 {
 		p.addClose()
@@ -177,7 +175,7 @@ func panics(_ context.Context, p *peer) error {
 		return err
 	}
 	for range 100 {
-		p.add(text, nil)
+		p.addText("")
 	}
 	if rand.IntN(2) == 0 {
 		p.addClose()
@@ -203,19 +201,19 @@ func violates(_ context.Context, p *peer) error {
 	if err := p.open(room()); err != nil {
 		return err
 	}
-	want := uint16(1002)
+	want := protocol.CloseProtocolError
 	switch rand.IntN(5) {
 	case 0:
-		p.add(text, []byte{0xff, 0xfe})
-		want = 1007
+		p.addText("\xff\xfe")
+		want = protocol.CloseInvalidPayload
 	case 1:
-		p.add(frame.Fin|0x3, nil) // a reserved opcode
+		p.add(websockettest.Frame{First: websockettest.FIN | 0x3}) // a reserved opcode
 	case 2:
-		p.add(frame.Fin|0x40|frame.OpText, nil) // a reserved bit
+		p.add(websockettest.Frame{First: websockettest.FIN | websockettest.RSV1 | websockettest.OpText})
 	case 3:
-		p.add(0x80, nil) // a continuation of nothing
+		p.add(websockettest.Frame{First: websockettest.FIN | websockettest.OpContinuation}) // of nothing
 	case 4:
-		p.out = append(p.out, text, 1, 'x') // not masked
+		p.out = append(p.out, websockettest.Text("x").Unmasked()...)
 	}
 	if err := p.flush(); err != nil {
 		return err
@@ -228,7 +226,7 @@ func tooBig(_ context.Context, p *peer) error {
 	if err := p.open("echo"); err != nil {
 		return err
 	}
-	p.out = append(p.out, text, 0x80|127, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4)
+	p.out = append(p.out, websockettest.FIN|websockettest.OpText, 0x80|127, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4)
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -240,9 +238,9 @@ func pings(_ context.Context, p *peer) error {
 	if err := p.open("echo"); err != nil {
 		return err
 	}
-	p.add(frame.OpText, []byte("never finished"))
+	p.add(websockettest.Frame{First: websockettest.OpText, Payload: "never finished"})
 	for range 1100 {
-		p.add(frame.Fin|frame.OpPing, nil)
+		p.add(websockettest.Ping(""))
 	}
 	if err := p.flush(); err != nil {
 		return err

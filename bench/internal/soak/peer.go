@@ -3,7 +3,6 @@ package soak
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +10,11 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/wye-go/wye/bench/internal/frame"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // lifetime is how long one life of a peer may take.
@@ -46,16 +45,7 @@ func connect(ctx context.Context, addr string) (*peer, error) {
 
 // request writes a handshake; lines are added to it, or replace one of the same name.
 func (p *peer) request(path string, lines ...string) error {
-	header := []string{
-		"Host: " + p.RemoteAddr().String(), "Upgrade: websocket", "Connection: Upgrade",
-		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-	}
-	for _, line := range lines {
-		name, _, _ := strings.Cut(line, ":")
-		header = slices.DeleteFunc(header, func(h string) bool { return strings.HasPrefix(h, name+":") })
-		header = append(header, line)
-	}
-	_, err := io.WriteString(p, "GET /"+path+" HTTP/1.1\r\n"+strings.Join(header, "\r\n")+"\r\n\r\n")
+	_, err := io.WriteString(p, websockettest.Request("/"+path, append(lines, "Host: "+p.RemoteAddr().String())...))
 	return err
 }
 
@@ -83,19 +73,14 @@ func (p *peer) open(path string) error {
 	return p.answer(http.StatusSwitchingProtocols)
 }
 
-// add appends a masked frame to what flush will write.
-func (p *peer) add(first byte, payload []byte) {
-	mask := [4]byte{1, 2, 3, 4}
-	p.out = frame.AppendHeader(p.out, first, len(payload), &mask)
-	for i, b := range payload {
-		p.out = append(p.out, b^mask[i%4])
-	}
-}
+// add appends a frame to what flush will write.
+func (p *peer) add(f websockettest.Frame) { p.out = append(p.out, f.Masked()...) }
+
+// addText appends a text message.
+func (p *peer) addText(s string) { p.add(websockettest.Text(s)) }
 
 // addClose appends a close with 1000.
-func (p *peer) addClose() {
-	p.add(frame.Fin|frame.OpClose, binary.BigEndian.AppendUint16(nil, 1000))
-}
+func (p *peer) addClose() { p.add(websockettest.Close(protocol.CloseNormal, "")) }
 
 // flush writes what was added, in one write.
 func (p *peer) flush() error {
@@ -105,64 +90,40 @@ func (p *peer) flush() error {
 }
 
 // message reads the next frame that is not a ping or a pong, and answers pings.
-func (p *peer) message() (op byte, payload []byte, err error) {
+func (p *peer) message() (websockettest.Frame, error) {
 	for {
-		h, err := p.header()
+		f, err := websockettest.ReadFrame(p.in)
 		if err != nil {
-			return 0, nil, err
+			return f, err
 		}
-		payload = make([]byte, h.Payload)
-		if _, err := io.ReadFull(p.in, payload); err != nil {
-			return 0, nil, err
-		}
-		switch op := h.Op(); {
-		case op == frame.OpClose || !h.Control():
-			return op, payload, nil
-		case op == frame.OpPing:
-			p.add(frame.Fin|frame.OpPong, payload)
+		switch f.First {
+		case websockettest.FIN | websockettest.OpPong:
+		case websockettest.FIN | websockettest.OpPing:
+			p.add(websockettest.Pong(f.Payload))
 			if err := p.flush(); err != nil {
-				return 0, nil, err
+				return f, err
 			}
-		}
-	}
-}
-
-func (p *peer) header() (frame.Header, error) {
-	for n := 2; ; n++ {
-		b, err := p.in.Peek(n)
-		if err != nil {
-			return frame.Header{}, err
-		}
-		h, ok, err := frame.Parse(b)
-		if err != nil {
-			return h, err
-		}
-		if ok {
-			_, err = p.in.Discard(h.Len)
-			return h, err
+		default:
+			return f, nil
 		}
 	}
 }
 
 // closes reads until the server's close, which must have one of the codes, and until it
 // hangs up.
-func (p *peer) closes(codes ...uint16) error {
+func (p *peer) closes(codes ...protocol.CloseCode) error {
 	for {
-		op, payload, err := p.message()
+		f, err := p.message()
 		if err != nil {
 			return fmt.Errorf("waiting for a close with one of %v: %w", codes, err)
 		}
-		if op != frame.OpClose {
+		if f.First != websockettest.FIN|websockettest.OpClose {
 			continue
 		}
-		var code uint16
-		if len(payload) >= 2 {
-			code = binary.BigEndian.Uint16(payload)
-		}
-		if slices.Contains(codes, code) {
+		if code, _ := f.Status(); slices.Contains(codes, code) {
 			return p.hungUp()
 		}
-		return fmt.Errorf("closed with %d (%q), want one of %v", code, payload[min(2, len(payload)):], codes)
+		return fmt.Errorf("got %v, want a close with one of %v", f, codes)
 	}
 }
 

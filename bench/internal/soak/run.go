@@ -133,7 +133,7 @@ func (r *run) hold(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, func() { _ = p.SetReadDeadline(time.Now()) }) //nolint:errcheck // it reads on then
 		defer stop()
 		for {
-			switch _, _, err := p.message(); {
+			switch _, err := p.message(); {
 			case err != nil && ctx.Err() != nil:
 				return nil
 			case err != nil:

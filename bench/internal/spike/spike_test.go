@@ -3,6 +3,7 @@
 package spike
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -10,16 +11,14 @@ import (
 	"github.com/wye-go/wye/bench/internal/app"
 	"github.com/wye-go/wye/bench/internal/frame"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
-
-const handshake = " HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
 // dial opens a connection without a socket.
 func dial(tb testing.TB, l *Loop, path string) *conn {
 	tb.Helper()
 	c := &conn{loop: l, fd: -1}
-	rest, err := c.consume([]byte("GET " + path + handshake))
+	rest, err := c.consume([]byte(websockettest.Request(path)))
 	if err != nil || len(rest) > 0 || c.session == nil {
 		tb.Fatalf("handshake: %q left, error %v", rest, err)
 	}
@@ -27,20 +26,11 @@ func dial(tb testing.TB, l *Loop, path string) *conn {
 	return c
 }
 
-// masked returns n client frames of 64 bytes each.
-func masked(n int) (b []byte) {
-	const size = 64
-	mask := [4]byte{1, 2, 3, 4}
-	for range n {
-		b = frame.AppendHeader(b, frame.Fin|frame.OpText, size, &mask)
-		at := len(b)
-		for i := range size {
-			b = append(b, 'a'+byte(i%26))
-		}
-		ws.Cipher(b[at:], mask, 0)
-	}
-	return b
-}
+// letters are the 64 bytes of a message.
+const letters = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+
+// masked returns n client frames with letters.
+func masked(n int) []byte { return bytes.Repeat(websockettest.Text(letters).Masked(), n) }
 
 func TestEcho(t *testing.T) {
 	l := New(app.New())
@@ -49,7 +39,7 @@ func TestEcho(t *testing.T) {
 	if err != nil || len(rest) > 0 {
 		t.Fatalf("%d bytes left, error %v", len(rest), err)
 	}
-	want := encode(nil, protocol.Text("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"))
+	want := encode(nil, protocol.Text(letters))
 	if got := string(c.out); got != string(want)+string(want)+string(want) {
 		t.Errorf("echoed %q", got)
 	}

@@ -88,8 +88,10 @@ func (f Frame) String() string {
 
 // Masked returns the bytes of the frame as a client sends it: masked, with its length
 // in the shortest form. The key is always the same.
-func (f Frame) Masked() []byte {
-	key := [4]byte{0x37, 0xfa, 0x21, 0x3d}
+func (f Frame) Masked() []byte { return f.MaskedWith([4]byte{0x37, 0xfa, 0x21, 0x3d}) }
+
+// MaskedWith is Masked with another key.
+func (f Frame) MaskedWith(key [4]byte) []byte {
 	b := f.header(0x80, len(key))
 	b = append(b, key[:]...)
 	at := len(b)

@@ -20,7 +20,7 @@ func TestFrameBytes(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 125, 126, 127, 1023, 1024, 1025, 65535, 65536, 1 << 20} {
 		for _, first := range []byte{FIN | OpText, OpBinary, FIN | OpContinuation} {
 			f := Frame{first, strings.Repeat("payload", n/7+1)[:n]}
-			r := bytes.NewReader(f.Masked())
+			r := bytes.NewReader(f.MaskedWith([4]byte{byte(n), 1, 2, first}))
 			h, err := ws.ReadHeader(r)
 			payload, _ := io.ReadAll(r) //nolint:errcheck // it is in memory
 			ws.Cipher(payload, h.Mask, 0)
