@@ -75,4 +75,5 @@
 //	layers/driver          what connects the layers of several processes
 //	layers/layertest       a layer that fails, for tests; the suite for drivers
 //	protocol               the vocabulary, and the seam for other protocols
+//	protocol/admission     what such a protocol lets in: origins, hosts, capacity
 package wye

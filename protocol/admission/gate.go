@@ -251,3 +251,14 @@ func (g *Gate) startShutdown(o protocol.ShutdownOptions) (conns []*protocol.Conn
 	g.mu.shutdown = o
 	return slices.Collect(maps.Keys(g.mu.conns)), g.mu.empty
 }
+
+// Stats returns the counters as they are now.
+func (g *Gate) Stats() Stats {
+	g.mu.Lock()
+	s := Stats{Conns: len(g.mu.conns), Handshakes: len(g.mu.opening), Addresses: len(g.mu.addresses)}
+	g.mu.Unlock()
+	c := &g.counters
+	s.Misdirected, s.Forbidden, s.ShuttingDown = c.misdirected.Load(), c.forbidden.Load(), c.shuttingDown.Load()
+	s.Full, s.AddressFull, s.RateLimited = c.full.Load(), c.addressFull.Load(), c.rateLimited.Load()
+	return s
+}

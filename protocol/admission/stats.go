@@ -21,14 +21,3 @@ type Stats struct {
 type counters struct {
 	misdirected, forbidden, shuttingDown, full, addressFull, rateLimited atomic.Int64
 }
-
-// Stats returns the counters as they are now.
-func (g *Gate) Stats() Stats {
-	g.mu.Lock()
-	s := Stats{Conns: len(g.mu.conns), Handshakes: len(g.mu.opening), Addresses: len(g.mu.addresses)}
-	g.mu.Unlock()
-	c := &g.counters
-	s.Misdirected, s.Forbidden, s.ShuttingDown = c.misdirected.Load(), c.forbidden.Load(), c.shuttingDown.Load()
-	s.Full, s.AddressFull, s.RateLimited = c.full.Load(), c.addressFull.Load(), c.rateLimited.Load()
-	return s
-}

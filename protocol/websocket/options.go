@@ -33,17 +33,17 @@ type Options struct {
 	// with its scheme. Where TLS ends in a proxy, this needs TrustedProxies.
 	Origins []string
 	// InsecureAllowAnyOrigin lets every web page in the world open
-	// connections with the cookies of whoever looks at it. List Origins
-	// instead.
+	// connections, with the cookies of the user who opens the page. List
+	// Origins instead.
 	InsecureAllowAnyOrigin bool
 	// Hosts are the names that the server is reached by, as in the Host
 	// header: "example.com" with any port, "example.com:8443", ".example.com"
 	// for the domain and all below it, "[::1]". Other requests are answered
 	// with 421. Default: any host. Set it if browsers can reach the server
-	// other than through a proxy that knows the names, such as on a loopback
+	// without a proxy that knows the names, for example on a loopback address
 	// or in a private network: a page of an attacker's domain whose DNS entry
-	// changes to the server's address is of the server's own host to the
-	// browser, and passes Origins.
+	// changes to the server's address has the server's own host as its origin,
+	// and passes the check of origins.
 	Hosts []string
 	// TrustedProxies are the networks of the proxies in front of the server,
 	// whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed: see
@@ -54,8 +54,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 
 	// Subprotocols are those that the application speaks, in its order of
-	// preference: the first that the peer offers is chosen when Connect
-	// returns nil, or accepts without naming one.
+	// preference. The first one that the peer offers is chosen if Connect
+	// returns nil or accepts without naming one.
 	Subprotocols []string
 
 	// Limits bound each connection, unless router.Limit says otherwise for
@@ -64,35 +64,34 @@ type Options struct {
 	// Capacity bounds all connections together. Zero fields mean their
 	// defaults.
 	Capacity Capacity
-	// MaxHandshake is the size of the request's line and headers in bytes, and
-	// MaxHeaderLines the number of headers; more is answered with 431. Default 32 KiB
-	// and 100. (http.Server.MaxHeaderBytes and ReadHeaderTimeout bound what
-	// is read at all, and for how long.)
+	// MaxHandshake bounds the size of the request's line and headers in bytes,
+	// and MaxHeaderLines the number of headers; more is answered with 431.
+	// Default 32 KiB and 100. (http.Server.MaxHeaderBytes and ReadHeaderTimeout
+	// bound how much net/http reads, and for how long.)
 	MaxHandshake   int
 	MaxHeaderLines int
 
-	// HandshakeTimeout bounds routing and Connect: their context ends with
-	// it, which is answered with 503. Default 10 s.
+	// HandshakeTimeout bounds routing and Connect: their context ends after
+	// it, and the peer is answered with 503. Default 10 s.
 	HandshakeTimeout time.Duration
 	// WriteTimeout is how long a write may make no progress; then the
-	// connection is cut. Over TLS, and other wrappers, 128 KiB must be
-	// through by then. Default 15 s.
+	// connection is cut. Over TLS, and other wrappers, 128 KiB must have been
+	// written by then. Default 15 s.
 	WriteTimeout time.Duration
 	// CloseTimeout is how long the peer may take, from the first close, to
-	// read what is queued and to answer ours; then the connection is cut. It
-	// has a second more to hang up (a wrapped connection that has no
-	// CloseWrite is closed at once). Default 5 s.
+	// read what is queued and to answer the server's close; then the connection
+	// is cut. After the answer the peer has one more second to close the socket
+	// (a wrapped connection without CloseWrite is closed at once). Default 5 s.
 	CloseTimeout time.Duration
 
-	// PingInterval is how long nothing may come from a peer until it is sent
-	// a ping, to within a quarter of it. Proxies drop connections that are
-	// idle for long, many after 60 s. Default 25 s; negative: no pings, and no
-	// PongTimeout.
+	// PingInterval is how long a peer may send nothing until the server sends
+	// it a ping, to within a quarter of it. Proxies drop idle connections, many
+	// after 60 s. Default 25 s; negative: no pings, and no PongTimeout.
 	PingInterval time.Duration
-	// PongTimeout is how long after a ping nothing may come; then the
-	// connection is cut, with ErrPongTimeout. While we do not read, because a
-	// callback is busy and Limits.ReadAhead reached, no time passes. Default
-	// 20 s.
+	// PongTimeout is how long a peer may send nothing after a ping; then the
+	// connection is cut, with ErrPongTimeout. The time stands still while the
+	// server does not read, because a callback is busy and Limits.ReadAhead is
+	// reached. Default 20 s.
 	PongTimeout time.Duration
 
 	// Shutdown says how Server.Shutdown, and with it router.Run, closes the
@@ -100,20 +99,21 @@ type Options struct {
 	// shutting down", and 503 with a Retry-After of 5 to 10 s.
 	Shutdown protocol.ShutdownOptions
 
-	// KeepContext returns the context whose values the callbacks after the
-	// handshake find in theirs. Default: none. What middleware put into the
-	// request's context may be recycled as soon as its handler returns; keep
-	// only what you know to be yours. Its end does not end the connection.
+	// KeepContext returns a context whose values the contexts of the callbacks
+	// after the handshake have, too. Default: none. Middleware may reuse what it
+	// has put into the request's context as soon as its handler returns; keep
+	// only values of your own. The end of the returned context does not end the
+	// connection.
 	KeepContext func(r *http.Request) context.Context
 
-	// Logger is for faults of the application and refused origins. Default
+	// Logger is for faults of the application and for refusals. Default
 	// slog.Default().
 	Logger *slog.Logger
 }
 
 // Capacity bounds the connections of a [Server] together. A zero or negative
-// field means its default. What is refused is counted in [Stats], and the first
-// refusal in a while is logged.
+// field means its default. Refusals are counted in [Stats], and the first one in
+// ten seconds is logged.
 type Capacity struct {
 	// Conns is how many connections may be open or opening; one more is
 	// answered with 503. Default 100,000.
@@ -131,16 +131,15 @@ type Capacity struct {
 	// HandshakesPerSecond is how many handshakes are let in per second, on
 	// average; one more is answered with 503 and a Retry-After that spreads
 	// those that are refused over the time in which they can be let in, up to
-	// a minute or two. It keeps the load down when all peers of a server that
-	// was restarted connect at once: choose what Connect and its database can
-	// take. It counts handshakes that reach the application. Default: no
-	// bound.
+	// a minute or two. It bounds the load when all peers of a restarted server
+	// connect at once: choose what Connect and its database can bear. Only
+	// handshakes that reach the application count. Default: no bound.
 	HandshakesPerSecond int
 	// HandshakeBurst is how many may come at once, after a time without.
 	// Default HandshakesPerSecond.
 	HandshakeBurst int
-	// QueueBytes is the size of all outgoing queues together, in bytes, of
-	// which the first 4 KiB of each are not counted. A message of 2 KiB or more
+	// QueueBytes bounds the size of all outgoing queues together, in bytes. The
+	// first 4 KiB of each are not counted. A message of 2 KiB or more
 	// that is sent to a group, or otherwise with SendPrepared, counts once for
 	// all queues of the server that hold it, from when the first takes it until
 	// the last has written or dropped it. When the bound is reached, a
@@ -148,12 +147,12 @@ type Capacity struct {
 	// full (Limits.QueueBytes), unless the message is already counted. Default
 	// 256 MiB.
 	QueueBytes int
-	// ReadBytes is the size of all that is held of incoming messages, in bytes:
+	// ReadBytes bounds what all connections hold of incoming messages, in bytes:
 	// of incomplete ones, with the memory that is reserved for them, and of
 	// those that wait for a callback. The first 4 KiB of each kind are not
 	// counted, and neither is the message that a callback is handling. When
-	// there is more, the connection that has held its part for the longest time
-	// is closed with 1013, and what it holds is dropped: see
+	// the bound is reached, the connection that has held its part for the longest
+	// time is closed with 1013, and its part is dropped: see
 	// [protocol.ReadBudget]. Default 256 MiB.
 	ReadBytes int
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TurnedAway counts handshakes for which there is no room. They are well-formed, and
-// have a route.
+// TurnedAway counts handshakes that are refused for want of room: they are well-formed,
+// have a route, and come from a page that may connect.
 type TurnedAway struct {
 	ShuttingDown int64 // 503
 	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
@@ -15,16 +15,16 @@ type TurnedAway struct {
 	RateLimited  int64 // 503: Capacity.HandshakesPerSecond
 }
 
-// Stats are the counters of a [Server] since it was made: those of its sessions,
-// and what was refused or ended for a reason of WebSocket's. All but Open,
+// Stats are the counters of a [Server] since it was made: those of its sessions, and those
+// of handshakes and connections that the server refused or closed itself. All but Open,
 // HeldBytes and QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
-	TurnedAway // after the checks below
+	TurnedAway // checked after the next five
 
-	// Handshakes that did not reach the application, in the order in which
-	// they are looked at. None of them, nor of TurnedAway, is in Refused.
-	Malformed   int64 // no good WebSocket: 400, 405, 426, 501
+	// Handshakes that did not reach the application, in the order of the checks.
+	// Neither they nor those of TurnedAway are in Refused.
+	Malformed   int64 // not a valid WebSocket handshake: 400, 405, 426, 501
 	Oversized   int64 // 431: MaxHandshake, MaxHeaderLines
 	Unrouted    int64 // 404: the router has no route
 	Misdirected int64 // 421: for a host that is not in Options.Hosts
@@ -32,8 +32,8 @@ type Stats struct {
 
 	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
 
-	// Connections that ended because of their peer; none that had ended before, by
-	// the application or otherwise.
+	// Connections that ended because of their peer. All but CloseTimeouts leave out
+	// those that were closing already.
 	Violations    int64 // broke the protocol, or sent text that is not UTF-8: 1002, 1007
 	TooBig        int64 // Limits.MaxMessage, MaxFrame: 1009
 	TooManyFrames int64 // Limits.MaxFragments, MaxControlFrames: 1008
@@ -42,9 +42,9 @@ type Stats struct {
 	WriteTimeouts int64 // WriteTimeout
 	CloseTimeouts int64 // CloseTimeout
 
-	HeldBytes   int64 // now counted in Capacity.ReadBytes
-	QueuedBytes int64 // now charged to Capacity.QueueBytes
-	QueuesFull  int64 // sends for which there was no room because of Capacity.QueueBytes
+	HeldBytes   int64 // charged to Capacity.ReadBytes now
+	QueuedBytes int64 // charged to Capacity.QueueBytes now
+	QueuesFull  int64 // sends that found no room because of Capacity.QueueBytes
 	Pauses      int64 // how often reading stopped because of Limits.ReadAhead or Limits.Rate
 }
 
