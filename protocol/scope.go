@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/protocol/internal/routepath"
 )
 
 // Scope describes a connection to the routers, middleware and factories that decide
@@ -85,7 +86,7 @@ type origin struct {
 	base     context.Context       //nolint:containedctx // the answered connection's
 
 	routePath    string       // of the whole path, if it is not the path itself; see Scope.RoutePath
-	notCanonical error        // what RoutePath returns
+	notCanonical error        // why RoutePath returns an error
 	branches     atomic.Int64 // that routers have tried
 }
 
@@ -103,7 +104,7 @@ func NewScope(typ string, r *http.Request) *Scope {
 		origin:     &origin{base: context.Background()},
 	}
 	s.origin.request.Store(r)
-	s.origin.routePath, s.origin.notCanonical = routePath(r)
+	s.origin.routePath, s.origin.notCanonical = routepath.Of(r)
 	return s
 }
 
