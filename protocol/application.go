@@ -144,3 +144,11 @@ func (w *wrapped) Find(s *Scope) error {
 	}
 	return nil
 }
+
+// nobody handles a connection that is accepted to be told why it is closed.
+type nobody struct{}
+
+func (nobody) Connect(context.Context, *Conn) error           { return nil }
+func (nobody) Receive(context.Context, *Conn, Message) error  { return nil }
+func (nobody) Event(context.Context, *Conn, *Event) error     { return nil }
+func (nobody) Disconnect(context.Context, *Conn, CloseStatus) {}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -183,8 +184,8 @@ func (e *CloseError) Error() string {
 
 // says reports whether the reason says all that the cause does.
 func (e *CloseError) says() bool {
-	if _, down := errors.AsType[*shutdownError](e.Err); down {
-		return e.Reason == shuttingDown
+	if errtext.Inner(e.Err) == e.Reason {
+		return true
 	}
 	return e.Err == errSlow || e.Err == errBusy || e.Err == errFast //nolint:errorlint,err113 // these very values
 }
@@ -261,4 +262,20 @@ func mistakeReason(err error) string {
 		return "invalid name"
 	}
 	return ""
+}
+
+// isPanic reports whether err is a panic, and not the report of an end that was one:
+// that has been dealt with.
+func isPanic(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) { //nolint:errorlint // it looks at each of them itself
+		case *PanicError:
+			return true
+		case *CloseError:
+			return false
+		case interface{ Unwrap() []error }:
+			return slices.ContainsFunc(e.Unwrap(), isPanic)
+		}
+	}
+	return false
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 )
 
 // The errors of opening, sending and receiving. Match them with errors.Is.
@@ -93,22 +92,6 @@ type PanicError struct {
 
 // Error returns the value, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("wye: panic: %v", e.Value) }
-
-// isPanic reports whether err is a panic, and not the report of an end that was one:
-// that has been dealt with.
-func isPanic(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		switch e := err.(type) { //nolint:errorlint // it looks at each of them itself
-		case *PanicError:
-			return true
-		case *CloseError:
-			return false
-		case interface{ Unwrap() []error }:
-			return slices.ContainsFunc(e.Unwrap(), isPanic)
-		}
-	}
-	return false
-}
 
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {

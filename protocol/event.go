@@ -254,3 +254,43 @@ const packedNil = 0xc0
 func isMap(b []byte) bool {
 	return len(b) > 0 && (b[0]&0xf0 == 0x80 || b[0] == 0xde || b[0] == 0xdf)
 }
+
+// Position returns the event's place in its group's history, as its layer has
+// kept it: the zero value if it was not recorded.
+func (e *Event) Position() Position {
+	if e.position == nil {
+		return Position{}
+	}
+	return *e.position
+}
+
+// placed is an event with its place, in one piece of memory.
+type placed struct {
+	event    Event
+	position Position
+}
+
+// At returns a copy of e at p, which shares e's payload. It seals e, and if that
+// fails so does the copy's Seal. Layers and their drivers call it.
+func (e *Event) At(p Position) *Event {
+	err := e.Seal()
+	at := &placed{position: p}
+	c := &at.event
+	c.typ, c.body = e.typ, e.body
+	if !p.IsZero() {
+		c.position = &at.position
+	}
+	c.sealing.Do(func() { c.sealed(err) })
+	if m := e.Prepared(); m != nil {
+		c.mu.frame = m.of(c)
+	}
+	return c
+}
+
+// of returns p's message as that of e.
+func (p *Prepared) of(e *Event) *Prepared {
+	c := &Prepared{msg: p.Message()}
+	c.keep()
+	c.event.Store(e)
+	return c
+}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
@@ -124,24 +123,11 @@ func (s *Session) reportFault(err error, effect lifecycle.Effect) {
 	s.log(slog.LevelError, msg, attrs)
 }
 
-// log writes a line about this connection, unless there were many with the same text.
-func (s *Session) log(level slog.Level, msg string, attrs []any) {
-	s.shared.Counters.log(s.shared.Logger, level, msg, func() []any { return s.logAttrs(attrs) })
-}
-
-// logAttrs adds the connection's name, if the transport has one.
-func (s *Session) logAttrs(attrs []any) []any {
-	if v, ok := s.t.(slog.LogValuer); ok {
-		return append(attrs, "conn", v)
+// evict closes a connection that has held messages for too long. It implements holder.
+func (s *Session) evict() {
+	st := CloseStatus{Code: CloseTryAgainLater, Reason: "message not completed in time", Err: errHeld}
+	if s.closeSession(st, true, nil).IsFirst() {
+		s.log(slog.LevelWarn, "wye: the read budget was used up; the connection that had held messages the longest was closed with 1013",
+			[]any{"bytes", s.shared.Reads.limit()})
 	}
-	return attrs
-}
-
-// details returns the log attributes of err.
-func details(err error) []any {
-	attrs := []any{"error", logs.Error(err)}
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		attrs = append(attrs, "stack", string(p.Stack))
-	}
-	return attrs
 }

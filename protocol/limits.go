@@ -188,3 +188,44 @@ func positive(n, otherwise int) int {
 	}
 	return otherwise
 }
+
+// Rate bounds how fast one peer may send messages: on average, with bursts. The zero
+// value is no bound. Pings and other control frames do not count (see
+// Limits.MaxControlFrames), and neither do bytes of frames and headers.
+type Rate struct {
+	// Messages is how many messages may come per second. 0 is no bound.
+	Messages int
+	// MessageBurst is how many may come at once when nothing has come for a while.
+	// Default Messages.
+	MessageBurst int
+	// Bytes is how many bytes of payload may come per second. 0 is no bound.
+	Bytes int
+	// ByteBurst is how many may come at once when nothing has come for a while. A
+	// larger message is not refused: what comes behind it waits for as long as its
+	// bytes take at this rate. Default Bytes.
+	ByteBurst int
+	// Close closes a connection whose peer sends faster with ClosePolicyViolation.
+	// Otherwise the peer is not read from until it may send again, so that TCP slows
+	// it down; meanwhile its pings and its close wait, too, and it is not cut for
+	// being silent or slow.
+	Close bool
+}
+
+// withDefaults returns r with its defaults filled in. Negative values mean zero, so
+// that a route can lift its server's bound with {Messages: -1}.
+func (r Rate) withDefaults() Rate {
+	r.Messages, r.Bytes = max(r.Messages, 0), max(r.Bytes, 0)
+	r.MessageBurst = burst(r.MessageBurst, r.Messages)
+	r.ByteBurst = burst(r.ByteBurst, r.Bytes)
+	if r.Messages == 0 && r.Bytes == 0 {
+		return Rate{}
+	}
+	return r
+}
+
+func burst(n, rate int) int {
+	if rate == 0 {
+		return 0
+	}
+	return positive(n, rate)
+}

@@ -147,14 +147,6 @@ func (s *Session) acceptDefault() error {
 	return nil
 }
 
-// nobody handles a connection that is accepted to be told why it is closed.
-type nobody struct{}
-
-func (nobody) Connect(context.Context, *Conn) error           { return nil }
-func (nobody) Receive(context.Context, *Conn, Message) error  { return nil }
-func (nobody) Event(context.Context, *Conn, *Event) error     { return nil }
-func (nobody) Disconnect(context.Context, *Conn, CloseStatus) {}
-
 // accept is Conn.Accept: it answers yes, once.
 func (s *Session) accept(opts AcceptOptions) error {
 	err, mine := ErrAccepted, false

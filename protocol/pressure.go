@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/protocol/internal/backlog"
@@ -33,6 +34,22 @@ func (s *Session) QueueDrained() {
 	}
 }
 
+// Drained tells that the transport's outgoing queue, for which a send had
+// returned ErrFull, has room again.
+func (s *Session) Drained() {
+	s.mu.Lock()
+	room := s.mu.room
+	s.mu.room = nil
+	s.mu.Unlock()
+	if room != nil {
+		close(room)
+	}
+}
+
+// Conflated tells that a message has replaced one with the same key, which is
+// counted. A transport may call it before its send returns.
+func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
+
 // mailShrunkLocked takes note that something was taken out of the mailbox.
 func (s *Session) mailShrunkLocked() {
 	if s.mu.mail.empty() {
@@ -47,3 +64,21 @@ func (s *Session) mailShrunkLocked() {
 
 // shouldYield is Conn.ShouldYield.
 func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }
+
+// Hold tells how many bytes of incomplete messages the transport keeps in memory for this
+// connection, and of what it has read beyond. It costs nothing as long as that is little.
+// When it is too much for the [ReadBudget], a connection is closed, which may be this one.
+func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
+
+func (s *Session) hold(kind, n int) {
+	b := s.shared.Reads
+	if b == nil || n <= freeRead && s.holding.Load() == nil {
+		return
+	}
+	for _, h := range b.set(s, kind, n) {
+		go h.evict() // it takes the session's lock, and the caller may have one
+	}
+}
+
+// account implements holder.
+func (s *Session) account() *atomic.Pointer[account] { return &s.holding }

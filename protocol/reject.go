@@ -170,11 +170,18 @@ func rejection(err error) (answer *RejectError, cause blame) {
 	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
 }
 
-// closedEarly is the answer when an end came before the answer: 503 if it is we
-// who have to go, 500 for a fault, which has been logged, otherwise 403.
+// refuser is a cause of a close that says how a connection is refused which was closed
+// before it was answered.
+type refuser interface {
+	error
+	refusal() *RejectError
+}
+
+// closedEarly returns the answer to a handshake if the connection was closed before: 503
+// if our side has to go, 500 for a fault, which has been logged, otherwise 403.
 func closedEarly(ce *CloseError) *RejectError {
-	if down, ok := errors.AsType[*shutdownError](ce.Err); ok {
-		e := down.options.Refusal()
+	if own, ok := errors.AsType[refuser](ce.Err); ok {
+		e := own.refusal()
 		e.Err = ce
 		return e
 	}

@@ -126,19 +126,3 @@ func (s *Session) sendQueued(p *Prepared) {
 		s.shared.Counters.messages.dropped.Add(1)
 	}
 }
-
-// Drained tells that the transport's outgoing queue, for which a send had
-// returned ErrFull, has room again.
-func (s *Session) Drained() {
-	s.mu.Lock()
-	room := s.mu.room
-	s.mu.room = nil
-	s.mu.Unlock()
-	if room != nil {
-		close(room)
-	}
-}
-
-// Conflated tells that a message has replaced one with the same key, which is
-// counted. A transport may call it before its send returns.
-func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }

@@ -1,0 +1,65 @@
+package protocol
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// ShutdownOptions say how a server closes its connections and refuses new ones when
+// it shuts down. The zero value is ready for use.
+type ShutdownOptions struct {
+	// Code closes the open connections. Default CloseGoingAway (1001), which
+	// is also taken for a code that is not Sendable. CloseServiceRestart
+	// (1012) says that the server comes back.
+	Code CloseCode
+	// Reason is sent with Code. Default "the server is shutting down", and if
+	// RetryAfter is set "; reconnect after 12 s" behind it, with a number for
+	// each connection.
+	Reason string
+	// RetryAfter is how long peers should wait before they connect again. Each
+	// is told a number of seconds between that and twice that, chosen at
+	// random, so that not all come back at once: in the Retry-After header of
+	// the 503 that refuses new connections, and in the default Reason.
+	// Default 5 s, in the header only.
+	RetryAfter time.Duration
+}
+
+const (
+	defaultRetryAfter = 5 * time.Second
+	shuttingDown      = "the server is shutting down"
+)
+
+// Refusal returns the answer to a handshake that comes while the server shuts down:
+// 503 with Retry-After.
+func (o ShutdownOptions) Refusal() *RejectError {
+	after := o.RetryAfter
+	if after <= 0 {
+		after = defaultRetryAfter
+	}
+	return Rejection(RejectAndRetry(http.StatusServiceUnavailable, shuttingDown, after))
+}
+
+// status closes one connection.
+func (o ShutdownOptions) status() CloseStatus {
+	s := CloseStatus{Code: o.Code, Reason: o.Reason, Err: &shutdownError{o}}
+	if !s.Code.Sendable() {
+		s.Code = CloseGoingAway
+	}
+	if s.Reason == "" {
+		s.Reason = shuttingDown
+		if o.RetryAfter > 0 {
+			s.Reason += fmt.Sprintf("; reconnect after %d s", spread(o.RetryAfter))
+		}
+	}
+	return s
+}
+
+// shutdownError is why a shutdown closed a connection.
+type shutdownError struct{ options ShutdownOptions }
+
+func (*shutdownError) Error() string { return "wye: " + shuttingDown }
+
+// refusal implements refuser: a connection that is not accepted yet is refused as new
+// ones are, whatever the code.
+func (e *shutdownError) refusal() *RejectError { return e.options.Refusal() }
