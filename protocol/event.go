@@ -39,9 +39,10 @@ import (
 type Event struct {
 	typ      string
 	sealing  sync.Once
-	payload  any       // the sender's value; once sealed, what was wrong with it, an error or nil
-	body     []byte    // a MessagePack map; nil if the event was sealed as a message
-	position *Position // in its group's history; nil if it has none
+	payload  any          // the sender's value; nil once it is sealed
+	failure  *sealFailure // what was wrong with it; nil if nothing was, or it is not sealed yet
+	body     []byte       // a MessagePack map; nil if the event was sealed as a message
+	position *Position    // in its group's history; nil if it has none
 
 	mu struct {
 		sync.Mutex
@@ -49,6 +50,10 @@ type Event struct {
 		decoded []decoding
 	}
 }
+
+// sealFailure holds the error of a payload that cannot be encoded. It is a pointer in
+// Event, because with an error of two words an Event would need a larger allocation.
+type sealFailure struct{ err error }
 
 // decoding is the payload as one Go type, made once.
 type decoding interface{ isDecoding() }
@@ -128,23 +133,22 @@ func (e *Event) Seal() error {
 			e.sealed(e.mu.frame.Err())
 			return
 		}
-		e.sealed(errEncodePanic) // unless it returns
+		e.payload, e.failure = nil, encodePanicked // unless it returns
 		var err error
 		e.body, err = e.encode(v)
 		e.sealed(err)
 	})
-	if e.payload == nil {
+	if e.failure == nil {
 		return nil
 	}
-	return e.payload.(error) //nolint:errcheck,forcetypeassert // sealed has put it there
+	return e.failure.err
 }
 
-// sealed notes how the sealing went, where the payload was: an Event is as large
-// as its allocation may be.
+// sealed drops the sender's value, and keeps what was wrong with it.
 func (e *Event) sealed(err error) {
-	e.payload = nil
+	e.payload, e.failure = nil, nil
 	if err != nil {
-		e.payload = err
+		e.failure = &sealFailure{err}
 	}
 }
 
@@ -196,7 +200,7 @@ func (e *Event) Prepared() *Prepared {
 // What is left of a payload whose own code has panicked.
 var (
 	errDecodePanic = fmt.Errorf("%w: decoding it has panicked", ErrEventPayload)
-	errEncodePanic = errors.New("wye: the event's payload has panicked when it was encoded")
+	encodePanicked = &sealFailure{errors.New("wye: the event's payload has panicked when it was encoded")}
 )
 
 var errNoMessage = errors.New("it has neither a text nor bytes")
