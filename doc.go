@@ -23,7 +23,7 @@
 // Connect decides whether to accept, Receive gets each message, Disconnect runs
 // exactly once. The calls of one connection never overlap, and may block. The
 // whole program is the package's Example. For one function instead of a struct
-// there is consumer.Receive, for a loop instead of callbacks consumer.Func, for
+// there is consumer.ReceiveFunc, for a loop instead of callbacks consumer.Func, for
 // decoded messages consumer.JSON.
 //
 // # A place in the program

@@ -67,7 +67,7 @@ func saidTwice(text string) string {
 }
 
 func ofProtocol() []met {
-	status := func(err error) error { return protocol.StatusOf(err).Err }
+	status := func(err error) error { return protocol.CloseStatusOf(err).Err }
 	cause := func(code protocol.CloseCode, reason string, err error) error {
 		return &protocol.CloseError{CloseStatus: protocol.CloseStatus{Code: code, Reason: reason, Err: err}}
 	}
@@ -89,7 +89,7 @@ func ofProtocol() []met {
 		{testkit.Here(), protocol.ErrTooManyGroups, "wye: too many groups"},
 		{testkit.Here(), protocol.ErrClosed, "wye: connection closed"},
 		{testkit.Here(), protocol.ErrAccepted, "wye: the handshake is already answered; call Accept once, in Connect"},
-		{testkit.Here(), protocol.ErrFull, "wye: the outgoing queue is full"},
+		{testkit.Here(), protocol.ErrQueueFull, "wye: the outgoing queue is full"},
 		{testkit.Here(), protocol.ErrNotUTF8, "wye: the message is text that is not UTF-8; " +
 			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.InvalidText"},
 		{testkit.Here(), protocol.ErrDropped, "wye: message dropped: the outgoing queue is full and its policy is to drop"},
@@ -101,16 +101,16 @@ func ofProtocol() []met {
 		{testkit.Here(), websocket.ErrPongTimeout, "wye: the peer did not answer a ping in time; it is gone, or its network is"},
 		{testkit.Here(), misfit, `wye: the event's payload does not fit: event "said" as wye_test.number: n: a string cannot be read as []int`},
 
-		{testkit.Here(), protocol.Close(4001, "bye"), `wye: connection closed: 4001 "bye"`},
+		{testkit.Here(), protocol.NewCloseError(4001, "bye"), `wye: connection closed: 4001 "bye"`},
 		{testkit.Here(), cause(1008, "invalid name", layers.ValidName("a b")), `wye: connection closed: 1008 policy violation "invalid name": ` +
 			`invalid name: group or channel name "a b": byte 1 is none of a-z A-Z 0-9 - _ . (GroupName makes a name of any text)`},
 		{testkit.Here(), cause(1011, "", errCause), "wye: connection closed: 1011 internal error: no such table"},
-		{testkit.Here(), status(protocol.Close(1005, "bye")), `wye: a server cannot close with 1005 no status received ("bye")` + allowed},
-		{testkit.Here(), status(protocol.Close(99, "")), "wye: a server cannot close with 99" + allowed},
+		{testkit.Here(), status(protocol.NewCloseError(1005, "bye")), `wye: a server cannot close with 1005 no status received ("bye")` + allowed},
+		{testkit.Here(), status(protocol.NewCloseError(99, "")), "wye: a server cannot close with 99" + allowed},
 		{testkit.Here(), status(cause(1006, "", errCause)), "wye: a server cannot close with 1006 abnormal closure" + allowed + ": no such table"},
-		{testkit.Here(), status(protocol.Close(34463, "")), "wye: a server cannot close with 34463" + allowed},
-		{testkit.Here(), protocol.Reject(401, "who are you"), "wye: connection refused with 401: who are you"},
-		{testkit.Here(), protocol.Rejection(layers.ValidName("")), `wye: connection refused with 404: Not Found: invalid name: ` +
+		{testkit.Here(), status(protocol.NewCloseError(34463, "")), "wye: a server cannot close with 34463" + allowed},
+		{testkit.Here(), protocol.NewRejectError(401, "who are you"), "wye: connection refused with 401: who are you"},
+		{testkit.Here(), protocol.AsRejectError(layers.ValidName("")), `wye: connection refused with 404: Not Found: invalid name: ` +
 			`a group or channel name has 1 to 99 bytes, not 0: ""`},
 		{testkit.Here(), &protocol.PanicError{Value: "oops"}, "wye: panic: oops"},
 		{testkit.Here(), param("page"), `wye: no route: parameter "page" is "second", which cannot be read as int: invalid syntax`},
@@ -210,7 +210,7 @@ func ofLayers(t *testing.T) []met {
 			`wye: the metadata of a presence are not JSON: "{"`},
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1"}), `wye: invalid name: the key of a presence has 1 to 256 bytes, not 0: ""`},
 		{testkit.Here(), (&layers.Worker{}).Run(ctx), "wye: layers.Worker: Puller and App are required"},
-		{testkit.Here(), (&layers.Worker{Puller: l, App: router.NewChannelNameRouter(map[string]protocol.Application{"mail": consumer.Receive(nothing)}), Channels: []string{"post"}}).Run(ctx),
+		{testkit.Here(), (&layers.Worker{Puller: l, App: router.NewChannelNameRouter(map[string]protocol.Application{"mail": consumer.ReceiveFunc(nothing)}), Channels: []string{"post"}}).Run(ctx),
 			`wye: layers.Worker: no route for the channel "post"; there are mail`},
 	}
 }
@@ -223,7 +223,7 @@ type down struct{ layers.Driver }
 func (down) Start(context.Context, layers.Receiver) error { return layers.ErrDown }
 
 func ofRouters() []met {
-	urls := router.NewURLRouter(router.Path("room/<int:n>/", consumer.Receive(nothing)).Name("room"))
+	urls := router.NewURLRouter(router.Path("room/<int:n>/", consumer.ReceiveFunc(nothing)).Name("room"))
 	url := func(name string, params map[string]string) error {
 		_, err := urls.URLFor(name, params)
 		return err

@@ -38,7 +38,7 @@ func NewChat(s *consumer.Scope) *Chat {
 // Connect lets in who has a name.
 func (c *Chat) Connect(ctx context.Context, conn *consumer.Conn) error {
 	if c.name == "" {
-		return protocol.Reject(http.StatusBadRequest, "say who you are: ?name=Ann")
+		return protocol.NewRejectError(http.StatusBadRequest, "say who you are: ?name=Ann")
 	}
 	return conn.Join(ctx, c.room)
 }

@@ -75,7 +75,7 @@ func (c *Conn) Accept(o *AcceptOptions) error { return c.conn.Accept(o) }
 //
 // Errors: a *CloseError, which matches [ErrClosed], once the connection has ended;
 // [ErrNotUTF8] for text that is not UTF-8, unless Limits.InvalidText repairs it;
-// [ErrDropped] or [ErrSlow] when the outgoing queue is full; protocol.ErrFull when too
+// [ErrDropped] or [ErrSlow] when the outgoing queue is full; protocol.ErrQueueFull when too
 // much waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error { return c.conn.Send(ctx, m) }
 

@@ -12,10 +12,10 @@ import (
 // need. Calls never overlap, so fields need no lock; they may block.
 //
 //  1. Connect, before the handshake is answered: nil accepts, an error refuses
-//     (protocol.Reject chooses how). ctx has the request's values here, and only
+//     (protocol.NewRejectError chooses how). ctx has the request's values here, and only
 //     here. What is sent now arrives right after the handshake.
 //  2. Receive for each message, and the functions given to [On] for each event.
-//     A returned error closes: with the code of protocol.Close, otherwise with
+//     A returned error closes: with the code of protocol.NewCloseError, otherwise with
 //     1011, a line in the log, and nothing of it for the peer to see. After
 //     that, or c.Close, neither is called again, whatever waits and whether or
 //     not the peer has closed as well: see [protocol.Handler].
@@ -77,9 +77,9 @@ func refuseReceiveJSON(c reflect.Type) {
 
 // Receive is the smallest consumer: it calls f for each message. f is called by
 // many goroutines at once, but never twice at once for one connection.
-func Receive(f func(ctx context.Context, c *Conn, m Message) error) protocol.Application {
+func ReceiveFunc(f func(ctx context.Context, c *Conn, m Message) error) protocol.Application {
 	if f == nil {
-		panic("wye: consumer.Receive: the function is nil")
+		panic("wye: consumer.ReceiveFunc: the function is nil")
 	}
 	return New(func(*Scope) receiver { return receiver{f: f} })
 }

@@ -82,7 +82,7 @@ func TestAnOwnReceiveThatIgnoresIsNotCounted(t *testing.T) {
 
 func TestReceiveCallsTheFunctionForEachMessage(t *testing.T) {
 	t.Parallel()
-	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
+	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
 	ann := consumertest.Connect(t, echo, "/", nil)
 	ann.SendText("hello")
 	ann.SendBinary([]byte{0, 1})
@@ -114,7 +114,7 @@ func TestDisconnectRunsOnceWhateverEndsTheConnection(t *testing.T) {
 		{at: testkit.Here(), name: "the consumer closes", want: protocol.CloseStatus{Code: 4001, Reason: "enough"},
 			ends: func(c *consumer.Conn) error { c.Close(4001, "enough"); return nil }},
 		{at: testkit.Here(), name: "Receive returns a close", want: protocol.CloseStatus{Code: 4002, Reason: "why"},
-			ends: func(*consumer.Conn) error { return protocol.Close(4002, "why") }},
+			ends: func(*consumer.Conn) error { return protocol.NewCloseError(4002, "why") }},
 		{at: testkit.Here(), name: "Receive returns an error", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
 			ends: func(*consumer.Conn) error { return fmt.Errorf("query: %w", errSecret) }, cause: "swordfish", log: "swordfish"},
 		{at: testkit.Here(), name: "Receive panics", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
@@ -181,9 +181,9 @@ func TestConnectDecidesTheAnswer(t *testing.T) {
 		body   string
 		log    string
 	}{
-		{testkit.Here(), "Reject", refuses(protocol.Reject(402, "pay first")), 402, "pay first", ""},
-		{testkit.Here(), "Reject, wrapped", refuses(fmt.Errorf("x: %w", protocol.Reject(410, "gone"))), 410, "gone", ""},
-		{testkit.Here(), "Close", refuses(protocol.Close(4003, "not you")), 403, "not you", ""},
+		{testkit.Here(), "Reject", refuses(protocol.NewRejectError(402, "pay first")), 402, "pay first", ""},
+		{testkit.Here(), "Reject, wrapped", refuses(fmt.Errorf("x: %w", protocol.NewRejectError(410, "gone"))), 410, "gone", ""},
+		{testkit.Here(), "Close", refuses(protocol.NewCloseError(4003, "not you")), 403, "not you", ""},
 		{testkit.Here(), "Close called", closes, 403, "not you", ""},
 		{testkit.Here(), "Close called before Accept", tries, 403, "not you", ""},
 		{testkit.Here(), "no route", refuses(protocol.ErrNoRoute), 404, "Not Found", ""},
@@ -220,7 +220,7 @@ func TestConstructorsPanicOnWhatCanNeverWork(t *testing.T) {
 		{testkit.Here(), "New(nil)", func() { consumer.New[*stub](nil) }, "factory is nil"},
 		{testkit.Here(), "JSON(nil)", func() { consumer.JSON[*adder](nil) }, "factory is nil"},
 		{testkit.Here(), "Func(nil)", func() { consumer.Func(nil) }, "function is nil"},
-		{testkit.Here(), "Receive(nil)", func() { consumer.Receive(nil) }, "function is nil"},
+		{testkit.Here(), "Receive(nil)", func() { consumer.ReceiveFunc(nil) }, "function is nil"},
 		{testkit.Here(), "On without a name", func() { consumer.On(unnamed, on) }, "has no name"},
 		{testkit.Here(), "On twice", func() { (&stub{}).app(on1, on2) }, `"chat.said" has two handlers`},
 		{testkit.Here(), "Groups with a space", func() { consumer.Groups[*stub]("news", "two words") }, `"two words"`},

@@ -5,7 +5,7 @@
 //	[New]      a struct that receives messages: the usual form
 //	[JSON]     a struct that receives decoded messages
 //	[JSONBy]   a struct with a method for each type of JSON message
-//	[Receive]  one function for each message, no struct
+//	[ReceiveFunc]  one function for each message, no struct
 //	[Func]     one function for each connection, with a loop over its messages
 //
 // Each of them returns a protocol.Application, for websocket.New or a route of

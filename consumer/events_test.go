@@ -85,7 +85,7 @@ func (*listener) obeyed(ctx context.Context, c *consumer.Conn, l line) error {
 	case "dropped":
 		return fmt.Errorf("x: %w", protocol.ErrDropped)
 	case "close":
-		return protocol.Close(4007, "")
+		return protocol.NewCloseError(4007, "")
 	case "error":
 		return errSecret
 	case "panic":

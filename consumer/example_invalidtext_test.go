@@ -13,7 +13,7 @@ import (
 // A program that passes on text of unknown origin has it repaired on the routes where a
 // replacement character is better than no message.
 func Example_invalidText() {
-	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		err := c.SendText(ctx, string(m.Data)) // whatever it is
 		if errors.Is(err, protocol.ErrNotUTF8) {
 			return c.SendText(ctx, "this is not a text")

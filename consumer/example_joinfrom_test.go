@@ -36,7 +36,7 @@ func NewFan(s *consumer.Scope) *Fan {
 // Connect catches up.
 func (f *Fan) Connect(ctx context.Context, c *consumer.Conn) error {
 	if f.sinceErr != nil {
-		return protocol.Reject(400, f.sinceErr.Error())
+		return protocol.NewRejectError(400, f.sinceErr.Error())
 	}
 	h, err := c.JoinFrom(ctx, "match", layers.Range{After: f.since})
 	if err != nil {

@@ -49,7 +49,7 @@ func ExampleJSONBy() {
 func (*Table) explain(ctx context.Context, c *consumer.Conn, _ consumer.Message, err error) error {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
-		return protocol.Close(protocol.CloseInvalidPayload, "JSON is expected")
+		return protocol.NewCloseError(protocol.CloseInvalidPayload, "JSON is expected")
 	}
 	return c.SendText(ctx, "wrong: "+wrong.Field)
 }

@@ -15,7 +15,7 @@ func ExampleConn_key() {
 	ticks := []price{{"tea", "tea 3.10"}, {"rum", "rum 9.00"}, {"tea", "tea 3.20"}, {"tea", "tea 3.30"}}
 
 	sent := make(chan struct{})
-	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		defer close(sent)
 		for _, p := range ticks {
 			m := protocol.Text(p.text)

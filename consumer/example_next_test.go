@@ -29,7 +29,7 @@ func ExampleStream_Next() {
 				return err
 			}
 			if pin.Text() != "4711" {
-				return protocol.Close(4401, "wrong PIN")
+				return protocol.NewCloseError(4401, "wrong PIN")
 			}
 			if err := s.SendText(ctx, "It is open."); err != nil {
 				return err

@@ -9,8 +9,8 @@ import (
 )
 
 // An echo: http.Handle("/echo", websocket.Handler(echo)) serves it.
-func ExampleReceive() {
-	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+func ExampleReceiveFunc() {
+	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	})
 

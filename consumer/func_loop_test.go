@@ -144,7 +144,7 @@ func TestALoopThatHasEndedTheConnectionGetsNoMore(t *testing.T) {
 		end  step // in the turn of the second message; it leaves the loop
 	}{
 		{testkit.Here(), "returns nil", func(context.Context, *consumer.Stream) error { return nil }},
-		{testkit.Here(), "returns Close", func(context.Context, *consumer.Stream) error { return protocol.Close(4401, "wrong PIN") }},
+		{testkit.Here(), "returns Close", func(context.Context, *consumer.Stream) error { return protocol.NewCloseError(4401, "wrong PIN") }},
 		{testkit.Here(), "returns an error", func(context.Context, *consumer.Stream) error { return errSecret }},
 		{testkit.Here(), "panics", func(context.Context, *consumer.Stream) error { panic(errSecret) }},
 		{testkit.Here(), "exits", func(context.Context, *consumer.Stream) error { runtime.Goexit(); return nil }},

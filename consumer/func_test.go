@@ -132,8 +132,8 @@ func TestFuncRefuses(t *testing.T) {
 		body   string
 		log    string
 	}{
-		{testkit.Here(), "Reject", func(context.Context, *consumer.Stream) error { return protocol.Reject(401, "log in") }, 401, "log in", ""},
-		{testkit.Here(), "Close returned", func(context.Context, *consumer.Stream) error { return protocol.Close(4003, "not you") }, 403, "not you", ""},
+		{testkit.Here(), "Reject", func(context.Context, *consumer.Stream) error { return protocol.NewRejectError(401, "log in") }, 401, "log in", ""},
+		{testkit.Here(), "Close returned", func(context.Context, *consumer.Stream) error { return protocol.NewCloseError(4003, "not you") }, 403, "not you", ""},
 		{testkit.Here(), "error", func(context.Context, *consumer.Stream) error { return errSecret }, 500, "Internal Server Error", "swordfish"},
 		{testkit.Here(), "panic", func(context.Context, *consumer.Stream) error { panic(errSecret) }, 500, "Internal Server Error", "func_test.go"},
 		{testkit.Here(), "Goexit", func(context.Context, *consumer.Stream) error { runtime.Goexit(); return nil }, 500, "Internal Server Error", "Goexit"},
@@ -173,7 +173,7 @@ func TestFuncEndsAsItReturns(t *testing.T) {
 		log  string
 	}{
 		{testkit.Here(), "nil", func() error { return nil }, protocol.CloseStatus{Code: protocol.CloseNormal}, ""},
-		{testkit.Here(), "a close", func() error { return fmt.Errorf("x: %w", protocol.Close(4004, "why")) }, protocol.CloseStatus{Code: 4004, Reason: "why"}, ""},
+		{testkit.Here(), "a close", func() error { return fmt.Errorf("x: %w", protocol.NewCloseError(4004, "why")) }, protocol.CloseStatus{Code: 4004, Reason: "why"}, ""},
 		{testkit.Here(), "an error", func() error { return errSecret }, protocol.CloseStatus{Code: protocol.CloseInternalError}, "swordfish"},
 		{testkit.Here(), "a panic", func() error { panic(errSecret) }, protocol.CloseStatus{Code: protocol.CloseInternalError}, "func_test.go"},
 		{testkit.Here(), "Goexit", func() error { runtime.Goexit(); return nil }, protocol.CloseStatus{Code: protocol.CloseInternalError}, "Goexit"},

@@ -166,7 +166,7 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 		options []consumer.Option[*stub]
 	}{
 		{at: testkit.Here(), name: "Connect returns an error", tr: &sink{}, err: errSecret},
-		{at: testkit.Here(), name: "Connect refuses", tr: &sink{}, err: protocol.Reject(401, "")},
+		{at: testkit.Here(), name: "Connect refuses", tr: &sink{}, err: protocol.NewRejectError(401, "")},
 		{at: testkit.Here(), name: "the transport cannot accept", tr: &whenRefused{}},
 		{at: testkit.Here(), name: "the transport cannot accept, Groups", tr: &whenRefused{}, options: []consumer.Option[*stub]{consumer.Groups[*stub]("all")}},
 	}

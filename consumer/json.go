@@ -164,9 +164,9 @@ func (s *jsonSpec[C]) undecodable(ctx context.Context, v C, c *Conn, m Message, 
 		return s.onError(v, ctx, c, m, err)
 	}
 	if errors.Is(err, ErrNotText) {
-		return protocol.Close(protocol.CloseUnsupportedData, "JSON is expected, in text messages")
+		return protocol.NewCloseError(protocol.CloseUnsupportedData, "JSON is expected, in text messages")
 	}
-	return protocol.Close(protocol.CloseInvalidPayload, "not the JSON that is expected"+where(err))
+	return protocol.NewCloseError(protocol.CloseInvalidPayload, "not the JSON that is expected"+where(err))
 }
 
 // where names the field that is wrong, if err does.

@@ -108,7 +108,7 @@ func TestOnDecodeError(t *testing.T) {
 		case isType:
 			return c.SendText(ctx, "no "+wrong.Value)
 		case m.Text() == "bye":
-			return protocol.Close(4000, "bye")
+			return protocol.NewCloseError(4000, "bye")
 		}
 		return c.SendText(ctx, "no JSON")
 	})

@@ -34,7 +34,7 @@ func TestDecision20_LentBytesAreOverwritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var all []kept
-		keepAll := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		keepAll := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			all = append(all, keepOf(m))
 			return c.Send(ctx, m)
 		})

@@ -112,7 +112,7 @@ func TestAPeerThatJoinsTooMuchIsClosed(t *testing.T) {
 		{testkit.Here(), "invalid", 1, "not valid", "invalid name"},
 		{testkit.Here(), "long", 1, strings.Repeat("x", 100), "invalid name"},
 	} {
-		app, _ := onLayer(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		app, _ := onLayer(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			return c.Join(ctx, m.Text())
 		}))
 		ann := consumertest.Connect(&logged{TB: t}, app, "/", nil)

@@ -156,7 +156,7 @@ func (v *traveller) Connect(ctx context.Context, c *consumer.Conn) error {
 		return err
 	}
 	if v.refuse {
-		return protocol.Reject(http.StatusForbidden, "")
+		return protocol.NewRejectError(http.StatusForbidden, "")
 	}
 	return nil
 }

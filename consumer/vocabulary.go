@@ -5,7 +5,7 @@ import "github.com/wye-go/wye/protocol"
 // The types of package protocol that a consumer's file uses, so that it imports this
 // package alone.
 type (
-	// Application is what [New], [JSON], [JSONBy], [Receive] and [Func] return.
+	// Application is what [New], [JSON], [JSONBy], [ReceiveFunc] and [Func] return.
 	Application = protocol.Application
 	// Scope describes a connection to a factory.
 	Scope = protocol.Scope
@@ -66,3 +66,23 @@ var (
 	ErrNoRoute           = protocol.ErrNoRoute
 	ErrUnread            = protocol.ErrUnread
 )
+
+// Text returns a text message.
+func Text(s string) Message { return protocol.Text(s) }
+
+// Binary returns a binary message. The message uses b, which must not change until the
+// message has been sent.
+func Binary(b []byte) Message { return protocol.Binary(b) }
+
+// NewCloseError returns the error that closes the connection with code and reason when a
+// callback returns it. The call by itself does nothing. Returned by Connect, the error
+// refuses the connection with 403; its AcceptFirst tells a browser's page the code.
+func NewCloseError(code CloseCode, reason string) *CloseError {
+	return protocol.NewCloseError(code, reason)
+}
+
+// NewRejectError returns the error that refuses a connection with an HTTP status and a
+// text when Connect returns it. The call by itself does nothing.
+func NewRejectError(status int, body string) *RejectError {
+	return protocol.NewRejectError(status, body)
+}

@@ -65,14 +65,14 @@ func NewOrder(store *Store) func(*consumer.Scope) *Order {
 
 func (o *Order) Connect(context.Context, *consumer.Conn) error {
 	if o.user == nil || !o.user.Staff {
-		return protocol.Reject(http.StatusForbidden, "staff only")
+		return protocol.NewRejectError(http.StatusForbidden, "staff only")
 	}
 	return nil
 }
 
 func (o *Order) ReceiveJSON(ctx context.Context, c *consumer.Conn, in Change) error {
 	if in.Order != o.id {
-		return protocol.Close(4004, "another order")
+		return protocol.NewCloseError(4004, "another order")
 	}
 	o.store.Set(in.Order, in.Status)
 	return c.GroupSend(ctx, "orders", Changed.New(in))

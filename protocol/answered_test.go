@@ -40,7 +40,7 @@ func TestConnAnswered(t *testing.T) {
 			return nil
 		}, "outer:0 inner:0 disconnect:1011 over"},
 		{testkit.Here(), "refused", nil, func(context.Context, *protocol.Conn) error {
-			return protocol.Reject(418, "a teapot")
+			return protocol.NewRejectError(418, "a teapot")
 		}, "outer:418 inner:418 over"},
 		{testkit.Here(), "failed", nil, func(context.Context, *protocol.Conn) error { return errInternal }, "outer:500 inner:500 over"},
 		{testkit.Here(), "panicked", nil, func(context.Context, *protocol.Conn) error { panic(errInternal) }, "outer:500 inner:500 over"},

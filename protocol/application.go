@@ -77,7 +77,7 @@ type Middleware func(Application) Application
 // them, with a ctx that ends with that time; events are dropped. To return the error
 // of a send or of ctx then does not end anything.
 //
-// What Receive and Event return: nil goes on; the error of [Close] closes with
+// What Receive and Event return: nil goes on; the error of [NewCloseError] closes with
 // its code; [ErrDropped] goes on, because it was counted where it happened; any
 // other error closes with [CloseInternalError], is logged, and is never shown
 // to the peer. [ErrEventUnknown] and [ErrEventPayload] from Event, and

@@ -370,7 +370,7 @@ func queueEarly(t *testing.T, at testkit.Line, way string, limits protocol.Limit
 	r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
 		for i, size := range sizes {
 			err := send(ctx, way, c, protocol.Message{Data: bytes.Repeat([]byte("x"), size)})
-			if fits := i < fit; fits != (err == nil) || !fits && !errors.Is(err, protocol.ErrFull) {
+			if fits := i < fit; fits != (err == nil) || !fits && !errors.Is(err, protocol.ErrQueueFull) {
 				t.Errorf("%s: %s %d of %d bytes: %v", at, way, i, size, err)
 			}
 		}

@@ -196,40 +196,42 @@ func (e *CloseError) Unwrap() error { return e.Err }
 // Is reports whether target is ErrClosed or net.ErrClosed.
 func (e *CloseError) Is(target error) bool { return target == ErrClosed || target == net.ErrClosed }
 
-// Close returns the error that closes a connection with code and reason when a
-// callback returns it. Returned by Open or Connect it refuses the connection
-// with 403, as Channels does; [Reject] chooses another answer, and [AcceptAndClose]
-// tells the peer.
-func Close(code CloseCode, reason string) error {
+// NewCloseError returns the error that closes a connection with code and reason when a
+// callback returns it. The call by itself does nothing. Returned by Open or Connect, the
+// error refuses the connection with 403, as Channels does; [NewRejectError] chooses
+// another answer, and [CloseError.AcceptFirst] tells the peer.
+func NewCloseError(code CloseCode, reason string) *CloseError {
 	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}}
 }
 
-// AcceptAndClose is Close for a peer that has to know why: Open or Connect, and what
-// they call, such as the function given to router.Auth, return it to have the
-// connection accepted and then closed with code and reason. Browsers do not tell a
-// page why a connection was refused, neither the status nor the text. It costs a
-// handshake, and a peer that does not look at the code takes it for a connection
-// that was lost: choose one that your page does not answer by connecting again.
-// Disconnect runs if it was Connect that returned it. Returned by another callback it
-// is Close.
-func AcceptAndClose(code CloseCode, reason string) error {
-	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}, accept: true}
+// AcceptFirst returns a copy of e for a peer that has to know why it may not connect:
+// if Open or Connect, or what they call, such as the function given to router.Auth,
+// returns it, the connection is accepted and then closed with the code and reason.
+// Browsers do not show a page why a connection was refused, neither the status nor the
+// text. It costs a handshake, and a page that does not look at the code takes it for a
+// connection that was lost: choose a code for which your page does not connect again.
+// Disconnect runs if Connect has returned it. Another callback that returns it closes as
+// with e.
+func (e *CloseError) AcceptFirst() *CloseError {
+	c := *e
+	c.accept = true
+	return &c
 }
 
 // Accepts reports whether err, which Open or Connect has returned, is one of
-// [AcceptAndClose]; [StatusOf] has its code and reason. It is for middleware that
+// [CloseError.AcceptFirst]; [CloseStatusOf] has its code and reason. It is for middleware that
 // notes how connections are answered.
 func Accepts(err error) bool {
 	ce, ok := errors.AsType[*CloseError](err)
 	return ok && ce.accept && !ce.closed && !isPanic(err)
 }
 
-// StatusOf returns the status that err closes a connection with: CloseNormal
-// for nil, what [Close] was given, ClosePolicyViolation for [ErrInvalidName],
+// CloseStatusOf returns the status that err closes a connection with: CloseNormal
+// for nil, what [NewCloseError] was given, ClosePolicyViolation for [ErrInvalidName],
 // [ErrTooManyGroups] and [ErrTooManyGoroutines], otherwise CloseInternalError with err
 // as the cause. The CloseError of a send, which tells how some connection ended, is a
 // cause like any other.
-func StatusOf(err error) CloseStatus {
+func CloseStatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
 	}

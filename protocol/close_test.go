@@ -89,7 +89,7 @@ func TestUnsendableCodesAreReplaced(t *testing.T) {
 func TestUnsendableCodesAreNamedInTheLog(t *testing.T) {
 	t.Parallel()
 	r := open(t, &calls{}, protocol.Limits{})
-	r.Conn().CloseWith(fmt.Errorf("x: %w", protocol.Close(99, "bye")))
+	r.Conn().CloseWith(fmt.Errorf("x: %w", protocol.NewCloseError(99, "bye")))
 	if lines := r.logs.having("error"); len(lines) != 1 || !strings.Contains(lines[0].attrs["error"], `cannot close with 99 ("bye")`) {
 		t.Errorf("logged %v", lines)
 	}
@@ -106,21 +106,21 @@ func TestStatusOf(t *testing.T) {
 		kept bool // as the cause
 	}{
 		{testkit.Here(), nil, protocol.CloseNormal, "", false},
-		{testkit.Here(), protocol.Close(4001, "bye"), 4001, "bye", false},
-		{testkit.Here(), fmt.Errorf("x: %w", protocol.Close(3999, "bye")), 3999, "bye", false},
-		{testkit.Here(), errors.Join(errInternal, protocol.Close(1000, "")), 1000, "", false},
-		{testkit.Here(), protocol.Close(1006, "bye"), protocol.CloseInternalError, "", true},
-		{testkit.Here(), protocol.Close(1010, "bye"), protocol.CloseInternalError, "", true},
+		{testkit.Here(), protocol.NewCloseError(4001, "bye"), 4001, "bye", false},
+		{testkit.Here(), fmt.Errorf("x: %w", protocol.NewCloseError(3999, "bye")), 3999, "bye", false},
+		{testkit.Here(), errors.Join(errInternal, protocol.NewCloseError(1000, "")), 1000, "", false},
+		{testkit.Here(), protocol.NewCloseError(1006, "bye"), protocol.CloseInternalError, "", true},
+		{testkit.Here(), protocol.NewCloseError(1010, "bye"), protocol.CloseInternalError, "", true},
 		{testkit.Here(), errInternal, protocol.CloseInternalError, "", true},
 		{testkit.Here(), ended(t), protocol.CloseInternalError, "", true},
-		{testkit.Here(), &protocol.PanicError{Value: protocol.Close(4001, "thrown")}, protocol.CloseInternalError, "", true},
+		{testkit.Here(), &protocol.PanicError{Value: protocol.NewCloseError(4001, "thrown")}, protocol.CloseInternalError, "", true},
 	} {
-		st := protocol.StatusOf(test.err)
+		st := protocol.CloseStatusOf(test.err)
 		if st.Code != test.code || st.Reason != test.text || st.Remote {
-			t.Errorf("%s: StatusOf(%v) is %v %q", test.at, test.err, st.Code, st.Reason)
+			t.Errorf("%s: CloseStatusOf(%v) is %v %q", test.at, test.err, st.Code, st.Reason)
 		}
 		if kept := test.err != nil && errors.Is(st.Err, test.err); kept != test.kept {
-			t.Errorf("%s: StatusOf(%v) has the cause %v", test.at, test.err, st.Err)
+			t.Errorf("%s: CloseStatusOf(%v) has the cause %v", test.at, test.err, st.Err)
 		}
 	}
 }

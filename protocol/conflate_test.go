@@ -40,7 +40,7 @@ func TestConflationBeforeTheAnswer(t *testing.T) {
 				for s := range strings.FieldsSeq(test.sent) {
 					m := protocol.Message{Data: []byte(s), Key: strings.Trim(s[:1], ".")}
 					switch err := send(ctx, way, c, m); {
-					case errors.Is(err, protocol.ErrFull):
+					case errors.Is(err, protocol.ErrQueueFull):
 						full++
 					case err != nil:
 						return fmt.Errorf("%s: %w", s, err)

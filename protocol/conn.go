@@ -56,7 +56,7 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 //
 // Errors: a *CloseError, which matches ErrClosed, once the connection has
 // ended; ErrNotUTF8 for a text that is not, unless Limits.InvalidText has it
-// repaired; ErrDropped or ErrSlow when the queue is full; ErrFull when too much
+// repaired; ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much
 // waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
 	if !m.valid() {
@@ -174,7 +174,7 @@ func (c *Conn) MayJoin(groups int) error {
 
 // Go calls f on a goroutine of the connection's own, beside the callbacks. What f
 // returns means what it means in a callback: nil only ends the goroutine; the error of
-// [Close] closes the connection with its code; any other error closes it with
+// [NewCloseError] closes the connection with its code; any other error closes it with
 // [CloseInternalError] and is logged, unless it only passes on that the connection has
 // ended. A panic, or runtime.Goexit, costs the connection and nothing else: it is
 // logged with its stack and counted. Before the handshake is answered, an end refuses

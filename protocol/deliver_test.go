@@ -200,8 +200,8 @@ func TestDeliver_Early(t *testing.T) {
 		unread int64
 	}{
 		{testkit.Here(), nil, 0, "first second", 0},
-		{testkit.Here(), protocol.Reject(402, "pay first"), 402, "", 1},
-		{testkit.Here(), protocol.Close(4001, "not you"), 403, "", 1},
+		{testkit.Here(), protocol.NewRejectError(402, "pay first"), 402, "", 1},
+		{testkit.Here(), protocol.NewCloseError(4001, "not you"), 403, "", 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			decide := make(chan error)
@@ -385,7 +385,7 @@ func TestDeliver_AnEndFromOurSide(t *testing.T) {
 		r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			heard++
 			<-busy
-			return protocol.Close(4401, "wrong PIN")
+			return protocol.NewCloseError(4401, "wrong PIN")
 		}}, protocol.Limits{ReadAhead: 2 * 64})
 		var done []<-chan error
 		for _, s := range []string{"1", "2", "3", "4"} { // there is no room for the last one

@@ -3,7 +3,7 @@
 // it is given, and that is all.
 //
 // Two groups of people read it. Whoever writes applications needs
-// [Application], [Scope], [Message], [EventType], [Close] and [Reject]; most of
+// [Application], [Scope], [Message], [EventType], [NewCloseError] and [NewRejectError]; most of
 // them meet these through package consumer. Whoever teaches Wye another
 // protocol needs [Protocol], [Transport] and [Session] as well: a Session keeps
 // all the promises (callbacks that never overlap, one Disconnect, contained

@@ -26,7 +26,7 @@ func (d *dropper) Send(m protocol.Message) error {
 		d.queue = append(d.queue, "rival")
 	}
 	if len(d.queue) >= d.limit {
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	d.queue = append(d.queue, m.Text())
 	return nil

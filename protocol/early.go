@@ -20,7 +20,7 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	}
 	conflated, ok := s.mu.opening.add(o, s.limits.QueueBytes)
 	if !ok {
-		return true, ErrFull
+		return true, ErrQueueFull
 	}
 	if conflated {
 		s.Conflated()

@@ -33,10 +33,10 @@ var (
 	// ErrAccepted means that Accept was called a second time, or after
 	// Connect had returned.
 	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")
-	// ErrFull is a Transport's: its outgoing queue is full and nothing was
+	// ErrQueueFull is a Transport's: its outgoing queue is full and nothing was
 	// queued. Senders see it only before the handshake is answered, when
 	// more than Limits.QueueBytes wait behind the answer.
-	ErrFull = errors.New("wye: the outgoing queue is full")
+	ErrQueueFull = errors.New("wye: the outgoing queue is full")
 	// ErrNotUTF8 means that the message was not sent, because it is text that is
 	// not UTF-8, over which its peers would close the connection.
 	ErrNotUTF8 = errors.New("wye: the message is text that is not UTF-8; send it as binary, repair it with strings.ToValidUTF8, " +

@@ -41,28 +41,28 @@ type refusal struct {
 func refusals(t *testing.T) []refusal {
 	t.Helper()
 	return []refusal{
-		{at: testkit.Here(), err: protocol.Reject(401, "who are you"), status: 401, body: "who are you"},
-		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.Reject(429, "")), status: 429},
+		{at: testkit.Here(), err: protocol.NewRejectError(401, "who are you"), status: 401, body: "who are you"},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.NewRejectError(429, "")), status: 429},
 		{at: testkit.Here(), err: &protocol.RejectError{Err: errInternal}, status: 403},
 		{at: testkit.Here(), err: &protocol.RejectError{Status: 302, Header: http.Header{"Location": {"/login"}}}, status: 302},
-		{at: testkit.Here(), err: protocol.Reject(300, ""), status: 300},
-		{at: testkit.Here(), err: protocol.Reject(599, "x"), status: 599, body: "x"},
-		{at: testkit.Here(), err: protocol.Reject(299, "x"), status: 500, logged: true}, // these are no refusals
-		{at: testkit.Here(), err: protocol.Reject(200, "x"), status: 500, logged: true},
-		{at: testkit.Here(), err: protocol.Reject(101, "x"), status: 500, logged: true},
-		{at: testkit.Here(), err: protocol.Reject(600, "x"), status: 500, logged: true},
-		{at: testkit.Here(), err: protocol.Reject(-1, "x"), status: 500, logged: true},
+		{at: testkit.Here(), err: protocol.NewRejectError(300, ""), status: 300},
+		{at: testkit.Here(), err: protocol.NewRejectError(599, "x"), status: 599, body: "x"},
+		{at: testkit.Here(), err: protocol.NewRejectError(299, "x"), status: 500, logged: true}, // these are no refusals
+		{at: testkit.Here(), err: protocol.NewRejectError(200, "x"), status: 500, logged: true},
+		{at: testkit.Here(), err: protocol.NewRejectError(101, "x"), status: 500, logged: true},
+		{at: testkit.Here(), err: protocol.NewRejectError(600, "x"), status: 500, logged: true},
+		{at: testkit.Here(), err: protocol.NewRejectError(-1, "x"), status: 500, logged: true},
 		{at: testkit.Here(), err: protocol.ErrNoRoute, status: 404},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrNoRoute), status: 404},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), status: 404, logged: true},
 		{at: testkit.Here(), err: errors.Join(protocol.ErrNoRoute, protocol.ErrInvalidName), status: 404, logged: true},
 		{at: testkit.Here(), err: &protocol.RejectError{Status: 400, Err: protocol.ErrInvalidName}, status: 400},
 		{at: testkit.Here(), err: protocol.ErrTooManyGroups, status: 500, logged: true},
-		{at: testkit.Here(), err: protocol.Close(4001, "not you"), status: 403, body: "not you"},
-		{at: testkit.Here(), err: protocol.Close(protocol.CloseNormal, ""), status: 403},
-		{at: testkit.Here(), err: protocol.Close(protocol.CloseGoingAway, "bye"), status: 503, body: "bye"},
-		{at: testkit.Here(), err: protocol.Close(protocol.CloseServiceRestart, ""), status: 503},
-		{at: testkit.Here(), err: protocol.Close(protocol.CloseTryAgainLater, ""), status: 503},
+		{at: testkit.Here(), err: protocol.NewCloseError(4001, "not you"), status: 403, body: "not you"},
+		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseNormal, ""), status: 403},
+		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseGoingAway, "bye"), status: 503, body: "bye"},
+		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseServiceRestart, ""), status: 503},
+		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseTryAgainLater, ""), status: 503},
 		{at: testkit.Here(), err: context.DeadlineExceeded, status: 503, logged: true},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, context.DeadlineExceeded), status: 503, logged: true},
 		{at: testkit.Here(), err: errInternal, status: 500, logged: true},
@@ -134,18 +134,18 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: protocol.ErrUnread},
 		{at: testkit.Here(), err: protocol.ErrEventUnknown, receive: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.ErrEventPayload, receive: 1011, failures: 1},
-		{at: testkit.Here(), err: protocol.Close(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
-		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.Close(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
+		{at: testkit.Here(), err: protocol.NewCloseError(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.NewCloseError(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), receive: 1008, event: 1008, reason: "invalid name", warnings: 1},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooManyGroups), receive: 1008, event: 1008, reason: "too many groups", warnings: 1},
-		{at: testkit.Here(), err: errors.Join(protocol.Close(4001, "bye"), protocol.ErrInvalidName), receive: 4001, event: 4001, reason: "bye"},
-		{at: testkit.Here(), err: protocol.Close(1005, "bye"), receive: 1011, event: 1011, failures: 1},
-		{at: testkit.Here(), err: protocol.Close(1010, "bye"), receive: 1011, event: 1011, failures: 1},
-		{at: testkit.Here(), err: protocol.Close(0, secret), receive: 1011, event: 1011, failures: 1},
+		{at: testkit.Here(), err: errors.Join(protocol.NewCloseError(4001, "bye"), protocol.ErrInvalidName), receive: 4001, event: 4001, reason: "bye"},
+		{at: testkit.Here(), err: protocol.NewCloseError(1005, "bye"), receive: 1011, event: 1011, failures: 1},
+		{at: testkit.Here(), err: protocol.NewCloseError(1010, "bye"), receive: 1011, event: 1011, failures: 1},
+		{at: testkit.Here(), err: protocol.NewCloseError(0, secret), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: errInternal, receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: context.DeadlineExceeded, receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: context.Canceled, receive: 1011, event: 1011, failures: 1}, // not ours: ours has not ended
-		{at: testkit.Here(), err: protocol.Reject(401, secret), receive: 1011, event: 1011, failures: 1},
+		{at: testkit.Here(), err: protocol.NewRejectError(401, secret), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: ended(t), receive: 1011, event: 1011, failures: 1}, // of another connection
 		{at: testkit.Here(), err: protocol.ErrSlow, receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.ErrBusy, receive: 1011, event: 1011, failures: 1},
@@ -217,7 +217,7 @@ func TestDecision6_CloseWith(t *testing.T) {
 		code protocol.CloseCode
 	}{
 		{testkit.Here(), nil, protocol.CloseNormal},
-		{testkit.Here(), protocol.Close(4001, "bye"), 4001},
+		{testkit.Here(), protocol.NewCloseError(4001, "bye"), 4001},
 		{testkit.Here(), errInternal, protocol.CloseInternalError},
 		{testkit.Here(), context.Canceled, protocol.CloseInternalError},
 		{testkit.Here(), ended(t), protocol.CloseInternalError},
@@ -258,7 +258,7 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 				t.Errorf("%s: %s: errors.Is(%v, %v) is false", test.at, test.name, err, want)
 			}
 		}
-		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrFull, protocol.ErrNoRoute, protocol.ErrUnread} {
+		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrQueueFull, protocol.ErrNoRoute, protocol.ErrUnread} {
 			if errors.Is(err, other) && !errors.Is(test.match[0], other) {
 				t.Errorf("%s: %s: %v also matches %v", test.at, test.name, err, other)
 			}
@@ -296,7 +296,7 @@ func foundTooLate(t *testing.T) []found {
 func foundInQueues(t *testing.T) []found {
 	t.Helper()
 	ctx := t.Context()
-	full := &wire{send: func(protocol.Message) error { return protocol.ErrFull }}
+	full := &wire{send: func(protocol.Message) error { return protocol.ErrQueueFull }}
 	return []found{
 		{testkit.Here(), "ErrSlow", func() error {
 			return openOn(t, full, &calls{}, protocol.Limits{}).Conn().Send(ctx, text("x"))
@@ -306,13 +306,13 @@ func foundInQueues(t *testing.T) []found {
 			defer r.vanish()
 			return r.Conn().Send(ctx, text("x"))
 		}, []error{protocol.ErrDropped}},
-		{testkit.Here(), "ErrFull", func() (err error) {
+		{testkit.Here(), "ErrQueueFull", func() (err error) {
 			r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
 				return errors.Join(c.Send(ctx, text("x")), c.Send(ctx, text("y")))
 			}}).app(), protocol.Limits{QueueBytes: 100})
 			r.Open()
 			return r.wire.rejection(t).Err
-		}, []error{protocol.ErrFull}},
+		}, []error{protocol.ErrQueueFull}},
 		{testkit.Here(), "ErrBusy", func() (err error) {
 			r := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
 				err := c.Accept(nil)
@@ -360,11 +360,11 @@ func TestErrorTexts(t *testing.T) {
 		err  error
 		want string
 	}{
-		{testkit.Here(), protocol.Close(4001, "bye"), `wye: connection closed: 4001 "bye"`},
-		{testkit.Here(), protocol.Close(1000, ""), `wye: connection closed: 1000 normal closure`},
+		{testkit.Here(), protocol.NewCloseError(4001, "bye"), `wye: connection closed: 4001 "bye"`},
+		{testkit.Here(), protocol.NewCloseError(1000, ""), `wye: connection closed: 1000 normal closure`},
 		{testkit.Here(), &protocol.CloseError{CloseStatus: protocol.CloseStatus{Code: 1006, Remote: true, Err: errors.New("reset")}},
 			`wye: connection closed by the peer: 1006 abnormal closure: reset`},
-		{testkit.Here(), protocol.Reject(401, "who"), `wye: connection refused with 401: who`},
+		{testkit.Here(), protocol.NewRejectError(401, "who"), `wye: connection refused with 401: who`},
 		{testkit.Here(), &protocol.RejectError{Status: 403, Err: errors.New("why")}, `wye: connection refused with 403: why`},
 		{testkit.Here(), &protocol.PanicError{Value: "oops", Stack: []byte("stack")}, `wye: panic: oops`},
 	} {

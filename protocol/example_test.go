@@ -19,7 +19,7 @@ func ExampleMiddleware() {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 			user := s.Query().Get("user")
 			if user == "" {
-				return nil, protocol.Reject(http.StatusUnauthorized, "say who you are: ?user=Ann")
+				return nil, protocol.NewRejectError(http.StatusUnauthorized, "say who you are: ?user=Ann")
 			}
 			return next.Open(s.WithUser(user))
 		})
@@ -40,15 +40,15 @@ func ExampleMiddleware() {
 }
 
 // A refusal for a while: peers that obey it do not come back together.
-func ExampleRejectAndRetry() {
+func ExampleRejectError_RetryAfter() {
 	busy := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
-		return nil, protocol.RejectAndRetry(http.StatusServiceUnavailable, "the game is full", 10*time.Second)
+		return nil, protocol.NewRejectError(http.StatusServiceUnavailable, "the game is full").RetryAfter(10 * time.Second)
 	})
 
 	r := httptest.NewRequest(http.MethodGet, "/game", nil)
 	_, err := busy.Open(protocol.NewScope("websocket", r))
 	answer := httptest.NewRecorder()
-	protocol.Rejection(err).ServeHTTP(answer, r) // as protocols do
+	protocol.AsRejectError(err).ServeHTTP(answer, r) // as protocols do
 	after, err := strconv.Atoi(answer.Header().Get("Retry-After"))
 	fmt.Println(answer.Code, strings.TrimSpace(answer.Body.String()), after >= 10 && after <= 20, err)
 	// Output: 503 the game is full true <nil>
@@ -69,13 +69,13 @@ func ExampleEventType() {
 }
 
 // What a callback returns decides how the connection goes on.
-func ExampleStatusOf() {
+func ExampleCloseStatusOf() {
 	for _, err := range []error{
 		nil,
-		protocol.Close(4001, "your turn is over"),
+		protocol.NewCloseError(4001, "your turn is over"),
 		fmt.Errorf("reading the score: %w", http.ErrServerClosed),
 	} {
-		s := protocol.StatusOf(err)
+		s := protocol.CloseStatusOf(err)
 		fmt.Printf("%v %q\n", s.Code, s.Reason)
 	}
 	// Output:

@@ -39,7 +39,7 @@ func (s *Session) closeWith(err error) lifecycle.Effect {
 	if echo {
 		return lifecycle.Ignored
 	}
-	st := StatusOf(err)
+	st := CloseStatusOf(err)
 	return s.closeSession(st, true, func(effect lifecycle.Effect) {
 		switch {
 		case st.Code == CloseInternalError && !partly:

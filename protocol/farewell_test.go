@@ -48,15 +48,15 @@ func partings() []parting {
 		{testkit.Here(), "error", receive(func(context.Context, *protocol.Conn) error { return errInternal }), hear, 1011, "", false},
 		{testkit.Here(), "panic", receive(func(context.Context, *protocol.Conn) error { panic(secret) }), hear, 1011, "", false},
 		{testkit.Here(), "exit", receive(func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }), hear, 1011, "", false},
-		{testkit.Here(), "close", receive(func(context.Context, *protocol.Conn) error { return protocol.Close(4003, "done") }), hear, 4003, "done", false},
+		{testkit.Here(), "close", receive(func(context.Context, *protocol.Conn) error { return protocol.NewCloseError(4003, "done") }), hear, 4003, "done", false},
 		{testkit.Here(), "event exit", &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { runtime.Goexit(); return nil }}, post, 1011, "", false},
 		{testkit.Here(), "error after Accept", accepted(func() error { return errInternal }), nothing, 1011, "", false},
-		{testkit.Here(), "rejection after Accept", accepted(func() error { return protocol.Reject(401, "") }), nothing, 1011, "", false},
-		{testkit.Here(), "close after Accept", accepted(func() error { return protocol.Close(4004, "x") }), nothing, 4004, "x", false},
+		{testkit.Here(), "rejection after Accept", accepted(func() error { return protocol.NewRejectError(401, "") }), nothing, 1011, "", false},
+		{testkit.Here(), "close after Accept", accepted(func() error { return protocol.NewCloseError(4004, "x") }), nothing, 4004, "x", false},
 		{testkit.Here(), "panic after Accept", accepted(func() error { panic(secret) }), nothing, 1011, "", false},
 		{testkit.Here(), "exit after Accept", accepted(func() error { runtime.Goexit(); return nil }), nothing, 1011, "", false},
 		{testkit.Here(), "slow", &calls{}, func(r *rig) {
-			r.wire.send = func(protocol.Message) error { return protocol.ErrFull }
+			r.wire.send = func(protocol.Message) error { return protocol.ErrQueueFull }
 			_ = r.Conn().Send(context.Background(), text("x"))
 		}, 1013, "reading too slowly", false},
 	}
@@ -106,7 +106,7 @@ func TestPromise3_NoDisconnectAfterARefusal(t *testing.T) {
 		err  error
 	}{
 		{testkit.Here(), &wire{}, errInternal},
-		{testkit.Here(), &wire{}, protocol.Reject(401, "")},
+		{testkit.Here(), &wire{}, protocol.NewRejectError(401, "")},
 		{testkit.Here(), &wire{accept: func() error { return errInternal }}, nil},
 	} {
 		r := newRigOn(test.wire, (&calls{

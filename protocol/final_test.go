@@ -29,9 +29,9 @@ func ourEnds() []ourEnd {
 	failed := protocol.CloseStatus{Code: protocol.CloseInternalError}
 	shutdown := protocol.CloseStatus{Code: protocol.CloseGoingAway, Reason: "the server is shutting down"}
 	return []ourEnd{
-		{testkit.Here(), "Close returned", inside, func(*protocol.Conn) error { return protocol.Close(4401, "wrong PIN") }, protocol.CloseStatus{Code: 4401, Reason: "wrong PIN"}},
+		{testkit.Here(), "Close returned", inside, func(*protocol.Conn) error { return protocol.NewCloseError(4401, "wrong PIN") }, protocol.CloseStatus{Code: 4401, Reason: "wrong PIN"}},
 		{testkit.Here(), "Close returned, and the error of a send", inside, func(c *protocol.Conn) error {
-			return errors.Join(c.Send(context.Background(), text("x")), protocol.Close(4404, ""))
+			return errors.Join(c.Send(context.Background(), text("x")), protocol.NewCloseError(4404, ""))
 		}, protocol.CloseStatus{Code: 4404}},
 		{testkit.Here(), "an error returned, and that of a send", inside, func(c *protocol.Conn) error {
 			return errors.Join(c.Send(context.Background(), text("x")), errInternal)

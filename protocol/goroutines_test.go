@@ -29,7 +29,7 @@ func goReturns() []goReturn {
 	return []goReturn{
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return nil }, 0, "", 0, 0},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.ErrDropped }, 0, "", 0, 0},
-		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.Close(4001, "done") }, 4001, "done", 0, 0},
+		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.NewCloseError(4001, "done") }, 4001, "done", 0, 0},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return errInternal }, 1011, "", 1, 0},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { panic(secret) }, 1011, "", 1, 1},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }, 1011, "", 1, 0},
@@ -198,7 +198,7 @@ func TestGo_Refused(t *testing.T) {
 			t.Error(err)
 		}
 		for range 2 {
-			if err := c.Go(never); !errors.Is(err, protocol.ErrTooManyGoroutines) || protocol.StatusOf(err).Code != protocol.ClosePolicyViolation {
+			if err := c.Go(never); !errors.Is(err, protocol.ErrTooManyGoroutines) || protocol.CloseStatusOf(err).Code != protocol.ClosePolicyViolation {
 				t.Errorf("one too many: %v", err)
 			}
 		}
@@ -246,7 +246,7 @@ func TestGo_InAConnectThatRefuses(t *testing.T) {
 				gone = true
 				return nil
 			})
-			return protocol.Reject(401, "")
+			return protocol.NewRejectError(401, "")
 		}}).app(), protocol.Limits{})
 		if r.Open() || time.Since(began) != 0 || r.wire.rejection(t).Status != 401 {
 			t.Errorf("refused after %v", time.Since(began))

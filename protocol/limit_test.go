@@ -105,7 +105,7 @@ func TestConnLimitTooLate(t *testing.T) {
 			return r
 		}, protocol.ErrAccepted},
 		{testkit.Here(), func(*testing.T) *rig {
-			r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return protocol.Reject(403, "no") }}).app(), protocol.Limits{})
+			r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return protocol.NewRejectError(403, "no") }}).app(), protocol.Limits{})
 			r.Open()
 			return r
 		}, protocol.ErrClosed},
@@ -189,8 +189,8 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 			if err := c.Send(ctx, text("one fits")); err != nil {
 				return err
 			}
-			if err := c.Send(ctx, text("another")); !errors.Is(err, protocol.ErrFull) {
-				t.Errorf("got %v, want ErrFull", err)
+			if err := c.Send(ctx, text("another")); !errors.Is(err, protocol.ErrQueueFull) {
+				t.Errorf("got %v, want ErrQueueFull", err)
 			}
 			return nil
 		}}, protocol.Limits{})

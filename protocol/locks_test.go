@@ -137,7 +137,7 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 		disconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) { in("Disconnect", c) },
 	}
 	log := &chatty{}
-	r := &rig{wire: &wire{send: func(protocol.Message) error { return protocol.ErrFull }}, over: make(chan struct{}), counters: &protocol.Counters{}}
+	r := &rig{wire: &wire{send: func(protocol.Message) error { return protocol.ErrQueueFull }}, over: make(chan struct{}), counters: &protocol.Counters{}}
 	r.scope = protocol.NewScope("websocket", request())
 	r.Session = protocol.NewSession(context.Background(), h.app(), r.scope, r.wire, &protocol.SessionOptions{
 		Limits: protocol.Limits{Overflow: policy, QueueEvents: 1}, Logger: slog.New(log), Counters: r.counters,
@@ -193,7 +193,7 @@ func TestFullBeforeTheAnswerIsNotSlow(t *testing.T) {
 			began := make(chan struct{})
 			wg.Go(func() {
 				close(began)
-				for err := protocol.ErrFull; errors.Is(err, protocol.ErrFull); {
+				for err := protocol.ErrQueueFull; errors.Is(err, protocol.ErrQueueFull); {
 					if err = c.Send(ctx, text("x")); errors.Is(err, protocol.ErrSlow) {
 						t.Error("the connection was closed as slow, though its transport never was full")
 					}

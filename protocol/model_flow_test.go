@@ -216,7 +216,7 @@ func (s *story) written(id int) int { return len(s.indicesOf(wrote, id)) + len(s
 func (s *story) checkEarly(e *entry, err error, waits int) int {
 	size := e.size + 64
 	tooMuch := waits > 0 && waits+size > s.plan.limits.QueueBytes
-	if tooMuch != errors.Is(err, protocol.ErrFull) || tooMuch != (err != nil) {
+	if tooMuch != errors.Is(err, protocol.ErrQueueFull) || tooMuch != (err != nil) {
 		s.faultf("send #%d before the answer returned %v, with %d bytes waiting", e.id, err, waits)
 	}
 	if tooMuch {

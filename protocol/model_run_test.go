@@ -344,11 +344,11 @@ func (r *run) result(ctx context.Context, by who, o outcome) error {
 	default:
 		return map[outcome]error{
 			fails:        errInternal,
-			closesOwn:    protocol.Close(4001, "own"),
-			closesBadly:  protocol.Close(protocol.CloseNoStatus, ""),
+			closesOwn:    protocol.NewCloseError(4001, "own"),
+			closesBadly:  protocol.NewCloseError(protocol.CloseNoStatus, ""),
 			unfit:        fmt.Errorf("%w: %s", protocol.ErrEventPayload, secret),
 			drops:        protocol.ErrDropped,
-			rejects:      protocol.Reject(401, "who are you"),
+			rejects:      protocol.NewRejectError(401, "who are you"),
 			rejectsPlain: &protocol.RejectError{Err: errInternal},
 			hasNoRoute:   fmt.Errorf("%w: %s", protocol.ErrNoRoute, secret),
 			tooSlow:      fmt.Errorf("%s: %w", secret, context.DeadlineExceeded),

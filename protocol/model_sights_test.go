@@ -32,7 +32,7 @@ func results() []sight {
 		{"accepted", saw(answered, nil)},
 		{"the transport cannot accept", saw(answered, errNoAnswer)},
 		{"refused", func(_ *plan, _ []*entry, e *entry) bool { return e.what == rejected }},
-		{"refused before the answer", saw(sent, protocol.ErrFull)},
+		{"refused before the answer", saw(sent, protocol.ErrQueueFull)},
 		{"ErrDropped", saw(sent, protocol.ErrDropped)},
 		{"ErrSlow", saw(sent, protocol.ErrSlow)},
 		{"ErrBusy", saw(posted, protocol.ErrBusy)},

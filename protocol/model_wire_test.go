@@ -209,7 +209,7 @@ func (w modelWire) write(m protocol.Message, k deedKind) error {
 		// What follows the answer at once is not refused: that case has a
 		// test of its own.
 		r.noteLocked(entry{what: full, id: id, kind: k})
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	r.noteLocked(entry{what: wrote, id: id})
 	return nil

@@ -205,7 +205,7 @@ func (s *Session) openAfterEarlySends(o *opening) {
 		s.mu.Unlock()
 		for _, m := range waiting {
 			switch err := s.transmit(m); {
-			case errors.Is(err, ErrFull):
+			case errors.Is(err, ErrQueueFull):
 				_ = s.applyOverflow(m) //nolint:errcheck // the sender has been told that it waits
 			case err != nil:
 				s.shared.Counters.messages.dropped.Add(1)

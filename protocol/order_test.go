@@ -153,7 +153,7 @@ func TestMessagesBehindEventsBeforeTheAnswer(t *testing.T) {
 						}
 					}
 					if refuses {
-						return protocol.Reject(403, "")
+						return protocol.NewRejectError(403, "")
 					}
 					return nil
 				},

@@ -14,12 +14,12 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// fullWire is a wire that says ErrFull while it is full.
+// fullWire is a wire that says ErrQueueFull while it is full.
 func fullWire() (w *wire, full *atomic.Bool) {
 	full = new(atomic.Bool)
 	return &wire{send: func(protocol.Message) error {
 		if full.Load() {
-			return protocol.ErrFull
+			return protocol.ErrQueueFull
 		}
 		return nil
 	}}, full
@@ -152,7 +152,7 @@ func TestPromise7_ManyBlockedSendersAllGoOn(t *testing.T) {
 		w := &wire{send: func(protocol.Message) error {
 			if room.Add(-1) < 0 {
 				room.Add(1)
-				return protocol.ErrFull
+				return protocol.ErrQueueFull
 			}
 			return nil
 		}}
@@ -196,7 +196,7 @@ func TestPromise7_QueueFullBehindTheAnswer(t *testing.T) {
 		w := &wire{}
 		w.send = func(m protocol.Message) error {
 			if m.Text() == "two" {
-				return protocol.ErrFull
+				return protocol.ErrQueueFull
 			}
 			return nil
 		}

@@ -31,7 +31,7 @@ func panicky(where string, v any) protocol.Application {
 			}
 			if where == "Defer after a refusal" {
 				c.Defer(func() { panicHere(v) })
-				return protocol.Reject(401, "")
+				return protocol.NewRejectError(401, "")
 			}
 			if where == "Connect after an end" {
 				c.Close(4001, "not you")
@@ -147,7 +147,7 @@ func panicValues() []any {
 	return []any{
 		secret, errInternal, nil,
 		protocol.ErrClosed, protocol.ErrDropped, protocol.ErrUnread, protocol.ErrEventUnknown, protocol.ErrNoRoute,
-		context.Canceled, context.DeadlineExceeded, protocol.Close(4001, secret), protocol.Reject(402, secret),
+		context.Canceled, context.DeadlineExceeded, protocol.NewCloseError(4001, secret), protocol.NewRejectError(402, secret),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // QueueAdmits reports whether a transport's outgoing queue that holds queued bytes
 // may take a message of n bytes more, by Limits.QueueBytes and Limits.Overflow. If it
-// may not, the transport's send returns ErrFull. A transport need not ask while the
+// may not, the transport's send returns ErrQueueFull. A transport need not ask while the
 // queue is at most half full with the message, and sends to an empty queue are always
 // taken. It calls QueueAdmits and [Session.QueueDrained] one at a time, for example
 // with the lock of its queue held: the session takes no lock of its own.
@@ -35,7 +35,7 @@ func (s *Session) QueueDrained() {
 }
 
 // Drained tells that the transport's outgoing queue, for which a send had
-// returned ErrFull, has room again.
+// returned ErrQueueFull, has room again.
 func (s *Session) Drained() {
 	s.mu.Lock()
 	room := s.mu.room

@@ -216,9 +216,9 @@ func TestContextOfARefusedConnection(t *testing.T) {
 		at  testkit.Line
 		err error
 	}{
-		{testkit.Here(), protocol.Reject(401, "who are you")},
+		{testkit.Here(), protocol.NewRejectError(401, "who are you")},
 		{testkit.Here(), errInternal},
-		{testkit.Here(), protocol.Close(4001, "not you")},
+		{testkit.Here(), protocol.NewCloseError(4001, "not you")},
 	} {
 		r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return test.err }}).app(), protocol.Limits{})
 		r.Open()

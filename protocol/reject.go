@@ -17,10 +17,10 @@ import (
 )
 
 // RejectError refuses a connection before it is accepted. Open and Connect
-// return it, mostly made by [Reject].
+// return it, mostly made by [NewRejectError].
 //
 // Other errors refuse too: [ErrNoRoute] with 404, [ErrInvalidName] with 404 and a
-// warning in the log, the error of [Close] with 403 and its reason, a context's
+// warning in the log, a [CloseError] with 403 and its reason, a context's
 // deadline with 503, and anything else with 500, an error in the log, and a text that
 // tells the peer nothing.
 //
@@ -111,16 +111,23 @@ func closeBehind(w http.ResponseWriter, r *http.Request, connection []string) {
 
 func isClose(option string) bool { return strings.EqualFold(option, "close") }
 
-// Reject returns the error that refuses a connection with status and body.
-func Reject(status int, body string) error { return &RejectError{Status: status, Body: body} }
+// NewRejectError returns the error that refuses a connection with status and body when
+// Open or Connect returns it. The call by itself does nothing.
+func NewRejectError(status int, body string) *RejectError {
+	return &RejectError{Status: status, Body: body}
+}
 
-// RejectAndRetry is Reject for a peer that may come back: the answer has a
-// Retry-After header with a number of seconds between after and twice after, chosen
-// at random, so that peers that are refused together do not come back together. It
-// is for statuses such as 503 and 429. Browsers neither obey the header nor show it
-// to the page.
-func RejectAndRetry(status int, body string, after time.Duration) error {
-	return &RejectError{Status: status, Body: body, Header: http.Header{"Retry-After": {strconv.Itoa(spread(after))}}}
+// RetryAfter returns a copy of e whose answer has a Retry-After header with a number of
+// seconds between d and twice d, chosen at random, so that peers that are refused
+// together do not come back together. It is for statuses such as 503 and 429. Browsers
+// neither obey the header nor show it to the page.
+func (e *RejectError) RetryAfter(d time.Duration) *RejectError {
+	c := *e
+	if c.Header = e.Header.Clone(); c.Header == nil {
+		c.Header = http.Header{}
+	}
+	c.Header.Set("Retry-After", strconv.Itoa(spread(d)))
+	return &c
 }
 
 // spread returns a number of seconds between d and twice d, and 1 at least.
@@ -129,12 +136,12 @@ func spread(d time.Duration) int {
 	return least + rand.IntN(least+1) //nolint:gosec // it need not be secret
 }
 
-// Rejection returns the answer to a handshake that is refused because of err, as
+// AsRejectError returns the answer to a handshake that is refused because of err, as
 // a [Session] gives it: complete, and without anything in its text that is not
 // meant for the peer. Protocols call it for what they refuse themselves:
 //
-//	protocol.Rejection(err).ServeHTTP(w, r)
-func Rejection(err error) *RejectError {
+//	protocol.AsRejectError(err).ServeHTTP(w, r)
+func AsRejectError(err error) *RejectError {
 	answer, _ := rejection(err)
 	return answer
 }

@@ -27,8 +27,8 @@ func TestRejectErrorServes(t *testing.T) {
 		body   string
 	}{
 		{testkit.Here(), &protocol.RejectError{}, 403, http.Header{"Content-Type": {plain}}, "Forbidden\n"},
-		{testkit.Here(), protocol.Reject(410, "gone with the wind"), 410, http.Header{"Content-Type": {plain}}, "gone with the wind\n"},
-		{testkit.Here(), protocol.Reject(200, "no refusal"), 500, http.Header{"Content-Type": {plain}}, "Internal Server Error\n"},
+		{testkit.Here(), protocol.NewRejectError(410, "gone with the wind"), 410, http.Header{"Content-Type": {plain}}, "gone with the wind\n"},
+		{testkit.Here(), protocol.NewRejectError(200, "no refusal"), 500, http.Header{"Content-Type": {plain}}, "Internal Server Error\n"},
 		{
 			testkit.Here(), &protocol.RejectError{Status: 401, Header: http.Header{"www-authenticate": {"Basic", "Bearer"}}}, 401,
 			http.Header{"Content-Type": {plain}, "Www-Authenticate": {"Basic", "Bearer"}}, "Unauthorized\n",
@@ -47,7 +47,7 @@ func TestRejectErrorServes(t *testing.T) {
 		w.Header().Set("Vary", "Cookie")
 		chosen, ok := errors.AsType[*protocol.RejectError](test.err)
 		if !ok {
-			chosen = protocol.Rejection(test.err)
+			chosen = protocol.AsRejectError(test.err)
 		}
 		chosen.ServeHTTP(w, request())
 		want := http.Header{"Vary": {"Cookie"}, "Content-Length": {strconv.Itoa(len(test.body))}}
@@ -77,8 +77,8 @@ func TestRejectErrorServesWhatItIs(t *testing.T) {
 // A function of net/http in front may refuse as applications do.
 func ExampleRejectError_ServeHTTP() {
 	var page http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
-		err := protocol.Reject(http.StatusGone, "the party is over")
-		protocol.Rejection(err).ServeHTTP(w, r)
+		err := protocol.NewRejectError(http.StatusGone, "the party is over")
+		protocol.AsRejectError(err).ServeHTTP(w, r)
 	}
 	w := httptest.NewRecorder()
 	page(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))

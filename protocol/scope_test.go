@@ -261,11 +261,11 @@ func TestRejection(t *testing.T) {
 		body   string
 	}{
 		{testkit.Here(), protocol.ErrNoRoute, 404, "Not Found"},
-		{testkit.Here(), protocol.Reject(401, "who are you?"), 401, "who are you?"},
+		{testkit.Here(), protocol.NewRejectError(401, "who are you?"), 401, "who are you?"},
 		{testkit.Here(), errors.New("secret"), 500, "Internal Server Error"},
 		{testkit.Here(), &protocol.PanicError{Value: protocol.ErrNoRoute}, 500, "Internal Server Error"},
 	} {
-		if e := protocol.Rejection(test.err); e.Status != test.status || e.Body != test.body || e.Err == nil && test.status != 401 {
+		if e := protocol.AsRejectError(test.err); e.Status != test.status || e.Body != test.body || e.Err == nil && test.status != 401 {
 			t.Errorf("%s: got %+v, want %d %q", test.at, e, test.status, test.body)
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Session) sendError(err error) error {
 // overflowNow is what follows when the transport has not taken a message, with err, and
 // the send must not wait.
 func (s *Session) overflowNow(err error, o outgoing) error {
-	if !errors.Is(err, ErrFull) || !s.isOpen() {
+	if !errors.Is(err, ErrQueueFull) || !s.isOpen() {
 		return s.sendError(err)
 	}
 	return s.applyOverflow(o)
@@ -53,9 +53,9 @@ func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
 		return s.overflowNow(err, o)
 	}
-	for errors.Is(err, ErrFull) {
+	for errors.Is(err, ErrQueueFull) {
 		room := s.awaitRoom()
-		if err = s.transmit(o); !errors.Is(err, ErrFull) {
+		if err = s.transmit(o); !errors.Is(err, ErrQueueFull) {
 			break
 		}
 		select {
@@ -83,7 +83,7 @@ func (s *Session) awaitRoom() <-chan struct{} {
 func (s *Session) applyOverflow(o outgoing) error {
 	switch s.limits.Overflow {
 	case OverflowDropOldest:
-		if err := s.dropOldest(o); !errors.Is(err, ErrFull) {
+		if err := s.dropOldest(o); !errors.Is(err, ErrQueueFull) {
 			return s.sendError(err)
 		}
 		fallthrough
@@ -97,18 +97,18 @@ func (s *Session) applyOverflow(o outgoing) error {
 	return ErrSlow
 }
 
-// dropOldest makes room for a message and sends it. ErrFull means that there is
+// dropOldest makes room for a message and sends it. ErrQueueFull means that there is
 // nothing to drop.
 func (s *Session) dropOldest(o outgoing) error {
 	d, ok := s.t.(Dropper)
 	if !ok {
-		return ErrFull
+		return ErrQueueFull
 	}
 	for {
 		dropped := d.DropOldest(o.size() - messageOverhead)
 		s.shared.Counters.messages.dropped.Add(int64(dropped))
 		err := s.transmit(o)
-		if dropped == 0 || !errors.Is(err, ErrFull) { // others may have taken the room
+		if dropped == 0 || !errors.Is(err, ErrQueueFull) { // others may have taken the room
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (s *Session) sendQueued(p *Prepared) {
 	early, err := s.trySend(p)
 	switch {
 	case err == nil:
-	case !early && errors.Is(err, ErrFull) && s.isOpen():
+	case !early && errors.Is(err, ErrQueueFull) && s.isOpen():
 		_ = s.applyOverflow(outgoing{prepared: p}) //nolint:errcheck // see above
 	default:
 		s.shared.Counters.messages.dropped.Add(1)

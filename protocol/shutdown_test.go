@@ -22,8 +22,8 @@ func retryAfter(e *protocol.RejectError) int {
 	return n
 }
 
-// TestRejectAndRetry spreads those that are refused over as long as they wait.
-func TestRejectAndRetry(t *testing.T) {
+// TestRetryAfter spreads those that are refused over as long as they wait.
+func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at    testkit.Line
@@ -39,7 +39,7 @@ func TestRejectAndRetry(t *testing.T) {
 	} {
 		seen := map[int]bool{}
 		for range 2000 {
-			e := protocol.Rejection(protocol.RejectAndRetry(http.StatusTooManyRequests, "later", row.after))
+			e := protocol.AsRejectError(protocol.NewRejectError(http.StatusTooManyRequests, "later").RetryAfter(row.after))
 			n := retryAfter(e)
 			if e.Status != http.StatusTooManyRequests || e.Body != "later" || n < row.least || n > 2*row.least {
 				t.Fatalf("%s: got %+v, want %d to %d", row.at, e, row.least, 2*row.least)

@@ -29,7 +29,7 @@ type Transport interface {
 	// Reject answers the handshake with no. It is called at most once, never
 	// after an Accept that returned nil, and from within Session.Open.
 	Reject(e *RejectError)
-	// Send queues a message. ErrFull means that nothing was queued because
+	// Send queues a message. ErrQueueFull means that nothing was queued because
 	// the outgoing queue is full (see [Session.QueueAdmits]): the transport
 	// must then be writing, and call Session.Drained when there is room.
 	// ErrClosed means that nothing can be sent any more.

@@ -32,7 +32,7 @@ var (
 //
 // ErrUnauthenticated refuses with 401 and ErrForbidden with 403. A protocol.RejectError
 // refuses as it says. Browsers let a page see neither status nor text: for one that
-// has to know there is protocol.AcceptAndClose, with a code of its own. Any other
+// has to know there is protocol.CloseError.AcceptFirst, with a code of its own. Any other
 // error is a fault and not the peer's, such as a database that is down: 500, or 503
 // if a deadline has passed, and a line in the log.
 //

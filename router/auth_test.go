@@ -45,7 +45,7 @@ func TestAuth(t *testing.T) {
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		p, ok := protocol.UserAs[*person](s)
 		_, other := protocol.UserAs[string](s)
-		return nil, protocol.Reject(http.StatusOK+300, fmt.Sprintf("%v, %t, %t", p, ok, other))
+		return nil, protocol.NewRejectError(http.StatusOK+300, fmt.Sprintf("%v, %t, %t", p, ok, other))
 	})
 	guarded := router.Use(router.NewURLRouter(router.Path("ws/", app)), router.Auth(byHeader))
 	rows := []struct {
@@ -68,7 +68,7 @@ func TestAuth(t *testing.T) {
 		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), personKey{}, "request"), http.MethodGet, "/ws/", nil)
 		r.Header.Set("Who", row.who)
 		_, err := guarded.Open(protocol.NewScope("websocket", r))
-		got := protocol.Rejection(err)
+		got := protocol.AsRejectError(err)
 		if got.Status != row.status || got.Body != row.body || got.Header.Get("Www-Authenticate") != row.challenge {
 			t.Errorf("%s: %d %q %v, want %d %q and the challenge %q", row.at, got.Status, got.Body, got.Header, row.status, row.body, row.challenge)
 		}

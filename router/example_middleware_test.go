@@ -13,7 +13,7 @@ import (
 
 // One route takes large messages and the others do not.
 func ExampleLimit() {
-	upload := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	upload := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, fmt.Sprint(len(m.Data), " bytes, thank you"))
 	})
 	urls := router.NewURLRouter(
@@ -29,7 +29,7 @@ func ExampleLimit() {
 // Everybody may send ten messages a second, and forty at once: who sends more is read
 // later. On the route of a device it is one a second, and more is against the rules.
 func ExampleLimit_rate() {
-	report := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	report := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, "noted: "+m.Text())
 	})
 	urls := router.NewURLRouter(

@@ -17,7 +17,7 @@ import (
 func stranger(context.Context, *protocol.Scope) (string, error) { return "", router.ErrUnauthenticated }
 
 func idle() protocol.Application {
-	return consumer.Receive(func(context.Context, *consumer.Conn, consumer.Message) error { return nil })
+	return consumer.ReceiveFunc(func(context.Context, *consumer.Conn, consumer.Message) error { return nil })
 }
 
 // TestAuthOfAMountIsForItsRoutes: who is not asked, and refuses nobody, for a path

@@ -67,7 +67,7 @@ func TestLimitTheInnerOneWins(t *testing.T) {
 // TestLimitInATest: the test kit has the same limits as a server.
 func TestLimitInATest(t *testing.T) {
 	t.Parallel()
-	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		var errs []string
 		for range 11 {
 			if err := c.SendText(ctx, "twelve bytes"); err != nil {

@@ -21,7 +21,7 @@ import (
 // address. The end has code, reason and duration (from the handshake to
 // the end), and the messages and bytes both ways (see protocol.Traffic); a
 // refusal has the status, or the code and reason if it came from an Open that
-// returned one of protocol.AcceptAndClose (of a Connect that is an end). The query,
+// returned one of protocol.CloseError.AcceptFirst (of a Connect that is an end). The query,
 // where tokens live, is not logged.
 //
 // All lines are of level Info, also that of a connection which fails: the fault
@@ -62,9 +62,9 @@ func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (prot
 	case err != nil && errors.Is(err, protocol.ErrNoRoute) && scopes.IsMounted(s):
 		why = nil // a router in front may know better
 	case protocol.Accepts(err):
-		why = endOf(protocol.StatusOf(err))
+		why = endOf(protocol.CloseStatusOf(err))
 	case err != nil:
-		why = statusOf(protocol.Rejection(err).Status)
+		why = statusOf(protocol.AsRejectError(err).Status)
 	}
 	return h, err
 }

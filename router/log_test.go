@@ -98,7 +98,7 @@ func (b behave) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 	case "panic":
 		panic("a fault")
 	case "close":
-		return protocol.Close(4001, "as you wish")
+		return protocol.NewCloseError(4001, "as you wish")
 	}
 	return c.Send(ctx, m)
 }
@@ -191,7 +191,7 @@ func TestLogRefusals(t *testing.T) {
 	}
 	panics, exits := func() error { panic(fault) }, func() error { runtime.Goexit(); return nil }
 	outer := around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
-		return errors.Join(connect(ctx, c), protocol.Reject(http.StatusTeapot, "the outer one"))
+		return errors.Join(connect(ctx, c), protocol.NewRejectError(http.StatusTeapot, "the outer one"))
 	})
 	rows := []struct {
 		at     testkit.Line
@@ -202,14 +202,14 @@ func TestLogRefusals(t *testing.T) {
 		status int
 		panics bool
 	}{
-		{testkit.Here(), "Open refuses", refusing(func() error { return protocol.Reject(401, "no") }), nil, nil, 401, false},
+		{testkit.Here(), "Open refuses", refusing(func() error { return protocol.NewRejectError(401, "no") }), nil, nil, 401, false},
 		{testkit.Here(), "Open fails", refusing(func() error { return fault }), nil, nil, 500, false},
 		{testkit.Here(), "Open has no route", refusing(func() error { return protocol.ErrNoRoute }), nil, nil, 404, false},
 		{testkit.Here(), "Open panics", refusing(panics), nil, nil, 500, true},
 		{testkit.Here(), "Open ends its goroutine", refusing(exits), nil, nil, 500, false},
 		{testkit.Here(), "Open returns nothing", refusing(func() error { return nil }), nil, nil, 500, false},
-		{testkit.Here(), "Connect refuses", connect(func() error { return protocol.Reject(402, "no") }), nil, nil, 402, false},
-		{testkit.Here(), "Connect closes", connect(func() error { return protocol.Close(4000, "no") }), nil, nil, 403, false},
+		{testkit.Here(), "Connect refuses", connect(func() error { return protocol.NewRejectError(402, "no") }), nil, nil, 402, false},
+		{testkit.Here(), "Connect closes", connect(func() error { return protocol.NewCloseError(4000, "no") }), nil, nil, 403, false},
 		{testkit.Here(), "Connect fails", connect(func() error { return fault }), nil, nil, 500, false},
 		{testkit.Here(), "Connect panics", connect(panics), nil, nil, 500, true},
 		{testkit.Here(), "Connect ends its goroutine", connect(exits), nil, nil, 500, false},
@@ -252,7 +252,7 @@ func (*answers) Close(protocol.CloseStatus)              {}
 // log as well, with what he is told; from a Connect it is an end.
 func TestLogWhoIsToldWhy(t *testing.T) {
 	t.Parallel()
-	told := func() error { return protocol.AcceptAndClose(4003, "members only") }
+	told := func() error { return protocol.NewCloseError(4003, "members only").AcceptFirst() }
 	for _, row := range []struct {
 		at   testkit.Line
 		app  protocol.Application
@@ -322,7 +322,7 @@ func TestLogNamesTheRoute(t *testing.T) {
 		for _, line := range l.lines() {
 			wantAll(t, row.at, line, `route=^ws/(\d+)/$ path=/ws/7/`)
 		}
-		refused := row.wrap(refusing(func() error { return protocol.Reject(401, "no") }), router.Log(l.logger()))
+		refused := row.wrap(refusing(func() error { return protocol.NewRejectError(401, "no") }), router.Log(l.logger()))
 		_ = consumertest.Refused(t, refused, "/ws/8/", nil)
 		wantAll(t, row.at, l.lines()[2], `path=/ws/8/`)
 	}
@@ -402,7 +402,7 @@ func TestLogHandlersMayUseTheConnection(t *testing.T) {
 
 // TestLogNil is not parallel: the default logger is everybody's.
 func TestLogNil(t *testing.T) {
-	app := router.Use(refusing(func() error { return protocol.Reject(401, "no") }), router.Log(nil))
+	app := router.Use(refusing(func() error { return protocol.NewRejectError(401, "no") }), router.Log(nil))
 	l := &ledger{drop: " route protocol peer "}
 	slog.SetDefault(l.logger())
 	defer slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))

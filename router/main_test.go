@@ -25,7 +25,7 @@ func here(name string, params ...string) protocol.Application {
 		for _, p := range params {
 			text += fmt.Sprintf(" %s=%q", p, s.Param(p))
 		}
-		return nil, protocol.Reject(http.StatusTeapot, text)
+		return nil, protocol.NewRejectError(http.StatusTeapot, text)
 	})
 }
 

@@ -36,7 +36,7 @@ func MaxConns(n int) protocol.Middleware {
 
 // errCrowded is made anew for each peer, which is told when to come back.
 func errCrowded() error {
-	return protocol.RejectAndRetry(http.StatusServiceUnavailable, "there are too many connections here", 5*time.Second)
+	return protocol.NewRejectError(http.StatusServiceUnavailable, "there are too many connections here").RetryAfter(5 * time.Second)
 }
 
 type counted struct {

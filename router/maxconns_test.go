@@ -57,7 +57,7 @@ func TestMaxConnsGivesBack(t *testing.T) {
 		at      testkit.Line
 		connect func(*protocol.Conn) error
 	}{
-		{testkit.Here(), func(*protocol.Conn) error { return protocol.Reject(http.StatusForbidden, "no") }},
+		{testkit.Here(), func(*protocol.Conn) error { return protocol.NewRejectError(http.StatusForbidden, "no") }},
 		{testkit.Here(), func(*protocol.Conn) error { return errors.New("a fault") }},
 		{testkit.Here(), func(*protocol.Conn) error { panic("a fault") }},
 		{testkit.Here(), func(c *protocol.Conn) error { c.Close(protocol.CloseNormal, ""); return nil }},

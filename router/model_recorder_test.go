@@ -49,7 +49,7 @@ func (j *journal) app(s *sketch) protocol.Application {
 		case "no":
 			return nil, protocol.ErrNoRoute
 		case "teapot":
-			return nil, protocol.Reject(http.StatusTeapot, s.pattern)
+			return nil, protocol.NewRejectError(http.StatusTeapot, s.pattern)
 		}
 		return idle{}, nil
 	})

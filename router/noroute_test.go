@@ -34,7 +34,7 @@ func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
 		router.Path("ws/<room>/", here("room")),
 		router.Mount("deep/", twoWays(12, &tried)),
 		router.Path("gone/", fails(protocol.ErrNoRoute)),
-		router.Path("mine/", fails(protocol.Reject(http.StatusNotFound, "no such room"))),
+		router.Path("mine/", fails(protocol.NewRejectError(http.StatusNotFound, "no such room"))),
 	)
 	rows := []struct {
 		at     testkit.Line

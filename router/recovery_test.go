@@ -40,7 +40,7 @@ func (l *lines) String() string {
 // connection is served.
 func TestPromise4_NoMiddlewareForPanicsIsNeeded(t *testing.T) {
 	t.Parallel()
-	calm := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
+	calm := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
 	wrong := func() { panic("badly wrong") }
 	types := router.Converters{"bad": {Expr: "x", Check: func(string) error { wrong(); return nil }}}
 	rows := []struct {

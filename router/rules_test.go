@@ -24,7 +24,7 @@ func taken(name string, params ...string) protocol.Application {
 		for _, p := range params {
 			text += fmt.Sprintf(" %s=%s", p, s.Param(p))
 		}
-		return nil, protocol.Reject(http.StatusTeapot, text)
+		return nil, protocol.NewRejectError(http.StatusTeapot, text)
 	})
 }
 

@@ -33,7 +33,7 @@ func FuzzServeMux(f *testing.F) {
 	var behind *protocol.Scope
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		behind = s
-		return nil, protocol.Reject(http.StatusTeapot, "here")
+		return nil, protocol.NewRejectError(http.StatusTeapot, "here")
 	})
 	var routes []router.Route
 	for _, pattern := range []string{"ws/admin/<room>/", "ws/<room>/", "files/<path:a>", "other/<a>/<b>/"} {

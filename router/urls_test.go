@@ -49,7 +49,7 @@ func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
 		{testkit.Here(), "backtracks out of two", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
 		{testkit.Here(), "backtracks through middleware", router.NewURLRouter(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
 		{testkit.Here(), "any application may say that it has no route", router.NewURLRouter(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
-		{testkit.Here(), "but no other error", router.NewURLRouter(router.Mount("a/", fails(protocol.Reject(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
+		{testkit.Here(), "but no other error", router.NewURLRouter(router.Mount("a/", fails(protocol.NewRejectError(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
 		{testkit.Here(), "RePath does not backtrack", router.NewURLRouter(router.RePath(`^\w/`, x), router.RePath(`^a/\w/$`, here("y"))), "/a/y/", notFound("/a/y/")},
 		{testkit.Here(), "not even for two routers", router.NewURLRouter(router.RePath(`^\w/`, router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/\w/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
 	}

@@ -76,7 +76,7 @@ func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
 
 // flood sends three messages of eight bytes, a second apart, and keeps the errors.
 func flood(errs chan<- error) protocol.Application {
-	return consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+	return consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		for _, s := range []string{"11111111", "22222222", "33333333"} {
 			errs <- c.SendText(ctx, s)
 			<-time.After(time.Second)
@@ -153,7 +153,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 
 func TestOneMessageAlwaysFits(t *testing.T) {
 	t.Parallel()
-	c := consumertest.Connect(t, consumer.Receive(obey), "/", &consumertest.Options{Limits: protocol.Limits{QueueBytes: 1}})
+	c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", &consumertest.Options{Limits: protocol.Limits{QueueBytes: 1}})
 	c.SendText("text: much more than one byte")
 	c.WantText("much more than one byte")
 }

@@ -145,7 +145,7 @@ func TestSendingDoesNotWaitForABlockedCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			<-free
 			return c.Send(ctx, m)
 		})
@@ -202,7 +202,7 @@ func TestTheEndReachesABlockedCallback(t *testing.T) {
 func TestLogsAreTheTests(t *testing.T) {
 	t.Parallel()
 	failures, log := testkit.Try(t.Context(), func(tb *testkit.Fake) {
-		c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
+		c := consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil)
 		c.SendText("fail: fail")
 		c.WantClose(protocol.CloseInternalError)
 		c.WantOver()
@@ -218,7 +218,7 @@ func TestLogsAreTheTests(t *testing.T) {
 func TestABubblesTimeIsFake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+		c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil)
 		<-time.After(24 * time.Hour) // silence is no reason to end
 		c.SendText("text: good morning")
 		c.WantText("good morning")

@@ -106,7 +106,7 @@ func (r *queueModel) send(i int) {
 	switch {
 	case err == nil && fits:
 		r.conflated += min(at+1, 1)
-	case errors.Is(err, protocol.ErrFull) && !fits:
+	case errors.Is(err, protocol.ErrQueueFull) && !fits:
 		r.want = before
 		r.full++
 	default:

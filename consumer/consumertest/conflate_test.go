@@ -130,7 +130,7 @@ func (s sends) all(ctx context.Context, c *consumer.Conn) error {
 func TestKeysDoNotTravel(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := consumertest.Connect(t, consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		c := consumertest.Connect(t, consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			return c.SendText(ctx, "key "+m.Key)
 		}), "/", nil)
 		c.Send(named("a=1"))

@@ -12,7 +12,7 @@ import (
 
 // A test of an echo, and what it says when it fails.
 func ExampleConnect() {
-	echo := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	})
 

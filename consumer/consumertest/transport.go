@@ -79,7 +79,7 @@ func (t *transport) Send(m protocol.Message) error {
 		return protocol.ErrClosed
 	case bytes > 0 && !t.session.QueueAdmits(bytes, size(m)):
 		t.mu.full = true
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	case inPlace:
 		t.mu.unread[old] = m.Clone()
 	case old >= 0:

@@ -57,7 +57,7 @@ func TestHowTheMethodsFail(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				reached := false
 				failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
-					c := consumertest.Connect(tb, consumer.Receive(obey), "/", nil)
+					c := consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil)
 					c.SendText(row.say)
 					row.want(c)
 					reached = true
@@ -77,7 +77,7 @@ func never(protocol.Message) bool { return false }
 
 func TestDecodeJSONAndSkipTo(t *testing.T) {
 	t.Parallel()
-	c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+	c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil)
 	c.SendText(`text: {"n": 7, "s": "seven"}`)
 	var got struct {
 		N int    `json:"n"`
@@ -112,19 +112,19 @@ func TestHeader(t *testing.T) {
 	if got := c.Header().Get("Set-Cookie"); got != "seen=1" {
 		t.Errorf("a change of what Header returned has changed the answer: %q", got)
 	}
-	if got := consumertest.Connect(t, consumer.Receive(obey), "/", nil).Header(); len(got) > 0 {
+	if got := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil).Header(); len(got) > 0 {
 		t.Errorf("an answer without headers has %v", got)
 	}
 }
 
 func TestConnectAndRefusedFail(t *testing.T) {
 	t.Parallel()
-	no := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.Reject(402, "pay first") })
+	no := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, protocol.NewRejectError(402, "pay first") })
 	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) { consumertest.Connect(tb, no, "/ws/1/", nil) })
 	if want := "consumertest: connecting to /ws/1/: wye: connection refused with 402: pay first"; failures != want {
 		t.Errorf("Connect failed with %q, want %q", failures, want)
 	}
-	failures, _ = testkit.Try(t.Context(), func(tb *testkit.Fake) { consumertest.Refused(tb, consumer.Receive(obey), "/ws/1/", nil) })
+	failures, _ = testkit.Try(t.Context(), func(tb *testkit.Fake) { consumertest.Refused(tb, consumer.ReceiveFunc(obey), "/ws/1/", nil) })
 	if want := "consumertest: connecting to /ws/1/: accepted, want it refused"; failures != want {
 		t.Errorf("Refused failed with %q, want %q", failures, want)
 	}
@@ -133,7 +133,7 @@ func TestConnectAndRefusedFail(t *testing.T) {
 func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
 	t.Parallel()
 	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
-		consumertest.Connect(tb, consumer.Receive(obey), "/", nil).WantNothing()
+		consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil).WantNothing()
 	})
 	if want := "consumertest: WantNothing works only inside synctest.Test"; !strings.HasPrefix(failures, want) {
 		t.Errorf("failed with %q, want %q", failures, want)
@@ -142,7 +142,7 @@ func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
 
 func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
 	t.Parallel()
-	c := consumertest.Connect(t, consumer.Receive(obey), "/", nil)
+	c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil)
 	c.SendText("text: hello")
 	c.WantText("hello")
 	c.SendText("prepared: for many")
@@ -160,7 +160,7 @@ func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := consumer.Receive(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+		slow := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 			<-time.After(time.Hour)
 			return c.SendText(ctx, "at last")
 		})

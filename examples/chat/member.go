@@ -68,7 +68,9 @@ func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 
 // later closes a connection that may try again, and does not only refuse it: a browser
 // does not tell its page why it was refused.
-func later(why error) error { return protocol.AcceptAndClose(protocol.CloseTryAgainLater, why.Error()) }
+func later(why error) error {
+	return protocol.NewCloseError(protocol.CloseTryAgainLater, why.Error()).AcceptFirst()
+}
 
 // welcome tells who is here, and what has been said since the last message that is
 // known. It puts everything right, whatever has been missed.
@@ -105,10 +107,10 @@ func (m *member) past(p Page) past {
 // Receive does what the client wants, or says why not.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
 	if msg.Kind != protocol.KindText {
-		return protocol.Close(protocol.CloseUnsupportedData, "this chat is for text")
+		return protocol.NewCloseError(protocol.CloseUnsupportedData, "this chat is for text")
 	}
 	if !m.stay.asks() {
-		return protocol.Close(protocol.ClosePolicyViolation, "too many requests")
+		return protocol.NewCloseError(protocol.ClosePolicyViolation, "too many requests")
 	}
 	r := request{Type: "say", Text: msg.Text()}
 	if m.json {

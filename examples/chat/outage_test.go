@@ -259,7 +259,7 @@ func playForbidden(s *stage) {
 	const why = "This room is for members."
 	rooms := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 		asked.Add(1)
-		return nil, protocol.AcceptAndClose(protocol.CloseForbidden, why)
+		return nil, protocol.NewCloseError(protocol.CloseForbidden, why).AcceptFirst()
 	})
 	r := router.New(start(s.t).page(), websocket.New(rooms, &websocket.Options{Subprotocols: []string{subprotocol}}))
 	srv := httptest.NewServer(r)

@@ -80,7 +80,7 @@ func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	return v.changed(ctx, c, price{Item: v.item, Price: v.shop.price(v.item)})
 }
 
-var errOver = protocol.Close(protocol.CloseUnauthorized, "the session is over")
+var errOver = protocol.NewCloseError(protocol.CloseUnauthorized, "the session is over")
 
 // endWithSession closes c when the session ends, by a logout or by its time.
 func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
@@ -95,7 +95,7 @@ func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
 		return err
 	}
 	if v.shop.user(now) == "" {
-		return protocol.Reject(http.StatusUnauthorized, "log in first")
+		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	timer := time.AfterFunc(time.Until(sessions.Deadline(ctx)), func() { c.CloseWith(errOver) })
 	c.Defer(func() { timer.Stop() })

@@ -13,6 +13,6 @@ import (
 func echo(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }
 
 func main() {
-	http.Handle("/echo", websocket.Handler(consumer.Receive(echo)))
+	http.Handle("/echo", websocket.Handler(consumer.ReceiveFunc(echo)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:8000", nil))
 }

@@ -32,7 +32,7 @@ var said = []string{"hello", "", "Grüße, 你好 🙂", strings.Repeat("long ",
 
 func TestEcho(t *testing.T) {
 	t.Parallel()
-	ann := consumertest.Connect(t, consumer.Receive(echo), "/echo", nil)
+	ann := consumertest.Connect(t, consumer.ReceiveFunc(echo), "/echo", nil)
 	for _, s := range said {
 		ann.SendText(s)
 		ann.WantText(s)
@@ -48,7 +48,7 @@ func TestEcho(t *testing.T) {
 // TestSocket has the handler of main on a port of its own.
 func TestSocket(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(websocket.Handler(consumer.Receive(echo)))
+	server := httptest.NewServer(websocket.Handler(consumer.ReceiveFunc(echo)))
 	defer server.Close()
 	ann := websockettest.Dial(t, server.URL+"/echo", nil)
 	for _, s := range said {

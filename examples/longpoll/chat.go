@@ -29,7 +29,7 @@ func chat() protocol.Application {
 // Connect refuses a peer without a name that others can be shown.
 func (m *member) Connect(context.Context, *consumer.Conn) error {
 	if m.uid == "" {
-		return protocol.Reject(http.StatusBadRequest,
+		return protocol.NewRejectError(http.StatusBadRequest,
 			fmt.Sprintf("say who you are, in %d bytes of printable text at the most, as in ?uid=ann", maxName))
 	}
 	return nil
@@ -38,7 +38,7 @@ func (m *member) Connect(context.Context, *consumer.Conn) error {
 // Receive passes text on to everybody, the sender included.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
 	if msg.Kind != protocol.KindText {
-		return protocol.Close(protocol.CloseUnsupportedData, "this chat is for text")
+		return protocol.NewCloseError(protocol.CloseUnsupportedData, "this chat is for text")
 	}
 	return c.Broadcast(ctx, lobby, protocol.Text(m.uid+": "+msg.Text()))
 }

@@ -77,9 +77,9 @@ func TestRefused(t *testing.T) {
 			status int
 			body   string
 		}{
-			{here(), protocol.Reject(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
+			{here(), protocol.NewRejectError(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
 			{here(), &protocol.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
-			{here(), protocol.Close(4001, "not you"), 403, "not you"},
+			{here(), protocol.NewCloseError(4001, "not you"), 403, "not you"},
 			{here(), protocol.ErrNoRoute, 404, "Not Found"},
 			{here(), context.DeadlineExceeded, 503, "Service Unavailable"},
 		}
@@ -119,7 +119,7 @@ func TestRefusedTogether(t *testing.T) {
 		decide := make(chan error)
 		chat := (&script{connect: func(context.Context, *consumer.Conn) error { return <-decide }}).play()
 		first, second := begin(t.Context(), chat, get("ann")), begin(t.Context(), chat, send("ann", "hello"))
-		decide <- protocol.Reject(http.StatusPaymentRequired, "pay first")
+		decide <- protocol.NewRejectError(http.StatusPaymentRequired, "pay first")
 		want(t, "the first", <-first, http.StatusPaymentRequired, "pay first")
 		want(t, "the second", <-second, http.StatusPaymentRequired, "pay first")
 	})
@@ -171,7 +171,7 @@ func TestClosed(t *testing.T) {
 					time.AfterFunc(time.Second, func() { c.Close(4002, "later") })
 					return nil
 				}
-				return errors.Join(c.SendText(ctx, "before"), protocol.Close(4001, `"bye"`))
+				return errors.Join(c.SendText(ctx, "before"), protocol.NewCloseError(4001, `"bye"`))
 			},
 			disconnect: func(s consumer.CloseStatus) { ends <- s },
 		}).play()

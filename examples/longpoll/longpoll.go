@@ -63,7 +63,7 @@ func (s *longPoll) Match(r *http.Request) bool { return len(methods[r.URL.Path])
 func (s *longPoll) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := s.serve(w, r); err != nil {
-		protocol.Rejection(err).ServeHTTP(w, r)
+		protocol.AsRejectError(err).ServeHTTP(w, r)
 	}
 }
 
@@ -116,7 +116,7 @@ func (s *longPoll) find(uid string, polls bool, r *http.Request, client protocol
 	case u != nil && !gone:
 		return u, false, nil
 	case len(s.mu.users) >= maxUsers:
-		return nil, false, protocol.Reject(http.StatusServiceUnavailable, "there are too many users")
+		return nil, false, protocol.NewRejectError(http.StatusServiceUnavailable, "there are too many users")
 	}
 	u = &user{server: s, uid: uid, answered: make(chan struct{}), home: make(chan struct{})}
 	u.polling, u.wake = make(chan struct{}, 1), make(chan struct{}, 1)

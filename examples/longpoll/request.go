@@ -32,7 +32,7 @@ func checkMethod(r *http.Request) error {
 func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4*maxText) // percent-encoded it is three times as long
 	if r.ParseForm() != nil {
-		return "", "", protocol.Reject(http.StatusBadRequest, "the query or the form is malformed, or too long")
+		return "", "", protocol.NewRejectError(http.StatusBadRequest, "the query or the form is malformed, or too long")
 	}
 	sends := r.URL.Path == sendPath
 	if sends {
@@ -43,15 +43,15 @@ func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error)
 	uid, named := cleanName(given)
 	switch {
 	case given == "" || len(given) > maxName:
-		err = protocol.Reject(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxName, getPath))
+		err = protocol.NewRejectError(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxName, getPath))
 	case sends && text == "":
-		err = protocol.Reject(http.StatusBadRequest, "say something, as in "+sendPath+"?uid=ann&text=hello")
+		err = protocol.NewRejectError(http.StatusBadRequest, "say something, as in "+sendPath+"?uid=ann&text=hello")
 	case len(text) > maxText:
-		err = protocol.Reject(http.StatusRequestEntityTooLarge, fmt.Sprintf("a text has %d bytes at the most", maxText))
+		err = protocol.NewRejectError(http.StatusRequestEntityTooLarge, fmt.Sprintf("a text has %d bytes at the most", maxText))
 	case !utf8.ValidString(given + text):
-		err = protocol.Reject(http.StatusBadRequest, "uid and text have to be UTF-8")
+		err = protocol.NewRejectError(http.StatusBadRequest, "uid and text have to be UTF-8")
 	case !named:
-		err = protocol.Reject(http.StatusBadRequest, "a uid is a name that can be printed, on one line")
+		err = protocol.NewRejectError(http.StatusBadRequest, "a uid is a name that can be printed, on one line")
 	}
 	return uid, text, err
 }
@@ -59,7 +59,7 @@ func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error)
 // gone is the answer when a connection has ended: how, with the codes of WebSocket.
 func gone(err error) error {
 	if over, ok := errors.AsType[*protocol.CloseError](err); ok {
-		return protocol.Reject(http.StatusGone, strings.TrimSpace(fmt.Sprintf("%d %s", over.Code, over.Reason)))
+		return protocol.NewRejectError(http.StatusGone, strings.TrimSpace(fmt.Sprintf("%d %s", over.Code, over.Reason)))
 	}
 	return err
 }

@@ -59,7 +59,7 @@ func (u *user) Send(m protocol.Message) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.mu.queue) > 0 && len(u.mu.queue)+len(entry) >= maxQueue {
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	u.mu.queue = append(append(u.mu.queue, entry...), ',')
 	select {
@@ -119,7 +119,7 @@ func (u *user) poll(w http.ResponseWriter, r *http.Request) error {
 		case <-ended.Done():
 		case <-r.Context().Done():
 		case <-u.home:
-			return protocol.Reject(http.StatusConflict, "a newer poll of this uid has taken over")
+			return protocol.NewRejectError(http.StatusConflict, "a newer poll of this uid has taken over")
 		case <-timeout:
 			u.answer(w, nil)
 			return nil

@@ -195,7 +195,7 @@ func (g *guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 			MarkLater: g.scope.Context().Value(markKey{}) != nil || ctx.Value(markKey{}) != nil,
 		})
 	case "leave":
-		return protocol.Close(4321, "as you wish")
+		return protocol.NewCloseError(4321, "as you wish")
 	}
 	return c.Send(ctx, m)
 }

@@ -19,7 +19,7 @@ type customer struct {
 
 func (c *customer) Connect(ctx context.Context, _ *consumer.Conn) error {
 	if c.sessions.GetString(ctx, "user") == "" {
-		return protocol.Reject(http.StatusUnauthorized, "log in first")
+		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	c.token = c.sessions.Token(ctx)
 	return nil
@@ -32,7 +32,7 @@ func (c *customer) Receive(ctx context.Context, conn *consumer.Conn, m consumer.
 	}
 	user := c.sessions.GetString(session, "user")
 	if user == "" {
-		return protocol.Close(4001, "you have logged out")
+		return protocol.NewCloseError(4001, "you have logged out")
 	}
 	return conn.SendText(ctx, user+": "+m.Text())
 }

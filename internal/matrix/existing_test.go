@@ -35,7 +35,7 @@ func newViewer(s *consumer.Scope) *viewer { return &viewer{item: s.Param("item")
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	user, ok := ctx.Value(userKey{}).(string) // what login has found
 	if !ok {
-		return protocol.Reject(http.StatusUnauthorized, "log in first")
+		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	if err := c.Join(ctx, "item."+v.item); err != nil {
 		return err

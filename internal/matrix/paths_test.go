@@ -184,11 +184,11 @@ func newBehindDenial(t *testing.T, stripped bool) *behindDenial {
 	b := &behindDenial{rooms: make(chan string, 1000)}
 	admin := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 		b.reached.Add(1)
-		return nil, protocol.Reject(http.StatusTeapot, "the room that is denied")
+		return nil, protocol.NewRejectError(http.StatusTeapot, "the room that is denied")
 	})
 	room := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		b.rooms <- s.Param("room")
-		return nil, protocol.Reject(http.StatusTeapot, "a room")
+		return nil, protocol.NewRejectError(http.StatusTeapot, "a room")
 	})
 	prefix := "ws/"
 	if stripped {
@@ -273,7 +273,7 @@ func TestDeniedBehindAParameter(t *testing.T) {
 		var reached atomic.Int64
 		admin := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 			reached.Add(1)
-			return nil, protocol.Reject(http.StatusTeapot, "the room that is denied")
+			return nil, protocol.NewRejectError(http.StatusTeapot, "the room that is denied")
 		})
 		ws := websocket.New(router.NewURLRouter(router.Path("ws/<room>/admin/", admin)), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
 		l := listen(t, "tcp", "127.0.0.1:0")

@@ -90,7 +90,7 @@ func (s *sessionBed) connect(ctx context.Context, scope *protocol.Scope, o *prot
 		return s.lib.cookie(headers(o.Header), r)
 	case "refuse":
 		s.lib.put(ctx, r, "Refused")
-		return protocol.Reject(http.StatusForbidden, "no")
+		return protocol.NewRejectError(http.StatusForbidden, "no")
 	}
 	return nil
 }

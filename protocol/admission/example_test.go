@@ -59,7 +59,7 @@ func (t transport) Close(protocol.CloseStatus)            {}
 // is answered and when nothing of it is left.
 func ExampleGate() {
 	f := &feed{
-		app: consumer.Receive(func(context.Context, *consumer.Conn, consumer.Message) error { return nil }),
+		app: consumer.ReceiveFunc(func(context.Context, *consumer.Conn, consumer.Message) error { return nil }),
 		gate: admission.New(&admission.Options{
 			Name:     "feed.Options",
 			Origins:  []string{"https://shop.example"}, // beside the server's own host

@@ -158,7 +158,7 @@ func (g *Gate) Enter(c *protocol.Conn, client protocol.Client) *protocol.RejectE
 		func() []any {
 			return []any{"bound", reached.field, "value", reached.value, peerAttr, logs.Cut(client.RemoteAddr)}
 		})
-	return protocol.Rejection(protocol.RejectAndRetry(reached.status, reached.body, reached.retryAfter))
+	return protocol.AsRejectError(protocol.NewRejectError(reached.status, reached.body).RetryAfter(reached.retryAfter))
 }
 
 // bound is one of Capacity, and how a connection is refused because of it.

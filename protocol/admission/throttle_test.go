@@ -89,7 +89,7 @@ func TestRestartIsNotAStorm(t *testing.T) {
 			admitted[int(end.Seconds())]++
 			continue
 		}
-		after, err := strconv.Atoi(protocol.Rejection(protocol.RejectAndRetry(503, "", wait)).Header.Get("Retry-After"))
+		after, err := strconv.Atoi(protocol.AsRejectError(protocol.NewRejectError(503, "").RetryAfter(wait)).Header.Get("Retry-After"))
 		if err != nil {
 			t.Fatal(err)
 		}

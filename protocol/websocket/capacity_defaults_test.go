@@ -48,7 +48,7 @@ func TestCapacityDefaults(t *testing.T) {
 type refusing struct{ callbacks }
 
 func (*refusing) Open(*protocol.Scope) (protocol.Handler, error) {
-	return nil, protocol.Reject(http.StatusTeapot, "")
+	return nil, protocol.NewRejectError(http.StatusTeapot, "")
 }
 
 // TestCapacityBudgetDefault takes 256 MiB for all queues together.

@@ -57,7 +57,9 @@ func neverOpen() map[string]slotWay {
 	untilCtx := connecting(func(ctx context.Context, _ *protocol.Conn) error { <-ctx.Done(); return context.Cause(ctx) })
 	return map[string]slotWay{
 		"refused by Connect": {
-			app:    connecting(func(context.Context, *protocol.Conn) error { return protocol.Reject(http.StatusForbidden, "no") }),
+			app: connecting(func(context.Context, *protocol.Conn) error {
+				return protocol.NewRejectError(http.StatusForbidden, "no")
+			}),
 			status: 403, stats: refusedBy(onlyRefused),
 		},
 		"refused by Open": {

@@ -96,14 +96,14 @@ func TestCloseByServer(t *testing.T) {
 		reason string
 		log    string
 	}{
-		{testkit.Here(), protocol.Close(1000, ""), 1000, "", ""},
-		{testkit.Here(), protocol.Close(4001, "why not"), 4001, "why not", ""},
-		{testkit.Here(), fmt.Errorf("wrapped: %w", protocol.Close(3003, "no")), 3003, "no", ""},
-		{testkit.Here(), protocol.Close(4002, long), 4002, long[:123], ""},
-		{testkit.Here(), protocol.Close(4003, "not \xff UTF-8"), 4003, "not \uFFFD UTF-8", ""},
-		{testkit.Here(), protocol.Close(1005, "x"), 1011, "", "consumer failed"},
-		{testkit.Here(), protocol.Close(999, "x"), 1011, "", "consumer failed"},
-		{testkit.Here(), protocol.Close(1010, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), protocol.NewCloseError(1000, ""), 1000, "", ""},
+		{testkit.Here(), protocol.NewCloseError(4001, "why not"), 4001, "why not", ""},
+		{testkit.Here(), fmt.Errorf("wrapped: %w", protocol.NewCloseError(3003, "no")), 3003, "no", ""},
+		{testkit.Here(), protocol.NewCloseError(4002, long), 4002, long[:123], ""},
+		{testkit.Here(), protocol.NewCloseError(4003, "not \xff UTF-8"), 4003, "not \uFFFD UTF-8", ""},
+		{testkit.Here(), protocol.NewCloseError(1005, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), protocol.NewCloseError(999, "x"), 1011, "", "consumer failed"},
+		{testkit.Here(), protocol.NewCloseError(1010, "x"), 1011, "", "consumer failed"},
 		{testkit.Here(), secret, 1011, "", "the password is 1234"},
 	}
 	for _, row := range rows {
@@ -156,7 +156,7 @@ func TestCloseOnce(t *testing.T) {
 		c.Close(4001, "first")
 		c.Close(4002, "second")
 		sent <- c.Send(ctx, m)
-		return protocol.Close(4003, "third")
+		return protocol.NewCloseError(4003, "third")
 	}}
 	ends := app.ends()
 	p := serve(t, app, nil).open(t)

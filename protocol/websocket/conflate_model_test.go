@@ -164,9 +164,9 @@ func (r *outboxModel) message() (m protocol.Message) {
 // send sends m, as p if there is one, under a policy.
 func (r *outboxModel) send(m protocol.Message, p *protocol.Prepared) {
 	err := r.add(m, p)
-	if errors.Is(err, protocol.ErrFull) && r.random.IntN(2) == 0 {
+	if errors.Is(err, protocol.ErrQueueFull) && r.random.IntN(2) == 0 {
 		room := needs(m) + ws.MaxHeaderSize
-		for dropped := true; dropped && errors.Is(err, protocol.ErrFull); err = r.add(m, p) {
+		for dropped := true; dropped && errors.Is(err, protocol.ErrQueueFull); err = r.add(m, p) {
 			dropped = r.drop(room) // also if there was none, room may have been given back
 			r.check()
 		}
@@ -174,7 +174,7 @@ func (r *outboxModel) send(m protocol.Message, p *protocol.Prepared) {
 			r.fatalf("it is not enough that nothing else is left: %v", err)
 		}
 	}
-	if err != nil && !errors.Is(err, protocol.ErrFull) {
+	if err != nil && !errors.Is(err, protocol.ErrQueueFull) {
 		r.fatalf("%v", err)
 	}
 }
@@ -196,7 +196,7 @@ func (r *outboxModel) add(m protocol.Message, p *protocol.Prepared) error {
 	r.didf("send %q of %d shared %v: conflated %v, %v", m.Key, len(m.Data), q.shared, conflated, err)
 	switch {
 	case err == nil && fits && conflated == (at >= 0):
-	case errors.Is(err, protocol.ErrFull) && !conflated && (!fits || !r.ample && left > 0):
+	case errors.Is(err, protocol.ErrQueueFull) && !conflated && (!fits || !r.ample && left > 0):
 		r.full = true
 		r.saw("full", true)
 		r.saw("over budget", fits)

@@ -105,7 +105,7 @@ func TestOutboxDropsKeysForTheBudget(t *testing.T) {
 		}
 	}
 	next := protocol.Text(strings.Repeat("n", 7000))
-	if _, err := o.message(next); !errors.Is(err, protocol.ErrFull) {
+	if _, err := o.message(next); !errors.Is(err, protocol.ErrQueueFull) {
 		t.Fatalf("the budget has room: %v", err)
 	}
 	dropped := o.dropOldest(len(next.Data))

@@ -24,7 +24,7 @@ type act uint8
 
 const (
 	actNone        act = iota
-	actReturnClose     // the callback returns protocol.Close
+	actReturnClose     // the callback returns protocol.NewCloseError
 	actClose           // the callback closes
 	actFail            // the callback returns an error
 	actPanic
@@ -165,7 +165,7 @@ func (s *speaker) Receive(ctx context.Context, c *protocol.Conn, m protocol.Mess
 func (s *speaker) do(c *protocol.Conn) error {
 	switch code := protocol.CloseCode(s.code); s.act {
 	case actReturnClose:
-		return protocol.Close(code, s.reason)
+		return protocol.NewCloseError(code, s.reason)
 	case actClose:
 		c.Close(code, s.reason)
 		if err := c.Send(context.Background(), protocol.Text("e, and too late")); !errors.Is(err, protocol.ErrClosed) {

@@ -67,8 +67,8 @@ func TestOutboxDropOldestLeavesWhatIsWritten(t *testing.T) {
 	if n := o.dropOldest(40); n != 0 {
 		t.Errorf("dropped %d of what is being written", n)
 	}
-	if _, err := o.message(protocol.Text(strings.Repeat("b", 40))); !errors.Is(err, protocol.ErrFull) {
-		t.Errorf("got %v, want ErrFull", err)
+	if _, err := o.message(protocol.Text(strings.Repeat("b", 40))); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Errorf("got %v, want ErrQueueFull", err)
 	}
 	o.wrote(sizeOf(taken))
 	addText(t, o, strings.Repeat("b", 40))
@@ -108,7 +108,7 @@ func TestOutboxAtRandom(t *testing.T) {
 			switch {
 			case err == nil:
 				sent++
-			case errors.Is(err, protocol.ErrFull):
+			case errors.Is(err, protocol.ErrQueueFull):
 				dropped += o.dropOldest(len(m.Data) + 10)
 			default:
 				t.Fatalf("seed %d: %v", seed, err)
@@ -183,8 +183,8 @@ func TestBudget(t *testing.T) {
 	}
 	addText(t, first, strings.Repeat("a", 36<<10))
 	addText(t, second, strings.Repeat("a", 1000))
-	if _, err := third.message(protocol.Text(strings.Repeat("a", 1000))); !errors.Is(err, protocol.ErrFull) {
-		t.Errorf("got %v, want ErrFull", err)
+	if _, err := third.message(protocol.Text(strings.Repeat("a", 1000))); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Errorf("got %v, want ErrQueueFull", err)
 	}
 	if b.refused.Load() != 1 {
 		t.Errorf("%d refusals counted, want 1", b.refused.Load())

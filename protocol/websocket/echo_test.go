@@ -135,7 +135,7 @@ func TestReplyOrder(t *testing.T) {
 func TestDecision9_ServeHTTPReturns(t *testing.T) {
 	t.Parallel()
 	apps := map[string]protocol.Application{
-		"Receive": consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }),
+		"Receive": consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }),
 		"Func": consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			for m, err := range s.Messages(ctx) {
 				if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // One line in the mux of a program that is there already.
 func ExampleHandler() {
-	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	})
 	mux := http.NewServeMux()
@@ -32,7 +32,7 @@ func ExampleHandler() {
 // Options bound what a peer may do, and say which pages may connect. What they
 // refuse is counted.
 func ExampleNew() {
-	app := consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	})
 	s := websocket.New(app, &websocket.Options{
@@ -69,7 +69,7 @@ func ExampleNew() {
 // A server that stands behind a proxy and is restarted now and then: it knows its
 // clients, and has them come back in good order.
 func ExampleOptions() {
-	s := websocket.New(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	s := websocket.New(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	}), &websocket.Options{
 		Logger:         slog.New(slog.DiscardHandler),

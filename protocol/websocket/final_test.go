@@ -66,7 +66,7 @@ func TestAnEndFromOurSideEndsTheCalling(t *testing.T) {
 		panics int64
 		lines  int // at ERROR
 	}{
-		{testkit.Here(), "Close", func() error { return protocol.Close(4401, "wrong PIN") }, 4401, 0, 0},
+		{testkit.Here(), "Close", func() error { return protocol.NewCloseError(4401, "wrong PIN") }, 4401, 0, 0},
 		{testkit.Here(), "an error", func() error { return fmt.Errorf("wrong PIN") }, 1011, 0, 1},
 		{testkit.Here(), "a panic", func() error { panic("wrong PIN") }, 1011, 1, 1},
 	} {

@@ -174,7 +174,7 @@ func TestHandshakeSubprotocol(t *testing.T) {
 		offered, choice := scope.Subprotocols(), scope.Query().Get("choose")
 		return &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
 			if want := scope.Query().Get("want"); fmt.Sprint(offered) != want {
-				return protocol.Reject(418, fmt.Sprintf("offered %v", offered))
+				return protocol.NewRejectError(418, fmt.Sprintf("offered %v", offered))
 			}
 			return c.Accept(&protocol.AcceptOptions{Subprotocol: choice})
 		}, receive: app.receive}, nil
@@ -289,7 +289,7 @@ func TestHandshakeFixedOrder(t *testing.T) {
 	t.Parallel()
 	app := &finder{hooks: echo()}
 	app.connect = func(context.Context, *protocol.Conn) error {
-		return protocol.Reject(http.StatusUnauthorized, "who are you?")
+		return protocol.NewRejectError(http.StatusUnauthorized, "who are you?")
 	}
 	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Hosts: []string{"example.com"}, Capacity: websocket.Capacity{Conns: 1}})
 	s.listen(t, s.Server)

@@ -121,7 +121,7 @@ func (d decider) Open(s *protocol.Scope) (protocol.Handler, error) {
 		case "fail":
 			return fmt.Errorf("no: %w", net.ErrClosed)
 		}
-		return protocol.Reject(http.StatusUnauthorized, "no")
+		return protocol.NewRejectError(http.StatusUnauthorized, "no")
 	}}, nil
 }
 

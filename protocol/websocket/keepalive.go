@@ -17,7 +17,7 @@ import (
 // nothing came from its peer, not even the answer to a ping.
 var ErrPongTimeout = errors.New("wye: the peer did not answer a ping in time; it is gone, or its network is")
 
-var errTooSlow = protocol.Close(protocol.ClosePolicyViolation, "message sent too slowly")
+var errTooSlow = protocol.NewCloseError(protocol.ClosePolicyViolation, "message sent too slowly")
 
 // activity is what the reader records for the keep-alive check of its connection, and
 // what the check remembers.

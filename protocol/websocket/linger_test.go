@@ -107,7 +107,7 @@ func TestPromise4_MiddlewareThatPanics(t *testing.T) {
 		t.Errorf("Hijack: status %d, want 500", a.status)
 	}
 	s.wantLog(t, "a middleware in front")
-	refuse = protocol.Reject(http.StatusForbidden, "no")
+	refuse = protocol.NewRejectError(http.StatusForbidden, "no")
 	if a := s.peer(t).handshake(request("/")); a.status != http.StatusForbidden {
 		t.Errorf("Flush: status %d, want 403", a.status)
 	}

@@ -183,7 +183,7 @@ func (o *outbox) admitLocked(n, copied int, f *sharedFrame) error {
 	empty := o.mu.queued == 0
 	if !empty && !o.growsLocked(n) || !o.chargeLocked(copied, empty) || f != nil && !f.hold(empty) {
 		o.mu.full, o.mu.copied, o.mu.shares = true, copied, f.charge()
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	return nil
 }

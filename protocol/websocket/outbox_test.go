@@ -99,11 +99,11 @@ func TestOutboxLimit(t *testing.T) {
 	const limit = 100
 	o := boxOf(limit)
 	addText(t, o, strings.Repeat("a", 1000)) // one always fits
-	if _, err := o.message(protocol.Text("")); !errors.Is(err, protocol.ErrFull) {
-		t.Fatalf("a second one: got %v, want ErrFull", err)
+	if _, err := o.message(protocol.Text("")); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Fatalf("a second one: got %v, want ErrQueueFull", err)
 	}
-	if _, err := o.prepared(protocol.Prepare(protocol.Text(""))); !errors.Is(err, protocol.ErrFull) {
-		t.Fatalf("a shared one: got %v, want ErrFull", err)
+	if _, err := o.prepared(protocol.Prepare(protocol.Text(""))); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Fatalf("a shared one: got %v, want ErrQueueFull", err)
 	}
 	if o.offer([]byte("pong")) {
 		t.Error("not full")
@@ -113,8 +113,8 @@ func TestOutboxLimit(t *testing.T) {
 		t.Errorf("wrote %.20q..., drained %v", got, drained)
 	}
 	addText(t, o, strings.Repeat("a", 60))
-	if _, err := o.message(protocol.Text(strings.Repeat("b", 60))); !errors.Is(err, protocol.ErrFull) {
-		t.Errorf("60 and 60 of 100: got %v, want ErrFull", err)
+	if _, err := o.message(protocol.Text(strings.Repeat("b", 60))); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Errorf("60 and 60 of 100: got %v, want ErrQueueFull", err)
 	}
 	addText(t, o, strings.Repeat("c", 20))
 }
@@ -130,8 +130,8 @@ func TestOutboxDrained(t *testing.T) {
 	if o.wrote(size{all: 0, ofQueue: 0, own: 0}) {
 		t.Error("drained, though nobody was refused")
 	}
-	if _, err := o.message(protocol.Text(strings.Repeat("b", 50))); !errors.Is(err, protocol.ErrFull) {
-		t.Fatalf("got %v, want ErrFull", err)
+	if _, err := o.message(protocol.Text(strings.Repeat("b", 50))); !errors.Is(err, protocol.ErrQueueFull) {
+		t.Fatalf("got %v, want ErrQueueFull", err)
 	}
 	if o.wrote(size{all: 30, ofQueue: 30, own: 30}) {
 		t.Error("drained with 60 of 100 left")

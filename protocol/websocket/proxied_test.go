@@ -29,7 +29,7 @@ func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
 	app := &hooks{open: func(s *protocol.Scope) error {
 		_, _, direct := strings.Cut(s.Request().RemoteAddr, "127.0.0.1:")
-		return protocol.Reject(http.StatusTeapot, fmt.Sprintf("%s by a proxy: %v", s.RemoteAddr(), direct))
+		return protocol.NewRejectError(http.StatusTeapot, fmt.Sprintf("%s by a proxy: %v", s.RemoteAddr(), direct))
 	}}
 	s := serve(t, app, proxied(websocket.Capacity{}))
 	for _, row := range []struct {

@@ -56,7 +56,7 @@ func writeUntilClosed(t *testing.T, c *protocol.Conn, name string, i int) {
 		switch {
 		case errors.Is(err, protocol.ErrClosed):
 			return
-		case err != nil && !errors.Is(err, protocol.ErrFull): // the answer is still being given
+		case err != nil && !errors.Is(err, protocol.ErrQueueFull): // the answer is still being given
 			t.Errorf("Send: %v", err)
 		}
 	}

@@ -42,9 +42,9 @@ func newRefusalSite(tb testing.TB) *refusalSite {
 	}
 	nobody := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrUnauthenticated })
 	mux, s := http.NewServeMux(), &refusalSite{}
-	mux.Handle("/ws/", server(router.NewURLRouter(router.RePath("^ws/$", connect(protocol.Reject(401, "who are you?")))), websocket.Options{}))
-	mux.Handle("/open/", server(&hooks{open: func(*protocol.Scope) error { return protocol.Reject(402, "pay") }}, websocket.Options{}))
-	mux.Handle("/close/", server(connect(protocol.Close(4000, "no")), websocket.Options{}))
+	mux.Handle("/ws/", server(router.NewURLRouter(router.RePath("^ws/$", connect(protocol.NewRejectError(401, "who are you?")))), websocket.Options{}))
+	mux.Handle("/open/", server(&hooks{open: func(*protocol.Scope) error { return protocol.NewRejectError(402, "pay") }}, websocket.Options{}))
+	mux.Handle("/close/", server(connect(protocol.NewCloseError(4000, "no")), websocket.Options{}))
 	mux.Handle("/host/", server(echo(), websocket.Options{Hosts: []string{"example.org"}}))
 	mux.Handle("/fails/", server(connect(errors.New("a fault")), websocket.Options{}))
 	mux.Handle("/panics/", server(&hooks{open: func(*protocol.Scope) error { panic("a fault") }}, websocket.Options{}))
@@ -61,7 +61,7 @@ func newRefusalSite(tb testing.TB) *refusalSite {
 	mux.Handle("/over/", over)
 	mux.Handle("/other/", router.New(nil, server(echo(), websocket.Options{})))
 	mux.Handle("/middleware/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocol.Rejection(protocol.Reject(410, "gone")).ServeHTTP(w, r)
+		protocol.AsRejectError(protocol.NewRejectError(410, "gone")).ServeHTTP(w, r)
 	}))
 	mux.Handle("/page", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { s.page.Add(1) }))
 	s.Handler = mux

@@ -121,7 +121,7 @@ func (s *Server) admit(scope *protocol.Scope, h *opening, client protocol.Client
 	h.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
 	if err := protocol.FindRoute(s.app, scope); err != nil {
 		s.stats.unrouted.Add(1)
-		e := protocol.Rejection(err)
+		e := protocol.AsRejectError(err)
 		h.logNoRoute(e)
 		return e
 	}

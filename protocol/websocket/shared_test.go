@@ -75,7 +75,7 @@ func TestSharedFrameBudget(t *testing.T) {
 		refused int64
 	}{
 		{testkit.Here(), frameBytes(size), true, false, nil, 0},
-		{testkit.Here(), frameBytes(size) - 1, true, false, protocol.ErrFull, 1},
+		{testkit.Here(), frameBytes(size) - 1, true, false, protocol.ErrQueueFull, 1},
 		{testkit.Here(), frameBytes(size) - 1, false, false, nil, 0}, // one message always fits
 		{testkit.Here(), 0, true, true, nil, 0},                      // it is there already, and costs nothing
 	}
@@ -111,8 +111,8 @@ func TestSharedFrameReplaces(t *testing.T) {
 		}
 	}
 	p := protocol.Prepare(protocol.Message{Data: make([]byte, size+1), Key: "k"})
-	if _, conflated, err := o.conflate(keyed{key: "k", prepared: p}); conflated || !errors.Is(err, protocol.ErrFull) {
-		t.Errorf("a larger one: conflated %v, %v, want ErrFull", conflated, err)
+	if _, conflated, err := o.conflate(keyed{key: "k", prepared: p}); conflated || !errors.Is(err, protocol.ErrQueueFull) {
+		t.Errorf("a larger one: conflated %v, %v, want ErrQueueFull", conflated, err)
 	}
 	if got := o.budget.used.Load(); got != frameBytes(size) {
 		t.Errorf("%d charged, want %d", got, frameBytes(size))

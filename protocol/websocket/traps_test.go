@@ -288,7 +288,9 @@ func TestTrapG16_CloseReasons(t *testing.T) {
 	t.Parallel()
 	for cut := range 4 {
 		reason := strings.Repeat("a", 120+cut) + "世界"
-		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { return protocol.Close(4000, reason) }}
+		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+			return protocol.NewCloseError(4000, reason)
+		}}
 		p := serve(t, app, nil).open(t)
 		p.text("close")
 		p.wantClose(4000, []string{reason[:123], reason[:121], reason[:122], reason[:123]}[cut])

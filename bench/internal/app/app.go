@@ -18,7 +18,7 @@ import (
 //	/member/<name>  a member of that room, whose messages come back to itself only
 func New() protocol.Application {
 	return router.Use(router.NewURLRouter(
-		router.RePath(`^echo$`, consumer.Receive(echo)),
+		router.RePath(`^echo$`, consumer.ReceiveFunc(echo)),
 		router.RePath(`^room/(?P<name>\w+)$`, consumer.New(newSpeaker)),
 		router.RePath(`^member/(?P<name>\w+)$`, consumer.New(newMember)),
 	), layers.Use(new(layers.Layer)))

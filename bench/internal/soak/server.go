@@ -178,7 +178,7 @@ func talk(ctx context.Context, v *visitor, c *consumer.Conn, m consumer.Message)
 func guess(_ context.Context, v *visitor, _ *consumer.Conn, _ consumer.Message) error {
 	<-time.After(workTime)
 	v.ended = true
-	return protocol.Close(4401, "wrong PIN")
+	return protocol.NewCloseError(4401, "wrong PIN")
 }
 
 func fall(_ context.Context, v *visitor, _ *consumer.Conn, _ consumer.Message) error {

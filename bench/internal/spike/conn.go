@@ -80,7 +80,7 @@ func (c *conn) admit(n int) error {
 		return protocol.ErrClosed
 	}
 	if len(c.out) > 0 && len(c.out)+n > protocol.DefaultQueueBytes {
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	if !c.dirty {
 		c.dirty = true

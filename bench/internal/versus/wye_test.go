@@ -12,7 +12,7 @@ import (
 // serveWye has nothing to tune: messages are lent to a function.
 func serveWye(tb testing.TB, drop func([]byte)) http.Handler {
 	tb.Helper()
-	s := websocket.New(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	s := websocket.New(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		if drop != nil {
 			drop(m.Data)
 			return nil

@@ -24,7 +24,7 @@ func result(test func(t *T)) string {
 
 // A test of an echo, and what it says when it fails.
 func ExampleDial() {
-	echo := websocket.Handler(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	echo := websocket.Handler(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	}))
 	testEcho := func(t *T) {
@@ -43,7 +43,7 @@ func ExampleDial() {
 
 // A peer that breaks the rules, without a network.
 func ExampleServe() {
-	echo := websocket.Handler(consumer.Receive(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+	echo := websocket.Handler(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
 	}))
 	testBroken := func(t *T) {

@@ -29,15 +29,15 @@ func ParseClose(payload []byte) (protocol.CloseStatus, error) {
 	case len(payload) == 0:
 		return protocol.CloseStatus{Code: protocol.CloseNoStatus, Remote: true}, nil
 	case len(payload) == 1:
-		return protocol.CloseStatus{}, protocol.Close(protocol.CloseProtocolError, "close frame with half a code")
+		return protocol.CloseStatus{}, protocol.NewCloseError(protocol.CloseProtocolError, "close frame with half a code")
 	}
 	code := protocol.CloseCode(binary.BigEndian.Uint16(payload))
 	reason := payload[2:]
 	switch {
 	case !code.Receivable():
-		return protocol.CloseStatus{}, protocol.Close(protocol.CloseProtocolError, "close frame with a code that must not be sent")
+		return protocol.CloseStatus{}, protocol.NewCloseError(protocol.CloseProtocolError, "close frame with a code that must not be sent")
 	case !utf8.Valid(reason):
-		return protocol.CloseStatus{}, protocol.Close(protocol.CloseInvalidPayload, "close reason is not UTF-8")
+		return protocol.CloseStatus{}, protocol.NewCloseError(protocol.CloseInvalidPayload, "close reason is not UTF-8")
 	}
 	return protocol.CloseStatus{Code: code, Reason: string(reason), Remote: true}, nil
 }

@@ -79,7 +79,7 @@ func FuzzClosePayload(f *testing.F) {
 		c := &closes{}
 		for how, got := range map[string][]byte{
 			"Close":     c.closeFrame(t, func(conn *protocol.Conn) { conn.Close(protocol.CloseCode(code), reason) }),
-			"CloseWith": c.closeFrame(t, func(conn *protocol.Conn) { conn.CloseWith(protocol.Close(protocol.CloseCode(code), reason)) }),
+			"CloseWith": c.closeFrame(t, func(conn *protocol.Conn) { conn.CloseWith(protocol.NewCloseError(protocol.CloseCode(code), reason)) }),
 		} {
 			it, rest, err := frametest.ReadServerFrame(got)
 			if err != nil || len(rest) > 0 || it.OpCode != ws.OpClose || it.Data != string(want) {

@@ -91,7 +91,7 @@ func TestOwnReasonsFit(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		s := protocol.StatusOf(err)
+		s := protocol.CloseStatusOf(err)
 		if !s.Code.Sendable() || s.Reason == "" || len(s.Reason) > protocol.MaxCloseReason || !utf8.ValidString(s.Reason) {
 			t.Errorf("%s: %+v cannot be sent", row.At, s)
 		}

@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	errNotMinimal  = protocol.Close(protocol.CloseProtocolError, "frame length not in its shortest form")
-	errLengthRange = protocol.Close(protocol.CloseProtocolError, "frame length out of range")
+	errNotMinimal  = protocol.NewCloseError(protocol.CloseProtocolError, "frame length not in its shortest form")
+	errLengthRange = protocol.NewCloseError(protocol.CloseProtocolError, "frame length out of range")
 )
 
 const (

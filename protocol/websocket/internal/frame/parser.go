@@ -16,12 +16,12 @@ import (
 // Errors of [Parser.Next] that are counted apart from other violations of the
 // protocol.
 var (
-	ErrTooBig    = protocol.Close(protocol.CloseMessageTooBig, "message too big")
-	ErrFragments = protocol.Close(protocol.ClosePolicyViolation, "message in too many frames")
-	ErrControls  = protocol.Close(protocol.ClosePolicyViolation, "too many control frames")
+	ErrTooBig    = protocol.NewCloseError(protocol.CloseMessageTooBig, "message too big")
+	ErrFragments = protocol.NewCloseError(protocol.ClosePolicyViolation, "message in too many frames")
+	ErrControls  = protocol.NewCloseError(protocol.ClosePolicyViolation, "too many control frames")
 )
 
-var errNotUTF8 = protocol.Close(protocol.CloseInvalidPayload, "text is not UTF-8")
+var errNotUTF8 = protocol.NewCloseError(protocol.CloseInvalidPayload, "text is not UTF-8")
 
 // Parser turns the bytes of a client into messages and control frames. It is
 // resumable: the bytes may come in pieces of any size, and the parser keeps what it
@@ -119,7 +119,7 @@ func (p *Parser) startFrame(h ws.Header, err error) error {
 		return err
 	}
 	if err := ws.CheckHeader(h, p.headerState()); err != nil {
-		return protocol.Close(protocol.CloseProtocolError, err.Error())
+		return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
 	}
 	if err := p.countFrame(h); err != nil {
 		return err

@@ -194,8 +194,8 @@ func (m *model) key() string {
 // send adds f under OverflowDropOldest or another policy.
 func (m *model) send(f modelFrame) {
 	err := m.add(f)
-	if errors.Is(err, protocol.ErrFull) && m.dice.roll(2) == 0 {
-		for dropped := true; dropped && errors.Is(err, protocol.ErrFull); err = m.add(f) {
+	if errors.Is(err, protocol.ErrQueueFull) && m.dice.roll(2) == 0 {
+		for dropped := true; dropped && errors.Is(err, protocol.ErrQueueFull); err = m.add(f) {
 			dropped = m.drop(len(f.b) + cost(f.key)) // also if there was none, room may have been given back
 			m.check()
 		}
@@ -225,7 +225,7 @@ func (m *model) add(f modelFrame) error {
 	case m.closed && errors.Is(err, protocol.ErrClosed):
 		return err
 	case !m.closed && err == nil && fits && replaced == (at >= 0):
-	case !m.closed && errors.Is(err, protocol.ErrFull) && !replaced && (!fits || !m.ample && left > 0):
+	case !m.closed && errors.Is(err, protocol.ErrQueueFull) && !replaced && (!fits || !m.ample && left > 0):
 		m.refused = true
 		m.saw("full", true)
 		m.saw("over budget", fits)

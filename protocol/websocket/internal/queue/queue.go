@@ -170,7 +170,7 @@ func (q *Queue) Finish() { q.final = true }
 func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
 
 // AddMessage queues the frame of a message, of n bytes. It returns them for the caller
-// to fill before the next call. The error is protocol.ErrFull or protocol.ErrClosed.
+// to fill before the next call. The error is protocol.ErrQueueFull or protocol.ErrClosed.
 func (q *Queue) AddMessage(n int) ([]byte, error) {
 	if err := q.admit(n, n, nil); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (q *Queue) AddMessage(n int) ([]byte, error) {
 }
 
 // Add queues f, which then belongs to the queue. If it returns an error,
-// protocol.ErrFull or protocol.ErrClosed, f is released.
+// protocol.ErrQueueFull or protocol.ErrClosed, f is released.
 func (q *Queue) Add(f Frame) error {
 	n := len(f.Bytes())
 	if err := q.admit(n, f.ownSize(), f.shared); err != nil {
@@ -315,7 +315,7 @@ func (q *Queue) admit(n, own int, shared *Shared) error {
 	empty := s.queued == 0
 	if !empty && !q.mayGrow(n) || !s.account.charge(q.Budget.Pool, own, empty) || shared != nil && !shared.hold(empty) {
 		q.refused, s.need = true, need{own, shared.price()}
-		return protocol.ErrFull
+		return protocol.ErrQueueFull
 	}
 	return nil
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestAcceptAndClose: who has to be told why is accepted for it, wherever the error
+// TestAcceptFirst: who has to be told why is accepted for it, wherever the error
 // comes from.
-func TestAcceptAndClose(t *testing.T) {
+func TestAcceptFirst(t *testing.T) {
 	t.Parallel()
-	told := protocol.AcceptAndClose(4003, "members only")
+	told := protocol.NewCloseError(4003, "members only").AcceptFirst()
 	connect := func(f func(c *protocol.Conn) error) func(h *calls) protocol.Application {
 		return func(h *calls) protocol.Application {
 			h.connect = func(_ context.Context, c *protocol.Conn) error { return f(c) }
@@ -36,9 +36,9 @@ func TestAcceptAndClose(t *testing.T) {
 		}, true, 0},
 		{testkit.Here(), connect(func(*protocol.Conn) error { return told }), true, 1},
 		{testkit.Here(), connect(func(c *protocol.Conn) error { return errors.Join(c.Accept(nil), told) }), true, 1},
-		{testkit.Here(), connect(func(*protocol.Conn) error { return errors.Join(told, protocol.Reject(401, "")) }), true, 1},
+		{testkit.Here(), connect(func(*protocol.Conn) error { return errors.Join(told, protocol.NewRejectError(401, "")) }), true, 1},
 		{testkit.Here(), connect(func(*protocol.Conn) error { panic(told) }), false, 0},
-		{testkit.Here(), connect(func(*protocol.Conn) error { return protocol.Close(4003, "members only") }), false, 0},
+		{testkit.Here(), connect(func(*protocol.Conn) error { return protocol.NewCloseError(4003, "members only") }), false, 0},
 		{testkit.Here(), connect(func(c *protocol.Conn) error { c.Close(4003, "members only"); return told }), false, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -72,11 +72,11 @@ func TestAcceptAndClose(t *testing.T) {
 	}
 }
 
-// TestAcceptAndCloseFails: if the peer cannot be accepted it is not told.
-func TestAcceptAndCloseFails(t *testing.T) {
+// TestAcceptFirstFails: if the peer cannot be accepted it is not told.
+func TestAcceptFirstFails(t *testing.T) {
 	t.Parallel()
 	app := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
-		return nil, protocol.AcceptAndClose(4003, "members only")
+		return nil, protocol.NewCloseError(4003, "members only").AcceptFirst()
 	})
 	r := newRigOn(&wire{accept: func() error { return errInternal }}, app, protocol.Limits{})
 	if r.Open() {
@@ -87,12 +87,12 @@ func TestAcceptAndCloseFails(t *testing.T) {
 	}
 }
 
-// TestAcceptAndCloseLater: from a callback of an open connection it is Close.
-func TestAcceptAndCloseLater(t *testing.T) {
+// TestAcceptFirstLater: from a callback of an open connection it is Close.
+func TestAcceptFirstLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig((&calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
-			return protocol.AcceptAndClose(4003, "members only")
+			return protocol.NewCloseError(4003, "members only").AcceptFirst()
 		}}).app(), protocol.Limits{})
 		r.Open()
 		r.Receive(text("hello"))
