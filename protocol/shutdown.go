@@ -37,7 +37,7 @@ func (o ShutdownOptions) Refusal() *RejectError {
 	if after <= 0 {
 		after = defaultRetryAfter
 	}
-	return Rejection(RejectAndRetry(http.StatusServiceUnavailable, shuttingDown, after))
+	return NewRejectError(http.StatusServiceUnavailable, shuttingDown).RetryAfter(after)
 }
 
 // status closes one connection.
