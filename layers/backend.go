@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/subscription"
 	"github.com/wye-go/wye/protocol"
 )
@@ -18,6 +17,9 @@ type backEnd struct {
 	lasting bool                 // Layer.Close does not close it
 }
 
+// endCall ends a call that others.startCall has started.
+type endCall func(err error) error
+
 // others is how a layer makes calls that are for other nodes, or that wait for a back end.
 type others interface {
 	// publish sends e to group on all other nodes.
@@ -27,22 +29,11 @@ type others interface {
 	publishMessage(ctx context.Context, group string, p *protocol.Prepared) error
 	// send sends e to a consumer's channel, which is not of this node.
 	send(ctx context.Context, channel string, e *protocol.Event) error
-	// call makes a call of the driver.
-	call(ctx context.Context, f func(ctx context.Context) error) error
-	// callCounted is call for a call that gives the driver an event.
-	callCounted(ctx context.Context, f func(ctx context.Context) error) error
-}
-
-// newBackEnd returns the back end of a layer whose counters are c, and the receiver that its
-// driver starts with.
-func newBackEnd(d Driver, l *Layer) (*backEnd, driver.Receiver) {
-	if local, ok := d.(driver.Local); ok && local.Local() {
-		return &backEnd{driver: d, others: noNodes{&l.counters}}, localReceiver{(*receiver)(l)}
-	}
-	return &backEnd{
-		driver: d, others: nodes{d, &l.counters},
-		groups: subscription.New(d.Subscribe, driver.CallTimeout),
-	}, (*receiver)(l)
+	// startCall returns the ctx of a call of the driver that this layer's caller waits for,
+	// and the function that ends it: it takes the driver's error and returns the caller's.
+	startCall(ctx context.Context) (context.Context, endCall)
+	// startGiving is startCall for a call that gives the driver an event.
+	startGiving(ctx context.Context) (context.Context, endCall)
 }
 
 // queuer returns the driver, if it has named channels.

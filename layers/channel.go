@@ -54,7 +54,8 @@ func (l *Layer) push(ctx context.Context, channel string, e *protocol.Event) err
 	if err != nil {
 		return err
 	}
-	return b.callCounted(ctx, func(ctx context.Context) error { return d.Push(ctx, channel, e) })
+	ctx, end := b.startGiving(ctx)
+	return end(d.Push(ctx, channel, e))
 }
 
 // Pull takes one event from a named channel, and waits for it until ctx is done. Each event

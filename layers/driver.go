@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"errors"
+
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -71,6 +73,9 @@ var (
 	// ErrBehind means that more events of a group wait than may, because those who
 	// receive them are slow: nothing was recorded, or the member has not joined.
 	ErrBehind = driver.ErrBehind
+	// ErrJoining means that another JoinFrom of the same member and group has not
+	// returned yet.
+	ErrJoining = errors.New("wye: another JoinFrom of this member and group is under way")
 )
 
 // What consumers receive about their layer, if they declare a handler for it with

@@ -40,12 +40,9 @@ func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k K
 	if err != nil {
 		return protocol.Position{}, err
 	}
-	var p protocol.Position
-	err = b.callCounted(ctx, func(ctx context.Context) (err error) {
-		p, err = d.Append(ctx, group, e, k)
-		return err
-	})
-	return p, err
+	ctx, end := b.startGiving(ctx)
+	p, err := d.Append(ctx, group, e, k)
+	return p, end(err)
 }
 
 // History returns what is kept of a group's history in r, oldest first. To read it in pages,
@@ -62,16 +59,14 @@ func (l *Layer) History(ctx context.Context, group string, r Range) (History, er
 	return l.read(ctx, group, r)
 }
 
-func (l *Layer) read(ctx context.Context, group string, r Range) (h History, err error) {
+func (l *Layer) read(ctx context.Context, group string, r Range) (History, error) {
 	r.Limit = max(r.Limit, 0)
 	b := l.backEnd()
 	d, err := b.historian()
 	if err != nil {
 		return History{}, err
 	}
-	err = b.call(ctx, func(ctx context.Context) error {
-		h, err = d.Read(ctx, group, r)
-		return err
-	})
-	return h, err
+	ctx, end := b.startCall(ctx)
+	h, err := d.Read(ctx, group, r)
+	return h, end(err)
 }

@@ -8,10 +8,6 @@ import (
 	"github.com/wye-go/wye/layers/internal/subscription"
 )
 
-// ErrJoining means that another JoinFrom of the same member and group has not returned yet.
-// Match it with errors.Is.
-var ErrJoining = errors.New("wye: another JoinFrom of this member and group is under way")
-
 // JoinFrom joins and reads at once: it returns what is kept of group's history in r, as
 // History does, except that r.Limit always omits the oldest events, as if r.Newest were
 // set; and m receives whatever is recorded later: an event of the history either is in

@@ -506,15 +506,18 @@ func TestJoinFromAgain(t *testing.T) {
 	})
 }
 
-func TestADriverWithoutHistory(t *testing.T) {
+// TestADriverThatStoresNothing connects nodes, and no more.
+func TestADriverThatStoresNothing(t *testing.T) {
 	t.Parallel()
 	l, m, ctx := open(t, &bare{}), &member{}, t.Context()
 	_, recordErr := l.Record(ctx, "g", noted().New(note{}), layers.Keep{})
 	_, historyErr := l.History(ctx, "g", layers.Range{})
 	_, joinErr := l.JoinFrom(ctx, "g", m, layers.Range{})
 	_, presentErr := l.Present(ctx, "g")
+	_, pullErr := l.Pull(ctx, "jobs")
 	for name, err := range map[string]error{
 		"Record": recordErr, "History": historyErr, "JoinFrom": joinErr, "Present": presentErr,
+		"Pull": pullErr, "Send": l.Send(ctx, "jobs", noted().New(note{})),
 		"Enter": l.Enter(ctx, "g", layers.Presence{ID: "1", Key: "ann"}), "Exit": l.Exit(ctx, "g", "1"),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "*layers_test.bare") {

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"crypto/rand"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +28,13 @@ type Layer struct {
 
 	naming sync.Once
 	node   string // by Node
+}
+
+// Node returns the name of this node among those that the driver connects, made at random.
+// The names of its channels contain it.
+func (l *Layer) Node() string {
+	l.naming.Do(func() { l.node = rand.Text()[:16] })
+	return l.node
 }
 
 // deliver delivers e to the members of group in this process except one, and returns how

@@ -22,7 +22,8 @@ func (n nodes) publish(ctx context.Context, group string, e *protocol.Event) err
 	if errors.Is(ctx.Err(), context.Canceled) {
 		ctx = context.WithoutCancel(ctx)
 	}
-	return n.callCounted(ctx, func(ctx context.Context) error { return n.driver.Publish(ctx, group, e) })
+	ctx, end := n.startGiving(ctx)
+	return end(n.driver.Publish(ctx, group, e))
 }
 
 func (n nodes) publishMessage(ctx context.Context, group string, p *protocol.Prepared) error {
@@ -30,28 +31,45 @@ func (n nodes) publishMessage(ctx context.Context, group string, p *protocol.Pre
 }
 
 func (n nodes) send(ctx context.Context, channel string, e *protocol.Event) error {
-	return n.callCounted(ctx, func(ctx context.Context) error { return n.driver.Send(ctx, channel, e) })
+	ctx, end := n.startGiving(ctx)
+	return end(n.driver.Send(ctx, channel, e))
 }
 
-func (n nodes) callCounted(ctx context.Context, f func(ctx context.Context) error) error {
-	err := n.call(ctx, f)
-	n.counters.countGiven(err)
-	return err
-}
-
-func (nodes) call(ctx context.Context, f func(ctx context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
-	defer cancel()
-	err := f(bounded)
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: it has not answered within %v: %w", ErrDown, driver.CallTimeout, err)
+func (n nodes) startGiving(ctx context.Context) (context.Context, endCall) {
+	ctx, end := n.startCall(ctx)
+	return ctx, func(err error) error {
+		err = end(err)
+		n.counters.countGiven(err)
+		return err
 	}
-	return err
+}
+
+func (nodes) startCall(ctx context.Context) (context.Context, endCall) {
+	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
+	return bounded, func(err error) error {
+		defer cancel()
+		if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: it has not answered within %v: %w", ErrDown, driver.CallTimeout, err)
+		}
+		return err
+	}
 }
 
 // noNodes are the others of a layer that has no other nodes. Its driver waits for no back
 // end.
-type noNodes struct{ counters *counters }
+type noNodes struct {
+	counters  *counters
+	endGiving endCall // counts events that a named channel had no room for
+}
+
+func newNoNodes(c *counters) noNodes {
+	return noNodes{c, func(err error) error {
+		if errors.Is(err, ErrFull) {
+			c.countGiven(err)
+		}
+		return err
+	}}
+}
 
 func (noNodes) publish(context.Context, string, *protocol.Event) error { return nil }
 
@@ -62,12 +80,10 @@ func (n noNodes) send(ctx context.Context, channel string, e *protocol.Event) er
 	return ErrNobody
 }
 
-func (noNodes) call(ctx context.Context, f func(ctx context.Context) error) error { return f(ctx) }
+func (noNodes) startCall(ctx context.Context) (context.Context, endCall) {
+	return ctx, func(err error) error { return err }
+}
 
-func (n noNodes) callCounted(ctx context.Context, f func(ctx context.Context) error) error {
-	err := f(ctx)
-	if errors.Is(err, ErrFull) {
-		n.counters.countGiven(err)
-	}
-	return err
+func (n noNodes) startGiving(ctx context.Context) (context.Context, endCall) {
+	return ctx, n.endGiving
 }

@@ -2,10 +2,11 @@ package layers
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/layers/internal/subscription"
 	"github.com/wye-go/wye/layers/memory"
 )
 
@@ -36,6 +37,18 @@ func NewLocal(o *LocalOptions) *Layer {
 	l := new(Layer)
 	l.openMemory(o)
 	return l
+}
+
+// newBackEnd returns the back end of a layer whose counters are c, and the receiver that its
+// driver starts with.
+func newBackEnd(d Driver, l *Layer) (*backEnd, driver.Receiver) {
+	if local, ok := d.(driver.Local); ok && local.Local() {
+		return &backEnd{driver: d, others: newNoNodes(&l.counters)}, localReceiver{(*receiver)(l)}
+	}
+	return &backEnd{
+		driver: d, others: nodes{d, &l.counters},
+		groups: subscription.New(d.Subscribe, driver.CallTimeout),
+	}, (*receiver)(l)
 }
 
 // backEnd returns the layer's back end. That of a zero Layer is made by the first call.
@@ -76,13 +89,6 @@ func (l *Layer) Close(ctx context.Context) error {
 	err := b.driver.Close(ctx) // has calls that wait return, those of Subscribe too
 	b.groups.WaitIdle(ctx)
 	return err
-}
-
-// Node returns the name of this node among those that the driver connects, made at random.
-// The names of its channels contain it.
-func (l *Layer) Node() string {
-	l.naming.Do(func() { l.node = rand.Text()[:16] })
-	return l.node
 }
 
 // usable returns the error of a call that cannot be made. nameErr is that of the name's

@@ -29,7 +29,13 @@ func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 		p.Since = time.Now()
 	}
 	p.Since = p.Since.UTC().Round(0)
-	return l.callPresencer(ctx, func(ctx context.Context, d Presencer) error { return d.Enter(ctx, group, p) })
+	b := l.backEnd()
+	d, err := b.presencer()
+	if err != nil {
+		return err
+	}
+	ctx, end := b.startCall(ctx)
+	return end(d.Enter(ctx, group, p))
 }
 
 // Exit removes the presence of this ID from group; if it is not there, Exit has no effect.
@@ -50,7 +56,13 @@ func (l *Layer) ExitAfter(ctx context.Context, group, id string, linger time.Dur
 	if err := l.usable(ctx, errors.Join(ValidName(group), validLinger(linger))); err != nil {
 		return err
 	}
-	return l.callPresencer(ctx, func(ctx context.Context, d Presencer) error { return d.Exit(ctx, group, id, linger) })
+	b := l.backEnd()
+	d, err := b.presencer()
+	if err != nil {
+		return err
+	}
+	ctx, end := b.startCall(ctx)
+	return end(d.Exit(ctx, group, id, linger))
 }
 
 func validLinger(d time.Duration) error {
@@ -76,38 +88,34 @@ func (l *Layer) PresentKey(ctx context.Context, group, key string) ([]Presence, 
 	return l.present(ctx, group, key)
 }
 
-func (l *Layer) present(ctx context.Context, group, key string) (all []Presence, err error) {
+func (l *Layer) present(ctx context.Context, group, key string) ([]Presence, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return nil, err
 	}
-	err = l.callPresencer(ctx, func(ctx context.Context, d Presencer) (err error) {
-		all, err = d.Present(ctx, group, key)
-		return err
-	})
-	return all, err
+	b := l.backEnd()
+	d, err := b.presencer()
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := b.startCall(ctx)
+	all, err := d.Present(ctx, group, key)
+	return all, end(err)
 }
 
 // CountPresent returns how many are present in group, on all nodes, without reading them.
 // Errors as in Present.
-func (l *Layer) CountPresent(ctx context.Context, group string) (count PresenceCount, err error) {
+func (l *Layer) CountPresent(ctx context.Context, group string) (PresenceCount, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return PresenceCount{}, err
 	}
-	err = l.callPresencer(ctx, func(ctx context.Context, d Presencer) (err error) {
-		count, err = d.Count(ctx, group)
-		return err
-	})
-	return count, err
-}
-
-// callPresencer makes a call of the driver, if it knows who is present.
-func (l *Layer) callPresencer(ctx context.Context, f func(ctx context.Context, d Presencer) error) error {
 	b := l.backEnd()
 	d, err := b.presencer()
 	if err != nil {
-		return err
+		return PresenceCount{}, err
 	}
-	return b.call(ctx, func(ctx context.Context) error { return f(ctx, d) })
+	ctx, end := b.startCall(ctx)
+	count, err := d.Count(ctx, group)
+	return count, end(err)
 }
 
 func checkPresence(p *Presence) error {

@@ -1,14 +1,5 @@
 package layers
 
-import (
-	"context"
-	"errors"
-	"log/slog"
-	"sync/atomic"
-
-	"github.com/wye-go/wye/internal/logs"
-)
-
 // Stats are the counters of a layer since it was made. They only grow. What members had no
 // room for is counted where their limits are, by the protocol server. Published,
 // Unpublished and Received stay 0 if there are no other nodes.
@@ -21,30 +12,6 @@ type Stats struct {
 	Unheard     int64 // sends to a group or a consumer's channel that has no member in this process; without other nodes they were lost
 	Full        int64 // events that a named channel had no room for
 	Expired     int64 // events that have waited in a named channel for too long, if the driver counts them
-}
-
-type counters struct {
-	published, unpublished, received, downs, gaps, full, unheard atomic.Int64
-}
-
-// countGiven counts an event that the driver was given, by the driver's error.
-func (c *counters) countGiven(err error) {
-	switch {
-	case err == nil:
-		c.published.Add(1)
-	case errors.Is(err, ErrFull):
-		c.full.Add(1)
-	default:
-		c.unpublished.Add(1)
-	}
-}
-
-// countUnheard counts what was sent to no member of this process.
-func (c *counters) countUnheard(ctx context.Context, to, typ string) {
-	c.unheard.Add(1)
-	if log := slog.Default(); log.Enabled(ctx, slog.LevelDebug) {
-		log.DebugContext(ctx, "wye: nobody in this process received what was sent", "to", logs.Cut(to), "type", logs.Cut(typ))
-	}
 }
 
 // Stats returns the counters as they are now.

@@ -79,14 +79,16 @@ const (
 // that handlers did not end in time; it is nil after a clean end. A back end that
 // is down is waited for.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.prepare(); err != nil {
+	channels, err := w.checkedChannels()
+	if err != nil {
 		return err
 	}
+	w.setDefaults()
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	w.base = base
 	var pulling sync.WaitGroup
-	for _, channel := range w.Channels {
+	for _, channel := range channels {
 		pulling.Go(func() { w.pull(ctx, channel) })
 	}
 	pulling.Wait()
@@ -98,33 +100,48 @@ func (w *Worker) Run(ctx context.Context) error {
 // or panic.
 func (w *Worker) Stats() protocol.Stats { return w.counters.Stats() }
 
-// prepare fills in the defaults and checks the rest.
-func (w *Worker) prepare() error {
+// checkedChannels returns the channels to take events from, or what is wrong with the fields.
+func (w *Worker) checkedChannels() ([]string, error) {
 	if w.Puller == nil || w.App == nil {
-		return errors.New("wye: layers.Worker: Puller and App are required")
+		return nil, errors.New("wye: layers.Worker: Puller and App are required")
 	}
-	if named, ok := w.App.(interface{ Names() []string }); ok && w.Channels == nil {
-		w.Channels = named.Names()
+	channels := w.Channels
+	if named, ok := w.App.(interface{ Names() []string }); ok && channels == nil {
+		channels = named.Names()
 	}
-	if len(w.Channels) == 0 {
-		return errors.New("wye: layers.Worker: there are no Channels to take events from")
+	if len(channels) == 0 {
+		return nil, errors.New("wye: layers.Worker: there are no Channels to take events from")
 	}
-	finder, asks := w.App.(protocol.Finder)
-	for _, channel := range w.Channels {
+	for _, channel := range channels {
 		if err := ValidName(channel); err != nil {
-			return err
+			return nil, err
 		}
-		if !asks {
-			continue
-		}
-		if err := finder.Find(scopes.ForChannel(context.Background(), channel)); err != nil {
-			text := "wye: layers.Worker"
-			if name := strconv.Quote(channel); !strings.Contains(err.Error(), name) { // a router names it
-				text += ": channel " + name
-			}
-			return errtext.Wrap(text, err)
+		if err := w.findChannel(channel); err != nil {
+			return nil, err
 		}
 	}
+	return channels, nil
+}
+
+// findChannel returns the error of an App that knows that it does not handle channel.
+func (w *Worker) findChannel(channel string) error {
+	finder, ok := w.App.(protocol.Finder)
+	if !ok {
+		return nil
+	}
+	err := finder.Find(scopes.ForChannel(context.Background(), channel))
+	if err == nil {
+		return nil
+	}
+	text := "wye: layers.Worker"
+	if name := strconv.Quote(channel); !strings.Contains(err.Error(), name) { // a router names it
+		text += ": channel " + name
+	}
+	return errtext.Wrap(text, err)
+}
+
+// setDefaults sets the fields that are zero, and makes what the handlers need.
+func (w *Worker) setDefaults() {
 	if w.Concurrency <= 0 {
 		w.Concurrency = runtime.GOMAXPROCS(0)
 	}
@@ -139,7 +156,6 @@ func (w *Worker) prepare() error {
 	}
 	w.sessions = protocol.SessionOptions{Logger: w.Logger, Counters: &w.counters, Limits: protocol.Limits{}.WithDefaults()}
 	w.places = make(chan struct{}, w.Concurrency)
-	return nil
 }
 
 // pull takes events from one channel. It asks for the next one only while a

@@ -161,9 +161,9 @@ func (n *node) Pull(ctx context.Context, channel string) (*protocol.Event, error
 	if err := n.waitSlow(ctx); err != nil {
 		return nil, err
 	}
-	p, err := n.puller(channel)
-	if err != nil {
-		return nil, err
+	e, p, err := n.startPull(channel)
+	if p == nil {
+		return e, err
 	}
 	return p.Wait(ctx, func(p *store.Puller) bool {
 		n.broker.mu.Lock()
@@ -172,14 +172,16 @@ func (n *node) Pull(ctx context.Context, channel string) (*protocol.Event, error
 	})
 }
 
-func (n *node) puller(channel string) (*store.Puller, error) {
+// startPull returns an event, or a puller that waits.
+func (n *node) startPull(channel string) (*protocol.Event, *store.Puller, error) {
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := n.usableLocked(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return b.mu.queues.Pull(channel, n, time.Now()), nil
+	e, p := b.mu.queues.Pull(channel, n, time.Now())
+	return e, p, nil
 }
 
 func (n *node) Close(ctx context.Context) error {

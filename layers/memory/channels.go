@@ -44,11 +44,13 @@ func (c *channels) push(channel string, e *protocol.Event) error {
 	return c.mu.queues.Push(channel, e, time.Now())
 }
 
-func (c *channels) pull(ctx context.Context, channel string, d *Driver) (*protocol.Event, error) {
-	p, err := c.puller(channel, d)
+// pull takes the oldest event of a channel, and waits for it, unless closed returns an
+// error. owner is for dismiss.
+func (c *channels) pull(ctx context.Context, channel string, owner any, closed func() error) (*protocol.Event, error) {
+	e, p, err := c.startPull(channel, owner, closed)
 	c.logExpired()
-	if err != nil {
-		return nil, err
+	if p == nil {
+		return e, err
 	}
 	return p.Wait(ctx, func(p *store.Puller) bool {
 		c.mu.Lock()
@@ -57,21 +59,23 @@ func (c *channels) pull(ctx context.Context, channel string, d *Driver) (*protoc
 	})
 }
 
-// puller starts to pull, unless d has been closed: then nobody would dismiss the puller.
-func (c *channels) puller(channel string, d *Driver) (*store.Puller, error) {
+// startPull returns an event, or a puller that waits, unless the owner has been closed: then
+// nobody would dismiss the puller.
+func (c *channels) startPull(channel string, owner any, closed func() error) (*protocol.Event, *store.Puller, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := d.closedErr(); err != nil {
-		return nil, err
+	if err := closed(); err != nil {
+		return nil, nil, err
 	}
-	return c.mu.queues.Pull(channel, d, time.Now()), nil
+	e, p := c.mu.queues.Pull(channel, owner, time.Now())
+	return e, p, nil
 }
 
-// dismiss has all calls of d's Pull return err.
-func (c *channels) dismiss(d *Driver, err error) {
+// dismiss has all calls of owner's Pull return err.
+func (c *channels) dismiss(owner any, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.queues.Dismiss(d, err)
+	c.mu.queues.Dismiss(owner, err)
 }
 
 // logExpired logs that events have expired, once a minute at most. No lock is held.

@@ -129,7 +129,7 @@ func (d *Driver) Pull(ctx context.Context, channel string) (*protocol.Event, err
 	if err := d.usable(ctx); err != nil {
 		return nil, err
 	}
-	return d.hub.channels.pull(ctx, channel, d)
+	return d.hub.channels.pull(ctx, channel, d, d.closedErr)
 }
 
 // Expired returns how many events have waited in named channels for too long.

@@ -84,19 +84,19 @@ func (q *Queues) IsFull(channel string, now time.Time) bool {
 
 func (c *queue) isFull() bool { return len(c.pullers) == 0 && len(c.events) >= c.limit.Capacity }
 
-// Pull returns a puller that has the channel's oldest event, or waits for one. owner is
-// for Dismiss.
-func (q *Queues) Pull(channel string, owner any, now time.Time) *Puller {
-	p := &Puller{channel: channel, owner: owner, result: make(chan pulled, 1)}
+// Pull returns the channel's oldest event, or a puller that waits for one. owner is for
+// Dismiss.
+func (q *Queues) Pull(channel string, owner any, now time.Time) (*protocol.Event, *Puller) {
 	c := q.current(channel, now)
 	if len(c.events) == 0 {
+		p := &Puller{channel: channel, owner: owner, result: make(chan pulled, 1)}
 		c.pullers = append(c.pullers, p)
-		return p
+		return nil, p
 	}
-	p.result <- pulled{event: c.events[0].event}
+	e := c.events[0].event
 	c.drop(1)
 	q.forgetEmpty(c)
-	return p
+	return e, nil
 }
 
 // Wait waits until p has an event, ctx is done, or p is dismissed. withdraw calls

@@ -40,7 +40,10 @@ func (q *queues) push(channel, typ string) string {
 
 // pull starts a Pull for owner, and says what it has at once.
 func (q *queues) pull(channel, owner string) string {
-	p := q.Pull(channel, owner, q.now)
+	e, p := q.Pull(channel, owner, q.now)
+	if e != nil {
+		return e.Type()
+	}
 	q.pullers = append(q.pullers, p)
 	return q.result(len(q.pullers) - 1)
 }
@@ -115,7 +118,8 @@ func TestQueuesOfPullers(t *testing.T) {
 	t.Parallel()
 	q := newQueues()
 	for _, owner := range []string{"a", "b", "a", "b"} {
-		q.pullers = append(q.pullers, q.Pull("c", owner, q.now))
+		_, p := q.Pull("c", owner, q.now)
+		q.pullers = append(q.pullers, p)
 	}
 	q.push("c", "first")
 	q.Dismiss("a", errDismissed)
