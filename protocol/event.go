@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/wye-go/wye/protocol/internal/payload"
+	"github.com/wye-go/wye/internal/payload"
 )
 
 // Event is what travels through a channel layer: a type and a payload. It is

@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/wye-go/wye/internal/payload"
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/protocol/internal/payload"
 )
 
 // nested is a payload with its fields in the order of the golden vectors, which

@@ -3,7 +3,7 @@ package protocol
 import (
 	"fmt"
 
-	"github.com/wye-go/wye/protocol/internal/payload"
+	"github.com/wye-go/wye/internal/payload"
 )
 
 // Wire returns e's payload as it travels between processes: a MessagePack map of
