@@ -211,7 +211,7 @@ func ofLayers(t *testing.T) []met {
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1"}), `wye: invalid name: the key of a presence has 1 to 256 bytes, not 0: ""`},
 		{testkit.Here(), (&layers.Worker{}).Run(ctx), "wye: layers.Worker: Puller and App are required"},
 		{testkit.Here(), (&layers.Worker{Puller: l, App: router.NewChannelNameRouter(map[string]protocol.Application{"mail": consumer.ReceiveFunc(nothing)}), Channels: []string{"post"}}).Run(ctx),
-			`wye: layers.Worker: no route for the channel "post"; there are mail`},
+			`wye: layers.Worker: no route for the channel "post"; known channels: mail`},
 	}
 }
 
@@ -231,9 +231,9 @@ func ofRouters() []met {
 	return []met{
 		{testkit.Here(), router.ErrUnauthenticated, "wye: not logged in"},
 		{testkit.Here(), router.ErrForbidden, "wye: not allowed"},
-		{testkit.Here(), url("rooms", nil), `wye: no route has the name "rooms"; there are room`},
-		{testkit.Here(), url("room", nil), `wye: the path of "room": the parameter "n" is missing`},
-		{testkit.Here(), url("room", map[string]string{"n": "1", "m": "1"}), `wye: the path of "room" has no parameter "m"`},
+		{testkit.Here(), url("rooms", nil), `wye: router.URLFor: no route has the name "rooms"; known names: room`},
+		{testkit.Here(), url("room", nil), `wye: router.URLFor: "room": the parameter "n" is missing`},
+		{testkit.Here(), url("room", map[string]string{"n": "1", "m": "1"}), `wye: router.URLFor: "room": the route has no parameter "m"`},
 		{testkit.Here(), fmt.Errorf("%w: %w", protocol.ErrNoRoute, errCause), "wye: no route: no such table"},
 	}
 }

@@ -8,57 +8,55 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// What the function given to [Auth] returns if somebody may not connect. Wrap
-// them to say more in the log; the peer sees the status only.
+// Errors that the function given to [Auth] returns to refuse a connection. Wrap them
+// to add details: these appear in the log only.
 var (
-	// ErrUnauthenticated refuses with 401: it is not known who this is.
+	// ErrUnauthenticated refuses with 401: the peer has not said which user it is, or
+	// has not proved it.
 	ErrUnauthenticated = errors.New("wye: not logged in")
-	// ErrForbidden refuses with 403: it is known, and not allowed.
+	// ErrForbidden refuses with 403: the user is known, and may not connect.
 	ErrForbidden = errors.New("wye: not allowed")
 )
 
-// Auth is middleware that finds out who connects, before the handshake is
-// answered. What who returns becomes Scope.User, which [protocol.UserAs] gives
-// back as a U; a nil U and no error is somebody anonymous, whom UserAs does not
-// take for a user.
+// Auth returns middleware that authenticates each connection before its handshake is
+// answered. The user that authenticate returns becomes [protocol.Scope.User], and
+// [protocol.UserAs] returns it with its type. A nil user without an error is an
+// anonymous user: the connection goes on, and UserAs reports false. See the Example.
 //
-//	router.Use(urls, router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
-//		c, err := s.Request().Cookie("session")
-//		if err != nil {
-//			return nil, router.ErrUnauthenticated
-//		}
-//		return users.BySession(ctx, c.Value)
-//	}))
+// An error of authenticate refuses the connection:
 //
-// ErrUnauthenticated refuses with 401 and ErrForbidden with 403. A protocol.RejectError
-// refuses as it says. Browsers let a page see neither status nor text: for one that
-// has to know there is protocol.CloseError.AcceptFirst, with a code of its own. Any other
-// error is a fault and not the peer's, such as a database that is down: 500, or 503
-// if a deadline has passed, and a line in the log.
+//   - ErrUnauthenticated with 401, and ErrForbidden with 403.
+//   - A *protocol.RejectError with the status that it has.
+//   - The result of [protocol.CloseError.AcceptFirst] accepts the handshake and then closes
+//     with its code. It is for pages that must know the reason: a browser shows a page
+//     neither the status nor the text of a refusal.
+//   - Any other error is a fault of the server, such as a database that is down. It is
+//     logged, and refuses with 500, or with 503 if it is context.DeadlineExceeded.
 //
-// An unknown path is 404 for everybody, before anybody is asked who he is: routers
-// that can be asked (see protocol.Finder), with their converters, come first.
+// A path that no route matches is answered with 404 before authenticate is called, if
+// the application behind Auth is a [protocol.Finder], as routers are. So converters see
+// paths of peers that are not authenticated.
 //
-// who may block as long as ctx lasts, which is the handshake's and has the
-// request's values. It runs concurrently for different connections. It is asked
-// once: whoever logs out later stays connected until his sockets are closed.
-func Auth[U any](who func(ctx context.Context, s *protocol.Scope) (U, error)) protocol.Middleware {
-	if who == nil {
+// authenticate may block until ctx is done; ctx has the values of the request's context.
+// It is called once for each connection, by many connections at the same time. A user
+// who logs out stays connected until the program closes the connection.
+func Auth[U any](authenticate func(ctx context.Context, s *protocol.Scope) (U, error)) protocol.Middleware {
+	if authenticate == nil {
 		panic("wye: router.Auth: the function is nil")
 	}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
-			user, err := who(s.Context(), s)
+			user, err := authenticate(s.Context(), s)
 			if err != nil {
-				return nil, notIn(err)
+				return nil, authError(err)
 			}
 			return next.Open(s.WithUser(user))
 		})
 	}
 }
 
-// notIn is the refusal because of err.
-func notIn(err error) error {
+// authError returns the error with which Open refuses if authenticate has returned err.
+func authError(err error) error {
 	if _, chosen := errors.AsType[*protocol.RejectError](err); chosen {
 		return err
 	}
@@ -66,7 +64,7 @@ func notIn(err error) error {
 	case errors.Is(err, ErrUnauthenticated):
 		return &protocol.RejectError{
 			Status: http.StatusUnauthorized,
-			Header: http.Header{"Www-Authenticate": {"Bearer"}}, // RFC 9110 section 11.6.1 wants a challenge
+			Header: http.Header{"Www-Authenticate": {"Bearer"}}, // a 401 must have a challenge: RFC 9110 section 11.6.1
 			Body:   "log in first",
 			Err:    err,
 		}

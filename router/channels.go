@@ -9,22 +9,18 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// ChannelNameRouter is an Application that hands what arrives on a worker's
-// channel to the application for that channel. Make it with [NewChannelNameRouter]. Safe for
-// concurrent use.
+// ChannelNameRouter is the Application of a layers.Worker. It passes the events of each
+// channel to the application for that channel. Make it with [NewChannelNameRouter].
+// All methods are safe for concurrent use.
 type ChannelNameRouter struct {
 	apps map[string]protocol.Application
 }
 
 var _ protocol.Finder = (*ChannelNameRouter)(nil)
 
-// Channels returns a router by the names of channels, which are compared as they
-// are. An empty name and a nil application panic.
-//
-//	router.NewChannelNameRouter(map[string]protocol.Application{
-//		"thumbnails": thumbnails,
-//		"mail":       mail,
-//	})
+// NewChannelNameRouter returns a router with an application for each channel. A channel
+// matches only its exact name. An empty name and a nil application panic. See the
+// Example.
 func NewChannelNameRouter(apps map[string]protocol.Application) *ChannelNameRouter {
 	for name, app := range apps {
 		switch {
@@ -37,9 +33,9 @@ func NewChannelNameRouter(apps map[string]protocol.Application) *ChannelNameRout
 	return &ChannelNameRouter{apps: maps.Clone(apps)}
 }
 
-// Open hands s to the application of s.Channel. If there is none the error is
-// protocol.ErrNoRoute and says which there are. A scope without a channel is
-// another one: the router stands behind something that is no worker.
+// Open opens the application for the channel of s. If there is none, the error matches
+// protocol.ErrNoRoute and lists the channels that have one. If s has no channel, because
+// the router stands behind something that is not a worker, the error is a different one.
 func (c *ChannelNameRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	if err := c.Find(s); err != nil {
 		return nil, err
@@ -47,22 +43,23 @@ func (c *ChannelNameRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	return c.apps[s.Channel()].Open(s)
 }
 
-// Find returns nil if there is an application for s, and what Open returns if
-// there is none.
+// Find returns nil if there is an application for the channel of s, and otherwise the
+// error that Open would return.
 func (c *ChannelNameRouter) Find(s *protocol.Scope) error {
 	switch {
 	case s.Channel() == "":
-		return fmt.Errorf("wye: a ChannelNameRouter got a scope of type %q without a channel; it belongs behind a worker", s.Type())
+		return fmt.Errorf("wye: router.ChannelNameRouter: a scope of type %q has no channel; put this router behind a layers.Worker", s.Type())
 	case c.apps[s.Channel()] == nil:
-		return fmt.Errorf("%w for the channel %q; there are %s", protocol.ErrNoRoute, s.Channel(), c.known())
+		return fmt.Errorf("%w for the channel %q; known channels: %s", protocol.ErrNoRoute, s.Channel(), c.knownNames())
 	}
 	return nil
 }
 
-// Names are the channels that are served, sorted, for workers to listen on.
+// Names returns the names of the channels that have an application, sorted. A
+// layers.Worker takes events from these channels by default.
 func (c *ChannelNameRouter) Names() []string { return slices.Sorted(maps.Keys(c.apps)) }
 
-func (c *ChannelNameRouter) known() string {
+func (c *ChannelNameRouter) knownNames() string {
 	if len(c.apps) == 0 {
 		return "none"
 	}

@@ -5,116 +5,112 @@ import (
 	"slices"
 )
 
-// reach finds the routes that can never be reached, because one before them
-// matches whatever they match. A mount hides nothing: what is not found in it
-// goes to the next route. Neither does a route whose converters are a program's
-// own, which may say no.
-type reach struct {
+// conflict is a route that can never be reached.
+type conflict struct {
+	hidden int // the route
+	by     int // a route before it that matches every path that it matches
+	reason string
+}
+
+// findConflict returns the first route that can never be reached, if there is one.
+func findConflict(routes []Route, x *index) (c conflict, found bool) {
+	f := conflictFinder{routes: routes, index: x, keys: map[string]int{}, prefixes: map[string]prefixRoute{}, texts: map[string]int{}}
+	for i := range routes {
+		if by, reason := f.hiding(i); reason != "" {
+			return conflict{hidden: i, by: by, reason: reason}, true
+		}
+		f.add(i)
+	}
+	return conflict{}, false
+}
+
+// conflictFinder remembers what the routes so far match, as far as that is certain. It
+// does not find every conflict, and reports none that is not there.
+type conflictFinder struct {
 	routes   []Route
 	index    *index
-	same     map[string]int  // the routes so far by what they match
-	prefixes map[string]tail // those that match all that begins with a literal
-	all      []int           // those that match all paths, perhaps but the empty one
-	texts    map[string]int  // those that match all that has some text in it
-	lengths  []int           // of these texts
+	keys     map[string]int         // routes by matchKey
+	prefixes map[string]prefixRoute // routes that match all paths with a prefix, by the prefix
+	texts    map[string]int         // routes that match all paths with a text somewhere, by the text
+	textLens []int                  // the lengths of these texts
 }
 
-// tail is a route that matches whatever begins with a literal.
-type tail struct {
-	route int
-	some  bool // and goes on: not the literal alone
+// prefixRoute is a route that matches every path that begins with a prefix, or, if
+// notEmpty, every such path that is longer than the prefix.
+type prefixRoute struct {
+	route    int
+	notEmpty bool
 }
 
-// checkReachable panics if one of routes can never be reached.
-func checkReachable(routes []Route, x *index) {
-	c := reach{routes: routes, index: x, same: map[string]int{}, prefixes: map[string]tail{}, texts: map[string]int{}}
-	for i := range routes {
-		if by, why := c.hidden(i); why != "" {
-			advice := ""
-			if _, nested := routerOf(routes[by].app); nested {
-				advice = "; if what that router does not know should go to the next route, use Mount"
-			}
-			panic(fmt.Sprintf("wye: %v can never be reached: %s %v%s", routes[i], why, routes[by], advice))
-		}
-		c.note(i)
-	}
-}
-
-// note remembers what the route i hides.
-func (c *reach) note(i int) {
-	r := &c.routes[i]
+// add remembers the route i if it can hide others. A mount cannot, because the next route
+// is tried if the mounted application returns ErrNoRoute. A route with converters of the
+// program cannot, because their Check may refuse.
+func (f *conflictFinder) add(i int) {
+	r := &f.routes[i]
 	if r.mounted || r.custom {
 		return
 	}
-	c.same[r.what()] = i
-	all, _ := r.shape.all()
-	follows, some := r.shape.behind()
-	switch only := r.shape.only() && !r.shape.ended; {
-	case all:
-		c.all = append(c.all, i)
-	case follows:
-		c.prefixes[r.shape.prefix()] = tail{i, some}
-	case only:
-		text := r.shape.prefix()
-		c.texts[text] = i
-		if !slices.Contains(c.lengths, len(text)) {
-			c.lengths = append(c.lengths, len(text))
+	f.keys[r.matchKey()] = i
+	text := r.shape.prefix()
+	if all, notEmpty := r.shape.matchesAllWithPrefix(); all {
+		f.prefixes[text] = prefixRoute{i, notEmpty}
+	} else if r.shape.isLiteral() && !r.shape.toEnd {
+		f.texts[text] = i
+		if !slices.Contains(f.textLens, len(text)) {
+			f.textLens = append(f.textLens, len(text))
 		}
 	}
 }
 
-// hidden returns a route that hides the route i, and how; or "".
-func (c *reach) hidden(i int) (by int, why string) {
-	r := &c.routes[i]
-	if by, found := c.same[r.bare()]; found {
-		return by, "the same stands before it, in"
+// hiding returns a route that hides the route i, and the beginning of a sentence that
+// says why, or "" if there is none.
+func (f *conflictFinder) hiding(i int) (by int, reason string) {
+	r := &f.routes[i]
+	if by, found := f.keys[r.withoutGroupNames()]; found {
+		return by, "the same paths go to"
 	}
-	if by, found := c.same[r.what()]; found && !r.custom {
-		return by, "the same stands before it, in"
+	if by, found := f.keys[r.matchKey()]; found && !r.custom {
+		return by, "the same paths go to"
 	}
-	if by := c.everything(r); by >= 0 {
+	if by, found := f.hidingPrefix(r, ""); found {
 		return by, "every path goes to"
 	}
-	if by, text := c.within(&r.shape); text != "" {
-		return by, fmt.Sprintf("whatever has %q in it goes to", text)
+	if by, text := f.hidingText(&r.shape); text != "" {
+		return by, fmt.Sprintf("every path that contains %q goes to", text)
 	}
 	if !r.shape.anchored {
 		return 0, ""
 	}
 	prefix := r.shape.prefix()
-	for n := range len(prefix) + 1 {
-		if by, found := c.prefixes[prefix[:n]]; found && (!by.some || !r.re.MatchString(prefix[:n])) {
-			return by.route, fmt.Sprintf("whatever begins with %q goes to", prefix[:n])
+	for n := range len(prefix) {
+		if by, found := f.hidingPrefix(r, prefix[:n+1]); found {
+			return by, fmt.Sprintf("every path that begins with %q goes to", prefix[:n+1])
 		}
 	}
-	if r.shape.exact && r.shape.ended && r.shape.only() {
-		return c.taken(prefix, i)
+	if r.shape.exact && r.shape.toEnd && r.shape.isLiteral() {
+		return f.hidingPath(prefix, i)
 	}
 	return 0, ""
 }
 
-// everything returns a route that matches all that r does, because it matches all
-// paths; or -1.
-func (c *reach) everything(r *Route) int {
-	for _, by := range c.all {
-		if _, butEmpty := c.routes[by].shape.all(); !butEmpty || !r.re.MatchString("") {
-			return by
-		}
-	}
-	return -1
+// hidingPrefix returns a route that matches all paths with a prefix, if there is one that
+// matches everything that r, whose matches have the prefix, does.
+func (f *conflictFinder) hidingPrefix(r *Route, prefix string) (by int, found bool) {
+	p, found := f.prefixes[prefix]
+	return p.route, found && (!p.notEmpty || !r.re.MatchString(prefix))
 }
 
-// within returns a route that matches all that has some text in it, and a text of
-// the kind that is in a literal of s; or "". There may be many such routes, so
-// that each text is not looked for.
-func (c *reach) within(s *shape) (by int, text string) {
+// hidingText returns a route that matches all paths with a text somewhere, and the text,
+// which is part of a literal of s; or "". It looks up each substring of a literal, because
+// there may be many such routes.
+func (f *conflictFinder) hidingText(s *shape) (by int, text string) {
 	for _, p := range s.pieces {
-		if p.kind != literal {
+		if p.kind != literalPiece {
 			continue
 		}
-		for _, n := range c.lengths {
+		for _, n := range f.textLens {
 			for at := range len(p.text) - n + 1 {
-				if by, found := c.texts[p.text[at:at+n]]; found {
+				if by, found := f.texts[p.text[at:at+n]]; found {
 					return by, p.text[at : at+n]
 				}
 			}
@@ -123,15 +119,15 @@ func (c *reach) within(s *shape) (by int, text string) {
 	return 0, ""
 }
 
-// maxTaken is how many routes are tried for one path: a program with so many that
-// no index tells apart has to start all the same.
-const maxTaken = 100
+// maxConflictMatches is how many routes are matched with the path of a literal route. It
+// bounds the time that a program with thousands of routes needs to start.
+const maxConflictMatches = 100
 
-// taken returns a route before i that path goes to, which is all that i matches.
-func (c *reach) taken(path string, i int) (by int, why string) {
-	may := c.index.find(path, nil)
-	for _, by := range may[:min(len(may), maxTaken)] {
-		r := &c.routes[by]
+// hidingPath returns a route before i that matches path, the only path that i matches.
+func (f *conflictFinder) hidingPath(path string, i int) (by int, reason string) {
+	candidates := f.index.find(path, nil)
+	for _, by := range candidates[:min(len(candidates), maxConflictMatches)] {
+		r := &f.routes[by]
 		if by < i && !r.mounted && !r.custom && r.match(plainPath(path), nil) != nil {
 			return by, "this path goes to"
 		}

@@ -1,47 +1,31 @@
 package router
 
-import (
-	"strconv"
+import "strconv"
 
-	"github.com/wye-go/wye/protocol"
-)
-
-// Converter says what a parameter of a [Path] may be.
+// Converter is a type of parameter in the pattern of a [Path] or [Mount].
 type Converter struct {
-	// Expr is a regular expression in Go's syntax for all of the parameter,
-	// for example "[0-9]{4}". It may capture nothing.
+	// Expr is a regular expression in the syntax of package regexp, for example
+	// "[0-9]{4}". The whole parameter must match it. It is required. It must not
+	// have capturing groups, and needs no ^ and $.
 	Expr string
-	// Check, if it is not nil, looks at a text that Expr matches. An error
-	// means that the route does not match, and the next is tried. It may run
-	// more than once per connection and concurrently, and must not block.
+	// Check, if it is not nil, is called with a text that Expr matches. If it
+	// returns an error, the route does not match, and the router tries the next
+	// one. Check may be called several times for one connection, and by many
+	// connections at the same time. It must not block.
 	Check func(text string) error
 }
 
-// Converters are a program's own types of parameters, by the name that stands
-// before the colon. One of the name of a built-in type takes its place. They
-// belong to the routes made with them, so that two packages may use one name:
+// Converters are a program's own types of parameters, by the name that stands before
+// the colon of a parameter. A type with the name of a built-in one replaces it.
+//
+// The types are known only to routes that are made with the methods of this value, so
+// that two packages can use the same name for different types:
 //
 //	types := router.Converters{"year": {Expr: "[0-9]{4}"}}
 //	types.Path("archive/<year:from>/", app)
 type Converters map[string]Converter
 
-// Path is [Path] with the types of c beside the built-in ones.
-func (c Converters) Path(pattern string, app protocol.Application) Route {
-	at := caller()
-	e, err := compilePath(pattern, c, true)
-	return newRoute("route", e, err, app, at)
-}
-
-// Mount is [Mount] with the types of c beside the built-in ones.
-func (c Converters) Mount(pattern string, app protocol.Application) Route {
-	at := caller()
-	e, err := compilePath(pattern, c, false)
-	r := newRoute("mount", e, err, app, at)
-	r.mounted = true
-	return r
-}
-
-// find returns the converter of a name.
+// find returns the converter with this name: one of c, or else a built-in one.
 func (c Converters) find(name string) (Converter, bool) {
 	if own, ok := c[name]; ok {
 		return own, true

@@ -72,7 +72,7 @@ func ExampleURLRouter_URLFor() {
 	fmt.Println(urls.URLFor("shop:room", map[string]string{"shop": "tea"}))
 	// Output:
 	// /ws/tea/green%20&%20black/ <nil>
-	//  wye: the path of "shop:room": the parameter "group" is missing
+	//  wye: router.URLFor: "shop:room": the parameter "group" is missing
 }
 
 // What can never be reached is a mistake, and found when the program starts.
@@ -121,5 +121,5 @@ func ExampleNewChannelNameRouter() {
 
 	_, err := channels.Open(scopes.ForChannel(context.Background(), "letters"))
 	fmt.Println(errors.Is(err, protocol.ErrNoRoute), err)
-	// Output: true wye: no route for the channel "letters"; there are mail, thumbnails
+	// Output: true wye: no route for the channel "letters"; known channels: mail, thumbnails
 }

@@ -2,95 +2,97 @@ package router
 
 import "strings"
 
-// index finds the routes that may match a path, so that those which cannot need
-// not be tried. It is a radix tree of the literals that expressions consist of:
+// index finds the routes that may match a path, so that the router need not try those
+// that cannot. It is a radix tree of the literals of the expressions:
 //
 //	ws/ ── <any> ── /        1 ends here: ^ws/(\w+)/$
 //	 │       └───── /edit/   2 ends here: ^ws/(\w+)/edit/$
-//	 └──── news/             0 ends here, or 3 goes on: ^ws/news/$, ^ws/news/
+//	 └──── news/             0 ends here, and 3 continues: ^ws/news/$, ^ws/news/
 //
-// A step <any> skips to the next slash: what an expression has within a segment
-// behind its first group does not count. An expression that is not anchored, or
-// has something that may hold a slash, goes on from there.
+// An <any> node stands for the rest of a segment, up to the next slash. It replaces
+// everything in a segment from the first group or class on, so routes that differ only
+// there are in the same node. An expression that is not anchored, or has a part that may
+// match a slash, is in the node before that part, as a route that continues.
 //
-// What the index says is a superset: the expressions decide.
+// What find returns is a superset: the expressions decide.
 type index struct {
-	text  string   // on the way to here
-	next  []*index // by the first byte of text
-	heads string   // those bytes
-	any   *index   // behind whatever has no slash
-	ends  []int    // routes that end here, in order
-	goes  []int    // routes that go on with anything, in order
+	text       string   // the literal that leads to this node from its parent
+	children   []*index // nodes behind this one, which begin with different bytes
+	firstBytes string   // the first byte of the text of each child
+	any        *index   // the <any> node behind this one, or nil
+	ending     []int    // routes that match only if the path ends here, in order
+	continuing []int    // routes that match whatever follows, in order
 }
 
-// insert adds the route i, which has the shape s.
+// insert adds the route i, whose expression has the shape s.
 func (x *index) insert(s *shape, i int) {
-	ended := s.ended
+	toEnd := s.toEnd
 	pieces := s.pieces
 	if !s.anchored {
-		pieces, ended = nil, false
+		pieces, toEnd = nil, false
 	}
-	skipping := false
+	inAny := false // x is an <any> node, and the rest of its segment is skipped
 walk:
 	for _, p := range pieces {
 		switch {
-		case p.kind == mark:
-		case p.kind == literal:
+		case p.kind == groupPiece:
+		case p.kind == literalPiece:
 			text := p.text
-			if skipping {
+			if inAny {
 				slash := strings.IndexByte(text, '/')
 				if slash < 0 {
 					continue
 				}
 				text = text[slash:]
 			}
-			x, skipping = x.literal(text), false
-		case p.kind == rest || p.kind == run && p.class.has('/'):
-			ended = false
+			x, inAny = x.literalNode(text), false
+		case p.kind == anyPiece || p.kind == runPiece && p.class.has('/'):
+			toEnd = false
 			break walk
-		case !skipping:
-			x, skipping = x.skip(), true
+		case !inAny:
+			x, inAny = x.anyNode(), true
 		}
 	}
-	if ended {
-		x.ends = append(x.ends, i)
+	if toEnd {
+		x.ending = append(x.ending, i)
 	} else {
-		x.goes = append(x.goes, i)
+		x.continuing = append(x.continuing, i)
 	}
 }
 
-// skip is the node behind <any>.
-func (x *index) skip() *index {
+// anyNode returns the <any> node behind x, and makes it if there is none.
+func (x *index) anyNode() *index {
 	if x.any == nil {
 		x.any = &index{}
 	}
 	return x.any
 }
 
-// literal is the node behind text.
-func (x *index) literal(text string) *index {
+// literalNode returns the node behind x that text leads to. It makes nodes, and splits
+// one, where there is none.
+func (x *index) literalNode(text string) *index {
 	if text == "" {
 		return x
 	}
-	at := strings.IndexByte(x.heads, text[0])
+	at := strings.IndexByte(x.firstBytes, text[0])
 	if at < 0 {
 		child := &index{text: text}
-		x.heads += text[:1]
-		x.next = append(x.next, child)
+		x.firstBytes += text[:1]
+		x.children = append(x.children, child)
 		return child
 	}
-	child := x.next[at]
-	n := common(child.text, text)
-	if n < len(child.text) { // a node between
-		between := &index{text: child.text[:n], heads: child.text[n : n+1], next: []*index{child}}
+	child := x.children[at]
+	n := commonPrefix(child.text, text)
+	if n < len(child.text) {
+		upper := &index{text: child.text[:n], firstBytes: child.text[n : n+1], children: []*index{child}}
 		child.text = child.text[n:]
-		x.next[at], child = between, between
+		x.children[at], child = upper, upper
 	}
-	return child.literal(text[n:])
+	return child.literalNode(text[n:])
 }
 
-// common is how much of a and b is the same.
-func common(a, b string) int {
+// commonPrefix returns the length of the longest common prefix of a and b.
+func commonPrefix(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
@@ -98,30 +100,30 @@ func common(a, b string) int {
 	return n
 }
 
-// find adds to found the routes that may match path, in no order.
+// find appends to found the routes that may match path, each once and in no order.
 func (x *index) find(path string, found []int) []int {
 	for {
-		found = append(found, x.goes...)
+		found = append(found, x.continuing...)
 		if path == "" {
-			found = append(found, x.ends...)
+			found = append(found, x.ending...)
 		}
 		if x.any != nil {
-			found = x.any.find(path[segment(path):], found)
+			found = x.any.find(path[segmentLen(path):], found)
 		}
 		if path == "" {
 			return found
 		}
-		at := strings.IndexByte(x.heads, path[0])
-		if at < 0 || !strings.HasPrefix(path, x.next[at].text) {
+		at := strings.IndexByte(x.firstBytes, path[0])
+		if at < 0 || !strings.HasPrefix(path, x.children[at].text) {
 			return found
 		}
-		x = x.next[at]
+		x = x.children[at]
 		path = path[len(x.text):]
 	}
 }
 
-// segment is the length of what is before the next slash.
-func segment(path string) int {
+// segmentLen returns the number of bytes before the next slash.
+func segmentLen(path string) int {
 	if i := strings.IndexByte(path, '/'); i >= 0 {
 		return i
 	}

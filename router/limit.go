@@ -6,12 +6,18 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Limit bounds the connections behind it in its own way: fields of l that are
-// not zero replace the server's (websocket.Options.Limits), and those of a Limit
-// further out. MaxMessage without MaxFrame is both; protocol.OverflowClose goes
-// back to the default policy, and protocol.Rate{Messages: -1} to no rate.
+// Limit returns middleware that sets limits for the connections behind it. Each field
+// of l that is not zero replaces the limit of the server (websocket.Options.Limits) or
+// of a Limit further out.
 //
 //	router.Path("upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 16 << 20})))
+//
+// MaxMessage without MaxFrame sets both. To restore a default that a Limit further out
+// has changed, use protocol.OverflowClose for Overflow, and protocol.Rate{Messages: -1}
+// for no Rate.
+//
+// The limits are set before the inner Connect runs. Middleware further out must not have
+// called Conn.Accept by then: if it has, the connection fails with protocol.ErrAccepted.
 func Limit(l protocol.Limits) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
@@ -24,12 +30,13 @@ func Limit(l protocol.Limits) protocol.Middleware {
 	}
 }
 
+// limited is a handler whose connections have limits of their own.
 type limited struct {
 	protocol.Handler
-	limits *protocol.Limits // all connections'
+	limits *protocol.Limits // shared by all connections, read-only
 }
 
-// Connect sets the limits before those further in do, who so have the last word.
+// Connect sets the limits first, so that a Limit further in can replace them.
 func (l limited) Connect(ctx context.Context, c *protocol.Conn) error {
 	if err := c.Limit(*l.limits); err != nil {
 		return err

@@ -14,119 +14,129 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Log writes a line to l when a connection behind it opens, and one when it
-// ends, or one when it is refused; nil is slog.Default(). All have the protocol,
-// the route (see protocol.Scope.Route), the path (decoded, without what a
-// http.StripPrefix has taken, and no more than 200 bytes of it) and the peer's
-// address. The end has code, reason and duration (from the handshake to
-// the end), and the messages and bytes both ways (see protocol.Traffic); a
-// refusal has the status, or the code and reason if it came from an Open that
-// returned one of protocol.CloseError.AcceptFirst (of a Connect that is an end). The query,
-// where tokens live, is not logged.
+// Log returns middleware that writes an access log to l, or to slog.Default() if l is
+// nil. A connection has one line when it opens and one when it closes, or a single line
+// when it is refused. All lines have the level Info and the attributes
 //
-// All lines are of level Info, also that of a connection which fails: the fault
-// itself, with its stack, is a line of the protocol's Options.Logger.
+//   - protocol: the type of the protocol, such as "websocket";
+//   - route: the pattern of the route (see protocol.Scope.Route);
+//   - path: the decoded path, at most 200 bytes of it, without a prefix that
+//     http.StripPrefix has removed. The query, which may hold tokens, is not logged;
+//   - peer: the remote address.
 //
-// What the server refuses without asking the application is in its Stats, and some of
-// it, such as unknown paths, in its own log, but not here: bad handshakes, other origins, and, of routers that it can ask,
-// unknown paths. A router behind another one's Mount may have no route although
-// the other has: that it has none is logged only in front of both.
+// The line of a connection that closes also has code, reason, by_peer, duration (since
+// the handshake), messages_in, bytes_in, messages_out and bytes_out (see
+// protocol.Traffic).
+//
+// The line of a refusal also has the status. If the inner Open returned the result of
+// [protocol.CloseError.AcceptFirst], it has code and reason instead. A Connect that
+// returns such an error opens and closes the connection, and has both lines.
+//
+// Errors and panics of the application are not described here. The protocol logs them,
+// panics with their stack, to its own Options.Logger.
+//
+// Log does not see what the server refuses before it opens an application: bad
+// handshakes, origins that are not allowed, and paths that no route matches if Log is in
+// front of a [protocol.Finder], as routers are. The server counts these in its Stats and
+// logs some of them. A Log behind a [Mount] does not log a path that no route there
+// matches, because a route of the outer router may match it.
 func Log(l *slog.Logger) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
-		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) { return observe(l, next, s) })
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) { return openLogged(l, next, s) })
 	}
 }
 
-// observe opens next. What it returns and how it fails goes through as it is.
-func observe(l *slog.Logger, next protocol.Application, s *protocol.Scope) (protocol.Handler, error) {
-	o := &observed{
+// openLogged opens next and returns its result. It logs a refusal, also when next panics
+// or ends its goroutine.
+func openLogged(l *slog.Logger, next protocol.Application, s *protocol.Scope) (protocol.Handler, error) {
+	h := &logged{
 		log:    l,
 		values: scopes.Values(s),
 		typ:    s.Type(),
-		path:   strings.Clone(logs.Cut(s.RootPath() + s.Path())), // without the rest of the request
+		path:   strings.Clone(logs.Cut(s.RootPath() + s.Path())), // a copy, so that the request's memory is not kept
 		peer:   strings.Clone(logs.Cut(s.RemoteAddr())),
-		began:  time.Now(),
+		start:  time.Now(),
 	}
-	why := statusOf(http.StatusInternalServerError) // unless it returns: it panics, or ends the goroutine
+	refusal := statusAttrs(http.StatusInternalServerError) // if next.Open does not return
 	defer func() {
-		o.route = s.Route()
-		if why != nil {
-			o.refused(s.Context(), why)
+		h.route = s.Route()
+		if refusal != nil {
+			h.logRefused(s.Context(), refusal)
 		}
 	}()
-	h, err := next.Open(s)
+	inner, err := next.Open(s)
 	switch {
-	case err == nil && h != nil:
-		why, o.Handler = nil, h
-		return o, nil
+	case err == nil && inner != nil:
+		refusal, h.Handler = nil, inner
+		return h, nil
 	case err != nil && errors.Is(err, protocol.ErrNoRoute) && scopes.IsMounted(s):
-		why = nil // a router in front may know better
+		refusal = nil // the outer router tries its next route
 	case protocol.Accepts(err):
-		why = endOf(protocol.CloseStatusOf(err))
+		refusal = closeAttrs(protocol.CloseStatusOf(err))
 	case err != nil:
-		why = statusOf(protocol.AsRejectError(err).Status)
+		refusal = statusAttrs(protocol.AsRejectError(err).Status)
 	}
-	return h, err
+	return inner, err
 }
 
-func statusOf(answer int) []slog.Attr { return []slog.Attr{slog.Int("status", answer)} }
+func statusAttrs(status int) []slog.Attr { return []slog.Attr{slog.Int("status", status)} }
 
-func endOf(st protocol.CloseStatus) []slog.Attr {
+func closeAttrs(st protocol.CloseStatus) []slog.Attr {
 	return []slog.Attr{slog.Int("code", int(st.Code)), slog.String("reason", logs.Cut(st.Reason))}
 }
 
-// observed is a handler whose connections are logged.
-type observed struct {
+// logged is a handler whose connection is logged.
+type logged struct {
 	protocol.Handler
-	log                    *slog.Logger // nil: the default one
+	log                    *slog.Logger // nil: slog.Default()
 	values                 plumbing.Values
 	typ, route, path, peer string
-	began                  time.Time
+	start                  time.Time
 }
 
-// Connect has the session tell how the connection is answered: the inner Connect
-// is not the last to decide.
-func (o *observed) Connect(ctx context.Context, c *protocol.Conn) error {
-	kept := context.WithoutCancel(ctx) // it ends when Connect has returned
-	c.Answered(func(no *protocol.RejectError) {
-		if no != nil {
-			o.refused(kept, statusOf(no.Status))
+// Connect logs how the session answers the handshake. The result of the inner Connect
+// does not decide that: middleware further out may still refuse.
+func (h *logged) Connect(ctx context.Context, c *protocol.Conn) error {
+	lasting := context.WithoutCancel(ctx) // ctx is done when Connect has returned
+	c.Answered(func(refused *protocol.RejectError) {
+		if refused != nil {
+			h.logRefused(lasting, statusAttrs(refused.Status))
 			return
 		}
-		o.logger().LogAttrs(o.values.Bind(kept), slog.LevelInfo, "wye: connection opened", o.attrs()...)
+		h.logger().LogAttrs(h.values.Bind(lasting), slog.LevelInfo, "wye: connection opened", h.attrs()...)
 	})
-	return o.Handler.Connect(ctx, c)
+	return h.Handler.Connect(ctx, c)
 }
 
-// Disconnect logs the end however the inner Disconnect returns.
-func (o *observed) Disconnect(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus) {
-	lasted := time.Since(o.began)
-	defer o.ended(ctx, c, st, lasted)
-	o.Handler.Disconnect(ctx, c, st)
+// Disconnect logs the close even if the inner Disconnect panics.
+func (h *logged) Disconnect(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus) {
+	duration := time.Since(h.start)
+	defer h.logClosed(ctx, c, st, duration)
+	h.Handler.Disconnect(ctx, c, st)
 }
 
-func (o *observed) refused(ctx context.Context, why []slog.Attr) {
-	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection refused", o.attrs(why...)...)
+func (h *logged) logRefused(ctx context.Context, refusal []slog.Attr) {
+	h.logger().LogAttrs(h.values.Bind(ctx), slog.LevelInfo, "wye: connection refused", h.attrs(refusal...)...)
 }
 
-func (o *observed) ended(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus, lasted time.Duration) {
+func (h *logged) logClosed(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus, duration time.Duration) {
 	t := c.Traffic()
-	o.logger().LogAttrs(o.values.Bind(ctx), slog.LevelInfo, "wye: connection closed", o.attrs(append(endOf(st),
-		slog.Bool("by_peer", st.Remote), slog.Duration("duration", lasted),
+	h.logger().LogAttrs(h.values.Bind(ctx), slog.LevelInfo, "wye: connection closed", h.attrs(append(closeAttrs(st),
+		slog.Bool("by_peer", st.Remote), slog.Duration("duration", duration),
 		slog.Int64("messages_in", t.MessagesIn), slog.Int64("bytes_in", t.BytesIn),
 		slog.Int64("messages_out", t.MessagesOut), slog.Int64("bytes_out", t.BytesOut))...)...)
 }
 
-func (o *observed) logger() *slog.Logger {
-	if o.log == nil {
+func (h *logged) logger() *slog.Logger {
+	if h.log == nil {
 		return slog.Default()
 	}
-	return o.log
+	return h.log
 }
 
-// attrs are what all lines have, and more.
-func (o *observed) attrs(more ...slog.Attr) []slog.Attr {
+// attrs returns the attributes that all lines have, followed by more.
+func (h *logged) attrs(more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
-		slog.String("protocol", o.typ), slog.String("route", o.route), slog.String("path", o.path), slog.String("peer", o.peer),
+		slog.String("protocol", h.typ), slog.String("route", h.route), slog.String("path", h.path), slog.String("peer", h.peer),
 	}, more...)
 }

@@ -10,68 +10,75 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// MaxConns lets n connections at once through to what is behind it, opening ones
-// included. One more is refused with 503 and Retry-After, before what is behind is
-// asked. What one MaxConns is put in front of it counts together;
-// make two for two counts. How many connections there may be in all is a matter
-// of websocket.Options.Capacity. n below 1 panics.
+// MaxConns returns middleware that lets at most n connections at a time through to the
+// applications behind it. A connection counts from the moment its Connect starts until
+// it has closed. A connection beyond n is refused with 503 and a Retry-After header; its
+// Connect does not run, and middleware behind MaxConns, such as [Auth], is not called,
+// unless other connections take the last places at the same moment.
+//
+// All applications that one returned value wraps share the n. Call MaxConns twice for
+// two separate counts. websocket.Options.Capacity bounds the connections of a whole
+// server. MaxConns panics if n is less than 1.
 func MaxConns(n int) protocol.Middleware {
 	if n < 1 {
-		panic(fmt.Sprintf("wye: router.MaxConns(%d) (%s) would refuse everybody; n is 1 or more", n, caller()))
+		panic(fmt.Sprintf("wye: router.MaxConns(%d) (%s): every connection would be refused; n must be at least 1", n, caller()))
 	}
-	r := &room{size: int64(n)}
+	slots := &connSlots{max: int64(n)}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
-			if r.full() {
-				return nil, errCrowded()
+			if slots.full() {
+				return nil, newTooManyConnsError()
 			}
 			h, err := next.Open(s)
 			if err != nil || h == nil {
 				return h, err
 			}
-			return counted{Handler: h, room: r}, nil
+			return counted{Handler: h, slots: slots}, nil
 		})
 	}
 }
 
-// errCrowded is made anew for each peer, which is told when to come back.
-func errCrowded() error {
+// newTooManyConnsError returns a new error for each peer, because each has a random
+// Retry-After.
+func newTooManyConnsError() error {
 	return protocol.NewRejectError(http.StatusServiceUnavailable, "there are too many connections here").RetryAfter(5 * time.Second)
 }
 
+// counted is a handler whose connections each occupy a slot.
 type counted struct {
 	protocol.Handler
-	room *room
+	slots *connSlots
 }
 
-// Connect takes a place until the connection is over, however it ends.
+// Connect acquires a slot, which is released when the connection has ended in any way.
 func (h counted) Connect(ctx context.Context, c *protocol.Conn) error {
-	if !h.room.enter() {
-		return errCrowded()
+	if !h.slots.acquire() {
+		return newTooManyConnsError()
 	}
-	c.Defer(h.room.leave)
+	c.Defer(h.slots.release)
 	return h.Handler.Connect(ctx, c)
 }
 
-// room has so many places.
-type room struct {
-	size  int64
-	taken atomic.Int64
+// connSlots counts connections up to a maximum.
+type connSlots struct {
+	max  int64
+	used atomic.Int64
 }
 
-func (r *room) enter() bool {
+// acquire reports whether there was a free slot, and occupies it.
+func (s *connSlots) acquire() bool {
 	for {
-		taken := r.taken.Load()
-		if taken >= r.size {
+		used := s.used.Load()
+		if used >= s.max {
 			return false
 		}
-		if r.taken.CompareAndSwap(taken, taken+1) {
+		if s.used.CompareAndSwap(used, used+1) {
 			return true
 		}
 	}
 }
 
-// full is asked before an authenticator is, who may be expensive; enter decides.
-func (r *room) full() bool { return r.taken.Load() >= r.size }
+// full is a cheap check before the inner Open, which may authenticate. acquire decides.
+func (s *connSlots) full() bool { return s.used.Load() >= s.max }
 
-func (r *room) leave() { r.taken.Add(-1) }
+func (s *connSlots) release() { s.used.Add(-1) }

@@ -177,6 +177,6 @@ func TestMaxConnsPanicsWithItsLine(t *testing.T) {
 		{testkit.Here(), func() { router.MaxConns(0) }, lineHere()},
 		{testkit.Here(), func() { router.MaxConns(-1) }, lineHere()},
 	} {
-		wantAll(t, row.at, panicOf(row.make), "wye: router.MaxConns(", "("+row.line+")", "would refuse everybody")
+		wantAll(t, row.at, panicOf(row.make), "wye: router.MaxConns(", "("+row.line+")", "every connection would be refused")
 	}
 }

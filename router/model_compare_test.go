@@ -12,302 +12,146 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// trial is a router that was built twice, and what both are compared with.
-type trial struct {
+// comparison compares a URLRouter with the reference implementation, both built from the
+// same specs.
+type comparison struct {
 	*testing.T
-	*dice
+	*random
 
-	text   string
+	text   string // of the specs
 	urls   *URLRouter
-	routes []*sketch
-	log    *journal
+	routes []*routeSpec // the specs that are routes of urls
+	rec    *recorder
 }
 
-func newTrial(t *testing.T, sketches []*sketch, d *dice) *trial {
+func newComparison(t *testing.T, specs []*routeSpec, r *random) *comparison {
 	t.Helper()
-	x := &trial{T: t, dice: d, text: textOf(sketches), log: &journal{}}
-	x.urls, x.routes = buildAll(t, sketches, x.log, d)
-	x.log.know(x.routes)
+	x := &comparison{T: t, random: r, text: specText(specs), rec: &recorder{}}
+	x.urls, x.routes = buildRouter(t, specs, x.rec, r)
+	x.rec.addNames(x.routes)
 	return x
 }
 
-// scopeAt is that of a connection for a path that is spelt so.
-func scopeAt(spelt string) *protocol.Scope {
-	decoded, _ := url.PathUnescape(spelt) //nolint:errcheck // it has been looked at
-	return protocol.NewScope("websocket", &http.Request{Method: http.MethodGet, URL: &url.URL{Path: decoded, RawPath: spelt}, RequestURI: spelt})
+// scopeOf returns the scope of a request for an escaped path.
+func scopeOf(escaped string) *protocol.Scope {
+	decoded, _ := url.PathUnescape(escaped) //nolint:errcheck // the caller has checked it
+	return protocol.NewScope("websocket", &http.Request{Method: http.MethodGet, URL: &url.URL{Path: decoded, RawPath: escaped}, RequestURI: escaped})
 }
 
-// spell is how somebody may write a path in which \x1f is a slash that is escaped.
-func (x *trial) spell(form string) string {
+// escape returns an escaped path with this form. It sometimes escapes more than it must,
+// so that the path is not canonical.
+func (x *comparison) escape(form string) string {
 	var b strings.Builder
-	every := x.n(4) == 0
+	more := x.intN(4) == 0
 	for i := range len(form) {
 		c := form[i]
-		plain := (&url.URL{Path: "/" + form[i:i+1]}).EscapedPath()[1:]
+		usual := (&url.URL{Path: "/" + form[i:i+1]}).EscapedPath()[1:]
 		switch {
 		case c == '\x1f':
-			b.WriteString(oneOf(x.dice, "%2F", "%2f"))
-		case every && c == '/' && x.n(8) == 0, x.n(60) == 0:
-			fmt.Fprintf(&b, oneOf(x.dice, "%%%02x", "%%%02X"), c)
-		case every && !strings.ContainsRune("/-._~", rune(c)) && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z'):
-			fmt.Fprintf(&b, oneOf(x.dice, "%%%02x", "%%%02X"), c)
+			b.WriteString(pick(x.random, "%2F", "%2f"))
+		case more && c == '/' && x.intN(8) == 0, x.intN(60) == 0:
+			fmt.Fprintf(&b, pick(x.random, "%%%02x", "%%%02X"), c)
+		case more && !strings.ContainsRune("/-._~", rune(c)) && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z'):
+			fmt.Fprintf(&b, pick(x.random, "%%%02x", "%%%02X"), c)
 		default:
-			b.WriteString(plain)
+			b.WriteString(usual)
 		}
 	}
 	return b.String()
 }
 
-// at compares what both routers do with a path that is spelt so.
-func (x *trial) at(spelt string) {
+// comparePath compares what both routers do with a request for an escaped path.
+func (x *comparison) comparePath(escaped string) {
 	x.Helper()
-	if _, err := url.PathUnescape(spelt); err != nil || strings.ContainsRune(spelt, '?') {
-		return // net/http refuses it
+	if _, err := url.PathUnescape(escaped); err != nil || strings.ContainsRune(escaped, '?') {
+		return // net/http refuses the request
 	}
-	form, canonical := formOf(spelt)
-	valid := (&url.URL{Path: meant(form), RawPath: spelt}).EscapedPath() == spelt
+	form, canonical := refForm(escaped)
+	valid := (&url.URL{Path: decodeForm(form), RawPath: escaped}).EscapedPath() == escaped
 	if !canonical || !valid && strings.Contains(form, "\x1f") {
-		x.refused(spelt)
+		x.wantNotFound(escaped)
 		return
 	}
-	x.atForm(spelt, form)
+	x.compareForm(escaped, form)
 }
 
-// refused checks that a path that is not canonical leads nowhere.
-func (x *trial) refused(spelt string) {
+// wantNotFound checks that no application is opened for a path that is not canonical.
+func (x *comparison) wantNotFound(escaped string) {
 	x.Helper()
-	_, err := x.urls.Open(scopeAt(spelt))
-	found := x.urls.Find(scopeAt(spelt))
-	if seen := x.log.take(); !errors.Is(err, protocol.ErrNoRoute) || !errors.Is(found, protocol.ErrNoRoute) || seen != nil {
-		x.Errorf("%q is not canonical, and Open says %v, Find %v, and asked are %v", spelt, err, found, seen)
+	_, openErr := x.urls.Open(scopeOf(escaped))
+	findErr := x.urls.Find(scopeOf(escaped))
+	if calls := x.rec.drain(); !errors.Is(openErr, protocol.ErrNoRoute) || !errors.Is(findErr, protocol.ErrNoRoute) || calls != nil {
+		x.Errorf("%q is not canonical: Open returned %v, Find %v, and %v were opened", escaped, openErr, findErr, calls)
 	}
 }
 
-func (x *trial) atForm(spelt, path string) {
+// compareForm compares what both routers do with a request for an escaped path, which is
+// canonical and has this form.
+func (x *comparison) compareForm(escaped, form string) {
 	x.Helper()
-	s := scopeAt(spelt)
+	s := scopeOf(escaped)
 	_, err := x.urls.Open(s)
-	got, gotSeen := verdictOf(s, err), x.log.take()
-	want := openPlainly(x.routes, place{path: path}, x.log)
-	wantSeen := x.log.take()
+	got, gotCalls := resultOf(s, err), x.rec.drain()
+	want := refOpen(x.routes, refScope{path: form}, x.rec)
+	wantCalls := x.rec.drain()
 	if got != want {
-		x.Errorf("Open(%q) says %+v, want %+v", spelt, got, want)
+		x.Errorf("Open(%q): got %+v, want %+v", escaped, got, want)
 	}
-	if !slices.Equal(gotSeen, wantSeen) {
-		x.Errorf("Open(%q) asks\n%v, want\n%v", path, gotSeen, wantSeen)
+	if !slices.Equal(gotCalls, wantCalls) {
+		x.Errorf("Open(%q) opened\n%v, want\n%v", escaped, gotCalls, wantCalls)
 	}
-	s = scopeAt(spelt)
-	got, want = verdictOf(s, x.urls.Find(s)), foundPlainly(x.routes, place{path: path})
-	if seen := x.log.take(); got != want || seen != nil {
-		x.Errorf("Find(%q) says %+v and opens %v, want %+v and nothing", path, got, seen, want)
+	s = scopeOf(escaped)
+	got, want = resultOf(s, x.urls.Find(s)), refFind(x.routes, refScope{path: form})
+	if calls := x.rec.drain(); got != want || calls != nil {
+		x.Errorf("Find(%q): got %+v and opened %v, want %+v and nothing opened", escaped, got, calls, want)
 	}
-	x.each(x.urls, x.routes, path)
+	x.compareRoutes(x.urls, x.routes, form)
 	if x.Failed() {
 		x.Fatalf("the router is\n%s", x.text)
 	}
 }
 
-// each compares the routes one by one, also those that are not come to: what
-// they match, and that the index knows them.
-func (x *trial) each(urls *URLRouter, routes []*sketch, path string) {
+// compareRoutes compares the matches of each single route, also of those behind a route
+// that matches, and checks that the index finds the routes that match.
+func (x *comparison) compareRoutes(urls *URLRouter, routes []*routeSpec, path string) {
 	x.Helper()
 	path = strings.TrimPrefix(path, "/")
-	may := urls.index.find(path, nil)
+	candidates := urls.index.find(path, nil)
 	for i, s := range routes {
-		got, want := urls.routes[i].match(formPath(path), make([]int, 3)), s.plain.match(path)
+		got, want := urls.routes[i].match(formPath(path), make([]int, 3)), s.ref.match(path)
 		if !slices.Equal(got, want) {
 			x.Errorf("%v matches %q at %v, want %v", s.route, path, got, want)
 		}
-		if want != nil && !slices.Contains(may, i) {
+		if want != nil && !slices.Contains(candidates, i) {
 			x.Errorf("the index does not find %v for %q", s.route, path)
 		}
 		if want != nil && s.nested {
-			x.each(s.urls, s.inner, path[want[1]:])
+			x.compareRoutes(s.urls, s.inner, path[want[1]:])
 		}
 	}
-	slices.Sort(may)
-	if len(slices.Compact(slices.Clone(may))) != len(may) {
-		x.Errorf("the index finds %v for %q, one twice", may, path)
+	slices.Sort(candidates)
+	if len(slices.Compact(slices.Clone(candidates))) != len(candidates) {
+		x.Errorf("the index finds %v for %q, one twice", candidates, path)
 	}
 }
 
-// wantHidden looks for a path that leads to the last of sketches, which URLs says
-// can never be reached.
-func wantHidden(t *testing.T, said string, sketches []*sketch, d *dice) {
+// checkHidden checks a panic of NewURLRouter, which says that the last of specs can never
+// be reached: it looks for a path that only this route matches.
+func checkHidden(t *testing.T, text string, specs []*routeSpec, r *random) {
 	t.Helper()
-	last := len(sketches) - 1
-	hidden := sketches[last]
-	if !strings.HasPrefix(said, "wye: "+hidden.route.String()+" can never be reached: ") {
-		t.Fatalf("%v is the first that is refused, and the panic says %s", hidden.route, said)
+	last := len(specs) - 1
+	hidden := specs[last]
+	if !strings.HasPrefix(text, "wye: router.NewURLRouter: "+hidden.route.String()+" can never be reached: ") {
+		t.Fatalf("%v is the first route that cannot be added, and the panic says %s", hidden.route, text)
 	}
 	for range 40 {
-		path := sampleOf(d, oneOf(d, hidden, hidden, oneOf(d, sketches...)).plain.tree)
-		path = strings.TrimPrefix(oneOf(d, path, bent(d, path)), "/")
-		if strings.Contains(path, "\n") || hidden.plain.match(path) == nil {
-			continue // nobody asks for a newline
+		path := sampleTree(r, pick(r, hidden, hidden, pick(r, specs...)).ref.tree)
+		path = strings.TrimPrefix(pick(r, path, mutate(r, path)), "/")
+		if strings.Contains(path, "\n") || hidden.ref.match(path) == nil {
+			continue // a path with a newline is not canonical
 		}
-		if !slices.ContainsFunc(sketches[:last], func(s *sketch) bool { return s.kind != "mount" && s.plain.match(path) != nil }) {
-			t.Fatalf("%q leads to what can never be reached in\n%s: %s", path, textOf(sketches), said)
-		}
-	}
-}
-
-// way is how a named route is come to: by level, the routes there and the one
-// that is taken.
-type way []struct {
-	routes []*sketch
-	leg    *sketch
-}
-
-// reverse has paths made for all names.
-func (x *trial) reverse() {
-	x.Helper()
-	ways := map[string][]way{}
-	waysOf(x.routes, nil, "", ways)
-	for name, found := range ways {
-		if len(found) == 1 { // otherwise it is any of them
-			x.urlFor(name, found[0])
+		if !slices.ContainsFunc(specs[:last], func(s *routeSpec) bool { return s.kind != "mount" && s.ref.match(path) != nil }) {
+			t.Fatalf("%q leads to the route that can never be reached in\n%s: %s", path, specText(specs), text)
 		}
 	}
-	if x.Failed() {
-		x.Fatalf("the router is\n%s", x.text)
-	}
-}
-
-func waysOf(routes []*sketch, so way, prefix string, ways map[string][]way) {
-	for _, s := range routes {
-		to := append(slices.Clip(so), struct {
-			routes []*sketch
-			leg    *sketch
-		}{routes, s})
-		under := prefix
-		if s.name != "" {
-			ways[prefix+s.name] = append(ways[prefix+s.name], to)
-			under += s.name + ":"
-		}
-		if s.isRouter() {
-			waysOf(s.inner, to, under, ways)
-		}
-	}
-}
-
-// urlFor checks that a path that is made for a name leads there, with what it
-// was made of, if nothing is in front that it leads to as well.
-func (x *trial) urlFor(name string, w way) {
-	x.Helper()
-	params := x.params(w)
-	got, err := x.urls.URLFor(name, params)
-	if err != nil {
-		path, plain := w.fill(params)
-		if _, canonical := formOf(escape(path)); plain && canonical && w.leads(path, params) && !w.inFront(path) {
-			x.Errorf("URLFor(%q, %q) says %v, and %q leads there", name, params, err, path)
-		}
-		return
-	}
-	if err := asWritten(got); err != nil {
-		x.Errorf("URLFor(%q, %q) returns %q: %v", name, params, got, err)
-		return
-	}
-	form, canonical := formOf(got)
-	switch {
-	case !canonical:
-		x.Errorf("URLFor(%q, %q) returns %q, which is not canonical", name, params, got)
-	case !w.leads(form, params):
-		x.Errorf("URLFor(%q, %q) returns %q, which does not lead there with these parameters", name, params, got)
-	case !w.last().nested && !w.inFront(form):
-		_, _ = x.urls.Open(scopeAt(got))
-		if seen := x.log.take(); len(seen) == 0 || seen[0].sketch != w.last() {
-			x.Errorf("URLFor(%q, %q) returns %q, which leads to %v", name, params, got, seen)
-		}
-	}
-	x.at(got)
-}
-
-// asWritten has an error if net/http reads something else from path, or browsers do.
-func asWritten(path string) error {
-	r, err := http.NewRequest(http.MethodGet, "http://example.com"+path, nil)
-	if err != nil || r.URL.RequestURI() != path || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
-		return fmt.Errorf("it is read as %+v, %w", r, err)
-	}
-	return nil
-}
-
-// params are values for all that the way asks for.
-func (x *trial) params(w way) map[string]string {
-	x.Helper()
-	params := map[string]string{}
-	for _, level := range w {
-		blanks, err := level.leg.route.template()
-		if err != nil && level.leg.name != "" {
-			x.Errorf("%v has a name and no template: %v", level.leg.route, err)
-		}
-		for _, b := range blanks {
-			if b.param != "" {
-				params[b.param] = valueOf(x.dice, level.leg.plain.tree, b.param)
-			}
-		}
-	}
-	return params
-}
-
-func (w way) last() *sketch { return w[len(w)-1].leg }
-
-// leads reports whether path leads along the way and each leg captures what is in
-// params, all of which are captured.
-func (w way) leads(path string, params map[string]string) bool {
-	captured := map[string]bool{}
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "." || segment == ".." {
-			return false
-		}
-	}
-	for _, level := range w {
-		trimmed := strings.TrimPrefix(path, "/")
-		at := level.leg.plain.match(trimmed)
-		if at == nil {
-			return false
-		}
-		found, _ := level.leg.plain.captures(trimmed, at)
-		for _, p := range found {
-			if want, given := params[p.Name]; given && want != p.Value {
-				return false
-			}
-			captured[p.Name] = true
-		}
-		path = trimmed[at[1]:]
-	}
-	for name := range params {
-		if !captured[name] {
-			return false
-		}
-	}
-	return true
-}
-
-// inFront reports whether path also leads to something before the way.
-func (w way) inFront(path string) bool {
-	p := place{path: path}
-	for _, level := range w {
-		for _, s := range level.routes[:slices.Index(level.routes, level.leg)] {
-			if _, ok := s.behind(p); ok {
-				return true
-			}
-		}
-		p, _ = level.leg.behind(p)
-	}
-	return false
-}
-
-// fill puts params into the patterns, if these are plain: no expressions.
-func (w way) fill(params map[string]string) (path string, plain bool) {
-	path = "/"
-	for _, level := range w {
-		if level.leg.kind == "re" {
-			return "", false
-		}
-		path += parameter.ReplaceAllStringFunc(level.leg.pattern, func(param string) string {
-			return params[parameter.FindStringSubmatch(param)[2]]
-		})
-	}
-	return path, true
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 )
 
-// FuzzRouter compares a router that text describes with a plain one, for path
-// and for paths that are made up from the routes. See sketch.
+// FuzzRouter compares a router that text describes with the reference implementation, for
+// path and for random paths. See routeSpec.
 func FuzzRouter(f *testing.F) {
-	for _, s := range shapesOfRouters() {
+	for _, s := range seedRouters() {
 		for _, path := range append(s.paths, "/", "/nothing/here") {
 			f.Add(strings.Join(s.lines, "\n"), path, []byte(path))
 		}
@@ -20,51 +20,51 @@ func FuzzRouter(f *testing.F) {
 		if len(path) > 1000 {
 			t.Skip("too long")
 		}
-		d := newDice(seed)
-		x := newTrial(t, parseSketches(text), d)
-		x.at(path)
+		r := newRandom(seed)
+		x := newComparison(t, parseSpecs(text), r)
+		x.comparePath(path)
 		for range 6 {
-			x.at(x.spell(bent(d, pathTo(d, x.routes))))
+			x.comparePath(x.escape(mutate(r, randomPathTo(r, x.routes))))
 		}
-		x.reverse()
+		x.compareURLFor()
 	})
 }
 
-// FuzzInvented does the same with routers that are made up.
-func FuzzInvented(f *testing.F) {
+// FuzzGeneratedRouter is FuzzRouter with random routers.
+func FuzzGeneratedRouter(f *testing.F) {
 	for i := range testkit.Count(80, 20) {
 		f.Add([]byte(fmt.Sprint(i)))
 	}
 	f.Fuzz(func(t *testing.T, seed []byte) {
-		v := &invention{dice: newDice(seed)}
-		x := newTrial(t, v.routes(0), v.dice)
+		g := &generator{random: newRandom(seed)}
+		x := newComparison(t, g.routes(0), g.random)
 		for range 25 {
-			path := pathTo(v.dice, x.routes)
-			x.at(x.spell(path))
-			x.at(x.spell(bent(v.dice, path)))
+			path := randomPathTo(g.random, x.routes)
+			x.comparePath(x.escape(path))
+			x.comparePath(x.escape(mutate(g.random, path)))
 		}
-		x.reverse()
-		x.reverse()
+		x.compareURLFor()
+		x.compareURLFor()
 	})
 }
 
-// FuzzExpressions has two routes by any expressions.
-func FuzzExpressions(f *testing.F) {
+// FuzzTwoExpressions is FuzzRouter with a router of two regular expressions.
+func FuzzTwoExpressions(f *testing.F) {
 	for i, one := range expressions() {
 		two := expressions()[(i+1)%len(expressions())]
-		f.Add(one, two, sample(newDice([]byte(one)), one))
-		f.Add(one, two, sample(newDice([]byte(two)), two))
+		f.Add(one, two, sampleText(newRandom([]byte(one)), one))
+		f.Add(one, two, sampleText(newRandom([]byte(two)), two))
 	}
 	f.Fuzz(func(t *testing.T, one, two, path string) {
 		if len(one)+len(two)+len(path) > 1000 {
 			t.Skip("too long")
 		}
-		d := newDice([]byte(path))
-		x := newTrial(t, []*sketch{{kind: "re", pattern: one, name: "one", line: 1}, {kind: "re", pattern: two, name: "two", line: 2}}, d)
-		x.at(path)
+		r := newRandom([]byte(path))
+		x := newComparison(t, []*routeSpec{{kind: "re", pattern: one, name: "one", line: 1}, {kind: "re", pattern: two, name: "two", line: 2}}, r)
+		x.comparePath(path)
 		for range 4 {
-			x.at(x.spell(bent(d, pathTo(d, x.routes))))
+			x.comparePath(x.escape(mutate(r, randomPathTo(r, x.routes))))
 		}
-		x.reverse()
+		x.compareURLFor()
 	})
 }

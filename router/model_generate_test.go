@@ -7,95 +7,95 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// invention makes up sketches. Its words are few, so that routes get into each
-// other's way.
-type invention struct {
-	*dice
-	names int // of routes
-	lines int
+// generator makes random specs. It uses few different texts, so that routes often match the
+// same paths.
+type generator struct {
+	*random
+	names int // how many routes have a name
+	lines int // how many routes there are
 }
 
-// routes makes up those of a router.
-func (v *invention) routes(depth int) []*sketch {
-	var all []*sketch
-	for range 1 + v.n(5) {
-		if v.lines == mostLines {
+// routes returns the routes of one router.
+func (g *generator) routes(depth int) []*routeSpec {
+	var all []*routeSpec
+	for range 1 + g.intN(5) {
+		if g.lines == maxLines {
 			break
 		}
-		v.lines++
-		all = append(all, v.route(depth))
+		g.lines++
+		all = append(all, g.route(depth))
 	}
 	return all
 }
 
-func (v *invention) route(depth int) *sketch {
-	s := &sketch{kind: oneOf(v.dice, "re", "re", "path", "mount"), line: v.lines}
+func (g *generator) route(depth int) *routeSpec {
+	s := &routeSpec{kind: pick(g.random, "re", "re", "path", "mount"), line: g.lines}
 	switch {
 	case s.kind != "re":
-		s.pattern = v.path(s.kind == "mount")
-	case v.n(2) == 0:
-		s.pattern = v.usual()
+		s.pattern = g.pattern(s.kind == "mount")
+	case g.intN(2) == 0:
+		s.pattern = g.usualExpr()
 	default:
-		s.pattern = v.expr(2, new(int))
+		s.pattern = g.anyExpr(2, new(int))
 	}
-	if v.n(2) == 0 {
-		v.names++
-		s.name = fmt.Sprintf("r%d", v.names)
+	if g.intN(2) == 0 {
+		g.names++
+		s.name = fmt.Sprintf("r%d", g.names)
 	}
-	if v.n(5) == 0 {
-		s.extra = append(s.extra, plumbing.Param{Name: v.word(), Value: "extra"})
+	if g.intN(5) == 0 {
+		s.extra = append(s.extra, plumbing.Param{Name: g.paramName(), Value: "extra"})
 	}
-	s.cover = oneOf(v.dice, "", "", "", "", "use", "wrap", "bare", "hide")
-	nests := s.kind == "mount" && v.n(4) > 0 || v.n(8) == 0
-	if s.nested = nests && depth < deepest; s.nested {
-		s.inner = v.routes(depth + 1)
+	s.middleware = pick(g.random, "", "", "", "", "use", "wrap", "bare", "hide")
+	nests := s.kind == "mount" && g.intN(4) > 0 || g.intN(8) == 0
+	if s.nested = nests && depth < maxDepth; s.nested {
+		s.inner = g.routes(depth + 1)
 	} else {
-		s.answer = oneOf(v.dice, "", "", "", "", "no", "teapot")
+		s.answer = pick(g.random, "", "", "", "", "no", "teapot")
 	}
 	return s
 }
 
-// word is the name of a parameter.
-func (v *invention) word() string { return oneOf(v.dice, "a", "b", "c") }
+// paramName returns the name of a parameter.
+func (g *generator) paramName() string { return pick(g.random, "a", "b", "c") }
 
-// path makes up a pattern of Path or Mount.
-func (v *invention) path(mount bool) string {
+// pattern returns a pattern of Path or Mount.
+func (g *generator) pattern(mount bool) string {
 	var b strings.Builder
 	free := []string{"a", "b", "c", "d"}
-	for i := range v.n(4) {
+	for i := range g.intN(4) {
 		if i > 0 {
 			b.WriteString("/")
 		}
-		for range 1 + v.n(8)/6 {
-			if len(free) == 0 || v.n(2) == 0 {
-				b.WriteString(oneOf(v.dice, "ws", "ws", "a", "ab", "x", "-", "1", "\u00e9", "\ufffd", ".", "a/b"))
+		for range 1 + g.intN(8)/6 {
+			if len(free) == 0 || g.intN(2) == 0 {
+				b.WriteString(pick(g.random, "ws", "ws", "a", "ab", "x", "-", "1", "\u00e9", "\ufffd", ".", "a/b"))
 				continue
 			}
-			typ := oneOf(v.dice, "", "str:", "int:", "int:", "slug:", "slug:", "path:", "uuid:", "group:",
+			typ := pick(g.random, "", "str:", "int:", "int:", "slug:", "slug:", "path:", "uuid:", "group:",
 				"year:", "big:", "even:", "all:", "maybe:", "alt:", "lazy:", "fold:", "word:", "line:", "none:")
 			b.WriteString("<" + typ + free[0] + ">")
 			free = free[1:]
 		}
 	}
-	if b.Len() > 0 && (mount || v.n(3) > 0) && v.n(8) > 0 {
+	if b.Len() > 0 && (mount || g.intN(3) > 0) && g.intN(8) > 0 {
 		b.WriteString("/")
 	}
 	return b.String()
 }
 
-// usual makes up an expression as people write them.
-func (v *invention) usual() string {
+// usualExpr returns an expression of the kind that programs have.
+func (g *generator) usualExpr() string {
 	var b strings.Builder
-	b.WriteString(oneOf(v.dice, "^", "^", "^", "^", `\A`, ""))
+	b.WriteString(pick(g.random, "^", "^", "^", "^", `\A`, ""))
 	free := []string{"a", "b", "c", "d"}
-	for i := range v.n(4) {
+	for i := range g.intN(4) {
 		if i > 0 {
 			b.WriteString("/")
 		}
-		inside := oneOf(v.dice, `\w+`, `\w+`, `\d+`, `[^/]+`, `[^/]+`, `.+`, `.*`, `\d{4}`, `[a-z]{1,3}`, `[-\w]+`, `[^/]*`, `a|b`, `.+?`, `[a-z]`)
-		switch v.n(4) {
+		inside := pick(g.random, `\w+`, `\w+`, `\d+`, `[^/]+`, `[^/]+`, `.+`, `.*`, `\d{4}`, `[a-z]{1,3}`, `[-\w]+`, `[^/]*`, `a|b`, `.+?`, `[a-z]`)
+		switch g.intN(4) {
 		case 0:
-			b.WriteString(oneOf(v.dice, "ws", "ws", "a", "ab", "x", "ws/a"))
+			b.WriteString(pick(g.random, "ws", "ws", "a", "ab", "x", "ws/a"))
 		case 1:
 			b.WriteString("(?P<" + free[i] + ">" + inside + ")")
 		case 2:
@@ -104,27 +104,27 @@ func (v *invention) usual() string {
 			b.WriteString("(?:" + inside + ")")
 		}
 	}
-	b.WriteString(oneOf(v.dice, "", "/", "/", "/?", "(?:/(?P<e>[a-z]+))?"))
-	b.WriteString(oneOf(v.dice, "$", "$", "$", "", `\z`, `\b`))
+	b.WriteString(pick(g.random, "", "/", "/", "/?", "(?:/(?P<e>[a-z]+))?"))
+	b.WriteString(pick(g.random, "$", "$", "$", "", `\z`, `\b`))
 	return b.String()
 }
 
-// expr makes up any expression. groups counts those with names.
-func (v *invention) expr(depth int, groups *int) string {
+// anyExpr returns an expression of any kind. groups counts the groups with a name.
+func (g *generator) anyExpr(depth int, groups *int) string {
 	var b strings.Builder
-	b.WriteString(oneOf(v.dice, "", "", "^", "^", `\A`, "(?i)", "(?s)^", "(?m)^", "(?U)^", "/"))
-	for range v.n(5) {
-		b.WriteString(v.atom(depth, groups))
-		b.WriteString(oneOf(v.dice, "", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{2,}", "{0}", "{0,2}?"))
+	b.WriteString(pick(g.random, "", "", "^", "^", `\A`, "(?i)", "(?s)^", "(?m)^", "(?U)^", "/"))
+	for range g.intN(5) {
+		b.WriteString(g.atom(depth, groups))
+		b.WriteString(pick(g.random, "", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{2,}", "{0}", "{0,2}?"))
 	}
-	b.WriteString(oneOf(v.dice, "", "", "$", "$", `\z`, `\b`, `(?m:$)`))
+	b.WriteString(pick(g.random, "", "", "$", "$", `\z`, `\b`, `(?m:$)`))
 	return b.String()
 }
 
-func (v *invention) atom(depth int, groups *int) string {
-	if depth > 0 && v.n(3) == 0 {
-		inside := v.expr(depth-1, groups)
-		switch v.n(6) {
+func (g *generator) atom(depth int, groups *int) string {
+	if depth > 0 && g.intN(3) == 0 {
+		inside := g.anyExpr(depth-1, groups)
+		switch g.intN(6) {
 		case 0:
 			*groups++
 			return fmt.Sprintf("(?P<%c>%s)", 'a'+*groups-1, inside)
@@ -133,13 +133,13 @@ func (v *invention) atom(depth int, groups *int) string {
 		case 2:
 			return "(?:" + inside + ")"
 		case 3:
-			return "(?:" + inside + "|" + v.expr(depth-1, groups) + ")"
+			return "(?:" + inside + "|" + g.anyExpr(depth-1, groups) + ")"
 		case 4:
-			return "(" + inside + "|" + v.expr(depth-1, groups) + ")"
+			return "(" + inside + "|" + g.anyExpr(depth-1, groups) + ")"
 		}
-		return "(?" + oneOf(v.dice, "i", "s", "m", "U") + ":" + inside + ")"
+		return "(?" + pick(g.random, "i", "s", "m", "U") + ":" + inside + ")"
 	}
-	return oneOf(v.dice, "ws", "ws/", "a", "b", "ab", "/", "/", "x", "1", "-", `\.`, "\u00e9", "\ufffd", `\x{d800}`,
+	return pick(g.random, "ws", "ws/", "a", "b", "ab", "/", "/", "x", "1", "-", `\.`, "\u00e9", "\ufffd", `\x{d800}`,
 		`\w`, `\d`, "[^/]", ".", "[a-z]", "[^a]", `[^\n]`, "(?s:.)", `\pL`, "[\u00e9-\u00fc]", `[\x00-\x{10FFFF}]`, `[^\x00-\x{10FFFF}]`,
 		`[/a]`, `[\x80-\x{10FFFF}]`, "^", "$", `\b`, `\B`, `\A`, `\z`, "(?m:^)", "(?m:$)", "()", `\Qa.b\E`)
 }

@@ -8,132 +8,132 @@ import (
 	"unicode/utf8"
 )
 
-// dice are thrown for all that is made up: first what the fuzzer says, then what
-// follows from it by chance.
-type dice struct {
+// random makes the choices of a test case: from the bytes of the fuzzer, and when they
+// are used up from a generator that they have seeded.
+type random struct {
 	data []byte
-	more *rand.Rand
+	rest *rand.Rand
 }
 
-func newDice(data []byte) *dice {
+func newRandom(data []byte) *random {
 	sum := fnv.New64a()
 	_, _ = sum.Write(data)
-	return &dice{data: data, more: rand.New(rand.NewPCG(sum.Sum64(), 1))}
+	return &random{data: data, rest: rand.New(rand.NewPCG(sum.Sum64(), 1))}
 }
 
-// n is a number below k.
-func (d *dice) n(k int) int {
-	if len(d.data) == 0 {
-		return d.more.IntN(k)
+// intN returns a number from 0 to k-1.
+func (r *random) intN(k int) int {
+	if len(r.data) == 0 {
+		return r.rest.IntN(k)
 	}
-	b := d.data[0]
-	d.data = d.data[1:]
+	b := r.data[0]
+	r.data = r.data[1:]
 	return int(b) % k
 }
 
-// oneOf picks from a list.
-func oneOf[T any](d *dice, list ...T) T { return list[d.n(len(list))] }
+// pick returns an element of list.
+func pick[T any](r *random, list ...T) T { return list[r.intN(len(list))] }
 
-// sample is a text that expr is likely to match.
-func sample(d *dice, expr string) string {
+// sampleText returns a text that expr is likely to match.
+func sampleText(r *random, expr string) string {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return expr
 	}
-	return sampleOf(d, tree)
+	return sampleTree(r, tree)
 }
 
-func sampleOf(d *dice, tree *syntax.Regexp) string {
+func sampleTree(r *random, tree *syntax.Regexp) string {
 	var b strings.Builder
-	sampleTree(d, tree, &b)
+	appendSample(r, tree, &b)
 	return b.String()
 }
 
-const longestSample = 300
+const maxSample = 300
 
-func sampleTree(d *dice, re *syntax.Regexp, b *strings.Builder) {
-	if b.Len() > longestSample {
+func appendSample(r *random, re *syntax.Regexp, b *strings.Builder) {
+	if b.Len() > maxSample {
 		return
 	}
-	var least, most int
+	var minCount, maxCount int
 	switch re.Op {
 	case syntax.OpLiteral:
-		sampleLiteral(d, re, b)
+		appendLiteral(r, re, b)
 		return
 	case syntax.OpCharClass:
-		sampleClass(d, re, b)
+		appendClass(r, re, b)
 		return
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		b.WriteString(oneOf(d, "a", "x", "7", "/", "-", "\u00e9", "\ufffd", "\xff", " ", "Z"))
+		b.WriteString(pick(r, "a", "x", "7", "/", "-", "\u00e9", "\ufffd", "\xff", " ", "Z"))
 		return
 	case syntax.OpAlternate:
-		sampleTree(d, oneOf(d, re.Sub...), b)
+		appendSample(r, pick(r, re.Sub...), b)
 		return
 	case syntax.OpConcat, syntax.OpCapture:
 		for _, sub := range re.Sub {
-			sampleTree(d, sub, b)
+			appendSample(r, sub, b)
 		}
 		return
 	case syntax.OpQuest:
-		least, most = 0, 1
+		minCount, maxCount = 0, 1
 	case syntax.OpStar:
-		least, most = 0, oneOf(d, 1, 3, 25)
+		minCount, maxCount = 0, pick(r, 1, 3, 25)
 	case syntax.OpPlus:
-		least, most = 1, oneOf(d, 1, 3, 25)
+		minCount, maxCount = 1, pick(r, 1, 3, 25)
 	case syntax.OpRepeat:
-		if least, most = re.Min, re.Max; most < 0 {
-			most = least + 3
+		if minCount, maxCount = re.Min, re.Max; maxCount < 0 {
+			maxCount = minCount + 3
 		}
-	default: // a place
+	default: // an assertion
 		return
 	}
-	for range least + d.n(most-least+1) {
-		sampleTree(d, re.Sub[0], b)
+	for range minCount + r.intN(maxCount-minCount+1) {
+		appendSample(r, re.Sub[0], b)
 	}
 }
 
-func sampleLiteral(d *dice, re *syntax.Regexp, b *strings.Builder) {
+func appendLiteral(r *random, re *syntax.Regexp, b *strings.Builder) {
 	text := string(re.Rune)
 	if re.Flags&syntax.FoldCase != 0 {
-		text = oneOf(d, text, strings.ToLower(text), strings.ToUpper(text))
+		text = pick(r, text, strings.ToLower(text), strings.ToUpper(text))
 	}
 	b.WriteString(text)
 }
 
-func sampleClass(d *dice, re *syntax.Regexp, b *strings.Builder) {
+func appendClass(r *random, re *syntax.Regexp, b *strings.Builder) {
 	if len(re.Rune) == 0 {
 		return
 	}
-	for range 4 { // what is in paths, if the class has it
-		c := oneOf(d, 'a', 'b', '1', '0', '-', '_', 'x', '/', '\u00e9', utf8.RuneError)
+	for range 4 { // prefer characters that are common in paths
+		c := pick(r, 'a', 'b', '1', '0', '-', '_', 'x', '/', '\u00e9', utf8.RuneError)
 		for i := 0; i < len(re.Rune); i += 2 {
 			if re.Rune[i] <= c && c <= re.Rune[i+1] {
-				b.WriteString(oneOf(d, string(c), string(c), string(c), strings.ReplaceAll(string(c), "\ufffd", "\xc3")))
+				b.WriteString(pick(r, string(c), string(c), string(c), strings.ReplaceAll(string(c), "\ufffd", "\xc3")))
 				return
 			}
 		}
 	}
-	i := 2 * d.n(len(re.Rune)/2)
-	b.WriteRune(re.Rune[i] + rune(d.n(int(min(re.Rune[i+1]-re.Rune[i], 200))+1)))
+	i := 2 * r.intN(len(re.Rune)/2)
+	b.WriteRune(re.Rune[i] + rune(r.intN(int(min(re.Rune[i+1]-re.Rune[i], 200))+1)))
 }
 
-// pathTo is a path that is likely to lead to one of the routes.
-func pathTo(d *dice, routes []*sketch) string {
-	path := oneOf(d, "/", "/", "/", "/", "/", "/", "", "//")
+// randomPathTo returns a path that is likely to lead to one of the routes.
+func randomPathTo(r *random, routes []*routeSpec) string {
+	path := pick(r, "/", "/", "/", "/", "/", "/", "", "//")
 	for len(routes) > 0 {
-		s := oneOf(d, routes...)
-		path += sampleOf(d, s.plain.tree)
-		path += oneOf(d, "", "", "", "", "", "/", "x")
+		s := pick(r, routes...)
+		path += sampleTree(r, s.ref.tree)
+		path += pick(r, "", "", "", "", "", "/", "x")
 		routes = s.inner
 	}
 	return path
 }
 
-// bent is path, or something near it.
-func bent(d *dice, path string) string {
-	at := d.n(len(path) + 1)
+// mutate returns path, or path with one change.
+func mutate(r *random, path string) string {
+	at := r.intN(len(path) + 1)
 	before, after := path[:at], path[at:]
-	switch d.n(16) {
+	switch r.intN(16) {
 	case 0:
 		return strings.TrimSuffix(path, "/")
 	case 1:
@@ -161,39 +161,39 @@ func bent(d *dice, path string) string {
 	case 12:
 		return before + "\x1f" + after
 	case 13:
-		return strings.Replace(path, "/", "\x1f", 1+d.n(3))
+		return strings.Replace(path, "/", "\x1f", 1+r.intN(3))
 	}
 	return path
 }
 
-// valueOf is a text for a group of an expression.
-func valueOf(d *dice, tree *syntax.Regexp, group string) (value string) {
-	if found := groupOf(tree, group); found != nil {
-		value = sampleOf(d, found)
+// randomValue returns a text for a group of an expression, which the group may match or not.
+func randomValue(r *random, tree *syntax.Regexp, group string) (value string) {
+	if found := namedGroup(tree, group); found != nil {
+		value = sampleTree(r, found)
 	}
-	switch d.n(8) {
+	switch r.intN(8) {
 	case 0:
-		return bent(d, value)
-	case 1: // something else that is in the path
-		return sampleOf(d, oneOf(d, partsOf(tree)...))
+		return mutate(r, value)
+	case 1: // what another part of the expression matches
+		return sampleTree(r, pick(r, subtrees(tree)...))
 	}
 	return value
 }
 
-func partsOf(re *syntax.Regexp) []*syntax.Regexp {
+func subtrees(re *syntax.Regexp) []*syntax.Regexp {
 	parts := []*syntax.Regexp{re}
 	for _, sub := range re.Sub {
-		parts = append(parts, partsOf(sub)...)
+		parts = append(parts, subtrees(sub)...)
 	}
 	return parts
 }
 
-func groupOf(re *syntax.Regexp, name string) *syntax.Regexp {
+func namedGroup(re *syntax.Regexp, name string) *syntax.Regexp {
 	if re.Op == syntax.OpCapture && re.Name == name {
 		return re
 	}
 	for _, sub := range re.Sub {
-		if found := groupOf(sub, name); found != nil {
+		if found := namedGroup(sub, name); found != nil {
 			return found
 		}
 	}

@@ -9,98 +9,99 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// journal is where applications write down how they were come to.
-type journal struct {
-	names []string // of all parameters there are
-	seen  []visit
+// recorder records the calls of applications: those that the router opens, and those that
+// the reference implementation would open.
+type recorder struct {
+	names []string // of all parameters of all routes
+	calls []call
 }
 
-// visit is how an application was come to.
-type visit struct {
-	sketch     *sketch
+// call is what an application saw when it was opened.
+type call struct {
+	spec       *routeSpec
 	root, path string
 	route      string
 	params     string
 	args       string
 }
 
-func (v visit) String() string {
-	return fmt.Sprintf("line %d (%q and %q left, route %q, parameters %s, arguments %s)", v.sketch.line, v.root, v.path, v.route, v.params, v.args)
+func (c call) String() string {
+	return fmt.Sprintf("line %d (root %q, path %q, route %q, parameters %s, arguments %s)", c.spec.line, c.root, c.path, c.route, c.params, c.args)
 }
 
-// know adds the names of the parameters of sketches.
-func (j *journal) know(sketches []*sketch) {
-	for _, s := range sketches {
-		j.names = append(j.names, s.plain.re.SubexpNames()...)
+// addNames adds the names of the parameters of specs.
+func (rec *recorder) addNames(specs []*routeSpec) {
+	for _, s := range specs {
+		rec.names = append(rec.names, s.ref.re.SubexpNames()...)
 		for _, p := range s.extra {
-			j.names = append(j.names, p.Name)
+			rec.names = append(rec.names, p.Name)
 		}
-		j.know(s.inner)
+		rec.addNames(s.inner)
 	}
-	slices.Sort(j.names)
-	j.names = slices.Compact(j.names)
+	slices.Sort(rec.names)
+	rec.names = slices.Compact(rec.names)
 }
 
-// app is the application behind a real route.
-func (j *journal) app(s *sketch) protocol.Application {
+// application returns the application that the router opens for s.
+func (rec *recorder) application(s *routeSpec) protocol.Application {
 	return protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
-		j.note(visit{sketch: s, root: scope.RootPath(), path: scope.Path(), route: scope.Route()}, scope.Param, scope.Args())
+		rec.record(call{spec: s, root: scope.RootPath(), path: scope.Path(), route: scope.Route()}, scope.Param, scope.Args())
 		switch s.answer {
 		case "no":
 			return nil, protocol.ErrNoRoute
 		case "teapot":
 			return nil, protocol.NewRejectError(http.StatusTeapot, s.pattern)
 		}
-		return idle{}, nil
+		return uncalled{}, nil
 	})
 }
 
-// idle is a handler that is never called.
-type idle struct{ protocol.Handler }
+// uncalled is a handler that is never called.
+type uncalled struct{ protocol.Handler }
 
-// visit is what the application behind a plain route does.
-func (j *journal) visit(s *sketch, p place) verdict {
-	j.note(visit{sketch: s, root: meant(p.root), path: meant(p.path), route: p.route}, func(name string) string {
-		for _, param := range slices.Backward(p.params) {
+// callReference does for the reference implementation what application does for the router.
+func (rec *recorder) callReference(s *routeSpec, in refScope) result {
+	rec.record(call{spec: s, root: decodeForm(in.root), path: decodeForm(in.path), route: in.route}, func(name string) string {
+		for _, param := range slices.Backward(in.params) {
 			if param.Name == name {
 				return param.Value
 			}
 		}
 		return ""
-	}, p.args)
+	}, in.args)
 	switch s.answer {
 	case "no":
-		return verdict{text: protocol.ErrNoRoute.Error(), noRoute: true}
+		return result{text: protocol.ErrNoRoute.Error(), noRoute: true}
 	case "teapot":
-		return verdict{text: fmt.Sprintf("%d %s", http.StatusTeapot, s.pattern)}
+		return result{text: fmt.Sprintf("%d %s", http.StatusTeapot, s.pattern)}
 	}
-	return verdict{route: p.route}
+	return result{route: in.route}
 }
 
-func (j *journal) note(v visit, param func(string) string, args []string) {
-	for _, name := range j.names {
-		v.params += fmt.Sprintf("%s=%q ", name, param(name))
+func (rec *recorder) record(c call, param func(string) string, args []string) {
+	for _, name := range rec.names {
+		c.params += fmt.Sprintf("%s=%q ", name, param(name))
 	}
-	v.args = fmt.Sprintf("%q", args)
-	j.seen = append(j.seen, v)
+	c.args = fmt.Sprintf("%q", args)
+	rec.calls = append(rec.calls, c)
 }
 
-// take returns what was written down, and begins anew.
-func (j *journal) take() []visit {
-	seen := j.seen
-	j.seen = nil
-	return seen
+// drain returns the recorded calls and forgets them.
+func (rec *recorder) drain() []call {
+	calls := rec.calls
+	rec.calls = nil
+	return calls
 }
 
-// verdictOf is what a real router says.
-func verdictOf(s *protocol.Scope, err error) verdict {
-	v := verdict{noRoute: errors.Is(err, protocol.ErrNoRoute), hint: errors.Is(err, errSlash), route: s.Route()}
+// resultOf returns the result of the router's Open or Find with s, which returned err.
+func resultOf(s *protocol.Scope, err error) result {
+	res := result{noRoute: errors.Is(err, protocol.ErrNoRoute), hint: errors.Is(err, errMissingSlash), route: s.Route()}
 	refused, ok := errors.AsType[*protocol.RejectError](err)
 	switch {
 	case ok:
-		v.text = fmt.Sprint(refused.Status, " ", refused.Body)
+		res.text = fmt.Sprint(refused.Status, " ", refused.Body)
 	case err != nil:
-		v.text = err.Error()
+		res.text = err.Error()
 	}
-	return v
+	return res
 }

@@ -14,19 +14,20 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// The plain router: the rules of Django's and Channels' routing, with what Wye
-// does otherwise on purpose (only a mount's ErrNoRoute goes on, 404), one after
-// the other with nothing but package regexp. It does not ask what is fast.
+// This file is the reference implementation: the rules of routing in Django and Channels,
+// with the intended differences of Wye (only the ErrNoRoute of a mount leads to the next
+// route, and to 404), as simply as package regexp allows and without regard to speed. It
+// shares no code with the router.
 
-// plainType is a type of parameters.
-type plainType struct {
-	expr string
-	ok   func(text string) bool // nil: whatever matches
-	own  bool                   // a program's
+// refType is a type of parameters.
+type refType struct {
+	expr   string
+	ok     func(text string) bool // what a Converter's Check does, or nil
+	custom bool                   // not built in
 }
 
-func plainTypes() map[string]plainType {
-	return map[string]plainType{
+func refTypes() map[string]refType {
+	return map[string]refType{
 		"str":   {expr: `[^/]+`},
 		"int":   {expr: `[0-9]+`, ok: isInt64},
 		"slug":  {expr: `[-a-zA-Z0-9_]+`},
@@ -34,38 +35,38 @@ func plainTypes() map[string]plainType {
 		"path":  {expr: `.+`},
 		"group": {expr: `[a-zA-Z0-9_.\-]{1,99}`},
 
-		"year":  {expr: `[0-9]{4}`, own: true},
-		"big":   {expr: `[0-9]+`, own: true},
-		"even":  {expr: `[0-9]+`, own: true, ok: func(text string) bool { return strings.ContainsAny(text[len(text)-1:], "02468") }},
-		"all":   {expr: `(?s).*`, own: true, ok: func(text string) bool { return !strings.Contains(text, "x") }},
-		"maybe": {expr: `[a-z]*`, own: true},
-		"alt":   {expr: `a|ab|b/c`, own: true},
-		"lazy":  {expr: `.+?`, own: true},
-		"fold":  {expr: `(?i)ab+`, own: true},
-		"word":  {expr: `\b\w+\b`, own: true},
-		"line":  {expr: `\A[a-z]+`, own: true},
-		"none":  {expr: `a{0}`, own: true, ok: func(text string) bool { return text == "" }},
+		"year":  {expr: `[0-9]{4}`, custom: true},
+		"big":   {expr: `[0-9]+`, custom: true},
+		"even":  {expr: `[0-9]+`, custom: true, ok: func(text string) bool { return strings.ContainsAny(text[len(text)-1:], "02468") }},
+		"all":   {expr: `(?s).*`, custom: true, ok: func(text string) bool { return !strings.Contains(text, "x") }},
+		"maybe": {expr: `[a-z]*`, custom: true},
+		"alt":   {expr: `a|ab|b/c`, custom: true},
+		"lazy":  {expr: `.+?`, custom: true},
+		"fold":  {expr: `(?i)ab+`, custom: true},
+		"word":  {expr: `\b\w+\b`, custom: true},
+		"line":  {expr: `\A[a-z]+`, custom: true},
+		"none":  {expr: `a{0}`, custom: true, ok: func(text string) bool { return text == "" }},
 	}
 }
 
-// isInt64 compares digits.
+// isInt64 reports whether text, which has only digits, fits an int64.
 func isInt64(text string) bool {
 	const most = "9223372036854775807"
 	text = strings.TrimLeft(text, "0")
 	return len(text) < len(most) || len(text) == len(most) && text <= most
 }
 
-// plainExpr is what a route matches with.
-type plainExpr struct {
+// refExpr is the expression of a route and the checks of its parameters.
+type refExpr struct {
 	re     *regexp.Regexp
-	tree   *syntax.Regexp // for samples
+	tree   *syntax.Regexp // for random paths
 	checks map[string]func(string) bool
 }
 
 var parameter = regexp.MustCompile(`<(?:([^<>:]*):)?([^<>:]*)>`)
 
-func newPlainExpr(s *sketch) *plainExpr {
-	e := &plainExpr{checks: map[string]func(string) bool{}}
+func newRefExpr(s *routeSpec) *refExpr {
+	e := &refExpr{checks: map[string]func(string) bool{}}
 	if s.kind == "re" {
 		expr := s.pattern
 		if regexp.MustCompile(`(^|[^\\])(\\\\)*\$$`).MatchString(expr) {
@@ -76,19 +77,19 @@ func newPlainExpr(s *sketch) *plainExpr {
 	}
 	expr, done := `\A`, 0
 	for _, at := range parameter.FindAllStringSubmatchIndex(s.pattern, -1) {
-		expr += quoted(s.pattern[done:at[0]])
+		expr += quoteRunes(s.pattern[done:at[0]])
 		done = at[1]
 		typ, name := "str", s.pattern[at[4]:at[5]]
 		if at[2] >= 0 {
 			typ = s.pattern[at[2]:at[3]]
 		}
-		conv := plainTypes()[typ]
+		conv := refTypes()[typ]
 		expr += "(?P<" + name + ">" + conv.expr + ")"
 		if conv.ok != nil {
 			e.checks[name] = conv.ok
 		}
 	}
-	expr += quoted(s.pattern[done:])
+	expr += quoteRunes(s.pattern[done:])
 	if s.kind == "path" {
 		expr += `\z`
 	}
@@ -96,36 +97,36 @@ func newPlainExpr(s *sketch) *plainExpr {
 	return e
 }
 
-func (e *plainExpr) compile(expr string) {
+func (e *refExpr) compile(expr string) {
 	e.re = regexp.MustCompile(expr)
-	e.tree, _ = syntax.Parse(expr, syntax.Perl) // of what has been compiled
+	e.tree, _ = syntax.Parse(expr, syntax.Perl) // expr has been compiled
 }
 
-// quoted is an expression that matches text.
-func quoted(text string) (expr string) {
+// quoteRunes returns an expression that matches text only.
+func quoteRunes(text string) (expr string) {
 	for _, r := range text {
 		expr += fmt.Sprintf(`\x{%x}`, r)
 	}
 	return expr
 }
 
-// match is where the expression matches form, or nil.
-func (e *plainExpr) match(path string) []int {
+// match returns the spans of a match in path, which is in the form that routes match, or nil.
+func (e *refExpr) match(path string) []int {
 	at := e.re.FindStringSubmatchIndex(path)
 	if at == nil {
 		return nil
 	}
 	for name, ok := range e.checks {
-		if i := e.re.SubexpIndex(name); !ok(meant(path[at[2*i]:at[2*i+1]])) {
+		if i := e.re.SubexpIndex(name); !ok(decodeForm(path[at[2*i]:at[2*i+1]])) {
 			return nil
 		}
 	}
 	return at
 }
 
-// captures are the parameters and arguments of a match: if any group has a name,
-// those that took part and have one, otherwise all.
-func (e *plainExpr) captures(path string, at []int) (params []plumbing.Param, args []string) {
+// captures returns the parameters and arguments of a match. If a group has a name, only
+// groups with a name count, and of these only those that took part in the match.
+func (e *refExpr) captures(path string, at []int) (params []plumbing.Param, args []string) {
 	names := e.re.SubexpNames()
 	named := slices.ContainsFunc(names, func(name string) bool { return name != "" })
 	for i, name := range names {
@@ -133,23 +134,23 @@ func (e *plainExpr) captures(path string, at []int) (params []plumbing.Param, ar
 		switch {
 		case i == 0:
 		case !named && took:
-			args = append(args, meant(path[at[2*i]:at[2*i+1]]))
+			args = append(args, decodeForm(path[at[2*i]:at[2*i+1]]))
 		case !named:
 			args = append(args, "")
 		case name != "" && took:
-			params = append(params, plumbing.Param{Name: name, Value: meant(path[at[2*i]:at[2*i+1]])})
+			params = append(params, plumbing.Param{Name: name, Value: decodeForm(path[at[2*i]:at[2*i+1]])})
 		}
 	}
 	return params, args
 }
 
-// formOf is the path that is spelt so, decoded segment by segment, with slashes
-// within a segment replaced; and whether it is one that any router takes.
-func formOf(spelt string) (form string, canonical bool) {
+// refForm returns the form of an escaped path that routes match, and whether the path is
+// canonical.
+func refForm(escaped string) (form string, canonical bool) {
 	canonical = true
-	segments := strings.Split(spelt, "/")
+	segments := strings.Split(escaped, "/")
 	for i, segment := range segments {
-		decoded, _ := url.PathUnescape(segment) //nolint:errcheck // it has been looked at
+		decoded, _ := url.PathUnescape(segment) //nolint:errcheck // the caller has checked it
 		for part := range strings.SplitSeq(decoded, "/") {
 			canonical = canonical && part != "." && part != ".."
 		}
@@ -159,33 +160,34 @@ func formOf(spelt string) (form string, canonical bool) {
 		canonical = canonical && !control && utf8.ValidString(decoded)
 		segments[i] = strings.ReplaceAll(decoded, "/", "\x1f")
 	}
-	if regexp.MustCompile(`(?i)%(2[de]|3\d|4[1-9a-f]|5[\da]|5f|6[1-9a-f]|7[\dae])`).MatchString(spelt) {
+	if regexp.MustCompile(`(?i)%(2[de]|3\d|4[1-9a-f]|5[\da]|5f|6[1-9a-f]|7[\dae])`).MatchString(escaped) {
 		canonical = false
 	}
 	return strings.Join(segments, "/"), canonical
 }
 
-// meant is what a part of a form stands for.
-func meant(form string) string { return strings.ReplaceAll(form, "\x1f", "/") }
+// decodeForm returns the decoded path with this form.
+func decodeForm(form string) string { return strings.ReplaceAll(form, "\x1f", "/") }
 
-// place is how far routing has come: root and path are in the form that is matched.
-type place struct {
+// refScope is what an application gets as its scope. root and path are in the form that
+// routes match.
+type refScope struct {
 	root, path string
 	route      string
 	params     []plumbing.Param
 	args       []string
 }
 
-// behind is the place of the application behind s, if s matches.
-func (s *sketch) behind(p place) (place, bool) {
+// enter returns the scope of the application behind s, if s matches.
+func (s *routeSpec) enter(p refScope) (refScope, bool) {
 	trimmed := strings.TrimPrefix(p.path, "/")
-	at := s.plain.match(trimmed)
+	at := s.ref.match(trimmed)
 	if at == nil {
-		return place{}, false
+		return refScope{}, false
 	}
-	params, args := s.plain.captures(trimmed, at)
+	params, args := s.ref.captures(trimmed, at)
 	taken := p.path[:len(p.path)-len(trimmed)] + trimmed[:at[1]]
-	return place{
+	return refScope{
 		root:   p.root + taken,
 		path:   trimmed[at[1]:],
 		route:  p.route + s.pattern,
@@ -194,98 +196,99 @@ func (s *sketch) behind(p place) (place, bool) {
 	}, true
 }
 
-// verdict is what a router says.
-type verdict struct {
-	text    string // "": accepted
-	route   string // that was taken, or refused for good
-	noRoute bool
-	hint    bool
+// result is the result of Open or Find.
+type result struct {
+	text    string // of the error; "" if there is none
+	route   string // Scope.Route afterwards
+	noRoute bool   // the error matches ErrNoRoute
+	hint    bool   // the error says that a final slash is missing
 }
 
-// openPlainly routes p, and writes down which applications it comes to.
-func openPlainly(routes []*sketch, p place, log *journal) verdict {
-	var missed []verdict
+// refOpen returns the result of Open. rec records the applications that are opened.
+func refOpen(routes []*routeSpec, p refScope, rec *recorder) result {
+	var notFound []result
 	for _, s := range routes {
-		in, ok := s.behind(p)
+		in, ok := s.enter(p)
 		if !ok {
 			continue
 		}
-		var v verdict
+		var res result
 		if s.nested {
-			v = openPlainly(s.inner, in, log)
+			res = refOpen(s.inner, in, rec)
 		} else {
-			v = log.visit(s, in)
+			res = rec.callReference(s, in)
 		}
-		if !v.noRoute || s.kind != "mount" {
-			if v.route == "" {
-				v.route = in.route
+		if !res.noRoute || s.kind != "mount" {
+			if res.route == "" {
+				res.route = in.route
 			}
-			return v
+			return res
 		}
-		v.route = ""
-		missed = append(missed, v)
+		res.route = ""
+		notFound = append(notFound, res)
 	}
-	missed = append(missed, notServed(routes, p))
-	if hinted := slices.IndexFunc(missed, func(v verdict) bool { return v.hint }); hinted >= 0 {
-		return missed[hinted]
+	notFound = append(notFound, refNotFound(routes, p))
+	if hinted := slices.IndexFunc(notFound, func(res result) bool { return res.hint }); hinted >= 0 {
+		return notFound[hinted]
 	}
-	return missed[0]
+	return notFound[0]
 }
 
 const slashHint = "; did you mean the same with a slash at the end?"
 
-func notServed(routes []*sketch, p place) verdict {
-	v := verdict{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, beginning(meant(p.root+p.path))), noRoute: true}
-	if trimmed := strings.TrimPrefix(p.path, "/"); !strings.HasSuffix(trimmed, "/") && leadsPlainly(routes, trimmed+"/") {
-		v.hint = true
-		v.text += slashHint
+func refNotFound(routes []*routeSpec, p refScope) result {
+	res := result{text: fmt.Sprintf("%d nothing is served at %q", http.StatusNotFound, truncate(decodeForm(p.root+p.path))), noRoute: true}
+	if trimmed := strings.TrimPrefix(p.path, "/"); !strings.HasSuffix(trimmed, "/") && refHasRoute(routes, trimmed+"/") {
+		res.hint = true
+		res.text += slashHint
 	}
-	return v
+	return res
 }
 
-// beginning is all of a path of 200 bytes.
-func beginning(path string) string {
+// truncate returns the first 200 bytes of a path, as the text of a 404 has them.
+func truncate(path string) string {
 	if len(path) <= 200 {
 		return path
 	}
 	return path[:200] + "..."
 }
 
-// leadsPlainly reports whether path leads somewhere, as far as routers can see.
-func leadsPlainly(routes []*sketch, path string) bool {
+// refHasRoute reports whether a route matches path, as far as the router can know without
+// opening an application.
+func refHasRoute(routes []*routeSpec, path string) bool {
 	for _, s := range routes {
-		in, ok := s.behind(place{path: path})
+		in, ok := s.enter(refScope{path: path})
 		switch {
 		case !ok:
-		case s.isRouter() && leadsPlainly(s.inner, in.path):
+		case s.visibleToRouter() && refHasRoute(s.inner, in.path):
 			return true
 		case s.kind != "mount":
-			return !s.isRouter()
+			return !s.visibleToRouter()
 		}
 	}
 	return false
 }
 
-// foundPlainly is what Find says.
-func foundPlainly(routes []*sketch, p place) verdict {
-	var missed []verdict
+// refFind returns the result of Find.
+func refFind(routes []*routeSpec, p refScope) result {
+	var notFound []result
 	for _, s := range routes {
-		in, ok := s.behind(p)
+		in, ok := s.enter(p)
 		if !ok {
 			continue
 		}
-		if !s.isAsked() {
-			return verdict{}
+		if !s.visibleToFind() {
+			return result{}
 		}
-		v := foundPlainly(s.inner, in)
-		if !v.noRoute || s.kind != "mount" {
-			return v
+		res := refFind(s.inner, in)
+		if !res.noRoute || s.kind != "mount" {
+			return res
 		}
-		missed = append(missed, v)
+		notFound = append(notFound, res)
 	}
-	missed = append(missed, notServed(routes, p))
-	if hinted := slices.IndexFunc(missed, func(v verdict) bool { return v.hint }); hinted >= 0 {
-		return missed[hinted]
+	notFound = append(notFound, refNotFound(routes, p))
+	if hinted := slices.IndexFunc(notFound, func(res result) bool { return res.hint }); hinted >= 0 {
+		return notFound[hinted]
 	}
-	return missed[0]
+	return notFound[0]
 }

@@ -1,14 +1,15 @@
 package router
 
-// shapeOfRouter is a router that is worth looking at, and paths that are.
-type shapeOfRouter struct {
+// seedRouter is a router, as the text of routeSpecs, and paths for it. Each one is a case
+// that a random router would rarely have.
+type seedRouter struct {
 	lines []string
 	paths []string
 }
 
-func shapesOfRouters() []shapeOfRouter {
+func seedRouters() []seedRouter {
 	const id = "075194d3-6885-417e-a8a8-6c931e272f00"
-	return []shapeOfRouter{
+	return []seedRouter{
 		{[]string{"path ", "path foo/", "re bar", `re ^posargs/(\d+)/$`, "path,with:kind=x,with:a=y default/<str:a>/"}, []string{"/bar", "/x/bar/y/", "/posargs/42/", "/default/moin/", "//default/a"}},
 		{[]string{`re,urls ^universe/(?P<book>\w+)/`, "\tre test/(\\w+)/$", "\tre ^test/$", "\tre ^(?P<test>\\w+)/(?P<book>\\d+)/$"}, []string{"/universe/42/test/3/", "/universe/42/test/", "/universe/42/x/7/", "/universe/42//x/7"}},
 		{[]string{`re,urls ^positional/(\w+)/`, "\tre,name=a ^test/(\\d+)/$"}, []string{"/positional/foo/test/3/"}},

@@ -10,50 +10,57 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// sketch is a route on paper. Both routers that are compared are made of it, the
-// real one and the plain one. A line of text is one:
+// The files model_*_test.go are one test. It describes routers as routeSpecs, which are
+// parsed from the text of a fuzzer (model_seeds_test.go has examples) or generated at
+// random (model_generate_test.go, model_random_test.go). Of each description it builds a
+// URLRouter, and compares this router, for random paths (model_compare_test.go), with a
+// simple implementation of the same rules (model_reference_test.go). The fuzz targets are
+// in model_fuzz_test.go.
+
+// routeSpec describes a route. Its text is one line:
 //
 //	path,name=room,with:kind=x ws/<slug:group>/
 //	mount shop/<slug:shop>/
 //		re ^(?P<room>\w+)/$
 //
-// What is indented is in a router behind the line above it.
-type sketch struct {
-	kind, pattern string // "re", "path" or "mount"
-	name          string
-	extra         []plumbing.Param
-	answer        string // "": accepts; "no": there is no route; "teapot": refuses
-	cover         string // middleware: "use", "wrap", "bare" or "hide"
-	nested        bool   // a router is behind it, perhaps an empty one
-	inner         []*sketch
-	line          int
+// Indented lines are the routes of a router behind the route of the line above.
+type routeSpec struct {
+	kind       string // "re", "path" or "mount"
+	pattern    string
+	name       string           // of Route.Name
+	extra      []plumbing.Param // of Route.With
+	answer     string           // of the application: "" accepts, "no" is ErrNoRoute, "teapot" refuses
+	middleware string           // in front of the application; see addMiddleware
+	nested     bool             // the application is a router
+	inner      []*routeSpec     // the routes of that router
+	line       int
 
-	route Route      // once it is built
-	urls  *URLRouter // what is behind it
-	plain *plainExpr
+	route Route      // built from the fields above
+	urls  *URLRouter // the router behind the route, if nested
+	ref   *refExpr
 }
 
 const (
-	mostLines   = 14
-	deepest     = 3
-	longestLine = 200
+	maxLines   = 14
+	maxDepth   = 3
+	maxLineLen = 200
 )
 
-// parseSketches reads what it can; other lines are left out.
-func parseSketches(text string) []*sketch {
-	var top []*sketch
-	open := []*[]*sketch{&top} // by depth, where the next one goes
+// parseSpecs parses text. It ignores lines that are not a routeSpec.
+func parseSpecs(text string) []*routeSpec {
+	var top []*routeSpec
+	open := []*[]*routeSpec{&top} // by depth, the list that the next route is added to
 	for i, line := range strings.Split(text, "\n") {
-		if i >= mostLines {
+		if i >= maxLines {
 			break
 		}
 		flush := strings.TrimLeft(line, "\t")
-		s := parseSketch(flush, i+1)
-		if s == nil || len(line) > longestLine {
+		s := parseSpec(flush, i+1)
+		if s == nil || len(line) > maxLineLen {
 			continue
 		}
 		depth := min(len(line)-len(flush), len(open)-1)
-		if last := *open[depth]; len(last) > 0 && depth < deepest && len(line)-len(flush) > depth {
+		if last := *open[depth]; len(last) > 0 && depth < maxDepth && len(line)-len(flush) > depth {
 			parent := last[len(last)-1]
 			parent.nested = true
 			open, depth = append(open[:depth+1], &parent.inner), depth+1
@@ -64,13 +71,13 @@ func parseSketches(text string) []*sketch {
 	return top
 }
 
-func parseSketch(line string, number int) *sketch {
+func parseSpec(line string, number int) *routeSpec {
 	head, pattern, found := strings.Cut(line, " ")
 	words := strings.Split(head, ",")
 	if !found || !slices.Contains([]string{"re", "path", "mount"}, words[0]) {
 		return nil
 	}
-	s := &sketch{kind: words[0], pattern: pattern, line: number}
+	s := &routeSpec{kind: words[0], pattern: pattern, line: number}
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
 		switch {
@@ -81,7 +88,7 @@ func parseSketch(line string, number int) *sketch {
 		case key == "no", key == "teapot":
 			s.answer = key
 		case key == "use", key == "wrap", key == "bare", key == "hide":
-			s.cover = key
+			s.middleware = key
 		case key == "urls":
 			s.nested = true
 		}
@@ -89,10 +96,10 @@ func parseSketch(line string, number int) *sketch {
 	return s
 }
 
-// write is the text of a sketch, for failures and for seeds.
-func (s *sketch) write(b *strings.Builder, depth int) {
+// writeText writes the text of s, for the messages of failures.
+func (s *routeSpec) writeText(b *strings.Builder, depth int) {
 	b.WriteString(strings.Repeat("\t", depth) + s.kind)
-	for _, word := range []string{s.answer, s.cover} {
+	for _, word := range []string{s.answer, s.middleware} {
 		if word != "" {
 			b.WriteString("," + word)
 		}
@@ -108,30 +115,30 @@ func (s *sketch) write(b *strings.Builder, depth int) {
 	}
 	b.WriteString(" " + s.pattern + "\n")
 	for _, inner := range s.inner {
-		inner.write(b, depth+1)
+		inner.writeText(b, depth+1)
 	}
 }
 
-func textOf(sketches []*sketch) string {
+func specText(specs []*routeSpec) string {
 	var b strings.Builder
-	for _, s := range sketches {
-		s.write(&b, 0)
+	for _, s := range specs {
+		s.writeText(&b, 0)
 	}
 	return b.String()
 }
 
-// ownTypes are a program's own converters.
-func ownTypes() Converters {
+// customConverters returns the types of refTypes that are not built in.
+func customConverters() Converters {
 	types := Converters{}
-	for name, typ := range plainTypes() {
-		if !typ.own {
+	for name, typ := range refTypes() {
+		if !typ.custom {
 			continue
 		}
 		conv := Converter{Expr: typ.expr}
 		if typ.ok != nil {
 			conv.Check = func(text string) error {
 				if !typ.ok(text) {
-					return fmt.Errorf("%q is none", text)
+					return fmt.Errorf("%q is not allowed", text)
 				}
 				return nil
 			}
@@ -141,15 +148,15 @@ func ownTypes() Converters {
 	return types
 }
 
-// saidNo returns what f panics with, which has to be a text of ours.
-func saidNo(t *testing.T, f func()) (text string) {
+// panicText returns the text that f panics with, or "". The text must begin with "wye: ".
+func panicText(t *testing.T, f func()) (text string) {
 	t.Helper()
 	defer func() {
 		t.Helper()
 		if p := recover(); p != nil {
-			var ours bool
-			if text, ours = p.(string); !ours || !strings.HasPrefix(text, "wye: ") {
-				t.Fatalf("a panic that is not ours: %v", p)
+			var isText bool
+			if text, isText = p.(string); !isText || !strings.HasPrefix(text, "wye: ") {
+				t.Fatalf("unexpected panic: %v", p)
 			}
 		}
 	}()
@@ -157,13 +164,14 @@ func saidNo(t *testing.T, f func()) (text string) {
 	return ""
 }
 
-// buildAll makes the real router of sketches. Those of which none can be made
-// are left out; it returns those that are in.
-func buildAll(t *testing.T, sketches []*sketch, log *journal, d *dice) (*URLRouter, []*sketch) {
+// buildRouter makes a URLRouter of specs. It leaves out the routes for which a constructor
+// panics, and returns the others. It checks the panics about routes that can never be
+// reached.
+func buildRouter(t *testing.T, specs []*routeSpec, rec *recorder, d *random) (*URLRouter, []*routeSpec) {
 	t.Helper()
-	var kept []*sketch
-	for _, s := range sketches {
-		if s.build(t, log, d) {
+	var kept []*routeSpec
+	for _, s := range specs {
+		if s.buildRoute(t, rec, d) {
 			kept = append(kept, s)
 		}
 	}
@@ -173,7 +181,7 @@ func buildAll(t *testing.T, sketches []*sketch, log *journal, d *dice) (*URLRout
 			routes[i] = s.route
 		}
 		var urls *URLRouter
-		text := saidNo(t, func() { urls = NewURLRouter(routes...) })
+		text := panicText(t, func() { urls = NewURLRouter(routes...) })
 		switch {
 		case text == "" && n == len(kept)-1:
 			return urls, kept
@@ -182,60 +190,67 @@ func buildAll(t *testing.T, sketches []*sketch, log *journal, d *dice) (*URLRout
 		case strings.Contains(text, "two routes have the name"):
 			kept[n].name, kept[n].route.name = "", ""
 		case strings.Contains(text, "can never be reached"):
-			wantHidden(t, text, kept[:n+1], d)
+			checkHidden(t, text, kept[:n+1], d)
 			kept = slices.Delete(kept, n, n+1)
 			n = max(0, min(n, len(kept)-1))
 		default:
-			t.Fatalf("URLs panics with %s", text)
+			t.Fatalf("NewURLRouter panics with %s", text)
 		}
 	}
 	return NewURLRouter(), nil
 }
 
-// build makes the route of a sketch, if one can be made.
-func (s *sketch) build(t *testing.T, log *journal, d *dice) bool {
+// buildRoute makes the route and the refExpr of s. It reports whether a constructor accepts the
+// route.
+func (s *routeSpec) buildRoute(t *testing.T, rec *recorder, d *random) bool {
 	t.Helper()
-	app := log.app(s)
+	app := rec.application(s)
 	if s.nested {
-		s.urls, s.inner = buildAll(t, s.inner, log, d)
+		s.urls, s.inner = buildRouter(t, s.inner, rec, d)
 		app = s.urls
 	}
-	app = cover(s.cover, app)
-	newRoute := map[string]func(string, protocol.Application) Route{"re": RePath, "path": ownTypes().Path, "mount": ownTypes().Mount}[s.kind]
-	if saidNo(t, func() { s.route = newRoute(s.pattern, app) }) != "" {
+	app = addMiddleware(s.middleware, app)
+	newRoute := map[string]func(string, protocol.Application) Route{"re": RePath, "path": customConverters().Path, "mount": customConverters().Mount}[s.kind]
+	if panicText(t, func() { s.route = newRoute(s.pattern, app) }) != "" {
 		return false
 	}
-	if s.name != "" && saidNo(t, func() { s.route = s.route.Name(s.name) }) != "" {
+	if s.name != "" && panicText(t, func() { s.route = s.route.Name(s.name) }) != "" {
 		s.name = ""
 	}
 	for _, p := range s.extra {
 		s.route = s.route.With(p.Name, p.Value)
 	}
-	s.plain = newPlainExpr(s)
+	s.ref = newRefExpr(s)
 	return true
 }
 
-// cover puts app behind middleware.
-func cover(kind string, app protocol.Application) protocol.Application {
-	pass := func(next protocol.Application) protocol.Application {
+// addMiddleware returns app in middleware of a kind: "use" and "hide" are opaque, so that
+// Find does not see app; "wrap" and "bare" use protocol.Wrap. Only "use" and "wrap" are
+// added by Use, so that the router in front knows app.
+func addMiddleware(kind string, app protocol.Application) protocol.Application {
+	opaque := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) { return next.Open(s) })
 	}
-	wrap := func(next protocol.Application) protocol.Application { return protocol.Wrap(next, next.Open) }
+	transparent := func(next protocol.Application) protocol.Application { return protocol.Wrap(next, next.Open) }
 	switch kind {
 	case "use":
-		return Use(app, pass)
+		return Use(app, opaque)
 	case "wrap":
-		return Use(app, wrap)
+		return Use(app, transparent)
 	case "bare":
-		return wrap(app)
+		return transparent(app)
 	case "hide":
-		return pass(app)
+		return opaque(app)
 	}
 	return app
 }
 
-// isRouter reports whether the router knows that there is another behind it.
-func (s *sketch) isRouter() bool { return s.nested && s.cover != "bare" && s.cover != "hide" }
+// visibleToRouter reports whether the router in front knows that a router is behind s.
+func (s *routeSpec) visibleToRouter() bool {
+	return s.nested && s.middleware != "bare" && s.middleware != "hide"
+}
 
-// isAsked reports whether Find gets to the router behind it.
-func (s *sketch) isAsked() bool { return s.nested && s.cover != "use" && s.cover != "hide" }
+// visibleToFind reports whether Find of the router in front asks the router behind s.
+func (s *routeSpec) visibleToFind() bool {
+	return s.nested && s.middleware != "use" && s.middleware != "hide"
+}

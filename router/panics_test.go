@@ -14,7 +14,7 @@ func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
 	first, firstLine := router.RePath(`^ws/$`, here("a")), lineHere()
 	second, secondLine := router.RePath(`^ws/$`, here("b")), lineHere()
 	got := panicOf(func() { router.NewURLRouter(router.RePath(`^other/$`, here("c")), first, second) })
-	wantAll(t, testkit.Here(), got, `wye: route "^ws/$"`, "("+secondLine+")", "("+firstLine+")", "never be reached")
+	wantAll(t, testkit.Here(), got, `wye: router.NewURLRouter: route "^ws/$"`, "("+secondLine+")", "("+firstLine+")", "never be reached")
 	if strings.Index(got, secondLine) > strings.Index(got, firstLine) {
 		t.Errorf("%q: the route that is never reached is named first", got)
 	}
@@ -46,8 +46,8 @@ func TestDecision12_RoutesThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 		{testkit.Here(), func() { router.RePath(`ws/P<group>\w+/$`, app) }, lineHere(), []string{"captures nothing"}},
 		{testkit.Here(), func() { router.RePath(`ws/<group>/`, app) }, lineHere(), []string{"captures nothing"}},
 		{testkit.Here(), func() { router.RePath(`ws/<int:group>/`, app) }, lineHere(), []string{"captures nothing"}}, // Django's path()
-		{testkit.Here(), func() { router.RePath(`^(\w+)/<x>$`, app) }, lineHere(), []string{`"<x>" is no group`, "(?P<name>...)"}},
-		{testkit.Here(), func() { router.RePath(`^(?P<a>\w+)/(?:<int:b>/)?$`, app) }, lineHere(), []string{`"<int:b>" is no group`}},
+		{testkit.Here(), func() { router.RePath(`^(\w+)/<x>$`, app) }, lineHere(), []string{`"<x>" is not a group`, "(?P<name>...)"}},
+		{testkit.Here(), func() { router.RePath(`^(?P<a>\w+)/(?:<int:b>/)?$`, app) }, lineHere(), []string{`"<int:b>" is not a group`}},
 		{testkit.Here(), func() { router.RePath(`^/ws/$`, app) }, lineHere(), []string{"can match no path", "leading slash"}},
 		{testkit.Here(), func() { router.RePath(`^ws/$`, nil) }, lineHere(), []string{`"^ws/$"`, "the application is nil"}},
 		{testkit.Here(), func() { router.Mount("/ws/", app) }, lineHere(), []string{`mount "/ws/"`, "without the leading slash"}},
@@ -77,7 +77,7 @@ func TestOtherConstructorsPanic(t *testing.T) {
 	}{
 		{testkit.Here(), func() { router.NewURLRouter(router.RePath(`^a/$`, here("a")), router.Route{}) }, []string{"route 2 is empty", "RePath, Path or Mount"}},
 		{testkit.Here(), func() { router.New(nil, ws(), nil) }, []string{"router.New", "protocol 2 is nil"}},
-		{testkit.Here(), func() { router.New(nil, ws(), &fake{typ: "sse"}, ws()) }, []string{`two protocols of type "websocket"`, "URLRouter"}},
+		{testkit.Here(), func() { router.New(nil, ws(), &fake{typ: "sse"}, ws()) }, []string{`two protocols have the type "websocket"`, "URLRouter"}},
 	}
 	for _, row := range rows {
 		wantAll(t, row.at, panicOf(row.make), append(row.wants, "wye: ")...)

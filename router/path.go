@@ -6,46 +6,44 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// routePath is a path without its leading slash, in the form that routes match (see
-// protocol.Scope.RoutePath) and as it is after decoding. They have the same length:
-// what a match finds in form is cut out of text.
-type routePath struct{ form, text string }
+// routePath is a path without its leading slash: in the form that routes match, which
+// protocol.Scope.RoutePath explains, and decoded. Both have the same length, so the
+// span of a match in form is also its span in decoded.
+type routePath struct{ form, decoded string }
 
-// pathOf is what is left of the path of s. It has an error if the path is not
-// canonical.
+// pathOf returns the part of the path of s that is left to route, or an error if the path
+// is not canonical.
 func pathOf(s *protocol.Scope) (routePath, error) {
 	form, err := s.RoutePath()
 	if err != nil {
 		return routePath{}, err
 	}
-	return routePath{form, s.Path()}.trimmed(), nil
+	return routePath{form, s.Path()}.withoutLeadingSlash(), nil
 }
 
-// plainPath is a path none of whose slashes is escaped.
+// plainPath returns a path in which no slash is escaped.
 func plainPath(path string) routePath { return routePath{path, path} }
 
-// formPath is the path that form stands for.
+// formPath returns the path that has this form.
 func formPath(form string) routePath {
 	return routePath{form, strings.ReplaceAll(form, encodedSlash, "/")}
 }
 
 const encodedSlash = string(protocol.EncodedSlash)
 
-// trimmed is p without the leading slash.
-func (p routePath) trimmed() routePath {
+func (p routePath) withoutLeadingSlash() routePath {
 	if strings.HasPrefix(p.form, "/") {
 		return p.from(1)
 	}
 	return p
 }
 
-// from is what is left of p behind its first n bytes.
-func (p routePath) from(n int) routePath { return routePath{p.form[n:], p.text[n:]} }
+// from returns p without its first n bytes.
+func (p routePath) from(n int) routePath { return routePath{p.form[n:], p.decoded[n:]} }
 
-// withSlash is p with a slash at the end.
-func (p routePath) withSlash() routePath {
-	if p.form == p.text {
+func (p routePath) withFinalSlash() routePath {
+	if p.form == p.decoded {
 		return plainPath(p.form + "/")
 	}
-	return routePath{p.form + "/", p.text + "/"}
+	return routePath{p.form + "/", p.decoded + "/"}
 }

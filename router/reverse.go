@@ -6,72 +6,73 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
 	"github.com/wye-go/wye/protocol"
 )
 
-// URLFor returns the path of a named route, with its parameters filled in and
-// what must be escaped escaped, as a page needs it. A slash in a parameter that can
-// match none becomes %2F:
+// URLFor returns the path of the route with this name, with params as its parameters. The
+// path is escaped, so that a page can use it as it is:
 //
 //	urls.URLFor("room", map[string]string{"group": "lobby"}) // "/ws/lobby/"
 //
-// The names of routes in a mounted router are those of the mount and of the
-// route with a colon between, "shop:room", or the route's alone if the mount has
-// none. An optional part of an expression is left out, and of alternatives the
-// first is taken. What stands in front of this router, such as an
-// http.StripPrefix, is for the caller to add.
+// A route of a mounted router has the name of the mount, a colon, and its own name:
+// "shop:room"; if the mount has no name, it has only its own. A slash in a parameter that
+// stays within a segment is written as %2F. Optional parts of an expression are left out,
+// and the first of alternatives is taken. Prefixes in front of this router, such as that
+// of http.StripPrefix, are not included.
 //
-// An error says which name or parameter is missing, unknown, or not what the
-// route matches: a path that is returned leads to the route.
+// A path that URLFor returns leads to the route. If there is none, because a name or a
+// parameter is missing or unknown, or because a parameter does not match, the error says
+// so.
 func (u *URLRouter) URLFor(name string, params map[string]string) (string, error) {
-	legs := u.way(name)
-	if legs == nil {
-		return "", fmt.Errorf("wye: no route has the name %q; there are %s", name, u.known())
+	chain := u.chainTo(name)
+	if chain == nil {
+		return "", fmt.Errorf("wye: router.URLFor: no route has the name %q; known names: %s", name, u.knownNames())
 	}
+	path, err := u.buildPath(chain, params)
+	if err != nil {
+		return "", fmt.Errorf("wye: router.URLFor: %q: %w", name, err)
+	}
+	return path, nil
+}
+
+// buildPath returns the escaped path that leads through the routes of chain: one of u, and
+// behind each one of its router.
+func (u *URLRouter) buildPath(chain []*Route, params map[string]string) (string, error) {
 	var form strings.Builder
 	used := map[string]bool{}
-	for _, r := range legs {
-		if err := r.fill(&form, params, used); err != nil {
-			return "", fmt.Errorf("wye: the path of %q: %w", name, err)
+	for _, r := range chain {
+		if err := r.writePath(&form, params, used); err != nil {
+			return "", err
 		}
 	}
 	for param := range params {
 		if !used[param] {
-			return "", fmt.Errorf("wye: the path of %q has no parameter %q", name, param)
+			return "", fmt.Errorf("the route has no parameter %q", param)
 		}
 	}
-	escaped, err := u.asked(legs, formPath(form.String()), params)
-	if err != nil {
-		return "", fmt.Errorf("wye: the path of %q: %w", name, err)
-	}
-	return escaped, nil
-}
-
-// asked returns path as it is asked for, if that leads through legs.
-func (u *URLRouter) asked(legs []*Route, path routePath, params map[string]string) (string, error) {
-	escaped := escape("/" + path.form)
-	asked := protocol.NewScope("", &http.Request{
-		URL:        &url.URL{Path: "/" + path.text, RawPath: escaped},
+	path := formPath(form.String())
+	escaped := escapePath("/" + path.form)
+	request := protocol.NewScope("", &http.Request{
+		URL:        &url.URL{Path: "/" + path.decoded, RawPath: escaped},
 		RequestURI: escaped,
 	})
-	if err := u.leadsAlong(legs, path, params, asked); err != nil {
+	if err := u.checkLeadsThrough(chain, path, params, request); err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(escaped, "//") {
-		return "", errors.New("it would begin with two slashes, which means another host to browsers")
+		return "", errors.New("the path would begin with two slashes, which browsers read as the name of another host")
 	}
-	if _, err := asked.RoutePath(); err != nil {
-		return "", fmt.Errorf("%q cannot be asked for: %w", escaped, err)
+	if _, err := request.RoutePath(); err != nil {
+		return "", fmt.Errorf("no route matches %q: %w", escaped, err)
 	}
 	return escaped, nil
 }
 
-// escape is a path as it is asked for. What stands for an escaped slash becomes one.
-func escape(form string) string {
+// escapePath returns the escaped path with this form.
+func escapePath(form string) string {
 	parts := strings.Split(form, encodedSlash)
 	for i, part := range parts {
 		parts[i] = (&url.URL{Path: part}).EscapedPath()
@@ -79,8 +80,9 @@ func escape(form string) string {
 	return strings.Join(parts, "%2F")
 }
 
-// way returns the routes to the one of this name, or nil.
-func (u *URLRouter) way(name string) []*Route {
+// chainTo returns the routes that lead to the one with this name, which is the last of
+// them, or nil.
+func (u *URLRouter) chainTo(name string) []*Route {
 	if _, known := u.names[name]; !known {
 		return nil
 	}
@@ -89,8 +91,8 @@ func (u *URLRouter) way(name string) []*Route {
 		if r.name == name && name != "" {
 			return []*Route{r}
 		}
-		inner, ok := routerOf(r.app)
-		if !ok {
+		inner, nested := routerOf(r.app)
+		if !nested {
 			continue
 		}
 		rest := name
@@ -100,15 +102,14 @@ func (u *URLRouter) way(name string) []*Route {
 				continue
 			}
 		}
-		if way := inner.way(rest); way != nil {
-			return append([]*Route{r}, way...)
+		if chain := inner.chainTo(rest); chain != nil {
+			return append([]*Route{r}, chain...)
 		}
 	}
 	return nil
 }
 
-// known lists the names there are.
-func (u *URLRouter) known() string {
+func (u *URLRouter) knownNames() string {
 	names := slices.Sorted(maps.Keys(u.names))
 	if len(names) == 0 {
 		return "none"
@@ -116,91 +117,30 @@ func (u *URLRouter) known() string {
 	return strings.Join(names, ", ")
 }
 
-// allNames are the names of routes as URLFor takes them. Two routes of one name
-// panic.
-func (u *URLRouter) allNames() map[string]Route {
-	all := map[string]Route{}
-	add := func(name string, r Route) {
-		if first, twice := all[name]; twice {
-			panic(fmt.Sprintf("wye: two routes have the name %q: %v and %v; mounts can have names, too", name, first, r))
-		}
-		all[name] = r
-	}
-	for i := range u.routes {
-		r := &u.routes[i]
-		if r.name != "" {
-			add(r.name, *r)
-		}
-		inner, ok := routerOf(r.app)
-		if !ok {
-			continue
-		}
-		for name, leads := range inner.names {
-			if r.name != "" {
-				name = r.name + ":" + name
-			}
-			add(name, leads)
-		}
-	}
-	return all
-}
-
-// blank is a piece of a path that is to be filled in: a literal, or a parameter.
-type blank struct {
-	text, param string
-	slashes     bool // the parameter can match a slash
-}
-
-// fill writes the route's part of a path, in the form that is matched.
-func (r Route) fill(form *strings.Builder, params map[string]string, used map[string]bool) error {
-	blanks, err := r.template()
-	if err != nil {
-		return err
-	}
-	for _, b := range blanks {
-		value, given := params[b.param]
-		switch {
-		case b.param == "":
-			form.WriteString(b.text)
-		case !given:
-			return fmt.Errorf("the parameter %q is missing", b.param)
-		case strings.Contains(value, encodedSlash):
-			return fmt.Errorf("the parameter %q has a control character: %q", b.param, value)
-		default:
-			if !b.slashes {
-				value = strings.ReplaceAll(value, "/", encodedSlash)
-			}
-			form.WriteString(value)
-			used[b.param] = true
-		}
-	}
-	return nil
-}
-
-// leadsAlong checks that path goes through legs and to none of the routes before
-// them, and that each captures what it was given. asked is the connection that asks for
-// path.
-func (u *URLRouter) leadsAlong(legs []*Route, path routePath, params map[string]string, asked *protocol.Scope) error {
-	for segment := range strings.SplitSeq(path.text, "/") {
+// checkLeadsThrough returns an error unless path leads through the routes of chain, to no
+// route before one of them, and each parameter is captured with its value of params.
+// request is the scope of a request for path.
+func (u *URLRouter) checkLeadsThrough(chain []*Route, path routePath, params map[string]string, request *protocol.Scope) error {
+	for segment := range strings.SplitSeq(path.decoded, "/") {
 		if segment == "." || segment == ".." {
-			return fmt.Errorf("a segment %q means another path to browsers and proxies", segment)
+			return fmt.Errorf("the path would have a segment %q, which browsers and proxies read as another path", segment)
 		}
 	}
 	captured := map[string]bool{}
-	for i, r := range legs {
+	for i, r := range chain {
 		if i > 0 {
-			path = path.trimmed()
+			path = path.withoutLeadingSlash()
 		}
 		spans := r.match(path, nil)
 		if spans == nil {
-			return fmt.Errorf("%v does not match %q", r, path.text)
+			return fmt.Errorf("%v does not match %q", r, path.decoded)
 		}
-		if before := u.before(r, path, asked); before != nil {
-			return fmt.Errorf("%q goes to %v, which stands before %v", path.text, before, r)
+		if earlier := u.earlierMatch(r, path, request); earlier != nil {
+			return fmt.Errorf("%q leads to %v, which is before %v", path.decoded, earlier, r)
 		}
-		for _, got := range r.params(path.text, spans, 0) {
+		for _, got := range r.params(path.decoded, spans, 0) {
 			if want, given := params[got.Name]; given && got.Value != want {
-				return fmt.Errorf("%v would capture %q as %q and not %q", r, got.Name, got.Value, want)
+				return fmt.Errorf("%v would capture %q as %q and not as %q", r, got.Name, got.Value, want)
 			}
 			captured[got.Name] = true
 		}
@@ -209,15 +149,15 @@ func (u *URLRouter) leadsAlong(legs []*Route, path routePath, params map[string]
 	}
 	for param := range params {
 		if !captured[param] {
-			return fmt.Errorf("nothing captures %q as %q", param, params[param])
+			return fmt.Errorf("no route would capture %q as %q", param, params[param])
 		}
 	}
 	return nil
 }
 
-// before returns the route that path goes to and not r, if there is one, as far as
-// is known: what is mounted is asked if it is a router.
-func (u *URLRouter) before(r *Route, path routePath, asked *protocol.Scope) *Route {
+// earlierMatch returns the route before r that path leads to, or nil. Behind a mount it
+// looks only into a URLRouter.
+func (u *URLRouter) earlierMatch(r *Route, path routePath, request *protocol.Scope) *Route {
 	for _, i := range u.candidates(path, nil) {
 		other := &u.routes[i]
 		if other == r {
@@ -227,53 +167,10 @@ func (u *URLRouter) before(r *Route, path routePath, asked *protocol.Scope) *Rou
 		if spans == nil {
 			continue
 		}
-		inner, ok := routerOf(other.app)
-		if !other.mounted || ok && inner.leads(path.from(spans[1]), asked) {
+		inner, nested := routerOf(other.app)
+		if !other.mounted || nested && inner.hasRoute(path.from(spans[1]), request) {
 			return other
 		}
 	}
 	return nil
-}
-
-// template is what paths of this expression look like.
-func (e *expression) template() ([]blank, error) {
-	tree, err := syntax.Parse(e.re.String(), syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	return blanksOf(tree)
-}
-
-var errOpen = errors.New("an expression must leave nothing open but named groups")
-
-func blanksOf(re *syntax.Regexp) (blanks []blank, err error) {
-	switch re.Op {
-	case syntax.OpLiteral:
-		return []blank{{text: string(re.Rune)}}, nil
-	case syntax.OpCapture:
-		if re.Name == "" {
-			return nil, fmt.Errorf("%w: %v has no name", errOpen, re)
-		}
-		return []blank{{param: re.Name, slashes: mayHoldSlash(re)}}, nil
-	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			more, err := blanksOf(sub)
-			if err != nil {
-				return nil, err
-			}
-			blanks = append(blanks, more...)
-		}
-		return blanks, nil
-	case syntax.OpAlternate:
-		return blanksOf(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min == 0 {
-			return nil, nil
-		}
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpPlus, syntax.OpNoMatch:
-	case syntax.OpQuest, syntax.OpStar, syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText,
-		syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("%w: %v", errOpen, re)
 }

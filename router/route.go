@@ -10,100 +10,132 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Route is one line of a [URLRouter]. It is made by [RePath], [Path] or [Mount],
-// and is a value: the methods return a changed copy.
+// Route leads the paths that match it to an application. Routes are arguments of
+// [NewURLRouter]. Make them with [RePath], [Path] or [Mount]; the zero Route is not
+// valid. A Route is a value: its methods return a changed copy.
 type Route struct {
-	*expression // nil: the zero Route, of which nothing can be made
+	*expression // nil in the zero Route
 
 	app     protocol.Application
-	at      string // where in the program
+	place   string // the "file:line" that made the route
 	name    string
 	extra   []plumbing.Param
-	mounted bool // ErrNoRoute from app means: try the next route
+	mounted bool // if app returns ErrNoRoute, the next route is tried
 }
 
-// RePath is a route by a regular expression, in Go's syntax (RE2), as re_path
-// is in Django. The leading slash is not part of the path. An expression that
-// ends in $ must match all of the path; any other is searched for anywhere in
-// it, so begin it with ^ as a rule. A %2F in the path is not a slash to the expression:
-// see the package documentation. What named groups capture becomes
-// parameters, which [protocol.Scope.Param] returns; if there are none, what other
-// groups capture becomes [protocol.Scope.Args]:
+// RePath returns a route for the paths that a regular expression matches, like re_path
+// in Django:
 //
-//	router.RePath(`^ws/(?P<group>\w+)/$`, app)   // also (?<group>\w+)
+//	router.RePath(`^ws/(?P<group>\w+)/$`, app)
 //
-// \w matches ASCII letters, digits and _, unlike Python's, which matches
-// letters of all languages. An expression that does not compile, that can match
-// no path because it begins with a slash, or that has a <name> which is no group,
-// and a nil app, panic with the line of the call.
+// expr has the syntax of package regexp (RE2), and is applied to the path without its
+// leading slash. If it ends in $, it must match the whole path. Any other expression is
+// searched for anywhere in the path, so begin it with ^; app then sees what follows the
+// match as the rest of the path.
+//
+// What named groups capture, (?P<group>...) or (?<group>...), becomes parameters, which
+// [protocol.Scope.Param] returns. If no group has a name, [protocol.Scope.Args] returns
+// what the groups capture.
+//
+// \w matches ASCII letters, digits and _ only, unlike in Python. A slash that the peer
+// has written as %2F is not a slash to the expression; see Paths in the package
+// documentation.
+//
+// RePath panics, with the line of the call, if expr does not compile, if it can match no
+// path because it begins with a slash, if it has a <name> that is not part of a group,
+// or if app is nil.
 func RePath(expr string, app protocol.Application) Route {
-	at := caller()
+	place := caller()
 	e, err := compileExpr(expr)
-	return newRoute("route", e, err, app, at)
+	return newRoute("route", e, err, app, place)
 }
 
-// Path is a route by a path with parameters, as path is in Django. It must match
-// all of the path, of which the leading slash is no part:
+// Path returns a route for the paths that match a pattern with parameters, like path in
+// Django:
 //
 //	router.Path("ws/<slug:group>/<int:page>/", app)
 //
-// A parameter is one of
+// The pattern must match the whole path, without its leading slash. A parameter is one
+// of
 //
-//	<name>, <str:name>  anything within a segment, of which %2F is a part
+//	<name>, <str:name>  any text within one segment
 //	<int:name>          digits that fit an int64
 //	<slug:name>         ASCII letters, digits, - and _
-//	<uuid:name>         a UUID in lower case, with its dashes
-//	<path:name>         anything, slashes too
-//	<group:name>        the name of a group, as layers.ValidName has it: 1 to 99
+//	<uuid:name>         a UUID in lower case, with its hyphens
+//	<path:name>         any text, including slashes
+//	<group:name>        a valid name of a group (see layers.ValidName): 1 to 99
 //	                    ASCII letters, digits, -, _ and periods
 //
-// and none is empty. [Converters] adds more. [protocol.Scope.Param] returns them
-// as text, [protocol.ParamAs] as another type. A pattern that is not well formed,
-// or looks like a regular expression, and a nil app, panic with the line of the
-// call.
+// and is never empty. [Converters] adds types. [protocol.Scope.Param] returns a parameter
+// as text, [protocol.ParamAs] as another type.
+//
+// Path panics, with the line of the call, if the pattern is not well-formed or looks
+// like a regular expression or like the pattern of another router, or if app is nil.
 func Path(pattern string, app protocol.Application) Route {
-	at := caller()
+	place := caller()
 	e, err := compilePath(pattern, nil, true)
-	return newRoute("route", e, err, app, at)
+	return newRoute("route", e, err, app, place)
 }
 
-// Mount is a route for everything whose path begins with pattern, as a rule to
-// another router, which sees the rest of the path. If app answers with
-// protocol.ErrNoRoute, the next route is tried. pattern is that of [Path]:
-// "lobby/", "shop/<slug:shop>/", or "" for all paths. It is a word of its own, and
-// not guessed from what app is, so that app may be wrapped in middleware.
+// Mount returns a route for all paths that begin with pattern. app, which is usually
+// another [URLRouter], sees the rest of the path. The pattern has the syntax of [Path],
+// for example "lobby/" or "shop/<slug:shop>/"; the pattern "" matches all paths.
 //
-// It panics as Path does.
+// If app returns protocol.ErrNoRoute, the router tries its next route. This is what
+// distinguishes Mount from [Path] and [RePath], whose answer is final. It does not
+// depend on what app is, so app may be a router in middleware.
+//
+// Mount panics as Path does.
 func Mount(pattern string, app protocol.Application) Route {
-	at := caller()
+	place := caller()
 	e, err := compilePath(pattern, nil, false)
-	r := newRoute("mount", e, err, app, at)
+	r := newRoute("mount", e, err, app, place)
 	r.mounted = true
 	return r
 }
 
-// Name makes the route known to [URLRouter.URLFor]. The name of a mounted router
-// stands in front of those in it, with a colon: "lobby:room".
+// Path is like the function [Path], and knows the types of c as well as the built-in
+// ones.
+func (c Converters) Path(pattern string, app protocol.Application) Route {
+	place := caller()
+	e, err := compilePath(pattern, c, true)
+	return newRoute("route", e, err, app, place)
+}
+
+// Mount is like the function [Mount], and knows the types of c as well as the built-in
+// ones.
+func (c Converters) Mount(pattern string, app protocol.Application) Route {
+	place := caller()
+	e, err := compilePath(pattern, c, false)
+	r := newRoute("mount", e, err, app, place)
+	r.mounted = true
+	return r
+}
+
+// Name returns a copy of the route that has a name for [URLRouter.URLFor]. The routes
+// of a mounted router are known by the name of the mount, a colon, and their own name:
+// "lobby:room".
 //
-// It panics if name is empty or has a colon, or if no path can be made from the
-// route's expression: one that leaves open what stands outside its named groups.
+// Name panics if name is empty or has a colon. It also panics if no path can be built
+// from the route's expression: outside its named groups, an expression may have only
+// text, optional parts and alternatives.
 func (r Route) Name(name string) Route {
 	switch {
 	case r.expression == nil:
-		panic("wye: Route.Name: the route is empty; make routes with RePath, Path or Mount")
+		panic("wye: router.Route.Name: the route is empty; make routes with RePath, Path or Mount")
 	case name == "" || strings.Contains(name, ":"):
-		panic(fmt.Sprintf("wye: %v: the name %q is empty or has a colon, which stands between the names of nested routers", r, name))
+		panic(fmt.Sprintf("wye: router.Route.Name: %v: the name %q is empty or has a colon, which separates the names of nested routers", r, name))
 	}
 	if _, err := r.template(); err != nil {
-		panic(fmt.Sprintf("wye: %v: no path can be made from it, so that it cannot have the name %q: %v", r, name, err))
+		panic(fmt.Sprintf("wye: router.Route.Name: %v: no path can be built from it, so it cannot have the name %q: %v", r, name, err))
 	}
 	r.name = name
 	return r
 }
 
-// With adds a parameter to those that the route captures, in place of one of the
-// same name: one application can serve several routes and know which it is. In
-// Django these are extra options.
+// With returns a copy of the route that has one more parameter. The parameter replaces
+// one that the route captures under the same name. One application can so serve several
+// routes and know which of them it serves. Django calls such parameters extra options.
 //
 //	router.Path("ws/news/", app).With("group", "news")
 func (r Route) With(name, value string) Route {
@@ -111,29 +143,32 @@ func (r Route) With(name, value string) Route {
 	return r
 }
 
-// String names the route and the line that made it.
+// String returns the kind and the pattern of the route, and the file and line that made
+// it.
 func (r Route) String() string {
-	word := "route"
+	kind := "route"
 	if r.mounted {
-		word = "mount"
+		kind = "mount"
 	}
 	if r.expression == nil {
-		return "empty " + word
+		return "empty " + kind
 	}
-	return fmt.Sprintf("%s %q (%s)", word, r.source, r.at)
+	return fmt.Sprintf("%s %q (%s)", kind, r.source, r.place)
 }
 
-func newRoute(word string, e *expression, err error, app protocol.Application, at string) Route {
+// newRoute panics if err, the result of compiling e, is not nil, or if app is nil.
+func newRoute(kind string, e *expression, err error, app protocol.Application, place string) Route {
 	if err != nil {
-		panic(fmt.Sprintf("wye: %s %q (%s): %v", word, e.source, at, err))
+		panic(fmt.Sprintf("wye: %s %q (%s): %v", kind, e.source, place, err))
 	}
 	if app == nil {
-		panic(fmt.Sprintf("wye: %s %q (%s): the application is nil", word, e.source, at))
+		panic(fmt.Sprintf("wye: %s %q (%s): the application is nil", kind, e.source, place))
 	}
-	return Route{expression: e, app: app, at: at}
+	return Route{expression: e, app: app, place: place}
 }
 
-// caller is where the exported function was called that calls it.
+// caller returns the "file:line" that has called the exported function which calls
+// caller.
 func caller() string {
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprintf("%s:%d", file, line)

@@ -236,20 +236,20 @@ func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 		{testkit.Here(), func() { router.Path(`ws/\d/`, app) }, lineHere(), []string{"looks like a regular expression"}},
 		{testkit.Here(), func() { router.Path("ws/<group/", app) }, lineHere(), []string{"a < has no >"}},
 		{testkit.Here(), func() { router.Path("ws/group>/", app) }, lineHere(), []string{"a > has no <"}},
-		{testkit.Here(), func() { router.Path("ws/<>/", app) }, lineHere(), []string{"<>", "a name is made of"}},
-		{testkit.Here(), func() { router.Path("ws/<int: n>/", app) }, lineHere(), []string{"<int: n>", "a name is made of"}},
+		{testkit.Here(), func() { router.Path("ws/<>/", app) }, lineHere(), []string{"<>", "a name consists of"}},
+		{testkit.Here(), func() { router.Path("ws/<int: n>/", app) }, lineHere(), []string{"<int: n>", "a name consists of"}},
 		{testkit.Here(), func() { router.Path("ws/<1>/", app) }, lineHere(), []string{"does not begin with a digit"}},
 		{testkit.Here(), func() { router.Path("ws/<Int:n>/", app) }, lineHere(), []string{`no type "Int"`, "group, int, path, slug, str, uuid"}},
-		{testkit.Here(), func() { router.Path("<n>/<int:n>/", app) }, lineHere(), []string{"two parameters of this name"}},
+		{testkit.Here(), func() { router.Path("<n>/<int:n>/", app) }, lineHere(), []string{"two parameters have this name"}},
 		{testkit.Here(), func() { router.Path("ws/", nil) }, lineHere(), []string{"the application is nil"}},
 		{testkit.Here(), func() { router.Converters{"x": {Expr: "("}}.Path("<x:n>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
 		{testkit.Here(), func() { quotes.Path("<x:n><y:m>", app) }, lineHere(), []string{"the converter", "missing closing )"}},
 		{testkit.Here(), func() { router.RePath(`\Qa$`, app) }, lineHere(), []string{`route "\\Qa$"`, "missing closing )"}},
-		{testkit.Here(), func() { router.Converters{"x": {Expr: "(a)"}}.Mount("<x:n>", app) }, lineHere(), []string{"captures", "(?:...)"}},
+		{testkit.Here(), func() { router.Converters{"x": {Expr: "(a)"}}.Mount("<x:n>", app) }, lineHere(), []string{"has a capturing group", "(?:...)"}},
 		{testkit.Here(), func() { router.Converters{"x": {}}.Path("<y:n>", app) }, lineHere(), []string{"group, int, path, slug, str, uuid, x"}},
 		{testkit.Here(), func() { router.Mount("ws/<group", app) }, lineHere(), []string{`mount "ws/<group"`, "a < has no >"}},
-		{testkit.Here(), func() { router.RePath(`^a+/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "a+"}},
-		{testkit.Here(), func() { router.RePath(`^(\d+)/$`, app).Name("x") }, lineHere(), []string{"no path can be made from it", "has no name"}},
+		{testkit.Here(), func() { router.RePath(`^a+/$`, app).Name("x") }, lineHere(), []string{"no path can be built from it", "a+"}},
+		{testkit.Here(), func() { router.RePath(`^(\d+)/$`, app).Name("x") }, lineHere(), []string{"no path can be built from it", "has no name"}},
 		{testkit.Here(), func() { router.Path("a", app).Name("") }, lineHere(), []string{"is empty"}},
 		{testkit.Here(), func() { router.Path("a", app).Name("a:b") }, lineHere(), []string{"colon"}},
 	}
@@ -276,21 +276,21 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		before, after router.Route
 		why           string // "": it can be reached
 	}{
-		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:a>/"), "the same stands before it"},
-		{testkit.Here(), path("ws/<int:a>/"), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:a>/"), "the same paths go to"},
+		{testkit.Here(), path("ws/<int:a>/"), path("ws/<int:a>/"), "the same paths go to"},
 		{testkit.Here(), path("ws/<int:a>/"), re(`\Aws/(?P<a>[0-9]+)/\z`), ""}, // numbers that do not fit
-		{testkit.Here(), re(`\Aws/(?P<a>[0-9]+)/\z`), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), re(`\Aws/(?P<a>[0-9]+)/\z`), path("ws/<int:a>/"), "the same paths go to"},
 		{testkit.Here(), path("ws/<int:a>/"), big.Path("ws/<big:a>/", app), ""},
-		{testkit.Here(), big.Path("ws/<big:a>/", app), path("ws/<int:a>/"), "the same stands before it"},
+		{testkit.Here(), big.Path("ws/<big:a>/", app), path("ws/<int:a>/"), "the same paths go to"},
 		{testkit.Here(), big.Path("ws/<big:a>/<int:b>/", app), big.Path("ws/<int:a>/<big:b>/", app), ""},
 		{testkit.Here(), path("ws/<int:a>/"), own.Path("ws/<even:a>/", app), ""},
-		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same stands before it"},
-		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), "the same stands before it"},
+		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same paths go to"},
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), "the same paths go to"},
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<str:b>/"), ""}, // nobody can tell in general
-		{testkit.Here(), path("ws/<path:rest>"), path("ws/<slug:a>/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), path("ws/<path:rest>"), path("ws/<slug:a>/"), `every path that begins with "ws/" goes to`},
 		{testkit.Here(), path("ws/<path:rest>"), path("ws/"), ""},
 		{testkit.Here(), path("ws/<path:rest>"), router.Mount("ws/", app), ""},
-		{testkit.Here(), re(`^ws/(?P<rest>.*)$`), path("ws/"), `whatever begins with "ws/" goes to`},
+		{testkit.Here(), re(`^ws/(?P<rest>.*)$`), path("ws/"), `every path that begins with "ws/" goes to`},
 		{testkit.Here(), path("ws/<path:rest>/"), path("ws/<slug:a>/"), ""},
 		{testkit.Here(), re(``), path("ws/"), "every path goes to"},
 		{testkit.Here(), re(`^`), path("ws/"), "every path goes to"},
@@ -303,16 +303,16 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		{testkit.Here(), path("<path:rest>"), re(`^(?:x/)?$`), ""},
 		{testkit.Here(), re(`^\b`), path("<slug:a>/"), ""},
 		{testkit.Here(), re(`^\b.*`), path("<slug:a>/"), ""},
-		{testkit.Here(), re(`^ws/`), path("ws/lobby/"), `whatever begins with "ws/" goes to`},
-		{testkit.Here(), re(`^ws/`), path("ws/<int:a>/"), `whatever begins with "ws/" goes to`},
-		{testkit.Here(), re(`^ws`), router.Mount("ws/", app), `whatever begins with "ws" goes to`},
+		{testkit.Here(), re(`^ws/`), path("ws/lobby/"), `every path that begins with "ws/" goes to`},
+		{testkit.Here(), re(`^ws/`), path("ws/<int:a>/"), `every path that begins with "ws/" goes to`},
+		{testkit.Here(), re(`^ws`), router.Mount("ws/", app), `every path that begins with "ws" goes to`},
 		{testkit.Here(), re(`^ws/`), path("wss/"), ""},
 		{testkit.Here(), re(`^ws/`), re(`ws/`), ""},
 		{testkit.Here(), re(`^ws/x`), path("ws/<slug:a>/"), ""},
 		{testkit.Here(), re(`^ws/\b`), path("ws/x/"), `this path goes to`},
 		{testkit.Here(), re(`^ws/\B`), path("ws/x/"), ``},
-		{testkit.Here(), re(`bar`), path("foo/bar/<int:a>/"), `whatever has "bar" in it goes to`},
-		{testkit.Here(), re(`bar`), re(`^\w+/rebar$`), `whatever has "bar" in it goes to`},
+		{testkit.Here(), re(`bar`), path("foo/bar/<int:a>/"), `every path that contains "bar" goes to`},
+		{testkit.Here(), re(`bar`), re(`^\w+/rebar$`), `every path that contains "bar" goes to`},
 		{testkit.Here(), re(`bar`), path("ba/<slug:a>/"), ""},
 		{testkit.Here(), re(`bar`), re(`^(?:bar|foo)$`), ""},
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/new/"), "this path goes to"},
@@ -333,7 +333,7 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 			}
 			continue
 		}
-		wantAll(t, row.at, got, "wye: "+row.after.String()+" can never be reached: "+row.why, row.before.String())
+		wantAll(t, row.at, got, "wye: router.NewURLRouter: "+row.after.String()+" can never be reached: "+row.why, row.before.String())
 	}
 	got := panicOf(func() {
 		router.NewURLRouter(router.RePath(`^a/`, router.Use(router.NewURLRouter(), plainly)), path("a/b/"))
@@ -353,9 +353,9 @@ func TestChannels(t *testing.T) {
 	}
 	for channel, want := range map[string]string{
 		"mail":  "wye: connection refused with 418: mail []",
-		"Mail":  `wye: no route for the channel "Mail"; there are mail, thumbnails`,
-		"":      `wye: a ChannelNameRouter got a scope of type "channel" without a channel; it belongs behind a worker`,
-		"mailx": `wye: no route for the channel "mailx"; there are mail, thumbnails`,
+		"Mail":  `wye: no route for the channel "Mail"; known channels: mail, thumbnails`,
+		"":      `wye: router.ChannelNameRouter: a scope of type "channel" has no channel; put this router behind a layers.Worker`,
+		"mailx": `wye: no route for the channel "mailx"; known channels: mail, thumbnails`,
 	} {
 		s := scopes.ForChannel(context.Background(), channel)
 		_, err := c.Open(s)

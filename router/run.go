@@ -9,27 +9,32 @@ import (
 	"time"
 )
 
-// readHeaderTimeout is srv's if it has none.
-const readHeaderTimeout = 10 * time.Second
+// defaultReadHeaderTimeout is set on a server that has neither a ReadHeaderTimeout nor
+// a ReadTimeout.
+const defaultReadHeaderTimeout = 10 * time.Second
 
-// Run serves until ctx ends and then shuts everything down, for at most grace.
-// srv.Handler is r if it is nil; otherwise r is what stands somewhere behind it.
-// A srv without ReadHeaderTimeout and ReadTimeout gets a ReadHeaderTimeout of
-// 10 s, because a peer could hold a connection for ever by not finishing its
-// request.
+// Run listens on srv.Addr and serves r until ctx is done. Then it shuts down, which
+// takes at most grace, and once more grace for background tasks, and returns:
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 //	defer stop()
 //	err := router.Run(ctx, &http.Server{Addr: ":8000"}, r, 10*time.Second)
 //
-// The order is: the listener closes, so that a load balancer sends no more;
-// open connections are closed, as the options of their protocol say
-// (websocket.Options.Shutdown; 1001 by default), while plain requests finish; connections
-// on which nothing was ever said are cut; then the tasks of
-// [ProtocolTypeRouter.Background] end, which have grace once more; Run returns
-// when all of it is done.
-// The error is that of listening or serving, or says what did not finish within
-// grace. It is nil after a clean end.
+// Shutdown has these steps:
+//
+//  1. The listener closes.
+//  2. Connections are closed as the options of their protocol say
+//     (websocket.Options.Shutdown; code 1001 by default). At the same time, plain
+//     requests finish, and connections that have not sent a request are closed.
+//  3. The tasks of [ProtocolTypeRouter.Background] end.
+//
+// Run returns nil after a clean shutdown. Otherwise its error says why it could not
+// listen or serve, which task failed, or what did not finish in time.
+//
+// Run sets fields of srv. srv.Handler becomes r if it is nil; if it is not nil, it must
+// be a handler that leads to r. ReadHeaderTimeout becomes 10 s if it and ReadTimeout are
+// zero, because otherwise a peer that never finishes its request would hold a connection
+// forever.
 func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	addr := srv.Addr
 	if addr == "" {
@@ -42,59 +47,63 @@ func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace tim
 	return Serve(ctx, l, srv, r, grace)
 }
 
-// Serve is [Run] on a listener, which it closes. It adds to srv.ConnState, whose
-// own function is still called. For TLS, give it the listener of tls.NewListener,
-// with "http/1.1" in its configuration's NextProtos.
+// Serve is [Run] on a listener that the caller has opened. Serve closes it. For TLS,
+// pass the result of tls.NewListener, with "http/1.1" in the NextProtos of its
+// configuration.
+//
+// Serve sets srv.ConnState to a function that also calls the one that was set before.
 func Serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
 	if srv.Handler == nil {
 		srv.Handler = r
 	}
 	if srv.ReadHeaderTimeout == 0 && srv.ReadTimeout == 0 {
-		srv.ReadHeaderTimeout = readHeaderTimeout
+		srv.ReadHeaderTimeout = defaultReadHeaderTimeout
 	}
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
-	tasks := r.runTasks(ctx, stop)
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	tasks := startTasks(ctx, r.backgroundTasks(), stopServing)
 	err := serve(serving, l, srv, r, grace)
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	tasksCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return errors.Join(err, tasks.end(end))
+	return errors.Join(err, tasks.stop(tasksCtx))
 }
 
-// serve is Serve without the tasks.
+// serve is Serve without the background tasks.
 func serve(ctx context.Context, l net.Listener, srv *http.Server, r *ProtocolTypeRouter, grace time.Duration) error {
-	silent := watchSilent(srv)
+	unused := trackUnused(srv)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {
 	case err := <-served:
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return errors.Join(fmt.Errorf("wye: %w", err), r.Shutdown(end))
+		return errors.Join(fmt.Errorf("wye: %w", err), r.Shutdown(shutdownCtx))
 	case <-ctx.Done():
 	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return shutdown(end, srv, r, func() error {
+	return shutdown(shutdownCtx, srv, r, func() error {
 		err := <-served
-		silent.cut()
+		unused.closeAll()
 		return err
 	})
 }
 
-// shutdown ends plain HTTP and the protocols side by side: http.Server closes
-// its listener first of all, and waits for requests that may be handshakes.
-func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, served func() error) error {
+// shutdown shuts down srv and the protocols at the same time. waitServed returns when
+// srv.Serve has returned. The protocols start only then: the listener is closed, so
+// that no new connection comes in, while srv still waits for requests that may be
+// handshakes.
+func shutdown(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, waitServed func() error) error {
 	plain := make(chan error, 1)
 	go func() { plain <- srv.Shutdown(ctx) }()
-	ended := served() // the listener is closed, and nothing new comes in
-	if errors.Is(ended, http.ErrServerClosed) {
-		ended = nil
+	serveErr := waitServed()
+	if errors.Is(serveErr, http.ErrServerClosed) {
+		serveErr = nil
 	}
-	upgraded := r.Shutdown(ctx)
-	err := <-plain
-	if err != nil {
-		err = errors.Join(fmt.Errorf("wye: plain HTTP: %w", err), srv.Close())
+	protocolsErr := r.Shutdown(ctx)
+	plainErr := <-plain
+	if plainErr != nil {
+		plainErr = errors.Join(fmt.Errorf("wye: plain HTTP: %w", plainErr), srv.Close())
 	}
-	return errors.Join(ended, err, upgraded)
+	return errors.Join(serveErr, plainErr, protocolsErr)
 }

@@ -8,44 +8,43 @@ import (
 	"unicode/utf8"
 )
 
-// shape is what can be said about a regular expression without running it: a row
-// of pieces, one behind the other. The index is made of it, and expressions of
-// the usual kind, literals and groups such as \w+ that end where the next
-// literal begins, are matched by it alone.
+// shape is what the syntax tree of a regular expression says about the texts that it
+// matches. It is a sequence of pieces: whatever matches consists of a text for each
+// piece, in this order.
 //
-// If anchored, whatever matches consists of what the pieces stand for, in this
-// order, from the beginning of the path on; if ended, up to its end.
+// Shapes are what the index and the search for conflicts work on. An exact shape also
+// matches paths itself, with the result of package regexp and without its allocation.
 type shape struct {
-	pieces   []piece
-	anchored bool
-	ended    bool
-	exact    bool   // matching the pieces from left to right is the same as running the expression
-	loose    bool   // there is a condition that no piece stands for, such as \b
-	literals string // all literals there are, also those within alternatives
-	groups   int    // with the whole
+	pieces    []piece
+	anchored  bool   // a match begins at the beginning of the path
+	toEnd     bool   // a match ends at the end of the path
+	exact     bool   // match has the result of the expression
+	assertion bool   // the expression has a condition that no piece stands for, such as \b
+	literals  string // all literals of the expression, each behind a newline, also those in alternatives
+	groups    int    // the number of groups, with the whole expression as the first
 }
 
 // piece is a part of a shape.
 type piece struct {
-	kind  pieceKind
-	text  string // of a literal
-	class *class // of a run
-	least int    // how long a run is, in bytes
-	most  int    // -1: any length
-	slot  int    // of a mark
+	kind   pieceKind
+	text   string // of a literalPiece
+	class  *class // of a runPiece
+	minLen int    // of a runPiece, in bytes
+	maxLen int    // of a runPiece, in bytes; -1 is unlimited
+	slot   int    // of a groupPiece: the index in the result of match
 }
 
 type pieceKind uint8
 
 const (
-	literal pieceKind = iota
-	run               // as many as possible of a class
-	mark              // where a group begins or ends: a place in what match returns
-	wild              // anything without a slash, perhaps nothing
-	rest              // anything
+	literalPiece pieceKind = iota // this text
+	runPiece                      // as many bytes of a class as possible
+	groupPiece                    // no text: a group begins or ends here
+	noSlashPiece                  // any text without a slash, possibly empty
+	anyPiece                      // any text, possibly empty
 )
 
-// class is a set of bytes. Bytes of runes beyond ASCII are in it all or none.
+// class is a set of bytes. It has all bytes of the characters beyond ASCII, or none.
 type class [4]uint64
 
 func (c *class) add(lo, hi rune) {
@@ -56,131 +55,133 @@ func (c *class) add(lo, hi rune) {
 
 func (c *class) has(b byte) bool { return c[b>>6]>>(b&63)&1 != 0 }
 
-// shapeOf looks at the expression's syntax tree.
+// shapeOf returns the shape of re.
 func shapeOf(re *regexp.Regexp) shape {
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
-		return shape{pieces: []piece{{kind: rest}}} // it has been compiled, so there is no error
+		return shape{pieces: []piece{{kind: anyPiece}}} // unreachable: re has been compiled
 	}
 	s := shape{exact: true, groups: re.NumSubexp() + 1}
-	s.walk(tree)
+	s.addTree(tree)
 	s.literals = literalsOf(tree)
-	s.exact = s.exact && s.anchored && s.clear()
+	s.exact = s.exact && s.anchored && s.isUnambiguous()
 	return s
 }
 
-// walk adds what re stands for.
-func (s *shape) walk(re *syntax.Regexp) {
+// addTree adds the pieces that re stands for.
+func (s *shape) addTree(re *syntax.Regexp) {
 	switch re.Op {
 	case syntax.OpEmptyMatch:
 	case syntax.OpBeginText:
-		begins := len(s.solid()) == 0
-		s.anchored = s.anchored || begins
-		s.exact = s.exact && begins
-		s.loose = s.loose || !begins
+		atBeginning := len(s.textPieces()) == 0
+		s.anchored = s.anchored || atBeginning
+		s.exact = s.exact && atBeginning
+		s.assertion = s.assertion || !atBeginning
 	case syntax.OpEndText:
-		s.ended = true
+		s.toEnd = true
 	case syntax.OpLiteral:
-		s.literal(re)
+		s.addLiteral(re)
 	case syntax.OpConcat:
 		for _, sub := range re.Sub {
-			s.walk(sub)
+			s.addTree(sub)
 		}
 	case syntax.OpCapture:
-		s.pieces = append(s.pieces, piece{kind: mark, slot: 2 * re.Cap})
-		s.walk(re.Sub[0])
-		s.pieces = append(s.pieces, piece{kind: mark, slot: 2*re.Cap + 1})
+		s.pieces = append(s.pieces, piece{kind: groupPiece, slot: 2 * re.Cap})
+		s.addTree(re.Sub[0])
+		s.pieces = append(s.pieces, piece{kind: groupPiece, slot: 2*re.Cap + 1})
 	default:
-		s.other(re)
+		s.addRun(re)
 	}
 }
 
-func (s *shape) literal(re *syntax.Regexp) {
-	if re.Flags&syntax.FoldCase != 0 || slices.ContainsFunc(re.Rune, isOdd) || s.ended {
-		s.vague(re)
+func (s *shape) addLiteral(re *syntax.Regexp) {
+	if re.Flags&syntax.FoldCase != 0 || slices.ContainsFunc(re.Rune, isNotItsText) || s.toEnd {
+		s.addInexact(re)
 		return
 	}
-	s.add(piece{kind: literal, text: string(re.Rune)})
+	s.add(piece{kind: literalPiece, text: string(re.Rune)})
 }
 
-// isOdd reports whether r matches something else than its text: RuneError also
-// what is no UTF-8, and a surrogate, which no text has, nothing.
-func isOdd(r rune) bool { return r == utf8.RuneError || !utf8.ValidRune(r) }
+// isNotItsText reports whether r, in a literal, matches something else than the text
+// that it is encoded as: RuneError also matches bytes that are not UTF-8, and a surrogate
+// matches nothing.
+func isNotItsText(r rune) bool { return r == utf8.RuneError || !utf8.ValidRune(r) }
 
-// other adds a run if re is one.
-func (s *shape) other(re *syntax.Regexp) {
-	p := piece{kind: run, least: re.Min, most: re.Max}
+// addRun adds a runPiece if re is a repeated class, and an inexact piece otherwise.
+func (s *shape) addRun(re *syntax.Regexp) {
+	p := piece{kind: runPiece, minLen: re.Min, maxLen: re.Max}
 	of := re
 	switch re.Op {
 	case syntax.OpStar:
-		p.least, p.most, of = 0, -1, re.Sub[0]
+		p.minLen, p.maxLen, of = 0, -1, re.Sub[0]
 	case syntax.OpPlus:
-		p.least, p.most, of = 1, -1, re.Sub[0]
+		p.minLen, p.maxLen, of = 1, -1, re.Sub[0]
 	case syntax.OpRepeat:
 		of = re.Sub[0]
 	default:
-		p.least, p.most = 1, 1
+		p.minLen, p.maxLen = 1, 1
 	}
 	c, ok := classOf(of)
-	if bounded := p.least > 1 || p.most >= 0; bounded && c.has(utf8.RuneSelf) {
-		ok = false // runes beyond ASCII are more than a byte
+	if bounded := p.minLen > 1 || p.maxLen >= 0; bounded && c.has(utf8.RuneSelf) {
+		ok = false // the expression counts characters, and those beyond ASCII have several bytes
 	}
-	if !ok || s.ended || re.Flags&syntax.NonGreedy != 0 {
-		s.vague(re)
+	if !ok || s.toEnd || re.Flags&syntax.NonGreedy != 0 {
+		s.addInexact(re)
 		return
 	}
 	p.class = &c
 	s.add(p)
 }
 
-// vague adds something that the pieces cannot say exactly.
-func (s *shape) vague(re *syntax.Regexp) {
+// addInexact adds a piece for re that stands for more texts than re matches.
+func (s *shape) addInexact(re *syntax.Regexp) {
 	s.exact = false
 	switch {
-	case isEmpty(re):
-		s.loose = true
+	case isAssertion(re):
+		s.assertion = true
 	case mayHoldSlash(re):
-		s.add(piece{kind: rest})
+		s.add(piece{kind: anyPiece})
 	default:
-		s.add(piece{kind: wild})
+		s.add(piece{kind: noSlashPiece})
 	}
 }
 
-// add puts p behind the others. Literals that follow each other become one.
+// add appends p. Adjacent literals become one.
 func (s *shape) add(p piece) {
-	if n := len(s.pieces); p.kind == literal && n > 0 && s.pieces[n-1].kind == literal {
+	if n := len(s.pieces); p.kind == literalPiece && n > 0 && s.pieces[n-1].kind == literalPiece {
 		s.pieces[n-1].text += p.text
 		return
 	}
 	s.pieces = append(s.pieces, p)
 }
 
-// solid are the pieces that stand for a part of the path.
-func (s *shape) solid() []piece {
-	return slices.DeleteFunc(slices.Clone(s.pieces), func(p piece) bool { return p.kind == mark })
+// textPieces returns the pieces that stand for a part of the path.
+func (s *shape) textPieces() []piece {
+	return slices.DeleteFunc(slices.Clone(s.pieces), func(p piece) bool { return p.kind == groupPiece })
 }
 
-// clear reports whether it is clear where each run ends: where the next literal
-// begins, the path ends, or the run is as long as it has to be.
-func (s *shape) clear() bool {
-	pieces := s.solid()
+// isUnambiguous reports whether a walk from left to right knows where each run ends: at
+// its length, at the end of the path, or at the next literal, which begins with a byte
+// that is not in the class of the run.
+func (s *shape) isUnambiguous() bool {
+	pieces := s.textPieces()
 	for i, p := range pieces {
 		switch {
-		case p.kind == wild || p.kind == rest:
+		case p.kind == noSlashPiece || p.kind == anyPiece:
 			return false
-		case p.kind == literal || i == len(pieces)-1 || p.least == p.most:
-		case pieces[i+1].kind != literal || p.class.has(pieces[i+1].text[0]):
+		case p.kind == literalPiece || i == len(pieces)-1 || p.minLen == p.maxLen:
+		case pieces[i+1].kind != literalPiece || p.class.has(pieces[i+1].text[0]):
 			return false
 		}
 	}
 	return true
 }
 
-// prefix is the literal that a match begins with.
+// prefix returns the literal that every match begins with.
 func (s *shape) prefix() string {
 	var text strings.Builder
-	for _, p := range s.solid() {
-		if p.kind != literal {
+	for _, p := range s.textPieces() {
+		if p.kind != literalPiece {
 			break
 		}
 		text.WriteString(p.text)
@@ -188,93 +189,82 @@ func (s *shape) prefix() string {
 	return text.String()
 }
 
-// suffix is the literal that a match ends with, if that is the end of the path.
+// suffix returns the literal that every path that matches ends with.
 func (s *shape) suffix() string {
-	pieces := s.solid()
-	if n := len(pieces); s.ended && n > 0 && pieces[n-1].kind == literal {
+	pieces := s.textPieces()
+	if n := len(pieces); s.toEnd && n > 0 && pieces[n-1].kind == literalPiece {
 		return pieces[n-1].text
 	}
 	return ""
 }
 
-// only reports whether a match is nothing but its prefix.
-func (s *shape) only() bool {
-	return !s.loose && !slices.ContainsFunc(s.solid(), func(p piece) bool { return p.kind != literal })
+// isLiteral reports whether the only text that matches is the prefix.
+func (s *shape) isLiteral() bool {
+	return !s.assertion && !slices.ContainsFunc(s.textPieces(), func(p piece) bool { return p.kind != literalPiece })
 }
 
-// behind reports whether a match is a literal at the beginning and anything behind
-// it, or anything but nothing.
-func (s *shape) behind() (follows, some bool) {
-	pieces := s.solid()
-	if s.loose || !s.anchored || len(pieces) == 0 || pieces[0].kind != literal {
+// matchesAllWithPrefix reports whether every path that begins with the prefix matches,
+// and, if notEmpty, whether only those do that are longer than the prefix. It does not
+// consider newlines, which no path that is routed has.
+func (s *shape) matchesAllWithPrefix() (all, notEmpty bool) {
+	pieces := s.textPieces()
+	if s.assertion || !s.anchored && len(pieces) > 0 && pieces[0].kind == literalPiece {
 		return false, false
 	}
-	if s.only() {
-		return !s.ended, false
-	}
-	for len(pieces) > 1 && pieces[0].kind == literal {
+	for len(pieces) > 0 && pieces[0].kind == literalPiece {
 		pieces = pieces[1:]
 	}
-	p := &pieces[0]
-	follows = len(pieces) == 1 && p.kind == run && p.most < 0 && p.least < 2 && p.class.isAll()
-	return follows, follows && p.least > 0
-}
-
-// all reports whether every path matches, or every one but the empty one.
-// Newlines in paths are not worth a word.
-func (s *shape) all() (all, butEmpty bool) {
-	pieces := s.solid()
-	switch {
-	case s.loose:
-	case len(pieces) == 0:
-		return !s.ended, false
-	case len(pieces) == 1 && pieces[0].kind == run:
+	switch len(pieces) {
+	case 0:
+		return !s.toEnd, false
+	case 1:
 		p := &pieces[0]
-		all = p.most < 0 && p.least < 2 && p.class.isAll()
-		return all, all && p.least > 0
+		all = p.kind == runPiece && p.maxLen < 0 && p.minLen < 2 && p.class.hasAllButNewline()
+		return all, all && p.minLen > 0
 	}
 	return false, false
 }
 
-func (c *class) isAll() bool {
+func (c *class) hasAllButNewline() bool {
 	d := *c
 	d.add('\n', '\n')
 	return d == class{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
 }
 
-// match is regexp.FindStringSubmatchIndex for a shape that is exact.
+// match has the result of regexp.FindStringSubmatchIndex. The shape must be exact. It
+// uses buf if that is large enough.
 func (s *shape) match(path string, buf []int) []int {
 	at := 0
 	spans := slices.Grow(buf[:0], 2*s.groups)[:2*s.groups]
 	for i := range s.pieces {
 		p := &s.pieces[i]
 		switch p.kind {
-		case mark:
+		case groupPiece:
 			spans[p.slot] = at
-		case literal:
+		case literalPiece:
 			if !strings.HasPrefix(path[at:], p.text) {
 				return nil
 			}
 			at += len(p.text)
 		default:
 			begin := at
-			if at = p.runFrom(path, at); at-begin < p.least {
+			if at = p.runEnd(path, at); at-begin < p.minLen {
 				return nil
 			}
 		}
 	}
-	if s.ended && at < len(path) {
+	if s.toEnd && at < len(path) {
 		return nil
 	}
 	spans[0], spans[1] = 0, at
 	return spans
 }
 
-// runFrom is where the run ends that begins at begin.
-func (p *piece) runFrom(path string, begin int) int {
+// runEnd returns where the run ends that begins at begin.
+func (p *piece) runEnd(path string, begin int) int {
 	end := len(path)
-	if p.most >= 0 && end-begin > p.most {
-		end = begin + p.most
+	if p.maxLen >= 0 && end-begin > p.maxLen {
+		end = begin + p.maxLen
 	}
 	for i := begin; i < end; i++ {
 		if !p.class.has(path[i]) {
@@ -284,10 +274,11 @@ func (p *piece) runFrom(path string, begin int) int {
 	return end
 }
 
-// classOf is the set of bytes that re, one rune, can be. ok is false if re is
-// something else, or has some runes beyond ASCII and not others.
+// classOf returns the bytes of the characters that re, which matches one character,
+// matches. ok is false if re is something else, or matches some characters beyond ASCII and
+// not all.
 func classOf(re *syntax.Regexp) (c class, ok bool) {
-	switch re.Op { //nolint:exhaustive // nothing else is one rune
+	switch re.Op { //nolint:exhaustive // no other operation matches one character
 	case syntax.OpAnyChar:
 		c.add(0, 255)
 		return c, true
@@ -307,7 +298,8 @@ func classOf(re *syntax.Regexp) (c class, ok bool) {
 	return c, false
 }
 
-// classOfRanges is the set of a class, of which ranges are first and last runes.
+// classOfRanges is classOf for the ranges of a character class: pairs of a first and a
+// last character.
 func classOfRanges(ranges []rune) (c class, ok bool) {
 	for i := 0; i < len(ranges); i += 2 {
 		lo, hi := ranges[i], ranges[i+1]
@@ -319,15 +311,15 @@ func classOfRanges(ranges []rune) (c class, ok bool) {
 	return c, true
 }
 
-// isEmpty reports whether re matches only nothing, somewhere.
-func isEmpty(re *syntax.Regexp) bool {
+// isAssertion reports whether re is a condition on a position and matches no text.
+func isAssertion(re *syntax.Regexp) bool {
 	return re.Op == syntax.OpBeginLine || re.Op == syntax.OpEndLine ||
 		re.Op == syntax.OpWordBoundary || re.Op == syntax.OpNoWordBoundary
 }
 
-// mayHoldSlash reports whether there can be a slash in what re matches.
+// mayHoldSlash reports whether a text that re matches can have a slash.
 func mayHoldSlash(re *syntax.Regexp) bool {
-	switch re.Op { //nolint:exhaustive // all others are made of these
+	switch re.Op { //nolint:exhaustive // all other operations consist of these
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		return true
 	case syntax.OpLiteral:
@@ -342,7 +334,7 @@ func mayHoldSlash(re *syntax.Regexp) bool {
 	return slices.ContainsFunc(re.Sub, mayHoldSlash)
 }
 
-// literalsOf are all literals of the tree, each behind a newline.
+// literalsOf returns the literals of the tree, each behind a newline.
 func literalsOf(re *syntax.Regexp) string {
 	if re.Op == syntax.OpLiteral {
 		return "\n" + string(re.Rune)

@@ -9,29 +9,30 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 )
 
-// expressions are one of each kind that there is something to say about.
+// expressions returns one expression of each kind that shape distinguishes.
 func expressions() []string {
 	return []string{
 		``, `^`, `$`, `^$`, `$^`, `\A\z`, `^\z^`, `.`, `.*`, `^.*$`, `(?s)^.*$`, `.+`, `^.+`, `[^/]+`, `a$b`, `a^b`, `^a$b`, `^(a$)`, `^a$(?:/b)?`, `^*a`, `(^a)?b`,
-		`^ws/`, `ws/`, `^ws/$`, `ws/$`, `^ws/\z`, `ws/\$`, `ws/\\$`, `^(ws)/(?P<a>\w+)/$`, `^ws/(?P<a>[^/]+)/(?P<b>\d+)/$`, `^ws/(\w+)/(\d+)/$`, `^ws/(\w+)/(?P<b>\d+)/$`,
-		`^(?P<a>\w+)-(?P<b>\w+)$`, `^(?P<a>\w+)\w$`, `^(?P<a>\d+)(?P<b>\w+)$`, `^(?P<a>[a-z]+)1$`, `^(\w{3})(\w{2,4})/$`, `^\w{3,5}/`, `^\w{2,}/`, `^\d{0}a`, `^(?:ab){2}$`, `^(a){2}$`,
-		`^ws/(?:(?P<a>\d+)/)?$`, `^(?:(?P<a>\d)|xy)(?P<c>\w+)$`, `^(?:a|ab)(c|bcd)(d*)$`, `^a|^b`, `^(?:a|/b)c`, `a|b$`, `^(?:^a|b)`, `\b^a`, `^\ba\b`, `^a\b/`, `^\Ba`, `(?m)^a$`, `(?m:^)a(?m:$)`,
+		`^ws/`, `ws/`, `^ws/$`, `ws/$`, `^ws/\z`, `ws/\$`, `ws/\\$`, `^(ws)/(?P<a>\w+)/$`, `^ws/(?P<a>[^/]+)/(?P<b>\r+)/$`, `^ws/(\w+)/(\r+)/$`, `^ws/(\w+)/(?P<b>\r+)/$`,
+		`^(?P<a>\w+)-(?P<b>\w+)$`, `^(?P<a>\w+)\w$`, `^(?P<a>\r+)(?P<b>\w+)$`, `^(?P<a>[a-z]+)1$`, `^(\w{3})(\w{2,4})/$`, `^\w{3,5}/`, `^\w{2,}/`, `^\r{0}a`, `^(?:ab){2}$`, `^(a){2}$`,
+		`^ws/(?:(?P<a>\r+)/)?$`, `^(?:(?P<a>\r)|xy)(?P<c>\w+)$`, `^(?:a|ab)(c|bcd)(r*)$`, `^a|^b`, `^(?:a|/b)c`, `a|b$`, `^(?:^a|b)`, `\b^a`, `^\ba\b`, `^a\b/`, `^\Ba`, `(?m)^a$`, `(?m:^)a(?m:$)`,
 		`^(?i)ws/(?P<a>k+)$`, `(?i)^ws/1/`, `(?i:^a/b)`, `^(?i:s)/$`, `^[kK]+/$`, `^(?U)\w+/`, `^(?U)\w+?/`, `^\w+?/`, `^(\w*?)$`, `^(\w??)\w*$`, `^a*?$`,
 		"^\u00e9+/$", "^\u00e9/(\\w+)$", "^[\u00e9-\u00fc]+$", "^\ufffd$", "^[^\ufffd]+$", "^[\ufffd]/", `^\x{fffd}`, `^\x{d800}$`, `^a\x{d800}b$`, `^[\x{d800}-\x{dfff}]$`, `^\x{10ffff}`,
 		`^[\x80-\x{10FFFF}]+/$`, `^[\x81-\x{10FFFF}]+/$`, `^[\x00-\x7f]+$`, `^[\x00-\x{10FFFF}]+$`, `^[^\x00-\x{10FFFF}]$`, `^[^\x00-\x{10FFFF}]*$`, `^\pL+/$`, `^[^a]{2}$`, `^[^a]{2,}$`, `^.{3}/$`, `^[^/]?/`, `^(?s:.){2}$`,
-		`^a/(.*)/b/(.*)$`, `^a/(.+)$`, `^a//b$`, `^/?a`, `(/|^)a/`, `^(/a)`, `^[/a]+b/`, `^(?:a/)*b$`, `^(?:a/b){1,2}/$`, `^()a()$`, `^(())$`, `^a()+$`, `^(a|b)*$`, `^(\d+|[a-z]+)/$`, `^(.)(.)(.)(.)(.)(.)(.)(.)(.)$`,
+		`^a/(.*)/b/(.*)$`, `^a/(.+)$`, `^a//b$`, `^/?a`, `(/|^)a/`, `^(/a)`, `^[/a]+b/`, `^(?:a/)*b$`, `^(?:a/b){1,2}/$`, `^()a()$`, `^(())$`, `^a()+$`, `^(a|b)*$`, `^(\r+|[a-z]+)/$`, `^(.)(.)(.)(.)(.)(.)(.)(.)(.)$`,
 		`^\Qa.b\E$`, `\Qa$`, `^a\n$`, `^[^\n]+\n`, `^\x00`, `^<a>$`, `^(?P<a><b>)$`, `^(?P<a>(?P<b>\w)\w)/$`, `^(?P<a>/?)b`, `^(?:\.\.)/(?P<a>.*)$`, `^(?P<a>.*)/(?P<b>.*)$`,
 	}
 }
 
-// FuzzShape compares what the pieces of an expression match with what package
-// regexp says, and sees that the index does not miss it. The expression stands
-// alone and between literals.
+// FuzzShape compares the match of an exact shape with that of package regexp, and checks
+// that the index finds an expression for each path that it matches, and that the other
+// properties of the shape are true of the path. It tests the expression alone and
+// between literals.
 func FuzzShape(f *testing.F) {
 	for _, expr := range expressions() {
-		d := newDice([]byte(expr))
-		path := sample(d, expr)
-		paths := []string{path, bent(d, path), bent(d, path), "", "/", "a", "ws/x/", "\xff", "\ufffd", "\u00e9", "\u00e9/", "a\nb"}
+		r := newRandom([]byte(expr))
+		path := sampleText(r, expr)
+		paths := []string{path, mutate(r, path), mutate(r, path), "", "/", "a", "ws/x/", "\xff", "\ufffd", "\u00e9", "\u00e9/", "a\nb"}
 		for _, p := range paths[:testkit.Count(len(paths), 4)] {
 			f.Add(expr, p)
 		}
@@ -45,8 +46,8 @@ func FuzzShape(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			d := newDice([]byte(path))
-			for _, p := range []string{path, "a/" + path + "/b", path + "xx", sample(d, re.String()), bent(d, sample(d, re.String()))} {
+			r := newRandom([]byte(path))
+			for _, p := range []string{path, "a/" + path + "/b", path + "xx", sampleText(r, re.String()), mutate(r, sampleText(r, re.String()))} {
 				wantShape(t, re, p)
 			}
 		}
@@ -61,8 +62,8 @@ func wantShape(t *testing.T, re *regexp.Regexp, path string) {
 		t.Fatalf("%q matches %q at %v, want %v", re, path, got, want)
 	}
 	x := &index{}
-	for i, text := range []string{"a/", "ws/x/", path, re.String()} { // neighbours
-		x.insert(&shape{anchored: true, ended: i%2 == 0, pieces: []piece{{kind: literal, text: text}}}, i)
+	for i, text := range []string{"a/", "ws/x/", path, re.String()} { // other routes in the tree
+		x.insert(&shape{anchored: true, toEnd: i%2 == 0, pieces: []piece{{kind: literalPiece, text: text}}}, i)
 	}
 	x.insert(&s, 9)
 	if found := x.find(path, nil); want != nil && !slices.Contains(found, 9) {
@@ -71,26 +72,28 @@ func wantShape(t *testing.T, re *regexp.Regexp, path string) {
 	if prefix := s.prefix(); want != nil && s.anchored && !strings.HasPrefix(path, prefix) {
 		t.Fatalf("%q matches %q, which does not begin with %q", re, path, prefix)
 	}
-	wantAll(t, re, &s, path, want != nil)
+	wantHiding(t, re, &s, path, want != nil)
 }
 
-// wantAll checks what the search for routes that are never reached goes by.
-func wantAll(t *testing.T, re *regexp.Regexp, s *shape, path string, matches bool) {
+// wantHiding checks the properties of a shape by which findConflict decides that a route
+// hides others.
+func wantHiding(t *testing.T, re *regexp.Regexp, s *shape, path string, matches bool) {
 	t.Helper()
 	if strings.Contains(path, "\n") {
 		return
 	}
-	all, butEmpty := s.all()
-	if all && !matches && (!butEmpty || path != "") {
-		t.Fatalf("%q is said to match all, and does not match %q", re, path)
+	prefix := s.prefix()
+	all, notEmpty := s.matchesAllWithPrefix()
+	if all && strings.HasPrefix(path, prefix) && !matches && (!notEmpty || path != prefix) {
+		t.Fatalf("the shape of %q matches every path that begins with %q, but %q does not match", re, prefix, path)
 	}
-	if !s.only() || s.ended {
+	if !s.isLiteral() || s.toEnd {
 		return
 	}
-	if has := strings.Contains(path, s.prefix()); !s.anchored && has != matches {
-		t.Fatalf("%q is said to be %q alone, and %q has that: %t", re, s.prefix(), path, has)
+	if has := strings.Contains(path, prefix); !s.anchored && has != matches {
+		t.Fatalf("the shape of %q matches the paths that contain %q, but %q contains it: %t", re, prefix, path, has)
 	}
-	if begins := strings.HasPrefix(path, s.prefix()); s.anchored && begins != matches {
-		t.Fatalf("%q is said to be %q at the beginning, and %q begins so: %t", re, s.prefix(), path, begins)
+	if begins := strings.HasPrefix(path, prefix); s.anchored && begins != matches {
+		t.Fatalf("the shape of %q matches the paths that begin with %q, but %q begins so: %t", re, prefix, path, begins)
 	}
 }

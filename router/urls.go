@@ -4,33 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
-// URLRouter is an Application that hands a connection to the first of its
-// routes that matches the path. Make it with [NewURLRouter]. Safe for concurrent use.
+// URLRouter is an Application that passes each connection to the first of its routes
+// that matches the path. Make it with [NewURLRouter]. All methods are safe for
+// concurrent use.
 //
-// The time it takes does not depend on how many routes there are: those that are
-// anchored, as all of [Path] and [Mount] are, are found by an index of their
-// literals, segment by segment. Tried one by one, at their place in the order, are
-// those that are not anchored, and those that differ only behind a parameter within
-// one segment ("<slug:x>-1/" and "<slug:x>-2/"), behind what may hold slashes
-// ("<path:x>/1/") or without regard to case. A thousand of them cost a path of
-// usual length a tenth of a millisecond to one millisecond.
+// The time to find a route does not depend on the number of routes, because an index
+// excludes those that cannot match. It cannot exclude, so the router tries one by one,
+//
+//   - expressions of [RePath] that do not begin with ^;
+//   - routes that differ only behind a parameter of the same segment ("<slug:x>-1/" and
+//     "<slug:x>-2/"), or behind one that may hold slashes ("<path:x>/1/");
+//   - expressions that ignore case.
+//
+// A thousand such routes cost a path of usual length between 0.1 and 1 ms.
 type URLRouter struct {
 	routes []Route
 	index  *index
-	names  map[string]Route // as URLFor takes them, with those of routers behind
+	names  map[string]Route // by the name that URLFor takes, with the routes of nested routers
 }
 
 var _ protocol.Finder = (*URLRouter)(nil)
 
-// URLs returns a router that tries routes in order. It panics, with the lines of
-// both, if a route can never be reached because of one before it, or if two
-// routes have one name.
+// NewURLRouter returns a router that tries the routes in order. It panics, with the file
+// and line of both routes, if a route can never be reached because a route before it
+// matches the same paths, or if two routes have the same name. See the Example.
 func NewURLRouter(routes ...Route) *URLRouter {
 	u := &URLRouter{routes: slices.Clone(routes), index: &index{}}
 	for i := range u.routes {
@@ -40,122 +44,212 @@ func NewURLRouter(routes ...Route) *URLRouter {
 		}
 		u.index.insert(&r.shape, i)
 	}
-	checkReachable(u.routes, u.index)
-	u.names = u.allNames() // panics
+	if c, found := findConflict(u.routes, u.index); found {
+		panic(fmt.Sprintf("wye: router.NewURLRouter: %v can never be reached: %s %v; %s",
+			u.routes[c.hidden], c.reason, u.routes[c.by], conflictAdvice(&u.routes[c.by])))
+	}
+	u.names = u.routeNames()
 	return u
 }
 
-// Open hands s to the first route that matches, with the route's parameters and
-// the rest of the path. The slash at the beginning of the path is passed over. A
-// mounted application that answers with protocol.ErrNoRoute is passed over. If none
-// matches the error is protocol.ErrNoRoute, which refuses the connection with 404,
-// and says so if only a final slash is missing; so it is, whatever the routes are, if
-// the path is not canonical (see protocol.Scope.RoutePath), and if
-// a thousand routes have been tried.
-func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
-	var b buffers
-	var missed error
-	path, err := pathOf(s)
-	if err != nil {
-		return nil, refusal(s, err)
+// conflictAdvice returns what to do about a route that the route by hides.
+func conflictAdvice(by *Route) string {
+	if _, nested := routerOf(by.app); nested {
+		return "change their order, or use Mount for the first one, so that a path that its router does not know goes to the next route"
 	}
-	for _, i := range u.candidates(path, b.may[:0]) {
-		r := &u.routes[i]
-		spans := r.match(path, b.spans[:0])
-		if spans == nil {
-			continue
-		}
-		if err := scopes.TryBranch(s); err != nil {
-			return nil, refusal(s, err)
-		}
-		h, err := r.open(r.scope(s, path, spans))
-		if !r.passedOver(err) {
-			return h, err
-		}
-		missed = moreHelpful(missed, err)
-	}
-	return nil, moreHelpful(missed, u.noRoute(s, path))
+	return "change their order, or remove one of them"
 }
 
-// Find returns nil if a route matches the path, and what Open returns if none
-// does. Nothing is opened; an application that is no protocol.Finder counts as
-// found.
-func (u *URLRouter) Find(s *protocol.Scope) error {
-	var b buffers
-	var missed error
+// routeNames returns the routes that have names, by the name that URLFor takes. It panics
+// if two routes have the same name.
+func (u *URLRouter) routeNames() map[string]Route {
+	all := map[string]Route{}
+	add := func(name string, r Route) {
+		if first, twice := all[name]; twice {
+			panic(fmt.Sprintf("wye: router.NewURLRouter: two routes have the name %q: %v and %v; rename one, or give the mounts names",
+				name, first, r))
+		}
+		all[name] = r
+	}
+	for i := range u.routes {
+		r := &u.routes[i]
+		if r.name != "" {
+			add(r.name, *r)
+		}
+		inner, nested := routerOf(r.app)
+		if !nested {
+			continue
+		}
+		for name, target := range inner.names {
+			if r.name != "" {
+				name = r.name + ":" + name
+			}
+			add(name, target)
+		}
+	}
+	return all
+}
+
+// Open opens the application of the first route that matches the path. The scope that the
+// application gets has the route's parameters and the rest of the path. If a mounted
+// application returns protocol.ErrNoRoute, Open tries the next route.
+//
+// The error matches protocol.ErrNoRoute, which refuses the connection with 404, if
+//
+//   - no route matches; the text says so if only the final slash is missing;
+//   - the path is not canonical (see protocol.Scope.RoutePath);
+//   - a thousand matching routes have been tried, as can happen with mounts in mounts.
+//
+// Any other error is the application's.
+func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
+	var b matchBuffers
+	var notFoundErr error
 	path, err := pathOf(s)
 	if err != nil {
-		return refusal(s, err)
+		return nil, notFoundBecause(s, err)
 	}
-	for _, i := range u.candidates(path, b.may[:0]) {
+	for _, i := range u.candidates(path, b.candidates[:0]) {
 		r := &u.routes[i]
 		spans := r.match(path, b.spans[:0])
 		if spans == nil {
 			continue
 		}
 		if err := scopes.TryBranch(s); err != nil {
-			return refusal(s, err)
+			return nil, notFoundBecause(s, err)
+		}
+		h, err := r.open(r.scope(s, path, spans))
+		if !r.isNotFound(err) {
+			return h, err
+		}
+		notFoundErr = betterNotFound(notFoundErr, err)
+	}
+	return nil, betterNotFound(notFoundErr, notFound(s, u.missesSlash(path, s)))
+}
+
+// Find returns nil if a route matches the path, and otherwise the error that Open would
+// return. It opens no application. It asks the application of a route if that is a
+// protocol.Finder; any other application counts as found.
+func (u *URLRouter) Find(s *protocol.Scope) error {
+	var b matchBuffers
+	var notFoundErr error
+	path, err := pathOf(s)
+	if err != nil {
+		return notFoundBecause(s, err)
+	}
+	for _, i := range u.candidates(path, b.candidates[:0]) {
+		r := &u.routes[i]
+		spans := r.match(path, b.spans[:0])
+		if spans == nil {
+			continue
+		}
+		if err := scopes.TryBranch(s); err != nil {
+			return notFoundBecause(s, err)
 		}
 		f, ok := r.app.(protocol.Finder)
 		if !ok {
 			return nil
 		}
 		err = f.Find(r.scope(s, path, spans))
-		if !r.passedOver(err) {
+		if !r.isNotFound(err) {
 			return err
 		}
-		missed = moreHelpful(missed, err)
+		notFoundErr = betterNotFound(notFoundErr, err)
 	}
-	return moreHelpful(missed, u.noRoute(s, path))
+	return betterNotFound(notFoundErr, notFound(s, u.missesSlash(path, s)))
 }
 
-// buffers are what most paths need, on the stack: nothing that is looked for is
-// kept.
-type buffers struct {
-	may   [16]int // routes
-	spans [16]int // of a match
+// matchBuffers are on the stack of Open and Find, and large enough for most paths. Both
+// methods have the loop over candidates for this reason: a function that they shared would
+// move the buffers to the heap.
+type matchBuffers struct {
+	candidates [16]int // routes
+	spans      [16]int // of a match
 }
 
-// candidates are the routes that may match path, in order. They are put into buf if
-// that is large enough.
+// candidates returns the routes that may match path, in the order of the router. It uses
+// buf if that is large enough.
 func (u *URLRouter) candidates(path routePath, buf []int) []int {
 	found := u.index.find(path.form, buf)
 	slices.Sort(found)
 	return found
 }
 
-// scope is the one of the application behind the route, which matches the spans
-// of path, the end of s.Path.
+// missesSlash reports whether path, to which no route leads, would have a route with a
+// final slash.
+func (u *URLRouter) missesSlash(path routePath, s *protocol.Scope) bool {
+	return !strings.HasSuffix(path.form, "/") && u.hasRoute(path.withFinalSlash(), s)
+}
+
+// hasRoute reports whether a route matches path, without opening anything. Behind a mount
+// it looks only into a URLRouter. It gives up when s has no branches left to try.
+func (u *URLRouter) hasRoute(path routePath, s *protocol.Scope) bool {
+	path = path.withoutLeadingSlash()
+	var b matchBuffers
+	for _, i := range u.candidates(path, b.candidates[:0]) {
+		r := &u.routes[i]
+		spans := r.match(path, b.spans[:0])
+		if spans == nil {
+			continue
+		}
+		if scopes.TryBranch(s) != nil {
+			return false
+		}
+		inner, nested := routerOf(r.app)
+		switch {
+		case nested && inner.hasRoute(path.from(spans[1]), s):
+			return true
+		case !r.mounted:
+			return !nested // the answer of this route is final
+		}
+	}
+	return false
+}
+
+// scope returns the scope for the application behind the route, which matches the spans
+// of path. path is the end of s.Path.
 func (r Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.Scope {
 	end := spans[1]
 	return scopes.WithRoute(s, plumbing.Match{
 		Route:  r.source,
-		Taken:  s.Path()[:len(s.Path())-len(path.text)+end],
-		Rest:   path.text[end:],
-		Params: append(r.params(path.text, spans, len(r.extra)), r.extra...),
-		Args:   r.args(path.text, spans),
+		Taken:  s.Path()[:len(s.Path())-len(path.decoded)+end],
+		Rest:   path.decoded[end:],
+		Params: append(r.params(path.decoded, spans, len(r.extra)), r.extra...),
+		Args:   r.args(path.decoded, spans),
 		Mount:  r.mounted,
 	})
 }
 
-// open opens the application behind the route. What is mounted is asked first,
-// as far as it can be: middleware in it, such as an authenticator, is for the paths
-// that are there, and must not refuse what the next route has. A router by itself
-// says the same when it is opened.
+// open opens the application behind the route. If that is mounted middleware in front of
+// a Finder, open asks the Finder first: for a path that is not found there, middleware
+// such as Auth must not run, or it would refuse what the next route serves. A URLRouter
+// without middleware is not asked, because its Open begins with the same search.
 func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
-	_, bare := r.app.(*URLRouter)
-	if f, ok := r.app.(protocol.Finder); ok && r.mounted && !bare {
+	_, isRouter := r.app.(*URLRouter)
+	if f, ok := r.app.(protocol.Finder); ok && r.mounted && !isRouter {
 		if err := f.Find(s); errors.Is(err, protocol.ErrNoRoute) {
 			return nil, err
 		}
 	}
 	h, err := r.app.Open(s)
-	scopes.Taken(s, !r.passedOver(err))
+	scopes.Taken(s, !r.isNotFound(err))
 	return h, err
 }
 
-// passedOver reports whether err is a mounted application's way to say that
-// something is not found there, so that it is the next route's turn.
-func (r Route) passedOver(err error) bool {
+// isNotFound reports whether err, the answer of the route's application, lets the router
+// try its next route.
+func (r Route) isNotFound(err error) bool {
 	return r.mounted && err != nil && errors.Is(err, protocol.ErrNoRoute)
+}
+
+// routerOf returns app, without middleware that Use has added, if that is a URLRouter.
+func routerOf(app protocol.Application) (*URLRouter, bool) {
+	for {
+		w, ok := app.(*wrapped)
+		if !ok {
+			break
+		}
+		app = w.inner
+	}
+	u, ok := app.(*URLRouter)
+	return u, ok
 }

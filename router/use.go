@@ -7,12 +7,15 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Use wraps app in middleware, the first outermost:
+// Use returns app wrapped in middleware. The first middleware is the outermost: it sees
+// a connection first.
 //
 //	Use(app, a, b) // a(b(app))
 //
-// What is wrapped so keeps its names: [URLRouter.URLFor] knows the routes of a
-// router behind middleware. A nil application or middleware panics.
+// Use is better than calling the middleware directly, because it keeps app known: a
+// [URLRouter] finds the names of routes behind Use for [URLRouter.URLFor].
+//
+// A nil app and a nil middleware panic.
 func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.Application {
 	if app == nil {
 		panic(fmt.Sprintf("wye: router.Use (%s): the application is nil", caller()))
@@ -24,33 +27,20 @@ func Use(app protocol.Application, middleware ...protocol.Middleware) protocol.A
 		}
 		outer = wrap(outer)
 	}
-	return &used{Application: outer, inner: app}
+	return &wrapped{Application: outer, inner: app}
 }
 
-// used is an application in its middleware.
-type used struct {
-	protocol.Application // with the middleware
+// wrapped is an application with its middleware.
+type wrapped struct {
+	protocol.Application // the outermost middleware
 
-	inner protocol.Application // without
+	inner protocol.Application // the application without middleware
 }
 
-// Find asks the outermost middleware, if it can be asked.
-func (u *used) Find(s *protocol.Scope) error {
-	if f, ok := u.Application.(protocol.Finder); ok {
+// Find asks the outermost middleware if it is a Finder.
+func (w *wrapped) Find(s *protocol.Scope) error {
+	if f, ok := w.Application.(protocol.Finder); ok {
 		return f.Find(s)
 	}
 	return nil
-}
-
-// routerOf is the router that app is, or that is behind app's middleware.
-func routerOf(app protocol.Application) (*URLRouter, bool) {
-	for {
-		u, ok := app.(*used)
-		if !ok {
-			break
-		}
-		app = u.inner
-	}
-	r, ok := app.(*URLRouter)
-	return r, ok
 }
