@@ -17,19 +17,23 @@ import (
 //
 //	for m, err := range s.Messages(ctx) {
 //
-// The connection is accepted by the first send, by the first turn of the loop,
-// or by s.Accept; an error that f returns before refuses it. Afterwards nil
-// closes with 1000, and an error as in [Consumer]. ctx is the connection's and has
-// none of the request's values: s.Scope().Context() has them, for a session or a
-// user, until the connection is accepted. ctx ends when the connection does; f
-// must return then, and has ten seconds. Messages that the peer sent before it closed
-// are still yielded for [protocol.FinalTime]. A turn of the loop that ignores
-// ctx has as long as it takes, because the message's bytes are lent to it, and
-// holds up the end of the connection for that long.
+// The connection is accepted by the first send, by the first pass of the loop, or by
+// s.Accept; an error that f returns before refuses it. Afterwards nil closes with 1000,
+// and an error as in [Consumer]. ctx is the connection's and has none of the request's
+// values: s.Scope().Context() has them, for a session or a user, until the connection is
+// accepted.
 //
-// [Stream.Next] reads one message. Events with a handler are handled between the turns
-// of the loop, and beside f where f is not in a loop or calls Next. A message that no turn takes holds up what is behind
-// it, events too: a function without a loop calls s.Discard.
+// f runs as a function of [Conn.Go] does, and is one of Limits.Goroutines: ctx ends when
+// the connection does, and f must return then. Disconnect waits for it, for ten seconds.
+// Messages that the peer sent before it closed are still yielded for
+// [protocol.FinalTime]. A pass of the loop that ignores ctx has as long as it takes,
+// because the message's bytes are lent to it, and holds up the end of the connection for
+// that long.
+//
+// [Stream.Next] reads one message. Events with a handler are handled between the passes
+// of the loop, and beside f where f is not in a loop or calls Next. A message that no
+// pass takes holds up what is behind it, events too: a function without a loop calls
+// s.Discard.
 func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream]) protocol.Application {
 	if f == nil {
 		panic("wye: consumer.Func: the function is nil")
@@ -37,7 +41,7 @@ func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream])
 	sp := newSpec(opts)
 	sp.json.refuse("consumer.Func")
 	factory := func(s *Scope) *funcConsumer {
-		return &funcConsumer{f: f, stream: newStream(s, sp.groups), done: make(chan struct{})}
+		return &funcConsumer{f: f, stream: newStream(s, sp.groups)}
 	}
 	return build(factory, (*funcConsumer).Receive, lift(sp))
 }
@@ -55,64 +59,57 @@ func lift(in *spec[*Stream]) *spec[*funcConsumer] {
 	return out
 }
 
-var errGoexit = errors.New("wye: the function of consumer.Func ended its goroutine (runtime.Goexit, or FailNow of a test)")
-
-// funcConsumer runs f beside the callbacks.
+// funcConsumer runs f on a goroutine of the connection's own, beside the callbacks.
 type funcConsumer struct {
+	Base
 	f      func(context.Context, *Stream) error
 	stream *Stream
-	done   chan struct{} // closed when f has returned
-	err    error         // what f returned; read it after done
 }
 
 // Connect starts f, and waits for its decision.
 func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	v.stream.Conn = c
-	c.Defer(v.stream.end)
 	c.conn.Answered(func(*protocol.RejectError) { v.stream.keepScope() })
-	go v.run()
+	if err := c.Go(v.run); err != nil {
+		return err
+	}
 	select {
-	case <-v.stream.begun:
-		return v.stream.beginErr
-	case <-v.done:
-		if v.stream.hasBegun() { // both at once
-			return v.stream.beginErr
-		}
-		return v.early()
+	case <-v.stream.decided:
+		return v.stream.decision
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// early is the decision of an f that has returned without one.
-func (v *funcConsumer) early() error {
-	if v.err != nil {
-		return v.err
+// run calls f, and closes the connection with what it returns; if f has not decided
+// whether to accept, that is the decision.
+func (v *funcConsumer) run(ctx context.Context) error {
+	s, returned := v.stream, false
+	defer func() {
+		s.Discard() // no pass takes messages any more
+		if returned || s.hasDecided() {
+			return // a panic closes the connection, and so does Goexit in any case
+		}
+		if p := recover(); p != nil {
+			s.decide(func() error { return &protocol.PanicError{Value: p, Stack: debug.Stack()} })
+		}
+	}()
+	err := v.f(ctx, s)
+	returned = true
+	first := s.decide(func() error {
+		if err != nil {
+			return err
+		}
+		return s.join(nil)
+	})
+	if !first || s.decision == nil {
+		s.CloseWith(err)
 	}
-	if err := v.stream.accept(nil); err != nil {
-		return err
-	}
-	v.stream.Close(protocol.CloseNormal, "")
 	return nil
 }
 
-// run calls f and ends the connection with what it returns.
-func (v *funcConsumer) run() {
-	v.err = errGoexit
-	defer func() {
-		if p := recover(); p != nil {
-			v.err = &protocol.PanicError{Value: p, Stack: debug.Stack()}
-		}
-		if v.stream.hasBegun() {
-			v.stream.CloseWith(v.err)
-		}
-		close(v.done)
-	}()
-	v.err = v.f(v.stream.Context(), v.stream)
-}
-
-// Receive lends m to a turn of f's loop. If the peer ends the connection meanwhile,
-// f has a moment longer to come for it.
+// Receive lends m to a pass of f's loop. If the peer closes the connection meanwhile, f
+// has a moment longer to take it.
 func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
 	err := v.lend(ctx, m)
 	if errors.Is(err, errNotTaken) {
@@ -124,31 +121,22 @@ func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
 	return err
 }
 
-// errNotTaken means that ctx ended before f's loop came for the message.
+// errNotTaken means that ctx ended before f's loop took the message.
 var errNotTaken = errors.New("wye: message not taken in time")
 
+// lend has a pass of f's loop use m, and returns when it has.
 func (v *funcConsumer) lend(ctx context.Context, m Message) error {
 	if ctx.Err() != nil {
 		return errNotTaken
 	}
 	select {
-	case v.stream.next <- m:
-		<-v.stream.turn
+	case v.stream.messages <- m:
+		<-v.stream.returned
 		return nil
 	case <-v.stream.discard:
-	case <-v.done:
+		return protocol.ErrUnread
 	case <-ctx.Done():
 		return errNotTaken
-	}
-	return protocol.ErrUnread
-}
-
-// Disconnect waits for f, so that the connection is in its groups while f runs.
-func (v *funcConsumer) Disconnect(ctx context.Context, _ *Conn, _ CloseStatus) {
-	v.stream.end()
-	select {
-	case <-v.done:
-	case <-ctx.Done():
 	}
 }
 
@@ -159,32 +147,28 @@ type Stream struct {
 	scope  atomic.Pointer[Scope]
 	groups []string // to join when accepting
 
-	once     sync.Once     // accepting
-	begun    chan struct{} // closed when f has accepted, or tried to
-	beginErr error         // read it after begun
+	deciding sync.Once
+	decided  chan struct{} // closed when f has accepted, or tried to, or has returned
+	decision error         // of Connect; read it after decided
 
-	next    chan Message  // to the loop
-	turn    chan struct{} // the message that is lent is given back
-	lent    atomic.Uint64 // which message is; 0: none
-	turns   atomic.Uint64 // messages that were lent
-	over    chan struct{} // closed when no more messages come
-	end     func()        // closes over, once
-	discard chan struct{} // closed when messages are not wanted
-	mute    func()        // closes discard, once
+	messages chan Message  // from Receive to the loop
+	returned chan struct{} // the message that is lent is given back
+	lent     atomic.Uint64 // which message is; 0: none
+	lends    atomic.Uint64 // messages that were lent
+
+	discarding sync.Once
+	discard    chan struct{} // closed when messages are not wanted
 }
 
 func newStream(scope *Scope, groups []string) *Stream {
 	s := &Stream{
-		groups:  groups,
-		begun:   make(chan struct{}),
-		next:    make(chan Message),
-		turn:    make(chan struct{}),
-		over:    make(chan struct{}),
-		discard: make(chan struct{}),
+		groups:   groups,
+		decided:  make(chan struct{}),
+		messages: make(chan Message),
+		returned: make(chan struct{}),
+		discard:  make(chan struct{}),
 	}
 	s.scope.Store(scope)
-	s.end = sync.OnceFunc(func() { close(s.over) })
-	s.mute = sync.OnceFunc(func() { close(s.discard) })
 	return s
 }
 
@@ -194,22 +178,37 @@ func (s *Stream) keepScope() { s.scope.Store(scopes.Kept(s.scope.Load())) }
 // begin accepts the connection, if that has not been done.
 func (s *Stream) begin() { _ = s.accept(nil) } //nolint:errcheck // Connect reports it
 
-// accept accepts once, and tells Connect how that went.
+// accept accepts, unless f has decided before.
 func (s *Stream) accept(o *protocol.AcceptOptions) error {
-	err := protocol.ErrAccepted
-	s.once.Do(func() {
-		if err = s.Join(s.Context(), s.groups...); err == nil {
-			err = s.Conn.Accept(o)
-		}
-		s.beginErr = err
-		close(s.begun)
-	})
-	return err
+	if s.decide(func() error { return s.join(o) }) {
+		return s.decision
+	}
+	return protocol.ErrAccepted
 }
 
-func (s *Stream) hasBegun() bool {
+// join joins the groups and accepts.
+func (s *Stream) join(o *protocol.AcceptOptions) error {
+	if err := s.Join(s.Context(), s.groups...); err != nil {
+		return err
+	}
+	return s.Conn.Accept(o)
+}
+
+// decide makes what f returns the decision, and tells Connect. It reports whether there
+// was none before.
+func (s *Stream) decide(f func() error) (first bool) {
+	s.deciding.Do(func() {
+		first = true
+		s.decision = f()
+		close(s.decided)
+	})
+	return first
+}
+
+// hasDecided reports whether there is a decision.
+func (s *Stream) hasDecided() bool {
 	select {
-	case <-s.begun:
+	case <-s.decided:
 		return true
 	default:
 		return false

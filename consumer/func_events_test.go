@@ -2,7 +2,9 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,7 +137,7 @@ func (p *peer) takes(code protocol.CloseCode) time.Duration {
 // could take what the peer had said.
 func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
 	t.Parallel()
-	const farewell = 10*time.Second + protocol.FinalTime
+	const longest = 10*time.Second + protocol.FinalTime
 	rows := []struct {
 		at     testkit.Line
 		name   string
@@ -161,14 +163,18 @@ func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
 				}))
 				p := connected(t, app)
 				p.say(row.unread...)
-				if took := p.takes(protocol.CloseNormal); took > farewell {
-					t.Errorf("%s: the end took %v, want at most %v", row.at, took, farewell)
+				if took := p.takes(protocol.CloseNormal); took > longest {
+					t.Errorf("%s: the end took %v, want at most %v", row.at, took, longest)
 				}
 				if got := conn.Groups(); len(got) > 0 {
 					t.Errorf("%s: still in %q", row.at, got)
 				}
-				if got := p.counters.Stats().MessagesUnread; got != int64(len(row.unread)) {
-					t.Errorf("%s: %d unread messages were counted, want %d", row.at, got, len(row.unread))
+				st := p.counters.Stats()
+				if st.MessagesUnread != int64(len(row.unread)) || st.GoroutinesAbandoned != 1 {
+					t.Errorf("%s: counted %+v, want %d unread messages", row.at, st, len(row.unread))
+				}
+				if !strings.Contains(p.text(), "did not return within ten seconds") {
+					t.Errorf("%s: logged %s", row.at, p.text())
 				}
 				close(free)
 				<-gone
@@ -198,6 +204,26 @@ func TestAFunctionThatEndsInTimeIsInItsGroupsUntilThen(t *testing.T) {
 		}
 		if got := p.counters.Stats(); got.Failures != 0 || p.text() != "" {
 			t.Errorf("returning ctx's error is no failure, but %+v %s", got, p.text())
+		}
+	})
+}
+
+// TestAFunctionIsOneOfTheGoroutines of its connection, in Limits.Goroutines.
+func TestAFunctionIsOneOfTheGoroutines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var errs [2]error
+		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+			for i := range errs {
+				errs[i] = s.Go(func(ctx context.Context) error { <-ctx.Done(); return nil })
+			}
+			return echo(ctx, s)
+		})
+		ann := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: protocol.Limits{Goroutines: 2}})
+		ann.SendText("x")
+		ann.WantText("x")
+		if errs[0] != nil || !errors.Is(errs[1], protocol.ErrTooManyGoroutines) {
+			t.Errorf("got %v, want one more goroutine than the function and not two", errs)
 		}
 	})
 }

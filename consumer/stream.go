@@ -42,7 +42,7 @@ func (s *Stream) SendJSON(ctx context.Context, v any) error {
 // Discard drops and counts what the peer says from now on. Call it in a function
 // that only sends; otherwise unread messages fill the read-ahead and then hold
 // the peer up. Calling it again does nothing.
-func (s *Stream) Discard() { s.mute() }
+func (s *Stream) Discard() { s.discarding.Do(func() { close(s.discard) }) }
 
 // Messages yields the peer's messages until the connection ends or ctx does. A
 // close with 1000, 1001 or without a code ends the loop; anything else is
@@ -66,7 +66,7 @@ func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				}
 				return
 			}
-			if !s.takeTurn(m, yield) {
+			if !s.yieldMessage(m, yield) {
 				return
 			}
 		}
@@ -101,45 +101,42 @@ func (s *Stream) Next(ctx context.Context) (m Message, err error) {
 func (s *Stream) await(ctx context.Context) (Message, error) {
 	s.giveBack()
 	select {
-	case m := <-s.next:
+	case m := <-s.messages:
 		return s.borrow(m), nil
-	case <-s.over:
-		return Message{}, context.Cause(s.Context())
 	case <-s.Context().Done():
 	case <-ctx.Done():
 		if s.Context().Err() == nil {
 			return Message{}, context.Cause(ctx)
 		}
 	}
-	select { // the connection has ended: what the peer had said may still come
-	case m := <-s.next:
+	select { // the connection has closed: what the peer sent before may still come
+	case m := <-s.messages:
 		return s.borrow(m), nil
-	case <-s.over:
-	case <-s.FinalContext().Done(): // over does not come if it is a callback that waits here
+	case <-s.FinalContext().Done(): // nothing comes any more
 	}
 	return Message{}, context.Cause(s.Context())
 }
 
-// borrow takes note that m is lent to a turn, or to Next.
+// borrow takes note that m is lent to a pass of the loop, or to Next.
 func (s *Stream) borrow(m Message) Message {
-	s.lent.Store(s.turns.Add(1))
+	s.lent.Store(s.lends.Add(1))
 	return m
 }
 
 // giveBack gives back the message that is lent, if one is.
 func (s *Stream) giveBack() {
 	if s.lent.Swap(0) != 0 {
-		s.turn <- struct{}{}
+		s.returned <- struct{}{}
 	}
 }
 
-// takeTurn lends m to the loop's body, and gives it back whatever happens there, if
+// yieldMessage lends m to the loop's body, and gives it back whatever happens there, if
 // the body has not taken the next one meanwhile.
-func (s *Stream) takeTurn(m Message, yield func(Message, error) bool) bool {
-	turn := s.lent.Load()
+func (s *Stream) yieldMessage(m Message, yield func(Message, error) bool) bool {
+	lent := s.lent.Load()
 	defer func() {
-		if s.lent.CompareAndSwap(turn, 0) {
-			s.turn <- struct{}{}
+		if s.lent.CompareAndSwap(lent, 0) {
+			s.returned <- struct{}{}
 		}
 	}()
 	return yield(m, nil)

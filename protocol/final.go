@@ -56,7 +56,7 @@ func (s *Session) finalLocked() *final {
 func (s *Session) finalContext() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.life.Delivery() == lifecycle.DeliverMessages {
+	if s.mu.life.Delivery() == lifecycle.DeliverMessages && !s.mu.tasks.isAwaited() {
 		return s.finalLocked().ctx
 	}
 	return s.ctx

@@ -12,16 +12,20 @@ import (
 // goroutineTime is how long Disconnect waits for the functions of Conn.Go.
 const goroutineTime = 10 * time.Second
 
-var errGoroutineExit = errors.New("wye: a function of Conn.Go ended its goroutine (runtime.Goexit, or FailNow of a test)")
+var errGoroutineExit = errors.New("wye: a function of Conn.Go or consumer.Func ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
 // hold reports whether what follows the callbacks has to wait for the goroutines: it
 // does until they have returned or are abandoned.
 func (g *goroutines) hold() bool { return g != nil && g.running > 0 && !g.abandoned }
 
+// isAwaited reports whether what follows the callbacks waits for the goroutines: no
+// message is handed over any more.
+func (g *goroutines) isAwaited() bool { return g != nil && g.wait != nil }
+
 // resume ends the waiting. It reports whether there was any, so that the caller has to
 // have the rest run.
 func (g *goroutines) resume() bool {
-	if g.wait == nil {
+	if !g.isAwaited() {
 		return false
 	}
 	g.wait.Stop()
@@ -89,8 +93,9 @@ func (s *Session) goroutineDone() {
 
 // awaitGoroutinesLocked has what follows the callbacks wait for the goroutines. No
 // goroutine has to wait with it: the executor stays claimed, and goes to the last of
-// them, or to the timer.
+// them, or to the timer. Whoever waits for messages in a FinalContext gets none any more.
 func (s *Session) awaitGoroutinesLocked() {
+	s.mu.final.end()
 	s.mu.tasks.wait = time.AfterFunc(goroutineTime, s.abandonGoroutines)
 }
 

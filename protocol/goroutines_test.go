@@ -321,3 +321,41 @@ func TestGo_OnALoop(t *testing.T) {
 		}
 	})
 }
+
+// TestGo_FinalContext: when all messages that the peer had sent are handled, Disconnect
+// waits for a function that waits for more of them in a FinalContext; neither has to wait
+// for FinalTime.
+func TestGo_FinalContext(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{true, false} { // it asks for the context before they are handled, or afterwards
+		synctest.Test(t, func(t *testing.T) {
+			handled := 0
+			r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+				pass(100 * time.Millisecond)
+				handled++
+				return nil
+			}}, protocol.Limits{})
+			c := r.Conn()
+			_ = c.Go(func(ctx context.Context) error {
+				<-ctx.Done()
+				if !early {
+					pass(time.Second)
+				}
+				<-c.FinalContext().Done()
+				return nil
+			})
+			go r.Receive(text("one"))
+			synctest.Wait()
+			r.Receive(text("two"))
+			began, want := time.Now(), 200*time.Millisecond
+			if !early {
+				want = time.Second
+			}
+			r.Ended(peersEnd)
+			<-r.over
+			if took := time.Since(began); took != want || handled != 2 {
+				t.Errorf("asked early: %t: over after %v, %d handled", early, took, handled)
+			}
+		})
+	}
+}

@@ -115,7 +115,8 @@ type Limits struct {
 	// and changes nothing. Default 500.
 	Groups int
 	// Goroutines is how many functions of Conn.Go may run at a time. One more is
-	// an error that matches ErrTooManyGoroutines, and is not called. Default 100.
+	// an error that matches ErrTooManyGoroutines, and is not called. The function of
+	// consumer.Func is one of them. Default 100.
 	Goroutines int
 	// EventOverflow is what happens when QueueEvents or QueueEventBytes is
 	// reached: the connection is closed with CloseTryAgainLater, as
@@ -206,8 +207,9 @@ type Rate struct {
 	ByteBurst int
 	// Close closes a connection whose peer sends faster with ClosePolicyViolation.
 	// Otherwise the peer is not read from until it may send again, so that TCP slows
-	// it down; meanwhile its pings and its close wait, too, and it is not cut for
-	// being silent or slow.
+	// it down; meanwhile its pings and its close wait, too, that it has hung up is not
+	// noticed, and it is not cut for being silent or slow. How long that takes at most
+	// is what the largest message and the burst take at this rate.
 	Close bool
 }
 
