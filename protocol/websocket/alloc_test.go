@@ -24,7 +24,7 @@ func wantNoAllocs(t *testing.T, what string, f func()) {
 	}
 }
 
-// TestAllocSend is about a message through the outbox to the socket, written by
+// TestAllocSend is about a message through the queue to the socket, written by
 // the turn's end and by a goroutine that a send has started.
 func TestAllocSend(t *testing.T) {
 	for _, size := range []int{64, 1500, 16 << 10} {
@@ -37,11 +37,11 @@ func TestAllocSend(t *testing.T) {
 		}
 		for name, send := range sends {
 			wantNoAllocs(t, fmt.Sprintf("%s of %d in a turn", name, size), func() {
-				c.out.hold()
+				c.out.startBatch()
 				if err := send(); err != nil {
 					t.Fatal(err)
 				}
-				c.flush()
+				c.endBatch()
 			})
 		}
 		nc.wrote = make(chan struct{}, 1)
@@ -51,7 +51,7 @@ func TestAllocSend(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-nc.wrote
-				for isHeld(&c.out) { // until the writer has given up
+				for isOwned(&c.out) { // until the writer has given up
 				}
 			})
 		}
@@ -59,11 +59,11 @@ func TestAllocSend(t *testing.T) {
 	}
 }
 
-// isHeld reports whether somebody writes, or will.
-func isHeld(o *outbox) bool {
+// isOwned reports whether a writer is active, or about to be.
+func isOwned(o *outgoing) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.held
+	return o.mu.owned
 }
 
 // TestAllocSendAfterQuietTurn is about a connection whose messages cause no
@@ -77,16 +77,16 @@ func TestAllocSendAfterQuietTurn(t *testing.T) {
 	wantNoAllocs(t, "a quiet turn, and a send", func() {
 		copy(b, pong)
 		turnOf(t, c, b)
-		c.out.hold()
+		c.out.startBatch()
 		if err := c.Send(m); err != nil {
 			t.Fatal(err)
 		}
-		c.flush()
+		c.endBatch()
 	})
 }
 
 // TestAllocEcho is a message from what was read to what is written, through
-// parser, session, application and outbox.
+// parser, session, application and queue.
 func TestAllocEcho(t *testing.T) {
 	c, _ := alone(t)
 	in := frametest.Frame(frametest.Fin|1, strings.Repeat("x", 64))

@@ -55,7 +55,7 @@ func (*refusing) Open(*protocol.Scope) (protocol.Handler, error) {
 func TestCapacityBudgetDefault(t *testing.T) {
 	t.Parallel()
 	s := New(&refusing{}, nil)
-	if s.engine.queues.all != 256<<20 || s.engine.queues.each != 4<<20 {
-		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.engine.queues.all, s.engine.queues.each)
+	if s.engine.queues.Size() != 256<<20 || s.engine.queues.Each != 4<<20 {
+		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.engine.queues.Size(), s.engine.queues.Each)
 	}
 }

@@ -109,7 +109,7 @@ func TestCapacityQueueBytesFree(t *testing.T) {
 }
 
 // TestCapacityQueueBytesOneFits takes one message whatever its size, and whatever
-// the others have; the next one is refused.
+// the others have; the next one, if it is larger than a unit of what is charged, is refused.
 func TestCapacityQueueBytesOneFits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestCapacityQueueBytesOneFits(t *testing.T) {
 		for range 3 {
 			_, c := s.attacker()
 			s.send(c, large)
-			if err := c.Send(t.Context(), protocol.Text("x")); !errors.Is(err, protocol.ErrDropped) {
+			if err := c.Send(t.Context(), protocol.Text(large[:freeOfEach])); !errors.Is(err, protocol.ErrDropped) {
 				t.Errorf("a second message: got %v, want ErrDropped", err)
 			}
 		}

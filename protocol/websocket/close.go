@@ -28,7 +28,7 @@ func (c *conn) startClosing() {
 
 func (c *conn) sendClose(s protocol.CloseStatus) {
 	var buf [2 + ws.MaxControlFramePayloadSize]byte
-	if c.out.control(true, frame.AppendClose(buf[:0], s)) {
+	if c.out.addControl(frame.AppendClose(buf[:0], s), true) {
 		go c.write()
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
@@ -17,7 +15,7 @@ import (
 // conn is one connection: the protocol.Transport of its session. newConn makes one.
 //
 // One goroutine reads, which holds the lease and owns the fields of read. One goroutine
-// writes, which holds the outbox and owns the fields of writer. life says how far the
+// writes, which owns the right to write of out, and writeDeadline. life says how far the
 // connection has come, and with it who starts to read.
 type conn struct {
 	engine   *engine
@@ -32,19 +30,15 @@ type conn struct {
 	peerSide peerSide
 	parts    atomic.Int32 // what is not over: the session, and from phaseAnswering on the socket and the reader
 
-	out    outbox
-	pacer  atomic.Pointer[pacer] // nil until a message with a key is sent
-	write  func()                // flush, bound once so that starting it allocates nothing
-	writer struct {
-		vector net.Buffers
-		until  time.Duration // deadline of writes, since the engine was made
-	}
+	out           outgoing
+	writeDeadline time.Duration         // since the engine was made
+	pacer         atomic.Pointer[pacer] // nil until a message with a key is sent
+	write         func()                // flush, bound once so that starting it allocates nothing
 
 	reading lease
 	read    struct {
 		parser  frame.Parser
 		rest    []byte // was read, and is not parsed yet
-		batches bool   // holds the outbox, and writes when the callbacks of a read have returned
 		message uint32 // as in activity
 		held    int    // as in Session.Hold
 		ticks   uint32 // as in activity, when the parser was last told
@@ -79,36 +73,6 @@ var (
 func (c *conn) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
 }
-
-// Send queues a message.
-func (c *conn) Send(m protocol.Message) error {
-	if m.Key != "" {
-		return c.sendKeyed(keyed{key: m.Key, own: m})
-	}
-	write, err := c.out.message(m)
-	if write {
-		go c.write()
-	}
-	return err
-}
-
-// SendPrepared queues a message that is shared.
-func (c *conn) SendPrepared(p *protocol.Prepared) error {
-	if key := p.Key(); key != "" {
-		return c.sendKeyed(keyed{key: key, prepared: p})
-	}
-	write, err := c.out.prepared(p)
-	if write {
-		go c.write()
-	}
-	return err
-}
-
-// DropOldest drops queued messages until one of n bytes fits.
-func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(n + ws.MaxHeaderSize) }
-
-// Sent returns what was queued so far.
-func (c *conn) Sent() (messages, bytes int64) { return c.out.sent() }
 
 // WheelPosition implements liveness.Member.
 func (c *conn) WheelPosition() *liveness.Position { return &c.position }

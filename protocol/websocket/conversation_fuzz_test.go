@@ -134,7 +134,7 @@ func (s *speaker) speak(c *protocol.Conn) {
 func aside(i int) string {
 	s := fmt.Sprint("s", i)
 	if i%4 == 3 {
-		s += strings.Repeat(".", copyBelow)
+		s += strings.Repeat(".", minShared)
 	}
 	return s
 }

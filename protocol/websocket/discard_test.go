@@ -95,7 +95,7 @@ func alone(tb testing.TB) (*conn, *discard) {
 // turnOf deals with a read, as readAll does.
 func turnOf(tb testing.TB, c *conn, read []byte) {
 	tb.Helper()
-	c.read.batches = c.out.hold()
+	c.out.startBatch()
 	if o := c.parse(read); o != readOn {
 		tb.Fatalf("outcome %d", o)
 	}

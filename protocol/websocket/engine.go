@@ -9,6 +9,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
+	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
 // engineConfig configures an engine. All fields must be set.
@@ -17,7 +18,7 @@ type engineConfig struct {
 	writeTimeout time.Duration   // of a write that makes no progress
 	closeTimeout time.Duration   // from the first close until the peer is cut
 	liveness     liveness.Rule
-	queues       budget
+	queues       queue.Budget
 	forget       func(c *protocol.Conn) // called when session, socket and reader are over
 }
 

@@ -108,7 +108,7 @@ func framingTraps() []trap {
 		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "frame.Append", "TestTrapG4_OneWrite", writesTwice},
 		{testkit.Here(), "G5 PutWriter drops what it is given", true, "pool.Put(b)", "TestAllocSend", neverReuses},
 		{testkit.Here(), "G6 Writer.Reset keeps the error", true, "c.out.abort()", "TestBrokenKeepsNothing", staysPoisoned},
-		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.held", "TestOutboxWriter, TestTrapG7_OneWriter", interleaves},
+		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.owned", "TestOutgoingOwner, TestTrapG7_OneWriter", interleaves},
 		{testkit.Here(), "G8 half a header is lost", true, "p.headerLen", "TestTrapG8_PartialFrames, TestParser", losesHalves},
 		{testkit.Here(), "G17 Reader's errors send no close", true, "session.Fail(err)", "TestDecision28_CloseReachesThePeer", closesSilently},
 		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(h, p.headerState())", "TestTrapG18_ReservedBitsAndLengths", reservedBits},

@@ -18,7 +18,7 @@ func Left(s *Server) string {
 	note(len(s.engine.allConns())-gate.Conns, "connections that only the engine has, or only the gate")
 	note(gate.Handshakes, "handshakes")
 	note(gate.Addresses, "addresses")
-	note(int(s.engine.queues.used.Load()), "bytes of the budget")
+	note(int(s.engine.queues.Used()), "bytes of the budget")
 	note(s.reads.Held(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
@@ -32,20 +32,11 @@ func Addresses(s *Server) int { return s.gate.Stats().Addresses }
 func Queued(s *Server) (pending, memory, charged int) {
 	for _, c := range s.engine.allConns() {
 		c.out.mu.Lock()
-		pending += c.out.mu.pending
-		memory += memoryOf(&c.out)
+		pending += c.out.mu.queue.Pending()
+		memory += c.out.mu.queue.Memory()
 		c.out.mu.Unlock()
 	}
-	return pending, memory, int(s.engine.queues.used.Load())
-}
-
-func memoryOf(o *outbox) (n int) {
-	for _, s := range o.mu.segments {
-		if s.own != nil {
-			n += cap(s.own.B)
-		}
-	}
-	return n
+	return pending, memory, int(s.engine.queues.Used())
 }
 
 // LongestNote is how many bytes s keeps at the most of one thing that a peer has

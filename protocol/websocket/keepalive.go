@@ -47,7 +47,7 @@ func (c *conn) checkAlive() {
 		Message:    a.message.Load(),
 		Payload:    a.payload.Load(),
 		ReadPaused: a.stalled.Load(),
-		Unwritten:  c.out.busy(),
+		Unwritten:  c.out.pending() > 0,
 	}, &r)
 	switch v {
 	case liveness.OK:
@@ -71,7 +71,7 @@ func (c *conn) sendPing() {
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
 	var buf [2 + pingSize]byte
-	if c.out.control(false, frame.Append(buf[:0], ws.OpPing, stamp[:])) {
+	if c.out.addControl(frame.Append(buf[:0], ws.OpPing, stamp[:]), false) {
 		go c.write()
 	}
 }

@@ -63,8 +63,8 @@ func (c *conn) adopt(a *accepted) {
 	c.nc, c.read.rest = a.socket, a.early
 	l := c.session.Limits()
 	c.read.parser = frame.NewParser(&l)
-	c.out.session, c.out.budget = c.session, c.engine.queues.within(l.QueueBytes)
-	c.out.begin(a.answer)
+	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.answer.B)
+	a.answer.Release()
 	c.activity.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(2)
 	c.engine.addConn(c)
@@ -92,7 +92,7 @@ const connectGrace = 5 * time.Millisecond
 // writeAnswer writes the answer and what was sent behind it, and then reads, unless
 // Connect goes on.
 func (c *conn) writeAnswer() {
-	c.flushTurn(c.out.take(nil))
+	c.writeOnce(c.out.peek())
 	if c.advance(phaseAnswered) == phaseAnswering {
 		time.AfterFunc(connectGrace, func() { c.advance(phaseReading) })
 		return

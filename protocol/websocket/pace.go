@@ -80,13 +80,14 @@ func (c *conn) paced() bool {
 	return p != nil && p.raw != nil
 }
 
-// takeNext is outbox.take for a holder who may wait.
-func (c *conn) takeNext(done []segment) []segment {
-	if c.paced() && c.out.busy() {
-		c.extendDeadline()
-		if err := c.pacer.Load().wait(); err != nil {
-			c.fail(err)
-		}
+// awaitKernel waits until the kernel has little left to send, if the connection is paced
+// and a frame is to be started. The caller owns the right to write.
+func (c *conn) awaitKernel() {
+	if !c.paced() || !c.out.between() {
+		return
 	}
-	return c.out.take(done)
+	c.extendDeadline()
+	if err := c.pacer.Load().wait(); err != nil {
+		c.fail(err)
+	}
 }

@@ -51,7 +51,7 @@ func (c *conn) readAll(r *socketReader) outcome {
 			c.read.parser.DiscardMessages()
 		}
 		if len(rest) > 0 {
-			c.read.batches = c.out.hold()
+			c.out.startBatch()
 			o := c.parse(rest)
 			if o == leaseLost {
 				return o
@@ -149,16 +149,8 @@ func (c *conn) wasRoused(err error) bool {
 // endBatch writes what the callbacks of a read have sent.
 func (c *conn) endBatch() {
 	c.read.parser.ReleaseBuffer()
-	if !c.read.batches {
-		return
-	}
-	c.read.batches = false
-	if c.paced() && c.out.hurry() {
-		go c.write() // may have to wait
-		return
-	}
-	if segments, mine := c.out.takeTurn(); mine {
-		c.flushTurn(segments)
+	if c.out.batching.Load() {
+		c.writeBatch()
 	}
 }
 
@@ -260,7 +252,7 @@ func (c *conn) handle(it frame.Item, rest []byte) outcome {
 // sendPong answers a ping, unless the peer does not read anyway.
 func (c *conn) sendPong(payload []byte) {
 	var buf [2 + ws.MaxControlFramePayloadSize]byte
-	if c.out.offer(frame.Append(buf[:0], ws.OpPong, payload)) {
+	if c.out.offerControl(frame.Append(buf[:0], ws.OpPong, payload)) {
 		go c.write()
 	}
 }
@@ -333,7 +325,7 @@ func (c *conn) takeOver() {
 
 // flushBatch starts a writer if messages wait for the end of callbacks.
 func (c *conn) flushBatch() {
-	if c.out.hurry() {
+	if c.out.claim() {
 		go c.write()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
+	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
 // Server serves the WebSocket connections of one application. It is an
@@ -52,7 +53,7 @@ func New(app protocol.Application, o *Options) *Server {
 		writeTimeout: s.opts.WriteTimeout,
 		closeTimeout: s.opts.CloseTimeout,
 		liveness:     liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate),
-		queues:       budget{each: s.opts.Limits.QueueBytes, pool: &pool{all: int64(s.opts.Capacity.QueueBytes)}},
+		queues:       queue.Budget{Each: s.opts.Limits.QueueBytes, Pool: queue.NewPool(s.opts.Capacity.QueueBytes)},
 		forget:       s.gate.Leave,
 	})
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}

@@ -78,8 +78,8 @@ func (s *Server) Stats() Stats {
 		WriteTimeouts: e.writeTimeouts.Load(),
 		CloseTimeouts: e.closeTimeouts.Load(),
 		HeldBytes:     int64(s.reads.Held()),
-		QueuedBytes:   s.engine.queues.used.Load(),
-		QueuesFull:    s.engine.queues.refused.Load(),
+		QueuedBytes:   s.engine.queues.Used(),
+		QueuesFull:    s.engine.queues.Refused(),
 		Pauses:        e.pauses.Load(),
 	}
 }

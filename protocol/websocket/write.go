@@ -11,45 +11,48 @@ import (
 // one write; larger ones are written with writev.
 const gatherBelow = 16 << 10
 
-// flush writes everything in the outbox. It is called by whoever holds it, and
-// gives up the hold.
-func (c *conn) flush() { c.flushFrom(c.takeNext(nil)) }
-
-// flushFrom is flush for a holder who has taken segments already.
-func (c *conn) flushFrom(segments []segment) {
-	for len(segments) > 0 {
-		segments = c.writeNext(segments)
+// flush writes until nothing is queued. The caller owns the right to write, and gives it
+// up.
+func (c *conn) flush() {
+	for more := true; more; {
+		c.awaitKernel()
+		more = c.writeNext(c.out.peek())
 	}
-	c.afterWriting()
 }
 
-// flushTurn is flushFrom for whoever reads. What has been added meanwhile is left
-// to another goroutine: as long as others keep the queue filled, he would not read.
-func (c *conn) flushTurn(segments []segment) {
-	if len(segments) > 0 {
-		c.writeTaken(segments)
-		if segments = c.out.take(segments); len(segments) > 0 {
-			go c.flushFrom(segments)
-			return
-		}
+// writeBatch ends the reader's batch and writes what it has left.
+func (c *conn) writeBatch() {
+	paced := c.paced()
+	pieces, write := c.out.endBatch(!paced)
+	switch {
+	case !write:
+	case paced:
+		go c.write() // may have to wait
+	default:
+		c.writeOnce(pieces)
 	}
-	c.afterWriting()
 }
 
-// writeNext writes what was taken, and takes what is next.
-func (c *conn) writeNext(segments []segment) []segment {
-	c.writeTaken(segments)
-	return c.takeNext(segments)
+// writeOnce writes pieces, and leaves to another goroutine what was queued meanwhile:
+// while others keep the queue filled, the caller, which is the reader, would not read.
+func (c *conn) writeOnce(pieces [][]byte) {
+	if c.writeNext(pieces) {
+		go c.write()
+	}
 }
 
-func (c *conn) writeTaken(segments []segment) {
-	n := sizeOf(segments)
-	if err := c.writeOut(segments, n.all); err != nil {
+// writeNext writes what the queue has returned. The caller owns the right to write, and
+// no longer does if there is no more.
+func (c *conn) writeNext(pieces [][]byte) (more bool) {
+	n, err := c.writePieces(pieces)
+	if err != nil {
 		c.fail(err)
 	}
-	if c.out.wrote(n) {
-		c.session.Drained()
+	more, finished := c.out.wrote(n)
+	if finished {
+		c.afterWriting()
 	}
+	return more
 }
 
 // afterWriting goes on with the end if the last frame has been written. A peer that
@@ -75,71 +78,41 @@ func (c *conn) afterWriting() {
 // hang up. What it has sent behind its close comes within a round trip.
 const lingerTime = time.Second
 
-// writeOut writes segments of n bytes, in one call if that is possible, and
-// recycles them.
-func (c *conn) writeOut(segments []segment, n int) error {
-	defer recycle(segments)
+// writePieces writes pieces in one call if possible, and returns how much of them. It
+// returns no error if the rest may still be written.
+func (c *conn) writePieces(pieces [][]byte) (n int, err error) {
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	if size == 0 {
+		return 0, nil
+	}
+	c.extendDeadline()
 	switch {
-	case len(segments) == 1:
-		return c.writeAll(segments[0].bytes())
-	case n <= gatherBelow:
-		return c.writeGathered(segments)
+	case len(pieces) == 1:
+		n, err = c.nc.Write(pieces[0])
+	case size <= gatherBelow:
+		n, err = c.writeGathered(pieces)
+	default:
+		vector := net.Buffers(pieces) // consumed by WriteTo
+		var written int64
+		written, err = vector.WriteTo(c.nc)
+		n = int(written)
 	}
-	return c.writeVector(segments)
+	if err != nil && c.goesOn(n, err) {
+		err = nil
+	}
+	return n, err //nolint:wrapcheck // it becomes the cause of the end as it is
 }
 
-func recycle(segments []segment) {
-	for _, s := range segments {
-		if s.own != nil {
-			s.own.Release()
-		}
-		if s.shared != nil {
-			s.shared.drop()
-		}
-	}
-}
-
-// stride is how much is written at a time, so that a queue is not written as one
-// piece: what waits behind can be dropped, and its deadline is its own.
-const stride = 128 << 10
-
-func (c *conn) writeAll(b []byte) error {
-	for len(b) > 0 {
-		c.extendDeadline()
-		n, err := c.nc.Write(b[:min(len(b), stride)])
-		b = b[n:]
-		if err != nil && !c.goesOn(n, err) {
-			return err //nolint:wrapcheck // it becomes the cause of the end as it is
-		}
-	}
-	return nil
-}
-
-func (c *conn) writeGathered(segments []segment) error {
+func (c *conn) writeGathered(pieces [][]byte) (n int, err error) {
 	all := bytespool.Get()
 	defer all.Release()
-	for _, s := range segments {
-		all.B = append(all.B, s.bytes()...)
+	for _, p := range pieces {
+		all.B = append(all.B, p...)
 	}
-	return c.writeAll(all.B)
-}
-
-func (c *conn) writeVector(segments []segment) error {
-	pieces := c.writer.vector[:0]
-	for _, s := range segments {
-		pieces = append(pieces, s.bytes())
-	}
-	c.writer.vector = pieces
-	defer clear(pieces)
-	left := pieces // WriteTo consumes it
-	for len(left) > 0 {
-		c.extendDeadline()
-		n, err := left.WriteTo(c.nc)
-		if err != nil && !c.goesOn(int(n), err) {
-			return err //nolint:wrapcheck // it becomes the cause of the end as it is
-		}
-	}
-	return nil
+	return c.nc.Write(all.B) //nolint:wrapcheck // see writePieces
 }
 
 // goesOn reports whether writing goes on after an error: the time was up, but the
@@ -161,10 +134,10 @@ func (c *conn) goesOn(n int, err error) bool {
 // has passed.
 func (c *conn) extendDeadline() {
 	now, timeout := c.engine.now(), c.engine.writeTimeout
-	if c.life.closing() || c.writer.until-now > timeout/3*2 {
+	if c.life.closing() || c.writeDeadline-now > timeout/3*2 {
 		return
 	}
-	c.writer.until = now + timeout
+	c.writeDeadline = now + timeout
 	_ = c.nc.SetWriteDeadline(time.Now().Add(timeout)) //nolint:errcheck // a broken socket shows when it is written to
 	if c.life.closing() {                              // since we looked
 		c.boundClose()

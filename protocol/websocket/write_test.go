@@ -17,7 +17,7 @@ import (
 // and small ones in one write.
 func TestWriteOut(t *testing.T) {
 	t.Parallel()
-	const small, large = 100, copyBelow
+	const small, large = 100, minShared
 	rows := []struct {
 		at     testkit.Line
 		sizes  []int // of messages, own and shared ones in turn
@@ -31,16 +31,15 @@ func TestWriteOut(t *testing.T) {
 		{testkit.Here(), []int{small, 60 << 10, small, 60 << 10, small}, 0},
 		{testkit.Here(), []int{small, 90 << 10, small, 90 << 10, small}, 0},
 		{testkit.Here(), []int{300 << 10, 300 << 10, 1}, 0},
-		{testkit.Here(), []int{stride}, 0},
-		{testkit.Here(), []int{2*stride + 1}, 0},
+		{testkit.Here(), []int{maxPeek}, 0},
+		{testkit.Here(), []int{2*maxPeek + 1}, 0},
 	}
 	for _, row := range rows {
 		c, nc := alone(t)
 		nc.heard = new(bytes.Buffer)
 		before := nc.writes.Load()
 		var want []byte
-		c.out.hold()
-		c.out.mu.lazy = false // nobody else writes, however much it is
+		c.out.mu.owned = true // nobody else writes, however much it is
 		for i, n := range row.sizes {
 			m := protocol.Text(strings.Repeat(string(rune('a'+i)), n))
 			want = frame.AppendMessage(want, m)
@@ -74,7 +73,7 @@ func TestWriteDeadlinesMoveRarely(t *testing.T) {
 		c.nc = nc
 		for range 300 { // within 30 seconds
 			c.extendDeadline()
-			if left := c.writer.until - c.engine.now(); left < 20*time.Second {
+			if left := c.writeDeadline - c.engine.now(); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
 			}
 			<-time.After(100 * time.Millisecond)
@@ -90,16 +89,16 @@ func TestWriteDeadlinesMoveRarely(t *testing.T) {
 func TestBrokenKeepsNothing(t *testing.T) {
 	t.Parallel()
 	c, _ := alone(t)
-	c.out.hold()
+	c.out.startBatch()
 	if err := c.Send(protocol.Text("never written")); err != nil {
 		t.Fatal(err)
 	}
 	c.fail(errors.New("the cable was pulled"))
 	c.out.mu.Lock()
-	left := len(c.out.mu.segments)
+	left := c.out.mu.queue.Memory()
 	c.out.mu.Unlock()
 	if err := c.Send(protocol.Text("too late")); left != 0 || !errors.Is(err, protocol.ErrClosed) {
-		t.Errorf("%d segments are left, and a send returns %v, want none and ErrClosed", left, err)
+		t.Errorf("%d bytes are left, and a send returns %v, want none and ErrClosed", left, err)
 	}
 	c.flush()
 }

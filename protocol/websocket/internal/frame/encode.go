@@ -27,6 +27,17 @@ func Append(b []byte, op ws.OpCode, payload []byte) []byte {
 	return append(AppendHeader(b, op, len(payload)), payload...)
 }
 
+// EncodedSize returns the size of the frame that Append appends for a payload of n bytes.
+func EncodedSize(n int) int {
+	switch {
+	case n < 126:
+		return 2 + n
+	case n <= 0xffff:
+		return 4 + n
+	}
+	return 10 + n
+}
+
 // Size returns the size of the first frame in b, which must be a whole one written
 // by this package.
 func Size(b []byte) int {

@@ -6,7 +6,10 @@ import (
 )
 
 // buffer is memory of a queue's own, with one owner at a time.
-type buffer struct{ b []byte }
+type buffer struct {
+	b        []byte
+	reserved int // bytes that will be in b, which is nil until then; 0: they are
+}
 
 // Buffers are recycled by size, so that a queue of many small ones does not hold the
 // memory of large ones.
@@ -21,12 +24,12 @@ var buffers [maxClass - minClass + 1]sync.Pool
 func newBuffer(n int) *buffer {
 	class := max(bits.Len(uint(max(n, 1)-1)), minClass) //nolint:gosec // not negative
 	if class > maxClass {
-		return &buffer{make([]byte, 0, n)}
+		return &buffer{b: make([]byte, 0, n)}
 	}
 	if b, ok := buffers[class-minClass].Get().(*buffer); ok {
 		return b
 	}
-	return &buffer{make([]byte, 0, 1<<class)}
+	return &buffer{b: make([]byte, 0, 1<<class)}
 }
 
 // extend appends n bytes and returns them, for the caller to fill.
@@ -44,7 +47,7 @@ func (b *buffer) extend(n int) []byte {
 
 // release recycles b. Neither b nor its bytes may be used afterwards.
 func (b *buffer) release() {
-	if size := cap(b.b); size <= 1<<maxClass {
+	if size := cap(b.b); size >= 1<<minClass && size <= 1<<maxClass {
 		b.b = b.b[:0]
 		buffers[bits.Len(uint(size))-1-minClass].Put(b) //nolint:gosec // not negative
 	}

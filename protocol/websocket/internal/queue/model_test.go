@@ -50,22 +50,24 @@ func (f *modelFrame) counts(waits bool) (queued, own int) {
 // model is a queue, and what it should be: a list of frames that is searched from end to
 // end.
 type model struct {
-	t       *testing.T
-	dice    dice
-	q       Queue
-	ample   bool // the pool refuses nothing
-	keys    int
-	want    []modelFrame // the frames of each entry until all of it is written
-	started int          // of want, in entries that are started
-	written int          // bytes of want
-	pieces  [][]byte     // lent by Peek
-	copies  []byte       // of them, as they were
-	refused bool
-	closed  bool
-	old     []*Shared
-	number  int
-	log     []string
-	seen    map[string]int
+	t        *testing.T
+	dice     dice
+	q        Queue
+	ample    bool // the pool refuses nothing
+	keys     int
+	want     []modelFrame // the frames of each entry until all of it is written
+	started  int          // of want, in entries that are started
+	written  int          // bytes of want
+	pieces   [][]byte     // lent by Peek
+	copies   []byte       // of them, as they were
+	refused  bool
+	closed   bool
+	old      []*Shared
+	reserved []Frame
+	unmade   map[*buffer][]byte // what is reserved
+	number   int
+	log      []string
+	seen     map[string]int
 }
 
 // TestModel adds, replaces, drops and writes at random, and compares every byte and every
@@ -88,7 +90,7 @@ func TestModel(t *testing.T) {
 	}
 	for _, what := range []string{
 		"in place", "to the end", "full", "dropped", "over budget", "a control frame between", "another form",
-		"again what is written", "partial", "several pieces", "cut", "aborted while lent", "final", "drained",
+		"again what is written", "partial", "several pieces", "cut", "aborted while lent", "final", "drained", "reserved",
 	} {
 		if seen[what] < 5 && last-first > 30 {
 			t.Errorf("%q was seen %d times: the generator no longer reaches all that the model checks", what, seen[what])
@@ -110,7 +112,7 @@ func FuzzModel(f *testing.F) {
 
 func runModel(t *testing.T, d dice, seen map[string]int) {
 	t.Helper()
-	m := &model{t: t, dice: d, seen: seen}
+	m := &model{t: t, dice: d, seen: seen, unmade: map[*buffer][]byte{}}
 	m.ample = m.dice.roll(3) > 0
 	m.keys = []int{1, 3, 12, 150}[m.dice.roll(4)]
 	size := 1 << 40
@@ -149,10 +151,17 @@ func (m *model) step() {
 		m.peek()
 	case n < 5:
 		m.advance()
-	case n == 5 && len(m.old) > 0: // also while it is written
+	case (n == 5 || n == 9) && len(m.old) > 0: // also while it is written
 		shared := m.old[m.dice.roll(len(m.old))]
+		for _, s := range m.old {
+			if len(m.copies) > 0 && bytes.Contains(m.copies, s.b) {
+				shared = s
+			}
+		}
 		m.saw("again what is written", bytes.Contains(m.copies, shared.b))
 		m.send(modelFrame{key: m.key(), b: shared.b, shared: shared})
+	case n == 8:
+		m.fill()
 	case n == 6 && m.dice.roll(20) == 0:
 		m.control(true)
 	case n == 7 && m.dice.roll(25) == 0:
@@ -246,6 +255,9 @@ func (m *model) toQueue(f modelFrame) (replaced bool, err error) {
 		b, err := m.q.AddMessage(len(f.b))
 		copy(b, f.b)
 		return false, err
+	case m.dice.roll(6) == 0:
+		frame = ReserveFrame(len(f.b))
+		m.reserved, m.unmade[frame.own] = append(m.reserved, frame), f.b
 	default:
 		frame = NewFrame(len(f.b))
 		copy(frame.Bytes(), f.b)
@@ -254,6 +266,18 @@ func (m *model) toQueue(f modelFrame) (replaced bool, err error) {
 		return false, m.q.Add(frame)
 	}
 	return m.q.Replace(f.key, frame)
+}
+
+// fill makes the frame that was reserved last: it may not be there any more.
+func (m *model) fill() {
+	if len(m.reserved) == 0 {
+		return
+	}
+	last := m.reserved[len(m.reserved)-1]
+	m.reserved = m.reserved[:len(m.reserved)-1]
+	f := NewFrame(len(m.unmade[last.own]))
+	copy(f.Bytes(), m.unmade[last.own])
+	m.q.Fill(last, f)
 }
 
 // put puts f in the reference, instead of the frame at that place if there is one.
@@ -358,6 +382,8 @@ func (m *model) peek() {
 		return
 	}
 	most := []int{1, 100, 3000, 128 << 10}[m.dice.roll(4)]
+	ready := m.q.Ready()
+	m.saw("reserved", !ready && len(m.want) > 0)
 	m.pieces = m.q.Peek(most)
 	m.copies = bytes.Join(m.pieces, nil)
 	m.didf("peek %d: %d in %d", most, len(m.copies), len(m.pieces))
@@ -369,7 +395,7 @@ func (m *model) peek() {
 		started = append(started, m.want[i].b...)
 	}
 	switch {
-	case len(m.copies) > most || len(m.copies) == 0 && len(m.want) > 0:
+	case len(m.copies) > most || (len(m.copies) == 0) == ready:
 		m.fatalf("%d bytes returned, want %d at the most", len(m.copies), most)
 	case !bytes.HasPrefix(started[m.written:], m.copies):
 		m.fatalf("%.40q returned, want other frames (%d)", m.copies, len(m.want))
@@ -451,11 +477,20 @@ func (m *model) contents() (b []byte) {
 	for i := range m.q.state.started {
 		b = append(b, m.q.state.started[i].bytes()...)
 	}
+	first := true
 	for _, e := range m.q.state.waiting.All() {
 		if e.size() == 0 {
 			m.fatalf("an entry is empty")
 		}
-		b = append(b, e.bytes()...)
+		if first && m.q.Ready() != (len(b) > 0 || e.reserved() == 0) {
+			m.fatalf("ready: %v", m.q.Ready())
+		}
+		first = false
+		if e.reserved() > 0 {
+			b = append(b, m.unmade[e.own]...)
+		} else {
+			b = append(b, e.bytes()...)
+		}
 		frames += e.frames
 	}
 	if n := len(m.q.state.sizes.list) - m.q.state.sizes.head; n != frames {
@@ -505,6 +540,9 @@ func (m *model) end() {
 	if m.number%4 == 0 {
 		m.peek()
 		m.abort()
+	}
+	for len(m.reserved) > 0 {
+		m.fill()
 	}
 	for m.q.Pending() > 0 {
 		m.dice = bytes.Repeat([]byte{0, 7}, 10) // as much as possible at once

@@ -72,12 +72,17 @@ type Frame struct {
 }
 
 // NewFrame returns a frame of n bytes in memory of its own, for the caller to fill. It
-// must be passed to Add or Replace.
+// must be passed to Add, Replace or Fill.
 func NewFrame(n int) Frame {
 	b := newBuffer(n)
 	b.extend(n)
 	return Frame{own: b}
 }
+
+// ReserveFrame returns a frame of n bytes that takes its place in a queue by Add or
+// Replace, and is made afterwards. It, and what is behind it, is not written until Fill
+// is called.
+func ReserveFrame(n int) Frame { return Frame{own: &buffer{reserved: n}} }
 
 // Bytes returns the frame.
 func (f Frame) Bytes() []byte {
@@ -87,10 +92,27 @@ func (f Frame) Bytes() []byte {
 	return f.shared.b
 }
 
+func (f Frame) size() int { return len(f.Bytes()) + f.reserved() }
+
+func (f Frame) reserved() int {
+	if f.own != nil {
+		return f.own.reserved
+	}
+	return 0
+}
+
 // ownSize returns how many of the frame's bytes are in memory of its own.
 func (f Frame) ownSize() int {
 	if f.own != nil {
-		return len(f.own.b)
+		return f.size()
+	}
+	return 0
+}
+
+// memory returns how much memory of its own f has.
+func (f Frame) memory() int {
+	if f.own != nil {
+		return cap(f.own.b)
 	}
 	return 0
 }
@@ -106,7 +128,7 @@ func (f Frame) release() {
 
 func (e *entry) bytes() []byte { return e.Bytes()[e.dropped:] }
 
-func (e *entry) size() int { return len(e.Bytes()) - e.dropped }
+func (e *entry) size() int { return e.Frame.size() - e.dropped }
 
 const (
 	chunkSize   = 2 << 10  // of a chunk's first buffer
@@ -163,6 +185,30 @@ func (q *Queue) queued() int {
 	return q.state.queued
 }
 
+// Memory returns how much memory the queue's frames have, without what is shared.
+func (q *Queue) Memory() (n int) {
+	if q.state == nil {
+		return 0
+	}
+	for i := range q.state.started {
+		n += q.state.started[i].memory()
+	}
+	for _, e := range q.state.waiting.All() {
+		n += e.memory()
+	}
+	return n + 2*cap(q.state.sizes.list)
+}
+
+// Ready reports whether Peek would return anything.
+func (q *Queue) Ready() bool {
+	s := q.state
+	if s == nil || s.aborted {
+		return false
+	}
+	first, _ := s.waiting.First()
+	return len(s.started) > 0 || first != nil && first.reserved() == 0
+}
+
 // Finish lets nothing more be added.
 func (q *Queue) Finish() { q.final = true }
 
@@ -181,7 +227,7 @@ func (q *Queue) AddMessage(n int) ([]byte, error) {
 // Add queues f, which then belongs to the queue. If it returns an error,
 // protocol.ErrQueueFull or protocol.ErrClosed, f is released.
 func (q *Queue) Add(f Frame) error {
-	n := len(f.Bytes())
+	n := f.size()
 	if err := q.admit(n, f.ownSize(), f.shared); err != nil {
 		f.discard()
 		return err
@@ -264,7 +310,7 @@ func (s *state) count(queued, pending, own int) {
 // with that key that waits, if there is one; protocol.Message says when it goes to the
 // end instead. replaced reports whether there was one. If there is no room, it stays.
 func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
-	n, cost := len(f.Bytes()), cost(key)
+	n, cost := f.size(), cost(key)
 	var old entry
 	if q.state != nil {
 		if waits := q.state.waiting.Find(key); waits != nil {
@@ -294,6 +340,10 @@ func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
 	f.discard()
 	return false, err
 }
+
+// Fill makes reserved, which ReserveFrame has returned and the queue has taken, the frame
+// f, which has the same size. It does not matter if it was dropped or replaced meanwhile.
+func (q *Queue) Fill(reserved, f Frame) { reserved.own.b, reserved.own.reserved = f.own.b, 0 }
 
 // uncount takes an entry out of the counts, and what its key costs.
 func (q *Queue) uncount(e *entry, cost int) {
@@ -360,7 +410,7 @@ func (q *Queue) Peek(most int) (pieces [][]byte) {
 // startNext starts the first entry that waits, if it fits into room or must be.
 func (s *state) startNext(must bool, room int) bool {
 	first, key := s.waiting.First()
-	if first == nil || !must && first.size() > room {
+	if first == nil || first.reserved() > 0 || !must && first.size() > room {
 		return false
 	}
 	c := cost(key)

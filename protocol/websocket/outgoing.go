@@ -1,0 +1,203 @@
+package websocket
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/queue"
+)
+
+// maxPeek is how many bytes are written at once, so that the writer does not take long
+// to notice what changes, and a write's deadline is its own.
+const maxPeek = 128 << 10
+
+// outgoing is the queue of a connection, and the right to write what is in it. One
+// goroutine owns that right at a time: the owner peeks, writes, and calls wrote, until
+// wrote says that there is no more. Whoever adds to a queue that nobody owns gets the
+// right, and passes it to a goroutine; no goroutine waits for something to write. While
+// the reader runs callbacks for what it has read, a batch, additions are left to it: it
+// writes them at once when the batch ends.
+//
+// All methods are safe for concurrent use. Where they return write, true means that the
+// caller owns the right to write, and has to start a writer.
+type outgoing struct {
+	session  *protocol.Session
+	batching atomic.Bool // the reader will call endBatch; set by the reader only
+	mu       struct {
+		sync.Mutex
+		queue    queue.Queue
+		owned    bool  // a writer is active or about to start
+		messages int64 // queued so far
+		payload  int64 // bytes of them
+	}
+}
+
+// open sets the bounds of the queue, and the session that decides whether it may grow and
+// is told when one that was full has room. It queues the answer to the handshake, and is
+// called before anything else. The caller owns the right to write.
+func (o *outgoing) open(s *protocol.Session, b *queue.Budget, answer []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.session = s
+	o.mu.queue.Budget, o.mu.queue.Growth = b, s
+	o.mu.queue.AddControl(answer, false)
+	o.mu.owned = true
+}
+
+// addFrame queues f, the frame of a message with payload bytes of payload. replaced
+// reports whether it has replaced one, because it has the same key.
+func (o *outgoing) addFrame(key string, f queue.Frame, payload int) (write, replaced bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if key == "" {
+		err = o.mu.queue.Add(f)
+	} else {
+		replaced, err = o.mu.queue.Replace(key, f)
+	}
+	if err != nil {
+		return false, false, err //nolint:wrapcheck // it is protocol's
+	}
+	return o.messageAddedLocked(payload), replaced, nil
+}
+
+// addControl queues control frames whatever the bounds, unless a final one was queued.
+func (o *outgoing) addControl(frames []byte, final bool) (write bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.AddControl(frames, final) && o.addedLocked()
+}
+
+// offerControl queues a control frame if there is room.
+func (o *outgoing) offerControl(frame []byte) (write bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.OfferControl(frame) && o.addedLocked()
+}
+
+func (o *outgoing) messageAddedLocked(payload int) (write bool) {
+	o.mu.messages++
+	o.mu.payload += int64(payload)
+	return o.addedLocked()
+}
+
+// addedLocked takes the right to write if nobody owns it, and, during a batch, much is
+// queued.
+func (o *outgoing) addedLocked() (write bool) {
+	if o.batching.Load() && o.mu.queue.Pending() < min(maxPeek, o.mu.queue.Budget.Each/2) {
+		return false
+	}
+	return o.claimLocked()
+}
+
+// fillFrame makes reserved, which was added, the frame f.
+func (o *outgoing) fillFrame(reserved, f queue.Frame) (write bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.queue.Fill(reserved, f)
+	return o.addedLocked()
+}
+
+// startBatch leaves what is added from now on to endBatch. The caller is the reader.
+func (o *outgoing) startBatch() { o.batching.Store(true) }
+
+// endBatch ends a batch, which must have been started. If something is queued that
+// nobody is about to write, the caller owns the right to write it. With peek, it also
+// gets what to write first.
+func (o *outgoing) endBatch(peek bool) (pieces [][]byte, write bool) {
+	o.batching.Store(false) // before the lock, so that an addition is seen here or sees it
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	write = o.claimLocked()
+	if write && peek {
+		pieces = o.mu.queue.Peek(maxPeek)
+	}
+	return pieces, write
+}
+
+// claim takes the right to write what a batch has left to its end, because it takes
+// long.
+func (o *outgoing) claim() (write bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.claimLocked()
+}
+
+func (o *outgoing) claimLocked() (write bool) {
+	write = !o.mu.owned && o.mu.queue.Ready()
+	o.mu.owned = o.mu.owned || write
+	return write
+}
+
+// peek returns what the owner has to write next. The pieces are valid until it calls
+// wrote.
+func (o *outgoing) peek() (pieces [][]byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.Peek(maxPeek)
+}
+
+// wrote tells that the owner has written n bytes of what peek has returned. If there is
+// no more to write, the caller no longer owns the right. finished reports whether there
+// never will be.
+func (o *outgoing) wrote(n int) (more, finished bool) {
+	o.mu.Lock()
+	drained := o.mu.queue.Advance(n)
+	more, finished = o.mu.queue.Ready(), o.mu.queue.Finished()
+	o.mu.owned = more
+	o.mu.Unlock()
+	if drained {
+		o.session.Drained()
+	}
+	return more, finished
+}
+
+// between reports whether the owner has something to write, and no frame is written in
+// part.
+func (o *outgoing) between() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.Ready() && !o.mu.queue.Started()
+}
+
+// dropOldest drops messages, the oldest first, until one of n bytes fits.
+func (o *outgoing) dropOldest(n int) (dropped int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.DropOldest(n)
+}
+
+// finish lets nothing more be added.
+func (o *outgoing) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.queue.Finish()
+}
+
+// abort drops everything and lets nothing more be added.
+func (o *outgoing) abort() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.queue.Abort()
+}
+
+// pending returns how many bytes are not written.
+func (o *outgoing) pending() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.Pending()
+}
+
+// finished reports whether nothing can be added and everything is written.
+func (o *outgoing) finished() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.queue.Finished()
+}
+
+// sent returns how many messages were queued so far, and their bytes.
+func (o *outgoing) sent() (messages, bytes int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.messages, o.mu.payload
+}

@@ -1,0 +1,118 @@
+package websocket
+
+import (
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/queue"
+)
+
+const (
+	// maxLockedCopy is the largest frame that is encoded with the queue's lock held,
+	// or, if it has a key, before the lock is taken. A larger one reserves its place in
+	// the queue first, so that the lock is not held while it is encoded.
+	maxLockedCopy = 16<<10 + 4
+
+	// minShared is the smallest prepared message whose frame connections share. Smaller
+	// ones are copied: that costs less than another piece of a write.
+	minShared = 2 << 10
+)
+
+// Send queues a message.
+func (c *conn) Send(m protocol.Message) error {
+	size := frame.EncodedSize(len(m.Data))
+	if m.Key == "" && size <= maxLockedCopy {
+		write, err := c.out.copyMessage(&m, size)
+		return c.queued(write, err)
+	}
+	if size <= maxLockedCopy {
+		return c.sendFrame(m.Key, newFrame(&m, size), len(m.Data))
+	}
+	reserved := queue.ReserveFrame(size)
+	if err := c.sendFrame(m.Key, reserved, len(m.Data)); err != nil {
+		return err
+	}
+	return c.queued(c.out.fillFrame(reserved, newFrame(&m, size)), nil)
+}
+
+// newFrame returns the frame of m, of size bytes.
+func newFrame(m *protocol.Message, size int) queue.Frame {
+	f := queue.NewFrame(size)
+	frame.Append(f.Bytes()[:0], frame.OpCodeOf(m.Kind), m.Data)
+	return f
+}
+
+// SendPrepared queues a message that other connections share.
+func (c *conn) SendPrepared(p *protocol.Prepared) error {
+	switch {
+	case p.Len() >= minShared:
+		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues.Pool), p.Len())
+	case p.Key() == "":
+		write, err := c.out.copyPrepared(p)
+		return c.queued(write, err)
+	}
+	f := queue.NewFrame(frame.EncodedSize(p.Len()))
+	p.AppendFrame(f.Bytes()[:0], frame.Plain, frame.AppendMessage)
+	return c.sendFrame(p.Key(), f, p.Len())
+}
+
+// sendFrame queues the frame of a message with payload bytes of payload.
+func (c *conn) sendFrame(key string, f queue.Frame, payload int) error {
+	if key != "" && c.pacer.Load() == nil {
+		c.pace()
+	}
+	write, replaced, err := c.out.addFrame(key, f, payload)
+	if replaced {
+		c.session.Conflated()
+	}
+	return c.queued(write, err)
+}
+
+// queued starts a writer if write is set.
+func (c *conn) queued(write bool, err error) error {
+	if write {
+		go c.write()
+	}
+	return err
+}
+
+// copyMessage queues the frame of m, of size bytes.
+func (o *outgoing) copyMessage(m *protocol.Message, size int) (write bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b, err := o.mu.queue.AddMessage(size)
+	if err != nil {
+		return false, err //nolint:wrapcheck // it is protocol's
+	}
+	frame.Append(b[:0], frame.OpCodeOf(m.Kind), m.Data)
+	return o.messageAddedLocked(len(m.Data)), nil
+}
+
+// copyPrepared queues a copy of the frame of p.
+func (o *outgoing) copyPrepared(p *protocol.Prepared) (write bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b, err := o.mu.queue.AddMessage(frame.EncodedSize(p.Len()))
+	if err != nil {
+		return false, err //nolint:wrapcheck // it is protocol's
+	}
+	p.AppendFrame(b[:0], frame.Plain, frame.AppendMessage)
+	return o.messageAddedLocked(p.Len()), nil
+}
+
+// sharedFrame returns the frame of p that the queues of one server share.
+func sharedFrame(p *protocol.Prepared, pool *queue.Pool) queue.Frame {
+	return p.Share(pool, newSharedFrame).(*queue.Shared).Frame() //nolint:errcheck,forcetypeassert // newSharedFrame has made it
+}
+
+// newSharedFrame encodes m for the pool that variant is.
+func newSharedFrame(variant any, m protocol.Message) any {
+	pool := variant.(*queue.Pool) //nolint:errcheck,forcetypeassert // sharedFrame has passed it
+	b := make([]byte, 0, frame.EncodedSize(len(m.Data)))
+	return queue.NewShared(frame.Append(b, frame.OpCodeOf(m.Kind), m.Data), pool)
+}
+
+// DropOldest drops queued messages until one of n bytes fits.
+func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(frame.EncodedSize(n)) }
+
+// Sent returns what was queued so far.
+func (c *conn) Sent() (messages, bytes int64) { return c.out.sent() }
