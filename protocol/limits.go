@@ -94,10 +94,11 @@ type Limits struct {
 	ReadAhead int
 	// Rate is how fast the peer may send. Default: as fast as it is read.
 	Rate Rate
-	// QueueBytes is the size of the outgoing queue in bytes (a message with a
-	// Key counts that, and KeyOverhead, too). What happens then is Overflow.
-	// One message always fits. Default 4 MiB, so that several messages of the
-	// default MaxMessage fit.
+	// QueueBytes is the size of the outgoing queue, in bytes on the wire where
+	// the protocol has frames (a message with a Key counts that, and
+	// KeyOverhead, too). What happens then is Overflow. One message always
+	// fits. Default 4 MiB, so that several messages of the default MaxMessage
+	// fit.
 	QueueBytes int
 	// QueueEvents is how many layer events may wait for the consumer, with the
 	// messages of group sends that wait behind them. What happens then is
