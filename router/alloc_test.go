@@ -11,8 +11,8 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// allocs counts the allocations of f. Such tests do not run beside others, whose
-// allocations would be counted as well.
+// allocs returns the number of allocations of f. Tests that call it are not parallel, because
+// it would count the allocations of other tests.
 func allocs(t *testing.T, runs int, f func()) float64 {
 	t.Helper()
 	if testkit.Race {
@@ -33,10 +33,10 @@ func accepts() protocol.Application {
 	})
 }
 
-// many is how many routes manyRoutes has.
+// many returns the number of routes of manyRoutes.
 func many() int { return testkit.Count(1000, 200) }
 
-// manyRoutes is a router of many routes, of which one makes the i-th.
+// manyRoutes returns a router of many routes. one returns the i-th of them.
 func manyRoutes(one func(i int) router.Route) *router.URLRouter {
 	var all []router.Route
 	for i := range many() {
@@ -45,30 +45,30 @@ func manyRoutes(one func(i int) router.Route) *router.URLRouter {
 	return router.NewURLRouter(all...)
 }
 
-// TestAllocOpen: what a route costs is the copy of the scope, its parameters and
-// its arguments, and it does not matter how many routes are before it.
+// TestAllocOpen checks that Open allocates a copy of the scope, the parameters and the
+// arguments, wherever the route is in the order.
 func TestAllocOpen(t *testing.T) {
 	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	rows := []struct {
 		at   testkit.Line
 		name string
 		one  func(i int) router.Route
-		path string  // of which %d is the route
+		path string  // with the number of the route for %d
 		want float64 // allocations
 	}{
 		{testkit.Here(), "no parameters", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()) }, "/ws/%d/", 1},
 		{testkit.Here(), "parameters", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) }, "/ws/%d/7/x/", 2},
 		{testkit.Here(), "parameters first", func(i int) router.Route { return router.Path(fmt.Sprintf("<slug:a>/%d/", i), accepts()) }, "/ws/%d/", 2},
-		{testkit.Here(), "parameters of its own", func(i int) router.Route {
+		{testkit.Here(), "a parameter of With as well", func(i int) router.Route {
 			return router.Path(fmt.Sprintf("ws/%d/<a>/", i), accepts()).With("b", "c")
 		}, "/ws/%d/7/", 2},
-		{testkit.Here(), "only such", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()).With("b", "c") }, "/ws/%d/", 2},
+		{testkit.Here(), "only a parameter of With", func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/", i), accepts()).With("b", "c") }, "/ws/%d/", 2},
 		{testkit.Here(), "arguments", func(i int) router.Route { return router.RePath(fmt.Sprintf(`^ws/%d/(\w+)/(\d+)/$`, i), accepts()) }, "/ws/%d/x/7/", 2},
 		{testkit.Here(), "a mount", func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), accepts()) }, "/ws/%d/7/x", 2},
-		// package regexp makes the slice of what is found.
+		// The third allocation is the result of package regexp.
 		{testkit.Here(), "an expression that is not exact", func(i int) router.Route { return router.RePath(fmt.Sprintf(`^ws/%d/(?P<a>\w+?)/$`, i), accepts()) }, "/ws/%d/x/", 3},
-		// Each router: its copy and its parameters; the inner one also puts the two
-		// patterns, what was taken, and the parameters together.
+		// Each router allocates a copy of the scope and its parameters. The inner one also
+		// joins the two patterns, the two matched parts of the path, and the parameters.
 		{testkit.Here(), "a router behind a mount", func(i int) router.Route { return router.Mount(fmt.Sprintf("ws/%d/<a>/", i), inner) }, "/ws/%d/7/x/y/", 2 + 5},
 	}
 	for _, row := range rows {
@@ -87,8 +87,8 @@ func TestAllocOpen(t *testing.T) {
 	}
 }
 
-// TestAllocFind: the question whether there is a route costs nothing; behind a
-// mount the copy for its router is needed.
+// TestAllocFind checks that Find allocates nothing, except for the copy of the scope for a
+// mounted router.
 func TestAllocFind(t *testing.T) {
 	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
@@ -117,8 +117,8 @@ func TestAllocFind(t *testing.T) {
 	}
 }
 
-// TestAllocNotFound: what leads nowhere costs the refusal with its text, once per
-// router that was asked, however long the path and however many the routes.
+// TestAllocNotFound checks that Open and Find allocate only the refusal, for each router
+// that is asked, however long the path is and however many routes there are.
 func TestAllocNotFound(t *testing.T) {
 	inner := router.NewURLRouter(router.Path("x/<slug:b>/", accepts()))
 	routes := manyRoutes(func(i int) router.Route { return router.Path(fmt.Sprintf("ws/%d/<int:a>/<b>/", i), accepts()) })
@@ -135,7 +135,7 @@ func TestAllocNotFound(t *testing.T) {
 		{testkit.Here(), routes, at("7/x/y/"), 6},
 		{testkit.Here(), routes, at("7/x"), 7},
 		{testkit.Here(), routes, "/" + fmt.Sprintf("%01000d", 0), 6},
-		{testkit.Here(), alike, "/x", 8}, // all are tried
+		{testkit.Here(), alike, "/x", 8}, // the router tries all routes
 		{testkit.Here(), mounts, at("7/y/"), 16},
 		{testkit.Here(), mounts, at("7/x/y"), 19},
 	}
@@ -157,8 +157,9 @@ func TestAllocNotFound(t *testing.T) {
 	}
 }
 
-// TestAllocURLs: each route is looked at once, not compared with all before it.
-func TestAllocURLs(t *testing.T) {
+// TestAllocNewURLRouter checks that the cost of a route does not grow with their number,
+// because NewURLRouter does not compare each route with all before it.
+func TestAllocNewURLRouter(t *testing.T) {
 	rows := []struct {
 		at  testkit.Line
 		one func(i int) router.Route

@@ -17,16 +17,16 @@ type person struct{ name string }
 
 var errDown = errors.New("the database is down")
 
-// byHeader believes what a header says.
+// byHeader authenticates the user that a header names.
 func byHeader(ctx context.Context, s *protocol.Scope) (*person, error) {
 	if ctx.Value(personKey{}) != "request" {
-		return nil, errors.New("the context has not the request's values")
+		return nil, errors.New("the context does not have the values of the request's context")
 	}
 	switch name := s.Header().Get("Who"); name {
 	case "":
 		return nil, router.ErrUnauthenticated
 	case "anonymous":
-		return nil, nil //nolint:nilnil // nobody in particular
+		return nil, nil //nolint:nilnil // an anonymous user
 	case "mallory":
 		return nil, fmt.Errorf("%w: %s is banned", router.ErrForbidden, name)
 	case "teapot":
@@ -54,7 +54,7 @@ func TestAuth(t *testing.T) {
 		status    int
 		body      string
 		challenge string
-		cause     error // in the log
+		cause     error // in the chain of the error
 	}{
 		{testkit.Here(), "ann", 500, "&{ann}, true, false", "", nil},
 		{testkit.Here(), "anonymous", 500, "<nil>, false, false", "", nil},
@@ -81,9 +81,9 @@ func TestAuth(t *testing.T) {
 
 type personKey struct{}
 
-// TestAuthLeavesRoutingAlone: what has no route is 404 for everybody, before
-// anybody is asked who is there.
-func TestAuthLeavesRoutingAlone(t *testing.T) {
+// TestAuthIsAfterRouting checks that Find answers for the router behind Auth, without
+// calling the authenticator.
+func TestAuthIsAfterRouting(t *testing.T) {
 	t.Parallel()
 	guard := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrUnauthenticated })
 	urls := router.NewURLRouter(
@@ -98,5 +98,29 @@ func TestAuthLeavesRoutingAlone(t *testing.T) {
 				t.Errorf("%s: Find says %v, want found: %v", path, err, found)
 			}
 		}
+	}
+}
+
+// TestAuthOfMountIsForItsRoutes checks that Auth in front of a mounted router does not
+// authenticate, and does not refuse, a path that only the next route matches.
+func TestAuthOfMountIsForItsRoutes(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	authenticate := func(context.Context, *protocol.Scope) (string, error) {
+		calls++
+		return "", router.ErrUnauthenticated
+	}
+	urls := router.NewURLRouter(
+		router.Mount("", router.Use(router.NewURLRouter(router.Path("admin/", here("admin"))), router.Auth(authenticate))),
+		router.Path("public/", here("public")),
+	)
+	if got, want := open(urls, "/public/"), `public "/public/" ""`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if calls != 0 {
+		t.Errorf("the authenticator of the mounted router was called %d times", calls)
+	}
+	if got, want := open(urls, "/admin/"), "401 log in first"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

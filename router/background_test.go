@@ -18,37 +18,37 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// Farewell is work that connections leave behind.
-var Farewell = protocol.EventType[map[string]int]{Name: "farewell"}
+// Goodbye is work that a connection sends to a worker when it closes.
+var Goodbye = protocol.EventType[map[string]int]{Name: "goodbye"}
 
-// guest leaves work behind when it disconnects.
-type guest struct{ consumer.Base }
+// leaver sends a Goodbye when its connection closes.
+type leaver struct{ consumer.Base }
 
-func (*guest) Disconnect(ctx context.Context, c *consumer.Conn, _ consumer.CloseStatus) {
-	_ = c.Layer().Send(ctx, "farewells", Farewell.New(map[string]int{"code": 7}))
+func (*leaver) Disconnect(ctx context.Context, c *consumer.Conn, _ consumer.CloseStatus) {
+	_ = c.Layer().Send(ctx, "goodbyes", Goodbye.New(map[string]int{"code": 7}))
 }
 
-// host does the work.
-type host struct {
+// goodbyes is the consumer of the worker.
+type goodbyes struct {
 	consumer.Base
 	done chan<- int
 }
 
-func (h *host) farewell(_ context.Context, _ *consumer.Conn, p map[string]int) error {
+func (g *goodbyes) handle(_ context.Context, _ *consumer.Conn, p map[string]int) error {
 	<-time.After(20 * time.Millisecond)
-	h.done <- p["code"]
+	g.done <- p["code"]
 	return nil
 }
 
-// TestBackgroundWorkerEndsLast: what the last connections send to a worker is
-// handled before Serve returns.
+// TestBackgroundWorkerEndsLast checks that a worker handles what the last connection sends
+// in its Disconnect, before Serve returns.
 func TestBackgroundWorkerEndsLast(t *testing.T) {
 	t.Parallel()
 	layer, done := new(layers.Layer), make(chan int, 1)
-	urls := router.Use(router.NewURLRouter(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *guest { return new(guest) }))), layers.Use(layer))
+	urls := router.Use(router.NewURLRouter(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *leaver { return new(leaver) }))), layers.Use(layer))
 	s := &site{router: router.New(nil, websocket.New(urls, nil))}
 	s.router.Background(&layers.Worker{Puller: layer, App: router.NewChannelNameRouter(map[string]protocol.Application{
-		"farewells": consumer.New(func(*consumer.Scope) *host { return &host{done: done} }, consumer.On(Farewell, (*host).farewell)),
+		"goodbyes": consumer.New(func(*consumer.Scope) *goodbyes { return &goodbyes{done: done} }, consumer.On(Goodbye, (*goodbyes).handle)),
 	})})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
 	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
@@ -64,14 +64,14 @@ func TestBackgroundWorkerEndsLast(t *testing.T) {
 			t.Errorf("the worker got %d", code)
 		}
 	default:
-		t.Error("Serve has returned before the worker handled what the last connection sent")
+		t.Error("Serve returned before the worker handled what the last connection sent")
 	}
 }
 
-// errand is a task that a test is.
-type errand func(ctx context.Context) error
+// taskFunc is a task whose Run is a function.
+type taskFunc func(ctx context.Context) error
 
-func (f errand) Run(ctx context.Context) error { return f(ctx) }
+func (f taskFunc) Run(ctx context.Context) error { return f(ctx) }
 
 func TestBackgroundTasks(t *testing.T) {
 	t.Parallel()
@@ -81,20 +81,20 @@ func TestBackgroundTasks(t *testing.T) {
 	rows := []struct {
 		at    testkit.Line
 		tasks []router.Task
-		ends  bool   // by itself
-		want  string // of the error; "": none
+		ends  bool   // the server shuts down without being stopped
+		want  string // part of the error; "" if there is none
 	}{
 		{testkit.Here(), nil, false, ""},
-		{testkit.Here(), []router.Task{errand(func(context.Context) error { return nil })}, false, ""},
-		{testkit.Here(), []router.Task{errand(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })}, false, ""},
-		{testkit.Here(), []router.Task{errand(func(ctx context.Context) error { <-ctx.Done(); return errBroken })}, false, "errand: the disk is full"},
+		{testkit.Here(), []router.Task{taskFunc(func(context.Context) error { return nil })}, false, ""},
+		{testkit.Here(), []router.Task{taskFunc(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })}, false, ""},
+		{testkit.Here(), []router.Task{taskFunc(func(ctx context.Context) error { <-ctx.Done(); return errBroken })}, false, "taskFunc: the disk is full"},
 		{testkit.Here(), []router.Task{
-			errand(func(ctx context.Context) error { <-ctx.Done(); return nil }),
-			errand(func(context.Context) error { return errBroken }),
-		}, true, "wye: background task router_test.errand: the disk is full"},
+			taskFunc(func(ctx context.Context) error { <-ctx.Done(); return nil }),
+			taskFunc(func(context.Context) error { return errBroken }),
+		}, true, "wye: background task router_test.taskFunc: the disk is full"},
 		{testkit.Here(), []router.Task{
-			errand(func(context.Context) error { <-release; return nil }),
-			errand(func(context.Context) error { return nil }),
+			taskFunc(func(context.Context) error { <-release; return nil }),
+			taskFunc(func(context.Context) error { return nil }),
 		}, false, "wye: 1 background tasks have not finished: context deadline exceeded"},
 	}
 	for _, row := range rows {
@@ -114,7 +114,7 @@ func TestBackgroundTasks(t *testing.T) {
 	}
 }
 
-func TestBackgroundPanics(t *testing.T) {
+func TestBackgroundOfNilPanics(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if got := fmt.Sprint(recover()); !strings.Contains(got, "router.Background: task 2 is nil") {

@@ -14,9 +14,9 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// twoWays is depth routers within each other, each with two ways to the next, and
-// counts how often a way is tried.
-func twoWays(depth int, tried *int, middleware ...protocol.Middleware) *router.URLRouter {
+// doubleMounts returns nested routers, as many as depth, each with two mounts that lead to the
+// next one. tried counts how often a mount is tried.
+func doubleMounts(depth int, tried *int, middleware ...protocol.Middleware) *router.URLRouter {
 	types := router.Converters{"any": {Expr: `[^/]+`, Check: func(string) error { *tried++; return nil }}}
 	urls := router.NewURLRouter(router.Path("end/", here("end")))
 	for range depth {
@@ -26,8 +26,8 @@ func twoWays(depth int, tried *int, middleware ...protocol.Middleware) *router.U
 	return urls
 }
 
-// TestBranchesAreBounded: twenty mounts with two ways each have a million branches,
-// for a path of some forty bytes.
+// TestBranchesAreBounded uses routers that have a million branches for a path of forty
+// bytes, because each of twenty has two mounts that match.
 func TestBranchesAreBounded(t *testing.T) {
 	t.Parallel()
 	const depth = 20
@@ -36,26 +36,26 @@ func TestBranchesAreBounded(t *testing.T) {
 		name       string
 		path       string
 		middleware []protocol.Middleware
-		hides      bool  // Find does not get through the middleware
-		want       error // nil: it is found
+		hides      bool  // Find does not see through the middleware
+		want       error // nil if a route is found
 	}{
-		{testkit.Here(), "the first way", "/" + strings.Repeat("a/", depth) + "end/", nil, false, nil},
-		{testkit.Here(), "no way", "/" + strings.Repeat("a/", depth), nil, false, plumbing.ErrBranches},
-		{testkit.Here(), "no way, without a slash", "/" + strings.Repeat("a/", depth) + "en", nil, false, plumbing.ErrBranches},
+		{testkit.Here(), "the first branch", "/" + strings.Repeat("a/", depth) + "end/", nil, false, nil},
+		{testkit.Here(), "no branch", "/" + strings.Repeat("a/", depth), nil, false, plumbing.ErrBranches},
+		{testkit.Here(), "no branch, without a slash", "/" + strings.Repeat("a/", depth) + "en", nil, false, plumbing.ErrBranches},
 		{testkit.Here(), "a slash is missing", "/" + strings.Repeat("a/", depth) + "end", nil, false, plumbing.ErrBranches},
-		{testkit.Here(), "no way, behind middleware", "/" + strings.Repeat("a/", depth), []protocol.Middleware{plainly}, true, plumbing.ErrBranches},
-		{testkit.Here(), "no way, behind middleware that can be asked", "/" + strings.Repeat("a/", depth), []protocol.Middleware{wraps}, false, plumbing.ErrBranches},
-		{testkit.Here(), "few ways", "/" + strings.Repeat("a/", 5), nil, false, protocol.ErrNoRoute},
+		{testkit.Here(), "no branch, behind middleware", "/" + strings.Repeat("a/", depth), []protocol.Middleware{opaque}, true, plumbing.ErrBranches},
+		{testkit.Here(), "no branch, behind middleware that is a Finder", "/" + strings.Repeat("a/", depth), []protocol.Middleware{wraps}, false, plumbing.ErrBranches},
+		{testkit.Here(), "few branches", "/" + strings.Repeat("a/", 5), nil, false, protocol.ErrNoRoute},
 	}
 	for _, row := range rows {
 		tried := 0
-		urls := twoWays(depth, &tried, row.middleware...)
+		urls := doubleMounts(depth, &tried, row.middleware...)
 		if strings.Count(row.path, "/") < depth {
-			urls = twoWays(5, &tried)
+			urls = doubleMounts(5, &tried)
 		}
 		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, row.path, nil))
 		open := func() error { _, err := urls.Open(s); return err }
-		asks := []func() error{open, open} // each has all the branches
+		asks := []func() error{open, open} // each may try all branches
 		if !row.hides {
 			asks = append(asks, func() error { return urls.Find(s) }, open)
 		}
@@ -68,9 +68,9 @@ func TestBranchesAreBounded(t *testing.T) {
 			case row.want != nil && (!errors.Is(err, row.want) || refused == nil || refused.Status != http.StatusNotFound):
 				t.Errorf("%s: %s: %v, want 404 because of %v", row.at, row.name, err, row.want)
 			case !errors.Is(row.want, plumbing.ErrBranches) && errors.Is(err, plumbing.ErrBranches):
-				t.Errorf("%s: %s: %v, although there are few", row.at, row.name, err)
+				t.Errorf("%s: %s: %v, although there are few branches", row.at, row.name, err)
 			}
-			// The last try of each router is one that is refused.
+			// Each router notices only at its next try that no branches are left.
 			if most := plumbing.MaxBranches + 2*depth; tried > most {
 				t.Errorf("%s: %s: %d tries, want no more than %d", row.at, row.name, tried, most)
 			}
@@ -78,16 +78,17 @@ func TestBranchesAreBounded(t *testing.T) {
 	}
 }
 
+// wraps is middleware that is a Finder.
 func wraps(next protocol.Application) protocol.Application { return protocol.Wrap(next, next.Open) }
 
-// TestNothingIsOpenedBehindTooManyBranches: what stands after the branches that were
-// left out may be meant for paths that none of these matches.
-func TestNothingIsOpenedBehindTooManyBranches(t *testing.T) {
+// TestNoRouteIsTriedAfterTooManyBranches checks that routes after the branches that were
+// not tried are not opened: they may be meant for paths that those branches do not match.
+func TestNoRouteIsTriedAfterTooManyBranches(t *testing.T) {
 	t.Parallel()
-	for _, cover := range []protocol.Middleware{plainly, wraps, func(next protocol.Application) protocol.Application { return next }} {
+	for _, cover := range []protocol.Middleware{opaque, wraps, func(next protocol.Application) protocol.Application { return next }} {
 		tried := 0
 		urls := router.NewURLRouter(
-			router.Mount("", cover(twoWays(20, &tried))),
+			router.Mount("", cover(doubleMounts(20, &tried))),
 			router.Mount("", here("second")),
 			router.Path("<path:all>", here("third")),
 		)

@@ -14,45 +14,45 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// greet is an application that says to which room one has come.
+// greet returns an application that sends the name of the group and closes.
 func greet() protocol.Application {
 	return consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		return s.SendText(ctx, "welcome to "+s.Scope().Param("group"))
 	})
 }
 
-// news is an application that has something to say.
+// news returns an application that sends a text and closes.
 func news() protocol.Application {
 	return consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		return s.SendText(ctx, "here is the news")
 	})
 }
 
-// opened is what a client is told that opens a connection to path: the first
-// message, or the refusal.
-func opened(app protocol.Application, path string) string {
-	told := make(firstWord, 1)
+// connect opens a connection for path without a network, and returns the first message that
+// the client gets, or the refusal.
+func connect(app protocol.Application, path string) string {
+	first := make(firstMessage, 1)
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, path, nil)
-	s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), &metered{firstWord: told}, nil)
-	over := make(chan struct{})
-	s.Conn().Defer(func() { close(over) })
+	s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), &metered{firstMessage: first}, nil)
+	closed := make(chan struct{})
+	s.Conn().Defer(func() { close(closed) })
 	s.Open()
-	<-over
-	return <-told
+	<-closed
+	return <-first
 }
 
-// firstWord is a transport to a client that listens to the first message.
-type firstWord chan string
+// firstMessage is a transport that keeps the first message, or the refusal.
+type firstMessage chan string
 
-func (w firstWord) Accept(protocol.AcceptOptions) error     { return nil }
-func (w firstWord) Reject(e *protocol.RejectError)          { w <- fmt.Sprintf("%d: %s", e.Status, e.Body) }
-func (w firstWord) Send(m protocol.Message) error           { w <- m.Text(); return nil }
-func (w firstWord) SendPrepared(p *protocol.Prepared) error { return w.Send(p.Message()) }
-func (w firstWord) Close(protocol.CloseStatus)              {}
+func (w firstMessage) Accept(protocol.AcceptOptions) error     { return nil }
+func (w firstMessage) Reject(e *protocol.RejectError)          { w <- fmt.Sprintf("%d: %s", e.Status, e.Body) }
+func (w firstMessage) Send(m protocol.Message) error           { w <- m.Text(); return nil }
+func (w firstMessage) SendPrepared(p *protocol.Prepared) error { return w.Send(p.Message()) }
+func (w firstMessage) Close(protocol.CloseStatus)              {}
 
-// metered is a firstWord that counts.
+// metered is a firstMessage that is a protocol.Meter.
 type metered struct {
-	firstWord
+	firstMessage
 
 	messages, bytes atomic.Int64
 }
@@ -62,12 +62,12 @@ func (m *metered) Sent() (messages, bytes int64) { return m.messages.Load(), m.b
 func (m *metered) Send(msg protocol.Message) error {
 	m.messages.Add(1)
 	m.bytes.Add(int64(len(msg.Data)))
-	return m.firstWord.Send(msg)
+	return m.firstMessage.Send(msg)
 }
 
 func (m *metered) SendPrepared(p *protocol.Prepared) error { return m.Send(p.Message()) }
 
-// get is the body of the answer to a plain request.
+// get returns the body of the answer to a plain HTTP request.
 func get(url string) string {
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
 	if err != nil {

@@ -22,7 +22,7 @@ func ExampleLimit() {
 	)
 
 	// In a program: websocket.New(urls, &websocket.Options{Limits: protocol.Limits{MaxMessage: 4 << 10}})
-	fmt.Println(opened(urls, "/ws/lobby/"))
+	fmt.Println(connect(urls, "/ws/lobby/"))
 	// Output: welcome to lobby
 }
 
@@ -42,7 +42,7 @@ func ExampleLimit_rate() {
 	// In a program: websocket.New(urls, &websocket.Options{Limits: protocol.Limits{
 	//	Rate: protocol.Rate{Messages: 10, MessageBurst: 40},
 	// }})
-	fmt.Println(opened(urls, "/ws/lobby/"))
+	fmt.Println(connect(urls, "/ws/lobby/"))
 	// Output: welcome to lobby
 }
 
@@ -50,13 +50,13 @@ func ExampleLimit_rate() {
 func ExampleMaxConns() {
 	var urls *router.URLRouter
 	report := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-		return s.SendText(ctx, "while it is open, another one gets "+opened(urls, "/ws/report/"))
+		return s.SendText(ctx, "while it is open, another one gets "+connect(urls, "/ws/report/"))
 	})
 	urls = router.NewURLRouter(
 		router.Path("ws/report/", router.Use(report, router.MaxConns(1))),
 	)
 
-	fmt.Println(opened(urls, "/ws/report/"))
+	fmt.Println(connect(urls, "/ws/report/"))
 	// Output: while it is open, another one gets 503: there are too many connections here
 }
 
@@ -67,8 +67,8 @@ func ExampleLog() {
 		router.Path("ws/<slug:group>/", greet()),
 	), router.Log(l))
 
-	opened(urls, "/ws/lobby/?token=secret")
-	opened(urls, "/nowhere/")
+	connect(urls, "/ws/lobby/?token=secret")
+	connect(urls, "/nowhere/")
 	// Output:
 	// level=INFO msg="wye: connection opened" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234
 	// level=INFO msg="wye: connection closed" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234 code=1000 reason="" by_peer=false messages_in=0 bytes_in=0 messages_out=1 bytes_out=16

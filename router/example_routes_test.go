@@ -24,8 +24,8 @@ func ExamplePath() {
 		})),
 	)
 
-	fmt.Println(opened(urls, "/ws/lobby/7/"))
-	fmt.Println(opened(urls, "/ws/lobby/seven/"))
+	fmt.Println(connect(urls, "/ws/lobby/7/"))
+	fmt.Println(connect(urls, "/ws/lobby/seven/"))
 	// Output:
 	// page before 8 of lobby
 	// 404: nothing is served at "/ws/lobby/seven/"
@@ -41,8 +41,8 @@ func ExampleConverters() {
 		types.Path("hosts/<ip:group>/", greet()),
 	)
 
-	fmt.Println(opened(urls, "/hosts/192.0.2.1/"))
-	fmt.Println(opened(urls, "/hosts/300.0.2.1/"))
+	fmt.Println(connect(urls, "/hosts/192.0.2.1/"))
+	fmt.Println(connect(urls, "/hosts/300.0.2.1/"))
 	// Output:
 	// welcome to 192.0.2.1
 	// 404: nothing is served at "/hosts/300.0.2.1/"
@@ -55,7 +55,7 @@ func ExampleRoute_With() {
 		router.Path("ws/<slug:group>/", greet()),
 	)
 
-	fmt.Println(opened(urls, "/ws/welcome/"))
+	fmt.Println(connect(urls, "/ws/welcome/"))
 	// Output: welcome to lobby
 }
 
@@ -105,8 +105,8 @@ func ExampleAuth() {
 		router.Path("ws/", router.Use(hello, login)),
 	)
 
-	fmt.Println(opened(urls, "/ws/?session=secret"))
-	fmt.Println(opened(urls, "/ws/"))
+	fmt.Println(connect(urls, "/ws/?session=secret"))
+	fmt.Println(connect(urls, "/ws/"))
 	// Output:
 	// hello Ann
 	// 401: log in first

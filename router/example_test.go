@@ -37,9 +37,9 @@ func ExampleRePath() {
 		router.RePath(`^ws/(?P<group>\w+)/$`, greet()),
 	)
 
-	fmt.Println(opened(urls, "/ws/news/"))
-	fmt.Println(opened(urls, "/ws/lobby/"))
-	fmt.Println(opened(urls, "/ws/lobby"))
+	fmt.Println(connect(urls, "/ws/news/"))
+	fmt.Println(connect(urls, "/ws/lobby/"))
+	fmt.Println(connect(urls, "/ws/lobby"))
 	// Output:
 	// here is the news
 	// welcome to lobby
@@ -57,8 +57,8 @@ func ExampleMount() {
 		router.RePath(`^(?P<group>[\w/]+)/$`, greet()),
 	)
 
-	fmt.Println(opened(urls, "/admin/news/"))
-	fmt.Println(opened(urls, "/admin/lobby/"))
+	fmt.Println(connect(urls, "/admin/news/"))
+	fmt.Println(connect(urls, "/admin/lobby/"))
 	// Output:
 	// here is the news
 	// welcome to admin/lobby

@@ -11,18 +11,18 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// TestFind opens nothing, and knows what is behind mounts.
+// TestFind checks that Find opens no application, and looks into mounted routers.
 func TestFind(t *testing.T) {
 	t.Parallel()
 	opens := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
-		t.Error("Find has opened something")
+		t.Error("Find opened an application")
 		return nil, protocol.ErrNoRoute
 	})
 	urls := router.NewURLRouter(
 		router.RePath(`^chat/(?P<room>\w+)/$`, opens),
 		router.Mount("a/", router.NewURLRouter(router.RePath(`^x/$`, opens))),
 		router.Mount("a/", router.NewURLRouter(router.RePath(`^y/$`, opens))),
-		router.Mount("b/", plainly(router.NewURLRouter())),
+		router.Mount("b/", opaque(router.NewURLRouter())),
 		router.RePath(`^r/`, router.NewURLRouter(router.RePath(`^x/$`, opens))),
 	)
 	rows := []struct {
@@ -36,7 +36,7 @@ func TestFind(t *testing.T) {
 		{testkit.Here(), "/a/x/", true},
 		{testkit.Here(), "/a/y/", true},
 		{testkit.Here(), "/a/z/", false},
-		{testkit.Here(), "/b/whatever", true}, // behind middleware: it cannot know
+		{testkit.Here(), "/b/whatever", true}, // behind middleware that is not a Finder
 		{testkit.Here(), "/r/x/", true},
 		{testkit.Here(), "/r/y/", false},
 		{testkit.Here(), "/", false},

@@ -15,16 +15,16 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// accepting is an application that accepts everybody and ignores what they say.
+// accepting returns an application that accepts every connection and ignores messages.
 func accepting() protocol.Application {
 	return consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} })
 }
 
-// limitsOf are the limits of a connection of app.
+// limitsOf returns the limits of a connection that app serves.
 func limitsOf(t *testing.T, app protocol.Application) protocol.Limits {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/a/", nil)
-	s := protocol.NewSession(t.Context(), app, protocol.NewScope("websocket", r), make(firstWord, 1), nil)
+	s := protocol.NewSession(t.Context(), app, protocol.NewScope("websocket", r), make(firstMessage, 1), nil)
 	over := make(chan struct{})
 	s.Conn().Defer(func() { close(over) })
 	if !s.Open() {
@@ -35,7 +35,7 @@ func limitsOf(t *testing.T, app protocol.Application) protocol.Limits {
 	return s.Limits()
 }
 
-func TestLimitTheInnerOneWins(t *testing.T) {
+func TestLimitInnermostWins(t *testing.T) {
 	t.Parallel()
 	route := func(app protocol.Application) protocol.Application {
 		return router.NewURLRouter(router.RePath(`^ws/`, app))
@@ -64,8 +64,8 @@ func TestLimitTheInnerOneWins(t *testing.T) {
 	}
 }
 
-// TestLimitInATest: the test kit has the same limits as a server.
-func TestLimitInATest(t *testing.T) {
+// TestLimitInTestKit checks that package consumertest obeys the limits as a server does.
+func TestLimitInTestKit(t *testing.T) {
 	t.Parallel()
 	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		var errs []string
@@ -79,7 +79,7 @@ func TestLimitInATest(t *testing.T) {
 	limited := router.Use(app, router.Limit(protocol.Limits{QueueBytes: 30, Overflow: protocol.OverflowClose}))
 	c := consumertest.Connect(t, limited, "/", &consumertest.Options{Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest}})
 	c.SendText("go")
-	for range 10 { // four times the limit, because they come within a second
+	for range 10 { // up to four times the limit within a second
 		c.WantText("twelve bytes")
 	}
 	c.WantClose(protocol.CloseTryAgainLater)
@@ -91,8 +91,9 @@ func TestLimitInATest(t *testing.T) {
 	c.WantText("")
 }
 
-// TestLimitThatComesTooLateIsAFault: whoever stands further out has accepted.
-func TestLimitThatComesTooLateIsAFault(t *testing.T) {
+// TestLimitAfterAccept checks that a connection fails if middleware further out has
+// already accepted it.
+func TestLimitAfterAccept(t *testing.T) {
 	t.Parallel()
 	eager := around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
 		if err := c.Accept(nil); err != nil {
@@ -106,7 +107,7 @@ func TestLimitThatComesTooLateIsAFault(t *testing.T) {
 	}
 }
 
-// around is middleware that does something about Connect.
+// around returns middleware that calls f in place of Connect.
 func around(f func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {

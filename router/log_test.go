@@ -285,10 +285,10 @@ func TestLogBehindAMount(t *testing.T) {
 	t.Parallel()
 	inner, outer := &ledger{drop: " route protocol peer "}, &ledger{drop: " route protocol peer "}
 	urls := router.NewURLRouter(
-		router.Mount("a/", router.Use(plainly(router.NewURLRouter(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
+		router.Mount("a/", router.Use(opaque(router.NewURLRouter(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
 		router.RePath(`^a/y/$`, accepting()),
 	)
-	app := router.Use(plainly(urls), router.Log(outer.logger()))
+	app := router.Use(opaque(urls), router.Log(outer.logger()))
 	c := consumertest.Connect(t, app, "/a/y/", nil)
 	inner.want(t, testkit.Here(), "another route", "")
 	outer.want(t, testkit.Here(), "another route", `opened path=/a/y/`)
@@ -432,4 +432,28 @@ func TestLogServed(t *testing.T) {
 	}
 	l.want(t, testkit.Here(), "a server that shuts down", `opened protocol=websocket path=/ws/`,
 		`closed protocol=websocket path=/ws/ code=1001 reason="the server is shutting down" by_peer=false messages_in=1 bytes_in=5 messages_out=1 bytes_out=5`)
+}
+
+// TestLogRefusalHasRoute checks that the line of a refusal has the route, if Log is in front
+// of the router.
+func TestLogRefusalHasRoute(t *testing.T) {
+	t.Parallel()
+	l := &ledger{drop: " protocol peer "}
+	urls := router.NewURLRouter(router.Path("admin/<int:id>/", router.Use(accepting(), router.Auth(func(context.Context, *protocol.Scope) (string, error) { return "", router.ErrUnauthenticated }))))
+	_ = consumertest.Refused(t, router.Use(urls, router.Log(l.logger())), "/admin/7/", nil)
+	l.want(t, testkit.Here(), "in front", `refused route=admin/<int:id>/ path=/admin/7/ status=401`)
+}
+
+// TestLogNotFoundBehindPath checks that Log behind a Path has a line for ErrNoRoute, because
+// the router in front tries no other route.
+func TestLogNotFoundBehindPath(t *testing.T) {
+	t.Parallel()
+	l := &ledger{drop: " protocol peer "}
+	gone := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		_, err := protocol.ParamAs[bool](s, "x")
+		return nil, err
+	})
+	urls := router.NewURLRouter(router.Path("ws/<x>/", router.Use(gone, router.Log(l.logger()))))
+	_ = consumertest.Refused(t, urls, "/ws/maybe/", nil)
+	l.want(t, testkit.Here(), "within", `refused route=ws/<x>/ path=/ws/maybe/ status=404`)
 }

@@ -16,9 +16,8 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// here is an application that refuses everybody, and says in the answer how they
-// came to it: its name, what was taken from the path, what is left of it, and
-// the parameters of these names.
+// here returns an application that refuses every connection, with a text that has its
+// name, RootPath, Path, and the parameters of these names.
 func here(name string, params ...string) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		text := fmt.Sprintf("%s %q %q", name, s.RootPath(), s.Path())
@@ -29,25 +28,25 @@ func here(name string, params ...string) protocol.Application {
 	})
 }
 
-// fails is an application that returns err.
+// fails returns an application whose Open returns err.
 func fails(err error) protocol.Application {
 	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, err })
 }
 
-// open returns the answer to a connection for path, as it is after decoding:
-// what here says, or status and text.
+// open returns the answer to a connection for a decoded path: the text of here, or status
+// and text of another refusal.
 func open(app protocol.Application, path string) string {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.URL.Path = path
 	return openRequest(app, r)
 }
 
-// openRequest is open for a request.
+// openRequest is open for a request. It also compares the results of Open and Find.
 func openRequest(app protocol.Application, r *http.Request) string {
 	scope := protocol.NewScope("websocket", r)
 	h, err := app.Open(scope)
 	if f, ok := app.(protocol.Finder); ok {
-		// What is not found cannot be opened, for the same reason.
+		// If Find returns an error, Open must return the same.
 		if missing := f.Find(scope); missing != nil && (err == nil || err.Error() != missing.Error()) {
 			return fmt.Sprintf("Find says %v, and Open %v", missing, err)
 		}
@@ -64,10 +63,10 @@ func openRequest(app protocol.Application, r *http.Request) string {
 	return fmt.Sprint(refused.Status, " ", refused.Body)
 }
 
-// notFound is the answer to a path that leads nowhere.
+// notFound returns the answer to a path that no route matches.
 func notFound(path string) string { return fmt.Sprintf("404 nothing is served at %q", path) }
 
-// notCanonical is the answer to a path that no router takes.
+// notCanonical returns the answer to a path that is not canonical.
 func notCanonical(path, why string) string {
 	return notFound(path) + "; the path is not canonical: " + why
 }
@@ -81,14 +80,14 @@ const (
 
 const hint = "; did you mean the same with a slash at the end?"
 
-// panicOf returns what f panics with, as text.
+// panicOf returns the text of the panic of f.
 func panicOf(f func()) (text string) {
 	defer func() { text = fmt.Sprint(recover()) }()
 	f()
 	return ""
 }
 
-// lineHere is the line that it is called in, as panics name it.
+// lineHere returns the "file:line" of the caller, as panics have it.
 func lineHere() string {
 	_, file, line, _ := runtime.Caller(1)
 	return fmt.Sprintf("%s:%d", file, line)

@@ -19,7 +19,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// wantFull fails if app takes a connection more.
+// wantFull checks that app refuses one more connection.
 func wantFull(t *testing.T, app protocol.Application) {
 	t.Helper()
 	refused := consumertest.Refused(t, app, "/", nil)
@@ -33,7 +33,7 @@ func TestMaxConns(t *testing.T) {
 	app := router.Use(accepting(), router.MaxConns(2))
 	first := consumertest.Connect(t, app, "/", nil)
 	second := consumertest.Connect(t, app, "/", nil)
-	for range 3 { // what is refused takes no place, and gives none back
+	for range 3 { // a refused connection neither occupies nor releases a slot
 		wantFull(t, app)
 	}
 	first.Close(protocol.CloseNormal, "")
@@ -49,9 +49,9 @@ func TestMaxConns(t *testing.T) {
 	wantFull(t, app)
 }
 
-// TestMaxConnsGivesBack has an application fail in every way: the place is free
-// again, once.
-func TestMaxConnsGivesBack(t *testing.T) {
+// TestMaxConnsReleasesSlot checks that exactly one slot is released, in whatever way an
+// application fails.
+func TestMaxConnsReleasesSlot(t *testing.T) {
 	t.Parallel()
 	fails := []struct {
 		at      testkit.Line
@@ -74,7 +74,7 @@ func TestMaxConnsGivesBack(t *testing.T) {
 		fail = row.connect
 		for range 2 {
 			if refused := consumertest.Refused(t, app, "/", nil); refused.Status == http.StatusServiceUnavailable {
-				t.Errorf("%s: the place is still taken", row.at)
+				t.Errorf("%s: the slot is still occupied", row.at)
 			}
 		}
 		fail = nil
@@ -85,9 +85,9 @@ func TestMaxConnsGivesBack(t *testing.T) {
 	}
 }
 
-// TestMaxConnsBeforeConnect: nothing of those who are refused reaches the
-// application's Connect.
-func TestMaxConnsBeforeConnect(t *testing.T) {
+// TestMaxConnsRefusesBeforeConnect checks that Connect does not run for a connection that
+// is refused.
+func TestMaxConnsRefusesBeforeConnect(t *testing.T) {
 	t.Parallel()
 	connects := 0
 	app := router.Use(accepting(), router.MaxConns(1),
@@ -102,11 +102,11 @@ func TestMaxConnsBeforeConnect(t *testing.T) {
 	}
 }
 
-// TestMaxConnsCounts what one value is put in front of together.
-func TestMaxConnsCounts(t *testing.T) {
+// TestMaxConnsSharedCount checks that the applications that one value wraps share a count.
+func TestMaxConnsSharedCount(t *testing.T) {
 	t.Parallel()
-	together := router.MaxConns(1)
-	a, b := router.Use(accepting(), together), router.Use(accepting(), together)
+	shared := router.MaxConns(1)
+	a, b := router.Use(accepting(), shared), router.Use(accepting(), shared)
 	c := router.Use(accepting(), router.MaxConns(1))
 	consumertest.Connect(t, a, "/", nil)
 	wantFull(t, b)
@@ -114,41 +114,41 @@ func TestMaxConnsCounts(t *testing.T) {
 	wantFull(t, c)
 }
 
-// TestMaxConnsAtOnce has many come at the same time.
-func TestMaxConnsAtOnce(t *testing.T) {
+// TestMaxConnsConcurrently opens many connections at the same time.
+func TestMaxConnsConcurrently(t *testing.T) {
 	t.Parallel()
-	const room, rounds, comers = 7, 20, 30
-	app := router.Use(accepting(), router.MaxConns(room))
+	const slots, rounds, opened = 7, 20, 30
+	app := router.Use(accepting(), router.MaxConns(slots))
 	for range rounds {
 		var accepted atomic.Int32
-		var come, gone sync.WaitGroup
-		sessions := make(chan *protocol.Session, comers)
-		for range comers {
-			come.Go(func() {
+		var opening, open sync.WaitGroup
+		sessions := make(chan *protocol.Session, opened)
+		for range opened {
+			opening.Go(func() {
 				r := httptest.NewRequest(http.MethodGet, "/", nil)
-				s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), make(firstWord, 1), nil)
-				gone.Add(1)
-				s.Conn().Defer(gone.Done)
+				s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), make(firstMessage, 1), nil)
+				open.Add(1)
+				s.Conn().Defer(open.Done)
 				if s.Open() {
 					accepted.Add(1)
 				}
 				sessions <- s
 			})
 		}
-		come.Wait()
+		opening.Wait()
 		close(sessions)
 		for s := range sessions {
 			s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
 		}
-		gone.Wait()
-		if n := accepted.Load(); n != room {
-			t.Fatalf("%d were let in, want %d", n, room)
+		open.Wait()
+		if n := accepted.Load(); n != slots {
+			t.Fatalf("%d connections were accepted, want %d", n, slots)
 		}
 	}
 }
 
-// TestMaxConnsServed is what a peer sees.
-func TestMaxConnsServed(t *testing.T) {
+// TestMaxConnsOverHTTP checks the answer that a peer gets.
+func TestMaxConnsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := websocket.New(router.NewURLRouter(
 		router.RePath(`^few/$`, router.Use(accepting(), router.MaxConns(1))),
@@ -167,7 +167,7 @@ func TestMaxConnsServed(t *testing.T) {
 	}
 }
 
-func TestMaxConnsPanicsWithItsLine(t *testing.T) {
+func TestMaxConnsPanicNamesLine(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at   testkit.Line
@@ -179,4 +179,19 @@ func TestMaxConnsPanicsWithItsLine(t *testing.T) {
 	} {
 		wantAll(t, row.at, panicOf(row.make), "wye: router.MaxConns(", "("+row.line+")", "every connection would be refused")
 	}
+}
+
+// TestMaxConnsBeforeAuth checks that a connection beyond the maximum is not authenticated.
+func TestMaxConnsBeforeAuth(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	authenticate := func(context.Context, *protocol.Scope) (string, error) { calls++; return "ann", nil }
+	app := router.Use(accepting(), router.MaxConns(1), router.Auth(authenticate))
+	first := consumertest.Connect(t, app, "/", nil)
+	_ = consumertest.Refused(t, app, "/", nil)
+	if calls != 1 {
+		t.Errorf("%d connections were authenticated, want 1", calls)
+	}
+	first.Close(protocol.CloseNormal, "")
+	first.WantOver()
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// TestMiddlewareLeavesRoutesToBeFound, and what an application does wrong to be
-// dealt with.
-func TestMiddlewareLeavesRoutesToBeFound(t *testing.T) {
+// TestMiddlewareIsTransparent checks, for each middleware, that Find sees the routes behind
+// it, and that an application that returns neither a handler nor an error gets the usual
+// answer.
+func TestMiddlewareIsTransparent(t *testing.T) {
 	t.Parallel()
-	nobody := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, nil }) //nolint:nilnil // what is wrong
+	nothing := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, nil }) //nolint:nilnil // the mistake that is tested
 	for name, m := range map[string]protocol.Middleware{
 		"Limit": router.Limit(protocol.Limits{}), "MaxConns": router.MaxConns(1), "Log": router.Log((&ledger{}).logger()),
 	} {
@@ -28,7 +29,7 @@ func TestMiddlewareLeavesRoutesToBeFound(t *testing.T) {
 		if _, ok := router.Use(urls, m).(protocol.Finder); !ok {
 			t.Errorf("%s: no Finder", name)
 		}
-		refused := consumertest.Refused(t, router.Use(nobody, m), "/", nil)
+		refused := consumertest.Refused(t, router.Use(nothing, m), "/", nil)
 		if _, panicked := errors.AsType[*protocol.PanicError](refused); panicked || refused.Status != http.StatusInternalServerError {
 			t.Errorf("%s: an application that returns nothing is refused with %v", name, refused)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// shake asks a server for a connection, as browsers do.
-func shake(h http.Handler, target string) (status int) {
+// handshake sends a WebSocket handshake to h, and returns the status of the answer.
+func handshake(h http.Handler, target string) (status int) {
 	r := httptest.NewRequest(http.MethodGet, target, http.NoBody)
 	for name, value := range map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
@@ -25,14 +25,14 @@ func shake(h http.Handler, target string) (status int) {
 	return w.Code
 }
 
-// TestPathsThatLeadNowhereAreLogged by the server, with what the router knows about
-// them, and not more often than somebody can read.
-func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
+// TestServerLogsNotFound checks that the server logs a path that no route matches, with the
+// reason that the router gives, and that many of them do not fill the log.
+func TestServerLogsNotFound(t *testing.T) {
 	t.Parallel()
 	tried := 0
 	urls := router.NewURLRouter(
 		router.Path("ws/<room>/", here("room")),
-		router.Mount("deep/", twoWays(12, &tried)),
+		router.Mount("deep/", doubleMounts(12, &tried)),
 		router.Path("gone/", fails(protocol.ErrNoRoute)),
 		router.Path("mine/", fails(protocol.NewRejectError(http.StatusNotFound, "no such room"))),
 	)
@@ -40,13 +40,13 @@ func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
 		at     testkit.Line
 		app    protocol.Application
 		target string
-		want   []string // in the line; nil: there is none
+		want   []string // parts of the line; nil if there is none
 	}{
 		{testkit.Here(), urls, "/ws/lobby", []string{"path=/ws/lobby ", "the final slash is missing"}},
 		{testkit.Here(), urls, "/sw/lobby/", []string{"path=/sw/lobby/ ", `why="wye: no route" `}},
 		{testkit.Here(), urls, "/ws//lobby/", []string{"path=/ws//lobby/ ", "the path is not canonical: it has an empty segment"}},
 		{testkit.Here(), urls, "/deep/" + strings.Repeat("a/", 12), []string{"1000 branches"}},
-		{testkit.Here(), router.Use(urls, plainly), "/ws/lobby", []string{"path=/ws/lobby ", "the final slash is missing"}}, // cannot be asked
+		{testkit.Here(), router.Use(urls, opaque), "/ws/lobby", []string{"path=/ws/lobby ", "the final slash is missing"}}, // not a Finder
 		{testkit.Here(), urls, "/gone/", []string{"path=/gone/ ", `why="wye: no route" `}},
 		{testkit.Here(), urls, "/mine/", nil},
 		{testkit.Here(), urls, "/" + strings.Repeat("x", 20_000), []string{"path=/xxxx"}},
@@ -57,7 +57,7 @@ func TestPathsThatLeadNowhereAreLogged(t *testing.T) {
 		s := websocket.New(row.app, &websocket.Options{Logger: out.logger()})
 		const asked = 50
 		for range asked {
-			if status := shake(s, row.target); status != http.StatusNotFound {
+			if status := handshake(s, row.target); status != http.StatusNotFound {
 				t.Fatalf("%s: %.40s: status %d", row.at, row.target, status)
 			}
 		}

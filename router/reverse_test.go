@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
 
@@ -29,7 +28,7 @@ func TestURLFor(t *testing.T) {
 		router.RePath(`^re/(?P<word>\w+)/(?:page/(?P<page>\d+)/)?$`, here("re", "word")).Name("re"),
 		router.RePath(`^(?:en/|de/)(?P<word>\w+)$`, here("either", "word")).Name("either"),
 		router.RePath(`^price\$(?P<n>\d+)$`, here("price", "n")).Name("price"),
-		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
+		router.Mount("shop/<slug:shop>/", router.Use(rooms, opaque)).Name("shop"),
 		router.Mount("hall/", rooms),
 		router.RePath(`^old/`, router.NewURLRouter(router.Path("x/", here("old")).Name("old"))),
 		router.Path("<str:a>-<str:b>/", here("two", "a", "b")).Name("two"),
@@ -39,7 +38,7 @@ func TestURLFor(t *testing.T) {
 		name   string
 		params params
 		want   string // the path
-		leads  string // to
+		leads  string // the answer to a request for the path
 	}{
 		{testkit.Here(), "news", nil, "/news/", `news "/news/" ""`},
 		{testkit.Here(), "group", params{"group": "lobby"}, "/ws/lobby/", `group "/ws/lobby/" "" group="lobby"`},
@@ -73,7 +72,7 @@ func TestURLFor(t *testing.T) {
 	}
 }
 
-func TestURLForSaysWhatIsWrong(t *testing.T) {
+func TestURLForErrors(t *testing.T) {
 	t.Parallel()
 	urls := router.NewURLRouter(
 		router.Path("ws/<int:page>/", here("page")).Name("page"),
@@ -122,38 +121,12 @@ func TestURLForSaysWhatIsWrong(t *testing.T) {
 	wantAll(t, testkit.Here(), fmt.Sprint(err), "known names: none")
 }
 
-// TestRoute: middleware in front of routers learns which route was taken, and
-// branches that were tried leave no trace.
-func TestRoute(t *testing.T) {
-	t.Parallel()
-	accepts := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		if want := `shop/<slug:shop>/^(?P<room>\w+)/$`; s.Route() != want {
-			t.Errorf("the application is at %q, want %q", s.Route(), want)
-		}
-		return nil, nil //nolint:nilnil // nobody looks
-	})
-	urls := router.NewURLRouter(
-		router.Mount("shop/", router.NewURLRouter(router.Path("<slug:shop>/x/", fails(protocol.ErrNoRoute)))),
-		router.Mount("shop/<slug:shop>/", router.Use(router.NewURLRouter(router.RePath(`^(?P<room>\w+)/$`, accepts)), plainly)),
-	)
-	for path, want := range map[string]string{"/shop/tea/x/": `shop/<slug:shop>/^(?P<room>\w+)/$`, "/shop/tea/": ""} {
-		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
-		if s.Route() != "" {
-			t.Errorf("a new scope has the route %q", s.Route())
-		}
-		_, err := urls.Open(s)
-		if s.Route() != want || (err == nil) != (want != "") {
-			t.Errorf("%s: the route is %q, want %q, and the error %v", path, s.Route(), want, err)
-		}
-	}
-}
-
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	rooms := router.NewURLRouter(router.Path("", here("index")).Name("index"), router.RePath(`^(\w+)/$`, here("room")))
 	urls := router.NewURLRouter(
 		router.Path("news/", here("news")).Name("news"),
-		router.Mount("shop/<slug:shop>/", router.Use(rooms, plainly)).Name("shop"),
+		router.Mount("shop/<slug:shop>/", router.Use(rooms, opaque)).Name("shop"),
 		router.RePath(`^old/`, router.NewURLRouter(router.Path("x/", here("old")).Name("old"))),
 		router.Mount("any/", here("any")).Name("any"),
 	)
@@ -169,6 +142,16 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	for range urls.Routes() {
-		break // which must not be asked for more
+		break // the iterator must stop
+	}
+}
+
+// TestURLForLeadsToItsRoute checks that URLFor returns no path that leads to a route before
+// the named one.
+func TestURLForLeadsToItsRoute(t *testing.T) {
+	t.Parallel()
+	urls := router.NewURLRouter(router.Path("ws/new/", here("new")), router.Path("ws/<slug:group>/", here("room")).Name("room"))
+	if got, err := urls.URLFor("room", map[string]string{"group": "new"}); err == nil {
+		t.Errorf("%s leads to %s", got, open(urls, got))
 	}
 }

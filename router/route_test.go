@@ -1,6 +1,8 @@
 package router_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/wye-go/wye/internal/plumbing"
@@ -18,13 +20,13 @@ func TestRePath(t *testing.T) {
 		name string
 		expr string
 		path string
-		want string // "": not found
+		want string // the answer; "" if not found
 	}{
 		{testkit.Here(), "a named group", rooms, "/ws/123/", `app "/ws/123/" "" group="123" page=""`},
 		{testkit.Here(), "Go's other spelling", `^ws/(?<group>\w+)/$`, "/ws/123/", `app "/ws/123/" "" group="123" page=""`},
-		{testkit.Here(), "one leading slash goes", rooms, "///ws/123/", notCanonical("///ws/123/", emptySegment)},
+		{testkit.Here(), "more than one leading slash", rooms, "///ws/123/", notCanonical("///ws/123/", emptySegment)},
 		{testkit.Here(), "no leading slash", rooms, "ws/123/", `app "ws/123/" "" group="123" page=""`},
-		{testkit.Here(), "slashes within stay", `^ws/(?P<group>.*)$`, "/ws//123/", notCanonical("/ws//123/", emptySegment)},
+		{testkit.Here(), "two slashes", `^ws/(?P<group>.*)$`, "/ws//123/", notCanonical("/ws//123/", emptySegment)},
 		{testkit.Here(), "$ is the end", rooms, "/ws/123/more", ""},
 		{testkit.Here(), "$ is the end, and no newline", rooms, "/ws/123/\n", notCanonical("/ws/123/\n", control)},
 		{testkit.Here(), "$ is all of it, without ^", `ws/$`, "/deep/ws/", ""},
@@ -57,7 +59,7 @@ func TestRePath(t *testing.T) {
 	}
 }
 
-func TestTheFirstRouteThatMatchesServes(t *testing.T) {
+func TestFirstMatchServes(t *testing.T) {
 	t.Parallel()
 	urls := router.NewURLRouter(
 		router.RePath(`^ws/new/$`, here("new")),
@@ -95,7 +97,7 @@ func TestParametersOfNestedRoutes(t *testing.T) {
 		{testkit.Here(), "unless it took no part", "/de/7/page/", `maybe "/de/7/page/" "" lang="de" page="7"`},
 		{testkit.Here(), "if it did", "/de/7/page/8/", `maybe "/de/7/page/8/" "" lang="de" page="8"`},
 		{testkit.Here(), "also with nothing", "/de/7/any/", `empty "/de/7/any/" "" page=""`},
-		{testkit.Here(), "slashes before the rest do not go", "/de/7///fr/", notCanonical("/de/7///fr/", emptySegment)},
+		{testkit.Here(), "slashes before the rest", "/de/7///fr/", notCanonical("/de/7///fr/", emptySegment)},
 	}
 	for _, row := range rows {
 		if got := open(urls, row.path); got != row.want {
@@ -104,9 +106,9 @@ func TestParametersOfNestedRoutes(t *testing.T) {
 	}
 }
 
-// TestAScopeIsLeftAsItWas has a router try branches, and looks at the scope of
-// the next one.
-func TestAScopeIsLeftAsItWas(t *testing.T) {
+// TestScopeIsUnchangedByOtherRoutes checks that a route that was tried, and its middleware,
+// leave no trace in the scope of the next route.
+func TestScopeIsUnchangedByOtherRoutes(t *testing.T) {
 	t.Parallel()
 	login := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
@@ -124,5 +126,67 @@ func TestAScopeIsLeftAsItWas(t *testing.T) {
 	)
 	if got, want := open(urls, "/a/b/"), `last "/a/b/" "" group=""`; got != want || user != nil {
 		t.Errorf("%s and the user %v, want %s and none", got, user, want)
+	}
+}
+
+// TestScopeRoute checks that middleware in front of routers sees the route that served the
+// connection, and not one that was tried before.
+func TestScopeRoute(t *testing.T) {
+	t.Parallel()
+	accepts := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+		if want := `shop/<slug:shop>/^(?P<room>\w+)/$`; s.Route() != want {
+			t.Errorf("the application is at %q, want %q", s.Route(), want)
+		}
+		return nil, nil //nolint:nilnil // the result is not used
+	})
+	urls := router.NewURLRouter(
+		router.Mount("shop/", router.NewURLRouter(router.Path("<slug:shop>/x/", fails(protocol.ErrNoRoute)))),
+		router.Mount("shop/<slug:shop>/", router.Use(router.NewURLRouter(router.RePath(`^(?P<room>\w+)/$`, accepts)), opaque)),
+	)
+	for path, want := range map[string]string{"/shop/tea/x/": `shop/<slug:shop>/^(?P<room>\w+)/$`, "/shop/tea/": ""} {
+		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if s.Route() != "" {
+			t.Errorf("a new scope has the route %q", s.Route())
+		}
+		_, err := urls.Open(s)
+		if s.Route() != want || (err == nil) != (want != "") {
+			t.Errorf("%s: the route is %q, want %q, and the error %v", path, s.Route(), want, err)
+		}
+	}
+}
+
+// TestScopeRouteAfterMount checks that Scope.Route is the route that served the connection,
+// and not a mount that was tried before.
+func TestScopeRouteAfterMount(t *testing.T) {
+	t.Parallel()
+	veto := func(next protocol.Application) protocol.Application {
+		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
+			if _, err := next.Open(s); err != nil {
+				return nil, err
+			}
+			return nil, protocol.ErrNoRoute
+		})
+	}
+	urls := router.NewURLRouter(
+		router.Mount("a/", router.Use(router.NewURLRouter(router.Path("x/", accepting())), veto)),
+		router.Path("a/<y>/", accepting()),
+	)
+	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a/x/", nil))
+	if _, err := urls.Open(s); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Route(), "a/<y>/"; got != want {
+		t.Errorf("route %q, want %q", got, want)
+	}
+}
+
+// TestScopeRouteBehindMux checks that Scope.Route has the pattern of an http.ServeMux if
+// there is no router.
+func TestScopeRouteBehindMux(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/live/7", nil)
+	r.Pattern = "GET /live/{room}"
+	if got := protocol.NewScope("websocket", r).Route(); got == "" {
+		t.Error("the route of a connection behind a mux is empty")
 	}
 }

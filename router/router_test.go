@@ -14,7 +14,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// fake is a protocol whose requests name it in the header Upgrade.
+// fake is a protocol that matches requests with its type in the Upgrade header.
 type fake struct {
 	typ      string
 	shutdown func(ctx context.Context) error
@@ -36,7 +36,7 @@ func (f *fake) Shutdown(ctx context.Context) error {
 	return f.shutdown(ctx)
 }
 
-// ask returns the answer to a request for /x/ that wants to upgrade, or does not.
+// ask returns the answer to a request for /x/, with an Upgrade header if upgrade is not "".
 func ask(h http.Handler, upgrade string) (status int, text string) {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/x/", nil)
 	if upgrade != "" {
@@ -48,7 +48,7 @@ func ask(h http.Handler, upgrade string) (status int, text string) {
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 
-func TestDecision10_EachRequestGoesToWhoSpeaksItsProtocol(t *testing.T) {
+func TestDecision10_RequestsGoToTheirProtocol(t *testing.T) {
 	t.Parallel()
 	plain := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "plain "+r.URL.Path) })
 	ws, sse := &fake{typ: "websocket"}, &fake{typ: "sse"}
@@ -63,9 +63,9 @@ func TestDecision10_EachRequestGoesToWhoSpeaksItsProtocol(t *testing.T) {
 		{testkit.Here(), "plain HTTP", router.New(plain, ws, sse), "", 200, "plain /x/"},
 		{testkit.Here(), "the first protocol", router.New(plain, ws, sse), "websocket", 200, "websocket /x/"},
 		{testkit.Here(), "the second protocol", router.New(plain, ws, sse), "sse", 200, "sse /x/"},
-		{testkit.Here(), "an upgrade nobody claims goes to plain", router.New(plain, ws, sse), "h2c", 200, "plain /x/"},
+		{testkit.Here(), "an upgrade to another protocol goes to plain", router.New(plain, ws, sse), "h2c", 200, "plain /x/"},
 		{testkit.Here(), "only plain HTTP", router.New(plain), "websocket", 200, "plain /x/"},
-		{testkit.Here(), "no plain, not asked for", router.New(nil, ws), "websocket", 200, "websocket /x/"},
+		{testkit.Here(), "no plain handler, and none is needed", router.New(nil, ws), "websocket", 200, "websocket /x/"},
 		{testkit.Here(), "no plain", router.New(nil, ws), "", 404, "this request is for plain HTTP; only websocket is served here"},
 		{testkit.Here(), "no plain, two protocols", router.New(nil, ws, sse), "", 404, "this request is for plain HTTP; only websocket and sse are served here"},
 		{testkit.Here(), "no plain, another upgrade", router.New(nil, ws), "h2c", 404, `this request is for the protocol "h2c"; only websocket is served here`},
@@ -79,7 +79,7 @@ func TestDecision10_EachRequestGoesToWhoSpeaksItsProtocol(t *testing.T) {
 	}
 }
 
-func TestDecision10_ARouterUsedAsAView(t *testing.T) {
+func TestDecision10_RouterBehindMux(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.Handle("/x/", router.New(http.NotFoundHandler(), &fake{typ: "websocket"}))
@@ -92,7 +92,7 @@ func TestDecision10_ARouterUsedAsAView(t *testing.T) {
 	}
 }
 
-func TestShutdownRunsSideBySideAndJoinsErrors(t *testing.T) {
+func TestShutdownIsConcurrentAndJoinsErrors(t *testing.T) {
 	t.Parallel()
 	errA, errC := errors.New("a is stuck"), errors.New("c is stuck")
 	met := make(chan struct{})
@@ -101,9 +101,9 @@ func TestShutdownRunsSideBySideAndJoinsErrors(t *testing.T) {
 	meet := func(err error) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			if ctx.Value(key{}) != "the caller's" {
-				t.Error("a protocol was given another context")
+				t.Error("a protocol got a different context")
 			}
-			select { // one comes, one goes: neither alone
+			select { // returns only when both protocols are here
 			case met <- struct{}{}:
 			case <-met:
 			}

@@ -20,14 +20,14 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// site is a program to be served: an echo on /ws/, and plain HTTP that answers
-// /slow when it is told to.
+// site is a program that the tests serve: an echo on /ws/, and plain HTTP that answers a
+// request for /slow only when release is closed.
 type site struct {
 	router  *router.ProtocolTypeRouter
-	asked   chan struct{} // /slow has begun
-	release chan struct{} // lets /slow, and Disconnect if it is slow, go on
-	gone    chan consumer.CloseStatus
-	slowBye bool
+	asked   chan struct{}             // a request for /slow has arrived
+	release chan struct{}             // closed to let /slow, and a slow Disconnect, return
+	gone    chan consumer.CloseStatus // from Disconnect
+	slow    bool                      // Disconnect waits for release
 }
 
 func (s *site) Connect(context.Context, *consumer.Conn) error { return nil }
@@ -37,7 +37,7 @@ func (s *site) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message
 }
 
 func (s *site) Disconnect(_ context.Context, _ *consumer.Conn, st consumer.CloseStatus) {
-	if s.slowBye {
+	if s.slow {
 		<-s.release
 	}
 	s.gone <- st
@@ -58,11 +58,11 @@ func newSiteWith(o protocol.ShutdownOptions) *site {
 	return s
 }
 
-// running is a site that is served.
+// running is a site that Serve serves.
 type running struct {
 	addr string
 	stop context.CancelFunc
-	err  chan error // what Serve returns
+	err  chan error // the result of Serve
 }
 
 func serve(t *testing.T, s *site, srv *http.Server, grace time.Duration) *running {
@@ -78,22 +78,22 @@ func serve(t *testing.T, s *site, srv *http.Server, grace time.Duration) *runnin
 	return r
 }
 
-// await returns what comes out of ch.
+// await returns the next value of ch.
 func await[T any](t *testing.T, ch <-chan T, what string) T {
 	t.Helper()
-	late := time.NewTimer(10 * time.Second)
-	defer late.Stop()
+	timeout := time.NewTimer(10 * time.Second)
+	defer timeout.Stop()
 	select {
 	case v := <-ch:
 		return v
-	case <-late.C:
+	case <-timeout.C:
 		t.Fatalf("%s: nothing within 10 s", what)
 		panic("not reached")
 	}
 }
 
-// slow asks for /slow, and hands over the answer.
-func slow(t *testing.T, addr string) <-chan string {
+// getSlow requests /slow, and returns a channel for the answer.
+func getSlow(t *testing.T, addr string) <-chan string {
 	t.Helper()
 	answer := make(chan string, 1)
 	tr := &http.Transport{DisableKeepAlives: true}
@@ -113,14 +113,14 @@ func slow(t *testing.T, addr string) <-chan string {
 	return answer
 }
 
-func TestServeEndsEverythingInOrder(t *testing.T) {
+func TestServeShutsDownInOrder(t *testing.T) {
 	t.Parallel()
 	s := newSite()
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
 	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
 	c.SendText("hello")
 	c.WantText("hello")
-	answer := slow(t, r.addr)
+	answer := getSlow(t, r.addr)
 	await(t, s.asked, "the plain request")
 
 	r.stop()
@@ -129,11 +129,11 @@ func TestServeEndsEverythingInOrder(t *testing.T) {
 	}
 	if nc, err := net.Dial("tcp", r.addr); err == nil {
 		_ = nc.Close()
-		t.Error("a new connection is taken while the old ones end")
+		t.Error("a new connection is accepted during the shutdown")
 	}
 	select {
 	case err := <-r.err:
-		t.Errorf("Serve has returned %v while a plain request and a peer are not through", err)
+		t.Errorf("Serve returned %v while a plain request and a connection were open", err)
 	default:
 	}
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
@@ -142,16 +142,16 @@ func TestServeEndsEverythingInOrder(t *testing.T) {
 	}
 	close(s.release)
 	if got := await(t, answer, "the answer to the plain request"); got != "200 OK finished" {
-		t.Errorf("the plain request that was under way got %q", got)
+		t.Errorf("the plain request that was running got %q", got)
 	}
 	if err := await(t, r.err, "Serve"); err != nil {
-		t.Errorf("Serve returned %v after a clean end", err)
+		t.Errorf("Serve returned %v after a clean shutdown", err)
 	}
 }
 
-// TestServeClosesAsTheProtocolsOptionsSay has clients of a server that is restarted
-// come back after a while.
-func TestServeClosesAsTheProtocolsOptionsSay(t *testing.T) {
+// TestServeUsesShutdownOptions checks that connections are closed as the options of their
+// protocol say.
+func TestServeUsesShutdownOptions(t *testing.T) {
 	t.Parallel()
 	s := newSiteWith(protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
@@ -167,19 +167,19 @@ func TestServeClosesAsTheProtocolsOptionsSay(t *testing.T) {
 		t.Errorf("Disconnect got %+v, want our 1012", st)
 	}
 	if err := await(t, r.err, "Serve"); err != nil {
-		t.Errorf("Serve returned %v after a clean end", err)
+		t.Errorf("Serve returned %v after a clean shutdown", err)
 	}
 }
 
-func TestServeSaysWhatDidNotFinishWithinGrace(t *testing.T) {
+func TestServeReportsWhatExceedsGrace(t *testing.T) {
 	t.Parallel()
 	s := newSite()
-	s.slowBye = true
+	s.slow = true
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 50*time.Millisecond)
 	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
 	c.SendText("hello")
 	c.WantText("hello")
-	answer := slow(t, r.addr)
+	answer := getSlow(t, r.addr)
 	await(t, s.asked, "the plain request")
 
 	r.stop()
@@ -195,7 +195,7 @@ func TestServeSaysWhatDidNotFinishWithinGrace(t *testing.T) {
 	await(t, s.gone, "Disconnect")
 }
 
-func TestServeOfARouterSomewhereBehindTheHandler(t *testing.T) {
+func TestServeRouterBehindMux(t *testing.T) {
 	t.Parallel()
 	s := newSite()
 	mux := http.NewServeMux()
@@ -214,22 +214,22 @@ func TestServeOfARouterSomewhereBehindTheHandler(t *testing.T) {
 	}
 }
 
-func TestServeOfAListenerThatFails(t *testing.T) {
+func TestServeListenerFails(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	errLate := errors.New("the protocol is stuck")
+	errShutdown := errors.New("the protocol is stuck")
 	closed := make(chan time.Duration, 1)
 	r := router.New(nil, &fake{typ: "x", shutdown: func(ctx context.Context) error {
 		until, _ := ctx.Deadline()
 		closed <- time.Until(until)
-		return errLate
+		return errShutdown
 	}})
 	err = router.Serve(t.Context(), l, &http.Server{ReadHeaderTimeout: time.Minute}, r, time.Hour)
-	if !errors.Is(err, net.ErrClosed) || !errors.Is(err, errLate) {
+	if !errors.Is(err, net.ErrClosed) || !errors.Is(err, errShutdown) {
 		t.Errorf("Serve returned %v, want the listener's error and the protocol's", err)
 	}
 	if left := await(t, closed, "the protocol's Shutdown"); left > time.Hour || left < time.Minute {
@@ -237,7 +237,7 @@ func TestServeOfAListenerThatFails(t *testing.T) {
 	}
 }
 
-// slowListener takes its time to close.
+// slowListener closes after a delay.
 type slowListener struct {
 	net.Listener
 	closed atomic.Bool
@@ -264,12 +264,12 @@ func TestServeClosesTheListenerFirst(t *testing.T) {
 		t.Errorf("Serve returned %v", err)
 	}
 	if !await(t, shut, "the protocol's Shutdown") {
-		t.Error("the protocols are shut down while the listener takes new connections")
+		t.Error("the protocols were shut down before the listener was closed")
 	}
 }
 
-// boundTo is a server that tells where it listens.
-func boundTo(t *testing.T) (srv *http.Server, addr chan string) {
+// newServer returns a server, and a channel for the address that it listens on.
+func newServer(t *testing.T) (srv *http.Server, addr chan string) {
 	t.Helper()
 	addr = make(chan string, 1)
 	return &http.Server{
@@ -285,7 +285,7 @@ func boundTo(t *testing.T) (srv *http.Server, addr chan string) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	s := newSite()
-	srv, addr := boundTo(t)
+	srv, addr := newServer(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)
@@ -304,7 +304,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunOnATakenPort(t *testing.T) {
+func TestRunPortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -319,19 +319,19 @@ func TestRunOnATakenPort(t *testing.T) {
 	}
 }
 
-func TestRunAfterItsEnd(t *testing.T) {
+func TestRunContextDone(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	srv, _ := boundTo(t)
+	srv, _ := newServer(t)
 	if err := router.Run(ctx, srv, router.New(nil), time.Second); err != nil {
-		t.Errorf("Run with a ctx that has ended returned %v, want a clean end", err)
+		t.Errorf("Run with a ctx that is done returned %v, want nil", err)
 	}
 }
 
-// TestRunBoundsHeaders gives a server a ReadHeaderTimeout, and leaves alone what
-// it has.
-func TestRunBoundsHeaders(t *testing.T) {
+// TestRunSetsReadHeaderTimeout checks that Run sets a ReadHeaderTimeout and keeps one that
+// the program has set.
+func TestRunSetsReadHeaderTimeout(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line

@@ -13,9 +13,9 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// FuzzServeMux has a http.ServeMux and a URLRouter with the same routes: where the
-// router takes a connection, the mux takes the request for the same route, with the same
-// parameters, so that what is denied in a mux in front is not reached behind it.
+// FuzzServeMux compares a URLRouter with an http.ServeMux that has the same routes. If the
+// router serves a path, the mux must choose the same route and the same parameters.
+// Otherwise a path that a mux in front denies could be reached in the router behind it.
 func FuzzServeMux(f *testing.F) {
 	for _, target := range []string{
 		"/ws/", "/ws/lobby/", "/ws/a%2Fb/", "/ws/admin/", "/ws/admin/a/", "/ws/admin%2Fa/", "/ws/%61dmin/a/", "//ws/admin/a/", "/ws//admin/a/",
@@ -24,7 +24,7 @@ func FuzzServeMux(f *testing.F) {
 	} {
 		f.Add(target)
 	}
-	patterns := map[string]string{ // in the router's order
+	patterns := map[string]string{ // the mux's, by the router's
 		"ws/admin/<room>/": "/ws/admin/{room}/{$}",
 		"ws/<room>/":       "/ws/{room}/{$}",
 		"files/<path:a>":   "/files/{a...}",
@@ -63,7 +63,7 @@ func FuzzServeMux(f *testing.F) {
 		got := patterns[behind.Route()] + " " + params(behind.Param)
 		mux.ServeHTTP(httptest.NewRecorder(), r)
 		if front != got {
-			t.Fatalf("%q: the router takes %s, the mux %s", target, got, front)
+			t.Fatalf("%q: the router chooses %s, the mux %s", target, got, front)
 		}
 	})
 }

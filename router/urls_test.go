@@ -14,12 +14,12 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// plainly is middleware that does nothing but stand in front.
-func plainly(next protocol.Application) protocol.Application {
+// opaque is middleware that changes nothing, and is not a Finder.
+func opaque(next protocol.Application) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) { return next.Open(s) })
 }
 
-// wrapping is middleware that wraps errors.
+// wrapping is middleware that wraps the error of the application behind it.
 func wrapping(next protocol.Application) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		h, err := next.Open(s)
@@ -27,7 +27,7 @@ func wrapping(next protocol.Application) protocol.Application {
 	})
 }
 
-func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
+func TestDecision11_OnlyMountsTryTheNextRoute(t *testing.T) {
 	t.Parallel()
 	x := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 	rows := []struct {
@@ -37,21 +37,21 @@ func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
 		path, want string
 	}{
 		{testkit.Here(), "the rest of the path", router.NewURLRouter(router.Mount("lobby/", x)), "/lobby/x/", `x "/lobby/x/" ""`},
-		{testkit.Here(), "through middleware", router.NewURLRouter(router.Mount("lobby/", plainly(x))), "/lobby/x/", `x "/lobby/x/" ""`},
+		{testkit.Here(), "through middleware", router.NewURLRouter(router.Mount("lobby/", opaque(x))), "/lobby/x/", `x "/lobby/x/" ""`},
 		{testkit.Here(), "mounts in mounts", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x)))), "/a/b/x/", `x "/a/b/x/" ""`},
 		{testkit.Here(), "an application that is no router", router.NewURLRouter(router.Mount("a/", here("app"))), "/a/b/c", `app "/a/" "b/c"`},
 		{testkit.Here(), "the prefix is literal", router.NewURLRouter(router.Mount("a.b/", here("app"))), "/axb/", notFound("/axb/")},
 		{testkit.Here(), "and at the beginning", router.NewURLRouter(router.Mount("a/", here("app"))), "/b/a/", notFound("/b/a/")},
 
-		{testkit.Here(), "backtracks to the next mount",
+		{testkit.Here(), "tries the next mount",
 			router.NewURLRouter(router.Mount("a/", x), router.Mount("a/", router.NewURLRouter(router.RePath(`^y/$`, here("y"))))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "backtracks to the next route", router.NewURLRouter(router.Mount("a/", x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "backtracks out of two", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
-		{testkit.Here(), "backtracks through middleware", router.NewURLRouter(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
-		{testkit.Here(), "any application may say that it has no route", router.NewURLRouter(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
-		{testkit.Here(), "but no other error", router.NewURLRouter(router.Mount("a/", fails(protocol.NewRejectError(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
-		{testkit.Here(), "RePath does not backtrack", router.NewURLRouter(router.RePath(`^\w/`, x), router.RePath(`^a/\w/$`, here("y"))), "/a/y/", notFound("/a/y/")},
-		{testkit.Here(), "not even for two routers", router.NewURLRouter(router.RePath(`^\w/`, router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/\w/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
+		{testkit.Here(), "tries the next route", router.NewURLRouter(router.Mount("a/", x), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "tries the next route after two routers", router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/y/$`, here("y"))), "/a/b/y/", `y "/a/b/y/" ""`},
+		{testkit.Here(), "tries the next route if middleware wraps the error", router.NewURLRouter(router.Mount("a/", wrapping(x)), router.RePath(`^a/y/$`, here("y"))), "/a/y/", `y "/a/y/" ""`},
+		{testkit.Here(), "any application may return ErrNoRoute", router.NewURLRouter(router.Mount("a/", fails(protocol.ErrNoRoute)), router.RePath(`^a/`, here("y"))), "/a/", `y "/a/" ""`},
+		{testkit.Here(), "no other error tries the next route", router.NewURLRouter(router.Mount("a/", fails(protocol.NewRejectError(404, "not this"))), router.RePath(`^a/`, here("y"))), "/a/", "404 not this"},
+		{testkit.Here(), "RePath is final", router.NewURLRouter(router.RePath(`^\w/`, x), router.RePath(`^a/\w/$`, here("y"))), "/a/y/", notFound("/a/y/")},
+		{testkit.Here(), "RePath is final for mounts behind it", router.NewURLRouter(router.RePath(`^\w/`, router.NewURLRouter(router.Mount("b/", x))), router.RePath(`^a/b/\w/$`, here("y"))), "/a/b/y/", notFound("/a/b/y/")},
 	}
 	for _, row := range rows {
 		if got := open(row.urls, row.path); got != row.want {
@@ -60,7 +60,7 @@ func TestDecision11_MountIsAWordAndNotAGuess(t *testing.T) {
 	}
 }
 
-func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
+func TestDecision12_NotFoundHintsAtMissingSlash(t *testing.T) {
 	t.Parallel()
 	inner := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 	rows := []struct {
@@ -75,7 +75,7 @@ func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
 		{testkit.Here(), "two slashes", router.NewURLRouter(router.RePath(`^ws//$`, here("x"))), "/ws/", ""},
 		{testkit.Here(), "something else as well", router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`, here("x"))), "/ws/1-3", ""},
 		{testkit.Here(), "a mounted router's", router.NewURLRouter(router.Mount("a/", inner)), "/a/x", hint},
-		{testkit.Here(), "a mounted router's, through middleware", router.NewURLRouter(router.Mount("a/", plainly(inner))), "/a/x", hint},
+		{testkit.Here(), "a mounted router's, through middleware", router.NewURLRouter(router.Mount("a/", opaque(inner))), "/a/x", hint},
 		{testkit.Here(), "a router's behind a route", router.NewURLRouter(router.RePath(`^a/`, inner)), "/a/x", hint},
 		{testkit.Here(), "one behind a route that nothing gets past", router.NewURLRouter(router.RePath(`^\w/`, inner), router.RePath(`^[ab]/$`, here("y"))), "/a", ""},
 		{testkit.Here(), "one's own, before a mounted router that has none", router.NewURLRouter(router.RePath(`^a/y/$`, here("y")), router.Mount("a/", inner)), "/a/y", hint},
@@ -88,7 +88,7 @@ func TestDecision12_A404SaysIfOnlyASlashIsMissing(t *testing.T) {
 	}
 }
 
-func TestA404IsFitToBeSentAndLogged(t *testing.T) {
+func TestNotFoundBodyIsPrintable(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
 		"/", "", "/two words/", "/<script>alert(1)</script>", `/"quoted"/`, "/a\r\nSet-Cookie: x=y\r\n\r\n", "/\x1b[31mred", "/\xff\xfe", "/\u202e\u200b",
@@ -104,12 +104,12 @@ func TestA404IsFitToBeSentAndLogged(t *testing.T) {
 			t.Errorf("%q: refused with %d %q, want 404 and the path in quotes", path, refused.Status, refused.Body)
 		}
 		if strings.ContainsFunc(refused.Body, func(c rune) bool { return !unicode.IsPrint(c) }) {
-			t.Errorf("%q: the text %q has what does not print", path, refused.Body)
+			t.Errorf("%q: the text %q has characters that do not print", path, refused.Body)
 		}
 	}
 }
 
-func TestAPathIsSaidAsThePeerSentIt(t *testing.T) {
+func TestNotFoundBodyHasWholePath(t *testing.T) {
 	t.Parallel()
 	inner := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 	urls := router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Mount("b/", inner))))
@@ -143,5 +143,14 @@ func TestUse(t *testing.T) {
 	}
 	if got := open(router.Use(here("app")), "/x"); got != `app "" "/x"` {
 		t.Errorf("without middleware the application says %s", got)
+	}
+}
+
+// TestNotFoundBodyIsBounded checks the length of the body for a path that quoting makes four
+// times as long.
+func TestNotFoundBodyIsBounded(t *testing.T) {
+	t.Parallel()
+	if got := open(router.NewURLRouter(), "/"+strings.Repeat("\x01", 16<<10)); len(got) > 1<<10 {
+		t.Errorf("a body of %d bytes", len(got))
 	}
 }

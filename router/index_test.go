@@ -11,23 +11,22 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// nobody is an application that is not opened.
-func nobody(*protocol.Scope) (protocol.Handler, error) { return nil, nil } //nolint:nilnil // see above
+func openNothing(*protocol.Scope) (protocol.Handler, error) { return nil, nil } //nolint:nilnil // the result is not used
 
-// TestFewOfAThousandRoutesAreTried: what the index leaves to be tried for a path
-// is the route that the path is for, perhaps one more, and those before and behind
-// it that are not anchored, in the order of the routes.
-func TestFewOfAThousandRoutesAreTried(t *testing.T) {
+// TestIndexExcludesRoutes checks that, of a thousand routes, the candidates for a path are
+// the route that matches it, at most one more, and all routes that are not anchored, in
+// the order of the router.
+func TestIndexExcludesRoutes(t *testing.T) {
 	t.Parallel()
-	app := protocol.ApplicationFunc(nobody)
+	app := protocol.ApplicationFunc(openNothing)
 	path := func(i int) Route { return Path(fmt.Sprintf("r%d/<slug:x>/", i), app) }
 	repath := func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(?P<x>\w+)/$`, i), app) }
 	mount := func(i int) Route { return Mount(fmt.Sprintf("r%d/<int:x>/", i), app) }
 	rows := []struct {
 		at    testkit.Line
 		route func(i int) Route
-		path  string // of a route
-		every int    // so many routes there is one that is not anchored; 0: none is
+		path  string // with the number of the route for %d
+		every int    // behind each so many routes is one that is not anchored; 0 for none
 	}{
 		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app) }, "r%d/list/", 0},
 		{testkit.Here(), path, "r%d/7/", 0},
@@ -46,23 +45,23 @@ func TestFewOfAThousandRoutesAreTried(t *testing.T) {
 			at := fmt.Sprintf(row.path, i)
 			got := urls.candidates(plainPath(at), nil)
 			if n := len(got) - len(loose); n > 2 || !slices.Contains(got, place) {
-				t.Fatalf("%s: %s: tries %d of the anchored routes, of which the route %d should be one", row.at, at, n, place)
+				t.Fatalf("%s: %s: %d anchored candidates, want 1 or 2, with route %d", row.at, at, n, place)
 			}
 			if !slices.IsSorted(got) || !contains(got, loose) {
-				t.Fatalf("%s: %s: tries %d, want %d among them, in order", row.at, at, got, loose)
+				t.Fatalf("%s: %s: candidates %d, want %d among them, in order", row.at, at, got, loose)
 			}
 			if urls.routes[place].match(plainPath(at), nil) == nil {
-				t.Fatalf("%s: %s does not match, so that the row says nothing", row.at, at)
+				t.Fatalf("%s: %s does not match, so the row tests nothing", row.at, at)
 			}
 		}
 		if got := urls.candidates(plainPath("elsewhere/"), nil); !slices.Equal(got, loose) {
-			t.Errorf("%s: elsewhere/: tries %d, want only what is not anchored, %d", row.at, got, loose)
+			t.Errorf("%s: elsewhere/: candidates %d, want only the routes that are not anchored, %d", row.at, got, loose)
 		}
 	}
 }
 
-// thousand is a router with a thousand routes, and with others that are not
-// anchored, one behind so many; and at which places they are.
+// thousand returns a router with a thousand routes and, behind each so many of them, one
+// that is not anchored; and the indices of both in the router.
 func thousand(app protocol.Application, route func(int) Route, every int) (urls *URLRouter, places, loose []int) {
 	var routes []Route
 	for i := range 1000 {
@@ -76,18 +75,18 @@ func thousand(app protocol.Application, route func(int) Route, every int) (urls 
 	return NewURLRouter(routes...), places, loose
 }
 
-// contains reports whether all of some are in list.
+// contains reports whether list has all elements of some.
 func contains(list, some []int) bool {
 	return !slices.ContainsFunc(some, func(i int) bool { return !slices.Contains(list, i) })
 }
 
-// TestOpenAllocs: opening the last of a thousand routes allocates the scope and
-// what is captured; looking for it allocates nothing.
-func TestOpenAllocs(t *testing.T) {
+// TestAllocLastOfThousand checks that Open of the last of a thousand routes allocates the
+// scope and what is captured, and that Find allocates nothing.
+func TestAllocLastOfThousand(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates too")
 	}
-	app := protocol.ApplicationFunc(nobody)
+	app := protocol.ApplicationFunc(openNothing)
 	rows := []struct {
 		at       testkit.Line
 		route    func(i int) Route
@@ -99,14 +98,14 @@ func TestOpenAllocs(t *testing.T) {
 		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/<slug:x>/<int:y>/", i), app) }, "/r999/lobby/7/", 2, 0},
 		{testkit.Here(), func(i int) Route { return RePath(fmt.Sprintf(`^r%d/(\w+)/(\d+)/$`, i), app) }, "/r999/lobby/7/", 2, 0},
 		{testkit.Here(), func(i int) Route { return Path(fmt.Sprintf("r%d/list/", i), app).With("x", "y") }, "/r999/list/", 2, 0},
-		{testkit.Here(), func(i int) Route { // a scope for each router, and the two strings of the way to the second
+		{testkit.Here(), func(i int) Route { // a scope for each router, and the pattern and path that lead to the second
 			return Mount(fmt.Sprintf("r%d/", i), NewURLRouter(Path("list/", app)))
 		}, "/r999/list/", 4, 1},
 	}
 	for _, row := range rows {
 		urls, _, _ := thousand(app, row.route, 100)
 		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), "GET", row.path, nil))
-		scopes.Taken(s, true) // the first one stays, so that no row depends on the order of calls
+		scopes.Taken(s, true) // so that the first route is kept, and rows do not depend on the order of calls
 		if got := testing.AllocsPerRun(200, func() { _, _ = urls.Open(s) }); got != row.open {
 			t.Errorf("%s: Open: %v allocations, want %v", row.at, got, row.open)
 		}

@@ -17,8 +17,9 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// taken is an application that says all that a route makes of a path.
-func taken(name string, params ...string) protocol.Application {
+// captured returns an application that answers with its name, the arguments, and the
+// parameters of these names.
+func captured(name string, params ...string) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		text := fmt.Sprintf("%s %q", name, s.Args())
 		for _, p := range params {
@@ -28,36 +29,36 @@ func taken(name string, params ...string) protocol.Application {
 	})
 }
 
-// TestUpstreamsRouting is what the tests of Django Channels' router check, with
-// the differences that are wanted: 404 for an exception, Mount for a router.
-func TestUpstreamsRouting(t *testing.T) {
+// TestRoutingOfDjangoChannels has the cases of Django Channels' own tests, with the intended
+// differences: 404 in place of an exception, and Mount for a nested router.
+func TestRoutingOfDjangoChannels(t *testing.T) {
 	t.Parallel()
 	flat := router.NewURLRouter(
-		router.Path("", taken("root")),
-		router.Path("foo/", taken("foo")),
-		router.RePath(`bar`, taken("bar")),
-		router.RePath(`^posargs/(\d+)/$`, taken("posargs")),
-		router.Path("kwargs/<str:name>/", taken("kwargs", "name")),
-		router.Path("default/<str:name>/", taken("default", "name", "kind")).With("kind", "extra"),
-		router.Path("over/<str:name>/", taken("over", "name")).With("name", "fixed"),
+		router.Path("", captured("root")),
+		router.Path("foo/", captured("foo")),
+		router.RePath(`bar`, captured("bar")),
+		router.RePath(`^posargs/(\d+)/$`, captured("posargs")),
+		router.Path("kwargs/<str:name>/", captured("kwargs", "name")),
+		router.Path("default/<str:name>/", captured("default", "name", "kind")).With("kind", "extra"),
+		router.Path("over/<str:name>/", captured("over", "name")).With("name", "fixed"),
 	)
 	nested := router.NewURLRouter(
 		router.RePath(`^universe/(?P<book>\w+)/`, router.NewURLRouter(
-			router.RePath(`test/(\w+)/$`, taken("positional", "book")),
-			router.RePath(`^test/$`, taken("outer only", "book")),
-			router.RePath(`^(?P<test>\w+)/(?P<book>\d+)/$`, taken("both", "book", "test")),
+			router.RePath(`test/(\w+)/$`, captured("positional", "book")),
+			router.RePath(`^test/$`, captured("outer only", "book")),
+			router.RePath(`^(?P<test>\w+)/(?P<book>\d+)/$`, captured("both", "book", "test")),
 		)),
-		router.RePath(`^positional/(\w+)/`, router.NewURLRouter(router.RePath(`^test/(\d+)/$`, taken("args")))),
+		router.RePath(`^positional/(\w+)/`, router.NewURLRouter(router.RePath(`^test/(\d+)/$`, captured("args")))),
 	)
 	paths := router.NewURLRouter(
 		router.Mount("number/<int:number>/", router.Use(router.NewURLRouter(
-			router.Path("", taken("number", "number")),
-			router.Path("page/<int:page>/", taken("page", "number", "page")),
-		), plainly)),
+			router.Path("", captured("number", "number")),
+			router.Path("page/<int:page>/", captured("page", "number", "page")),
+		), opaque)),
 	)
 	remaining := router.NewURLRouter(
-		router.Mount("prefix/", router.NewURLRouter(router.Path("no-match", taken("no")))),
-		router.Path("prefix/stuff", taken("stuff")),
+		router.Mount("prefix/", router.NewURLRouter(router.Path("no-match", captured("no")))),
+		router.Path("prefix/stuff", captured("stuff")),
 	)
 	rows := []struct {
 		at         testkit.Line
@@ -95,7 +96,7 @@ func TestUpstreamsRouting(t *testing.T) {
 	}
 }
 
-// TestRootPath: what a mux has stripped is not routed again, by any router.
+// TestRootPath checks that no router sees the prefix that http.StripPrefix has removed.
 func TestRootPath(t *testing.T) {
 	t.Parallel()
 	urls := router.NewURLRouter(router.Mount("a/", router.NewURLRouter(router.Path("b/", here("b")))))
@@ -121,7 +122,7 @@ func TestPath(t *testing.T) {
 	rows := []struct {
 		at            testkit.Line
 		pattern, path string
-		want          string // "": not found
+		want          string // the parameter "group"; "" if not found
 	}{
 		{testkit.Here(), "ws/<group>/", "/ws/a b:c/", "a b:c"},
 		{testkit.Here(), "ws/<str:group>/", "/ws/\u00e9/", "\u00e9"},
@@ -133,7 +134,7 @@ func TestPath(t *testing.T) {
 		{testkit.Here(), "<group>", "/", ""},
 		{testkit.Here(), "ws/<int:group>/", "/ws/0042/", "0042"},
 		{testkit.Here(), "ws/<int:group>/", "/ws/-1/", ""},
-		{testkit.Here(), "ws/<int:group>/", "/ws/\u0661/", ""}, // an Arabic one
+		{testkit.Here(), "ws/<int:group>/", "/ws/\u0661/", ""}, // an Arabic digit
 		{testkit.Here(), "ws/<int:group>/", "/ws/9223372036854775807/", "9223372036854775807"},
 		{testkit.Here(), "ws/<int:group>/", "/ws/9223372036854775808/", ""},
 		{testkit.Here(), "ws/<slug:group>/", "/ws/a-B_9/", "a-B_9"},
@@ -163,17 +164,17 @@ func TestPath(t *testing.T) {
 		if row.want != "" {
 			want = "app [] group=" + row.want
 		}
-		if got := open(router.NewURLRouter(router.Path(row.pattern, taken("app", "group"))), row.path); !strings.HasPrefix(got, want) {
+		if got := open(router.NewURLRouter(router.Path(row.pattern, captured("app", "group"))), row.path); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q at %q: %s, want %s", row.at, row.pattern, row.path, got, want)
 		}
 	}
 }
 
-// TestRunesThatNoTextHas: a surrogate becomes another rune when text is made of
-// it, which is not what the expression says.
-func TestRunesThatNoTextHas(t *testing.T) {
+// TestSurrogateInExpression checks that a surrogate matches nothing. Go encodes it as
+// U+FFFD, which the expression must not match.
+func TestSurrogateInExpression(t *testing.T) {
 	t.Parallel()
-	urls := router.NewURLRouter(router.RePath(`^a\x{d800}b$`, taken("surrogate")), router.RePath("^a\ufffdb$", taken("odd")))
+	urls := router.NewURLRouter(router.RePath(`^a\x{d800}b$`, captured("surrogate")), router.RePath("^a\ufffdb$", captured("odd")))
 	for path, want := range map[string]string{"/a\ufffdb": "odd []", "/a\xffb": notCanonical("/a\xffb", notUTF8)} {
 		if got := open(urls, path); got != want {
 			t.Errorf("%q: %s, want %s", path, got, want)
@@ -181,7 +182,7 @@ func TestRunesThatNoTextHas(t *testing.T) {
 	}
 }
 
-// TestConverters: a router's own types, of which one says no for itself.
+// TestConverters uses types of a program, one of them with a Check.
 func TestConverters(t *testing.T) {
 	t.Parallel()
 	types := router.Converters{
@@ -192,14 +193,14 @@ func TestConverters(t *testing.T) {
 			}
 			return nil
 		}},
-		"slug": {Expr: `[a-z]+`}, // in place of the built-in one
+		"slug": {Expr: `[a-z]+`}, // replaces the built-in type
 	}
 	urls := router.NewURLRouter(
-		types.Path("y/<year:y>/", taken("year", "y")),
-		types.Path("n/<even:n>/", taken("even", "n")),
-		router.Path("n/<int:n>/", taken("odd", "n")),
-		types.Path("s/<slug:s>/", taken("slug", "s")),
-		types.Mount("m/<year:y>/", router.NewURLRouter(router.Path("<slug:s>/", taken("mounted", "y", "s")))),
+		types.Path("y/<year:y>/", captured("year", "y")),
+		types.Path("n/<even:n>/", captured("even", "n")),
+		router.Path("n/<int:n>/", captured("odd", "n")),
+		types.Path("s/<slug:s>/", captured("slug", "s")),
+		types.Mount("m/<year:y>/", router.NewURLRouter(router.Path("<slug:s>/", captured("mounted", "y", "s")))),
 	)
 	for path, want := range map[string]string{
 		"/y/2026/":      "year [] y=2026",
@@ -219,7 +220,7 @@ func TestConverters(t *testing.T) {
 	}
 }
 
-func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
+func TestPathMistakesPanic(t *testing.T) {
 	t.Parallel()
 	app := here("app")
 	quotes := router.Converters{"x": {Expr: `\Qx`}, "y": {Expr: `\Qy\E`, Check: func(string) error { return nil }}}
@@ -259,9 +260,9 @@ func TestPathsThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 	wantAll(t, testkit.Here(), panicOf(func() { router.Route{}.Name("x") }), "wye: ", "route is empty")
 }
 
-// TestRoutesThatAreNeverReached panic with both lines; and what could be reached
-// does not.
-func TestRoutesThatAreNeverReached(t *testing.T) {
+// TestUnreachableRoutesPanic checks that NewURLRouter panics for a route that can never be
+// reached, and not for one that can.
+func TestUnreachableRoutesPanic(t *testing.T) {
 	t.Parallel()
 	app := here("app")
 	re := func(expr string) router.Route { return router.RePath(expr, app) }
@@ -274,11 +275,11 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 	rows := []struct {
 		at            testkit.Line
 		before, after router.Route
-		why           string // "": it can be reached
+		why           string // part of the panic; "" if after can be reached
 	}{
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:a>/"), "the same paths go to"},
 		{testkit.Here(), path("ws/<int:a>/"), path("ws/<int:a>/"), "the same paths go to"},
-		{testkit.Here(), path("ws/<int:a>/"), re(`\Aws/(?P<a>[0-9]+)/\z`), ""}, // numbers that do not fit
+		{testkit.Here(), path("ws/<int:a>/"), re(`\Aws/(?P<a>[0-9]+)/\z`), ""}, // for numbers that do not fit an int64
 		{testkit.Here(), re(`\Aws/(?P<a>[0-9]+)/\z`), path("ws/<int:a>/"), "the same paths go to"},
 		{testkit.Here(), path("ws/<int:a>/"), big.Path("ws/<big:a>/", app), ""},
 		{testkit.Here(), big.Path("ws/<big:a>/", app), path("ws/<int:a>/"), "the same paths go to"},
@@ -286,7 +287,7 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		{testkit.Here(), path("ws/<int:a>/"), own.Path("ws/<even:a>/", app), ""},
 		{testkit.Here(), path("ws/"), re(`\Aws/\z`), "the same paths go to"},
 		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<slug:b>/"), "the same paths go to"},
-		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<str:b>/"), ""}, // nobody can tell in general
+		{testkit.Here(), path("ws/<slug:a>/"), path("ws/<str:b>/"), ""}, // hidden, but NewURLRouter does not find this
 		{testkit.Here(), path("ws/<path:rest>"), path("ws/<slug:a>/"), `every path that begins with "ws/" goes to`},
 		{testkit.Here(), path("ws/<path:rest>"), path("ws/"), ""},
 		{testkit.Here(), path("ws/<path:rest>"), router.Mount("ws/", app), ""},
@@ -336,16 +337,16 @@ func TestRoutesThatAreNeverReached(t *testing.T) {
 		wantAll(t, row.at, got, "wye: router.NewURLRouter: "+row.after.String()+" can never be reached: "+row.why, row.before.String())
 	}
 	got := panicOf(func() {
-		router.NewURLRouter(router.RePath(`^a/`, router.Use(router.NewURLRouter(), plainly)), path("a/b/"))
+		router.NewURLRouter(router.RePath(`^a/`, router.Use(router.NewURLRouter(), opaque)), path("a/b/"))
 	})
 	wantAll(t, testkit.Here(), got, "use Mount")
 	got = panicOf(func() { router.NewURLRouter(path("a").Name("x"), path("b").Name("x")) })
 	wantAll(t, testkit.Here(), got, `two routes have the name "x"`, path("a").String()[:9], `route "b"`)
 }
 
-func TestChannels(t *testing.T) {
+func TestChannelNameRouter(t *testing.T) {
 	t.Parallel()
-	apps := map[string]protocol.Application{"mail": taken("mail"), "thumbnails": taken("thumbnails")}
+	apps := map[string]protocol.Application{"mail": captured("mail"), "thumbnails": captured("thumbnails")}
 	c := router.NewChannelNameRouter(apps)
 	delete(apps, "mail")
 	if got := c.Names(); !slices.Equal(got, []string{"mail", "thumbnails"}) {
@@ -366,6 +367,6 @@ func TestChannels(t *testing.T) {
 			t.Errorf("%q: Find says %v", channel, found)
 		}
 	}
-	wantAll(t, testkit.Here(), panicOf(func() { router.NewChannelNameRouter(map[string]protocol.Application{"": taken("x")}) }), "a name is empty")
+	wantAll(t, testkit.Here(), panicOf(func() { router.NewChannelNameRouter(map[string]protocol.Application{"": captured("x")}) }), "a name is empty")
 	wantAll(t, testkit.Here(), panicOf(func() { router.NewChannelNameRouter(map[string]protocol.Application{"x": nil}) }), `"x" is nil`)
 }

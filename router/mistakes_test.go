@@ -9,20 +9,20 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
+func TestDecision12_UnreachableRoutePanicNamesBothLines(t *testing.T) {
 	t.Parallel()
 	first, firstLine := router.RePath(`^ws/$`, here("a")), lineHere()
 	second, secondLine := router.RePath(`^ws/$`, here("b")), lineHere()
 	got := panicOf(func() { router.NewURLRouter(router.RePath(`^other/$`, here("c")), first, second) })
 	wantAll(t, testkit.Here(), got, `wye: router.NewURLRouter: route "^ws/$"`, "("+secondLine+")", "("+firstLine+")", "never be reached")
 	if strings.Index(got, secondLine) > strings.Index(got, firstLine) {
-		t.Errorf("%q: the route that is never reached is named first", got)
+		t.Errorf("%q: the unreachable route must be named first", got)
 	}
 
 	mounted := router.Mount("ws/", here("a"))
 	for _, fine := range [][]router.Route{
-		{mounted, mounted, router.RePath(`^ws/$`, here("b")), router.RePath(`ws/`, here("c"))}, // what is mounted twice may answer twice
-		{router.RePath(`a+b/`, here("a")), router.Mount("a+b/", here("b"))},                    // written alike, with another meaning
+		{mounted, mounted, router.RePath(`^ws/$`, here("b")), router.RePath(`ws/`, here("c"))}, // the second mount is tried if the first has no route
+		{router.RePath(`a+b/`, here("a")), router.Mount("a+b/", here("b"))},                    // the first is an expression, the second is text
 	} {
 		if got := panicOf(func() { router.NewURLRouter(fine...) }); got != "<nil>" {
 			t.Errorf("panicked with %q", got)
@@ -30,7 +30,7 @@ func TestDecision12_ConstructorsPanicWithBothLines(t *testing.T) {
 	}
 }
 
-func TestDecision12_RoutesThatCanNotWorkPanicWithTheirLine(t *testing.T) {
+func TestDecision12_RePathMistakesPanic(t *testing.T) {
 	t.Parallel()
 	app := here("app")
 	rows := []struct {
@@ -58,7 +58,7 @@ func TestDecision12_RoutesThatCanNotWorkPanicWithTheirLine(t *testing.T) {
 	}
 }
 
-func TestRoutesThatOnlyLookLikeAMisprint(t *testing.T) {
+func TestRePathThatOnlyLooksLikeAMistake(t *testing.T) {
 	t.Parallel()
 	for _, expr := range []string{`^a<b/$`, `^a>b/$`, `^(?P<a>x)(?<b>y)$`, `^x?$`} {
 		if got := panicOf(func() { router.RePath(expr, here("x")) }); got != "<nil>" {
@@ -67,7 +67,7 @@ func TestRoutesThatOnlyLookLikeAMisprint(t *testing.T) {
 	}
 }
 
-func TestOtherConstructorsPanic(t *testing.T) {
+func TestConstructorMistakesPanic(t *testing.T) {
 	t.Parallel()
 	ws := func() protocol.Protocol { return &fake{typ: "websocket"} }
 	rows := []struct {
@@ -81,5 +81,36 @@ func TestOtherConstructorsPanic(t *testing.T) {
 	}
 	for _, row := range rows {
 		wantAll(t, row.at, panicOf(row.make), append(row.wants, "wye: ")...)
+	}
+}
+
+// TestMistakesFromOtherRoutersPanic checks mistakes of programmers who know another router.
+func TestMistakesFromOtherRoutersPanic(t *testing.T) {
+	t.Parallel()
+	app := here("app")
+	named := func() *router.URLRouter { return router.NewURLRouter(router.Path("x/", app).Name("x")) }
+	rows := []struct {
+		at    testkit.Line
+		build func()
+		wants []string
+	}{
+		{testkit.Here(), func() { router.Path("ws/{room}/", app) }, []string{"<room>"}},
+		{testkit.Here(), func() { router.Path("ws/:room/", app) }, []string{"<room>"}},
+		{testkit.Here(), func() { router.Path("ws/*", app) }, []string{"<path:"}},
+		{testkit.Here(), func() { router.Path("caf%C3%A9/", app) }, []string{"decoded"}},
+		{testkit.Here(), func() { router.Path("ws/?page=<int:page>", app) }, []string{"query"}},
+		{testkit.Here(), func() { router.Converters{"y": {Expr: `^\d{4}$`}}.Path("<y:y>/", app) }, []string{"wye: ", "^"}},
+		{testkit.Here(), func() {
+			router.Converters{"y": {Check: func(string) error { return nil }}}.Path("<y:y>/", app)
+		}, []string{"wye: ", "Expr"}},
+		{testkit.Here(), func() { router.RePath(`\Qa$`, app) }, []string{"wye: ", "mistakes_test.go"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Path("ws/<path:rest>", app), router.Path("ws/<slug:g>/", app)) }, []string{"never be reached"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Path("ws/<slug:a>/", app), router.Path("ws/<slug:b>/", app)) }, []string{"never be reached"}},
+		{testkit.Here(), func() { router.NewURLRouter(router.Mount("a/", named()), router.Mount("b/", named())) }, []string{`two routes have the name "x"`}},
+		{testkit.Here(), func() { router.Use(nil, router.Limit(protocol.Limits{})) }, []string{"wye: router.Use"}},
+		{testkit.Here(), func() { router.Use(app, nil) }, []string{"wye: router.Use"}},
+	}
+	for _, row := range rows {
+		wantAll(t, row.at, panicOf(row.build), row.wants...)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// visitor joins the group that its path names.
+// visitor joins the group whose name is in the path.
 type visitor struct {
 	consumer.Base
 	room string
@@ -28,9 +28,9 @@ func (v *visitor) Connect(ctx context.Context, c *consumer.Conn) error {
 
 func newVisitor(s *consumer.Scope) *visitor { return &visitor{room: s.Param("room")} }
 
-// TestNamesFromThePath: a path that makes an invalid name of a group leads nowhere. That
-// is the peer's mistake, and nothing that many such peers may fill the log with.
-func TestNamesFromThePath(t *testing.T) {
+// TestInvalidGroupNameInPath checks that a connection whose path has an invalid name of a
+// group is answered with 404, and that many of them do not fill the log.
+func TestInvalidGroupNameInPath(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at       testkit.Line
@@ -84,8 +84,8 @@ func TestNamesFromThePath(t *testing.T) {
 	}
 }
 
-// TestGroupParameter: what <group:name> matches is the name of a group, and all of them
-// are matched.
+// TestGroupParameter checks that <group:name> matches the names that layers.ValidName
+// accepts, and no others.
 func TestGroupParameter(t *testing.T) {
 	t.Parallel()
 	urls := router.NewURLRouter(router.Path("ws/<group:room>/", here("room", "room")))
@@ -97,7 +97,7 @@ func TestGroupParameter(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/"+url.PathEscape(name)+"/", nil)
 		got, valid := openRequest(urls, r), layers.ValidName(name) == nil
 		if found := strings.HasPrefix(got, "room "); found != valid || !found && !strings.HasPrefix(got, "404 ") {
-			t.Errorf("%.120q: %.120s; that it can be the name of a group is %v", name, got, valid)
+			t.Errorf("%.120q: %.120s, but a valid name of a group: %v", name, got, valid)
 		}
 	}
 }

@@ -1,0 +1,88 @@
+package router_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/router"
+)
+
+// logBuffer is an io.Writer for logs.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// TestPromise4_PanicsInFrontOfConsumers checks that a panic in a converter, middleware or
+// factory is answered with 500 and logged with its stack, and that the next connection is
+// served.
+func TestPromise4_PanicsInFrontOfConsumers(t *testing.T) {
+	t.Parallel()
+	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
+	fail := func() { panic("a fault") }
+	types := router.Converters{"bad": {Expr: "x", Check: func(string) error { fail(); return nil }}}
+	rows := []struct {
+		at  testkit.Line
+		app protocol.Application
+	}{
+		{testkit.Here(), router.NewURLRouter(types.Path("<bad:x>/", echo))},
+		{testkit.Here(), router.Use(router.NewURLRouter(types.Path("<bad:x>/", echo)), opaque)},
+		{testkit.Here(), router.NewURLRouter(types.Mount("<bad:x>/", router.NewURLRouter(router.Path("", echo))))},
+		{testkit.Here(), router.Use(echo, router.Auth(func(context.Context, *protocol.Scope) (int, error) { fail(); return 0, nil }))},
+		{testkit.Here(), router.Use(echo, func(protocol.Application) protocol.Application {
+			return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { fail(); return nil, nil })
+		})},
+		{testkit.Here(), router.NewURLRouter(router.Path("x/", consumer.New(func(*consumer.Scope) *site { fail(); return nil })))},
+	}
+	for _, row := range rows {
+		var log logBuffer
+		ws := websocket.New(row.app, &websocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		srv := httptest.NewServer(router.New(http.NotFoundHandler(), ws, &fake{typ: "other"}))
+		for range 2 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/x/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{
+				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"MDEyMzQ1Njc4OWFiY2RlZg=="},
+			}
+			resp, err := srv.Client().Do(r)
+			if err != nil {
+				t.Fatalf("%s: %v", row.at, err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusInternalServerError {
+				t.Errorf("%s: answered with %s, want 500", row.at, resp.Status)
+			}
+		}
+		if st := ws.Stats(); st.Panics != 2 || st.Open != 0 || st.Refused != 2 {
+			t.Errorf("%s: %+v, want two panics", row.at, st)
+		}
+		if text := log.String(); strings.Count(text, "a fault") < 2 || !strings.Contains(text, "panic_recovery_test.go") {
+			t.Errorf("%s: the log does not have the panic and its stack: %s", row.at, text)
+		}
+		srv.Close()
+	}
+}
