@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -16,23 +17,23 @@ import (
 func TestAcceptFirst(t *testing.T) {
 	t.Parallel()
 	told := protocol.NewCloseError(4003, "members only").AcceptFirst()
-	connect := func(f func(c *protocol.Conn) error) func(h *calls) protocol.Application {
-		return func(h *calls) protocol.Application {
-			h.connect = func(_ context.Context, c *protocol.Conn) error { return f(c) }
-			return h.app()
+	connect := func(f func(c *protocol.Conn) error) func(h *fakes.Handler) protocol.Application {
+		return func(h *fakes.Handler) protocol.Application {
+			h.OnConnect = func(_ context.Context, c *protocol.Conn) error { return f(c) }
+			return h
 		}
 	}
 	for _, row := range []struct {
 		at       testkit.Line
-		app      func(h *calls) protocol.Application
+		app      func(h *fakes.Handler) protocol.Application
 		accepted bool
 		farewell int // how often Disconnect runs
 	}{
-		{testkit.Here(), func(*calls) protocol.Application {
+		{testkit.Here(), func(*fakes.Handler) protocol.Application {
 			return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, told })
 		}, true, 0},
-		{testkit.Here(), func(h *calls) protocol.Application {
-			return protocol.Wrap(h.app(), func(*protocol.Scope) (protocol.Handler, error) { return nil, fmt.Errorf("asking: %w", told) })
+		{testkit.Here(), func(h *fakes.Handler) protocol.Application {
+			return protocol.Wrap(h, func(*protocol.Scope) (protocol.Handler, error) { return nil, fmt.Errorf("asking: %w", told) })
 		}, true, 0},
 		{testkit.Here(), connect(func(*protocol.Conn) error { return told }), true, 1},
 		{testkit.Here(), connect(func(c *protocol.Conn) error { return errors.Join(c.Accept(nil), told) }), true, 1},
@@ -43,7 +44,7 @@ func TestAcceptFirst(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			farewell := 0
-			h := &calls{disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+			h := &fakes.Handler{OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
 				farewell++
 				if s.Code != 4003 || s.Reason != "members only" {
 					t.Errorf("%s: Disconnect has seen %v", row.at, s)
@@ -91,9 +92,9 @@ func TestAcceptFirstFails(t *testing.T) {
 func TestAcceptFirstLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig((&calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+		r := newRig(&fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			return protocol.NewCloseError(4003, "members only").AcceptFirst()
-		}}).app(), protocol.Limits{})
+		}}, protocol.Limits{})
 		r.Open()
 		r.Receive(text("hello"))
 		synctest.Wait()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -47,10 +48,10 @@ func wantNoAllocs(t *testing.T, f func()) {
 }
 
 // allocSession is an open connection to a sink.
-func allocSession(t *testing.T, h *calls, limits protocol.Limits) (*protocol.Session, *sink) {
+func allocSession(t *testing.T, h *fakes.Handler, limits protocol.Limits) (*protocol.Session, *sink) {
 	t.Helper()
 	tr := &sink{}
-	s := protocol.NewSession(context.Background(), h.app(), protocol.NewScope("websocket", request()), tr, &protocol.SessionOptions{Limits: limits})
+	s := protocol.NewSession(context.Background(), h, protocol.NewScope("websocket", request()), tr, &protocol.SessionOptions{Limits: limits})
 	if !s.Open() {
 		t.Fatal("refused")
 	}
@@ -63,7 +64,7 @@ func allocSession(t *testing.T, h *calls, limits protocol.Limits) (*protocol.Ses
 
 func TestAllocReceive(t *testing.T) {
 	heard := 0
-	s, _ := allocSession(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	s, _ := allocSession(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		heard += len(m.Data)
 		return nil
 	}}, protocol.Limits{})
@@ -81,7 +82,7 @@ func TestAllocReceive(t *testing.T) {
 func TestAllocSend(t *testing.T) {
 	shared := protocol.Prepare(text("shared"))
 	for _, policy := range []protocol.Overflow{protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock} {
-		s, tr := allocSession(t, &calls{}, protocol.Limits{Overflow: policy})
+		s, tr := allocSession(t, &fakes.Handler{}, protocol.Limits{Overflow: policy})
 		c, ctx, m := s.Conn(), t.Context(), protocol.Message{Data: make([]byte, 64)}
 		for _, send := range []func() error{
 			func() error { return c.Send(ctx, m) },
@@ -103,7 +104,7 @@ func TestAllocSend(t *testing.T) {
 
 // TestAllocEcho is the whole way of a message in and its answer out.
 func TestAllocEcho(t *testing.T) {
-	s, tr := allocSession(t, &calls{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	s, tr := allocSession(t, &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		return c.Send(ctx, m)
 	}}, protocol.Limits{})
 	m := protocol.Message{Data: make([]byte, 64)}
@@ -115,7 +116,7 @@ func TestAllocEcho(t *testing.T) {
 
 func TestAllocPost(t *testing.T) {
 	heard := 0
-	s, tr := allocSession(t, &calls{event: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+	s, tr := allocSession(t, &fakes.Handler{OnEvent: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
 		if _, err := said.Payload(e); err != nil {
 			return err
 		}

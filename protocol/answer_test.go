@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -19,7 +20,7 @@ func TestDecision1_AnOpenConnectionRunsNothing(t *testing.T) {
 		app := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 			inside++
 			defer func() { inside-- }()
-			return &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+			return &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				return c.Send(ctx, text("welcome"))
 			}}, nil
 		})
@@ -40,10 +41,10 @@ func TestDecision1_AnOpenConnectionRunsNothing(t *testing.T) {
 // Accept has failed does not hide why.
 func TestDecision6_AnAnswerThatFailedIsNamed(t *testing.T) {
 	t.Parallel()
-	r := newRigOn(&wire{accept: func() error { return errInternal }}, (&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+	r := newRigOn(&wire{accept: func() error { return errInternal }}, &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		_ = c.Accept(nil)
 		return nil
-	}}).app(), protocol.Limits{})
+	}}, protocol.Limits{})
 	if r.Open() {
 		t.Fatal("accepted")
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -68,8 +69,8 @@ func TestConnAnswered(t *testing.T) {
 				note(name + ":" + strconv.Itoa(status))
 			})
 		}
-		h := &calls{
-			connect: func(ctx context.Context, c *protocol.Conn) error {
+		h := &fakes.Handler{
+			OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				answered("outer", c)
 				answered("inner", c)
 				c.Defer(func() { note("over") })
@@ -78,12 +79,12 @@ func TestConnAnswered(t *testing.T) {
 				}
 				return test.connect(ctx, c)
 			},
-			receive: func(context.Context, *protocol.Conn, protocol.Message) error { note("receive"); return nil },
-			disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+			OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { note("receive"); return nil },
+			OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
 				note("disconnect:" + strconv.Itoa(int(s.Code)))
 			},
 		}
-		r := newRigOn(&wire{accept: func() error { return test.accept }}, h.app(), protocol.Limits{})
+		r := newRigOn(&wire{accept: func() error { return test.accept }}, h, protocol.Limits{})
 		opened := make(chan struct{})
 		go func() {
 			defer close(opened)
@@ -107,7 +108,7 @@ func TestConnAnsweredLate(t *testing.T) {
 	t.Parallel()
 	told := 0
 	ask := func(c *protocol.Conn) { c.Answered(func(*protocol.RejectError) { told++ }) }
-	r := open(t, &calls{}, protocol.Limits{})
+	r := open(t, &fakes.Handler{}, protocol.Limits{})
 	ask(r.Conn())
 	if told != 1 {
 		t.Errorf("told %d times while the connection is open, want once", told)
@@ -117,7 +118,7 @@ func TestConnAnsweredLate(t *testing.T) {
 	if told != 2 {
 		t.Errorf("told %d times after the end, want once", told-1)
 	}
-	r = newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return errInternal }}).app(), protocol.Limits{})
+	r = newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return errInternal }}, protocol.Limits{})
 	r.Open()
 	<-r.over
 	ask(r.Conn())
@@ -139,13 +140,13 @@ func TestConnAnsweredIsUserCode(t *testing.T) {
 	} {
 		for _, refusal := range []error{nil, errInternal} {
 			ends := make(chan protocol.CloseStatus, 1)
-			r := newRig((&calls{
-				connect: func(_ context.Context, c *protocol.Conn) error {
+			r := newRig(&fakes.Handler{
+				OnConnect: func(_ context.Context, c *protocol.Conn) error {
 					c.Answered(test.f)
 					return refusal
 				},
-				disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { ends <- s },
-			}).app(), protocol.Limits{})
+				OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { ends <- s },
+			}, protocol.Limits{})
 			go r.Open()
 			<-r.over
 			if n := len(r.logs.having("error")); n < 1 {

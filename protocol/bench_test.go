@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -11,10 +12,10 @@ import (
 // takes everything and its handler does next to nothing.
 
 // benchSession returns an open connection to a sink.
-func benchSession(b *testing.B, h *calls) (*protocol.Session, *sink) {
+func benchSession(b *testing.B, h *fakes.Handler) (*protocol.Session, *sink) {
 	b.Helper()
 	tr := &sink{}
-	s := protocol.NewSession(context.Background(), h.app(), protocol.NewScope("websocket", request()), tr, nil)
+	s := protocol.NewSession(context.Background(), h, protocol.NewScope("websocket", request()), tr, nil)
 	if !s.Open() {
 		b.Fatal("refused")
 	}
@@ -27,7 +28,7 @@ func benchSession(b *testing.B, h *calls) (*protocol.Session, *sink) {
 
 // BenchmarkSessionEcho is a message in and its answer out.
 func BenchmarkSessionEcho(b *testing.B) {
-	s, _ := benchSession(b, &calls{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	s, _ := benchSession(b, &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		return c.Send(ctx, m)
 	}})
 	m := protocol.Binary(make([]byte, 64))
@@ -39,7 +40,7 @@ func BenchmarkSessionEcho(b *testing.B) {
 
 // BenchmarkSessionReceive is a message that the handler ignores.
 func BenchmarkSessionReceive(b *testing.B) {
-	s, _ := benchSession(b, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error { return nil }})
+	s, _ := benchSession(b, &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { return nil }})
 	m := protocol.Binary(make([]byte, 64))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -49,7 +50,7 @@ func BenchmarkSessionReceive(b *testing.B) {
 
 // BenchmarkSessionEvent is an event that is posted and handled.
 func BenchmarkSessionEvent(b *testing.B) {
-	s, tr := benchSession(b, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { return nil }})
+	s, tr := benchSession(b, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { return nil }})
 	e := said.New(map[string]int{"n": 1})
 	b.ReportAllocs()
 	for b.Loop() {

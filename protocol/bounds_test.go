@@ -11,24 +11,25 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
 // gate is a handler whose callbacks wait until it is opened.
 type gate struct {
-	calls
+	fakes.Handler
 	heard  []string // by Receive, after the wait
 	opened chan struct{}
 }
 
 func newGate() *gate {
 	g := &gate{opened: make(chan struct{})}
-	g.receive = func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	g.OnReceive = func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		<-g.opened
 		g.heard = append(g.heard, m.Text())
 		return nil
 	}
-	g.event = func(context.Context, *protocol.Conn, *protocol.Event) error { <-g.opened; return nil }
+	g.OnEvent = func(context.Context, *protocol.Conn, *protocol.Event) error { <-g.opened; return nil }
 	return g
 }
 
@@ -38,7 +39,7 @@ func TestPromise5_QueuedMessagesAreCopies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		r := open(t, &g.calls, protocol.Limits{})
+		r := open(t, &g.Handler, protocol.Limits{})
 		first := []byte("first")
 		go r.Receive(protocol.Message{Data: first})
 		synctest.Wait()
@@ -52,7 +53,7 @@ func TestPromise5_QueuedMessagesAreCopies(t *testing.T) {
 		}
 	})
 	var lent []byte
-	r := open(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error { lent = m.Data; return nil }}, protocol.Limits{})
+	r := open(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error { lent = m.Data; return nil }}, protocol.Limits{})
 	engines := []byte("engine's")
 	r.Receive(protocol.Message{Data: engines})
 	if &lent[0] != &engines[0] {
@@ -75,7 +76,7 @@ func TestPromise5_SendsKeepNothing(t *testing.T) {
 			}
 			scribble(buf)
 		}
-		h := &calls{connect: func(_ context.Context, c *protocol.Conn) error { say(c, "early"); return nil }}
+		h := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error { say(c, "early"); return nil }}
 		r := openOn(t, w, h, protocol.Limits{Overflow: protocol.OverflowBlock})
 		say(r.Conn(), "later")
 		full.Store(true)
@@ -117,7 +118,7 @@ func TestPromise6_ReadAhead(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{ReadAhead: test.limit})
+			r := open(t, &g.Handler, protocol.Limits{ReadAhead: test.limit})
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			for i, size := range test.sizes {
@@ -153,7 +154,7 @@ func TestPromise6_ReadingResumesAtTheEnd(t *testing.T) {
 	for _, local := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{ReadAhead: 1})
+			r := open(t, &g.Handler, protocol.Limits{ReadAhead: 1})
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			r.Receive(text("waits"))
@@ -187,7 +188,7 @@ func TestPromise6_TransportThatReadsOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		r := open(t, &g.calls, protocol.Limits{ReadAhead: 100})
+		r := open(t, &g.Handler, protocol.Limits{ReadAhead: 100})
 		go r.Receive(text("busy"))
 		synctest.Wait()
 		const handed = 6
@@ -229,7 +230,7 @@ func TestPromise6_QueueEvents(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, test.limits)
+			r := open(t, &g.Handler, test.limits)
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			r.postAll(t, test.at, test.before)
@@ -275,7 +276,7 @@ func TestPromise6_QueueEventsRecovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
-		r := open(t, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { <-let; return nil }},
+		r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { <-let; return nil }},
 			protocol.Limits{QueueEvents: 10})
 		r.postAll(t, testkit.Here(), 1) // which is being handled
 		synctest.Wait()
@@ -320,7 +321,7 @@ func TestBusyIsLogged(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{QueueEvents: 4})
+			r := open(t, &g.Handler, protocol.Limits{QueueEvents: 4})
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			r.postAll(t, test.at, 4)
@@ -367,7 +368,7 @@ func TestPromise6_QueueBeforeTheAnswer(t *testing.T) {
 // queueEarly sends messages before the answer, of which the first ones fit.
 func queueEarly(t *testing.T, at testkit.Line, way string, limits protocol.Limits, sizes []int, fit int) {
 	t.Helper()
-	r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+	r := newRig(&fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 		for i, size := range sizes {
 			err := send(ctx, way, c, protocol.Message{Data: bytes.Repeat([]byte("x"), size)})
 			if fits := i < fit; fits != (err == nil) || !fits && !errors.Is(err, protocol.ErrQueueFull) {
@@ -375,7 +376,7 @@ func queueEarly(t *testing.T, at testkit.Line, way string, limits protocol.Limit
 			}
 		}
 		return nil
-	}}).app(), limits)
+	}}, limits)
 	if !r.Open() || len(r.wire.mu.sent) != fit {
 		t.Errorf("%s: %s: %d messages followed the answer, want %d", at, way, len(r.wire.mu.sent), fit)
 	}
@@ -388,7 +389,7 @@ func queueEarly(t *testing.T, at testkit.Line, way string, limits protocol.Limit
 func TestPromise6_UnknownEventsAreLoggedOncePerType(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := open(t, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error {
+		r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error {
 			return fmt.Errorf("no: %w", protocol.ErrEventUnknown)
 		}}, protocol.Limits{})
 		for _, typ := range []string{"a", "b", "a", "a"} {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -72,7 +73,7 @@ func TestUnsendableCodesAreReplaced(t *testing.T) {
 		if code.Sendable() || code > 1020 && code < 2990 {
 			continue
 		}
-		r := open(t, &calls{}, protocol.Limits{})
+		r := open(t, &fakes.Handler{}, protocol.Limits{})
 		r.Conn().Close(code, "reason")
 		if st := r.wire.closing(t); st.Code != protocol.CloseInternalError || st.Reason != "" {
 			t.Errorf("Close(%v) closed with %v %q", code, st.Code, st.Reason)
@@ -88,7 +89,7 @@ func TestUnsendableCodesAreReplaced(t *testing.T) {
 // wrong with its code.
 func TestUnsendableCodesAreNamedInTheLog(t *testing.T) {
 	t.Parallel()
-	r := open(t, &calls{}, protocol.Limits{})
+	r := open(t, &fakes.Handler{}, protocol.Limits{})
 	r.Conn().CloseWith(fmt.Errorf("x: %w", protocol.NewCloseError(99, "bye")))
 	if lines := r.logs.having("error"); len(lines) != 1 || !strings.Contains(lines[0].attrs["error"], `cannot close with 99 ("bye")`) {
 		t.Errorf("logged %v", lines)

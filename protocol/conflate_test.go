@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -36,7 +37,7 @@ func TestConflationBeforeTheAnswer(t *testing.T) {
 		for _, way := range []string{"Send", "SendPrepared", "Offer"} {
 			full := 0
 			w := &wire{}
-			r := openOn(t, w, &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+			r := openOn(t, w, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				for s := range strings.FieldsSeq(test.sent) {
 					m := protocol.Message{Data: []byte(s), Key: strings.Trim(s[:1], ".")}
 					switch err := send(ctx, way, c, m); {
@@ -62,7 +63,7 @@ func TestConflationBeforeTheAnswer(t *testing.T) {
 func TestIncomingMessagesHaveNoKey(t *testing.T) {
 	t.Parallel()
 	keys := make(chan string, 2)
-	r := open(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	r := open(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		keys <- m.Key
 		return nil
 	}}, protocol.Limits{})

@@ -13,6 +13,7 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -57,25 +58,25 @@ func (d *diary) String() string {
 }
 
 // handler notes all calls. It fails in Receive when it is told to.
-func (d *diary) handler() *calls {
-	return &calls{
-		connect: func(_ context.Context, c *protocol.Conn) error {
+func (d *diary) handler() *fakes.Handler {
+	return &fakes.Handler{
+		OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			d.notef("connect")
 			c.Defer(func() { d.notef("deferred") })
 			return nil
 		},
-		receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 			d.notef("receive %s", m.Data)
 			if m.Text() == "fail" {
 				return errInternal
 			}
 			return nil
 		},
-		event: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+		OnEvent: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
 			d.notef("event %s", e.Type())
 			return nil
 		},
-		disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { d.notef("disconnect %d", s.Code) },
+		OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { d.notef("disconnect %d", s.Code) },
 	}
 }
 
@@ -108,7 +109,7 @@ func TestDecision3_SessionKeepsPromisesForAnyTransport(t *testing.T) {
 func lead(t *testing.T, at testkit.Line, w *wire, tr protocol.Transport, loop func()) {
 	t.Helper()
 	d := &diary{}
-	r := rigFor(tr, w, d.handler().app(), protocol.Limits{})
+	r := rigFor(tr, w, d.handler(), protocol.Limits{})
 	if !r.Open() {
 		t.Fatalf("%s: refused", at)
 	}
@@ -141,7 +142,7 @@ func TestDecision5_SendsBeforeTheAnswerFollowIt(t *testing.T) {
 	t.Parallel()
 	buf := []byte("one")
 	var r *rig
-	r = newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+	r = newRig(&fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 		shared := protocol.Prepare(text("two"))
 		for _, err := range []error{c.Send(ctx, protocol.Message{Data: buf}), c.SendPrepared(ctx, shared), c.Offer(protocol.Prepare(text("three")))} {
 			if err != nil {
@@ -160,7 +161,7 @@ func TestDecision5_SendsBeforeTheAnswerFollowIt(t *testing.T) {
 			t.Errorf("Accept: %v", err)
 		}
 		return c.Send(ctx, text("four"))
-	}}).app(), protocol.Limits{})
+	}}, protocol.Limits{})
 	if !r.Open() {
 		t.Fatal("refused")
 	}
@@ -187,12 +188,12 @@ func TestDecision5_SendsRaceTheAnswer(t *testing.T) {
 				}
 			}
 		}
-		r := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+		r := newRig(&fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			for i := range senders {
 				wg.Go(func() { send(c, i) })
 			}
 			return nil
-		}}).app(), protocol.Limits{})
+		}}, protocol.Limits{})
 		r.Open()
 		wg.Wait()
 		next := [senders]int{}
@@ -227,7 +228,7 @@ func TestDecision5_SendsWhileTheQueueFlows(t *testing.T) {
 		go func() { done <- r.Conn().Send(context.Background(), text(next)) }()
 		return <-done
 	}
-	r = newRigOn(w, (&calls{connect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, text("one")) }}).app(),
+	r = newRigOn(w, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, text("one")) }},
 		protocol.Limits{QueueBytes: 1})
 	r.Open()
 	if got := w.sent(); got != "one two three" || r.counters.Stats().MessagesDropped != 0 {
@@ -247,10 +248,10 @@ func TestDecision5_AcceptChoosesHeadersAndSubprotocol(t *testing.T) {
 		{testkit.Here(), "chat.v2", true},
 		{testkit.Here(), "chat.v3", false}, // the peer would hang up over it
 	} {
-		h := &calls{connect: func(_ context.Context, c *protocol.Conn) error {
+		h := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			return c.Accept(&protocol.AcceptOptions{Subprotocol: test.chosen, Header: http.Header{"X-A": {"b"}}})
 		}}
-		r := newRig(h.app(), protocol.Limits{})
+		r := newRig(h, protocol.Limits{})
 		if got := r.Open(); got != test.accepted {
 			t.Errorf("%s: accepted: %v, want %v", test.at, got, test.accepted)
 		}
@@ -287,12 +288,12 @@ func TestDecision8_RequestDiesWithHandshake(t *testing.T) {
 		if s.Request() != req || inner.Request() != req || inner.Context().Value(requestKey{}) != "recycled" {
 			t.Error("before the answer the scope lacks the request")
 		}
-		return &calls{
-			connect: func(ctx context.Context, _ *protocol.Conn) error {
+		return &fakes.Handler{
+			OnConnect: func(ctx context.Context, _ *protocol.Conn) error {
 				seen <- fmt.Sprint("connect ", ctx.Value(requestKey{}))
 				return nil
 			},
-			receive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error {
+			OnReceive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error {
 				seen <- fmt.Sprint("receive ", ctx.Value(requestKey{}))
 				return nil
 			},
@@ -336,7 +337,7 @@ func TestDecision16_EventsRunOnTheConnectionsOwnStrand(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	ran := make(chan struct{})
-	r := open(t, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error {
+	r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
 		close(ran)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -37,7 +38,7 @@ func TestDeliver_Race(t *testing.T) {
 	t.Parallel()
 	const senders, each = 16, 50
 	heard := map[string][]string{} // the race detector finds callbacks that overlap
-	r := open(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	r := open(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		from, n, _ := strings.Cut(m.Text(), " ")
 		heard[from] = append(heard[from], n)
 		return nil
@@ -71,7 +72,7 @@ func TestDeliver_Order(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		steps := make(chan struct{})
 		var heard []string
-		r := open(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		r := open(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 			<-steps
 			heard = append(heard, m.Text())
 			return nil
@@ -121,7 +122,7 @@ func TestDeliver_Room(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{ReadAhead: test.limit})
+			r := open(t, &g.Handler, protocol.Limits{ReadAhead: test.limit})
 			r.deliver(t.Context(), "busy")
 			for i, size := range test.sizes {
 				done := r.deliver(t.Context(), strings.Repeat("x", size))
@@ -156,7 +157,7 @@ func TestDeliver_End(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			r := open(t, &g.calls, protocol.Limits{ReadAhead: 1})
+			r := open(t, &g.Handler, protocol.Limits{ReadAhead: 1})
 			r.deliver(t.Context(), "busy")
 			fits := r.deliver(t.Context(), "fits")
 			forRoom := r.deliver(t.Context(), "room")
@@ -207,8 +208,8 @@ func TestDeliver_Early(t *testing.T) {
 			decide := make(chan error)
 			g := newGate()
 			close(g.opened)
-			g.connect = func(context.Context, *protocol.Conn) error { return <-decide }
-			r := newRig(g.app(), protocol.Limits{ReadAhead: 1})
+			g.OnConnect = func(context.Context, *protocol.Conn) error { return <-decide }
+			r := newRig(g, protocol.Limits{ReadAhead: 1})
 			go r.Open()
 			first, second := r.deliver(t.Context(), "first"), r.deliver(t.Context(), "second")
 			if waits(first) || !waits(second) || len(g.heard) > 0 {
@@ -240,7 +241,7 @@ func TestDeliver_ClosedEarly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
-		r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { <-goOn; return nil }}).app(), protocol.Limits{ReadAhead: 1})
+		r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { <-goOn; return nil }}, protocol.Limits{ReadAhead: 1})
 		go r.Open()
 		synctest.Wait()
 		r.deliver(t.Context(), "fits")
@@ -266,7 +267,7 @@ func TestDeliver_Context(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		r := open(t, &g.calls, protocol.Limits{ReadAhead: 1})
+		r := open(t, &g.Handler, protocol.Limits{ReadAhead: 1})
 		errLate := errors.New("the request took too long")
 		dead, cancel := context.WithCancelCause(t.Context())
 		cancel(errLate)
@@ -313,9 +314,9 @@ func TestDeliver_Fault(t *testing.T) {
 	for what, fault := range map[string]func(){"panic": func() { panic("a fault") }, "Goexit": runtime.Goexit} {
 		synctest.Test(t, func(t *testing.T) {
 			hold, disconnected := make(chan struct{}), 0
-			r := open(t, &calls{
-				receive:    func(context.Context, *protocol.Conn, protocol.Message) error { <-hold; fault(); return nil },
-				disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { disconnected++ },
+			r := open(t, &fakes.Handler{
+				OnReceive:    func(context.Context, *protocol.Conn, protocol.Message) error { <-hold; fault(); return nil },
+				OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { disconnected++ },
 			}, protocol.Limits{ReadAhead: 1})
 			first, fits, behind := r.deliver(t.Context(), "1"), r.deliver(t.Context(), "2"), r.deliver(t.Context(), "3")
 			if waits(first) || waits(fits) || !waits(behind) {
@@ -342,7 +343,7 @@ func TestDeliver_Copies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		r := open(t, &g.calls, protocol.Limits{})
+		r := open(t, &g.Handler, protocol.Limits{})
 		buf := []byte("text")
 		if err := r.Deliver(t.Context(), protocol.Message{Data: buf}); err != nil {
 			t.Fatal(err)
@@ -360,7 +361,7 @@ func TestDeliver_Copies(t *testing.T) {
 func TestDeliver_Scheduler(t *testing.T) {
 	t.Parallel()
 	heard := ""
-	s, loop := allocSession(t, &calls{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	s, loop := allocSession(t, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		heard += m.Text()
 		return nil
 	}}, protocol.Limits{})
@@ -382,7 +383,7 @@ func TestDeliver_AnEndFromOurSide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		heard := 0
 		busy := make(chan struct{})
-		r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+		r := open(t, &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			heard++
 			<-busy
 			return protocol.NewCloseError(4401, "wrong PIN")

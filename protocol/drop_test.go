@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -47,7 +48,7 @@ func (d *dropper) RTT() time.Duration { return d.rtt }
 // opened is a connection over a transport that wraps w.
 func opened(t *testing.T, over protocol.Transport, w *wire, limits protocol.Limits) *rig {
 	t.Helper()
-	r := rigFor(over, w, (&calls{}).app(), limits)
+	r := rigFor(over, w, &fakes.Handler{}, limits)
 	if !r.Open() {
 		t.Fatal("the connection was refused")
 	}
@@ -89,7 +90,7 @@ func TestOverflowDropOldest(t *testing.T) {
 func TestOverflowDropOldestWithoutDropper(t *testing.T) {
 	t.Parallel()
 	w, full := fullWire()
-	r := openOn(t, w, &calls{}, protocol.Limits{Overflow: protocol.OverflowDropOldest})
+	r := openOn(t, w, &fakes.Handler{}, protocol.Limits{Overflow: protocol.OverflowDropOldest})
 	full.Store(true)
 	if err := r.Conn().Send(t.Context(), text("x")); !errors.Is(err, protocol.ErrDropped) {
 		t.Errorf("got %v, want ErrDropped", err)
@@ -103,7 +104,7 @@ func TestOverflowDropOldestWithoutDropper(t *testing.T) {
 func TestRTT(t *testing.T) {
 	t.Parallel()
 	w := &wire{}
-	known, unknown := opened(t, &dropper{wire: w, rtt: time.Second}, w, protocol.Limits{}), open(t, &calls{}, protocol.Limits{})
+	known, unknown := opened(t, &dropper{wire: w, rtt: time.Second}, w, protocol.Limits{}), open(t, &fakes.Handler{}, protocol.Limits{})
 	if got := known.Conn().RTT(); got != time.Second {
 		t.Errorf("RTT %v, want the transport's", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -26,18 +27,18 @@ func (h *stuckLog) Handle(context.Context, slog.Record) error {
 func TestTheContextHasEndedBeforeDisconnect(t *testing.T) {
 	t.Parallel()
 	busy, free, alive, over := make(chan struct{}), make(chan struct{}), make(chan bool, 1), make(chan struct{})
-	h := &calls{
-		receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+	h := &fakes.Handler{
+		OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			close(busy)
 			<-free
 			return nil
 		},
-		disconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
+		OnDisconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
 			alive <- c.Context().Err() == nil
 		},
 	}
 	log := &stuckLog{has: make(chan struct{}), may: make(chan struct{})}
-	s := protocol.NewSession(t.Context(), h.app(), protocol.NewScope("websocket", request()), &wire{},
+	s := protocol.NewSession(t.Context(), h, protocol.NewScope("websocket", request()), &wire{},
 		&protocol.SessionOptions{Logger: slog.New(log)})
 	s.Conn().Defer(func() { close(over) })
 	if !s.Open() {

@@ -13,13 +13,14 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
 // ended is the error of a send into another connection, which has ended.
 func ended(t *testing.T) error {
 	t.Helper()
-	r := open(t, &calls{}, protocol.Limits{})
+	r := open(t, &fakes.Handler{}, protocol.Limits{})
 	r.Ended(protocol.CloseStatus{Code: 4777, Reason: secret, Remote: true})
 	<-r.over
 	err := r.Conn().Send(t.Context(), text("x"))
@@ -80,7 +81,7 @@ func TestDecision6_ErrorsThatRefuse(t *testing.T) {
 	for _, test := range refusals(t) {
 		for where, app := range map[string]protocol.Application{
 			"Open":    protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, test.err }),
-			"Connect": (&calls{connect: func(context.Context, *protocol.Conn) error { return test.err }}).app(),
+			"Connect": &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return test.err }},
 		} {
 			r := newRig(app, protocol.Limits{})
 			if r.Open() {
@@ -176,9 +177,9 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 // returning is a connection one of whose callbacks has returned err.
 func returning(t *testing.T, by string, err error) *rig {
 	t.Helper()
-	r := open(t, &calls{
-		receive: func(context.Context, *protocol.Conn, protocol.Message) error { return err },
-		event:   func(context.Context, *protocol.Conn, *protocol.Event) error { return err },
+	r := open(t, &fakes.Handler{
+		OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { return err },
+		OnEvent:   func(context.Context, *protocol.Conn, *protocol.Event) error { return err },
 	}, protocol.Limits{})
 	if by == "Receive" {
 		r.Receive(text("x"))
@@ -193,7 +194,7 @@ func returning(t *testing.T, by string, err error) *rig {
 // after the end of its own connection has done nothing wrong.
 func TestDecision6_OwnEndIsNoFault(t *testing.T) {
 	t.Parallel()
-	r := open(t, &calls{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+	r := open(t, &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 		c.Close(4001, "bye")
 		return c.Send(ctx, text("too late"))
 	}}, protocol.Limits{})
@@ -222,16 +223,16 @@ func TestDecision6_CloseWith(t *testing.T) {
 		{testkit.Here(), context.Canceled, protocol.CloseInternalError},
 		{testkit.Here(), ended(t), protocol.CloseInternalError},
 	} {
-		r := open(t, &calls{}, protocol.Limits{})
+		r := open(t, &fakes.Handler{}, protocol.Limits{})
 		r.Conn().CloseWith(test.err)
 		<-r.over
 		if st := r.wire.closing(t); st.Code != test.code || strings.Contains(st.Reason, secret) {
 			t.Errorf("%s: CloseWith(%v) closed with %v %q, want %v", test.at, test.err, st.Code, st.Reason, test.code)
 		}
-		early := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+		early := newRig(&fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			c.CloseWith(test.err)
 			return nil
-		}}).app(), protocol.Limits{})
+		}}, protocol.Limits{})
 		if early.Open() {
 			t.Errorf("%s: CloseWith(%v) before the answer did not refuse the connection", test.at, test.err)
 			early.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
@@ -270,23 +271,23 @@ func foundTooLate(t *testing.T) []found {
 	t.Helper()
 	return []found{
 		{testkit.Here(), "ErrAccepted", func() error {
-			r := open(t, &calls{}, protocol.Limits{})
+			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			defer r.vanish()
 			return r.Conn().Accept(nil)
 		}, []error{protocol.ErrAccepted}},
 		{testkit.Here(), "ErrClosed", func() error { return ended(t) }, []error{protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "Accept after a refusal", func() error {
-			r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return errInternal }}).app(), protocol.Limits{})
+			r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return errInternal }}, protocol.Limits{})
 			r.Open()
 			return r.Conn().Accept(nil)
 		}, []error{protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "Post after the end", func() error {
-			r := open(t, &calls{}, protocol.Limits{})
+			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			r.vanish()
 			return r.Conn().Post(said.New(nil))
 		}, []error{protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "cause", func() error {
-			r := open(t, &calls{}, protocol.Limits{})
+			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			r.vanish()
 			return context.Cause(r.Conn().Context())
 		}, []error{protocol.ErrClosed, net.ErrClosed}},
@@ -299,28 +300,28 @@ func foundInQueues(t *testing.T) []found {
 	full := &wire{send: func(protocol.Message) error { return protocol.ErrQueueFull }}
 	return []found{
 		{testkit.Here(), "ErrSlow", func() error {
-			return openOn(t, full, &calls{}, protocol.Limits{}).Conn().Send(ctx, text("x"))
+			return openOn(t, full, &fakes.Handler{}, protocol.Limits{}).Conn().Send(ctx, text("x"))
 		}, []error{protocol.ErrSlow, protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "ErrDropped", func() error {
-			r := openOn(t, full, &calls{}, protocol.Limits{Overflow: protocol.OverflowDropNewest})
+			r := openOn(t, full, &fakes.Handler{}, protocol.Limits{Overflow: protocol.OverflowDropNewest})
 			defer r.vanish()
 			return r.Conn().Send(ctx, text("x"))
 		}, []error{protocol.ErrDropped}},
 		{testkit.Here(), "ErrQueueFull", func() (err error) {
-			r := newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+			r := newRig(&fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				return errors.Join(c.Send(ctx, text("x")), c.Send(ctx, text("y")))
-			}}).app(), protocol.Limits{QueueBytes: 100})
+			}}, protocol.Limits{QueueBytes: 100})
 			r.Open()
 			return r.wire.rejection(t).Err
 		}, []error{protocol.ErrQueueFull}},
 		{testkit.Here(), "ErrBusy", func() (err error) {
-			r := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+			r := newRig(&fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 				err := c.Accept(nil)
 				for range hardFactor + 1 {
 					err = errors.Join(err, c.Post(said.New(nil)))
 				}
 				return err
-			}}).app(), protocol.Limits{QueueEvents: 1})
+			}}, protocol.Limits{QueueEvents: 1})
 			r.Open()
 			return r.wire.closing(t).Err
 		}, []error{protocol.ErrBusy, protocol.ErrClosed, net.ErrClosed}},
@@ -346,7 +347,7 @@ func foundElsewhere(t *testing.T) []found {
 			return &protocol.CloseError{CloseStatus: protocol.CloseStatus{Code: 1011, Err: errInternal}}
 		}, []error{errInternal, protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "PanicError", func() error {
-			r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error { panic(errInternal) }}, protocol.Limits{})
+			r := open(t, &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { panic(errInternal) }}, protocol.Limits{})
 			r.Receive(text("x"))
 			return r.wire.closing(t).Err
 		}, []error{errInternal}},

@@ -30,12 +30,12 @@ func TestPromise6_EventOverflow(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			g.event = func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+			g.OnEvent = func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
 				p, err := said.Payload(e)
 				g.heard = append(g.heard, fmt.Sprint("e", p["n"]))
 				return err
 			}
-			r := open(t, &g.calls, protocol.Limits{QueueEvents: 2, EventOverflow: row.policy})
+			r := open(t, &g.Handler, protocol.Limits{QueueEvents: 2, EventOverflow: row.policy})
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			dropped := 0

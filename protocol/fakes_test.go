@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,47 +18,6 @@ import (
 const secret = "the database password is hunter2"
 
 var errInternal = errors.New(secret)
-
-// calls is a handler made of functions, so that a test writes down only what it
-// is about. What is nil does nothing.
-type calls struct {
-	connect    func(ctx context.Context, c *protocol.Conn) error
-	receive    func(ctx context.Context, c *protocol.Conn, m protocol.Message) error
-	event      func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error
-	disconnect func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus)
-}
-
-func (h *calls) Connect(ctx context.Context, c *protocol.Conn) error {
-	if h.connect == nil {
-		return nil
-	}
-	return h.connect(ctx, c)
-}
-
-func (h *calls) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-	if h.receive == nil {
-		return nil
-	}
-	return h.receive(ctx, c, m)
-}
-
-func (h *calls) Event(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
-	if h.event == nil {
-		return nil
-	}
-	return h.event(ctx, c, e)
-}
-
-func (h *calls) Disconnect(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
-	if h.disconnect != nil {
-		h.disconnect(ctx, c, s)
-	}
-}
-
-// app is an application that gives every connection the handler.
-func (h *calls) app() protocol.Application {
-	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return h, nil })
-}
 
 // wire is a transport that writes down what it is told. Its hooks, where set,
 // are asked first, outside of its lock.
@@ -235,14 +195,14 @@ func rigFor(t protocol.Transport, w *wire, app protocol.Application, limits prot
 func request() *http.Request { return httptest.NewRequest(http.MethodGet, "/ws/?a=1&b=2", http.NoBody) }
 
 // open opens a connection of h, and fails the test if it is refused.
-func open(t *testing.T, h *calls, limits protocol.Limits) *rig {
+func open(t *testing.T, h *fakes.Handler, limits protocol.Limits) *rig {
 	t.Helper()
 	return openOn(t, &wire{}, h, limits)
 }
 
-func openOn(t *testing.T, w *wire, h *calls, limits protocol.Limits) *rig {
+func openOn(t *testing.T, w *wire, h *fakes.Handler, limits protocol.Limits) *rig {
 	t.Helper()
-	r := newRigOn(w, h.app(), limits)
+	r := newRigOn(w, h, limits)
 	if !r.Open() {
 		t.Fatalf("the connection was refused with %v", r.wire.rejection(t))
 	}

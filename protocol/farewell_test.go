@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -16,7 +17,7 @@ import (
 type parting struct {
 	at     testkit.Line
 	name   string
-	h      *calls
+	h      *fakes.Handler
 	end    func(r *rig)
 	code   protocol.CloseCode
 	reason string
@@ -24,24 +25,24 @@ type parting struct {
 }
 
 func partings() []parting {
-	receive := func(f func(ctx context.Context, c *protocol.Conn) error) *calls {
-		return &calls{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error { return f(ctx, c) }}
+	receive := func(f func(ctx context.Context, c *protocol.Conn) error) *fakes.Handler {
+		return &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error { return f(ctx, c) }}
 	}
-	accepted := func(f func() error) *calls {
-		return &calls{connect: func(_ context.Context, c *protocol.Conn) error { return errors.Join(c.Accept(nil), f()) }}
+	accepted := func(f func() error) *fakes.Handler {
+		return &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error { return errors.Join(c.Accept(nil), f()) }}
 	}
 	hear := func(r *rig) { go r.Receive(text("x")) }
 	post := func(r *rig) { _ = r.Conn().Post(said.New(nil)) }
 	nothing := func(*rig) {}
 	return []parting{
-		{testkit.Here(), "peer", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: 4000, Reason: "so long", Remote: true}) }, 4000, "so long", true},
-		{testkit.Here(), "peer without a code", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseNoStatus, Remote: true}) }, 1005, "", true},
-		{testkit.Here(), "network", &calls{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal}) }, 1006, "", false},
-		{testkit.Here(), "kill", &calls{}, func(r *rig) { r.Conn().Close(4001, "kicked") }, 4001, "kicked", false},
-		{testkit.Here(), "shutdown", &calls{}, func(r *rig) { r.Conn().Close(protocol.CloseGoingAway, "") }, 1001, "", false},
-		{testkit.Here(), "bad code", &calls{}, func(r *rig) { r.Conn().Close(protocol.CloseNoStatus, "x") }, 1011, "", false},
-		{testkit.Here(), "twice", &calls{}, func(r *rig) { r.Conn().Close(4001, "first"); r.Conn().Close(4002, "second") }, 4001, "first", false},
-		{testkit.Here(), "peer after us", &calls{}, func(r *rig) {
+		{testkit.Here(), "peer", &fakes.Handler{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: 4000, Reason: "so long", Remote: true}) }, 4000, "so long", true},
+		{testkit.Here(), "peer without a code", &fakes.Handler{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseNoStatus, Remote: true}) }, 1005, "", true},
+		{testkit.Here(), "network", &fakes.Handler{}, func(r *rig) { r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal}) }, 1006, "", false},
+		{testkit.Here(), "kill", &fakes.Handler{}, func(r *rig) { r.Conn().Close(4001, "kicked") }, 4001, "kicked", false},
+		{testkit.Here(), "shutdown", &fakes.Handler{}, func(r *rig) { r.Conn().Close(protocol.CloseGoingAway, "") }, 1001, "", false},
+		{testkit.Here(), "bad code", &fakes.Handler{}, func(r *rig) { r.Conn().Close(protocol.CloseNoStatus, "x") }, 1011, "", false},
+		{testkit.Here(), "twice", &fakes.Handler{}, func(r *rig) { r.Conn().Close(4001, "first"); r.Conn().Close(4002, "second") }, 4001, "first", false},
+		{testkit.Here(), "peer after us", &fakes.Handler{}, func(r *rig) {
 			r.Conn().Close(4001, "ours")
 			r.Ended(protocol.CloseStatus{Code: 4002, Remote: true})
 		}, 4001, "ours", false},
@@ -49,13 +50,13 @@ func partings() []parting {
 		{testkit.Here(), "panic", receive(func(context.Context, *protocol.Conn) error { panic(secret) }), hear, 1011, "", false},
 		{testkit.Here(), "exit", receive(func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }), hear, 1011, "", false},
 		{testkit.Here(), "close", receive(func(context.Context, *protocol.Conn) error { return protocol.NewCloseError(4003, "done") }), hear, 4003, "done", false},
-		{testkit.Here(), "event exit", &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { runtime.Goexit(); return nil }}, post, 1011, "", false},
+		{testkit.Here(), "event exit", &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { runtime.Goexit(); return nil }}, post, 1011, "", false},
 		{testkit.Here(), "error after Accept", accepted(func() error { return errInternal }), nothing, 1011, "", false},
 		{testkit.Here(), "rejection after Accept", accepted(func() error { return protocol.NewRejectError(401, "") }), nothing, 1011, "", false},
 		{testkit.Here(), "close after Accept", accepted(func() error { return protocol.NewCloseError(4004, "x") }), nothing, 4004, "x", false},
 		{testkit.Here(), "panic after Accept", accepted(func() error { panic(secret) }), nothing, 1011, "", false},
 		{testkit.Here(), "exit after Accept", accepted(func() error { runtime.Goexit(); return nil }), nothing, 1011, "", false},
-		{testkit.Here(), "slow", &calls{}, func(r *rig) {
+		{testkit.Here(), "slow", &fakes.Handler{}, func(r *rig) {
 			r.wire.send = func(protocol.Message) error { return protocol.ErrQueueFull }
 			_ = r.Conn().Send(context.Background(), text("x"))
 		}, 1013, "reading too slowly", false},
@@ -75,13 +76,13 @@ func TestPromise3_DisconnectExactlyOnce(t *testing.T) {
 func (p *parting) run(t *testing.T) {
 	var told []protocol.CloseStatus
 	deferred := 0
-	p.h.disconnect = func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
+	p.h.OnDisconnect = func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
 		told = append(told, s)
 		if ctx.Err() != nil || c.Context().Err() == nil || !errors.Is(c.Send(ctx, text("x")), protocol.ErrClosed) {
 			t.Errorf("%s: Disconnect finds the connection open, or its own ctx ended", p.at)
 		}
 	}
-	r := newRig(p.h.app(), protocol.Limits{})
+	r := newRig(p.h, protocol.Limits{})
 	r.Conn().Defer(func() { deferred++ })
 	go r.Open() // some end this goroutine
 	synctest.Wait()
@@ -109,12 +110,12 @@ func TestPromise3_NoDisconnectAfterARefusal(t *testing.T) {
 		{testkit.Here(), &wire{}, protocol.NewRejectError(401, "")},
 		{testkit.Here(), &wire{accept: func() error { return errInternal }}, nil},
 	} {
-		r := newRigOn(test.wire, (&calls{
-			connect: func(context.Context, *protocol.Conn) error { return test.err },
-			disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
+		r := newRigOn(test.wire, &fakes.Handler{
+			OnConnect: func(context.Context, *protocol.Conn) error { return test.err },
+			OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
 				t.Errorf("%s: Disconnect was called", test.at)
 			},
-		}).app(), protocol.Limits{})
+		}, protocol.Limits{})
 		if r.Open() {
 			t.Errorf("%s: accepted", test.at)
 		}
@@ -136,13 +137,13 @@ func TestDecision23_FarewellHasAFreshDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []string
 		var contexts []context.Context
-		h := &calls{
-			receive: func(ctx context.Context, _ *protocol.Conn, m protocol.Message) error {
+		h := &fakes.Handler{
+			OnReceive: func(ctx context.Context, _ *protocol.Conn, m protocol.Message) error {
 				heard, contexts = append(heard, m.Text()), append(contexts, ctx)
 				pass(3 * time.Second)
 				return nil
 			},
-			disconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
+			OnDisconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
 				contexts = append(contexts, ctx)
 				if left, _ := ctx.Deadline(); time.Until(left) != 10*time.Second || ctx.Err() != nil {
 					t.Errorf("Disconnect has %v left (%v), want 10s", time.Until(left), ctx.Err())
@@ -154,7 +155,7 @@ func TestDecision23_FarewellHasAFreshDeadline(t *testing.T) {
 			},
 		}
 		w := &wire{}
-		s := protocol.NewSession(context.WithValue(t.Context(), key{}, "kept"), h.app(), protocol.NewScope("websocket", request()), w, nil)
+		s := protocol.NewSession(context.WithValue(t.Context(), key{}, "kept"), h, protocol.NewScope("websocket", request()), w, nil)
 		over := make(chan struct{})
 		s.Conn().Defer(func() { close(over) })
 		s.Open()
@@ -182,26 +183,26 @@ func TestDefer(t *testing.T) {
 	for _, accepted := range []bool{true, false} {
 		d := &diary{}
 		note := func(s string) func() { return func() { d.notef("%s", s) } }
-		r := newRig((&calls{
-			connect: func(_ context.Context, c *protocol.Conn) error {
+		r := newRig(&fakes.Handler{
+			OnConnect: func(_ context.Context, c *protocol.Conn) error {
 				c.Defer(note("in Connect"))
 				if !accepted {
 					return errInternal
 				}
 				return nil
 			},
-			receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+			OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 				c.Defer(func() {
 					d.notef("in Receive")
 					c.Defer(note("in a deferred one"))
 				})
 				return nil
 			},
-			disconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
+			OnDisconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
 				c.Defer(note("in Disconnect"))
 				d.notef("Disconnect")
 			},
-		}).app(), protocol.Limits{})
+		}, protocol.Limits{})
 		r.Conn().Defer(note("before"))
 		r.Open()
 		want := "in Connect, before, after"

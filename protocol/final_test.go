@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -79,13 +80,13 @@ func (m *meeting) callback(c *protocol.Conn, name string) error {
 	return m.ours.do(c)
 }
 
-func (m *meeting) handler() *calls {
-	return &calls{
-		receive: func(_ context.Context, c *protocol.Conn, msg protocol.Message) error {
+func (m *meeting) handler() *fakes.Handler {
+	return &fakes.Handler{
+		OnReceive: func(_ context.Context, c *protocol.Conn, msg protocol.Message) error {
 			return m.callback(c, msg.Text())
 		},
-		event: func(_ context.Context, c *protocol.Conn, e *protocol.Event) error { return m.callback(c, e.Type()) },
-		disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+		OnEvent: func(_ context.Context, c *protocol.Conn, e *protocol.Event) error { return m.callback(c, e.Type()) },
+		OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
 			m.told = append(m.told, s)
 		},
 	}
@@ -183,11 +184,11 @@ func TestAnEndInAFinalCallback(t *testing.T) {
 				m := &meeting{ours: &o, last: "m2", gate: make(chan struct{})}
 				h := m.handler()
 				busy := make(chan struct{})
-				m.rig = open(t, &calls{event: h.event, disconnect: h.disconnect, receive: func(ctx context.Context, c *protocol.Conn, msg protocol.Message) error {
+				m.rig = open(t, &fakes.Handler{OnEvent: h.OnEvent, OnDisconnect: h.OnDisconnect, OnReceive: func(ctx context.Context, c *protocol.Conn, msg protocol.Message) error {
 					if msg.Text() == "m0" {
 						<-busy
 					}
-					err := h.receive(ctx, c, msg)
+					err := h.OnReceive(ctx, c, msg)
 					if closed := err == nil; msg.Text() == m.last && closed != (ctx.Err() != nil) {
 						t.Errorf("%s: closed: %v, and the ctx of the final callback ended with %v", o.at, closed, ctx.Err())
 					}
@@ -251,7 +252,7 @@ func TestBothEndsBeforeTheFirstCallback(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := &meeting{ours: &o}
 					w := &wire{accept: func() error { m.fill(3); m.meet(t, test.ends); return nil }}
-					m.rig = newRigOn(w, m.handler().app(), protocol.Limits{})
+					m.rig = newRigOn(w, m.handler(), protocol.Limits{})
 					m.Open()
 					<-m.over
 					m.check(t, test.at, test.want, test.ends[0] == 'o')
@@ -262,7 +263,7 @@ func TestBothEndsBeforeTheFirstCallback(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := &meeting{ours: &o}
 					later := laterScheduler{&wire{}, make(chan func(), 1)}
-					m.rig = rigFor(later, later.wire, m.handler().app(), protocol.Limits{})
+					m.rig = rigFor(later, later.wire, m.handler(), protocol.Limits{})
 					m.Open()
 					_ = m.Conn().Post(protocol.EventType[struct{}]{Name: "first"}.New(struct{}{})) // is due, so that the rest waits
 					m.fill(3)
@@ -302,8 +303,8 @@ func TestFinalCallbacksAreBounded(t *testing.T) {
 			finals := 0
 			busy := make(chan struct{})
 			var left time.Duration // for Disconnect
-			r := open(t, &calls{
-				receive: func(ctx context.Context, _ *protocol.Conn, m protocol.Message) error {
+			r := open(t, &fakes.Handler{
+				OnReceive: func(ctx context.Context, _ *protocol.Conn, m protocol.Message) error {
 					if m.Text() == "busy" {
 						<-busy
 						return nil
@@ -320,7 +321,7 @@ func TestFinalCallbacksAreBounded(t *testing.T) {
 					}
 					return nil
 				},
-				disconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
+				OnDisconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
 					until, _ := ctx.Deadline()
 					left = time.Until(until)
 				},
@@ -363,7 +364,7 @@ func TestFinalContext(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var r *rig
 			var finals []context.Context // of the message that waits
-			r = open(t, &calls{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			r = open(t, &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 				if m.Text() == "next" {
 					finals = append(finals, ctx)
 					return nil
@@ -418,7 +419,7 @@ func TestPassingOnTheEndIsNotAnEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			heard := 0
 			var r *rig
-			r = open(t, &calls{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+			r = open(t, &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 				heard++
 				if heard == 1 {
 					r.Receive(text("2"))

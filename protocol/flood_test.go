@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -19,29 +20,29 @@ import (
 func TestLinesThatPeersCauseAreFew(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 10_000)
-	fails := func(err error) *calls {
-		return &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error { return err }}
+	fails := func(err error) *fakes.Handler {
+		return &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { return err }}
 	}
 	for _, row := range []struct {
 		at   testkit.Line
 		name string
-		h    *calls
+		h    *fakes.Handler
 	}{
 		{testkit.Here(), "a callback fails", fails(errors.New(long))},
-		{testkit.Here(), "a callback panics", &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error { panic(long) }}},
-		{testkit.Here(), "Connect fails", &calls{connect: func(context.Context, *protocol.Conn) error { return errors.New(long) }}},
-		{testkit.Here(), "Connect refuses a name", &calls{connect: func(context.Context, *protocol.Conn) error {
+		{testkit.Here(), "a callback panics", &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { panic(long) }}},
+		{testkit.Here(), "Connect fails", &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return errors.New(long) }}},
+		{testkit.Here(), "Connect refuses a name", &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error {
 			return errors.Join(errors.New(long), protocol.ErrInvalidName)
 		}}},
 		{testkit.Here(), "Receive refuses a name", fails(errors.Join(errors.New(long), protocol.ErrInvalidName))},
 		{testkit.Here(), "an unread message", fails(errors.Join(errors.New(long), protocol.ErrUnread))},
-		{testkit.Here(), "a close code of the peer's choice", &calls{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+		{testkit.Here(), "a close code of the peer's choice", &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			c.Close(1005, long)
 			return nil
 		}}},
-		{testkit.Here(), "an event that does not fit", &calls{
-			receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error { return c.Post(said.New(nil)) },
-			event: func(context.Context, *protocol.Conn, *protocol.Event) error {
+		{testkit.Here(), "an event that does not fit", &fakes.Handler{
+			OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error { return c.Post(said.New(nil)) },
+			OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error {
 				return errors.Join(errors.New(long), protocol.ErrEventPayload)
 			},
 		}},
@@ -53,7 +54,7 @@ func TestLinesThatPeersCauseAreFew(t *testing.T) {
 				visit := func() {
 					r := httptest.NewRequestWithContext(t.Context(), "GET", "/"+long, nil)
 					r.RemoteAddr = long // of middleware that believes a header
-					s := protocol.NewSession(t.Context(), row.h.app(), protocol.NewScope("websocket", r), &wire{},
+					s := protocol.NewSession(t.Context(), row.h, protocol.NewScope("websocket", r), &wire{},
 						&protocol.SessionOptions{Logger: slog.New(out), Counters: counters})
 					if s.Open() {
 						s.Receive(text("x"))
@@ -89,7 +90,7 @@ func TestLinesThatPeersCauseAreFew(t *testing.T) {
 // TestUnknownEventTypesAreCut: the type is another program's choice.
 func TestUnknownEventTypesAreCut(t *testing.T) {
 	t.Parallel()
-	r := open(t, &calls{event: func(context.Context, *protocol.Conn, *protocol.Event) error { return protocol.ErrEventUnknown }}, protocol.Limits{})
+	r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { return protocol.ErrEventUnknown }}, protocol.Limits{})
 	defer r.vanish()
 	if err := r.Conn().Post(protocol.EventType[any]{Name: strings.Repeat("x", 10_000)}.New(nil)); err != nil {
 		t.Fatal(err)

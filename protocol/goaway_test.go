@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -48,7 +49,7 @@ func (d *departure) run(t *testing.T) {
 	rigs := make([]*rig, cap(ends))
 	conns := make([]*protocol.Conn, len(rigs))
 	for i := range rigs {
-		rigs[i] = open(t, &calls{}, protocol.Limits{})
+		rigs[i] = open(t, &fakes.Handler{}, protocol.Limits{})
 		conns[i] = rigs[i].Conn()
 		context.AfterFunc(conns[i].Context(), func() { ends <- time.Now() })
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -57,8 +58,8 @@ func TestGo_Returns(t *testing.T) {
 func (test *goReturn) run(t *testing.T, accepted bool) {
 	t.Helper()
 	var told []protocol.CloseStatus
-	r := newRig((&calls{
-		connect: func(_ context.Context, c *protocol.Conn) error {
+	r := newRig(&fakes.Handler{
+		OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			err := c.Go(func(ctx context.Context) error {
 				if accepted {
 					pass(time.Second)
@@ -70,8 +71,8 @@ func (test *goReturn) run(t *testing.T, accepted bool) {
 			}
 			return err
 		},
-		disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = append(told, s) },
-	}).app(), protocol.Limits{})
+		OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = append(told, s) },
+	}, protocol.Limits{})
 	opened := r.Open()
 	pass(time.Minute)
 	synctest.Wait()
@@ -134,7 +135,7 @@ func TestGo_End(t *testing.T) {
 				var began time.Time
 				var took, left time.Duration
 				running := 0 // no lock: Disconnect may use what the goroutines have used
-				h := &calls{disconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
+				h := &fakes.Handler{OnDisconnect: func(ctx context.Context, _ *protocol.Conn, _ protocol.CloseStatus) {
 					took = time.Since(began)
 					until, _ := ctx.Deadline()
 					left = time.Until(until)
@@ -183,15 +184,15 @@ func TestGo_Refused(t *testing.T) {
 		never := func(ctx context.Context) error { t.Error("was called"); return ctx.Err() }
 		lasts := func(ctx context.Context) error { <-ctx.Done(); return nil }
 		var after []error
-		r := newRig((&calls{
-			connect: func(_ context.Context, c *protocol.Conn) error {
+		r := newRig(&fakes.Handler{
+			OnConnect: func(_ context.Context, c *protocol.Conn) error {
 				return errors.Join(c.Go(lasts), c.Go(lasts))
 			},
-			disconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
+			OnDisconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
 				after = append(after, c.Go(never))
 				c.Defer(func() { after = append(after, c.Go(never)) })
 			},
-		}).app(), protocol.Limits{Goroutines: 3})
+		}, protocol.Limits{Goroutines: 3})
 		r.Open()
 		c, stop := r.Conn(), make(chan struct{})
 		if err := c.Go(func(context.Context) error { <-stop; return nil }); err != nil {
@@ -234,7 +235,7 @@ func TestGo_InAConnectThatRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := false
 		began := time.Now()
-		r := newRig((&calls{connect: func(_ context.Context, c *protocol.Conn) error {
+		r := newRig(&fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			c.Defer(func() {
 				if !gone {
 					t.Error("the deferred function did not wait")
@@ -247,7 +248,7 @@ func TestGo_InAConnectThatRefuses(t *testing.T) {
 				return nil
 			})
 			return protocol.NewRejectError(401, "")
-		}}).app(), protocol.Limits{})
+		}}, protocol.Limits{})
 		if r.Open() || time.Since(began) != 0 || r.wire.rejection(t).Status != 401 {
 			t.Errorf("refused after %v", time.Since(began))
 		}
@@ -265,7 +266,7 @@ func TestGo_Race(t *testing.T) {
 	for i := range 200 {
 		var refused, started atomic.Int64
 		var late atomic.Bool // Disconnect has run
-		r := open(t, &calls{disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
+		r := open(t, &fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
 			late.Store(true)
 		}}, protocol.Limits{Goroutines: 1000})
 		var all sync.WaitGroup
@@ -305,7 +306,7 @@ func TestGo_OnALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		later := laterScheduler{&wire{}, make(chan func(), 1)}
-		r := rigFor(later, later.wire, (&calls{}).app(), protocol.Limits{})
+		r := rigFor(later, later.wire, &fakes.Handler{}, protocol.Limits{})
 		r.Open()
 		_ = r.Conn().Go(func(ctx context.Context) error { <-ctx.Done(); pass(time.Second); return nil })
 		r.Ended(peersEnd)
@@ -330,7 +331,7 @@ func TestGo_FinalContext(t *testing.T) {
 	for _, early := range []bool{true, false} { // it asks for the context before they are handled, or afterwards
 		synctest.Test(t, func(t *testing.T) {
 			handled := 0
-			r := open(t, &calls{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+			r := open(t, &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 				pass(100 * time.Millisecond)
 				handled++
 				return nil

@@ -8,13 +8,14 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
 // limits is a handler whose Connect gives a connection limits, the outer ones
 // first.
-func limits(ls ...protocol.Limits) *calls {
-	return &calls{connect: func(_ context.Context, c *protocol.Conn) error {
+func limits(ls ...protocol.Limits) *fakes.Handler {
+	return &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		for i := range ls {
 			if err := c.Limit(ls[i]); err != nil {
 				return err
@@ -63,7 +64,7 @@ func TestConnLimit(t *testing.T) {
 		var r *rig
 		var seen protocol.Limits
 		w := &wire{accept: func() error { seen = r.Limits(); return nil }}
-		r = newRigOn(w, limits(test.given...).app(), server)
+		r = newRigOn(w, limits(test.given...), server)
 		if !r.Open() {
 			t.Fatalf("%s: refused with %v", test.at, w.rejection(t))
 		}
@@ -81,7 +82,7 @@ func TestConnLimitIsOnesOwn(t *testing.T) {
 		Limits: protocol.Limits{}.WithDefaults(), Logger: slog.New(slog.DiscardHandler), Counters: &protocol.Counters{}, // or it is copied
 	}
 	for range 2 {
-		s := protocol.NewSession(t.Context(), limits(protocol.Limits{MaxMessage: 1}).app(), protocol.NewScope("websocket", request()), &wire{}, shared)
+		s := protocol.NewSession(t.Context(), limits(protocol.Limits{MaxMessage: 1}), protocol.NewScope("websocket", request()), &wire{}, shared)
 		s.Open()
 		s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
 	}
@@ -97,15 +98,15 @@ func TestConnLimitTooLate(t *testing.T) {
 		open func(*testing.T) *rig
 		want error
 	}{
-		{testkit.Here(), func(t *testing.T) *rig { t.Helper(); return open(t, &calls{}, protocol.Limits{}) }, protocol.ErrAccepted},
+		{testkit.Here(), func(t *testing.T) *rig { t.Helper(); return open(t, &fakes.Handler{}, protocol.Limits{}) }, protocol.ErrAccepted},
 		{testkit.Here(), func(t *testing.T) *rig {
 			t.Helper()
-			r := open(t, &calls{}, protocol.Limits{})
+			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			r.vanish()
 			return r
 		}, protocol.ErrAccepted},
 		{testkit.Here(), func(*testing.T) *rig {
-			r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return protocol.NewRejectError(403, "no") }}).app(), protocol.Limits{})
+			r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return protocol.NewRejectError(403, "no") }}, protocol.Limits{})
 			r.Open()
 			return r
 		}, protocol.ErrClosed},
@@ -121,7 +122,7 @@ func TestConnLimitTooLate(t *testing.T) {
 		r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
 		<-r.over
 	}
-	r := open(t, &calls{connect: func(_ context.Context, c *protocol.Conn) error {
+	r := open(t, &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		if err := c.Accept(nil); err != nil {
 			return err
 		}
@@ -141,8 +142,8 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			g.connect = limits(protocol.Limits{ReadAhead: 1}).connect
-			r := open(t, &g.calls, protocol.Limits{})
+			g.OnConnect = limits(protocol.Limits{ReadAhead: 1}).OnConnect
+			r := open(t, &g.Handler, protocol.Limits{})
 			go r.Receive(text("first"))
 			synctest.Wait()
 			if r.Receive(text("second")) {
@@ -165,8 +166,8 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
-			g.connect = limits(protocol.Limits{QueueEvents: 1}).connect
-			r := open(t, &g.calls, protocol.Limits{})
+			g.OnConnect = limits(protocol.Limits{QueueEvents: 1}).OnConnect
+			r := open(t, &g.Handler, protocol.Limits{})
 			for range 1 + hardFactor { // the first is being handled
 				if err := r.Conn().Post(said.New(nil)); err != nil {
 					t.Error(err)
@@ -182,7 +183,7 @@ func TestSessionKeepsConnLimits(t *testing.T) {
 	})
 	t.Run("QueueBytes before the answer", func(t *testing.T) {
 		t.Parallel()
-		r := open(t, &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		r := open(t, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			if err := c.Limit(protocol.Limits{QueueBytes: 1}); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -107,8 +108,8 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 			everything(c)
 		}
 	}
-	h := &calls{
-		connect: func(_ context.Context, c *protocol.Conn) error {
+	h := &fakes.Handler{
+		OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			c.Defer(func() { in("Defer", c) })
 			c.Answered(func(*protocol.RejectError) { in("Answered", c); in("Answered refusing", c) })
 			if where == "Connect after Accept" {
@@ -125,7 +126,7 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 			}
 			return nil
 		},
-		receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+		OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			in("Receive", c)
 			if where == "panicking" {
 				everything(c)
@@ -133,13 +134,13 @@ func reentrant(where string, policy protocol.Overflow) *rig {
 			}
 			return nil
 		},
-		event:      func(_ context.Context, c *protocol.Conn, _ *protocol.Event) error { in("Event", c); return nil },
-		disconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) { in("Disconnect", c) },
+		OnEvent:      func(_ context.Context, c *protocol.Conn, _ *protocol.Event) error { in("Event", c); return nil },
+		OnDisconnect: func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) { in("Disconnect", c) },
 	}
 	log := &chatty{}
 	r := &rig{wire: &wire{send: func(protocol.Message) error { return protocol.ErrQueueFull }}, over: make(chan struct{}), counters: &protocol.Counters{}}
 	r.scope = protocol.NewScope("websocket", request())
-	r.Session = protocol.NewSession(context.Background(), h.app(), r.scope, r.wire, &protocol.SessionOptions{
+	r.Session = protocol.NewSession(context.Background(), h, r.scope, r.wire, &protocol.SessionOptions{
 		Limits: protocol.Limits{Overflow: policy, QueueEvents: 1}, Logger: slog.New(log), Counters: r.counters,
 	})
 	r.Conn().Defer(func() { close(r.over) })
@@ -171,7 +172,7 @@ func TestFirstEndWinsWhileAnswering(t *testing.T) {
 			runtime.Gosched()
 			return nil
 		}
-		r = newRigOn(w, (&calls{disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = s }}).app(), protocol.Limits{})
+		r = newRigOn(w, &fakes.Handler{OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = s }}, protocol.Limits{})
 		r.Open()
 		r.awaitOver(t, testkit.Here(), "ended while answering")
 		close(stop)
@@ -188,7 +189,7 @@ func TestFullBeforeTheAnswerIsNotSlow(t *testing.T) {
 	t.Parallel()
 	for range 100 {
 		var wg sync.WaitGroup
-		h := &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		h := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			err := c.Send(ctx, text("first")) // one always fits; another does not
 			began := make(chan struct{})
 			wg.Go(func() {
@@ -202,7 +203,7 @@ func TestFullBeforeTheAnswerIsNotSlow(t *testing.T) {
 			<-began
 			return err
 		}}
-		r := newRig(h.app(), protocol.Limits{QueueBytes: 1})
+		r := newRig(h, protocol.Limits{QueueBytes: 1})
 		r.Open()
 		wg.Wait()
 		r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
@@ -225,7 +226,7 @@ func TestTransportThatKnowsIsNotToldToClose(t *testing.T) {
 		r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
 		return nil
 	}
-	r = newRigOn(w, (&calls{disconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = s }}).app(), protocol.Limits{})
+	r = newRigOn(w, &fakes.Handler{OnDisconnect: func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { told = s }}, protocol.Limits{})
 	r.Open()
 	<-r.over
 	if w.closes() != 0 || told.Code != 4001 {
@@ -239,10 +240,10 @@ func TestEndsFromAllSides(t *testing.T) {
 	t.Parallel()
 	for range 100 {
 		var ends atomic.Int32
-		h := &calls{
-			receive:    func(context.Context, *protocol.Conn, protocol.Message) error { return errInternal },
-			event:      func(context.Context, *protocol.Conn, *protocol.Event) error { panic(errInternal) },
-			disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { ends.Add(1) },
+		h := &fakes.Handler{
+			OnReceive:    func(context.Context, *protocol.Conn, protocol.Message) error { return errInternal },
+			OnEvent:      func(context.Context, *protocol.Conn, *protocol.Event) error { panic(errInternal) },
+			OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { ends.Add(1) },
 		}
 		r := open(t, h, protocol.Limits{})
 		var deferred atomic.Int32

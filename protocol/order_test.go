@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -21,7 +22,7 @@ type spoken struct {
 func openSpoken(t *testing.T, limits protocol.Limits) *spoken {
 	t.Helper()
 	s := &spoken{let: make(chan struct{})}
-	s.rig = open(t, &calls{event: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
+	s.rig = open(t, &fakes.Handler{OnEvent: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
 		<-s.let
 		return c.Send(ctx, text(e.Type()))
 	}}, limits)
@@ -145,8 +146,8 @@ func TestMessagesBehindEventsBeforeTheAnswer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &spoken{let: make(chan struct{})}
 			close(s.let)
-			s.rig = newRig((&calls{
-				connect: func(context.Context, *protocol.Conn) error {
+			s.rig = newRig(&fakes.Handler{
+				OnConnect: func(context.Context, *protocol.Conn) error {
 					for i, what := range []string{"0", "e1", "2"} {
 						if err := s.do(what); err != nil {
 							t.Errorf("send %d: %v", i, err)
@@ -157,10 +158,10 @@ func TestMessagesBehindEventsBeforeTheAnswer(t *testing.T) {
 					}
 					return nil
 				},
-				event: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
+				OnEvent: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
 					return c.Send(ctx, text(e.Type()))
 				},
-			}).app(), protocol.Limits{})
+			}, protocol.Limits{})
 			opened := s.Open()
 			synctest.Wait()
 			want, dropped := "0 e1 2", int64(0)
@@ -182,7 +183,7 @@ func TestPromise11_OrderUnderRace(t *testing.T) {
 	const senders, each = 4, 500
 	s := &spoken{let: make(chan struct{})}
 	close(s.let)
-	s.rig = open(t, &calls{event: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
+	s.rig = open(t, &fakes.Handler{OnEvent: func(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
 		return c.Send(ctx, text(e.Type()))
 	}}, protocol.Limits{})
 	done := make(chan struct{}, senders)

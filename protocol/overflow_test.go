@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -56,7 +57,7 @@ func TestPromise7_SlowReader(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w, full := fullWire()
-			r := openOn(t, w, &calls{}, protocol.Limits{Overflow: test.policy})
+			r := openOn(t, w, &fakes.Handler{}, protocol.Limits{Overflow: test.policy})
 			full.Store(true)
 			begin := time.Now()
 			if err := send(t.Context(), test.way, r.Conn(), text("lost")); !errors.Is(err, test.err) {
@@ -125,7 +126,7 @@ func TestPromise7_BlockedSend(t *testing.T) {
 func block(t *testing.T, way string, then func(*rig, *atomic.Bool)) (err error, took time.Duration) { //nolint:revive,staticcheck // as it happens
 	t.Helper()
 	w, full := fullWire()
-	r := openOn(t, w, &calls{}, protocol.Limits{Overflow: protocol.OverflowBlock})
+	r := openOn(t, w, &fakes.Handler{}, protocol.Limits{Overflow: protocol.OverflowBlock})
 	full.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -156,7 +157,7 @@ func TestPromise7_ManyBlockedSendersAllGoOn(t *testing.T) {
 			}
 			return nil
 		}}
-		r := openOn(t, w, &calls{}, protocol.Limits{Overflow: protocol.OverflowBlock})
+		r := openOn(t, w, &fakes.Handler{}, protocol.Limits{Overflow: protocol.OverflowBlock})
 		const senders, each = 5, 20
 		var wg sync.WaitGroup
 		for range senders {
@@ -200,7 +201,7 @@ func TestPromise7_QueueFullBehindTheAnswer(t *testing.T) {
 			}
 			return nil
 		}
-		r := openOn(t, w, &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		r := openOn(t, w, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			return errors.Join(c.Send(ctx, text("one")), c.Send(ctx, text("two")))
 		}}, protocol.Limits{Overflow: test.policy})
 		if st := r.counters.Stats(); st.MessagesDropped != 1 {

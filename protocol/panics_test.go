@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -21,8 +22,8 @@ func panicky(where string, v any) protocol.Application {
 			panicHere(v)
 		}
 	}
-	h := &calls{
-		connect: func(_ context.Context, c *protocol.Conn) error {
+	h := &fakes.Handler{
+		OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			c.Defer(func() { in("Defer") })
 			if where == "Connect after Accept" {
 				if err := c.Accept(nil); err != nil {
@@ -41,9 +42,9 @@ func panicky(where string, v any) protocol.Application {
 			in("Connect after Accept")
 			return nil
 		},
-		receive:    func(context.Context, *protocol.Conn, protocol.Message) error { in("Receive"); return nil },
-		event:      func(context.Context, *protocol.Conn, *protocol.Event) error { in("Event"); return nil },
-		disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { in("Disconnect") },
+		OnReceive:    func(context.Context, *protocol.Conn, protocol.Message) error { in("Receive"); return nil },
+		OnEvent:      func(context.Context, *protocol.Conn, *protocol.Event) error { in("Event"); return nil },
+		OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { in("Disconnect") },
 	}
 	app := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 		in("factory")
@@ -103,8 +104,8 @@ func (p *panicTest) errorf(t *testing.T, format string, args ...any) {
 
 func (p *panicTest) run(t *testing.T) {
 	t.Helper()
-	other := open(t, &calls{
-		receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error { return c.Send(ctx, m) },
+	other := open(t, &fakes.Handler{
+		OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error { return c.Send(ctx, m) },
 	}, protocol.Limits{})
 	defer other.vanish()
 	r := newRig(panicky(p.where, p.value), protocol.Limits{})
@@ -176,7 +177,7 @@ func (*touchy) UnmarshalJSON([]byte) error {
 func TestPromise4_PanicInADecoder(t *testing.T) {
 	t.Parallel()
 	e := said.New(map[string]int{"N": 7})
-	r := open(t, &calls{event: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
+	r := open(t, &fakes.Handler{OnEvent: func(_ context.Context, _ *protocol.Conn, e *protocol.Event) error {
 		_, err := protocol.EventType[touchy]{Name: "said"}.Payload(e)
 		return err
 	}}, protocol.Limits{})

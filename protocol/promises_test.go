@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -132,32 +133,32 @@ func TestPromise1_ContextEndsWithTheConnection(t *testing.T) {
 	for _, test := range []struct {
 		at   testkit.Line
 		name string
-		h    func(report func(error)) *calls
+		h    func(report func(error)) *fakes.Handler
 	}{
-		{testkit.Here(), "Connect", func(report func(error)) *calls {
-			return &calls{connect: func(ctx context.Context, _ *protocol.Conn) error { report(wait(ctx)); return nil }}
+		{testkit.Here(), "Connect", func(report func(error)) *fakes.Handler {
+			return &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error { report(wait(ctx)); return nil }}
 		}},
-		{testkit.Here(), "Connect after Accept", func(report func(error)) *calls {
-			return &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		{testkit.Here(), "Connect after Accept", func(report func(error)) *fakes.Handler {
+			return &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				defer func() { report(wait(ctx)) }()
 				return c.Accept(nil)
 			}}
 		}},
-		{testkit.Here(), "Receive", func(report func(error)) *calls {
-			return &calls{receive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error { report(wait(ctx)); return nil }}
+		{testkit.Here(), "Receive", func(report func(error)) *fakes.Handler {
+			return &fakes.Handler{OnReceive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error { report(wait(ctx)); return nil }}
 		}},
-		{testkit.Here(), "Event", func(report func(error)) *calls {
-			return &calls{event: func(ctx context.Context, _ *protocol.Conn, _ *protocol.Event) error { report(wait(ctx)); return nil }}
+		{testkit.Here(), "Event", func(report func(error)) *fakes.Handler {
+			return &fakes.Handler{OnEvent: func(ctx context.Context, _ *protocol.Conn, _ *protocol.Event) error { report(wait(ctx)); return nil }}
 		}},
-		{testkit.Here(), "Context", func(report func(error)) *calls {
-			return &calls{connect: func(_ context.Context, c *protocol.Conn) error { go func() { report(wait(c.Context())) }(); return nil }}
+		{testkit.Here(), "Context", func(report func(error)) *fakes.Handler {
+			return &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error { go func() { report(wait(c.Context())) }(); return nil }}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				causes := make(chan error, 1)
-				r := newRig(test.h(func(err error) { causes <- err }).app(), protocol.Limits{})
+				r := newRig(test.h(func(err error) { causes <- err }), protocol.Limits{})
 				go r.Open()
 				synctest.Wait()
 				if test.name == "Event" {
@@ -188,7 +189,7 @@ func TestPromise1_ContextEndsWhenTheAnswerFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		noticed := false
-		r := newRigOn(&wire{accept: func() error { return errInternal }}, (&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+		r := newRigOn(&wire{accept: func() error { return errInternal }}, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			if err := c.Accept(nil); !errors.Is(err, errInternal) {
 				t.Errorf("Accept returned %v", err)
 			}
@@ -200,7 +201,7 @@ func TestPromise1_ContextEndsWhenTheAnswerFails(t *testing.T) {
 			case <-timer.C:
 			}
 			return nil
-		}}).app(), protocol.Limits{})
+		}}, protocol.Limits{})
 		r.Open()
 		if !noticed {
 			t.Error("Connect went on for a connection that had failed: its ctx never ended")
@@ -220,7 +221,7 @@ func TestContextOfARefusedConnection(t *testing.T) {
 		{testkit.Here(), errInternal},
 		{testkit.Here(), protocol.NewCloseError(4001, "not you")},
 	} {
-		r := newRig((&calls{connect: func(context.Context, *protocol.Conn) error { return test.err }}).app(), protocol.Limits{})
+		r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return test.err }}, protocol.Limits{})
 		r.Open()
 		<-r.Conn().Context().Done()
 		var ce *protocol.CloseError
@@ -237,12 +238,12 @@ func TestContextOfARefusedConnection(t *testing.T) {
 func TestPromise2_ConnectDecidesTheAnswer(t *testing.T) {
 	t.Parallel()
 	var r *rig
-	r = newRig((&calls{connect: func(context.Context, *protocol.Conn) error {
+	r = newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error {
 		if yes, no := r.wire.answers(); yes+no > 0 {
 			t.Errorf("the handshake was answered before Connect: %d, %d", yes, no)
 		}
 		return nil
-	}}).app(), protocol.Limits{})
+	}}, protocol.Limits{})
 	if !r.Open() {
 		t.Fatal("refused")
 	}
@@ -282,10 +283,10 @@ func TestPromise2_EndBeforeTheAnswerRefuses(t *testing.T) {
 	} {
 		for name, e := range ends {
 			var r *rig
-			r = newRig((&calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+			r = newRig(&fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				e.end(r.Session)
 				return test.connect(ctx, c)
-			}}).app(), protocol.Limits{})
+			}}, protocol.Limits{})
 			if r.Open() {
 				t.Errorf("%s: %s: accepted", test.at, name)
 				r.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -34,14 +35,14 @@ func TestRateWithDefaults(t *testing.T) {
 
 // hearing keeps what it hears, and when.
 type hearing struct {
-	calls
+	fakes.Handler
 	begun time.Time
 	heard []string
 }
 
 func newHearing() *hearing {
 	h := &hearing{begun: time.Now()}
-	h.receive = func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	h.OnReceive = func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		h.heard = append(h.heard, fmt.Sprintf("%s@%v", m.Data, time.Since(h.begun).Round(time.Millisecond)))
 		return nil
 	}
@@ -60,9 +61,9 @@ func TestRateWaits(t *testing.T) {
 				server := protocol.Limits{Rate: rate}
 				if own { // its route's, in place of the server's
 					server.Rate = protocol.Rate{Messages: 1000, Close: true}
-					h.connect = limits(protocol.Limits{Rate: rate}).connect
+					h.OnConnect = limits(protocol.Limits{Rate: rate}).OnConnect
 				}
-				r := open(t, &h.calls, server)
+				r := open(t, &h.Handler, server)
 				for i := range 5 {
 					m := text(fmt.Sprint(i))
 					if way == "Deliver" {
@@ -101,7 +102,7 @@ func TestRateCloses(t *testing.T) {
 	for _, way := range []string{"Receive", "Deliver"} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHearing()
-			r := open(t, &h.calls, protocol.Limits{Rate: protocol.Rate{Messages: 10, MessageBurst: 2, Close: true}})
+			r := open(t, &h.Handler, protocol.Limits{Rate: protocol.Rate{Messages: 10, MessageBurst: 2, Close: true}})
 			say := func(s string) bool {
 				if way == "Deliver" {
 					err := r.Deliver(t.Context(), text(s))
@@ -135,7 +136,7 @@ func TestRatePauseEndsWithTheConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHearing()
-		r := open(t, &h.calls, protocol.Limits{Rate: protocol.Rate{Bytes: 1}})
+		r := open(t, &h.Handler, protocol.Limits{Rate: protocol.Rate{Bytes: 1}})
 		if r.Receive(text(strings.Repeat("x", 3600))) {
 			t.Fatal("the peer may go on")
 		}
@@ -156,7 +157,7 @@ func TestRatePauseEndsWithTheConnection(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		h := newHearing()
-		r := open(t, &h.calls, protocol.Limits{Rate: protocol.Rate{Bytes: 1}})
+		r := open(t, &h.Handler, protocol.Limits{Rate: protocol.Rate{Bytes: 1}})
 		r.Receive(text(strings.Repeat("x", 3600)))
 		resumed := make(chan struct{})
 		r.Resume(func() { close(resumed) })
@@ -172,7 +173,7 @@ func TestRateBesideABusyCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		r := open(t, &g.calls, protocol.Limits{ReadAhead: 1, Rate: protocol.Rate{Messages: 1, MessageBurst: 2}})
+		r := open(t, &g.Handler, protocol.Limits{ReadAhead: 1, Rate: protocol.Rate{Messages: 1, MessageBurst: 2}})
 		go r.Receive(text("busy"))
 		synctest.Wait()
 		if r.Receive(text("waits")) {

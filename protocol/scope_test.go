@@ -17,6 +17,7 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -112,7 +113,7 @@ func TestScopeParamPrecedence(t *testing.T) {
 	var during [4]string
 	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		during = [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
-		return &calls{}, nil
+		return &fakes.Handler{}, nil
 	}), s, &wire{}, nil)
 	sess.Open()
 	after := [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
@@ -212,7 +213,7 @@ func TestScopeWhileAnswering(t *testing.T) {
 		req.SetPathValue("room", "blue")
 		s := protocol.NewScope("websocket", req)
 		read := make(chan struct{})
-		h := &calls{connect: func(context.Context, *protocol.Conn) error {
+		h := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error {
 			go func() {
 				defer close(read)
 				for s.Request() != nil {
@@ -226,7 +227,7 @@ func TestScopeWhileAnswering(t *testing.T) {
 			}()
 			return nil
 		}}
-		sess := protocol.NewSession(t.Context(), h.app(), s, &wire{}, nil)
+		sess := protocol.NewSession(t.Context(), h, s, &wire{}, nil)
 		sess.Open()
 		<-read
 		sess.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})

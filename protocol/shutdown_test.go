@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -70,7 +71,7 @@ func TestShutdownOptions(t *testing.T) {
 		{testkit.Here(), protocol.ShutdownOptions{Code: 4001, Reason: "bye", RetryAfter: 20 * time.Second}, 4001, "bye", 20},
 		{testkit.Here(), protocol.ShutdownOptions{Code: 1005}, 1001, "the server is shutting down", 5},
 	} {
-		r := open(t, &calls{}, protocol.Limits{})
+		r := open(t, &fakes.Handler{}, protocol.Limits{})
 		over := make(chan struct{})
 		close(over)
 		if err := protocol.GoAway(t.Context(), []*protocol.Conn{r.Conn()}, over, row.o); err != nil {
@@ -101,7 +102,7 @@ func TestShutdownOptions(t *testing.T) {
 // shuts down.
 func refusedBy(t *testing.T, o protocol.ShutdownOptions) *protocol.RejectError {
 	t.Helper()
-	h := &calls{connect: func(_ context.Context, c *protocol.Conn) error {
+	h := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		over := make(chan struct{})
 		close(over)
 		if err := protocol.GoAway(t.Context(), []*protocol.Conn{c}, over, o); err != nil {
@@ -109,7 +110,7 @@ func refusedBy(t *testing.T, o protocol.ShutdownOptions) *protocol.RejectError {
 		}
 		return c.Context().Err()
 	}}
-	r := newRig(h.app(), protocol.Limits{})
+	r := newRig(h, protocol.Limits{})
 	r.Open()
 	return r.wire.rejection(t)
 }

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -71,7 +72,7 @@ func (row *outgoing) check(t *testing.T, way string, early bool, policy protocol
 	at := fmt.Sprintf("%s: %s, early: %t, policy %d", row.at, way, early, policy)
 	send := func(ctx context.Context, c *protocol.Conn) error { return ways()[way](ctx, c, row.m) }
 	var err error
-	r := open(t, &calls{connect: func(ctx context.Context, c *protocol.Conn) error {
+	r := open(t, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 		if early {
 			err = send(ctx, c)
 		}
@@ -110,7 +111,7 @@ func (row *outgoing) check(t *testing.T, way string, early bool, policy protocol
 func TestOutgoingTextAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, send := range ways() {
-		r := open(t, &calls{}, protocol.Limits{})
+		r := open(t, &fakes.Handler{}, protocol.Limits{})
 		r.vanish()
 		if err := send(t.Context(), r.Conn(), text("\xff")); !errors.Is(err, protocol.ErrClosed) || errors.Is(err, protocol.ErrNotUTF8) {
 			t.Errorf("%s: returned %v, want that it is closed", name, err)
@@ -137,7 +138,7 @@ func TestSharedTextIsRepairedOnce(t *testing.T) {
 			}
 			return nil
 		}}
-		r := openOn(t, w, &calls{}, protocol.Limits{InvalidText: protocol.InvalidTextRepair})
+		r := openOn(t, w, &fakes.Handler{}, protocol.Limits{InvalidText: protocol.InvalidTextRepair})
 		if err := r.Conn().Offer(p); err != nil {
 			t.Error(err)
 		}
@@ -174,7 +175,7 @@ func TestEventsThatHoldInvalidText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := open(t, &calls{}, protocol.Limits{})
+	r := open(t, &fakes.Handler{}, protocol.Limits{})
 	defer r.vanish()
 	if err := r.Conn().Offer(e.Prepared()); err != nil || r.wire.sent() != "a\ufffd" {
 		t.Errorf("of another node: sent %q, %v", r.wire.sent(), err)
@@ -194,7 +195,7 @@ func FuzzOutgoingText(f *testing.F) {
 			l.InvalidText = protocol.InvalidTextRepair
 		}
 		for name, send := range ways() {
-			r := open(t, &calls{}, l)
+			r := open(t, &fakes.Handler{}, l)
 			err := send(t.Context(), r.Conn(), protocol.Message{Data: data})
 			got := r.wire.sent()
 			switch {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -30,16 +31,16 @@ func TestConnTraffic(t *testing.T) {
 			}
 		}
 		g := newGate()
-		g.connect = func(ctx context.Context, c *protocol.Conn) error {
+		g.OnConnect = func(ctx context.Context, c *protocol.Conn) error {
 			err := c.Send(ctx, text("four"))
 			want(c, "while it waits for the answer", protocol.Traffic{})
 			return err
 		}
-		g.disconnect = func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
+		g.OnDisconnect = func(_ context.Context, c *protocol.Conn, _ protocol.CloseStatus) {
 			want(c, "in Disconnect", protocol.Traffic{MessagesIn: 3, BytesIn: 11, MessagesOut: 2, BytesOut: 9})
 		}
 		w := &wire{}
-		r := rigFor(metered{w}, w, g.app(), protocol.Limits{})
+		r := rigFor(metered{w}, w, g, protocol.Limits{})
 		want(r.Conn(), "at first", protocol.Traffic{})
 		r.Open()
 		want(r.Conn(), "when it is open", protocol.Traffic{MessagesOut: 1, BytesOut: 4})
@@ -64,7 +65,7 @@ func TestConnTraffic(t *testing.T) {
 // TestConnTrafficWithoutMeter: a transport need not count.
 func TestConnTrafficWithoutMeter(t *testing.T) {
 	t.Parallel()
-	r := open(t, &calls{}, protocol.Limits{})
+	r := open(t, &fakes.Handler{}, protocol.Limits{})
 	if err := r.Conn().Send(t.Context(), text("x")); err != nil {
 		t.Error(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -76,7 +77,7 @@ func TestChannelScope(t *testing.T) {
 	accepted := false
 	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
 		accepted = true
-		return &calls{}, nil
+		return &fakes.Handler{}, nil
 	}), s, &wire{}, nil)
 	if !sess.Open() || !accepted {
 		t.Error("a session of it does not open")

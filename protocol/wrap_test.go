@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -19,7 +20,7 @@ func (f finder) Find(*protocol.Scope) error { return f.err }
 
 func TestWrap(t *testing.T) {
 	t.Parallel()
-	inner := (&calls{}).app()
+	inner := &fakes.Handler{}
 	through := func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
 			h, err := next.Open(s.WithUser("ann"))
@@ -58,7 +59,7 @@ func (astray) Find(*protocol.Scope) error { panic("astray") }
 // TestFindRoute: only ErrNoRoute is found before the application is opened.
 func TestFindRoute(t *testing.T) {
 	t.Parallel()
-	inner := (&calls{}).app()
+	inner := &fakes.Handler{}
 	for _, test := range []struct {
 		at   testkit.Line
 		app  protocol.Application

@@ -18,6 +18,7 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -79,21 +80,8 @@ func (l *ledger) want(t *testing.T, at testkit.Line, name string, want ...string
 	}
 }
 
-// behave is a consumer of functions.
-type behave struct {
-	consumer.Base
-	connect    func(ctx context.Context, c *consumer.Conn) error
-	disconnect func()
-}
-
-func (b behave) Connect(ctx context.Context, c *consumer.Conn) error {
-	if b.connect == nil {
-		return nil
-	}
-	return b.connect(ctx, c)
-}
-
-func (b behave) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+// obey does what a message says, and otherwise sends it back.
+func obey(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 	switch m.Text() {
 	case "panic":
 		panic("a fault")
@@ -103,15 +91,13 @@ func (b behave) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 	return c.Send(ctx, m)
 }
 
-func (b behave) Disconnect(context.Context, *consumer.Conn, consumer.CloseStatus) {
-	if b.disconnect != nil {
-		b.disconnect()
-	}
+// connects is a consumer that calls f in Connect.
+type connects struct {
+	consumer.Base
+	f func(ctx context.Context)
 }
 
-func (b behave) app() protocol.Application {
-	return consumer.New(func(*consumer.Scope) behave { return b })
-}
+func (c connects) Connect(ctx context.Context, _ *consumer.Conn) error { c.f(ctx); return nil }
 
 const (
 	logOpened = `opened path=/ws/`
@@ -124,11 +110,11 @@ func TestLogOpenConnections(t *testing.T) {
 	rows := []struct {
 		at   testkit.Line
 		name string
-		is   behave
+		is   fakes.Handler
 		play func(c *consumertest.Client)
 		want string
 	}{
-		{testkit.Here(), "closed by the peer", behave{}, func(c *consumertest.Client) {
+		{testkit.Here(), "closed by the peer", fakes.Handler{}, func(c *consumertest.Client) {
 			for _, m := range []string{"a", "bcd"} {
 				c.SendText(m)
 				c.WantText(m)
@@ -136,39 +122,40 @@ func TestLogOpenConnections(t *testing.T) {
 			<-time.After(3 * time.Second)
 			c.Close(1001, "good bye")
 		}, fmt.Sprintf(logClosed, 1001, "good bye", true, 3*time.Second, 2, 4, 2, 4)},
-		{testkit.Here(), "broken", behave{}, func(c *consumertest.Client) { c.Vanish() }, fmt.Sprintf(logClosed, 1006, "", false, time.Duration(0), 0, 0, 0, 0)},
-		{testkit.Here(), "closed by us", behave{}, func(c *consumertest.Client) {
+		{testkit.Here(), "broken", fakes.Handler{}, func(c *consumertest.Client) { c.Vanish() }, fmt.Sprintf(logClosed, 1006, "", false, time.Duration(0), 0, 0, 0, 0)},
+		{testkit.Here(), "closed by us", fakes.Handler{}, func(c *consumertest.Client) {
 			c.SendText("close")
 		}, fmt.Sprintf(logClosed, 4001, "as you wish", false, time.Duration(0), 1, 5, 0, 0)},
-		{testkit.Here(), "a panic", behave{}, func(c *consumertest.Client) {
+		{testkit.Here(), "a panic", fakes.Handler{}, func(c *consumertest.Client) {
 			c.SendText("panic")
 		}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 1, 5, 0, 0)},
-		{testkit.Here(), "a panic in Disconnect, which took long", behave{disconnect: func() {
+		{testkit.Here(), "a panic in Disconnect, which took long", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
 			<-time.After(2 * time.Second)
 			panic("a fault")
 		}}, func(c *consumertest.Client) {
 			c.Close(1000, "")
 		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
-		{testkit.Here(), "an end of the goroutine in Disconnect", behave{disconnect: runtime.Goexit}, func(c *consumertest.Client) {
+		{testkit.Here(), "an end of the goroutine in Disconnect", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, func(c *consumertest.Client) {
 			c.Close(1000, "")
 		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
-		{testkit.Here(), "accepted early, and failed then", behave{connect: func(ctx context.Context, c *consumer.Conn) error {
+		{testkit.Here(), "accepted early, and failed then", fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			if err := c.Accept(nil); err != nil {
 				return err
 			}
 			<-time.After(time.Second)
-			_ = c.SendText(ctx, "hello")
+			_ = c.Send(ctx, protocol.Text("hello"))
 			return errors.New("a fault")
 		}}, func(c *consumertest.Client) { c.WantText("hello") }, fmt.Sprintf(logClosed, 1011, "", false, time.Second, 0, 0, 1, 5)},
-		{testkit.Here(), "accepted early, and panicked then", behave{connect: func(_ context.Context, c *consumer.Conn) error {
+		{testkit.Here(), "accepted early, and panicked then", fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			_ = c.Accept(nil)
 			panic("a fault")
 		}}, func(*consumertest.Client) {}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 0, 0, 0, 0)},
 	}
 	for _, row := range rows {
+		row.is.OnReceive = obey
 		synctest.Test(t, func(t *testing.T) {
 			l := &ledger{drop: " route protocol peer "}
-			c := consumertest.Connect(t, router.Use(row.is.app(), router.Log(l.logger())), "/ws/?token=secret", nil)
+			c := consumertest.Connect(t, router.Use(&row.is, router.Log(l.logger())), "/ws/?token=secret", nil)
 			row.play(c)
 			c.WantOver()
 			l.want(t, row.at, row.name, logOpened, row.want)
@@ -187,7 +174,7 @@ func TestLogRefusals(t *testing.T) {
 	t.Parallel()
 	fault := errors.New("a fault")
 	connect := func(f func() error) protocol.Application {
-		return behave{connect: func(context.Context, *consumer.Conn) error { return f() }}.app()
+		return &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return f() }}
 	}
 	panics, exits := func() error { panic(fault) }, func() error { runtime.Goexit(); return nil }
 	outer := around(func(ctx context.Context, c *protocol.Conn, connect func(context.Context, *protocol.Conn) error) error {
@@ -260,7 +247,7 @@ func TestLogWhoIsToldWhy(t *testing.T) {
 	}{
 		{testkit.Here(), refusing(told), []string{"refused code=4003 reason=\"members only\""}},
 		{
-			testkit.Here(), behave{connect: func(context.Context, *consumer.Conn) error { return told() }}.app(),
+			testkit.Here(), &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return told() }},
 			[]string{"opened", "closed code=4003 reason=\"members only\""},
 		},
 	} {
@@ -360,10 +347,7 @@ func TestLogContext(t *testing.T) {
 			look(ctx, len(found) == 0)
 			found = append(found, "a line")
 		}
-		app := behave{connect: func(ctx context.Context, _ *consumer.Conn) error {
-			look(ctx, true)
-			return nil
-		}}.app()
+		app := consumer.New(func(*consumer.Scope) connects { return connects{f: func(ctx context.Context) { look(ctx, true) }} })
 		auth := func(next protocol.Application) protocol.Application {
 			return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
 				return next.Open(s.WithValue(logKey{"outer"}, "outer"))
@@ -383,15 +367,15 @@ func TestLogContext(t *testing.T) {
 // TestLogHandlersMayUseTheConnection: none is called with a lock held.
 func TestLogHandlersMayUseTheConnection(t *testing.T) {
 	t.Parallel()
-	var conn *consumer.Conn
+	var conn *protocol.Conn
 	l := &ledger{drop: " route protocol peer duration "}
 	l.write = func(ctx context.Context) {
 		_ = conn.Traffic()
-		_ = conn.SendText(ctx, "x")
+		_ = conn.Send(ctx, protocol.Text("x"))
 		conn.Defer(func() {})
 		conn.Close(4002, "by the logger")
 	}
-	app := behave{connect: func(_ context.Context, c *consumer.Conn) error { conn = c; return nil }}.app()
+	app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error { conn = c; return nil }}
 	c := consumertest.Connect(t, router.Use(app, router.Log(l.logger())), "/", nil)
 	c.WantText("x")
 	c.WantClose(4002)
@@ -414,7 +398,7 @@ func TestLogNil(t *testing.T) {
 func TestLogServed(t *testing.T) {
 	t.Parallel()
 	l := &ledger{drop: " route peer duration "}
-	s := websocket.New(router.Use(behave{}.app(), router.Log(l.logger())), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
+	s := websocket.New(router.Use(&fakes.Handler{OnReceive: obey}, router.Log(l.logger())), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	c := websockettest.Dial(t, srv.URL+"/ws/?token=secret", nil)

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
 // accepting accepts with headers.
-func accepting(header http.Header) *hooks {
-	return &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+func accepting(header http.Header) *fakes.Handler {
+	return &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		return c.Accept(&protocol.AcceptOptions{Header: header})
 	}}
 }
@@ -53,7 +54,7 @@ func TestAcceptKeepsHeaders(t *testing.T) {
 
 func TestRejectKeepsHeaders(t *testing.T) {
 	t.Parallel()
-	app := &hooks{open: func(*protocol.Scope) error {
+	app := &fakes.Handler{OnOpen: func(*protocol.Scope) error {
 		return &protocol.RejectError{Status: http.StatusUnauthorized, Body: "who are you?", Header: http.Header{"www-authenticate": {"Basic"}}}
 	}}
 	s := newServer(app, nil)
@@ -73,7 +74,7 @@ func TestRejectKeepsHeaders(t *testing.T) {
 
 func TestRejectKeepsItsContentType(t *testing.T) {
 	t.Parallel()
-	app := &hooks{open: func(*protocol.Scope) error {
+	app := &fakes.Handler{OnOpen: func(*protocol.Scope) error {
 		return &protocol.RejectError{Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}}
 	}}
 	a := serve(t, app, nil).peer(t).handshake(request("/"))
@@ -136,7 +137,7 @@ func (w unwrapped) Unwrap() http.ResponseWriter { return w.w }
 
 func TestHandshakeBehindWrappers(t *testing.T) {
 	t.Parallel()
-	s := newServer(echo(), nil)
+	s := newServer(fakes.Echo(), nil)
 	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/unwraps" {
 			s.ServeHTTP(unwrapped{wrapped{w}}, r)
@@ -160,7 +161,7 @@ func TestHandshakeBehindWrappers(t *testing.T) {
 // TestSendBeforeAccept queues behind the answer.
 func TestSendBeforeAccept(t *testing.T) {
 	t.Parallel()
-	app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
+	app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 		b := []byte("first")
 		if err := c.Send(ctx, protocol.Binary(b)); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
@@ -48,7 +49,7 @@ func BenchmarkEcho(b *testing.B) {
 // BenchmarkHandshake is a connection from the parsed request to the written
 // answer, and its end, without sockets and net/http.
 func BenchmarkHandshake(b *testing.B) {
-	s := New(&echoing{}, nil)
+	s := New(fakes.Echo(), nil)
 	r := handshaketest.Request()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -44,17 +45,11 @@ func TestCapacityDefaults(t *testing.T) {
 	}
 }
 
-// refusing refuses whoever is let in.
-type refusing struct{ callbacks }
-
-func (*refusing) Open(*protocol.Scope) (protocol.Handler, error) {
-	return nil, protocol.NewRejectError(http.StatusTeapot, "")
-}
-
 // TestCapacityBudgetDefault takes 256 MiB for all queues together.
 func TestCapacityBudgetDefault(t *testing.T) {
 	t.Parallel()
-	s := New(&refusing{}, nil)
+	refuse := func(*protocol.Scope) error { return protocol.NewRejectError(http.StatusTeapot, "") }
+	s := New(&fakes.Handler{OnOpen: refuse}, nil)
 	if s.engine.queues.Size() != 256<<20 || s.engine.queues.Each != 4<<20 {
 		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.engine.queues.Size(), s.engine.queues.Each)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -39,7 +40,7 @@ func TestCapacityQueueBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, echo(), &websocket.Options{
+				s := besiege(t, fakes.Echo(), &websocket.Options{
 					Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{Overflow: row.policy},
 				})
 				refused, m := int64(0), protocol.Text(strings.Repeat("m", kib))
@@ -90,7 +91,7 @@ func TestCapacityQueueBytesFree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const peers, each = 20, 4
-		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{QueueBytes: 1}})
+		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{QueueBytes: 1}})
 		for range peers {
 			_, c := s.attacker()
 			for range each {
@@ -113,7 +114,7 @@ func TestCapacityQueueBytesFree(t *testing.T) {
 func TestCapacityQueueBytesOneFits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), &websocket.Options{
+		s := besiege(t, fakes.Echo(), &websocket.Options{
 			Capacity: websocket.Capacity{QueueBytes: 10 * kib}, Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest},
 		})
 		large := strings.Repeat("m", 100*kib)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -18,7 +19,7 @@ func TestCapacityReadBytesIncomplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const peers, size, all = 30, 200 * kib, 1024 * kib
-		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}})
+		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}})
 		part := frame(finBinary, strings.Repeat("m", size))[:size/2]
 		var attackers []*peer
 		for i := range peers {
@@ -63,8 +64,8 @@ func TestCapacityReadBytesWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const peers, size, all = 20, 50 * kib, 400 * kib
 		release := make(chan struct{})
-		app := echo()
-		app.receive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := fakes.Echo()
+		app.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "block" {
 				<-release
 				return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -43,7 +44,7 @@ func TestCapacityQueueBytesRooms(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l := new(layers.Layer)
-				s := besiege(t, echo(), &websocket.Options{
+				s := besiege(t, fakes.Echo(), &websocket.Options{
 					Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest},
 				})
 				rooms := map[string]bool{}
@@ -84,7 +85,7 @@ func TestCapacityQueueBytesTwoServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 100 * kib
-		one, two := besiege(t, echo(), nil), besiege(t, echo(), nil)
+		one, two := besiege(t, fakes.Echo(), nil), besiege(t, fakes.Echo(), nil)
 		p := protocol.Prepare(protocol.Text(strings.Repeat("s", size)))
 		for range 3 {
 			for _, s := range []*siege{one, two} {

@@ -9,13 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // slotWay is a way in which connections end, or never begin.
 type slotWay struct {
-	app    func(h *hooks) // what the application does to all but the good peer
+	app    func(h *fakes.Handler) // what the application does to all but the good peer
 	opts   websocket.Options
 	wrap   func(http.Handler) http.Handler
 	status int                         // of the answer; 0: none
@@ -32,13 +33,13 @@ func panicked(n int64) protocol.Stats    { return protocol.Stats{Refused: n, Pan
 func nothing(int64) protocol.Stats       { return protocol.Stats{} }
 
 // connecting has Connect return f's error.
-func connecting(f func(ctx context.Context, c *protocol.Conn) error) func(h *hooks) {
-	return func(h *hooks) { h.connect = f }
+func connecting(f func(ctx context.Context, c *protocol.Conn) error) func(h *fakes.Handler) {
+	return func(h *fakes.Handler) { h.OnConnect = f }
 }
 
 // opening has Open do f.
-func opening(f func()) func(h *hooks) {
-	return func(h *hooks) { h.open = func(*protocol.Scope) error { f(); return nil } }
+func opening(f func()) func(h *fakes.Handler) {
+	return func(h *fakes.Handler) { h.OnOpen = func(*protocol.Scope) error { f(); return nil } }
 }
 
 // hidden is a ResponseWriter that hides what it wraps.
@@ -63,7 +64,7 @@ func neverOpen() map[string]slotWay {
 			status: 403, stats: refusedBy(onlyRefused),
 		},
 		"refused by Open": {
-			app:    func(h *hooks) { h.open = func(*protocol.Scope) error { return protocol.ErrNoRoute } },
+			app:    func(h *fakes.Handler) { h.OnOpen = func(*protocol.Scope) error { return protocol.ErrNoRoute } },
 			status: 404, stats: refusedBy(onlyRefused),
 		},
 		"closed in Connect": {
@@ -117,8 +118,8 @@ func onceOpen() map[string]slotWay {
 	}, func(n int64) websocket.Stats { return websocket.Stats{CloseTimeouts: n} })
 	panics := opens(func(_ *siege, p *peer) { p.text("panic"); p.wantCloseCode(1011); p.closesBack(1011) },
 		func(n int64) websocket.Stats { return websocket.Stats{Stats: protocol.Stats{Panics: n, Failures: n}} })
-	panics.app = func(h *hooks) {
-		h.receive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	panics.app = func(h *fakes.Handler) {
+		h.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "panic" {
 				panic("boom")
 			}
@@ -127,9 +128,9 @@ func onceOpen() map[string]slotWay {
 	}
 	broken := opens(func(_ *siege, p *peer) { p.write(closing(1000, "")); p.wantCloseCode(1000); p.wantEnd() },
 		func(n int64) websocket.Stats { return websocket.Stats{Stats: protocol.Stats{Panics: n, Failures: n}} })
-	broken.app = func(h *hooks) {
-		bye := h.disconnect
-		h.disconnect = func(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus) {
+	broken.app = func(h *fakes.Handler) {
+		bye := h.OnDisconnect
+		h.OnDisconnect = func(ctx context.Context, c *protocol.Conn, st protocol.CloseStatus) {
 			bye(ctx, c, st)
 			panic("boom")
 		}
@@ -161,7 +162,7 @@ func TestCapacityIsGivenBack(t *testing.T) {
 
 func (way *slotWay) again(t *testing.T, times int) {
 	t.Helper()
-	app, bad := echo(), atomic.Bool{}
+	app, bad := fakes.Echo(), atomic.Bool{}
 	way.opts.Capacity = websocket.Capacity{Conns: 2, ConnsPerAddress: 1, Handshakes: 1}
 	front := protocol.ApplicationFunc(func(sc *protocol.Scope) (protocol.Handler, error) {
 		if way.app == nil || !bad.Load() {
@@ -206,7 +207,7 @@ func (way *slotWay) again(t *testing.T, times int) {
 func TestCapacityIsGivenBackByShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, echo(), websocket.Capacity{})
+		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{})
 		s.attacker("X-From: 203.0.113.1:1")
 		p, c := s.attacker("X-From: 203.0.113.2:1")
 		s.send(c, "is never read")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -27,7 +28,7 @@ func rewriting(h http.Handler) http.Handler {
 }
 
 // besiegeFrom is besiege for peers that say which address they have.
-func besiegeFrom(t *testing.T, app *hooks, c websocket.Capacity) *siege {
+func besiegeFrom(t *testing.T, app *fakes.Handler, c websocket.Capacity) *siege {
 	t.Helper()
 	return besiegeBehind(t, app, app, &websocket.Options{Capacity: c}, rewriting)
 }
@@ -69,7 +70,7 @@ func (s *siege) logged(bound string, n int) {
 func TestCapacityConns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{Conns: 3}})
+		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{Conns: 3}})
 		p, _ := s.attacker()
 		q, _ := s.attacker()
 		s.logged("Conns", 0)
@@ -113,7 +114,7 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
-			s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: 1})
+			s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 1})
 			p, _ := s.attacker("X-From: " + row.first)
 			if !row.same {
 				q, _ := s.attacker("X-From: " + row.another)
@@ -156,7 +157,7 @@ func TestCapacityCountsAddresses(t *testing.T) {
 	for _, row := range rows {
 		for limit, want := range map[int]bool{0: row.counted, -1: row.counted, 5: row.all} {
 			synctest.Test(t, func(t *testing.T) {
-				s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: limit})
+				s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: limit})
 				p, _ := s.attacker("X-From: " + row.from)
 				q, _ := s.attacker("X-From: " + row.from)
 				if n := websocket.Addresses(s.Server); (n == 1) != want || n > 1 {
@@ -175,7 +176,7 @@ func TestCapacityCountsAddresses(t *testing.T) {
 func TestCapacityForgetsAddresses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, echo(), websocket.Capacity{ConnsPerAddress: 2, Conns: 6})
+		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 2, Conns: 6})
 		for round := range 20 {
 			var peers []*peer
 			for i := range 5 {
@@ -205,8 +206,8 @@ func TestCapacityHandshakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		busy, release := false, make(chan struct{})
-		app := echo()
-		app.connect = func(ctx context.Context, _ *protocol.Conn) error {
+		app := fakes.Echo()
+		app.OnConnect = func(ctx context.Context, _ *protocol.Conn) error {
 			if busy {
 				<-release
 			}
@@ -248,7 +249,7 @@ func TestCapacityHandshakes(t *testing.T) {
 func TestCapacityOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
+		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
 		p, _ := s.attacker("X-From: 203.0.113.1:1")
 		s.turnedAway(1, 503, 5, "X-From: 203.0.113.1:1")
 		p.closes()
@@ -261,7 +262,7 @@ func TestCapacityOrder(t *testing.T) {
 func TestCapacityHandshakesPerSecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), &websocket.Options{Capacity: websocket.Capacity{HandshakesPerSecond: 2, HandshakeBurst: 3}})
+		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{HandshakesPerSecond: 2, HandshakeBurst: 3}})
 		p, _ := s.attacker() // the good peer is in, too
 		q, _ := s.attacker()
 		s.turnedAway(2, 503, 1)

@@ -9,14 +9,15 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
 // TestCloseByPeer echoes the code, and tells the consumer code and reason.
 func TestCloseByPeer(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	rows := []struct {
 		at    testkit.Line
@@ -52,8 +53,8 @@ func TestCloseByPeer(t *testing.T) {
 // TestCloseByPeerBroken answers a bad close frame as a broken rule.
 func TestCloseByPeerBroken(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	rows := []struct {
 		at    testkit.Line
@@ -107,13 +108,13 @@ func TestCloseByServer(t *testing.T) {
 		{testkit.Here(), secret, 1011, "", "the password is 1234"},
 	}
 	for _, row := range rows {
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if err := c.Send(ctx, m); err != nil {
 				return err
 			}
 			return row.err
 		}}
-		ends := app.ends()
+		ends := app.Ends()
 		s := serve(t, app, nil)
 		p := s.open(t)
 		p.text("goes out before")
@@ -135,7 +136,7 @@ func TestCloseByServer(t *testing.T) {
 func TestCloseUnsendable(t *testing.T) {
 	t.Parallel()
 	for _, code := range []protocol.CloseCode{0, 999, 1004, 1005, 1006, 1010, 1015, 2000, 5000} {
-		app := &hooks{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			c.Close(code, "reason")
 			return nil
 		}}
@@ -152,13 +153,13 @@ func TestCloseUnsendable(t *testing.T) {
 func TestCloseOnce(t *testing.T) {
 	t.Parallel()
 	sent := make(chan error, 1)
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		c.Close(4001, "first")
 		c.Close(4002, "second")
 		sent <- c.Send(ctx, m)
 		return protocol.NewCloseError(4003, "third")
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
 	p.text("close")
 	p.wantClose(4001, "first")
@@ -177,12 +178,12 @@ func TestCloseOnce(t *testing.T) {
 func TestCloseCrossing(t *testing.T) {
 	t.Parallel()
 	closed := make(chan struct{})
-	app := &hooks{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 		c.Close(4001, "")
 		close(closed)
 		return nil
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
 	p.text("close")
 	<-closed
@@ -197,8 +198,8 @@ func TestCloseCrossing(t *testing.T) {
 // TestHangUp ends connections without a close frame, in the ways of TCP.
 func TestHangUp(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	ways := map[string]func(nc *net.TCPConn) error{
 		"half close": (*net.TCPConn).CloseWrite,
@@ -232,11 +233,11 @@ func TestHangUp(t *testing.T) {
 func TestHalfCloseAfterWords(t *testing.T) {
 	t.Parallel()
 	heard := make(chan string, 3)
-	app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		heard <- m.Text()
 		return nil
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
 	p.write(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
 	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -167,7 +168,7 @@ func TestConformance(t *testing.T) {
 	trials := conformanceTrials()
 	t.Run("tcp", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, echo(), conformanceOptions(6*soon))
+		s := serve(t, fakes.Echo(), conformanceOptions(6*soon))
 		var failures atomic.Int32
 		for _, r := range trials {
 			if r.quiet {
@@ -191,7 +192,7 @@ func TestConformance(t *testing.T) {
 					testkit.SkipLong(t, "8 and 16 MB; smaller messages run")
 				}
 				synctest.Test(t, func(t *testing.T) {
-					s := servePipes(t, echo(), conformanceOptions(pipeCloseTimeout))
+					s := servePipes(t, fakes.Echo(), conformanceOptions(pipeCloseTimeout))
 					(&talk{t: t, p: s.open(t), trial: &r, failures: new(atomic.Int32), bubble: true}).run()
 				})
 			})

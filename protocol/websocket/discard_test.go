@@ -2,14 +2,13 @@ package websocket
 
 import (
 	"bytes"
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
 
@@ -59,14 +58,6 @@ func (d *discard) SetWriteDeadline(time.Time) error {
 	return nil
 }
 
-// echoing sends back what it gets.
-type echoing struct{ callbacks }
-
-func (e *echoing) Open(*protocol.Scope) (protocol.Handler, error) { return e, nil }
-func (e *echoing) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-	return c.Send(ctx, m)
-}
-
 // joined opens a connection of s over nc. When it returns nothing of it is left
 // to do: its reader waits for nc.
 func joined(tb testing.TB, s *Server, nc *discard) {
@@ -80,7 +71,7 @@ func joined(tb testing.TB, s *Server, nc *discard) {
 // for calls of parse: the watcher does not look at it.
 func alone(tb testing.TB) (*conn, *discard) {
 	tb.Helper()
-	s := New(&echoing{}, nil)
+	s := New(fakes.Echo(), nil)
 	nc := newDiscard()
 	tb.Cleanup(func() { finish(tb, s) })
 	joined(tb, s, nc)

@@ -11,13 +11,14 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
 func TestEcho(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	p := s.open(t)
 	for _, n := range []int{0, 1, 125, 126, 127, 4096, 65535, 65536, 1 << 20} {
 		body := strings.Repeat("a", n)
@@ -35,7 +36,7 @@ func TestEcho(t *testing.T) {
 
 func TestEchoFragments(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	p := s.open(t)
 	long := strings.Repeat("世界", 20000)
 	rows := []struct {
@@ -64,7 +65,7 @@ func TestEchoFragments(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	t.Parallel()
-	p := serve(t, echo(), nil).open(t)
+	p := serve(t, fakes.Echo(), nil).open(t)
 	for _, payload := range []string{"", "x", "\xff\x00", strings.Repeat("p", 125)} {
 		p.ping(payload)
 		p.want(finPong, payload)
@@ -107,7 +108,7 @@ func TestPingOfDeafPeer(t *testing.T) {
 // was asked for. Pongs may pass it.
 func TestReplyOrder(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		for i := range 3 {
 			if err := c.Send(ctx, protocol.Text(fmt.Sprint(m.Text(), i))); err != nil {
 				return err

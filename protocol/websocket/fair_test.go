@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -21,12 +22,12 @@ func TestReadsWhileOthersSend(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				heard := make(chan struct{})
-				app := &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+				app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 					if from == "Connect" {
 						pour(c)
 					}
 					return nil
-				}, receive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
+				}, OnReceive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
 					if m.Text() == "stop" {
 						close(heard)
 					} else {
@@ -85,7 +86,7 @@ func (p *peer) sips() {
 func TestAnswersWithinALongTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			<-time.After(3 * time.Millisecond)
 			return c.Send(ctx, m)
 		}}
@@ -106,7 +107,7 @@ func TestAnswersWithinALongTurn(t *testing.T) {
 func TestBlockWithinATurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 			for range 100 {
 				if err := c.Send(ctx, protocol.Text(strings.Repeat("p", 1000))); err != nil {
 					return err
@@ -131,8 +132,8 @@ func TestBlockWithinATurn(t *testing.T) {
 // TestViolationBeforeAHalfClose still gets what it is owed, and the reason.
 func TestViolationBeforeAHalfClose(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	large := strings.Repeat("owed ", 200<<10) // binary, as in TestLinger
 	nc := s.dial()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -36,7 +37,7 @@ func (d *door) try(ended <-chan struct{}, pin string) error {
 // apps are a door as a handler and as a message loop.
 func (d *door) apps() map[string]protocol.Application {
 	return map[string]protocol.Application{
-		"a handler": &hooks{receive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
+		"a handler": &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
 			return d.try(c.Context().Done(), m.Text())
 		}},
 		"a loop": consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -114,11 +115,11 @@ func TestAnEndFromOurSideEndsTheCalling(t *testing.T) {
 func TestFinalMessagesDoNotHoldUpDisconnect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			<-time.After(20 * time.Millisecond)
 			return nil
 		}}
-		ends := app.ends()
+		ends := app.Ends()
 		s := servePipes(t, app, nil)
 		p := s.open(t)
 		began := time.Now()
@@ -145,7 +146,7 @@ func TestCountersDoNotCountTheDead(t *testing.T) {
 		for _, closed := range []bool{false, true} {
 			o := small()
 			o.Limits.MaxFragments = 10
-			s := serve(t, &hooks{receive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
+			s := serve(t, &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, m protocol.Message) error {
 				if m.Text() == "close" {
 					c.Close(4000, "")
 				}
@@ -180,12 +181,12 @@ func TestACutAtTheEndOfShutdownEndsTheCalling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const peers = 7 // more than are closed before Shutdown looks at its deadline
 		var heard atomic.Int32
-		app := &hooks{receive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			heard.Add(1)
 			<-c.Context().Done()
 			return nil
 		}}
-		ends := app.ends()
+		ends := app.Ends()
 		s := servePipes(t, app, &websocket.Options{})
 		for range peers {
 			s.open(t).write(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
 func TestHandshake(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	p := s.peer(t)
 	a := p.upgrade(request("/"))
 	if want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + sampleAnswer + "\r\n\r\n"; a.raw != want {
@@ -32,7 +33,7 @@ func TestHandshake(t *testing.T) {
 // TestHandshakeVectors are the two of the design brief.
 func TestHandshakeVectors(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	for key, want := range map[string]string{
 		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
 		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
@@ -48,7 +49,7 @@ func TestHandshakeVectors(t *testing.T) {
 // connection is closed behind the answer: what follows may be meant as frames.
 func TestHandshakeRefusals(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), &websocket.Options{MaxHandshake: 2000})
+	s := serve(t, fakes.Echo(), &websocket.Options{MaxHandshake: 2000})
 	rows := []struct {
 		at       testkit.Line
 		old, now string // what is replaced in a good request
@@ -105,7 +106,7 @@ func sum(s websocket.Stats) int64 { //nolint:gocritic // a literal of what is no
 // such, whoever sent it: 400 comes before 403, as ServeHTTP says.
 func TestHandshakeOrder(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	a := s.peer(t).handshake(request("/", "Origin: https://evil.example", "Sec-WebSocket-Protocol: a;b"))
 	if a.status != http.StatusBadRequest {
 		t.Errorf("status %d %q, want 400", a.status, a.body)
@@ -115,7 +116,7 @@ func TestHandshakeOrder(t *testing.T) {
 // TestHandshakeBody makes sure that a body is refused.
 func TestHandshakeBody(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	for _, b := range []string{"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"} {
 		a := s.peer(t).handshake(strings.TrimSuffix(request("/"), "\r\n") + b)
 		if a.status != http.StatusBadRequest {
@@ -127,7 +128,7 @@ func TestHandshakeBody(t *testing.T) {
 // TestHandshakeIsPatient accepts what is legal and rarely seen.
 func TestHandshakeIsPatient(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	rows := []struct {
 		at       testkit.Line
 		old, now string
@@ -152,7 +153,7 @@ func TestHandshakeIsPatient(t *testing.T) {
 // read of net/http and of several.
 func TestHandshakeEarlyBytes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	for _, n := range []int{1, 3, 100, 4096, 20000} {
 		p := s.peer(t)
 		long := strings.Repeat("e", n)
@@ -169,15 +170,15 @@ func TestHandshakeEarlyBytes(t *testing.T) {
 
 func TestHandshakeSubprotocol(t *testing.T) {
 	t.Parallel()
-	app := &hooks{}
+	app := &fakes.Handler{}
 	s := serve(t, protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
 		offered, choice := scope.Subprotocols(), scope.Query().Get("choose")
-		return &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+		return &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			if want := scope.Query().Get("want"); fmt.Sprint(offered) != want {
 				return protocol.NewRejectError(418, fmt.Sprintf("offered %v", offered))
 			}
 			return c.Accept(&protocol.AcceptOptions{Subprotocol: choice})
-		}, receive: app.receive}, nil
+		}, OnReceive: app.OnReceive}, nil
 	}), nil)
 	rows := []struct {
 		at           testkit.Line
@@ -208,7 +209,7 @@ func TestHandshakeWildcards(t *testing.T) {
 	t.Parallel()
 	s := newServer(protocol.ApplicationFunc(func(scope *protocol.Scope) (protocol.Handler, error) {
 		opening := scope.Param("item")
-		return &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		return &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			return c.Send(ctx, protocol.Text(opening+"="+scope.Param("item")+" "+scope.Param("rest")+scope.Param("none")))
 		}}, nil
 	}), nil)
@@ -228,7 +229,7 @@ func TestHandshakeWildcards(t *testing.T) {
 func TestHandshakeTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error {
+		app := &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}}
@@ -248,7 +249,7 @@ func TestHandshakeTimeout(t *testing.T) {
 func TestHandshakeKeepContext(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 		return c.Send(ctx, protocol.Text(fmt.Sprintf("%v %v", ctx.Value(key{}), ctx.Err())))
 	}}
 	for want, keep := range map[string]func(*http.Request) context.Context{
@@ -262,9 +263,9 @@ func TestHandshakeKeepContext(t *testing.T) {
 	}
 }
 
-// finder is an application that routes "/here" to hooks.
+// finder is an application that routes "/here".
 type finder struct {
-	*hooks
+	*fakes.Handler
 	opened atomic.Int32
 }
 
@@ -280,15 +281,15 @@ func (f *finder) Open(s *protocol.Scope) (protocol.Handler, error) {
 	if err := f.Find(s); err != nil {
 		return nil, err
 	}
-	return f.hooks.Open(s)
+	return f.Handler.Open(s)
 }
 
 // TestHandshakeFixedOrder mends one fault of a request after the other: method,
 // size, route, version, host, origin, room, and then the application.
 func TestHandshakeFixedOrder(t *testing.T) {
 	t.Parallel()
-	app := &finder{hooks: echo()}
-	app.connect = func(context.Context, *protocol.Conn) error {
+	app := &finder{Handler: fakes.Echo()}
+	app.OnConnect = func(context.Context, *protocol.Conn) error {
 		return protocol.NewRejectError(http.StatusUnauthorized, "who are you?")
 	}
 	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Hosts: []string{"example.com"}, Capacity: websocket.Capacity{Conns: 1}})
@@ -327,8 +328,8 @@ func TestHandshakeFixedOrder(t *testing.T) {
 // application does not.
 func TestHandshakeOptionsSubprotocols(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), &websocket.Options{Subprotocols: []string{"v2.chat", "v1.chat"}})
-	own := serve(t, &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+	s := serve(t, fakes.Echo(), &websocket.Options{Subprotocols: []string{"v2.chat", "v1.chat"}})
+	own := serve(t, &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		return c.Accept(&protocol.AcceptOptions{Subprotocol: "v1.chat"})
 	}}, &websocket.Options{Subprotocols: []string{"v2.chat"}})
 	rows := []struct {

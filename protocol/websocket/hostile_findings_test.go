@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -42,7 +43,7 @@ func TestHostileQueueMemory(t *testing.T) {
 func TestHostileLateIsAboutTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := echo()
+		app := fakes.Echo()
 		s := besiegeBehind(t, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
 		if a := s.peer(t).handshake(request("/", "X-No: patient")); a.status != http.StatusUnauthorized {
 			t.Errorf("status %d, want 401", a.status)
@@ -59,7 +60,7 @@ func TestHostileShutdownIsNoTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, echo(), &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
+				s := besiege(t, fakes.Echo(), &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
 				for range 20 {
 					s.attacker()
 				}
@@ -80,8 +81,8 @@ func TestHostileShutdownIsNoTimeout(t *testing.T) {
 func TestHostileNetworkTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := echo()
-		ends := app.ends()
+		app := fakes.Echo()
+		ends := app.Ends()
 		s := newServer(app, nil)
 		gaveUp := make(chan struct{})
 		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
@@ -154,8 +155,8 @@ func TestCapacityHandshakesDecided(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		app, first := echo(), true
-		app.connect = func(_ context.Context, c *protocol.Conn) error {
+		app, first := fakes.Echo(), true
+		app.OnConnect = func(_ context.Context, c *protocol.Conn) error {
 			if first {
 				first = false
 				return nil
@@ -181,7 +182,7 @@ func TestCapacityHandshakesDecided(t *testing.T) {
 func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), nil)
+		s := besiege(t, fakes.Echo(), nil)
 		for range 100 {
 			if a := s.peer(t).handshake(request("/", "Origin: https://evil.example")); a.status != http.StatusForbidden {
 				t.Fatalf("status %d, want 403", a.status)
@@ -199,7 +200,7 @@ func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 func TestHostilePath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), nil)
+		s := besiege(t, fakes.Echo(), nil)
 		p := s.peer(t)
 		p.floods([]byte(request("/"+strings.Repeat("p", 900*kib))), 1)
 		if a := p.answer(); a.status == http.StatusSwitchingProtocols {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -68,7 +69,7 @@ func TestHostileHandshakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				app := echo()
+				app := fakes.Echo()
 				s := besiegeBehind(t, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
 				begun := time.Now()
 				p := s.peer(t)
@@ -97,7 +98,7 @@ func TestHostileHandshakes(t *testing.T) {
 
 // decider is an application with one route that refuses as the request's X-No
 // says.
-type decider struct{ *hooks }
+type decider struct{ *fakes.Handler }
 
 func (d decider) Find(s *protocol.Scope) error {
 	if s.Path() != "/" {
@@ -109,9 +110,9 @@ func (d decider) Find(s *protocol.Scope) error {
 func (d decider) Open(s *protocol.Scope) (protocol.Handler, error) {
 	no := s.Header().Get("X-No")
 	if no == "" {
-		return d.hooks, nil
+		return d.Handler, nil
 	}
-	return &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error {
+	return &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error {
 		switch no {
 		case "late":
 			<-ctx.Done()
@@ -130,7 +131,7 @@ func (d decider) Open(s *protocol.Scope) (protocol.Handler, error) {
 func TestHostileSlowHeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(echo(), nil)
+		s := newServer(fakes.Echo(), nil)
 		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 1)
@@ -169,7 +170,7 @@ func TestHostileSlowHeader(t *testing.T) {
 func TestHostileUnreadAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), nil)
+		s := besiege(t, fakes.Echo(), nil)
 		p := s.peer(t)
 		p.write([]byte(request("/")))
 		s.accepted++

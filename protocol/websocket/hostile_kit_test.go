@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -89,18 +90,18 @@ type siege struct {
 }
 
 // besiege serves app, which must echo what the good peer says.
-func besiege(t *testing.T, app *hooks, o *websocket.Options) *siege {
+func besiege(t *testing.T, app *fakes.Handler, o *websocket.Options) *siege {
 	t.Helper()
 	return besiegeBehind(t, app, app, o, func(h http.Handler) http.Handler { return h })
 }
 
 // besiegeBehind is besiege for an application that stands behind another one, and
 // a server behind wrap.
-func besiegeBehind(t *testing.T, app *hooks, front protocol.Application, o *websocket.Options, wrap func(http.Handler) http.Handler) *siege {
+func besiegeBehind(t *testing.T, app *fakes.Handler, front protocol.Application, o *websocket.Options, wrap func(http.Handler) http.Handler) *siege {
 	t.Helper()
-	s := &siege{t: t, opened: make(chan *protocol.Conn, 1000), ends: app.ends()}
-	connect := app.connect
-	app.connect = func(ctx context.Context, c *protocol.Conn) error {
+	s := &siege{t: t, opened: make(chan *protocol.Conn, 1000), ends: app.Ends()}
+	connect := app.OnConnect
+	app.OnConnect = func(ctx context.Context, c *protocol.Conn) error {
 		if connect != nil {
 			if err := connect(ctx, c); err != nil {
 				return err
@@ -245,7 +246,7 @@ func (p *peer) untilClose() (code uint16, pongs, others int) {
 // attack is a peer that runs into a bound.
 type attack struct {
 	opts   websocket.Options
-	app    *hooks                                    // default: echo
+	app    *fakes.Handler                            // default: echo
 	do     func(s *siege, p *peer, c *protocol.Conn) // until we have reacted
 	code   protocol.CloseCode                        // what Disconnect is told
 	remote bool                                      // and that the peer has closed
@@ -259,7 +260,7 @@ func withstand(t *testing.T, a *attack) {
 	synctest.Test(t, func(t *testing.T) {
 		app := a.app
 		if app == nil {
-			app = echo()
+			app = fakes.Echo()
 		}
 		s := besiege(t, app, &a.opts)
 		p, c := s.attacker()

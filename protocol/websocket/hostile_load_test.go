@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -62,7 +63,7 @@ func TestCapacityTenThousand(t *testing.T) {
 	const room = 100
 	all, atATime := testkit.Count(10_000, 1000), testkit.Count(2000, 500)
 	wantDescriptors(t, 2*atATime)
-	s := serve(t, echo(), &websocket.Options{
+	s := serve(t, fakes.Echo(), &websocket.Options{
 		Capacity:     websocket.Capacity{ConnsPerAddress: room},
 		PingInterval: -1, HandshakeTimeout: time.Hour,
 	})
@@ -173,8 +174,8 @@ func TestHostileShutdownOfAThousand(t *testing.T) {
 			t.Parallel()
 			wantDescriptors(t, 4*peers)
 			byes := farewells{each: map[*protocol.Conn][]protocol.CloseCode{}}
-			app := echo()
-			app.disconnect = byes.disconnect
+			app := fakes.Echo()
+			app.OnDisconnect = byes.disconnect
 			s := serve(t, app, &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
 			var all sync.WaitGroup
 			times := make(chan time.Time, peers)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -208,7 +209,7 @@ func ruleBreakers() map[string]*attack {
 func TestHostileNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, echo(), nil)
+		s := besiege(t, fakes.Echo(), nil)
 		p, _ := s.attacker()
 		day := time.Duration(testkit.Count(24, 2)) * time.Hour
 		for begun := time.Now(); time.Since(begun) < day; <-time.After(20 * time.Second) {
@@ -267,7 +268,7 @@ func TestHostileRateWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "block" {
 				<-release
 			}

@@ -9,14 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // listener is an application that echoes what the good peer says, and is silent
 // otherwise.
-func listener() *hooks {
-	return &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+func listener() *fakes.Handler {
+	return &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if m.Text() != "all is well" {
 			return nil
 		}
@@ -193,7 +194,7 @@ func TestHostileFlood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			switch m.Text() {
 			case "block":
 				<-release
@@ -291,7 +292,7 @@ func sendsEvery(every time.Duration, c *protocol.Conn) {
 // TestHostileVanishesWhileBusy notices it when the callback has returned.
 func TestHostileVanishesWhileBusy(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if m.Text() == "block" {
 			<-time.After(10 * time.Minute)
 			return nil
@@ -323,7 +324,7 @@ func TestHostileTalkers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, echo(), nil)
+				s := besiege(t, fakes.Echo(), nil)
 				p, c := s.attacker()
 				begun := time.Now()
 				c.Close(4000, "go")
@@ -353,8 +354,8 @@ func TestHostileTalkers(t *testing.T) {
 // asked for still comes, and the rest is an end without a close.
 func TestHostileHalfClose(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	good := behave(s.open(t))
 	large := strings.Repeat("owed ", 100*kib) // binary, as in TestLinger

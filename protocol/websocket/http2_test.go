@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/router"
 )
 
@@ -30,7 +31,7 @@ func TestHTTP2(t *testing.T) {
 		}
 		return
 	}
-	s := newServer(echo(), nil)
+	s := newServer(fakes.Echo(), nil)
 	ts := httptest.NewUnstartedServer(router.New(nil, s.Server))
 	ts.EnableHTTP2 = true
 	ts.StartTLS()

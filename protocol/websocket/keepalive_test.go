@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -88,8 +89,8 @@ func TestKeepAliveCounts(t *testing.T) {
 func TestKeepAliveCuts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := echo()
-		ends := app.ends()
+		app := fakes.Echo()
+		ends := app.Ends()
 		s := servePipes(t, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second})
 		begun := time.Now()
 		p := s.open(t)
@@ -117,7 +118,7 @@ func TestKeepAliveWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "block" {
 				<-release
 			}
@@ -168,7 +169,7 @@ func TestKeepAliveLeavesReadersAlone(t *testing.T) {
 func TestKeepAliveOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := servePipes(t, echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
+		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
 		<-time.After(time.Duration(testkit.Count(24, 1)) * time.Hour)
 		p.text("x")
 		p.want(finText, "x")
@@ -182,7 +183,7 @@ func TestKeepAliveManyAreSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const many = 160
-		s := servePipes(t, echo(), &websocket.Options{PingInterval: 16 * time.Second})
+		s := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: 16 * time.Second})
 		times := make(chan time.Time, many)
 		var all sync.WaitGroup
 		for range many {
@@ -232,8 +233,8 @@ func TestSlowSender(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				app := &hooks{}
-				ends := app.ends()
+				app := &fakes.Handler{}
+				ends := app.Ends()
 				s := servePipes(t, app, &websocket.Options{PingInterval: -1})
 				p := s.open(t)
 				var dribbling sync.WaitGroup

@@ -20,15 +20,15 @@ import (
 func twoRoutes(t *testing.T, server, route protocol.Limits) (s *server, opened <-chan *protocol.Conn, ends <-chan protocol.CloseStatus) {
 	t.Helper()
 	app, opened := conns()
-	echo := app.receive
-	app.receive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	echo := app.OnReceive
+	app.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if m.Text() == "block" {
 			<-ctx.Done()
 			return nil
 		}
 		return echo(ctx, c, m)
 	}
-	ends = app.ends()
+	ends = app.Ends()
 	s = servePipes(t, router.NewURLRouter(
 		router.RePath(`^limited/$`, router.Use(app, router.Limit(route))),
 		router.RePath(`^$`, app),
@@ -187,7 +187,7 @@ func TestLimitSharesTheBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, opened := conns()
-		ends := app.ends()
+		ends := app.Ends()
 		s := servePipes(t, router.Use(app, router.Limit(protocol.Limits{QueueBytes: 2 << 20, Overflow: protocol.OverflowDropNewest})),
 			&websocket.Options{Capacity: websocket.Capacity{QueueBytes: 64 << 10}})
 		p := s.open(t)
@@ -220,7 +220,7 @@ func TestTraffic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, opened := conns()
-		ends := app.ends()
+		ends := app.Ends()
 		p := servePipes(t, app, nil).open(t)
 		c := settled(opened)
 		p.write(frame(text, "in"), frame(finPing, "not this"), frame(finCont, " pieces"))

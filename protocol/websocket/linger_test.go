@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -20,8 +21,8 @@ import (
 // 7.1.1).
 func TestLinger(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	// Binary: the race detector makes the check of a text this large so slow that the
 	// close is read while the callback is still busy, and too late for an answer.
@@ -50,8 +51,8 @@ func TestLinger(t *testing.T) {
 // does not hang up.
 func TestLingerEnds(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, &websocket.Options{CloseTimeout: time.Hour})
 	p := s.open(t)
 	p.write(closing(1000, ""))
@@ -71,7 +72,7 @@ func TestLingerEnds(t *testing.T) {
 func TestLentMessageIsComplete(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			<-time.After(100 * time.Millisecond)
 			return c.Send(ctx, protocol.Text("heard"))
 		}}
@@ -100,7 +101,7 @@ func (w panicking) Flush() { w.ResponseWriter.(interface{ Nope() }).Nope() }
 func TestPromise4_MiddlewareThatPanics(t *testing.T) {
 	t.Parallel()
 	var refuse error
-	app := &hooks{connect: func(context.Context, *protocol.Conn) error { return refuse }}
+	app := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return refuse }}
 	s := newServer(app, nil)
 	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
 	if a := s.peer(t).handshake(request("/")); a.status != http.StatusInternalServerError {
@@ -124,7 +125,7 @@ func TestPromise9_ShutdownCutsWriters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, opened := conns()
-		ends := app.ends()
+		ends := app.Ends()
 		s := servePipes(t, app, &websocket.Options{CloseTimeout: time.Hour})
 		p := s.open(t)
 		if err := settled(opened).Send(t.Context(), protocol.Text(strings.Repeat("x", 500<<10))); err != nil {
@@ -149,9 +150,9 @@ func TestPromise9_ShutdownCutsWriters(t *testing.T) {
 func TestFindThatPanics(t *testing.T) {
 	t.Parallel()
 	app := struct {
-		*hooks
+		*fakes.Handler
 		nowhere
-	}{hooks: echo()}
+	}{Handler: fakes.Echo()}
 	p := serve(t, app, nil).open(t)
 	p.text("x")
 	p.want(finText, "x")

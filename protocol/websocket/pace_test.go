@@ -35,7 +35,7 @@ func TestKeyedMessagesToADeafPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			app, opened := conns()
-			ends := app.ends()
+			ends := app.Ends()
 			timeout := time.Second
 			if !row.closes { // sends until it is cut
 				timeout = time.Duration(testkit.Count(1000, 250)) * time.Millisecond

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,13 +18,13 @@ import (
 // that must not notice.
 func TestPromise4_PanicCostsOneConnection(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if m.Text() == "panic" {
 			panic("the secret is out")
 		}
 		return c.Send(ctx, m)
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	other := s.open(t)
 	for range 3 {
@@ -51,9 +52,9 @@ func TestPromise4_PanicCostsOneConnection(t *testing.T) {
 func TestPromise4_PanicElsewhere(t *testing.T) {
 	t.Parallel()
 	boom := func() { panic("boom") }
-	opening := map[string]*hooks{
-		"Open":    {open: func(*protocol.Scope) error { boom(); return nil }},
-		"Connect": {connect: func(context.Context, *protocol.Conn) error { boom(); return nil }},
+	opening := map[string]*fakes.Handler{
+		"Open":    {OnOpen: func(*protocol.Scope) error { boom(); return nil }},
+		"Connect": {OnConnect: func(context.Context, *protocol.Conn) error { boom(); return nil }},
 	}
 	for name, app := range opening {
 		s := serve(t, app, nil)
@@ -66,13 +67,13 @@ func TestPromise4_PanicElsewhere(t *testing.T) {
 		}
 	}
 	gone := make(chan struct{})
-	s := serve(t, &hooks{
-		connect: func(_ context.Context, c *protocol.Conn) error {
+	s := serve(t, &fakes.Handler{
+		OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			c.Defer(func() { close(gone) })
 			c.Defer(boom)
 			return nil
 		},
-		disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { boom() },
+		OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { boom() },
 	}, nil)
 	s.open(t).closes()
 	<-gone
@@ -83,9 +84,9 @@ func TestPromise4_PanicElsewhere(t *testing.T) {
 // reading has been taken over. The connection ends with 1011, and nothing hangs.
 func TestPromise4_Goexit(t *testing.T) {
 	t.Parallel()
-	app := &hooks{}
+	app := &fakes.Handler{}
 	entered, release := make(chan struct{}), make(chan struct{})
-	app.receive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		switch m.Text() {
 		case "wait":
 			close(entered)
@@ -96,7 +97,7 @@ func TestPromise4_Goexit(t *testing.T) {
 		}
 		return c.Send(ctx, m)
 	}
-	ends := app.ends()
+	ends := app.Ends()
 	s := serve(t, app, nil)
 	p := s.open(t)
 	p.write(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"))
@@ -126,7 +127,7 @@ func TestPromise4_Goexit(t *testing.T) {
 func TestPromise4_GoexitAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { runtime.Goexit(); return nil }}
+		app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { runtime.Goexit(); return nil }}
 		p := servePipes(t, app, nil).open(t)
 		synctest.Wait()
 		begun := time.Now()
@@ -149,10 +150,10 @@ func (p *peer) closesBack(code uint16) {
 // TestPromise4_GoexitElsewhere ends goroutines where connections begin and end.
 func TestPromise4_GoexitElsewhere(t *testing.T) {
 	t.Parallel()
-	s := serve(t, &hooks{disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, nil)
+	s := serve(t, &fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, nil)
 	s.open(t).closes()
 	apps := map[string]protocol.Application{
-		"Connect": &hooks{connect: func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }},
+		"Connect": &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { runtime.Goexit(); return nil }},
 		"Func":    consumer.Func(func(context.Context, *consumer.Stream) error { runtime.Goexit(); return nil }),
 	}
 	for name, app := range apps {
@@ -196,7 +197,7 @@ func TestPromise4_PanicInFunc(t *testing.T) {
 // TestErrUnreadIsCounted and nothing else.
 func TestErrUnreadIsCounted(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		return fmt.Errorf("%s: %w", m.Text(), protocol.ErrUnread)
 	}}
 	s := serve(t, app, nil)

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 	"weak"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -71,8 +72,8 @@ func TestRequestIsNotKept(t *testing.T) {
 			t.Parallel()
 			var kept []string
 			var line, header weak.Pointer[byte]
-			app := echo()
-			app.open = func(s *protocol.Scope) error {
+			app := fakes.Echo()
+			app.OnOpen = func(s *protocol.Scope) error {
 				r := s.Request()
 				line = weak.Make(unsafe.StringData(r.RequestURI))
 				header = weak.Make(unsafe.StringData(r.Header.Get("Sec-Websocket-Protocol")))

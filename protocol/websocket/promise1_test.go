@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -21,7 +22,7 @@ import (
 func TestPromise1_PingAnsweredWhileCallbackBlocks(t *testing.T) {
 	t.Parallel()
 	entered, release, cause := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if err := c.Send(ctx, protocol.Text("before it blocks")); err != nil {
 			return err
 		}
@@ -31,7 +32,7 @@ func TestPromise1_PingAnsweredWhileCallbackBlocks(t *testing.T) {
 		<-release
 		return nil
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
 	p.text("block")
 	<-entered
@@ -75,7 +76,7 @@ func TestPromise1_OrderWhileCallbacksBlock(t *testing.T) {
 	var inside atomic.Int32
 	next := 0
 	random := rand.New(rand.NewPCG(seed, 1))
-	app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 		if inside.Add(1) != 1 {
 			t.Error("two callbacks at once")
 		}
@@ -171,7 +172,7 @@ func stays(t *testing.T, body string, begin func(p *peer)) {
 	t.Helper()
 	entered, release, kept := make(chan struct{}), make(chan struct{}), make(chan string, 1)
 	first := true
-	app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 		if first {
 			first = false
 			close(entered)
@@ -203,7 +204,7 @@ func TestPromise1_ReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, got := make(chan struct{}), 0
 		all := make(chan struct{})
-		app := &hooks{receive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 			<-release
 			if m.Text() != fmt.Sprintf("%0*d", size, got) {
 				t.Errorf("message %d is %s", got, brief(m.Text()))
@@ -241,12 +242,12 @@ func TestPromise1_ReadAheadEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		conns := make(chan *protocol.Conn, 1)
-		app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 			conns <- c
 			<-ctx.Done()
 			return nil
 		}}
-		ends := app.ends()
+		ends := app.Ends()
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}}).open(t)
 		p.text("block")
 		c := <-conns

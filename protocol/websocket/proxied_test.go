@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -27,7 +28,7 @@ func proxied(c websocket.Capacity) *websocket.Options {
 // Scope.Request the proxy.
 func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
-	app := &hooks{open: func(s *protocol.Scope) error {
+	app := &fakes.Handler{OnOpen: func(s *protocol.Scope) error {
 		_, _, direct := strings.Cut(s.Request().RemoteAddr, "127.0.0.1:")
 		return protocol.NewRejectError(http.StatusTeapot, fmt.Sprintf("%s by a proxy: %v", s.RemoteAddr(), direct))
 	}}
@@ -58,7 +59,7 @@ func TestTrustedProxies(t *testing.T) {
 func TestTrustedProxiesBoundClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		app := echo()
+		app := fakes.Echo()
 		s := besiegeBehind(t, app, app, proxied(websocket.Capacity{ConnsPerAddress: 2}), rewriting)
 		const proxy = "X-From: 10.0.0.1:4000"
 		for _, client := range []string{"203.0.113.7", "203.0.113.8"} {
@@ -80,7 +81,7 @@ func TestTrustedProxiesBoundClients(t *testing.T) {
 // client is known to use it.
 func TestOriginSchemeBehindProxies(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), proxied(websocket.Capacity{}))
+	s := serve(t, fakes.Echo(), proxied(websocket.Capacity{}))
 	for _, row := range []struct {
 		at     testkit.Line
 		lines  []string
@@ -96,7 +97,7 @@ func TestOriginSchemeBehindProxies(t *testing.T) {
 			t.Errorf("%s: status %d %q, want %d", row.at, a.status, a.body, row.status)
 		}
 	}
-	direct := newServer(echo(), nil)
+	direct := newServer(fakes.Echo(), nil)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	r.Header = http.Header{
 		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {sampleKey},
@@ -114,7 +115,7 @@ func TestOriginSchemeBehindProxies(t *testing.T) {
 // a while.
 func TestHostsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
+	s := serve(t, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
 	for range 3 {
 		a := s.peer(t).handshake(strings.Replace(request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
 		if a.status != http.StatusMisdirectedRequest || !strings.Contains(a.body, "rebound.evil.example:8000") {

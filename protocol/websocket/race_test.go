@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -159,7 +160,7 @@ func TestLogRacesWithAccept(t *testing.T) {
 	t.Parallel()
 	log := &slowLog{has: make(chan struct{}), look: make(chan struct{})}
 	accepts, done := make(chan struct{}), make(chan struct{})
-	app := &hooks{connect: func(_ context.Context, c *protocol.Conn) error {
+	app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		go func() {
 			defer close(done)
 			<-accepts // before, it would refuse the connection

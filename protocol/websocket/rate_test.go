@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -20,7 +21,7 @@ func TestRateWaits(t *testing.T) {
 	const messages, burst = 60, 5
 	synctest.Test(t, func(t *testing.T) {
 		rate := protocol.Limits{Rate: protocol.Rate{Messages: 1, MessageBurst: burst}}
-		app := echo()
+		app := fakes.Echo()
 		s := servePipes(t, app, &websocket.Options{Limits: rate, PingInterval: 4 * time.Second, PongTimeout: 4 * time.Second})
 		p := s.open(t)
 		_ = p.nc.SetDeadline(time.Time{})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -38,28 +39,28 @@ func newRefusalSite(tb testing.TB) *refusalSite {
 		return websocket.New(app, &o)
 	}
 	connect := func(err error) protocol.Application {
-		return &hooks{connect: func(context.Context, *protocol.Conn) error { return err }}
+		return &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return err }}
 	}
 	nobody := router.Auth(func(context.Context, *protocol.Scope) (int, error) { return 0, router.ErrUnauthenticated })
 	mux, s := http.NewServeMux(), &refusalSite{}
 	mux.Handle("/ws/", server(router.NewURLRouter(router.RePath("^ws/$", connect(protocol.NewRejectError(401, "who are you?")))), websocket.Options{}))
-	mux.Handle("/open/", server(&hooks{open: func(*protocol.Scope) error { return protocol.NewRejectError(402, "pay") }}, websocket.Options{}))
+	mux.Handle("/open/", server(&fakes.Handler{OnOpen: func(*protocol.Scope) error { return protocol.NewRejectError(402, "pay") }}, websocket.Options{}))
 	mux.Handle("/close/", server(connect(protocol.NewCloseError(4000, "no")), websocket.Options{}))
-	mux.Handle("/host/", server(echo(), websocket.Options{Hosts: []string{"example.org"}}))
+	mux.Handle("/host/", server(fakes.Echo(), websocket.Options{Hosts: []string{"example.org"}}))
 	mux.Handle("/fails/", server(connect(errors.New("a fault")), websocket.Options{}))
-	mux.Handle("/panics/", server(&hooks{open: func(*protocol.Scope) error { panic("a fault") }}, websocket.Options{}))
-	mux.Handle("/moved/", server(&hooks{open: func(*protocol.Scope) error {
+	mux.Handle("/panics/", server(&fakes.Handler{OnOpen: func(*protocol.Scope) error { panic("a fault") }}, websocket.Options{}))
+	mux.Handle("/moved/", server(&fakes.Handler{OnOpen: func(*protocol.Scope) error {
 		return &protocol.RejectError{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"/ws/"}}}
 	}}, websocket.Options{}))
-	mux.Handle("/auth/", server(nobody(echo()), websocket.Options{}))
+	mux.Handle("/auth/", server(nobody(fakes.Echo()), websocket.Options{}))
 	most := router.MaxConns(1)
-	mux.Handle("/route/", server(most(most(echo())), websocket.Options{})) // the second one has no place left
-	over := server(echo(), websocket.Options{})
+	mux.Handle("/route/", server(most(most(fakes.Echo())), websocket.Options{})) // the second one has no place left
+	over := server(fakes.Echo(), websocket.Options{})
 	if err := over.Shutdown(tb.Context()); err != nil {
 		tb.Error(err)
 	}
 	mux.Handle("/over/", over)
-	mux.Handle("/other/", router.New(nil, server(echo(), websocket.Options{})))
+	mux.Handle("/other/", router.New(nil, server(fakes.Echo(), websocket.Options{})))
 	mux.Handle("/middleware/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol.AsRejectError(protocol.NewRejectError(410, "gone")).ServeHTTP(w, r)
 	}))
@@ -166,7 +167,7 @@ func TestRefusalsAnswerAndClose(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				site := newRefusalSite(t)
-				s := newServer(echo(), nil)
+				s := newServer(fakes.Echo(), nil)
 				s.listenPipes(t, site)
 				for _, row := range refusalRows() {
 					raw, statuses := row.request(rest)
@@ -199,7 +200,7 @@ func TestRefusalsAnswerAndClose(t *testing.T) {
 func TestRefusalsOnSockets(t *testing.T) {
 	t.Parallel()
 	site := newRefusalSite(t)
-	s := newServer(echo(), nil)
+	s := newServer(fakes.Echo(), nil)
 	s.listen(t, site)
 	type try struct {
 		what     string

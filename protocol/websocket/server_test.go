@@ -16,58 +16,6 @@ import (
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
-// hooks is an application of functions, any of which may be missing. Without
-// them it accepts and ignores.
-type hooks struct {
-	open       func(s *protocol.Scope) error
-	connect    func(ctx context.Context, c *protocol.Conn) error
-	receive    func(ctx context.Context, c *protocol.Conn, m protocol.Message) error
-	disconnect func(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus)
-}
-
-func (h *hooks) Open(s *protocol.Scope) (protocol.Handler, error) {
-	if h.open != nil {
-		if err := h.open(s); err != nil {
-			return nil, err
-		}
-	}
-	return h, nil
-}
-
-func (h *hooks) Connect(ctx context.Context, c *protocol.Conn) error {
-	if h.connect == nil {
-		return nil
-	}
-	return h.connect(ctx, c)
-}
-
-func (h *hooks) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-	if h.receive == nil {
-		return nil
-	}
-	return h.receive(ctx, c, m)
-}
-
-func (h *hooks) Event(context.Context, *protocol.Conn, *protocol.Event) error { return nil }
-
-func (h *hooks) Disconnect(ctx context.Context, c *protocol.Conn, s protocol.CloseStatus) {
-	if h.disconnect != nil {
-		h.disconnect(ctx, c, s)
-	}
-}
-
-// echo is an application that sends back what it gets.
-func echo() *hooks {
-	return &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error { return c.Send(ctx, m) }}
-}
-
-// ends makes a channel that gets how connections of h end.
-func (h *hooks) ends() <-chan protocol.CloseStatus {
-	ends := make(chan protocol.CloseStatus, 100)
-	h.disconnect = func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { ends <- s }
-	return ends
-}
-
 // journal is a log that can be read while it is written.
 type journal struct {
 	mu sync.Mutex

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -22,8 +23,8 @@ func TestPromise9_Shutdown(t *testing.T) {
 	t.Parallel()
 	const peers = 23
 	var farewells atomic.Int32
-	app := echo()
-	app.disconnect = func(ctx context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+	app := fakes.Echo()
+	app.OnDisconnect = func(ctx context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
 		if _, has := ctx.Deadline(); s.Code != protocol.CloseGoingAway || s.Remote || !has || ctx.Err() != nil {
 			t.Errorf("Disconnect with %+v, and a ctx with a deadline: %v, %v", s, has, ctx.Err())
 		}
@@ -61,8 +62,8 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error { <-release; return nil }}
-		ends := app.ends()
+		app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { <-release; return nil }}
+		ends := app.Ends()
 		s := servePipes(t, app, nil)
 		p, good := s.open(t), s.open(t)
 		p.text("block")
@@ -101,7 +102,7 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 func TestPromise9_ShutdownWithDeafPeers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, echo(), &websocket.Options{CloseTimeout: 2 * time.Second})
+		s := servePipes(t, fakes.Echo(), &websocket.Options{CloseTimeout: 2 * time.Second})
 		for range 3 {
 			s.open(t)
 		}
@@ -123,7 +124,7 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			entered := make(chan struct{})
-			app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error {
+			app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 				close(entered)
 				<-ctx.Done()
 				switch name {
@@ -155,7 +156,7 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 func TestPromise9_ShutdownBehindAdmission(t *testing.T) {
 	t.Parallel()
 	var s *server
-	app := &hooks{connect: func(ctx context.Context, _ *protocol.Conn) error { return ctx.Err() }}
+	app := &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error { return ctx.Err() }}
 	s = serve(t, app, &websocket.Options{KeepContext: func(r *http.Request) context.Context {
 		if err := s.Shutdown(r.Context()); err != nil {
 			t.Error(err)
@@ -171,7 +172,7 @@ func TestPromise9_ShutdownBehindAdmission(t *testing.T) {
 func TestPromise9_ShutdownTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, echo(), nil)
+		s := servePipes(t, fakes.Echo(), nil)
 		p := s.open(t)
 		done := make(chan error, 3)
 		for range 3 {
@@ -221,12 +222,12 @@ func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				release, saysFarewell := make(chan struct{}), make(chan struct{})
-				app := &hooks{receive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+				app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 					if m.Text() == "block" {
 						<-release
 					}
 					return c.Send(ctx, m)
-				}, disconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { <-saysFarewell }}
+				}, OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { <-saysFarewell }}
 				s := servePipes(t, app, nil)
 				p := s.open(t)
 				synctest.Wait()
@@ -253,7 +254,7 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 	t.Parallel()
 	const peers = 40
 	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, echo(), nil)
+		s := servePipes(t, fakes.Echo(), nil)
 		var all sync.WaitGroup
 		times := make(chan time.Duration, peers)
 		var begun time.Time
@@ -301,16 +302,16 @@ func TestShutdownWith(t *testing.T) {
 		{testkit.Here(), websocket.Options{Shutdown: static}, &protocol.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
 	} {
 		entered := make(chan struct{})
-		app := echo()
+		app := fakes.Echo()
 		var n atomic.Int32
-		app.connect = func(ctx context.Context, _ *protocol.Conn) error {
+		app.OnConnect = func(ctx context.Context, _ *protocol.Conn) error {
 			if n.Add(1) == 2 {
 				close(entered)
 				<-ctx.Done()
 			}
 			return ctx.Err()
 		}
-		ends := app.ends()
+		ends := app.Ends()
 		s := serve(t, app, &row.o)
 		p, slow := s.open(t), s.peer(t)
 		slow.write([]byte(request("/")))

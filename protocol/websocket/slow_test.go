@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -58,7 +59,7 @@ func TestPromise7_SlowPeerFindsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, opened := conns()
-		ends := app.ends()
+		ends := app.Ends()
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100}}).open(t)
 		c := settled(opened)
 		m := protocol.Text(strings.Repeat("m", 60))
@@ -88,7 +89,7 @@ func TestFirstMessageFits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := strings.Repeat("m", 5000)
-		app := &hooks{connect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, protocol.Text(m)) }}
+		app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, protocol.Text(m)) }}
 		s := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: len(m)}})
 		p := s.open(t)
 		synctest.Wait()
@@ -136,7 +137,7 @@ func TestOverflowBlock(t *testing.T) {
 		app, opened := conns()
 		m := protocol.Text(strings.Repeat("m", 60))
 		sent := make(chan error, sends)
-		app.receive = func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+		app.OnReceive = func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 			for range sends {
 				sent <- c.Send(ctx, m)
 			}

@@ -9,15 +9,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // conns makes an application that hands out its connections and echoes.
-func conns() (app *hooks, opened <-chan *protocol.Conn) {
-	app = echo()
+func conns() (app *fakes.Handler, opened <-chan *protocol.Conn) {
+	app = fakes.Echo()
 	out := make(chan *protocol.Conn, 10)
-	app.connect = func(_ context.Context, c *protocol.Conn) error {
+	app.OnConnect = func(_ context.Context, c *protocol.Conn) error {
 		out <- c
 		return nil
 	}
@@ -64,7 +65,7 @@ func TestCloseTimeout(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				app, opened := conns()
-				ends := app.ends()
+				ends := app.Ends()
 				p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second}).open(t)
 				c, begun := settled(opened), time.Now()
 				c.Close(4000, "go")
@@ -153,7 +154,7 @@ func TestWriteTimeout(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				app, opened := conns()
-				ends := app.ends()
+				ends := app.Ends()
 				p := servePipes(t, app, &websocket.Options{WriteTimeout: 6 * time.Second}).open(t)
 				begun := time.Now()
 				if inCallback {
@@ -207,7 +208,7 @@ func TestWriteTimeoutIsAboutProgress(t *testing.T) {
 func TestIdleIsNotCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := servePipes(t, echo(), &websocket.Options{PingInterval: -1}).open(t)
+		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1}).open(t)
 		for range 3 {
 			<-time.After(time.Hour)
 			p.text("still there?")

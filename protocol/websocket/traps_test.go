@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -43,7 +44,7 @@ func lyingHeader(first byte, length uint64) []byte {
 
 // TestTrapG1_LyingLength takes no memory on the word of a header.
 func TestTrapG1_LyingLength(t *testing.T) {
-	s := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 1 << 30}})
+	s := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 1 << 30}})
 	var before, after runtime.MemStats
 	peers := make([]*peer, 20)
 	for i := range peers {
@@ -72,13 +73,13 @@ func TestTrapG1_LyingLength(t *testing.T) {
 // within it are answered and not kept.
 func TestTrapG2_LimitOverFragments(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 1 << 10}})
+	s := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 1 << 10}})
 	p := s.open(t)
 	part := frame(cont, strings.Repeat("a", 100))
 	p.write(frame(text, ""), bytes.Repeat(part, 10), frame(finPing, "within"), part)
 	p.want(finPong, "within")
 	p.wantCloseCode(1009)
-	flood := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxControlFrames: 100_000}}).open(t)
+	flood := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxControlFrames: 100_000}}).open(t)
 	go func() {
 		flood.nc.Write(frame(text, "he"))                          //nolint:errcheck // the answers show it
 		flood.nc.Write(bytes.Repeat(frame(finPing, "p"), 100_000)) //nolint:errcheck // the answers show it
@@ -131,7 +132,7 @@ func (l *countingListener) take() []int {
 // one read are one write as well.
 func TestTrapG4_OneWrite(t *testing.T) {
 	t.Parallel()
-	s := newServer(echo(), nil)
+	s := newServer(fakes.Echo(), nil)
 	ts := httptest.NewUnstartedServer(s.Server)
 	l := &countingListener{Listener: ts.Listener}
 	ts.Listener = l
@@ -230,7 +231,7 @@ func TestTrapG8_PartialFrames(t *testing.T) {
 // TestTrapG9_G10_Handshake sends what ws.Upgrader lets through.
 func TestTrapG9_G10_Handshake(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	rows := []struct {
 		at       testkit.Line
 		old, now string
@@ -258,7 +259,7 @@ func TestTrapG9_G10_Handshake(t *testing.T) {
 // is TestHandshakeEarlyBytes.
 func TestTrapG11_MalformedRequestLine(t *testing.T) {
 	t.Parallel()
-	p := serve(t, echo(), nil).peer(t)
+	p := serve(t, fakes.Echo(), nil).peer(t)
 	if a := p.handshake("GET\r\n\r\n"); a.status != http.StatusBadRequest {
 		t.Errorf("status %d, want 400", a.status)
 	}
@@ -268,7 +269,7 @@ func TestTrapG11_MalformedRequestLine(t *testing.T) {
 // middleware survive (G13) is TestAcceptKeepsHeaders.
 func TestTrapG12_PlainGet(t *testing.T) {
 	t.Parallel()
-	p := serve(t, echo(), nil).peer(t)
+	p := serve(t, fakes.Echo(), nil).peer(t)
 	if a := p.handshake("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusUpgradeRequired {
 		t.Errorf("status %d, want 426", a.status)
 	}
@@ -278,7 +279,7 @@ func TestTrapG12_PlainGet(t *testing.T) {
 // TestTrapG14_Tokens takes an empty list and a tab.
 func TestTrapG14_Tokens(t *testing.T) {
 	t.Parallel()
-	p := serve(t, echo(), nil).peer(t)
+	p := serve(t, fakes.Echo(), nil).peer(t)
 	p.upgrade(strings.Replace(request("/", "Sec-WebSocket-Protocol:"), "Connection: Upgrade", "Connection: keep-alive,\tUpgrade", 1))
 }
 
@@ -288,7 +289,7 @@ func TestTrapG16_CloseReasons(t *testing.T) {
 	t.Parallel()
 	for cut := range 4 {
 		reason := strings.Repeat("a", 120+cut) + "世界"
-		app := &hooks{receive: func(context.Context, *protocol.Conn, protocol.Message) error {
+		app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 			return protocol.NewCloseError(4000, reason)
 		}}
 		p := serve(t, app, nil).open(t)
@@ -301,7 +302,7 @@ func TestTrapG16_CloseReasons(t *testing.T) {
 // TestDecision28_CloseReachesThePeer. TestTrapG18 is about what gobwas accepts.
 func TestTrapG18_ReservedBitsAndLengths(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	for _, in := range [][]byte{
 		frame(0x81|0x20, "a"), frame(0x81|0x10, "a"), frame(0x89|0x40, "a"), {finText, 0xfe, 0, 1, 0, 0, 0, 0, 'a'}, lyingHeader(finText, 1),
 	} {
@@ -315,7 +316,7 @@ func TestTrapG18_ReservedBitsAndLengths(t *testing.T) {
 // use one all the same. So G21 to G24 cannot be reached.
 func TestTrapG19_NoCompression(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), nil)
+	s := serve(t, fakes.Echo(), nil)
 	for _, offer := range []string{"permessage-deflate", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame", "bogus; a=1", ";;"} {
 		p := s.peer(t)
 		a := p.upgrade(request("/", "Sec-WebSocket-Extensions: "+offer))
@@ -331,7 +332,7 @@ func TestTrapG19_NoCompression(t *testing.T) {
 // TestTrapG27_TLS speaks TLS as any other connection.
 func TestTrapG27_TLS(t *testing.T) {
 	t.Parallel()
-	s := newServer(echo(), small())
+	s := newServer(fakes.Echo(), small())
 	ts := httptest.NewTLSServer(s.Server)
 	t.Cleanup(func() { s.wantEmpty(t); ts.Close() })
 	dial := func() *peer {

@@ -15,28 +15,12 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
-
-// callbacks is a handler of two functions.
-type callbacks struct {
-	receive func(m protocol.Message) error
-	event   func()
-}
-
-func (h *callbacks) Open(*protocol.Scope) (protocol.Handler, error)                   { return h, nil }
-func (h *callbacks) Connect(context.Context, *protocol.Conn) error                    { return nil }
-func (h *callbacks) Disconnect(context.Context, *protocol.Conn, protocol.CloseStatus) {}
-func (h *callbacks) Event(context.Context, *protocol.Conn, *protocol.Event) error {
-	h.event()
-	return nil
-}
-func (h *callbacks) Receive(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
-	return h.receive(m)
-}
 
 // seam stands between a session and its connection, to stop between two steps.
 type seam struct {
@@ -110,7 +94,7 @@ func TestViolationBeforeOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(nobody(), nil)
 		answered := make(chan struct{})
-		_, peer := wired(s, &callbacks{}, func(c *conn) error {
+		_, peer := wired(s, &fakes.Handler{}, func(c *conn) error {
 			defer func() { <-answered }()
 			return c.Accept(protocol.AcceptOptions{})
 		})
@@ -152,7 +136,7 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 			s := New(nobody(), nil)
 			var heard []bool
 			var c *conn
-			app := &callbacks{receive: func(protocol.Message) error {
+			app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 				heard = append(heard, c.life.closing())
 				return nil
 			}}
@@ -181,9 +165,12 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 		release := make(chan struct{})
 		var got []string
 		s := New(nobody(), &Options{Limits: protocol.Limits{ReadAhead: 1}})
-		app := &callbacks{
-			event:   func() { <-release },
-			receive: func(m protocol.Message) error { got = append(got, m.Text()); return nil },
+		app := &fakes.Handler{
+			OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { <-release; return nil },
+			OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+				got = append(got, m.Text())
+				return nil
+			},
 		}
 		c, peer := wired(s, app, acceptSilently)
 		defer finish(t, s)
@@ -219,7 +206,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	got := make(chan string, 2)
 	s := New(nobody(), nil)
 	opened := make(chan struct{})
-	c, peer := wired(s, &callbacks{receive: func(m protocol.Message) error { got <- m.Text(); return nil }}, func(c *conn) error {
+	c, peer := wired(s, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error { got <- m.Text(); return nil }}, func(c *conn) error {
 		defer close(opened)
 		return acceptSilently(c)
 	})

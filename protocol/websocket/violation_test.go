@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
@@ -51,8 +52,8 @@ func small() *websocket.Options {
 // lot: the close still gets through, and then the end of the stream.
 func TestDecision28_CloseReachesThePeer(t *testing.T) {
 	t.Parallel()
-	app := echo()
-	ends := app.ends()
+	app := fakes.Echo()
+	ends := app.Ends()
 	s := serve(t, app, small())
 	junk := bytes.Repeat([]byte("junk"), 1<<20)
 	for _, v := range violations() {
@@ -80,7 +81,7 @@ func TestDecision28_CloseReachesThePeer(t *testing.T) {
 // TestViolationBehindEarlyWords breaks a rule in the same packet as the request.
 func TestViolationBehindEarlyWords(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), small())
+	s := serve(t, fakes.Echo(), small())
 	for _, v := range violations() {
 		p := s.peer(t)
 		p.write([]byte(request("/")), frame(finText, "early"), v.in)
@@ -118,8 +119,8 @@ func TestEarlyWordsAreHeard(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %d, early %v", name, row.code, early), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						app := echo()
-						app.connect = connect
+						app := fakes.Echo()
+						app.OnConnect = connect
 						row.behind(servePipes(t, app, nil).peer(t), early)
 					})
 				})
@@ -156,7 +157,7 @@ func TestViolationPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := small()
 		opts.CloseTimeout = 3 * time.Second
-		p := servePipes(t, echo(), opts).open(t)
+		p := servePipes(t, fakes.Echo(), opts).open(t)
 		begun := time.Now()
 		p.write(frame(finCont, "a"))
 		p.wantCloseCode(1002)
@@ -177,11 +178,11 @@ func TestViolationPatience(t *testing.T) {
 // TestViolationWhileCallbackBlocks ends the callback's context at once.
 func TestViolationWhileCallbackBlocks(t *testing.T) {
 	t.Parallel()
-	app := &hooks{receive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error {
+	app := &fakes.Handler{OnReceive: func(ctx context.Context, _ *protocol.Conn, _ protocol.Message) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}}
-	ends := app.ends()
+	ends := app.Ends()
 	p := serve(t, app, small()).open(t)
 	p.write(frame(finText, "block"), frame(finText, "waits"), frame(finCont, "breaks"))
 	p.wantCloseCode(1002)
@@ -194,7 +195,7 @@ func TestViolationWhileCallbackBlocks(t *testing.T) {
 // TestMaxFrame bounds one frame more tightly than a message.
 func TestMaxFrame(t *testing.T) {
 	t.Parallel()
-	s := serve(t, echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 100, MaxFrame: 10}})
+	s := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 100, MaxFrame: 10}})
 	p := s.open(t)
 	p.write(frame(text, "0123456789"), frame(cont, "0123456789"), frame(finCont, "0"))
 	p.want(finText, "012345678901234567890")
