@@ -23,16 +23,16 @@ import (
 //
 //	err := layers.Default().Send(ctx, "thumbnails", Resize.New(Picture{ID: 7}))
 //
-// Each event is a life of its own: the application is opened with a scope of type
-// "channel", and its handler gets Connect, Event and Disconnect. A consumer made
-// with consumer.New and consumer.On serves; it has groups and can send to them,
-// and its own sends fail, because there is no peer. Several events are handled at
-// once, also of one channel, and in no order.
+// Each event has a handler of its own: the application is opened with a scope of type
+// "channel", and the handler is called with Connect, Event and Disconnect. A consumer made
+// with consumer.New and consumer.On will do; it has groups and can send to them, but its own
+// sends fail, because there is no peer. Several events are handled at once, also of one
+// channel, and in no order.
 //
 // In the program of a server, the router's Background has router.Run run it.
 //
-// Delivery is at most once: an error or a panic is logged and counted and costs
-// that event, and nothing is tried again. Set the fields before Run.
+// Delivery is at most once: after an error or a panic, which is logged and counted, the
+// event is not handled again. Set the fields before Run.
 type Worker struct {
 	// Puller is where events come from. It is required; if it is a *Layer, it
 	// is also the layer of the consumers.
@@ -43,26 +43,26 @@ type Worker struct {
 	// Channels are the names to take events from. Default: those that App
 	// knows, if it has a method Names() []string as the router has.
 	Channels []string
-	// Concurrency is how many events are handled at once. Waiting for an event
-	// costs nothing of it, so that quiet channels hold up no busy one. No event
-	// is asked for while that many are handled; one that arrives for a channel
-	// that was waiting already is taken, and handled as soon as another is
-	// done: at most one per channel waits so, for as long as that takes, and
-	// its expiry in the channel no longer counts. Busy channels take turns.
-	// Default: the number of processors.
+	// Concurrency is how many events are handled at once. A channel that waits for an
+	// event does not count, so that quiet channels delay no busy one. No event is asked
+	// for while that many are handled; one that arrives for a channel that was waiting
+	// already is taken, and handled as soon as another is done: at most one per channel
+	// waits so, for as long as that takes, and its expiry in the channel no longer
+	// applies. Busy channels take turns. Default: the number of processors.
 	Concurrency int
-	// Grace is how long events that were taken have to finish when ctx ends.
-	// Then their ctx ends, and they have ten seconds more. Default 10 s.
+	// Grace is how long events that were taken may be handled after the ctx of Run has
+	// ended. Then the ctx of their handlers ends, and they have ten seconds more. Default
+	// 10 s.
 	Grace time.Duration
 	// Logger gets what fails. Default slog.Default().
 	Logger *slog.Logger
 
 	sessions protocol.SessionOptions
 	counters protocol.Counters
-	places   chan struct{}
-	base     context.Context //nolint:containedctx // of the handlers; ends when grace is over
+	slots    chan struct{}   // holds an element for each event that is being handled
+	base     context.Context //nolint:containedctx // of the handlers; ends after Grace
 	running  sync.WaitGroup
-	dropped  atomic.Int64 // events that were taken, and had no place until the time to finish was over
+	dropped  atomic.Int64 // events that were taken, and could not be handled in time
 }
 
 // defaultGrace is Worker.Grace if it is 0.
@@ -74,10 +74,9 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// Run takes events until ctx ends, and returns when those that were taken are
-// handled. It is called once. The error says what is wrong with the fields, or
-// that handlers did not end in time; it is nil after a clean end. A back end that
-// is down is waited for.
+// Run takes events until ctx ends, and returns when those that were taken are handled. It is
+// called once. The error says what is wrong with the fields, or that handlers have not
+// returned in time; otherwise it is nil. While the back end is down Run tries again.
 func (w *Worker) Run(ctx context.Context) error {
 	channels, err := w.checkedChannels()
 	if err != nil {
@@ -89,15 +88,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.base = base
 	var pulling sync.WaitGroup
 	for _, channel := range channels {
-		pulling.Go(func() { w.pull(ctx, channel) })
+		pulling.Go(func() { w.pullChannel(ctx, channel) })
 	}
 	pulling.Wait()
 	return w.finish(cancel)
 }
 
-// Stats returns the counters of the events' handlers. Accepted is how many events
-// were handled or are, which Open counts; Failures those that ended in an error
-// or panic.
+// Stats returns the counters of the events' handlers. Accepted is how many events were
+// handled or are being handled, Open how many are being handled, and Failures how many
+// handlers returned an error or panicked.
 func (w *Worker) Stats() protocol.Stats { return w.counters.Stats() }
 
 // checkedChannels returns the channels to take events from, or what is wrong with the fields.
@@ -155,21 +154,21 @@ func (w *Worker) setDefaults() {
 		w.App = Use(l)(w.App)
 	}
 	w.sessions = protocol.SessionOptions{Logger: w.Logger, Counters: &w.counters, Limits: protocol.Limits{}.WithDefaults()}
-	w.places = make(chan struct{}, w.Concurrency)
+	w.slots = make(chan struct{}, w.Concurrency)
 }
 
-// pull takes events from one channel. It asks for the next one only while a
-// handler more may run, but holds no place while it waits: the channel may stay
-// empty for hours. An event that arrives after all places were taken waits for
-// one, and until it has it, no other is asked for.
-func (w *Worker) pull(ctx context.Context, channel string) {
+// pullChannel takes events from one channel. It asks for the next one only while a slot is
+// free, but occupies none while it waits: the channel may stay empty for hours. An event
+// that arrives after all slots have been occupied waits for one, and until it has one no
+// other is asked for.
+func (w *Worker) pullChannel(ctx context.Context, channel string) {
 	pause := firstPause
-	for w.placeFree(ctx) {
+	for w.waitForSlot(ctx) {
 		e, err := w.Puller.Pull(ctx, channel)
 		if err == nil {
 			pause = firstPause
 			started := make(chan struct{})
-			w.running.Go(func() { w.run(channel, e, started) })
+			w.running.Go(func() { w.handleInSlot(channel, e, started) })
 			select {
 			case <-started:
 			case <-ctx.Done():
@@ -189,61 +188,61 @@ func (w *Worker) pull(ctx context.Context, channel string) {
 	}
 }
 
-// placeFree waits until a place is free and leaves it free. Waiters are served
-// in their order, those that have an event among them. It returns false when ctx
-// has ended.
-func (w *Worker) placeFree(ctx context.Context) bool {
+// waitForSlot waits until a slot is free, and leaves it free. Callers are served in their
+// order, those that have an event among them. It returns false when ctx has ended.
+func (w *Worker) waitForSlot(ctx context.Context) bool {
 	select {
-	case w.places <- struct{}{}:
-		<-w.places
+	case w.slots <- struct{}{}:
+		<-w.slots
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
 }
 
-// run handles an event when there is a place for it, and closes started then. If
-// there is none until the time to finish is over, the event is dropped.
-func (w *Worker) run(channel string, e *protocol.Event, started chan<- struct{}) {
+// handleInSlot handles an event when a slot is free, and closes started then. If none is
+// until the time to finish has passed, the event is dropped.
+func (w *Worker) handleInSlot(channel string, e *protocol.Event, started chan<- struct{}) {
 	select {
-	case w.places <- struct{}{}:
+	case w.slots <- struct{}{}:
 	case <-w.base.Done():
 		w.dropped.Add(1)
 		w.Logger.Error("wye: a worker had no time left for an event that it had taken", "channel", channel, "type", logs.Cut(e.Type()))
 		return
 	}
-	defer func() { <-w.places }()
+	defer func() { <-w.slots }()
 	close(started)
-	w.handle(channel, e)
+	w.handleEvent(channel, e)
 }
 
-// handle is the life of one event.
-func (w *Worker) handle(channel string, e *protocol.Event) {
-	t := &task{handled: make(chan struct{}), over: make(chan struct{}), channel: channel}
+// handleEvent opens the application for an event, and returns when its session has closed.
+func (w *Worker) handleEvent(channel string, e *protocol.Event) {
+	t := &task{handled: make(chan struct{}), closed: make(chan struct{}), channel: channel}
 	app := protocol.Wrap(w.App, func(s *protocol.Scope) (protocol.Handler, error) {
 		h, err := w.App.Open(s)
 		if err != nil || h == nil {
 			return h, err
 		}
-		return &once{Handler: h, task: t}, nil
+		return &eventHandler{Handler: h, task: t}, nil
 	})
 	s := protocol.NewSession(w.base, app, scopes.ForChannel(w.base, channel), t, &w.sessions)
-	s.Conn().Defer(func() { close(t.over) })
+	s.Conn().Defer(func() { close(t.closed) })
 	if !s.Open() {
-		<-t.over
+		<-t.closed
 		return
 	}
 	if s.Conn().Post(e) == nil {
 		select {
 		case <-t.handled:
-		case <-t.over:
+		case <-t.closed:
 		case <-w.base.Done():
 		}
 	}
 	s.Conn().Close(protocol.CloseNormal, "")
-	<-t.over
+	<-t.closed
 }
 
-// finish waits for the events that were taken.
+// finish waits for the events that are being handled, ends their ctx after Grace, and waits
+// for finalTime more.
 func (w *Worker) finish(cancel context.CancelCauseFunc) error {
 	done := make(chan struct{})
 	go func() {
@@ -258,7 +257,7 @@ func (w *Worker) finish(cancel context.CancelCauseFunc) error {
 	cancel(errGrace)
 	select {
 	case <-done:
-	case <-time.After(lastWords):
+	case <-time.After(finalTime):
 	}
 	open, dropped := w.counters.Stats().Open, w.dropped.Load()
 	if open == 0 && dropped == 0 {
@@ -267,26 +266,26 @@ func (w *Worker) finish(cancel context.CancelCauseFunc) error {
 	return fmt.Errorf("%w: %d events are still being handled, and %d were not begun", errGrace, open, dropped)
 }
 
-// lastWords is how long handlers have when their ctx has ended.
-const lastWords = 10 * time.Second
+// finalTime is how long handlers have when their ctx has ended.
+const finalTime = 10 * time.Second
 
 var errGrace = errors.New("wye: layers.Worker: the time for events that were taken is over")
 
-// once tells when its one event has been handled, however that ends.
-type once struct {
+// eventHandler closes task.handled when its one event has been handled, also after a panic.
+type eventHandler struct {
 	protocol.Handler
 	task *task
 }
 
-func (o *once) Event(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
-	defer close(o.task.handled)
-	return o.Handler.Event(ctx, c, e)
+func (h *eventHandler) Event(ctx context.Context, c *protocol.Conn, e *protocol.Event) error {
+	defer close(h.task.handled)
+	return h.Handler.Event(ctx, c, e)
 }
 
 // task is the transport of an event's session: there is no peer.
 type task struct {
-	handled, over chan struct{}
-	channel       string
+	handled, closed chan struct{}
+	channel         string
 }
 
 var errNoPeer = errors.New("wye: a worker has no peer to send to; send to a group or a channel")

@@ -24,23 +24,22 @@ type Options struct {
 	Lease time.Duration
 }
 
-// Broker is a back end for the layers of several nodes, all in this process.
-// Events travel as bytes, of which no two nodes share any. Without faults it
-// keeps what [layers.Driver], [layers.Historian] and [layers.Presencer] promise; each
-// fault says what it breaks.
+// Broker is a back end for the layers of several nodes, all in this process. Events travel
+// as bytes, which no two nodes share. Without faults it keeps the contracts of
+// [layers.Driver], [layers.Queuer], [layers.Historian] and [layers.Presencer]; each fault
+// says what it breaks.
 //
-// Faults hold for all nodes and begin and end at once: when Stop has returned,
-// every call of a driver gets ErrDown. What receivers are told, they are told by
-// the goroutine that each node has from Start until Close or Kill, after what
-// they have been given before; the broker has no goroutine of its own. All
-// methods are safe for concurrent use, but a Receiver must not call them.
+// Faults apply to all nodes, and start and end at once: when Stop has returned, every call of
+// a driver gets ErrDown. Receivers are called by the goroutine that each node has from Start
+// until Close or Kill, in order; the broker has no goroutine of its own. All methods are safe
+// for concurrent use, but a Receiver must not call them.
 type Broker struct {
 	limit store.Limit // of each named channel
 	lease time.Duration
 	mu    struct {
 		sync.Mutex
 		nodes     map[string]*node   // started, and neither closed nor dead
-		groups    map[string][]*node // who gets what is published
+		groups    map[string][]*node // the nodes that have subscribed
 		queues    store.Queues
 		histories map[string]*store.History
 		nextSweep time.Time // when histories are searched for old events
@@ -91,12 +90,11 @@ func (b *Broker) Node() layers.Driver {
 	}
 }
 
-// Close closes the drivers of all nodes that are still there, and waits for their
-// goroutines. Close their layers first; a test that does not care may leave that
-// to Close.
+// Close closes the drivers of all nodes that are not closed yet, and waits for their
+// goroutines. Close their layers first, unless the test does not depend on it.
 func (b *Broker) Close() {
 	for _, n := range b.nodes() {
-		n.end(false)
+		n.close(false)
 		<-n.gone
 	}
 	b.mu.Lock()
@@ -114,7 +112,8 @@ func (b *Broker) loseStoresLocked() {
 	b.mu.histories = make(map[string]*store.History)
 }
 
-// nodes are those that are there, ordered by name, so that chance plays no part.
+// nodes returns the nodes that are started and not closed, ordered by name, so that the
+// result does not vary.
 func (b *Broker) nodes() []*node {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -62,7 +62,7 @@ func (p *peer) arrived() int {
 func (s *trio) changed() bool {
 	h := s.b.read("g", protocol.Position{}, 0)
 	var present []layers.Presence
-	s.must("Present", s.b.stage.call("Present", func(ctx context.Context) (err error) {
+	s.must("Present", s.b.env.call("Present", func(ctx context.Context) (err error) {
 		present, err = s.b.presencer().Present(ctx, "g", "")
 		return err
 	}))

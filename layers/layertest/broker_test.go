@@ -14,7 +14,7 @@ import (
 
 // trio is three nodes of a broker, of which two have subscribed to "g".
 type trio struct {
-	*stage
+	*env
 
 	broker  *Broker
 	a, b, c *peer
@@ -26,7 +26,7 @@ func inBubble(t *testing.T, o *Options, f func(t *testing.T, s *trio)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBroker(o)
-		s := &trio{broker: b, stage: &stage{t: t, suite: whole(b), ctx: context.Background(), hung: make(chan string, 1)}}
+		s := &trio{broker: b, env: &env{t: t, suite: whole(b), ctx: context.Background(), hung: make(chan string, 1)}}
 		t.Cleanup(func() {
 			b.Close()
 			for _, err := range s.errors() {
@@ -51,13 +51,13 @@ func (p *peer) come() []int {
 	p.mu.Lock()
 	all := slices.Clone(p.mu.groups["g"])
 	p.mu.Unlock()
-	return p.stage.numbers(all)
+	return p.env.numbers(all)
 }
 
 // want fails if other notes have come to "g" by now.
 func (p *peer) want(when string, want ...int) {
 	if got := p.come(); !slices.Equal(got, want) {
-		p.stage.errorf("%s: a node has got %v, want %v", when, got, want)
+		p.env.errorf("%s: a node has got %v, want %v", when, got, want)
 	}
 }
 

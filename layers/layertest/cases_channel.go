@@ -15,29 +15,29 @@ func channelCases() []testCase {
 	return []testCase{
 		{
 			name: "specific-channel",
-			why:  `What is sent to "specific.<node>!<name>" reaches that node and no other, in order.`,
+			rule: `What is sent to "specific.<node>!<name>" reaches that node and no other, in order.`,
 			run:  specificChannel,
 		},
 		{
 			name: "channel-of-nobody",
-			why:  "Sending to a channel of a node that is not there is no error, or layers.ErrNobody: its consumer may just have gone.",
+			rule: "Sending to a channel of a node that is not there is not an error, or layers.ErrNobody: its consumer may just have gone.",
 			run:  channelOfNobody,
 		},
 		{
 			name: "first-in-first-out",
-			why:  "Events wait in a named channel until they are pulled, the oldest first, on whatever node and by whoever sent them.",
+			rule: "Events wait in a named channel until they are pulled, the oldest first, on any node and whichever node has sent them.",
 			asks: asksQueues,
 			run:  firstInFirstOut,
 		},
 		{
 			name: "capacity",
-			why:  "A named channel that is full refuses events with ErrFull, loses none that it has taken, and concerns no other channel.",
+			rule: "A named channel that is full refuses events with ErrFull, loses none that it has taken, and does not affect other channels.",
 			asks: asksQueues,
 			run:  capacity,
 		},
 		{
 			name:  "expiry",
-			why:   "Events that have waited for too long in a named channel are dropped, and make room.",
+			rule:  "Events that have waited for too long in a named channel are dropped, and make room.",
 			needs: needsExpire,
 			asks:  asksQueues,
 			run:   expiry,
@@ -45,7 +45,7 @@ func channelCases() []testCase {
 	}
 }
 
-func specificChannel(s *stage) {
+func specificChannel(s *env) {
 	a, b, c := s.peer(), s.peer(), s.peer()
 	for n := range 100 {
 		a.send(b.own("x"), n)
@@ -59,19 +59,19 @@ func specificChannel(s *stage) {
 		s.must("Close", p.close())
 	}
 	if x, y, z := a.total(), b.total(), c.total(); x != 0 || y != 101 || z != 1 {
-		s.fatalf("three nodes were told %d, %d and %d things, want 0, 101 and 1: nobody sent to others", x, y, z)
+		s.fatalf("three nodes received %d, %d and %d calls, want 0, 101 and 1: nobody sent to others", x, y, z)
 	}
 }
 
 // wantSent is wantNotes for one of the node's own channels.
 func (p *peer) wantSent(own string, want ...int) {
-	got := p.stage.numbers(p.sent(p.own(own), len(want)))
+	got := p.env.numbers(p.sent(p.own(own), len(want)))
 	if !slices.Equal(got, want) {
-		p.stage.fatalf("a channel got %s of what was sent to it, want %s", abridged(got), abridged(want))
+		p.env.fatalf("a channel got %s of what was sent to it, want %s", shorten(got), shorten(want))
 	}
 }
 
-func channelOfNobody(s *stage) {
+func channelOfNobody(s *env) {
 	a, b, gone := s.peer(), s.peer(), s.peer()
 	s.must("Close", gone.close())
 	a.send("specific.nobody"+s.name("x")+"!x", 0)
@@ -79,11 +79,11 @@ func channelOfNobody(s *stage) {
 	a.send(b.own("x"), 2)
 	b.wantSent("x", 2)
 	if n := gone.total(); n != 0 {
-		s.fatalf("a node that has been closed was told %d things", n)
+		s.fatalf("a node that has been closed received %d calls", n)
 	}
 }
 
-func firstInFirstOut(s *stage) {
+func firstInFirstOut(s *env) {
 	c, a, b := s.name("jobs"), s.peer(), s.peer()
 	for n := range 20 {
 		[]*peer{a, b}[n%2].send(c, n)
@@ -94,7 +94,7 @@ func firstInFirstOut(s *stage) {
 		}
 	}
 	waits := make(chan int, 1)
-	s.side(func() {
+	s.background(func() {
 		defer close(waits)
 		waits <- s.oneNote(b.pull(c))
 	})
@@ -104,7 +104,7 @@ func firstInFirstOut(s *stage) {
 	}
 }
 
-func capacity(s *stage) {
+func capacity(s *env) {
 	c, other, a, b := s.name("full"), s.name("other"), s.peer(), s.peer()
 	room := s.suite.capacity()
 	for n := range room {
@@ -126,7 +126,7 @@ func capacity(s *stage) {
 	}
 }
 
-func expiry(s *stage) {
+func expiry(s *env) {
 	c, a := s.name("late"), s.peer()
 	for n := range s.suite.capacity() {
 		a.send(c, n)
@@ -143,26 +143,26 @@ func pullCases() []testCase {
 	return []testCase{
 		{
 			name: "many-pullers",
-			why:  "Each event of a named channel is taken once, however many pull on however many nodes.",
+			rule: "Each event of a named channel is taken once, however many pull on however many nodes.",
 			asks: asksQueues,
 			run:  manyPullers,
 		},
 		{
 			name: "pull-ends-with-ctx",
-			why:  "Pull returns ctx's error when ctx ends while it waits.",
+			rule: "Pull returns ctx's error when ctx ends while it waits.",
 			asks: asksQueues,
 			run:  pullEndsWithCtx,
 		},
 		{
 			name: "cancelled-pull-loses-nothing",
-			why:  "A Pull that returns an error has taken nothing: an event that comes as ctx ends is returned, or is the next one's.",
+			rule: "A Pull that returns an error has taken nothing: an event that comes as ctx ends is returned, or is the next one's.",
 			asks: asksQueues,
 			run:  cancelledPullLosesNothing,
 		},
 	}
 }
 
-func manyPullers(s *stage) {
+func manyPullers(s *env) {
 	const many, pullers = 200, 6
 	c, all := s.name("jobs"), s.peers(3)
 	ctx, stop := context.WithCancel(s.ctx)
@@ -171,7 +171,7 @@ func manyPullers(s *stage) {
 	var over sync.WaitGroup
 	for i := range pullers {
 		over.Add(1)
-		s.side(func() {
+		s.background(func() {
 			defer over.Done()
 			for {
 				e, err := all[i%len(all)].pullWith(ctx, c)
@@ -209,8 +209,8 @@ func manyPullers(s *stage) {
 	}
 }
 
-// next waits for a note that somebody has pulled.
-func (s *stage) next(pulled <-chan int) int {
+// next waits for a note that a puller has pulled.
+func (s *env) next(pulled <-chan int) int {
 	over, stop := s.patience()
 	defer stop()
 	select {
@@ -223,7 +223,7 @@ func (s *stage) next(pulled <-chan int) int {
 }
 
 // once takes a note and fails if it has been seen.
-func (s *stage) once(seen []bool, pulled <-chan int) {
+func (s *env) once(seen []bool, pulled <-chan int) {
 	n := s.next(pulled)
 	if n < 0 || n >= len(seen) || seen[n] {
 		s.fatalf("note %d was pulled twice", n)
@@ -231,15 +231,15 @@ func (s *stage) once(seen []bool, pulled <-chan int) {
 	seen[n] = true
 }
 
-func pullEndsWithCtx(s *stage) {
+func pullEndsWithCtx(s *env) {
 	c, a := s.name("none"), s.peer()
 	ctx, cancel := context.WithCancel(s.ctx)
 	ended := make(chan error, 1)
-	s.side(func() {
+	s.background(func() {
 		_, err := a.pullWith(ctx, c)
 		ended <- err
 	})
-	a.send(s.name("something-else"), 0) // and the other has begun by then, or begins with a ctx that has ended
+	a.send(s.name("something-else"), 0) // the other call has started by then, or starts with a ctx that has ended
 	cancel()
 	s.wantErr("Pull whose ctx was cancelled", <-ended, context.Canceled)
 	short, stop := context.WithTimeout(s.ctx, s.suite.patience()/1000)
@@ -255,7 +255,7 @@ func yield(times int) {
 	}
 }
 
-func cancelledPullLosesNothing(s *stage) {
+func cancelledPullLosesNothing(s *env) {
 	const many = 300
 	c, a, b := s.name("cancel"), s.peer(), s.peer()
 	seen, waiting := make([]bool, many), 0
@@ -263,7 +263,7 @@ func cancelledPullLosesNothing(s *stage) {
 	for n := range many {
 		ctx, cancel := context.WithCancel(s.ctx)
 		over := make(chan error, 1)
-		s.side(func() {
+		s.background(func() {
 			defer close(over)
 			e, err := b.pullWith(ctx, c)
 			if err == nil {
@@ -271,7 +271,7 @@ func cancelledPullLosesNothing(s *stage) {
 			}
 			over <- err
 		})
-		s.together(2, func(i int) { // at once, but sometimes the one first, and sometimes the other
+		s.parallel(2, func(i int) { // at once, but sometimes the one first, and sometimes the other
 			yield(n >> (4 * i) % 6)
 			if i == 0 {
 				a.send(c, n)

@@ -10,39 +10,39 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// groupCases are about who gets what is published.
+// groupCases are about the nodes that receive what is published.
 func groupCases() []testCase {
 	return []testCase{
 		{
 			name: "fan-out",
-			why:  "What a node publishes to a group reaches every other node that has subscribed to it, once.",
+			rule: "What a node publishes to a group reaches every other node that has subscribed to it, once.",
 			run:  fanOut,
 		},
 		{
 			name: "no-echo",
-			why:  "A node that has subscribed to a group does not get what it publishes there itself: its layer has delivered that already.",
+			rule: "A node that has subscribed to a group does not receive what it publishes there itself: its layer has delivered that already.",
 			run:  noEcho,
 		},
 		{
 			name: "own-groups-only",
-			why:  "A node gets nothing of groups to which it has not subscribed, however much their names are alike.",
+			rule: "A node receives nothing of groups to which it has not subscribed, however similar their names are.",
 			run:  ownGroupsOnly,
 		},
 		{
 			name: "names",
-			why:  "Every name that layers.ValidName allows works, from 1 byte to layers.MaxName, and names differ in each byte.",
+			rule: "Every name that layers.ValidName allows works, from 1 byte to layers.MaxName, and names differ in each byte.",
 			run:  names,
 		},
 		{
 			name: "groups-are-no-channels",
-			why:  "A group and a named channel of the same name have nothing to do with each other.",
+			rule: "A group and a named channel of the same name are independent.",
 			asks: asksQueues,
 			run:  groupsAreNoChannels,
 		},
 	}
 }
 
-func fanOut(s *stage) {
+func fanOut(s *env) {
 	g, all := s.name("fan"), s.peers(4)
 	for _, p := range all[1:] {
 		p.subscribe(g)
@@ -55,7 +55,7 @@ func fanOut(s *stage) {
 	}
 }
 
-func noEcho(s *stage) {
+func noEcho(s *env) {
 	g, a, b := s.name("echo"), s.peer(), s.peer()
 	a.subscribe(g)
 	b.subscribe(g)
@@ -66,7 +66,7 @@ func noEcho(s *stage) {
 	a.wantNotes(g, 2)
 }
 
-func ownGroupsOnly(s *stage) {
+func ownGroupsOnly(s *env) {
 	g, a, b, witness := s.name("room"), s.peer(), s.peer(), s.peer()
 	others := []string{g + ".", g + ".x", g + "0", "x" + g, g[1:], g[:len(g)-1], strings.ToUpper(g), "." + g, strings.Replace(g, "-", ".", 1)}
 	witness.subscribe(others...)
@@ -81,11 +81,11 @@ func ownGroupsOnly(s *stage) {
 	b.wantNotes(g, 100)
 	s.must("Close", b.close())
 	if n := b.total(); n != 1 {
-		s.fatalf("a node that has subscribed to one group, to which one event was published, was told %d things", n)
+		s.fatalf("a node that has subscribed to one group, to which one event was published, received %d calls", n)
 	}
 }
 
-func names(s *stage) {
+func names(s *env) {
 	a, b := s.peer(), s.peer()
 	long := strings.Repeat("x", layers.MaxName)
 	all := []string{
@@ -101,7 +101,7 @@ func names(s *stage) {
 	}
 }
 
-func groupsAreNoChannels(s *stage) {
+func groupsAreNoChannels(s *env) {
 	name, a, b := s.name("both"), s.peer(), s.peer()
 	b.subscribe(name)
 	a.publish(name, 1)
@@ -118,28 +118,28 @@ func orderCases() []testCase {
 	return []testCase{
 		{
 			name: "order",
-			why:  "What one goroutine publishes to one group arrives in that order, nothing missing, nothing twice.",
+			rule: "What one goroutine publishes to one group arrives in that order, nothing missing, nothing twice.",
 			run:  order,
 		},
 		{
 			name: "order-of-many",
-			why:  "The order of each sender holds also when many on all nodes publish to one group at once.",
+			rule: "The order of each sender holds also when many on all nodes publish to one group at once.",
 			run:  orderOfMany,
 		},
 		{
 			name: "order-of-groups",
-			why:  "The order in each group holds when a goroutine publishes to many by turns.",
+			rule: "The order in each group holds when a goroutine publishes to many by turns.",
 			run:  orderOfGroups,
 		},
 		{
 			name: "order-of-kinds",
-			why:  "Events and ready messages (protocol.SendType) that one goroutine publishes by turns arrive in that order.",
+			rule: "Events and ready messages (protocol.SendType) that one goroutine publishes by turns arrive in that order.",
 			run:  orderOfKinds,
 		},
 	}
 }
 
-func order(s *stage) {
+func order(s *env) {
 	const many = 1000
 	g, a, b := s.name("order"), s.peer(), s.peer()
 	b.subscribe(g)
@@ -149,7 +149,7 @@ func order(s *stage) {
 	b.wantNotes(g, upTo(many)...)
 }
 
-func orderOfKinds(s *stage) {
+func orderOfKinds(s *env) {
 	const many = 300
 	g, a, b := s.name("kinds"), s.peer(), s.peer()
 	b.subscribe(g)
@@ -173,13 +173,13 @@ func orderOfKinds(s *stage) {
 	}
 }
 
-func orderOfMany(s *stage) {
+func orderOfMany(s *env) {
 	const each, perNode = 100, 4
 	g, all := s.name("many"), s.peers(3)
 	for _, p := range all {
 		p.subscribe(g)
 	}
-	s.together(len(all)*perNode, func(i int) {
+	s.parallel(len(all)*perNode, func(i int) {
 		p := all[i%len(all)]
 		for n := range each {
 			p.publishEvent(g, newNote(fmt.Sprintf("%s/%d", p.name, i), n))
@@ -198,13 +198,13 @@ func orderOfMany(s *stage) {
 				want = nil // its own
 			}
 			if got := from[fmt.Sprintf("%s/%d", sender.name, i)]; !slices.Equal(got, want) {
-				s.fatalf("a node got %s from one of %d senders, want %s", abridged(got), len(all)*perNode, abridged(want))
+				s.fatalf("a node got %s from one of %d senders, want %s", shorten(got), len(all)*perNode, shorten(want))
 			}
 		}
 	}
 }
 
-func orderOfGroups(s *stage) {
+func orderOfGroups(s *env) {
 	a, b := s.peer(), s.peer()
 	groups := make([]string, 20)
 	for i := range groups {

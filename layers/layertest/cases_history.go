@@ -15,43 +15,43 @@ func historyCases() []testCase {
 	all := []testCase{
 		{
 			name: "history-order",
-			why: "What is appended reaches every node that has subscribed, the sender too, once and in the order of the offsets, " +
+			rule: "What is appended reaches every node that has subscribed, the sender too, once and in the order of the offsets, " +
 				"which are 1, 2, 3 and so on in each group; each event has the position that Append has returned.",
 			run: historyOrder,
 		},
 		{
 			name: "history-read",
-			why: "Read returns, on any node, what is behind a position, oldest first and at most Limit, the last ones if it is to be the Newest; " +
+			rule: "Read returns, on any node, what is behind a position, oldest first and at most Limit, the last ones if it is to be the Newest; " +
 				"Last is the newest event's position; " +
 				"a position that is not known is like none at all, but then it is not Complete.",
 			run: historyRead,
 		},
 		{
 			name: "history-keep-events",
-			why: "The last Keep.Events are kept and no more, as the latest Append says; " +
+			rule: "The last Keep.Events are kept and no more, as the latest Append says; " +
 				"a page is Complete if nothing is missing between the position and its events.",
 			run: historyKeepEvents,
 		},
 		{
 			name: "history-keep-age",
-			why:  "What is older than Keep.For is not read any more, but offsets go on, and whoever had seen everything has missed nothing.",
+			rule: "What is older than Keep.For is no longer read, but offsets go on, and a reader that had seen everything has missed nothing.",
 			run:  historyKeepAge,
 		},
 		{
 			name: "history-ctx",
-			why:  "Append and Read with a ctx that has ended return its error, and nothing is appended.",
+			rule: "Append and Read with a ctx that has ended return its error, and nothing is appended.",
 			run:  historyCtx,
 		},
 		{
 			name: "history-restart",
-			why: "While the back end is down Append and Read return ErrDown; when it is back a history goes on where it was, " +
+			rule: "While the back end is down Append and Read return ErrDown; when it is back a history goes on where it was, " +
 				"or begins anew with an epoch that there never was, and old positions are not Complete.",
 			needs: needsStop,
 			run:   historyRestart,
 		},
 		{
 			name: "history-join",
-			why: "Layer.JoinFrom leaves no gap and makes no double between what it has read and what is delivered, " +
+			rule: "Layer.JoinFrom leaves no gap and makes no double between what it has read and what is delivered, " +
 				"while several nodes record.",
 			run: historyJoin,
 		},
@@ -66,7 +66,7 @@ func historyCases() []testCase {
 func (p *peer) historian() layers.Historian {
 	d, ok := p.driver.(layers.Historian)
 	if !ok {
-		p.stage.fatalf("%T is no layers.Historian, although another driver of New's was", p.driver)
+		p.env.fatalf("%T is no layers.Historian, although another driver of New's was", p.driver)
 	}
 	return d
 }
@@ -76,8 +76,8 @@ func plenty() layers.Keep { return layers.Keep{Events: 1000, For: time.Hour} }
 
 func (p *peer) tryAppend(group string, n int, k layers.Keep) (at protocol.Position, err error) {
 	e := newNote(p.name, n)
-	p.stage.must("Sealing an event", e.Seal())
-	err = p.stage.call("Append", func(ctx context.Context) error {
+	p.env.must("Sealing an event", e.Seal())
+	err = p.env.call("Append", func(ctx context.Context) error {
 		at, err = p.historian().Append(ctx, group, e, k)
 		return err
 	})
@@ -87,12 +87,12 @@ func (p *peer) tryAppend(group string, n int, k layers.Keep) (at protocol.Positi
 // append appends note n, or fails.
 func (p *peer) append(group string, n int, k layers.Keep) protocol.Position {
 	at, err := p.tryAppend(group, n, k)
-	p.stage.must("Append", err)
+	p.env.must("Append", err)
 	return at
 }
 
 func (p *peer) tryRead(group string, r layers.Range) (h layers.History, err error) {
-	err = p.stage.call("Read", func(ctx context.Context) error {
+	err = p.env.call("Read", func(ctx context.Context) error {
 		h, err = p.historian().Read(ctx, group, r)
 		return err
 	})
@@ -106,7 +106,7 @@ func (p *peer) read(group string, after protocol.Position, limit int) layers.His
 
 func (p *peer) readRange(group string, r layers.Range) layers.History {
 	h, err := p.tryRead(group, r)
-	p.stage.must("Read", err)
+	p.env.must("Read", err)
 	return h
 }
 
@@ -121,7 +121,7 @@ func span(from, to int) []int {
 
 // offsets are those of events, which must be of one epoch and notes that have their
 // offsets for numbers.
-func (s *stage) offsets(what, epoch string, events []*protocol.Event) []int {
+func (s *env) offsets(what, epoch string, events []*protocol.Event) []int {
 	all := make([]int, len(events))
 	for i, e := range events {
 		at := e.Position()
@@ -137,16 +137,16 @@ func (s *stage) offsets(what, epoch string, events []*protocol.Event) []int {
 }
 
 // wantPage wants notes of a history whose numbers are their offsets.
-func (s *stage) wantPage(what string, h layers.History, last protocol.Position, complete bool, want ...int) {
+func (s *env) wantPage(what string, h layers.History, last protocol.Position, complete bool, want ...int) {
 	if got := s.offsets(what, last.Epoch, h.Events); !slices.Equal(got, want) {
-		s.fatalf("%s: read the offsets %s, want %s", what, abridged(got), abridged(want))
+		s.fatalf("%s: read the offsets %s, want %s", what, shorten(got), shorten(want))
 	}
 	if h.Last != last || h.Complete != complete {
 		s.fatalf("%s: read Last %q, Complete %t; want %q, %t", what, h.Last, h.Complete, last, complete)
 	}
 }
 
-func historyOrder(s *stage) {
+func historyOrder(s *env) {
 	const each = 25
 	g, other, all, stranger := s.name("record"), s.name("other"), s.peers(3), s.peer()
 	for _, p := range all {
@@ -155,7 +155,7 @@ func historyOrder(s *stage) {
 	stranger.subscribe(other)
 	var mu sync.Mutex
 	placed := map[protocol.Position]note{}
-	s.together(2, func(i int) {
+	s.parallel(2, func(i int) {
 		for n := range each {
 			at := all[i].append(g, n, plenty())
 			mu.Lock()
@@ -192,7 +192,7 @@ func (p *peer) only(group string, n int) {
 	p.mu.expected[group] = n
 }
 
-func historyRead(s *stage) {
+func historyRead(s *env) {
 	g, a, b := s.name("read"), s.peer(), s.peer()
 	var first, last protocol.Position
 	for _, after := range []protocol.Position{{}, {Epoch: "layertest", Offset: 3}} {
@@ -227,7 +227,7 @@ func historyRead(s *stage) {
 	}
 }
 
-func historyKeepEvents(s *stage) {
+func historyKeepEvents(s *env) {
 	g, a, b := s.name("keep"), s.peer(), s.peer()
 	var last protocol.Position
 	put := func(from, to, events int) {
@@ -250,7 +250,7 @@ func historyKeepEvents(s *stage) {
 	s.wantPage("more are kept from now on", behind(13), last, true, 14, 15, 16)
 }
 
-func historyKeepAge(s *stage) {
+func historyKeepAge(s *env) {
 	g, long, a, b := s.name("short"), s.name("long"), s.peer(), s.peer()
 	brief := layers.Keep{Events: 1000, For: s.suite.patience() / 10}
 	began := time.Now()
@@ -273,7 +273,7 @@ func historyKeepAge(s *stage) {
 	s.wantPage("from the beginning, and one is kept", b.read(g, protocol.Position{}, 0), after, false, 4)
 }
 
-func historyCtx(s *stage) {
+func historyCtx(s *env) {
 	g, a := s.name("ended"), s.peer()
 	d := a.historian()
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -293,7 +293,7 @@ func historyCtx(s *stage) {
 	}
 }
 
-func historyRestart(s *stage) {
+func historyRestart(s *env) {
 	g, a, b := s.name("restart"), s.peer(), s.peer()
 	b.subscribe(g)
 	n, last := 0, protocol.Position{}
@@ -330,9 +330,9 @@ func historyRestart(s *stage) {
 
 // reader is a member that writes down the offsets of what it gets.
 type reader struct {
-	stage *stage
-	read  []int // from the history
-	mu    struct {
+	env  *env
+	read []int // from the history
+	mu   struct {
 		sync.Mutex
 		offsets []int
 		news    chan struct{}
@@ -360,25 +360,25 @@ func (r *reader) gotten() []int {
 
 // want waits until what was read and what came is everything, once.
 func (r *reader) want(count int) {
-	over, stop := r.stage.patience()
+	over, stop := r.env.patience()
 	defer stop()
 	for len(r.read)+len(r.gotten()) < count {
 		select {
 		case <-r.mu.news:
 		case <-over:
-			r.stage.fatalf("a member read the offsets %s and got %s, want 1 to %d in all", abridged(r.read), abridged(r.gotten()), count)
+			r.env.fatalf("a member read the offsets %s and got %s, want 1 to %d in all", shorten(r.read), shorten(r.gotten()), count)
 		}
 	}
 	if got := r.gotten(); !slices.Equal(slices.Concat(r.read, got), span(1, count)) {
-		r.stage.fatalf("a member read the offsets %s and got %s, want 1 to %d without a gap or a double",
-			abridged(r.read), abridged(got), count)
+		r.env.fatalf("a member read the offsets %s and got %s, want 1 to %d without a gap or a double",
+			shorten(r.read), shorten(got), count)
 	}
 }
 
-func historyJoin(s *stage) {
+func historyJoin(s *env) {
 	const each, joinEvery = 60, 6
 	g, nodes := s.name("join"), []*layers.Layer{s.layer(), s.layer(), s.layer()}
-	s.together(2, func(i int) {
+	s.parallel(2, func(i int) {
 		joined := make(chan struct{})
 		close(joined)
 		for n := range each {
@@ -386,7 +386,7 @@ func historyJoin(s *stage) {
 				<-joined // so that there are joins all the time, each while others record
 				done := make(chan struct{})
 				joined = done
-				s.side(func() { s.joinFrom(nodes[(i+n/joinEvery)%len(nodes)], g, done).want(2 * each) })
+				s.background(func() { s.joinFrom(nodes[(i+n/joinEvery)%len(nodes)], g, done).want(2 * each) })
 			}
 			s.must("Record", s.call("Record", func(ctx context.Context) error {
 				_, err := nodes[i].Record(ctx, g, newNote("r", n), plenty())
@@ -397,9 +397,9 @@ func historyJoin(s *stage) {
 }
 
 // joinFrom has a member join from the beginning, and closes joined when it has.
-func (s *stage) joinFrom(l *layers.Layer, group string, joined chan struct{}) *reader {
+func (s *env) joinFrom(l *layers.Layer, group string, joined chan struct{}) *reader {
 	defer close(joined)
-	r := &reader{stage: s}
+	r := &reader{env: s}
 	r.mu.news = make(chan struct{}, 1)
 	s.must("JoinFrom", s.call("JoinFrom", func(ctx context.Context) error {
 		h, err := l.JoinFrom(ctx, group, r, layers.Range{})

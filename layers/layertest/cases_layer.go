@@ -12,34 +12,34 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// layerCases use drivers as programs do, through layers.
+// layerCases use drivers through layers, as programs do.
 func layerCases() []testCase {
 	return []testCase{
 		{
 			name: "layer-join",
-			why:  "When Join has returned a member gets what is sent on every node from then on; when Leave has, it gets nothing more.",
+			rule: "When Join has returned a member receives what is sent on every node from then on; when Leave has, it receives nothing more.",
 			run:  layerJoin,
 		},
 		{
 			name: "layer-storm",
-			why:  "After many have joined and left groups at once on several nodes, what is sent reaches exactly the members, once.",
+			rule: "After many have joined and left groups at once on several nodes, what is sent reaches exactly the members, once.",
 			run:  layerStorm,
 		},
 		{
 			name: "layer-broadcast",
-			why:  "Layer.Broadcast reaches the members of all nodes as the same message, text or binary, and each once.",
+			rule: "Layer.Broadcast reaches the members of all nodes as the same message, text or binary, and each once.",
 			run:  layerBroadcast,
 		},
 		{
 			name: "layer-send",
-			why:  "Layer.Send reaches a consumer's channel on another node, and a named channel is pulled on any.",
+			rule: "Layer.Send reaches a consumer's channel on another node, and a named channel is pulled on any.",
 			run:  layerSend,
 		},
 	}
 }
 
 // layer opens the layer of another node.
-func (s *stage) layer() *layers.Layer {
+func (s *env) layer() *layers.Layer {
 	var l *layers.Layer
 	s.must("Start", s.call("Start", func(ctx context.Context) (err error) {
 		l, err = layers.Open(ctx, s.suite.New(s.t))
@@ -51,10 +51,10 @@ func (s *stage) layer() *layers.Layer {
 	return l
 }
 
-// member is a layer's member that writes down what it gets.
+// member is a layer's member that records what it receives.
 type member struct {
-	stage *stage
-	mu    struct {
+	env *env
+	mu  struct {
 		sync.Mutex
 		notes    []note
 		messages []protocol.Message
@@ -62,8 +62,8 @@ type member struct {
 	}
 }
 
-func (s *stage) member() *member {
-	m := &member{stage: s}
+func (s *env) member() *member {
+	m := &member{env: s}
 	m.mu.news = make(chan struct{}, 1)
 	return m
 }
@@ -71,18 +71,18 @@ func (s *stage) member() *member {
 func (m *member) Deliver(e *protocol.Event) (yield bool) {
 	n, err := noteOf(e)
 	if err != nil {
-		m.stage.errorf("A member got what nobody sent: %w", err)
+		m.env.errorf("A member got what nobody sent: %w", err)
 	}
-	m.told(func() { m.mu.notes = append(m.mu.notes, n) })
+	m.record(func() { m.mu.notes = append(m.mu.notes, n) })
 	return false
 }
 
 func (m *member) Offer(p *protocol.Prepared) (yield bool) {
-	m.told(func() { m.mu.messages = append(m.mu.messages, p.Message()) })
+	m.record(func() { m.mu.messages = append(m.mu.messages, p.Message()) })
 	return false
 }
 
-func (m *member) told(write func()) {
+func (m *member) record(write func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	write()
@@ -92,7 +92,7 @@ func (m *member) told(write func()) {
 	}
 }
 
-// numbers are those of the notes from somebody.
+// numbers returns the numbers of the notes that one sender has sent.
 func (m *member) numbers(from string) []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,31 +105,31 @@ func (m *member) numbers(from string) []int {
 	return all
 }
 
-// wantFrom waits for notes from somebody, and wants these and no others.
+// wantFrom waits for the notes of one sender, and wants these and no others.
 func (m *member) wantFrom(from string, want ...int) {
-	over, stop := m.stage.patience()
+	over, stop := m.env.patience()
 	defer stop()
 	for len(m.numbers(from)) < len(want) {
 		select {
 		case <-m.mu.news:
 		case <-over:
-			m.stage.fatalf("a member got %s of what was sent, want %s", abridged(m.numbers(from)), abridged(want))
+			m.env.fatalf("a member got %s of what was sent, want %s", shorten(m.numbers(from)), shorten(want))
 		}
 	}
 	if got := m.numbers(from); !slices.Equal(got, want) {
-		m.stage.fatalf("a member got %s of what was sent, want %s", abridged(got), abridged(want))
+		m.env.fatalf("a member got %s of what was sent, want %s", shorten(got), shorten(want))
 	}
 }
 
-func (s *stage) join(l *layers.Layer, group string, m layers.Member) {
+func (s *env) join(l *layers.Layer, group string, m layers.Member) {
 	s.must("Join", s.call("Join", func(ctx context.Context) error { return l.Join(ctx, group, m) }))
 }
 
-func (s *stage) groupSend(l *layers.Layer, group, from string, n int) {
+func (s *env) groupSend(l *layers.Layer, group, from string, n int) {
 	s.must("GroupSend", s.call("GroupSend", func(ctx context.Context) error { return l.GroupSend(ctx, group, newNote(from, n)) }))
 }
 
-func layerJoin(s *stage) {
+func layerJoin(s *env) {
 	g, here, there, m, stays := s.name("join"), s.layer(), s.layer(), s.member(), s.member()
 	s.join(there, g, stays)
 	for n := range 30 {
@@ -147,25 +147,25 @@ func layerJoin(s *stage) {
 	m.wantFrom("out")
 }
 
-// stormy is a member that joins and leaves at random.
-type stormy struct {
+// randomMember is a member that joins and leaves at random.
+type randomMember struct {
 	*member
 	layer *layers.Layer
 	kept  []bool // in which groups it is at the end
 }
 
-func layerStorm(s *stage) {
+func layerStorm(s *env) {
 	const perNode, groups = 8, 6
 	all := []*layers.Layer{s.layer(), s.layer(), s.layer()}
 	names := make([]string, groups)
 	for g := range names {
 		names[g] = s.name(fmt.Sprintf("storm%d", g))
 	}
-	members := make([]*stormy, len(all)*perNode)
-	s.together(len(members), func(i int) {
-		chance := rand.New(rand.NewPCG(uint64(i), 2)) //nolint:gosec // chance that can be repeated
-		members[i] = &stormy{s.member(), all[i%len(all)], make([]bool, groups)}
-		members[i].rage(names, chance)
+	members := make([]*randomMember, len(all)*perNode)
+	s.parallel(len(members), func(i int) {
+		random := rand.New(rand.NewPCG(uint64(i), 2)) //nolint:gosec // repeatable
+		members[i] = &randomMember{s.member(), all[i%len(all)], make([]bool, groups)}
+		members[i].joinAtRandom(names, random)
 	})
 	calm := func(group, from int) string { return fmt.Sprintf("group %d from %d", group, from) }
 	for g, name := range names {
@@ -184,24 +184,24 @@ func layerStorm(s *stage) {
 	}
 }
 
-// rage joins and leaves groups, and sends to them.
-func (m *stormy) rage(names []string, chance *rand.Rand) {
-	s := m.stage
+// joinAtRandom joins and leaves groups, and sends to them.
+func (m *randomMember) joinAtRandom(names []string, random *rand.Rand) {
+	s := m.env
 	for n := range 25 * len(names) {
-		g := chance.IntN(len(names))
-		m.kept[g] = chance.IntN(2) == 0
+		g := random.IntN(len(names))
+		m.kept[g] = random.IntN(2) == 0
 		if m.kept[g] {
 			s.join(m.layer, names[g], m)
 		} else {
 			m.layer.Leave(names[g], m)
 		}
 		if n%6 == 0 {
-			s.groupSend(m.layer, names[chance.IntN(len(names))], "storm", 0)
+			s.groupSend(m.layer, names[random.IntN(len(names))], "storm", 0)
 		}
 	}
 }
 
-func layerBroadcast(s *stage) {
+func layerBroadcast(s *env) {
 	g, here, there := s.name("broadcast"), s.layer(), s.layer()
 	near, far := s.member(), s.member()
 	s.join(here, g, near)
@@ -222,19 +222,19 @@ func layerBroadcast(s *stage) {
 
 // wantMessages waits for messages, and wants these and no others.
 func (m *member) wantMessages(want []protocol.Message) {
-	over, stop := m.stage.patience()
+	over, stop := m.env.patience()
 	defer stop()
 	got := m.gotten()
 	for ; len(got) < len(want); got = m.gotten() {
 		select {
 		case <-m.mu.news:
 		case <-over:
-			m.stage.fatalf("a member got %d of %d messages that were broadcast", len(got), len(want))
+			m.env.fatalf("a member got %d of %d messages that were broadcast", len(got), len(want))
 		}
 	}
 	same := func(a, b protocol.Message) bool { return a.Kind == b.Kind && bytes.Equal(a.Data, b.Data) }
 	if !slices.EqualFunc(got, want, same) {
-		m.stage.fatalf("a member got the messages %q, want %q", texts(got), texts(want))
+		m.env.fatalf("a member got the messages %q, want %q", texts(got), texts(want))
 	}
 }
 
@@ -253,7 +253,7 @@ func (m *member) gotten() []protocol.Message {
 	return slices.Clone(m.mu.messages)
 }
 
-func layerSend(s *stage) {
+func layerSend(s *env) {
 	c, here, there, m := s.name("jobs"), s.layer(), s.layer(), s.member()
 	own := there.NewChannel()
 	unbind, err := there.Bind(own, m)

@@ -13,40 +13,40 @@ func lifeCases() []testCase {
 	return []testCase{
 		{
 			name: "ctx-has-ended",
-			why:  "A call whose ctx has ended before it returns ctx's error and does nothing.",
+			rule: "A call whose ctx has ended when it starts returns ctx's error and does nothing.",
 			run:  ctxHasEnded,
 		},
 		{
 			name: "close-ends-pulls",
-			why:  "Close has every Pull that waits return an error that matches ErrClosed.",
+			rule: "Close has every Pull that waits return an error that matches ErrClosed.",
 			asks: asksQueues,
 			run:  closeEndsPulls,
 		},
 		{
 			name: "close-while-sending",
-			why:  "Close may come while others publish, send and subscribe: their calls return, with nil or an error that matches ErrClosed.",
+			rule: "Close may be called while other goroutines publish, send and subscribe: their calls return, with nil or an error that matches ErrClosed.",
 			run:  closeWhileSending,
 		},
 		{
 			name: "silence-after-close",
-			why:  "When Close has returned the receiver is not called any more.",
+			rule: "When Close has returned the receiver is no longer called.",
 			run:  silenceAfterClose,
 		},
 		{
 			name: "a-node-leaves",
-			why:  "A node that is closed is missed by nobody: others publish without errors, and go on getting everything.",
+			rule: "When a node has been closed, others publish without errors, and still receive everything.",
 			run:  aNodeLeaves,
 		},
 		{
 			name:  "a-node-dies",
-			why:   "A node that dies is missed by nobody: others publish and send without errors, and go on getting everything.",
+			rule:  "When a node has died, others publish and send without errors, and still receive everything.",
 			needs: needsKill,
 			run:   aNodeDies,
 		},
 	}
 }
 
-func ctxHasEnded(s *stage) {
+func ctxHasEnded(s *env) {
 	g, c, a, b := s.name("ended"), s.name("ended"), s.peer(), s.peer()
 	b.subscribe(g)
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -79,8 +79,8 @@ func ctxHasEnded(s *stage) {
 	}
 }
 
-// startWith starts a node that is not needed.
-func (s *stage) startWith(ctx context.Context) error {
+// startWith starts a node with a ctx.
+func (s *env) startWith(ctx context.Context) error {
 	p := s.newPeer()
 	err := p.driver.Start(ctx, p)
 	if err == nil {
@@ -89,16 +89,16 @@ func (s *stage) startWith(ctx context.Context) error {
 	return err
 }
 
-func closeEndsPulls(s *stage) {
+func closeEndsPulls(s *env) {
 	c, a, b := s.name("none"), s.peer(), s.peer()
 	ended := make(chan error, 4)
 	for range cap(ended) {
-		s.side(func() {
+		s.background(func() {
 			_, err := a.pullWith(s.ctx, c)
 			ended <- err
 		})
 	}
-	for n := range cap(ended) - 1 { // one gets something, so they have begun
+	for n := range cap(ended) - 1 { // one gets an event, so they have started
 		b.send(c, n)
 		s.must("Pull", s.received(ended))
 	}
@@ -106,8 +106,8 @@ func closeEndsPulls(s *stage) {
 	s.wantErr("Pull of a driver that was closed", s.received(ended), layers.ErrClosed)
 }
 
-// received waits for the end of a call.
-func (s *stage) received(ended <-chan error) error {
+// received waits until a call has ended.
+func (s *env) received(ended <-chan error) error {
 	over, stop := s.patience()
 	defer stop()
 	select {
@@ -119,7 +119,7 @@ func (s *stage) received(ended <-chan error) error {
 	}
 }
 
-func closeWhileSending(s *stage) {
+func closeWhileSending(s *env) {
 	g, c, a, b := s.name("close"), s.name("close"), s.peer(), s.peer()
 	b.subscribe(g)
 	calls := []func(n int) error{
@@ -132,7 +132,7 @@ func closeWhileSending(s *stage) {
 	}
 	begun, ended := make(chan struct{}, len(calls)), make(chan error, len(calls))
 	for _, f := range calls {
-		s.side(func() {
+		s.background(func() {
 			for n := 0; ; n++ {
 				err := f(n)
 				over := err != nil && !errors.Is(err, layers.ErrFull)
@@ -155,10 +155,10 @@ func closeWhileSending(s *stage) {
 	}
 }
 
-// silence is how long nothing has to come, where nothing must.
+// silence is how long a case waits for what must not come.
 const silence = 50 * time.Millisecond
 
-func silenceAfterClose(s *stage) {
+func silenceAfterClose(s *env) {
 	g, a, b, witness := s.name("silence"), s.peer(), s.peer(), s.peer()
 	witness.subscribe(g)
 	b.subscribe(g)
@@ -166,7 +166,7 @@ func silenceAfterClose(s *stage) {
 	begun := make(chan struct{})
 	stop, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	s.side(func() {
+	s.background(func() {
 		defer close(sent)
 		n := 0
 		for ; stop.Err() == nil; n++ {
@@ -197,18 +197,18 @@ func silenceAfterClose(s *stage) {
 	}
 }
 
-func aNodeLeaves(s *stage) { s.without(func(p *peer) { s.must("Close", p.close()) }) }
+func aNodeLeaves(s *env) { s.without(func(p *peer) { s.must("Close", p.close()) }) }
 
-func aNodeDies(s *stage) { s.without(s.kill) }
+func aNodeDies(s *env) { s.without(s.kill) }
 
 // kill ends a node as a crash does.
-func (s *stage) kill(p *peer) {
+func (s *env) kill(p *peer) {
 	p.closed, p.before = true, -1
 	s.suite.Kill(p.driver)
 }
 
-// without sees that nodes go on when one of them has gone.
-func (s *stage) without(goes func(*peer)) {
+// without checks that nodes go on when goes has ended one of them.
+func (s *env) without(goes func(*peer)) {
 	g, a, b, gone := s.name("gone"), s.peer(), s.peer(), s.peer()
 	b.subscribe(g)
 	gone.subscribe(g)
@@ -236,63 +236,63 @@ func faultCases() []testCase {
 	return []testCase{
 		{
 			name:  "down",
-			why:   "When the back end goes down receivers are told State(cause), and Publish and Send return ErrDown; Close works.",
+			rule:  "When the back end goes down receivers get State(cause), and Publish and Send return ErrDown; Close succeeds.",
 			needs: needsStop,
 			run:   down,
 		},
 		{
 			name:  "queues-down",
-			why:   "When the back end goes down, Push and Pull return ErrDown, a Pull that waits too.",
+			rule:  "When the back end goes down, Push and Pull return ErrDown, a Pull that waits too.",
 			needs: needsStop,
 			asks:  asksQueues,
 			run:   queuesDown,
 		},
 		{
 			name:  "start-while-down",
-			why:   "Start fails when the back end cannot be reached.",
+			rule:  "Start fails when the back end cannot be reached.",
 			needs: needsStop,
 			run:   startWhileDown,
 		},
 		{
 			name: "down-and-up",
-			why: "When the back end is up again, receivers are told State(nil), when they get again what they have subscribed to, " +
+			rule: "When the back end is up again, receivers get State(nil), once what they have subscribed to reaches them again, " +
 				"and then a Gap of it.",
 			needs: needsStop,
 			run:   downAndUp,
 		},
 		{
 			name:  "subscribe-while-down",
-			why:   "Subscribe returns ErrDown while the back end is down, but remembers what it was asked for and makes up for it.",
+			rule:  "Subscribe returns ErrDown while the back end is down, but remembers what it was asked for and makes up for it.",
 			needs: needsStop,
 			run:   subscribeWhileDown,
 		},
 		{
 			name: "slow",
-			why: "A slow back end makes calls slow, but changes nothing else: " +
-				"they return when it has taken them, in order, or ctx's error when ctx ends.",
+			rule: "A slow back end makes calls slow, but changes nothing else: " +
+				"they return when it has taken them, in order, or with ctx's error when ctx ends.",
 			needs: needsSlow,
 			run:   slow,
 		},
 	}
 }
 
-// goDown stops the broker, and waits until all know.
-func (s *stage) goDown(all ...*peer) {
+// goDown stops the broker, and waits until all have noticed.
+func (s *env) goDown(all ...*peer) {
 	s.suite.Stop()
 	for _, p := range all {
 		p.until("State(cause)", func() bool { return p.state() != nil }, func() string { return "the broker is down" })
 	}
 }
 
-// goUp starts the broker, and waits until all know.
-func (s *stage) goUp(all ...*peer) {
+// goUp starts the broker, and waits until all have noticed.
+func (s *env) goUp(all ...*peer) {
 	s.suite.Start()
 	for _, p := range all {
 		p.until("State(nil)", func() bool { return p.state() == nil }, func() string { return "the broker is up again" })
 	}
 }
 
-// state is what the node was told last. It is called with p.mu held.
+// state returns the last cause that the receiver got. It is called with p.mu held.
 func (p *peer) state() error {
 	if n := len(p.mu.states); n > 0 {
 		return p.mu.states[n-1]
@@ -300,7 +300,7 @@ func (p *peer) state() error {
 	return nil
 }
 
-func down(s *stage) {
+func down(s *env) {
 	g, a, b := s.name("down"), s.peer(), s.peer()
 	b.subscribe(g)
 	s.goDown(a, b)
@@ -310,11 +310,11 @@ func down(s *stage) {
 	s.must("Close while the back end is down", b.close())
 }
 
-func queuesDown(s *stage) {
+func queuesDown(s *env) {
 	c, a, b := s.name("down"), s.peer(), s.peer()
 	ended := make(chan error, 2)
 	for range cap(ended) {
-		s.side(func() {
+		s.background(func() {
 			_, err := b.pullWith(s.ctx, c)
 			ended <- err
 		})
@@ -330,7 +330,7 @@ func queuesDown(s *stage) {
 	s.must("Close while the back end is down", b.close())
 }
 
-func startWhileDown(s *stage) {
+func startWhileDown(s *env) {
 	s.suite.Stop()
 	defer s.suite.Start()
 	p := s.newPeer()
@@ -340,13 +340,13 @@ func startWhileDown(s *stage) {
 	}
 }
 
-func downAndUp(s *stage) {
+func downAndUp(s *env) {
 	g, a, b := s.name("back"), s.peer(), s.peer()
 	b.subscribe(g)
 	for n := range 3 {
 		s.goDown(a, b)
 		s.goUp(a, b)
-		a.publish(g, n) // b has been told that it is up, so it gets this
+		a.publish(g, n) // b has got State(nil), so it receives this
 		b.wantNotes(g, upTo(n+1)...)
 		for _, p := range []*peer{a, b} {
 			p.until("Gap", func() bool { return len(p.mu.gaps) > n }, func() string { return "the broker was down and is up again" })
@@ -356,12 +356,12 @@ func downAndUp(s *stage) {
 	defer b.mu.Unlock()
 	for _, group := range b.mu.gaps {
 		if group != "" && group != g {
-			s.fatalf("a node was told of a gap in group %q, to which it has not subscribed", group)
+			s.fatalf("a node received a Gap in group %q, to which it has not subscribed", group)
 		}
 	}
 }
 
-func subscribeWhileDown(s *stage) {
+func subscribeWhileDown(s *env) {
 	stays, joined, left := s.name("stays"), s.name("joined"), s.name("left")
 	a, b, witness := s.peer(), s.peer(), s.peer()
 	b.subscribe(stays, left)
@@ -384,7 +384,7 @@ func subscribeWhileDown(s *stage) {
 	witness.wantNotes(left, upTo(11)...)
 }
 
-func slow(s *stage) {
+func slow(s *env) {
 	g, c, a, b := s.name("slow"), s.name("slow"), s.peer(), s.peer()
 	took := s.suite.patience() / 200
 	s.suite.Slow(took)

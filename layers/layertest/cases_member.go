@@ -11,38 +11,38 @@ func memberCases() []testCase {
 	return []testCase{
 		{
 			name: "subscribed-at-once",
-			why:  "When Subscribe has returned nil the node gets what is published from then on: it has waited until the back end knew.",
+			rule: "When Subscribe has returned nil the node receives what is published from then on: the call has waited until the back end knew.",
 			run:  subscribedAtOnce,
 		},
 		{
 			name: "subscribe-again",
-			why:  "Subscribing to a group again is no error, and events still come once.",
+			rule: "Subscribing to a group again is not an error, and events still come once.",
 			run:  subscribeAgain,
 		},
 		{
 			name: "drop-before-add",
-			why:  "Dropping a group to which the node has not subscribed is no error, and does not prevent it from subscribing.",
+			rule: "Dropping a group to which the node has not subscribed is not an error, and does not prevent it from subscribing.",
 			run:  dropBeforeAdd,
 		},
 		{
 			name: "nothing-after-drop",
-			why:  "When Subscribe has returned nil, what is published from then on to a dropped group does not come, also not later.",
+			rule: "When Subscribe has returned nil, what is published from then on to a dropped group does not come, not even later.",
 			run:  nothingAfterDrop,
 		},
 		{
 			name: "subscribe-storm",
-			why:  "After nodes have subscribed and dropped groups at random, each gets exactly the groups it has kept.",
+			rule: "After nodes have subscribed and dropped groups at random, each receives exactly the groups it has kept.",
 			run:  subscribeStorm,
 		},
 		{
 			name: "ten-thousand-groups",
-			why:  "A node may subscribe to ten thousand groups, in one call or many, and drop them.",
+			rule: "A node may subscribe to ten thousand groups, in one call or many, and drop them.",
 			run:  tenThousandGroups,
 		},
 	}
 }
 
-func subscribedAtOnce(s *stage) {
+func subscribedAtOnce(s *env) {
 	a, b := s.peer(), s.peer()
 	for n := range 100 {
 		g := s.name(fmt.Sprintf("now%d", n))
@@ -52,7 +52,7 @@ func subscribedAtOnce(s *stage) {
 	}
 }
 
-func subscribeAgain(s *stage) {
+func subscribeAgain(s *env) {
 	g, a, b := s.name("again"), s.peer(), s.peer()
 	b.subscribe(g)
 	b.subscribe(g, g)
@@ -64,7 +64,7 @@ func subscribeAgain(s *stage) {
 	b.wantNotes(g, 0, 1)
 }
 
-func dropBeforeAdd(s *stage) {
+func dropBeforeAdd(s *env) {
 	g, a, b := s.name("drop"), s.peer(), s.peer()
 	b.drop(g)
 	b.change([]string{g}, []string{s.name("never")})
@@ -72,7 +72,7 @@ func dropBeforeAdd(s *stage) {
 	b.wantNotes(g, 0)
 }
 
-func nothingAfterDrop(s *stage) {
+func nothingAfterDrop(s *env) {
 	g, a, b, witness := s.name("left"), s.peer(), s.peer(), s.peer()
 	witness.subscribe(g)
 	b.subscribe(g)
@@ -89,14 +89,14 @@ func nothingAfterDrop(s *stage) {
 	witness.wantNotes(g, upTo(21)...)
 }
 
-func subscribeStorm(s *stage) {
+func subscribeStorm(s *env) {
 	const rounds, groups = 60, 12
 	sender, all := s.peer(), s.peers(3)
 	kept := make([][]bool, len(all))
 	name := func(i int) string { return s.name(fmt.Sprintf("storm%d", i)) }
-	s.together(len(all)+1, func(i int) {
+	s.parallel(len(all)+1, func(i int) {
 		if i < len(all) {
-			kept[i] = all[i].rage(rounds, groups, name)
+			kept[i] = all[i].subscribeAtRandom(rounds, groups, name)
 			return
 		}
 		for n := range rounds * groups {
@@ -120,14 +120,14 @@ func subscribeStorm(s *stage) {
 	}
 }
 
-// rage subscribes and drops groups at random, and returns which it has kept.
-func (p *peer) rage(rounds, groups int, name func(int) string) []bool {
+// subscribeAtRandom subscribes and drops groups at random, and returns which it has kept.
+func (p *peer) subscribeAtRandom(rounds, groups int, name func(int) string) []bool {
 	kept := make([]bool, groups)
-	chance := rand.New(rand.NewPCG(uint64(p.name[0]), uint64(p.name[1]))) //nolint:gosec // chance that need not be good
+	random := rand.New(rand.NewPCG(uint64(p.name[0]), uint64(p.name[1]))) //nolint:gosec // it need not be secret
 	for range rounds {
 		var add, drop []string
 		for g := range groups {
-			switch chance.IntN(3) {
+			switch random.IntN(3) {
 			case 0:
 				add, kept[g] = append(add, name(g)), true
 			case 1:
@@ -140,7 +140,7 @@ func (p *peer) rage(rounds, groups int, name func(int) string) []bool {
 }
 
 // wantKept wants note 0 in the groups that p has kept.
-func (s *stage) wantKept(p *peer, kept []bool, name func(int) string) {
+func (s *env) wantKept(p *peer, kept []bool, name func(int) string) {
 	for g, in := range kept {
 		if in {
 			s.wantCalm(p, name(g), 0)
@@ -149,7 +149,7 @@ func (s *stage) wantKept(p *peer, kept []bool, name func(int) string) {
 }
 
 // wantCalm waits for note n in a group, which must be the first after the storm.
-func (s *stage) wantCalm(p *peer, group string, n int) {
+func (s *env) wantCalm(p *peer, group string, n int) {
 	var calm []int
 	read := func() []int {
 		calm = nil
@@ -168,7 +168,7 @@ func (s *stage) wantCalm(p *peer, group string, n int) {
 	}
 }
 
-func tenThousandGroups(s *stage) {
+func tenThousandGroups(s *env) {
 	const many = 10_000
 	a, b := s.peer(), s.peer()
 	groups := make([]string, many)

@@ -14,35 +14,35 @@ func payloadCases() []testCase {
 	return []testCase{
 		{
 			name: "payloads",
-			why:  "The bytes of Event.Wire arrive as they are, whatever they hold: a driver does not read them.",
+			rule: "The bytes of Event.Wire arrive as they are, whatever they hold: a driver does not read them.",
 			run:  payloads,
 		},
 		{
 			name: "types",
-			why:  "The type of an event arrives as it is; the driver need not know it, nor need anybody else.",
+			rule: "The type of an event arrives as it is; the driver need not know it, nor need anybody else.",
 			run:  types,
 		},
 		{
 			name: "megabyte",
-			why:  "A payload of a megabyte arrives, through groups and channels.",
+			rule: "A payload of a megabyte arrives, through groups and channels.",
 			run:  megabyte,
 		},
 		{
 			name: "messages",
-			why: "Events of protocol.SendType that hold a ready message, text or binary, empty or not, " +
+			rule: "Events of protocol.SendType that hold a ready message, text or binary, empty or not, " +
 				"arrive as the same message: Event.Wire has their bytes too.",
 			run: messages,
 		},
 		{
 			name: "own-bytes",
-			why: "protocol.FromWire keeps the bytes it is given, so each event needs its own: " +
+			rule: "protocol.FromWire keeps the bytes it is given, so each event needs its own: " +
 				"a buffer that is read into again changes events that have been delivered before.",
 			run: ownBytes,
 		},
 	}
 }
 
-func payloads(s *stage) {
+func payloads(s *env) {
 	g, a, b := s.name("payload"), s.peer(), s.peer()
 	b.subscribe(g)
 	type thing = map[string]any
@@ -64,7 +64,7 @@ func payloads(s *stage) {
 }
 
 // sameWire fails if two events are not the same, byte by byte.
-func (s *stage) sameWire(got, want *protocol.Event) {
+func (s *env) sameWire(got, want *protocol.Event) {
 	g, err := got.Wire()
 	s.must("Event.Wire of what has arrived", err)
 	w, err := want.Wire()
@@ -74,7 +74,7 @@ func (s *stage) sameWire(got, want *protocol.Event) {
 	}
 }
 
-func types(s *stage) {
+func types(s *env) {
 	g, a, b := s.name("type"), s.peer(), s.peer()
 	b.subscribe(g)
 	all := []string{"a", "chat.message", "a.b.c.d", "No_Such.Type", "websocket.close", strings.Repeat("t", 300)}
@@ -88,7 +88,7 @@ func types(s *stage) {
 	}
 }
 
-func megabyte(s *stage) {
+func megabyte(s *env) {
 	g, c, a, b := s.name("big"), s.name("big"), s.peer(), s.peer()
 	b.subscribe(g)
 	data := make([]byte, 1<<20)
@@ -110,7 +110,7 @@ func megabyte(s *stage) {
 	}
 }
 
-func messages(s *stage) {
+func messages(s *env) {
 	g, a, b := s.name("message"), s.peer(), s.peer()
 	b.subscribe(g)
 	all := []protocol.Message{
@@ -135,7 +135,7 @@ func messages(s *stage) {
 	}
 }
 
-func ownBytes(s *stage) {
+func ownBytes(s *env) {
 	g, all := s.name("bytes"), s.peers(3)
 	for _, p := range all[1:] {
 		p.subscribe(g)
@@ -158,7 +158,7 @@ func ownBytes(s *stage) {
 }
 
 // shared reports whether the payloads of two events are in the same memory.
-func (s *stage) shared(a, b *protocol.Event) bool {
+func (s *env) shared(a, b *protocol.Event) bool {
 	x, err := a.Wire()
 	s.must("Event.Wire of what has arrived", err)
 	y, err := b.Wire()

@@ -16,46 +16,46 @@ func presenceCases() []testCase {
 	all := append([]testCase{
 		{
 			name: "presence-present",
-			why:  "Present returns on any node who is in the group on all nodes, as they have entered, ordered by Since and then by ID.",
+			rule: "Present returns on any node who is in the group on all nodes, as they have entered, ordered by Since and then by ID.",
 			run:  presencePresent,
 		},
 		{
 			name: "presence-events",
-			why: "All nodes that have subscribed, that of the one who comes too, are told Entered by the first of a Key and Exited by the last, " +
-				"whatever nodes they are on, once and in order; Exit of what is not there is no error.",
+			rule: "All nodes that have subscribed, the sender too, receive Entered with the first of a Key and Exited with the last, " +
+				"whichever nodes they are on, once and in order; Exit of what is not there is not an error.",
 			run: presenceEvents,
 		},
 		{
 			name: "presence-replaced",
-			why: "Enter with an ID that is there replaces it: with the same Key it is there since as long, " +
+			rule: "Enter with an ID that is there replaces it: with the same Key it is there since as long, " +
 				"with another Key the old one exits and the new one enters.",
 			run: presenceReplaced,
 		},
 		{
 			name: "presence-changed",
-			why: "Enter with an ID and a Key that are there and another Meta, of whichever of a Key's presences, tells all nodes Changed, " +
+			rule: "Enter with an ID and a Key that are there and another Meta, of whichever of a Key's presences, tells all nodes Changed, " +
 				"once and in order; with the same Meta it tells nobody.",
 			run: presenceChanged,
 		},
 		{
 			name: "presence-storm",
-			why:  "When many nodes enter and exit at once, every node is told the same, and of each Key Entered and Exited in turn.",
+			rule: "When many nodes enter and exit at once, every node receives the same events, and of each Key Entered and Exited in turn.",
 			run:  presenceStorm,
 		},
 		{
 			name: "presence-key",
-			why:  "Present with a key returns, on any node, those of that key only, and Count how many there are in the whole group.",
+			rule: "Present with a key returns, on any node, those of that key only, and Count how many there are in the whole group.",
 			run:  presenceKey,
 		},
 		{
 			name: "presence-linger",
-			why: "A presence that exits with a linger stays so long; until then another one of its Key, on any node, replaces it, " +
-				"which nobody is told but for its Meta; Exit without a linger ends it at once.",
+			rule: "A presence that exits with a linger stays so long; until then another one of its Key, on any node, replaces it, " +
+				"which sends no event but Changed; Exit without a linger ends it at once.",
 			run: presenceLinger,
 		},
 		{
 			name: "presence-ctx",
-			why:  "Enter, Exit, Present and Count with a ctx that has ended return its error, and nothing changes.",
+			rule: "Enter, Exit, Present and Count with a ctx that has ended return its error, and nothing changes.",
 			run:  presenceCtx,
 		},
 	}, presenceFaultCases()...)
@@ -70,18 +70,18 @@ func presenceFaultCases() []testCase {
 	return []testCase{
 		{
 			name: "presence-node-leaves",
-			why:  "What a node has entered that is closed goes, with Exited, after the lease at the latest; what others have entered stays.",
-			run:  func(s *stage) { s.presenceWithout(func(p *peer) { s.must("Close", p.close()) }) },
+			rule: "What a node has entered that is closed exits after the lease at the latest; what others have entered stays.",
+			run:  func(s *env) { s.presenceWithout(func(p *peer) { s.must("Close", p.close()) }) },
 		},
 		{
 			name:  "presence-node-dies",
-			why:   "What a node has entered that dies goes, with Exited, when its lease is over; what others have entered stays.",
+			rule:  "What a node has entered that dies exits when its lease has ended; what others have entered stays.",
 			needs: needsKill,
-			run:   func(s *stage) { s.presenceWithout(s.kill) },
+			run:   func(s *env) { s.presenceWithout(s.kill) },
 		},
 		{
 			name: "presence-down",
-			why: "While the back end is down Enter, Exit and Present return ErrDown; when it is back, who had entered is there again, " +
+			rule: "While the back end is down Enter, Exit and Present return ErrDown; when it is back, who had entered is there again, " +
 				"and who has exited meanwhile is not.",
 			needs: needsStop,
 			run:   presenceDown,
@@ -93,19 +93,19 @@ func presenceFaultCases() []testCase {
 func (p *peer) presencer() layers.Presencer {
 	d, ok := p.driver.(layers.Presencer)
 	if !ok {
-		p.stage.fatalf("%T is no layers.Presencer, although another driver of New's was", p.driver)
+		p.env.fatalf("%T is no layers.Presencer, although another driver of New's was", p.driver)
 	}
 	return d
 }
 
 func (p *peer) tryEnter(group string, who layers.Presence) error {
-	return p.stage.call("Enter", func(ctx context.Context) error { return p.presencer().Enter(ctx, group, who) })
+	return p.env.call("Enter", func(ctx context.Context) error { return p.presencer().Enter(ctx, group, who) })
 }
 
 func (p *peer) tryExit(group, id string) error { return p.tryExitAfter(group, id, 0) }
 
 func (p *peer) tryExitAfter(group, id string, linger time.Duration) error {
-	return p.stage.call("Exit", func(ctx context.Context) error { return p.presencer().Exit(ctx, group, id, linger) })
+	return p.env.call("Exit", func(ctx context.Context) error { return p.presencer().Exit(ctx, group, id, linger) })
 }
 
 func (p *peer) tryPresent(group string) (all []layers.Presence, err error) {
@@ -113,7 +113,7 @@ func (p *peer) tryPresent(group string) (all []layers.Presence, err error) {
 }
 
 func (p *peer) tryPresentKey(group, key string) (all []layers.Presence, err error) {
-	err = p.stage.call("Present", func(ctx context.Context) error {
+	err = p.env.call("Present", func(ctx context.Context) error {
 		all, err = p.presencer().Present(ctx, group, key)
 		return err
 	})
@@ -122,14 +122,14 @@ func (p *peer) tryPresentKey(group, key string) (all []layers.Presence, err erro
 
 // enter enters, or fails.
 func (p *peer) enter(group string, who layers.Presence) {
-	p.stage.must("Enter", p.tryEnter(group, who))
+	p.env.must("Enter", p.tryEnter(group, who))
 }
 
-func (p *peer) exit(group, id string) { p.stage.must("Exit", p.tryExit(group, id)) }
+func (p *peer) exit(group, id string) { p.env.must("Exit", p.tryExit(group, id)) }
 
 // exitAfter exits with a linger, or fails.
 func (p *peer) exitAfter(group, id string, linger time.Duration) {
-	p.stage.must("Exit with a linger", p.tryExitAfter(group, id, linger))
+	p.env.must("Exit with a linger", p.tryExitAfter(group, id, linger))
 }
 
 // some is a presence of key at a second after a time that all have in common.
@@ -156,26 +156,26 @@ func allShown(all []layers.Presence) []string {
 // wantPresent wants these and no others, in this order.
 func (p *peer) wantPresent(group string, want ...layers.Presence) {
 	got, err := p.tryPresent(group)
-	p.stage.must("Present", err)
+	p.env.must("Present", err)
 	if !slices.Equal(allShown(got), allShown(want)) {
-		p.stage.fatalf("present are\n%q, want\n%q", allShown(got), allShown(want))
+		p.env.fatalf("present are\n%q, want\n%q", allShown(got), allShown(want))
 	}
 }
 
 // awaitPresent is wantPresent for what need not be so at once.
 func (p *peer) awaitPresent(group string, want ...layers.Presence) {
-	over, stop := p.stage.patience()
+	over, stop := p.env.patience()
 	defer stop()
 	for {
 		got, err := p.tryPresent(group)
-		p.stage.must("Present", err)
+		p.env.must("Present", err)
 		if slices.Equal(allShown(got), allShown(want)) {
 			return
 		}
 		select {
-		case <-time.After(p.stage.suite.patience() / 500):
+		case <-time.After(p.env.suite.patience() / 500):
 		case <-over:
-			p.stage.fatalf("present are, for long,\n%q, want\n%q", allShown(got), allShown(want))
+			p.env.fatalf("present are, for long,\n%q, want\n%q", allShown(got), allShown(want))
 		}
 	}
 }
@@ -194,9 +194,9 @@ func (p *peer) visits(group string, n int) []string {
 			sign, typ = "~", layers.Changed
 		}
 		v, err := typ.Payload(e)
-		p.stage.must("Reading an event about who is present", err)
+		p.env.must("Reading an event about who is present", err)
 		if v.Group != group || v.Presence.Since.IsZero() || !strings.Contains(string(v.Presence.Meta), v.Presence.ID) {
-			p.stage.fatalf("an event of group %q tells of group %q and %q", group, v.Group, shown(v.Presence))
+			p.env.fatalf("an event of group %q tells of group %q and %q", group, v.Group, shown(v.Presence))
 		}
 		all = append(all, sign+v.Presence.Key+"/"+v.Presence.ID)
 	}
@@ -206,12 +206,12 @@ func (p *peer) visits(group string, n int) []string {
 // wantVisits wants these and no others, in this order.
 func (p *peer) wantVisits(group string, want ...string) {
 	if got := p.visits(group, len(want)); !slices.Equal(got, want) {
-		p.stage.fatalf("a node was told %q, want %q", got, want)
+		p.env.fatalf("a node received %q, want %q", got, want)
 	}
 	p.only(group, len(want))
 }
 
-func presencePresent(s *stage) {
+func presencePresent(s *env) {
 	g, other, a, b := s.name("present"), s.name("other"), s.peer(), s.peer()
 	a.wantPresent(g)
 	a.enter(g, some("3", "ann", 1))
@@ -233,7 +233,7 @@ func presencePresent(s *stage) {
 	a.wantPresent(g)
 }
 
-func presenceEvents(s *stage) {
+func presenceEvents(s *env) {
 	g, a, b, c := s.name("visit"), s.peer(), s.peer(), s.peer()
 	for _, p := range []*peer{a, b, c} {
 		p.subscribe(g)
@@ -253,7 +253,7 @@ func presenceEvents(s *stage) {
 	}
 }
 
-func presenceReplaced(s *stage) {
+func presenceReplaced(s *env) {
 	g, a, b := s.name("again"), s.peer(), s.peer()
 	b.subscribe(g)
 	a.enter(g, some("1", "ann", 1))
@@ -275,7 +275,7 @@ func changed(p layers.Presence, how string) layers.Presence {
 	return p
 }
 
-func presenceChanged(s *stage) {
+func presenceChanged(s *env) {
 	g, a, b, c := s.name("changed"), s.peer(), s.peer(), s.peer()
 	for _, p := range []*peer{a, b, c} {
 		p.subscribe(g)
@@ -303,13 +303,13 @@ func presenceChanged(s *stage) {
 	}
 }
 
-func presenceStorm(s *stage) {
+func presenceStorm(s *env) {
 	const rounds = 15
 	g, all := s.name("storm"), s.peers(3)
 	for _, p := range all {
 		p.subscribe(g)
 	}
-	s.together(2*len(all), func(i int) {
+	s.parallel(2*len(all), func(i int) {
 		id := fmt.Sprint("id", i)
 		for range rounds {
 			all[i/2].enter(g, some(id, fmt.Sprint("key", i%2), i))
@@ -318,7 +318,7 @@ func presenceStorm(s *stage) {
 	})
 	all[0].wantPresent(g)
 	all[0].enter(g, some("end", "end", 0))
-	var told []string
+	var first []string
 	for _, p := range all {
 		p.until("The last Entered", func() bool {
 			events := p.mu.groups[g]
@@ -329,16 +329,16 @@ func presenceStorm(s *stage) {
 			return err == nil && v.Presence.ID == "end"
 		}, func() string { return fmt.Sprintf("%d events have", len(p.mu.groups[g])) })
 		visits := p.visits(g, 0)
-		if told == nil {
-			told = visits
+		if first == nil {
+			first = visits
 		}
-		if !slices.Equal(visits, told) {
-			s.fatalf("a node was told %d events, and another one %d others, or in another order", len(visits), len(told))
+		if !slices.Equal(visits, first) {
+			s.fatalf("a node received %d events, and another one %d others, or in another order", len(visits), len(first))
 		}
-		p.only(g, len(told)+1) // "end" will exit
+		p.only(g, len(first)+1) // "end" will exit
 	}
 	here := map[string]bool{}
-	for i, v := range told {
+	for i, v := range first {
 		key, _, _ := strings.Cut(v[1:], "/")
 		if here[key] == (v[0] == '+') {
 			s.fatalf("event %d, %q, tells what was so before", i, v)
@@ -347,7 +347,7 @@ func presenceStorm(s *stage) {
 	}
 }
 
-func presenceCtx(s *stage) {
+func presenceCtx(s *env) {
 	g, a := s.name("ended"), s.peer()
 	d := a.presencer()
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -370,21 +370,21 @@ func presenceCtx(s *stage) {
 // wantKey wants those of one key, and a count of the whole group.
 func (p *peer) wantKey(group, key string, count layers.PresenceCount, want ...layers.Presence) {
 	got, err := p.tryPresentKey(group, key)
-	p.stage.must("Present with a key", err)
+	p.env.must("Present with a key", err)
 	if !slices.Equal(allShown(got), allShown(want)) {
-		p.stage.fatalf("of %q are present\n%q, want\n%q", key, allShown(got), allShown(want))
+		p.env.fatalf("of %q are present\n%q, want\n%q", key, allShown(got), allShown(want))
 	}
 	var counted layers.PresenceCount
-	p.stage.must("Count", p.stage.call("Count", func(ctx context.Context) error {
+	p.env.must("Count", p.env.call("Count", func(ctx context.Context) error {
 		counted, err = p.presencer().Count(ctx, group)
 		return err
 	}))
 	if counted != count {
-		p.stage.fatalf("counted %+v, want %+v", counted, count)
+		p.env.fatalf("counted %+v, want %+v", counted, count)
 	}
 }
 
-func presenceKey(s *stage) {
+func presenceKey(s *env) {
 	g, a, b := s.name("key"), s.peer(), s.peer()
 	a.wantKey(g, "ann", layers.PresenceCount{})
 	a.enter(g, some("1", "ann", 2))
@@ -405,7 +405,7 @@ func presenceKey(s *stage) {
 }
 
 // presenceLinger has people come back in time, from another node too, and not.
-func presenceLinger(s *stage) {
+func presenceLinger(s *env) {
 	g, a, b := s.name("linger"), s.peer(), s.peer()
 	for _, p := range []*peer{a, b} {
 		p.subscribe(g)
@@ -438,7 +438,7 @@ func presenceLinger(s *stage) {
 }
 
 // presenceWithout sees that what a node has entered goes with it.
-func (s *stage) presenceWithout(goes func(*peer)) {
+func (s *env) presenceWithout(goes func(*peer)) {
 	g, a, gone := s.name("gone"), s.peer(), s.peer()
 	a.subscribe(g)
 	gone.enter(g, some("1", "ann", 0))
@@ -454,7 +454,7 @@ func (s *stage) presenceWithout(goes func(*peer)) {
 	a.wantVisits(g, "+ann/1", "+bob/2", "+cid/4", "-ann/1", "-bob/3")
 }
 
-func presenceDown(s *stage) {
+func presenceDown(s *env) {
 	g, a, b := s.name("down"), s.peer(), s.peer()
 	a.enter(g, some("1", "ann", 0))
 	a.enter(g, some("2", "bob", 1))

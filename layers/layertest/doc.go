@@ -1,12 +1,10 @@
-// Package layertest helps to test what has to do with channel layers: programs
-// whose layer fails, and drivers.
+// Package layertest tests drivers of channel layers, and programs whose layer fails.
 //
-// A [Broker] is a back end in this process, with as many nodes as a test wants,
-// and with faults that the test chooses: delay, loss, nodes that are cut off or
-// die, a broker that goes away and comes back. Bytes really travel, as between
-// processes. It uses no clock but that of package time and blocks on channels
-// only, so it works in a bubble of testing/synctest, where time passes without
-// waiting.
+// A [Broker] is a back end in this process, with as many nodes as a test needs and with
+// faults that the test chooses: delay, loss, nodes that are cut off or die, a broker that
+// stops and starts again. Events travel as bytes, as between processes. It uses no clock but
+// that of package time and blocks on channels only, so it works in a bubble of
+// testing/synctest, where time passes without waiting.
 //
 //	broker := layertest.NewBroker(nil)
 //	defer broker.Close()
@@ -15,8 +13,9 @@
 //	...
 //	broker.Stop() // GroupSend returns layers.ErrDown, consumers get layers.Down
 //
-// A [Suite] is what every [layers.Driver] must pass; [Run] is its short form.
-// When a case fails it says which rule has been broken. What a driver need not be, a
-// [layers.Historian] or a [layers.Presencer], is tested if it is, and reported as not
-// applicable if it is not; Suite.History and Suite.Presence make that a failure.
+// A [Suite] is what every [layers.Driver] must pass; [Run] is its short form. A case that
+// fails names the rule that the driver breaks. The optional interfaces of a driver,
+// [layers.Queuer], [layers.Historian] and [layers.Presencer], are tested if it has them, and
+// reported as not applicable if it does not; Suite.Queues, Suite.History and Suite.Presence
+// make that a failure.
 package layertest

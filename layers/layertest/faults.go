@@ -9,41 +9,39 @@ import (
 	"github.com/wye-go/wye/layers"
 )
 
-// The causes that nodes are told when they lose the broker.
+// The causes that receivers get when their node loses the broker.
 var (
 	errStopped     = errors.New("the broker has been stopped")
 	errPartitioned = errors.New("the node has been cut off from the broker")
 )
 
-// Delay has each event take d to another node; 0 is the default. Callers see
-// nothing of it: Publish and Send return at once. Receivers get the events late
-// and in the same order: one that is sent after Delay(0) still waits for those
-// before it. What waits in named channels is not delayed, but see Slow.
+// Delay delays each event on its way to another node by d; 0 is the default. Callers do not
+// notice: Publish and Send return at once. Receivers get the events later and in the same
+// order: one that is sent after Delay(0) still waits for those before it. What waits in named
+// channels is not delayed, but see Slow.
 func (b *Broker) Delay(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.faults.delay = d
 }
 
-// Slow has the broker take d to answer each call; 0 is the default. Callers wait
-// that long, unless their ctx ends before: then they get its error, and the call
-// has done nothing. A call that finds the broker stopped when its time has come
-// gets ErrDown. Receivers see nothing of it.
+// Slow has the broker take d to answer each call; 0 is the default. Callers wait that long,
+// unless their ctx ends first: then they get its error, and the call has done nothing. A call
+// that finds the broker stopped when d has passed gets ErrDown. Receivers do not notice.
 func (b *Broker) Slow(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.faults.slow = d
 }
 
-// Loss has events get lost on the way to a node or into a named channel, each
-// with probability fraction, from 0 to 1; 0 is the default. Nobody is told:
-// callers get no error and receivers no Gap. The same seed and the same sends
-// lose the same events. Each call begins anew.
+// Loss loses events on their way to a node or into a named channel, each with probability
+// fraction, from 0 to 1; 0 is the default. Callers get no error and receivers no Gap. The
+// same seed and the same sends lose the same events. Each call starts anew.
 func (b *Broker) Loss(fraction float64, seed uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.faults.loss = fraction
-	b.mu.faults.random = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // chance that can be repeated
+	b.mu.faults.random = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // repeatable
 }
 
 // Lost returns how many events Loss has cost so far; one that is published and
@@ -54,75 +52,73 @@ func (b *Broker) Lost() int {
 	return b.mu.faults.lost
 }
 
-// Partition cuts these nodes off from the broker, each by itself. They notice:
-// their receivers are told State(cause), their calls get ErrDown, those that wait
-// in Pull too, and Subscribe remembers. Other nodes notice nothing; what they
-// publish or send to a node that is cut off is lost, and so is what was on the
-// way to it. Named channels keep what they hold. What a node that is cut off has
-// entered is present until its lease ends. A node that has not been started cannot be
-// cut off.
+// Partition cuts these nodes off from the broker, each by itself. They notice: their
+// receivers get State(cause), their calls ErrDown, those that wait in Pull too, and Subscribe
+// remembers. Other nodes do not notice; what they publish or send to a node that is cut off
+// is lost, and so is what was on the way to it. Named channels keep what they hold. What a
+// node that is cut off has entered is present until its lease ends. Partition has no effect
+// on a node that has not been started.
 func (b *Broker) Partition(ds ...layers.Driver) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range ds {
-		if n := b.mine(d); n.phase == running {
-			n.cut = true
-			b.loseLocked(n, errPartitioned)
+		if n := b.nodeOf(d); n.phase == running {
+			n.partitioned = true
+			b.disconnectLocked(n, errPartitioned)
 		}
 	}
 	b.updateLeasesLocked()
 }
 
-// Heal ends what Partition has begun, for all nodes. Their drivers subscribe
-// again, and their receivers are told State(nil) and then Gap of all groups. What
-// they have entered and the broker has given up, they enter again.
+// Heal ends all partitions. The drivers subscribe again, and their receivers get State(nil)
+// and then Gap of all groups. What they have entered and the broker has given up, they enter
+// again.
 func (b *Broker) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.nodesLocked() {
-		n.cut = false
+		n.partitioned = false
 	}
-	b.regainLocked()
+	b.reconnectAllLocked()
 }
 
-// Stop takes the broker down, as a restart of a server does that keeps nothing on
-// disk. All nodes see what Partition describes, a driver that is started now gets
-// an error from Start, and what waits in named channels is lost, and so are all
-// histories: they begin anew, with another epoch. Who was present is so again after
-// Start, because the nodes still know; the lease of a dead one begins then.
+// Stop takes the broker down, as a restart does of a server that keeps nothing on disk. All
+// nodes notice as Partition describes, Start of another driver fails, and what waits in named
+// channels is lost, and so are all histories: they start anew, with another epoch. What nodes
+// have entered is present again after Start, because they still know; the lease of a dead
+// node starts then.
 func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.stopped = true
 	for _, n := range b.nodesLocked() {
-		b.loseLocked(n, errStopped)
+		b.disconnectLocked(n, errStopped)
 	}
 	b.updateLeasesLocked()
 	b.loseStoresLocked()
 }
 
-// Start brings the broker back after Stop. All nodes see what Heal describes, but
-// those that are still cut off.
+// Start brings the broker back after Stop. All nodes notice as Heal describes, except those
+// that are still cut off.
 func (b *Broker) Start() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.stopped = false
-	b.regainLocked()
+	b.reconnectAllLocked()
 }
 
-// Kill ends a node as a crash of its process does: its receiver is told nothing
-// more and its subscriptions go, its calls get ErrClosed, those that wait too.
-// What it has entered is present until its lease ends; otherwise other nodes notice
-// nothing, and what they send there is lost without an error.
-// The driver need not be closed, but may be.
+// Kill ends a node as a crash of its process does: its receiver is no longer called, its
+// subscriptions end, and its calls get ErrClosed, those that wait too. What it has entered is
+// present until its lease ends; otherwise other nodes do not notice, and what they send there
+// is lost without an error. The driver need not be closed, but may be.
 func (b *Broker) Kill(d layers.Driver) {
-	if n := b.mine(d); n.end(true) {
+	if n := b.nodeOf(d); n.close(true) {
 		<-n.gone
 	}
 }
 
-// mine is d, which is a node of b's.
-func (b *Broker) mine(d layers.Driver) *node {
+// nodeOf returns d as the node of b that it must be.
+func (b *Broker) nodeOf(d layers.Driver) *node {
 	n, ok := d.(*node)
 	if !ok || n.broker != b {
 		panic(fmt.Sprintf("wye: layertest: %T is no driver that this Broker's Node has returned; if it is wrapped, pass the wrapped one", d))
@@ -130,12 +126,12 @@ func (b *Broker) mine(d layers.Driver) *node {
 	return n
 }
 
-// loseLocked has n lose its connection.
-func (b *Broker) loseLocked(n *node, cause error) {
-	if n.phase != running || n.lost != nil {
+// disconnectLocked has n lose its connection.
+func (b *Broker) disconnectLocked(n *node, cause error) {
+	if n.phase != running || n.down != nil {
 		return
 	}
-	n.lost = cause
+	n.down = cause
 	n.dropInFlightLocked()
 	for group := range n.groups {
 		b.unsubscribeLocked(n, group)
@@ -144,13 +140,13 @@ func (b *Broker) loseLocked(n *node, cause error) {
 	n.putLocked(delivery{call: func(r layers.Receiver) { r.State(cause) }})
 }
 
-// regainLocked has all nodes connect again that nothing keeps from it. What they
-// have to say about who is present, they say when all are there.
-func (b *Broker) regainLocked() {
+// reconnectAllLocked has all nodes connect again that can. They sync what they have entered
+// when all are connected.
+func (b *Broker) reconnectAllLocked() {
 	all := b.nodesLocked()
 	for _, n := range all {
-		if n.lost != nil && !n.cut && !b.mu.stopped {
-			b.connectLocked(n)
+		if n.down != nil && !n.partitioned && !b.mu.stopped {
+			b.reconnectLocked(n)
 		}
 	}
 	for _, n := range all {
@@ -159,9 +155,9 @@ func (b *Broker) regainLocked() {
 	b.updateLeasesLocked()
 }
 
-// connectLocked has n connect again.
-func (b *Broker) connectLocked(n *node) {
-	n.lost = nil
+// reconnectLocked has n connect again.
+func (b *Broker) reconnectLocked(n *node) {
+	n.down = nil
 	for group := range n.groups {
 		b.subscribeLocked(n, group)
 	}

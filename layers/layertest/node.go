@@ -12,32 +12,32 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// phase is where a node is in its life.
+// phase is the state of a node.
 type phase int
 
 const (
-	fresh   phase = iota // to running by Start, or to over
-	running              // to over by Close and Kill
-	over
+	fresh   phase = iota // to running by Start, or to closed
+	running              // to closed by Close and Kill
+	closed
 )
 
-// node is a node's driver, and the broker's idea of the node.
+// node is a node's driver, and what the broker knows of the node.
 type node struct {
 	broker *Broker
-	wake   chan struct{} // something has come into the inbox; has room for one
-	ended  chan struct{} // the node is over
-	gone   chan struct{} // and its goroutine has returned
+	wake   chan struct{} // signals that the inbox has changed; has room for one
+	ended  chan struct{} // closed when the node is closed
+	gone   chan struct{} // closed when its goroutine has returned
 
 	// Set by Start.
 	name     string
 	receiver layers.Receiver
 
 	// Guarded by broker.mu.
-	phase  phase
-	cut    bool                // by Partition
-	lost   error               // why the broker cannot be reached; nil: it can
-	groups map[string]struct{} // what Subscribe has asked for, whether or not it can be reached
-	inbox  []delivery
+	phase       phase
+	partitioned bool                // by Partition
+	down        error               // why the broker cannot be reached; nil: it can
+	groups      map[string]struct{} // what Subscribe has asked for, whether or not it can be reached
+	inbox       []delivery
 
 	entered map[entryKey]layers.Presence // and not exited, as far as the driver knows; guarded too
 }
@@ -68,7 +68,7 @@ func (n *node) Start(ctx context.Context, r layers.Receiver) error {
 		b.mu.nodes[name] = n
 	}
 	n.phase = running
-	go n.run()
+	go n.deliverInbox()
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) erro
 	if to == nil {
 		return layers.ErrNobody
 	}
-	if to.lost == nil {
+	if to.down == nil {
 		b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
 	}
 	return nil
@@ -185,7 +185,7 @@ func (n *node) startPull(channel string) (*protocol.Event, *store.Puller, error)
 }
 
 func (n *node) Close(ctx context.Context) error {
-	if !n.end(false) {
+	if !n.close(false) {
 		return nil
 	}
 	select {
@@ -196,15 +196,15 @@ func (n *node) Close(ctx context.Context) error {
 	}
 }
 
-// end makes the node over, by a crash or in good order: then what it has entered goes
-// at once. It reports whether it has ever been running, so that somebody has to wait
-// for its goroutine.
-func (n *node) end(crash bool) bool {
+// close closes the node, by a crash or in good order: then what it has entered exits at
+// once. It reports whether the node has ever been running, so that the caller has to wait for
+// its goroutine.
+func (n *node) close(crash bool) bool {
 	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was := n.phase
-	n.phase = over
+	n.phase = closed
 	if was == running {
 		delete(b.mu.nodes, n.name)
 		for group := range n.groups {
@@ -212,7 +212,7 @@ func (n *node) end(crash bool) bool {
 		}
 		n.inbox = nil
 		b.mu.queues.Dismiss(n, layers.ErrClosed)
-		if !crash && n.lost == nil {
+		if !crash && n.down == nil {
 			b.removePresencesLocked(n)
 		}
 		b.updateLeasesLocked()
@@ -244,15 +244,15 @@ func (n *node) waitSlow(ctx context.Context) error {
 	return waitFor(ctx, n, slow)
 }
 
-// usableLocked says why a call cannot be made.
+// usableLocked returns the error of a call that cannot be made.
 func (n *node) usableLocked() error {
 	switch {
 	case n.phase == fresh:
 		return errors.New("wye: layertest: the driver has not been started")
-	case n.phase == over:
+	case n.phase == closed:
 		return layers.ErrClosed
-	case n.lost != nil:
-		return fmt.Errorf("%w: %w", layers.ErrDown, n.lost)
+	case n.down != nil:
+		return fmt.Errorf("%w: %w", layers.ErrDown, n.down)
 	}
 	return nil
 }
@@ -265,11 +265,11 @@ func (n *node) putLocked(d delivery) {
 	n.inbox = append(n.inbox, d)
 	select {
 	case n.wake <- struct{}{}:
-	default: // it is awake
+	default: // it has been signalled
 	}
 }
 
-// dropInFlightLocked loses the events that are under way.
+// dropInFlightLocked drops the events that are on their way.
 func (n *node) dropInFlightLocked() {
 	var rest []delivery
 	for _, d := range n.inbox {
@@ -280,24 +280,24 @@ func (n *node) dropInFlightLocked() {
 	n.inbox = rest
 }
 
-// run tells the receiver what comes into the inbox, in order.
-func (n *node) run() {
+// deliverInbox makes the calls of the receiver that come into the inbox, in order.
+func (n *node) deliverInbox() {
 	defer close(n.gone)
 	for {
-		d, wait := n.next()
+		d, wait := n.nextDelivery()
 		if d.call != nil {
 			d.call(n.receiver)
 			continue
 		}
-		if !n.pause(wait) {
+		if !n.waitForInbox(wait) {
 			return
 		}
 	}
 }
 
-// next takes the first delivery if it is due. If not, wait says how long it is
-// until then, 0 that there is none.
-func (n *node) next() (d delivery, wait time.Duration) {
+// nextDelivery removes and returns the first delivery if it is due. If not, wait is how long
+// that takes, 0 if there is none.
+func (n *node) nextDelivery() (d delivery, wait time.Duration) {
 	n.broker.mu.Lock()
 	defer n.broker.mu.Unlock()
 	if len(n.inbox) == 0 {
@@ -312,9 +312,9 @@ func (n *node) next() (d delivery, wait time.Duration) {
 	return d, 0
 }
 
-// pause waits until the inbox is worth another look. It reports false when the
-// node is over.
-func (n *node) pause(wait time.Duration) bool {
+// waitForInbox waits until wait has passed or the inbox has changed. It reports false when
+// the node has been closed.
+func (n *node) waitForInbox(wait time.Duration) bool {
 	var due <-chan time.Time
 	if wait > 0 {
 		timer := time.NewTimer(wait)

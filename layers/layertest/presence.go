@@ -221,4 +221,4 @@ func (b *Broker) startLeaseLocked(n *node) *time.Timer {
 }
 
 // isAwayLocked reports whether the broker hears nothing of n.
-func (n *node) isAwayLocked() bool { return n.phase == over || n.lost != nil }
+func (n *node) isAwayLocked() bool { return n.phase == closed || n.down != nil }

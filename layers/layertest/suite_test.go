@@ -78,9 +78,9 @@ func TestMemoryInBubbles(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := hubSuite()
-				for _, err := range append(c.try(t, s), s.isNot(s.New(t))) {
+				for _, err := range append(c.try(t, s), s.checkInterfaces(s.New(t))) {
 					if err != nil {
-						t.Errorf("%v\nthe rule: %s", err, c.why)
+						t.Errorf("%v\nthe rule: %s", err, c.rule)
 					}
 				}
 			})
@@ -148,7 +148,7 @@ func TestWhatDoesNotApplyIsListed(t *testing.T) {
 		{testkit.Here(), s.New(t), true, true, true, []string{"layers.Queuer", "layers.Historian", "layers.Presencer"}},
 		{testkit.Here(), b.Node(), true, true, true, nil},
 	} {
-		err := (&Suite{Queues: row.queues, History: row.history, Presence: row.presence}).isNot(row.d)
+		err := (&Suite{Queues: row.queues, History: row.history, Presence: row.presence}).checkInterfaces(row.d)
 		if (err != nil) != (row.want != nil) {
 			t.Errorf("%s: %v", row.at, err)
 		}
@@ -164,8 +164,8 @@ func TestCasesHaveNamesAndRules(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, c := range cases() {
-		if seen[c.name] || !strings.HasSuffix(c.why, ".") || len(c.why) < 40 {
-			t.Errorf("case %q: its name is taken, or its rule is no sentence: %q", c.name, c.why)
+		if seen[c.name] || !strings.HasSuffix(c.rule, ".") || len(c.rule) < 40 {
+			t.Errorf("case %q: its name is taken, or its rule is no sentence: %q", c.name, c.rule)
 		}
 		seen[c.name] = true
 	}

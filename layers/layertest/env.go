@@ -15,15 +15,15 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// stage is where a case plays: its nodes, and what has gone wrong. It is to a case
-// what testing.T is to a test, but a failure does not fail the test by itself, so
-// that the suite can be tested.
-type stage struct {
+// env is the environment of a case: its nodes and its failures. It is to a case what
+// testing.T is to a test, but a failure does not fail the test by itself, so that the suite can
+// be tested.
+type env struct {
 	t     *testing.T
 	suite *Suite
 	ctx   context.Context //nolint:containedctx // the case's own
-	hung  chan string     // a call that does not return; has room for one
-	busy  sync.WaitGroup  // by side
+	hung  chan string     // gets the name of a call that does not return; has room for one
+	busy  sync.WaitGroup  // goroutines of background
 	mu    struct {
 		sync.Mutex
 		failures []error
@@ -33,17 +33,17 @@ type stage struct {
 	}
 }
 
-// perform runs c and clears away what it leaves.
-func (s *stage) perform(c *testCase) {
-	defer s.clear()
-	var played sync.WaitGroup
-	played.Go(func() { c.run(s) })
-	played.Wait()
+// runCase runs c and closes what it leaves open.
+func (s *env) runCase(c *testCase) {
+	defer s.closeAll()
+	var running sync.WaitGroup
+	running.Go(func() { c.run(s) })
+	running.Wait()
 	s.busy.Wait()
 }
 
-// clear closes everything, which must work after each case.
-func (s *stage) clear() {
+// closeAll closes all nodes, which must succeed after each case.
+func (s *env) closeAll() {
 	s.mu.Lock()
 	peers, all := s.mu.peers, s.mu.layers
 	s.mu.Unlock()
@@ -58,20 +58,20 @@ func (s *stage) clear() {
 		}
 	}
 	for _, p := range peers {
-		if err := p.afterwards(); err != nil {
+		if err := p.checkClosed(); err != nil {
 			s.errorf("%w", err)
 		}
 	}
 }
 
-func (s *stage) errors() []error {
+func (s *env) errors() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.failures
 }
 
 // errorf notes a failure.
-func (s *stage) errorf(format string, args ...any) {
+func (s *env) errorf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.failures) < 10 { // more would say no more
@@ -80,23 +80,23 @@ func (s *stage) errorf(format string, args ...any) {
 }
 
 // fatalf notes a failure and ends this goroutine.
-func (s *stage) fatalf(format string, args ...any) {
+func (s *env) fatalf(format string, args ...any) {
 	s.errorf(format, args...)
 	runtime.Goexit()
 }
 
 // must ends this goroutine if a call of the driver has failed.
-func (s *stage) must(what string, err error) {
+func (s *env) must(what string, err error) {
 	if err != nil {
 		s.fatalf("%s has failed: %w", what, err)
 	}
 }
 
-// side runs f on a goroutine of its own. The case is not over before f is.
-func (s *stage) side(f func()) { s.busy.Go(f) }
+// background runs f on a goroutine of its own. The case does not end before f has returned.
+func (s *env) background(f func()) { s.busy.Go(f) }
 
-// together runs f n times side by side and waits for all.
-func (s *stage) together(n int, f func(i int)) {
+// parallel runs f n times in parallel and waits for all.
+func (s *env) parallel(n int, f func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() { f(i) })
@@ -107,16 +107,16 @@ func (s *stage) together(n int, f func(i int)) {
 	}
 }
 
-// call makes a call with a ctx that ends when patience does, and notices if it
-// does not return even then.
-func (s *stage) call(what string, f func(ctx context.Context) error) error {
+// call makes a call with a ctx that ends after Suite.Patience, and reports if it does not
+// return even then.
+func (s *env) call(what string, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.suite.patience())
 	defer cancel()
 	return s.watch(what, func() error { return f(ctx) })
 }
 
-// watch is call for a call that has a ctx of its own.
-func (s *stage) watch(what string, f func() error) error {
+// watch is call for a function that has a ctx of its own.
+func (s *env) watch(what string, f func() error) error {
 	watch := time.AfterFunc(2*s.suite.patience(), func() {
 		select {
 		case s.hung <- what:
@@ -127,8 +127,8 @@ func (s *stage) watch(what string, f func() error) error {
 	return f()
 }
 
-// name makes a name that no other case has.
-func (s *stage) name(base string) string {
+// name returns a name that no other case has.
+func (s *env) name(base string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.salt == "" {
@@ -137,8 +137,8 @@ func (s *stage) name(base string) string {
 	return base + "-" + s.mu.salt
 }
 
-// patience returns a channel that says when to give up.
-func (s *stage) patience() (<-chan time.Time, func() bool) {
+// patience returns a channel that is ready after Suite.Patience.
+func (s *env) patience() (<-chan time.Time, func() bool) {
 	timer := time.NewTimer(s.suite.patience())
 	return timer.C, timer.Stop
 }
@@ -165,15 +165,15 @@ func noteOf(e *protocol.Event) (note, error) {
 	return protocol.EventType[note]{Name: noteType}.Payload(e)
 }
 
-// oneNote returns the number of a note that somebody must have sent.
-func (s *stage) oneNote(e *protocol.Event) int {
+// oneNote returns the number of a note. It fails if e is not one.
+func (s *env) oneNote(e *protocol.Event) int {
 	n, err := noteOf(e)
 	s.must("Reading what has arrived", err)
 	return n.N
 }
 
-// numbers are those of notes.
-func (s *stage) numbers(notes []*protocol.Event) []int {
+// numbers returns the numbers of notes.
+func (s *env) numbers(notes []*protocol.Event) []int {
 	all := make([]int, len(notes))
 	for i, e := range notes {
 		all[i] = s.oneNote(e)
@@ -181,8 +181,8 @@ func (s *stage) numbers(notes []*protocol.Event) []int {
 	return all
 }
 
-// wantErr ends the goroutine if err is not what it should be.
-func (s *stage) wantErr(what string, got, want error) {
+// wantErr ends this goroutine if got does not match want.
+func (s *env) wantErr(what string, got, want error) {
 	if !errors.Is(got, want) {
 		s.fatalf("%s returned the error %v, want one that matches %q", what, got, want)
 	}
