@@ -11,6 +11,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -137,7 +138,7 @@ func (p *peer) takes(code protocol.CloseCode) time.Duration {
 // could take what the peer had said.
 func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
 	t.Parallel()
-	const longest = 10*time.Second + protocol.FinalTime
+	const longest = 10*time.Second + plumbing.FinalTime
 	rows := []struct {
 		at     testkit.Line
 		name   string

@@ -108,7 +108,7 @@ func TestAPeerThatJoinsTooMuchIsClosed(t *testing.T) {
 		then   string
 		reason string
 	}{
-		{testkit.Here(), "too many", protocol.DefaultGroups, "more", "too many groups"},
+		{testkit.Here(), "too many", protocol.Limits{}.WithDefaults().Groups, "more", "too many groups"},
 		{testkit.Here(), "invalid", 1, "not valid", "invalid name"},
 		{testkit.Here(), "long", 1, strings.Repeat("x", 100), "invalid name"},
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -235,7 +236,7 @@ func TestNextInAnEventHandlerEnds(t *testing.T) {
 					p.hangUp(protocol.CloseNormal)
 				}
 				<-p.over
-				if took := time.Since(start); took > protocol.FinalTime {
+				if took := time.Since(start); took > plumbing.FinalTime {
 					t.Errorf("the end took %v", took)
 				}
 			})

@@ -51,7 +51,7 @@ func (s *Stream) Discard() { s.discarding.Do(func() { close(s.discard) }) }
 // m.Clone().
 //
 // What the peer had sent before it closed is still yielded, for
-// [protocol.FinalTime], unless the connection is closed from our side. Leaving the
+// a second, unless the connection is closed from our side. Leaving the
 // loop and ranging again goes on where it was left; so does a loop in the body of
 // another one. One goroutine at a time may range or call Next, and an event handler
 // must not: it would wait for itself.

@@ -73,7 +73,7 @@ type Middleware func(Application) Application
 // Disconnect, whether the peer has ended the connection before, ends it afterwards or
 // not at all. What waits is dropped and counted ([Stats].MessagesUnread,
 // EventsDropped). If only the peer has closed, or the connection broke, messages that
-// it sent before are still handed over, for [FinalTime] and up to [FinalMessages] of
+// it sent before are still handed over, for a second and up to 1000 of
 // them, with a ctx that ends with that time; events are dropped. To return the error
 // of a send or of ctx then does not end anything.
 //

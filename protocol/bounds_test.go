@@ -114,7 +114,7 @@ func TestPromise6_ReadAhead(t *testing.T) {
 		{testkit.Here(), each + 1, []int{0, 0}, []bool{true, false}},
 		{testkit.Here(), 3 * each, []int{0, 0, 0}, []bool{true, true, false}},
 		{testkit.Here(), 1000, []int{900, 0}, []bool{true, false}},
-		{testkit.Here(), 0, []int{protocol.DefaultReadAhead - each - 1, 0}, []bool{true, false}},
+		{testkit.Here(), 0, []int{protocol.Limits{}.WithDefaults().ReadAhead - each - 1, 0}, []bool{true, false}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()
@@ -219,7 +219,7 @@ func TestPromise6_QueueEvents(t *testing.T) {
 	}{
 		{testkit.Here(), protocol.Limits{QueueEvents: 1}, 0, 0, 4},
 		{testkit.Here(), protocol.Limits{QueueEvents: 3}, 0, 0, 12},
-		{testkit.Here(), protocol.Limits{}, 0, 0, 4 * protocol.DefaultQueueEvents},
+		{testkit.Here(), protocol.Limits{}, 0, 0, 4 * protocol.Limits{}.WithDefaults().QueueEvents},
 		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 6, 999 * time.Millisecond, 34},
 		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 6, time.Second, 4},
 		{testkit.Here(), protocol.Limits{QueueEvents: 10}, 5, time.Hour, 35}, // half full is not behind
@@ -355,7 +355,7 @@ func TestPromise6_QueueBeforeTheAnswer(t *testing.T) {
 		{testkit.Here(), 128, []int{0, 0, 0}, 2},
 		{testkit.Here(), 127, []int{0, 0}, 1},
 		{testkit.Here(), 200, []int{10, 10, 0}, 2},
-		{testkit.Here(), 0, []int{protocol.DefaultQueueBytes - 64, 0}, 1},
+		{testkit.Here(), 0, []int{protocol.Limits{}.WithDefaults().QueueBytes - 64, 0}, 1},
 	} {
 		for _, way := range []string{"Send", "SendPrepared", "Offer"} {
 			for _, policy := range []protocol.Overflow{protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock} {

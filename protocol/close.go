@@ -11,6 +11,7 @@ import (
 
 	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // CloseCode says why a connection ended, in the numbers of WebSocket (RFC 6455
@@ -27,26 +28,22 @@ const (
 	CloseGoingAway        CloseCode = 1001 // a server shuts down, a browser leaves the page
 	CloseProtocolError    CloseCode = 1002
 	CloseUnsupportedData  CloseCode = 1003 // for example binary where only text is understood
-	CloseReserved         CloseCode = 1004 // no meaning yet; never seen, never sent
+	closeReserved         CloseCode = 1004 // no meaning yet; never seen, never sent
 	CloseNoStatus         CloseCode = 1005 // seen when the peer gave no code; never sent
 	CloseAbnormal         CloseCode = 1006 // seen when the connection broke without a close; never sent
 	CloseInvalidPayload   CloseCode = 1007 // for example text that is not UTF-8
 	ClosePolicyViolation  CloseCode = 1008
 	CloseMessageTooBig    CloseCode = 1009
-	CloseMissingExtension CloseCode = 1010 // clients send it, servers do not
+	closeMissingExtension CloseCode = 1010 // clients send it, servers do not
 	CloseInternalError    CloseCode = 1011
 	CloseServiceRestart   CloseCode = 1012
 	CloseTryAgainLater    CloseCode = 1013
-	CloseBadGateway       CloseCode = 1014
-	CloseTLSHandshake     CloseCode = 1015 // seen by clients whose TLS failed; never sent
+	closeBadGateway       CloseCode = 1014
+	closeTLSHandshake     CloseCode = 1015 // seen by clients whose TLS failed; never sent
 	CloseUnauthorized     CloseCode = 3000
 	CloseForbidden        CloseCode = 3003
-	CloseTimeout          CloseCode = 3008
+	closeTimeout          CloseCode = 3008
 )
-
-// MaxCloseReason is how many bytes of a reason a close carries (RFC 6455
-// section 5.5: a control frame's 125 less the code). Longer ones are cut.
-const MaxCloseReason = 123
 
 //nolint:gochecknoglobals // a table
 var closeNames = map[CloseCode]string{
@@ -54,21 +51,21 @@ var closeNames = map[CloseCode]string{
 	CloseGoingAway:        "going away",
 	CloseProtocolError:    "protocol error",
 	CloseUnsupportedData:  "unsupported data",
-	CloseReserved:         "reserved",
+	closeReserved:         "reserved",
 	CloseNoStatus:         "no status received",
 	CloseAbnormal:         "abnormal closure",
 	CloseInvalidPayload:   "invalid payload data",
 	ClosePolicyViolation:  "policy violation",
 	CloseMessageTooBig:    "message too big",
-	CloseMissingExtension: "mandatory extension missing",
+	closeMissingExtension: "mandatory extension missing",
 	CloseInternalError:    "internal error",
 	CloseServiceRestart:   "service restart",
 	CloseTryAgainLater:    "try again later",
-	CloseBadGateway:       "bad gateway",
-	CloseTLSHandshake:     "TLS handshake failed",
+	closeBadGateway:       "bad gateway",
+	closeTLSHandshake:     "TLS handshake failed",
 	CloseUnauthorized:     "unauthorized",
 	CloseForbidden:        "forbidden",
-	CloseTimeout:          "timeout",
+	closeTimeout:          "timeout",
 }
 
 // String returns the number and, where the code has one, its registered name.
@@ -83,7 +80,7 @@ func (c CloseCode) String() string {
 // one that is not assigned, is a protocol error (RFC 6455 section 7.4.2).
 func (c CloseCode) Receivable() bool {
 	switch c {
-	case CloseReserved, CloseNoStatus, CloseAbnormal, CloseTLSHandshake:
+	case closeReserved, CloseNoStatus, CloseAbnormal, closeTLSHandshake:
 		return false
 	}
 	return c >= 1000 && c <= 1014 || c >= 3000 && c <= 4999
@@ -92,7 +89,7 @@ func (c CloseCode) Receivable() bool {
 // Sendable reports whether a server's close may carry c: what is receivable,
 // less CloseMissingExtension, which only clients have a use for. An attempt to
 // close with any other code closes with CloseInternalError and is logged.
-func (c CloseCode) Sendable() bool { return c.Receivable() && c != CloseMissingExtension }
+func (c CloseCode) Sendable() bool { return c.Receivable() && c != closeMissingExtension }
 
 // CloseStatus is how a connection ended.
 type CloseStatus struct {
@@ -101,7 +98,8 @@ type CloseStatus struct {
 	Code CloseCode
 	// Remote says that the peer closed. Otherwise we did, or the network.
 	Remote bool // beside Code, because every connection has a status
-	// Reason is a text for humans, at most MaxCloseReason bytes of UTF-8.
+	// Reason is a text for humans, at most 123 bytes of UTF-8 (RFC
+	// 6455 section 5.5: a control frame's 125 less the code). Longer ones are cut.
 	Reason string
 	// Err is the cause, where there is one: what the callback returned, a
 	// *PanicError, a network error. It is never shown to the peer.
@@ -144,10 +142,10 @@ func (e *unsendableError) Unwrap() error { return e.of }
 // UTF-8.
 func trimReason(reason string) string {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
-	if len(reason) <= MaxCloseReason {
+	if len(reason) <= plumbing.MaxCloseReason {
 		return reason
 	}
-	n := MaxCloseReason
+	n := plumbing.MaxCloseReason
 	for !utf8.RuneStart(reason[n]) {
 		n--
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 )
 
@@ -55,14 +56,14 @@ func FuzzTrimReason(f *testing.F) {
 		if !utf8.ValidString(got) {
 			t.Fatalf("%q is not UTF-8", got)
 		}
-		if len(got) > MaxCloseReason {
+		if len(got) > plumbing.MaxCloseReason {
 			t.Fatalf("%q has %d bytes", got, len(got))
 		}
 		if !strings.HasPrefix(valid, got) {
 			t.Fatalf("%q is not how %q begins", got, valid)
 		}
 		if rest := valid[len(got):]; rest != "" {
-			if _, size := utf8.DecodeRuneInString(rest); len(got)+size <= MaxCloseReason {
+			if _, size := utf8.DecodeRuneInString(rest); len(got)+size <= plumbing.MaxCloseReason {
 				t.Fatalf("%q is cut to %q although one more rune fits", valid, got)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // TestConflationBeforeTheAnswerAtRandom compares what waits for the answer with a
@@ -78,7 +80,7 @@ func (w early) put(at int, m Message) early {
 func counted(m Message) int {
 	n := len(m.Data) + messageOverhead
 	if m.Key != "" {
-		n += len(m.Key) + KeyOverhead
+		n += len(m.Key) + plumbing.KeyOverhead
 	}
 	return n
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -16,7 +17,7 @@ import (
 // session: as Message.Key says, within Limits.QueueBytes.
 func TestConflationBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
-	const one = 64 + protocol.KeyOverhead + 1 + 2 // a message of this test that has a key
+	const one = 64 + plumbing.KeyOverhead + 1 + 2 // a message of this test that has a key
 	for _, test := range []struct {
 		at        testkit.Line
 		limit     int

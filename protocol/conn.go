@@ -17,7 +17,7 @@ func (c *Conn) Context() context.Context { return c.s.ctx }
 
 // FinalContext is for a Receive that the peer's end has interrupted and that has to
 // go on for a moment: it returns the context that Receive gets for messages which
-// are handed over after that end. It ends [FinalTime] after its first use, and at
+// are handed over after that end. It ends a second after its first use, and at
 // once when the connection is ended from our side. While the connection is open,
 // and when nothing more is handed over, it is Context's.
 func (c *Conn) FinalContext() context.Context { return c.s.finalContext() }
@@ -135,7 +135,7 @@ func (c *Conn) CloseWith(err error) {
 // trip, and the time that the peer and its proxies took. It is 0 before the
 // first answer, and always for a protocol without pings.
 func (c *Conn) RTT() time.Duration {
-	if p, ok := c.s.t.(Pinger); ok {
+	if p, ok := c.s.t.(pinger); ok {
 		return p.RTT()
 	}
 	return 0

@@ -11,7 +11,7 @@ import "context"
 //
 // nil means that the message has its place in the connection's mailbox, not that
 // it has been handled. The handler gets it, unless the connection is refused or
-// closed on our side before, or [FinalTime] has passed since the peer's end; then it
+// closed on our side before, or a second has passed since the peer's end; then it
 // is counted as unread. Any other result means
 // that it was not handed over and will not be: the *CloseError that
 // context.Cause(conn.Context()) is, when the connection has ended or was refused,

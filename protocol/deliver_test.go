@@ -118,7 +118,7 @@ func TestDeliver_Room(t *testing.T) {
 		{testkit.Here(), each, []int{0, 0}},
 		{testkit.Here(), each + 1, []int{0, 0, 1 << 20}},
 		{testkit.Here(), 1000, []int{900, 0, 0}},
-		{testkit.Here(), 0, []int{protocol.DefaultReadAhead - each - 1, 0, 0}},
+		{testkit.Here(), 0, []int{protocol.Limits{}.WithDefaults().ReadAhead - each - 1, 0, 0}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()

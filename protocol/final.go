@@ -2,31 +2,20 @@ package protocol
 
 import (
 	"context"
-	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
-)
-
-// Bounds of what is still handed over after the peer has closed or the connection
-// has broken.
-const (
-	// FinalTime is how long callbacks are still started for messages that the peer
-	// sent before its end. It counts from the end, or from the return of the
-	// callback that was running then. The ctx of these callbacks ends with it.
-	FinalTime = time.Second
-	// FinalMessages is how many of these messages are handed over.
-	FinalMessages = 1000
 )
 
 func newFinal(of context.Context) *final {
 	f := &final{}
-	f.ctx, f.cancel = context.WithTimeout(context.WithoutCancel(of), FinalTime)
+	f.ctx, f.cancel = context.WithTimeout(context.WithoutCancel(of), plumbing.FinalTime)
 	return f
 }
 
 // admit reports whether one more callback may start, and counts it.
 func (f *final) admit() bool {
-	if f.ctx.Err() != nil || f.handed == FinalMessages {
+	if f.ctx.Err() != nil || f.handed == plumbing.FinalMessages {
 		return false
 	}
 	f.handed++

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -292,12 +293,12 @@ func TestFinalCallbacksAreBounded(t *testing.T) {
 		took    time.Duration
 	}{
 		{testkit.Here(), 0, 10, false, 10, 0},
-		{testkit.Here(), 0, protocol.FinalMessages, false, protocol.FinalMessages, 0},
-		{testkit.Here(), 0, protocol.FinalMessages + 10, false, protocol.FinalMessages, 0},
+		{testkit.Here(), 0, plumbing.FinalMessages, false, plumbing.FinalMessages, 0},
+		{testkit.Here(), 0, plumbing.FinalMessages + 10, false, plumbing.FinalMessages, 0},
 		{testkit.Here(), 30 * time.Millisecond, 1000, false, 34, 1020 * time.Millisecond},
 		{testkit.Here(), 300 * time.Millisecond, 10, false, 4, 1200 * time.Millisecond},
-		{testkit.Here(), 300 * time.Millisecond, 10, true, 4, protocol.FinalTime},
-		{testkit.Here(), time.Hour, 10, true, 1, protocol.FinalTime},
+		{testkit.Here(), 300 * time.Millisecond, 10, true, 4, plumbing.FinalTime},
+		{testkit.Here(), time.Hour, 10, true, 1, plumbing.FinalTime},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			finals := 0
@@ -377,7 +378,7 @@ func TestFinalContext(t *testing.T) {
 				}
 				if test.final {
 					until, _ := final.Deadline()
-					if left := time.Until(until); left != protocol.FinalTime || final.Err() != nil || ctx.Err() == nil {
+					if left := time.Until(until); left != plumbing.FinalTime || final.Err() != nil || ctx.Err() == nil {
 						t.Errorf("%s: it ends in %v (%v), and ctx with %v", test.at, left, final.Err(), ctx.Err())
 					}
 				}

@@ -50,16 +50,16 @@ const (
 
 // Default values of [Limits].
 const (
-	DefaultMaxMessage       = 1 << 20
-	DefaultMaxFragments     = 100_000
-	DefaultMaxControlFrames = 1000
-	DefaultMinRate          = 240
-	DefaultReadAhead        = 64 << 10
-	DefaultQueueBytes       = 4 << 20
-	DefaultQueueEvents      = 4096
-	DefaultQueueEventBytes  = 4 << 20
-	DefaultGroups           = 500
-	DefaultGoroutines       = 100
+	defaultMaxMessage       = 1 << 20
+	defaultMaxFragments     = 100_000
+	defaultMaxControlFrames = 1000
+	defaultMinRate          = 240
+	defaultReadAhead        = 64 << 10
+	defaultQueueBytes       = 4 << 20
+	defaultQueueEvents      = 4096
+	defaultQueueEventBytes  = 4 << 20
+	defaultGroups           = 500
+	defaultGoroutines       = 100
 )
 
 // Limits bound one connection. A zero field means its default.
@@ -136,19 +136,19 @@ type Limits struct {
 // WithDefaults returns l with its zero and negative fields replaced by the
 // defaults.
 func (l Limits) WithDefaults() Limits {
-	l.MaxMessage = positive(l.MaxMessage, DefaultMaxMessage)
+	l.MaxMessage = positive(l.MaxMessage, defaultMaxMessage)
 	l.MaxFrame = positive(l.MaxFrame, l.MaxMessage)
-	l.MaxFragments = positive(l.MaxFragments, DefaultMaxFragments)
-	l.MaxControlFrames = positive(l.MaxControlFrames, DefaultMaxControlFrames)
-	l.MinRate = positive(l.MinRate, DefaultMinRate)
-	l.ReadAhead = positive(l.ReadAhead, DefaultReadAhead)
+	l.MaxFragments = positive(l.MaxFragments, defaultMaxFragments)
+	l.MaxControlFrames = positive(l.MaxControlFrames, defaultMaxControlFrames)
+	l.MinRate = positive(l.MinRate, defaultMinRate)
+	l.ReadAhead = positive(l.ReadAhead, defaultReadAhead)
 	l.Rate = l.Rate.withDefaults()
-	l.QueueBytes = positive(l.QueueBytes, DefaultQueueBytes)
-	l.QueueEvents = positive(l.QueueEvents, DefaultQueueEvents)
-	l.QueueEventBytes = positive(l.QueueEventBytes, DefaultQueueEventBytes)
-	l.Groups = positive(l.Groups, DefaultGroups)
+	l.QueueBytes = positive(l.QueueBytes, defaultQueueBytes)
+	l.QueueEvents = positive(l.QueueEvents, defaultQueueEvents)
+	l.QueueEventBytes = positive(l.QueueEventBytes, defaultQueueEventBytes)
+	l.Groups = positive(l.Groups, defaultGroups)
 	l.InvalidText = cmp.Or(l.InvalidText, InvalidTextRefuse)
-	l.Goroutines = positive(l.Goroutines, DefaultGoroutines)
+	l.Goroutines = positive(l.Goroutines, defaultGoroutines)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
 	return l

@@ -69,10 +69,6 @@ type Message struct {
 	length  int   // of Data then
 }
 
-// KeyOverhead is what a message with a key counts in Limits.QueueBytes while it
-// waits, beside its payload and its key.
-const KeyOverhead = 128
-
 // messageOverhead is what a waiting message or event counts beside its bytes, so that
 // empty ones are bounded as well.
 const messageOverhead = 64

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -45,7 +46,7 @@ func (s *story) checkMessages() {
 			s.faultf("%v after our own end", s.log[i])
 		}
 	}
-	if n := len(late); n > 0 && s.log[late[n-1]].at-s.log[late[0]].at > protocol.FinalTime {
+	if n := len(late); n > 0 && s.log[late[n-1]].at-s.log[late[0]].at > plumbing.FinalTime {
 		s.faultf("%v too long after the peer's end", s.log[late[n-1]])
 	}
 	want := len(handed) - len(delivered) + s.returns(receive, protocol.ErrUnread)
@@ -63,7 +64,7 @@ func (s *story) finalCallbacks() (late []int, spent bool) {
 		}
 	}
 	for _, i := range s.indices(left, receive) {
-		if len(late) > 0 && s.log[i].at-s.log[late[0]].at >= protocol.FinalTime {
+		if len(late) > 0 && s.log[i].at-s.log[late[0]].at >= plumbing.FinalTime {
 			spent = true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -412,7 +413,7 @@ func (s *story) checkContext(i int, e *entry) {
 
 // checkFresh: what is called after the end has a ctx of its own, with a deadline.
 func (s *story) checkFresh(e *entry) {
-	within := protocol.FinalTime
+	within := plumbing.FinalTime
 	if e.who == disconnect {
 		within = 10 * time.Second
 	}

@@ -148,7 +148,7 @@ func newPlan(seed uint64) *plan {
 	}.WithDefaults()
 	p.looped = g.chance(30)
 	if p.slow = g.chance(10); p.slow {
-		p.limits.QueueEvents = protocol.DefaultQueueEvents
+		p.limits.QueueEvents = protocol.Limits{}.WithDefaults().QueueEvents
 	}
 	g.handshake()
 	for range g.IntN(10) {

@@ -38,7 +38,7 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	}
 	s := &Session{t: t, shared: o, limits: &o.Limits}
 	s.setPace(o.Limits.Rate)
-	if busy, ok := t.(BusyNotifier); ok {
+	if busy, ok := t.(busyNotifier); ok {
 		s.busy = busy
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -3,16 +3,12 @@ package protocol
 import (
 	"fmt"
 
-	"github.com/wye-go/wye/protocol/internal/routepath"
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// EncodedSlash stands in [Scope.RoutePath] for a slash that the peer wrote as %2F,
-// which is part of a segment and separates nothing. No peer can send it: a path with
-// a control character is not canonical.
-const EncodedSlash = routepath.EncodedSlash
-
 // RoutePath returns Path as routers match it: each slash in it separates segments,
-// and each EncodedSlash in it is a slash in Path that the peer wrote as %2F. Both have
+// and each U+001F in it is a slash that the peer wrote as %2F, which is part of a segment.
+// No peer can send U+001F: a path with a control character is not canonical. Both have
 // the same length, so that what matches one can be cut out of the other.
 //
 // It returns an error that is ErrNoRoute if the path is not canonical, so that
@@ -48,7 +44,7 @@ func (s *Scope) RoutePath() (string, error) {
 // isFormOf reports whether form is path but for the slashes that were escaped.
 func isFormOf(form, path string) bool {
 	for i := range len(form) {
-		if form[i] != path[i] && (form[i] != EncodedSlash || path[i] != '/') {
+		if form[i] != path[i] && (form[i] != plumbing.EncodedSlash || path[i] != '/') {
 			return false
 		}
 	}

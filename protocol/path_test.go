@@ -236,7 +236,7 @@ func FuzzRoutePath(f *testing.F) {
 			}
 			return
 		}
-		slashes := string(rune(protocol.EncodedSlash))
+		slashes := string(rune(plumbing.EncodedSlash))
 		if got := strings.ReplaceAll(form, slashes, "/"); got != r.URL.Path || len(form) != len(got) {
 			t.Fatalf("%q: %q is not %q", target, form, r.URL.Path)
 		}
@@ -262,7 +262,7 @@ func segmentBySegment(t *testing.T, u *url.URL) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		segments[i] = strings.ReplaceAll(decoded, "/", string(rune(protocol.EncodedSlash)))
+		segments[i] = strings.ReplaceAll(decoded, "/", string(rune(plumbing.EncodedSlash)))
 	}
 	return strings.Join(segments, "/")
 }

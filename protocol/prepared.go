@@ -3,6 +3,8 @@ package protocol
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // Prepared is one message on its way to many connections. Every transport
@@ -27,9 +29,6 @@ type encoded struct {
 	shared  any    // of Share
 	next    *encoded
 }
-
-// Encode appends the encoding of a message to b.
-type Encode func(b []byte, m Message) []byte
 
 var preparedPool = sync.Pool{New: func() any { return new(Prepared) }}
 
@@ -93,7 +92,7 @@ func (p *Prepared) Key() string { return p.msg.Key }
 // for the first caller. Variants are compared with ==; a transport uses values of a
 // type of its own. If several ask at once, encode may run more than once. Transports
 // call it, applications need not know it.
-func (p *Prepared) AppendFrame(b []byte, variant any, encode Encode) []byte {
+func (p *Prepared) AppendFrame(b []byte, variant any, encode func(b []byte, m Message) []byte) []byte {
 	return append(b, p.encoded(variant, encode, nil).bytes...)
 }
 
@@ -108,7 +107,7 @@ func (p *Prepared) Share(variant any, share func(variant any, m Message) any) an
 }
 
 // encoded returns what encode or share has made for variant.
-func (p *Prepared) encoded(variant any, encode Encode, share func(any, Message) any) *encoded {
+func (p *Prepared) encoded(variant any, encode func([]byte, Message) []byte, share func(any, Message) any) *encoded {
 	for {
 		head := p.frames.Load()
 		for e := head; e != nil; e = e.next {
@@ -174,7 +173,7 @@ func (o outgoing) size() int {
 		n = o.prepared.Len()
 	}
 	if key := o.key(); key != "" {
-		n += len(key) + KeyOverhead
+		n += len(key) + plumbing.KeyOverhead
 	}
 	return n + messageOverhead
 }

@@ -13,7 +13,7 @@ import (
 type variant int
 
 // encodeAs makes frames that name their variant, and counts.
-func encodeAs(v variant, n *atomic.Int32) protocol.Encode {
+func encodeAs(v variant, n *atomic.Int32) func([]byte, protocol.Message) []byte {
 	return func(b []byte, m protocol.Message) []byte {
 		n.Add(1)
 		return fmt.Appendf(b, "%d:%s", v, m.Data)

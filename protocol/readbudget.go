@@ -7,8 +7,8 @@ import (
 	"github.com/wye-go/wye/protocol/internal/ledger"
 )
 
-// DefaultReadBytes is the default of [ReadBudget].Bytes.
-const DefaultReadBytes = 256 << 20
+// defaultReadBytes is the default of [ReadBudget].Bytes.
+const defaultReadBytes = 256 << 20
 
 // freeRead is how much of each kind a connection holds that is not counted: most never
 // need more, and small messages do not touch the budget.
@@ -28,7 +28,7 @@ const freeRead = 4 << 10
 // The zero value is ready for use. All methods are safe for concurrent use; a ReadBudget
 // must not be copied.
 type ReadBudget struct {
-	// Bytes is the bound. Default DefaultReadBytes. It must not change after the
+	// Bytes is the bound. Default 256 MiB. It must not change after the
 	// first use.
 	Bytes int
 
@@ -62,7 +62,7 @@ func (b *ReadBudget) Held() int {
 	return b.mu.ledger.Used()
 }
 
-func (b *ReadBudget) limit() int { return positive(b.Bytes, DefaultReadBytes) }
+func (b *ReadBudget) limit() int { return positive(b.Bytes, defaultReadBytes) }
 
 // set replaces what h holds of a kind. It returns the holders for which there is no room
 // any more, which have to be closed.

@@ -90,8 +90,8 @@ func (s *Session) closeTooFast() {
 }
 
 // Ended tells how the peer closed (st.Remote) or how the connection broke.
-// Messages that were handed over before still reach the handler, for [FinalTime]
-// and up to [FinalMessages] of them, unless the connection is ended from our side
+// Messages that were handed over before still reach the handler, for a second
+// and up to 1000 of them, unless the connection is ended from our side
 // as well, before or after; what is left is dropped and counted, events at once.
 // Then Disconnect runs. The transport's Close is not called any more.
 func (s *Session) Ended(st CloseStatus) { s.closeSession(st, false, nil) }

@@ -152,10 +152,10 @@ func TestValues(t *testing.T) {
 func TestLimitsWithDefaults(t *testing.T) {
 	t.Parallel()
 	all := protocol.Limits{
-		MaxMessage: protocol.DefaultMaxMessage, MaxFrame: protocol.DefaultMaxMessage,
-		MaxFragments: protocol.DefaultMaxFragments, MaxControlFrames: protocol.DefaultMaxControlFrames, MinRate: protocol.DefaultMinRate,
-		ReadAhead: protocol.DefaultReadAhead, QueueBytes: protocol.DefaultQueueBytes, QueueEvents: protocol.DefaultQueueEvents,
-		QueueEventBytes: protocol.DefaultQueueEventBytes, Groups: protocol.DefaultGroups, Goroutines: protocol.DefaultGoroutines,
+		MaxMessage: protocol.Limits{}.WithDefaults().MaxMessage, MaxFrame: protocol.Limits{}.WithDefaults().MaxMessage,
+		MaxFragments: protocol.Limits{}.WithDefaults().MaxFragments, MaxControlFrames: protocol.Limits{}.WithDefaults().MaxControlFrames, MinRate: protocol.Limits{}.WithDefaults().MinRate,
+		ReadAhead: protocol.Limits{}.WithDefaults().ReadAhead, QueueBytes: protocol.Limits{}.WithDefaults().QueueBytes, QueueEvents: protocol.Limits{}.WithDefaults().QueueEvents,
+		QueueEventBytes: protocol.Limits{}.WithDefaults().QueueEventBytes, Groups: protocol.Limits{}.WithDefaults().Groups, Goroutines: protocol.Limits{}.WithDefaults().Goroutines,
 		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose, InvalidText: protocol.InvalidTextRefuse,
 	}
 	own := protocol.Limits{

@@ -100,7 +100,7 @@ func (s *Session) applyOverflow(o outgoing) error {
 // dropOldest makes room for a message and sends it. ErrQueueFull means that there is
 // nothing to drop.
 func (s *Session) dropOldest(o outgoing) error {
-	d, ok := s.t.(Dropper)
+	d, ok := s.t.(dropper)
 	if !ok {
 		return ErrQueueFull
 	}

@@ -46,7 +46,7 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 //     accept or reject.
 //  2. Receive for every message, from one goroutine at a time. While a callback
 //     is busy, another goroutine should go on reading, so that pings and the
-//     close handshake are answered: see [BusyNotifier]. Or Deliver, from any
+//     close handshake are answered: see the optional methods of [Transport]. Or Deliver, from any
 //     number of goroutines, if messages come in requests.
 //  3. Ended, when the peer has closed or the connection has broken.
 //
@@ -57,7 +57,7 @@ type Session struct {
 	t      Transport
 	exec   executor.State // who runs callbacks, and what sends ask without the lock; beside t, so that sends touch little memory
 	h      Handler        // set by Open
-	busy   BusyNotifier   // t, if it is one
+	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions
 	limits *Limits         // those of shared, unless Conn.Limit was called; guarded by mu until the answer
 	run    func()          // runCallbacks, bound once so that scheduling it allocates nothing
@@ -161,7 +161,7 @@ func (s *Session) pressed() *pressure {
 // schedule has the callbacks that are due run elsewhere. The caller has claimed the
 // executor.
 func (s *Session) schedule() {
-	if sched, ok := s.t.(Scheduler); ok {
+	if sched, ok := s.t.(scheduler); ok {
 		sched.Schedule(s.run)
 		return
 	}

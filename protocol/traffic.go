@@ -25,7 +25,7 @@ func (s *Session) traffic() Traffic {
 	s.mu.in.Add(s.exec.TakeTally())
 	t := Traffic{MessagesIn: s.mu.in.Messages, BytesIn: s.mu.in.Bytes}
 	s.mu.Unlock()
-	if m, ok := s.t.(Meter); ok {
+	if m, ok := s.t.(meter); ok {
 		t.MessagesOut, t.BytesOut = m.Sent()
 	}
 	return t

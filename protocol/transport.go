@@ -16,11 +16,25 @@ import (
 // been queued and not begun, as [Message] says; a transport whose queue cannot do
 // that sends both.
 //
-// A Transport that is a [Scheduler] decides where callbacks run, one that is a
-// [BusyNotifier] learns when they begin, one that is a [Dropper] can make room
-// under OverflowDropOldest, one that is a [Pinger] knows how far the peer is, one
-// that is a [Meter] counts what it sends, and one that is a slog.LogValuer is named
-// in log lines.
+// A Transport may have further methods, for which the Session looks:
+//
+//   - Schedule(run func()) runs run soon, once, on another goroutine than the caller's,
+//     or later on the same, such as that of an event loop. It must not block and must
+//     not drop run, even when the connection has ended: Disconnect may be due. Without
+//     it the Session starts a goroutine.
+//   - Busy() is called by Receive, on its caller's goroutine and with no lock held, when
+//     it is about to run a callback there. From then on another goroutine may call
+//     Receive before this call has returned: messages wait in order. Before, that could
+//     change their order. It is for transports that go on reading while a callback runs.
+//   - DropOldest(n int) (dropped int) drops queued messages that are not begun, the
+//     oldest first, until one of n bytes (of payload, and what its Key counts) can be
+//     sent or none is left, and returns how many it has dropped. What is no message,
+//     such as a pong, stays. Without it OverflowDropOldest drops the newest.
+//   - RTT() time.Duration returns the last round trip, 0 before the first.
+//   - Sent() (messages, bytes int64) returns how many messages have been queued, also if
+//     they were dropped or replaced later, and their bytes of payload. It is for
+//     [Conn.Traffic], and may be called at any time.
+//   - LogValue, of slog.LogValuer, names the connection in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading, within
 	// Session.Limits, which do not change any more. It is called at most
@@ -44,49 +58,16 @@ type Transport interface {
 	Close(s CloseStatus)
 }
 
-// Scheduler is implemented by a [Transport] that wants to run callbacks itself,
-// for example on an event loop.
-type Scheduler interface {
-	// Schedule runs run soon, once, on another goroutine than the caller's or
-	// later on the same. It must not block and must not drop run, even when
-	// the connection has ended: Disconnect may be what is due.
-	Schedule(run func())
-}
-
-// BusyNotifier is implemented by a [Transport] that goes on reading on another
-// goroutine while a callback is busy on the one that called Session.Receive.
-type BusyNotifier interface {
-	// Busy is called by Receive, on its caller's goroutine and with no lock
-	// held, when it is about to run a callback there. From now on messages
-	// wait in order, so Receive may be called again, from another goroutine,
-	// before it has returned; before now, that could change their order.
-	Busy()
-}
-
-// Dropper is implemented by a [Transport] that can drop what it has queued and
-// not begun to write. Under OverflowDropOldest a transport that is none drops
-// the newest.
-type Dropper interface {
-	// DropOldest drops messages, the oldest first, until one of n bytes (of
-	// payload, and what its Key counts) can be sent or none is left to drop, and
-	// returns how many it was. What is no message, such as a pong, stays.
-	DropOldest(n int) (dropped int)
-}
-
-// Pinger is implemented by a [Transport] that measures round trips.
-type Pinger interface {
-	// RTT returns the last one, or 0 if there was none yet.
-	RTT() time.Duration
-}
-
-// Meter is implemented by a [Transport] that counts the messages which it has
-// queued, for [Conn.Traffic].
-type Meter interface {
-	// Sent returns how many messages have been queued, also if they were
-	// dropped or replaced later, and how many bytes that was: of payload, as
-	// Send was given it. It may be called at any time.
-	Sent() (messages, bytes int64)
-}
+// The optional methods of a Transport.
+type (
+	scheduler    interface{ Schedule(run func()) }
+	busyNotifier interface{ Busy() }
+	dropper      interface{ DropOldest(n int) (dropped int) }
+	pinger       interface{ RTT() time.Duration }
+	meter        interface {
+		Sent() (messages, bytes int64)
+	}
+)
 
 // AcceptOptions is how a connection is accepted. The zero value is right for
 // most.

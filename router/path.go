@@ -3,6 +3,7 @@ package router
 import (
 	"strings"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -29,7 +30,7 @@ func formPath(form string) routePath {
 	return routePath{form, strings.ReplaceAll(form, encodedSlash, "/")}
 }
 
-const encodedSlash = string(protocol.EncodedSlash)
+const encodedSlash = string(plumbing.EncodedSlash)
 
 func (p routePath) withoutLeadingSlash() routePath {
 	if strings.HasPrefix(p.form, "/") {

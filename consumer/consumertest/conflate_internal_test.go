@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -75,7 +76,7 @@ func (r *queueModel) bytes() (n int) {
 	for _, m := range r.want {
 		n += len(m.Data)
 		if m.Key != "" {
-			n += len(m.Key) + protocol.KeyOverhead
+			n += len(m.Key) + plumbing.KeyOverhead
 		}
 	}
 	return n

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -58,11 +59,11 @@ func TestConflation(t *testing.T) {
 		{testkit.Here(), "a=1 hi b=1 a=2 b=2", "hi b=2 a=2", 2, protocol.Limits{}},
 		{testkit.Here(), "hi ho", "hi ho", 0, protocol.Limits{}},
 		{testkit.Here(), "a=1 b=1 c=1 a=22", "c=1 a=22", 0, // dropped, not conflated
-			protocol.Limits{QueueBytes: 3 * (4 + protocol.KeyOverhead), Overflow: protocol.OverflowDropOldest}},
+			protocol.Limits{QueueBytes: 3 * (4 + plumbing.KeyOverhead), Overflow: protocol.OverflowDropOldest}},
 		{testkit.Here(), "a=1 b=1 a=22", "a=1 b=1", 0, // the earlier one stays
-			protocol.Limits{QueueBytes: 2 * (4 + protocol.KeyOverhead), Overflow: protocol.OverflowDropNewest}},
+			protocol.Limits{QueueBytes: 2 * (4 + plumbing.KeyOverhead), Overflow: protocol.OverflowDropNewest}},
 		{testkit.Here(), "a=1 b=1 a=2 b=2", "a=2 b=2", 2, // room enough, for as long as you like
-			protocol.Limits{QueueBytes: 2 * (4 + protocol.KeyOverhead)}},
+			protocol.Limits{QueueBytes: 2 * (4 + plumbing.KeyOverhead)}},
 	} {
 		for name, way := range ways() {
 			for _, early := range []bool{false, true} {

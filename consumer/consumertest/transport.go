@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -116,7 +117,7 @@ func size(m protocol.Message) int {
 	if m.Key == "" {
 		return len(m.Data)
 	}
-	return len(m.Data) + len(m.Key) + protocol.KeyOverhead
+	return len(m.Data) + len(m.Key) + plumbing.KeyOverhead
 }
 
 // Sent returns what was sent so far.

@@ -230,7 +230,7 @@ func (s *site) talk(t *testing.T) {
 	for range 20 { // none is held back until there is more to pass on
 		p.echo(websockettest.Text("a"))
 	}
-	p.echo(websockettest.Binary(strings.Repeat("0123456789abcdef", protocol.DefaultMaxMessage/16)))
+	p.echo(websockettest.Binary(strings.Repeat("0123456789abcdef", protocol.Limits{}.WithDefaults().MaxMessage/16)))
 	p.Send(websockettest.Ping("still there?"))
 	p.Want(websockettest.Pong("still there?"))
 	p.close(4000, "bye")

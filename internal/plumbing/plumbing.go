@@ -3,7 +3,10 @@
 // Package scopes has them with their types.
 package plumbing
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // MaxBranches is how many routes routers may try before one takes the connection.
 const MaxBranches = 1000
@@ -44,3 +47,21 @@ var (
 
 // ProvideScopes is called by package protocol when it is initialised.
 func ProvideScopes(errBranches error, f ScopeFuncs) { Scopes, ErrBranches = f, errBranches }
+
+// Constants that several packages share.
+const (
+	// KeyOverhead is what a queue counts for a message with a key, beside the key and
+	// the message.
+	KeyOverhead = 128
+	// MaxCloseReason is how many bytes of a reason a close carries (RFC 6455 section
+	// 5.5: a control frame's 125 less the code). Longer ones are cut.
+	MaxCloseReason = 123
+	// FinalTime is how long callbacks are still started for messages that the peer sent
+	// before its close. It counts from the close, or from the return of the callback
+	// that was running then. The ctx of these callbacks ends with it.
+	FinalTime = time.Second
+	// FinalMessages is how many of these messages are handed over.
+	FinalMessages = 1000
+	// EncodedSlash stands in Scope.RoutePath for a slash that the peer wrote as %2F.
+	EncodedSlash = '\x1f'
+)

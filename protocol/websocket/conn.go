@@ -62,11 +62,13 @@ func (p *peerSide) is(state uint32) bool { return p.state.Load() == state }
 func (p *peerSide) set(state uint32)     { p.state.Store(state) }
 
 var (
-	_ protocol.Transport    = (*conn)(nil)
-	_ protocol.BusyNotifier = (*conn)(nil)
-	_ protocol.Dropper      = (*conn)(nil)
-	_ protocol.Pinger       = (*conn)(nil)
-	_ protocol.Meter        = (*conn)(nil)
+	_ protocol.Transport                 = (*conn)(nil)
+	_ interface{ Busy() }                = (*conn)(nil)
+	_ interface{ DropOldest(n int) int } = (*conn)(nil)
+	_ interface{ RTT() time.Duration }   = (*conn)(nil)
+	_ interface {
+		Sent() (messages, bytes int64)
+	} = (*conn)(nil)
 )
 
 // LogValue names the connection in log lines.

@@ -256,7 +256,7 @@ func FuzzConversation(f *testing.F) {
 		p := planOf(how)
 		want := frametest.Reference{In: in, MaxMessage: p.limit}
 		if p.limit == 0 {
-			want.MaxMessage = protocol.DefaultMaxMessage
+			want.MaxMessage = protocol.Limits{}.WithDefaults().MaxMessage
 		}
 		if err := want.Read(); err != nil {
 			t.Fatal(err)

@@ -67,9 +67,9 @@
 //	WriteTimeout                15 s      cut                          WriteTimeouts
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered
-//	protocol.FinalTime          1 s       messages from before the     MessagesUnread
+//	messages after a close      1 s       messages from before the     MessagesUnread
 //	                                      peer's end are dropped
-//	protocol.FinalMessages      1000      the same                     MessagesUnread
+//	messages after a close      1000      the same                     MessagesUnread
 //
 // A queue that closes may go to four times its limit as long as it has been more
 // than half full for less than a second: see [protocol.OverflowClose].

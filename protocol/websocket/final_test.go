@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -127,7 +128,7 @@ func TestFinalMessagesDoNotHoldUpDisconnect(t *testing.T) {
 		if st := <-ends; !st.Remote {
 			t.Errorf("ended with %+v", st)
 		}
-		if took := time.Since(began); took > protocol.FinalTime+50*time.Millisecond {
+		if took := time.Since(began); took > plumbing.FinalTime+50*time.Millisecond {
 			t.Errorf("Disconnect came after %v", took)
 		}
 		p.wantClose(1000, "")

@@ -160,7 +160,7 @@ type Capacity struct {
 // withDefaults fills in the bounds that package admission does not have.
 func (c Capacity) withDefaults() Capacity {
 	c.QueueBytes = orDefault(c.QueueBytes, 256<<20)
-	c.ReadBytes = orDefault(c.ReadBytes, protocol.DefaultReadBytes)
+	c.ReadBytes = orDefault(c.ReadBytes, 256<<20)
 	return c
 }
 

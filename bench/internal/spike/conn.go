@@ -34,8 +34,8 @@ type conn struct {
 }
 
 var (
-	_ protocol.Transport = (*conn)(nil)
-	_ protocol.Scheduler = (*conn)(nil)
+	_ protocol.Transport                = (*conn)(nil)
+	_ interface{ Schedule(run func()) } = (*conn)(nil)
 )
 
 // Accept puts the answer into the outgoing bytes.
@@ -79,7 +79,7 @@ func (c *conn) admit(n int) error {
 	if c.last {
 		return protocol.ErrClosed
 	}
-	if len(c.out) > 0 && len(c.out)+n > protocol.DefaultQueueBytes {
+	if len(c.out) > 0 && len(c.out)+n > 4<<20 {
 		return protocol.ErrQueueFull
 	}
 	if !c.dirty {

@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// EncodedSlash stands for a slash within a segment: see protocol.EncodedSlash.
-const EncodedSlash = '\x1f'
+// EncodedSlash stands for a slash within a segment.
+const EncodedSlash = plumbing.EncodedSlash
 
 // The ways in which a path is not canonical.
 var (

@@ -11,7 +11,7 @@ import (
 
 // AppendClose appends a close frame. If the code of s may not be sent, as
 // protocol.CloseNoStatus, the frame's payload is empty. s.Reason must fit into a
-// control frame (protocol.MaxCloseReason).
+// control frame (123 bytes of reason).
 func AppendClose(b []byte, s protocol.CloseStatus) []byte {
 	if !s.Code.Sendable() {
 		return AppendHeader(b, ws.OpClose, 0)

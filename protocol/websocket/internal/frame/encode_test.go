@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
@@ -92,7 +93,7 @@ func TestOwnReasonsFit(t *testing.T) {
 			continue
 		}
 		s := protocol.CloseStatusOf(err)
-		if !s.Code.Sendable() || s.Reason == "" || len(s.Reason) > protocol.MaxCloseReason || !utf8.ValidString(s.Reason) {
+		if !s.Code.Sendable() || s.Reason == "" || len(s.Reason) > plumbing.MaxCloseReason || !utf8.ValidString(s.Reason) {
 			t.Errorf("%s: %+v cannot be sent", row.At, s)
 		}
 	}

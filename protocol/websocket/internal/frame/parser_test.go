@@ -48,7 +48,7 @@ func codeOf(err error) protocol.CloseCode {
 	if ce, ok := errors.AsType[*protocol.CloseError](err); ok {
 		return ce.Code
 	}
-	return protocol.CloseReserved
+	return protocol.CloseCode(1004)
 }
 
 func TestParser(t *testing.T) {

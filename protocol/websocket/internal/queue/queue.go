@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/internal/conflate"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -142,7 +143,7 @@ func cost(key string) int {
 	if key == "" {
 		return 0
 	}
-	return len(key) + protocol.KeyOverhead
+	return len(key) + plumbing.KeyOverhead
 }
 
 var states = sync.Pool{New: func() any { return new(state) }}
