@@ -11,8 +11,7 @@ import (
 // Errors that the function given to [Auth] returns to refuse a connection. Wrap them
 // to add details: these appear in the log only.
 var (
-	// ErrUnauthenticated refuses with 401: the peer has not said which user it is, or
-	// has not proved it.
+	// ErrUnauthenticated refuses with 401: the request has no valid credentials.
 	ErrUnauthenticated = errors.New("wye: not logged in")
 	// ErrForbidden refuses with 403: the user is known, and may not connect.
 	ErrForbidden = errors.New("wye: not allowed")

@@ -35,7 +35,7 @@ func NewChannelNameRouter(apps map[string]protocol.Application) *ChannelNameRout
 
 // Open opens the application for the channel of s. If there is none, the error matches
 // protocol.ErrNoRoute and lists the channels that have one. If s has no channel, because
-// the router stands behind something that is not a worker, the error is a different one.
+// the router is not behind a worker, the error does not match protocol.ErrNoRoute.
 func (c *ChannelNameRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	if err := c.Find(s); err != nil {
 		return nil, err

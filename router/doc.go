@@ -3,8 +3,8 @@
 // A program has one [ProtocolTypeRouter]. It is the program's http.Handler: it
 // passes WebSocket handshakes to the WebSocket server, and all other requests to
 // an ordinary http.Handler such as an http.ServeMux. The WebSocket server asks a
-// [URLRouter] which application serves the path. The names are those of Django
-// Channels.
+// [URLRouter] which application serves the path. The types are named after those
+// of Django Channels.
 //
 //	urls := router.NewURLRouter(router.Path("ws/<slug:room>/", consumer.New(NewRoom)))
 //	r := router.New(mux, websocket.New(urls, nil))
@@ -22,14 +22,16 @@
 // certain beginning to another router. [protocol.Scope.Param] returns the parameters.
 // [URLRouter.URLFor] builds the path of a route that has a name.
 //
-// A mistake in a route, or a route that can never be reached, panics when the router
-// is made. The text of the panic has the file and line of each route that it names.
+// A mistake in a route panics when the route is made, and a route that can never be
+// reached panics when its router is made. The text of the panic has the file and line of
+// each route that it names.
 //
 // # Middleware
 //
-// [Use] wraps an application, a consumer or a whole router, in middleware. This
-// package has [Auth], which authenticates, [Log], which writes an access log, and
-// [Limit] and [MaxConns], which set the bounds of a route.
+// [Use] wraps an application, such as a consumer or a whole router, in middleware. This
+// package has [Auth], which authenticates users, [Log], which writes an access log,
+// [Limit], which sets the limits of each connection, and [MaxConns], which limits their
+// number.
 //
 // # Running
 //
@@ -40,11 +42,11 @@
 //
 // # Examples
 //
-// The Examples of this package are compiled programs; go doc does not show them, and
-// pkg.go.dev does. Start with the Examples of [New] (HTTP and WebSocket on one
-// server), [Run] (a server that ends cleanly), [Path] and [RePath] (parameters),
-// [Mount] (routers in routers), [Auth], and [ProtocolTypeRouter.Background] (a
-// worker beside the server).
+// The Examples of this package show how it is used. go doc does not print them: read
+// them on pkg.go.dev, or in the files example_*_test.go. Start with those of [New]
+// (HTTP and WebSocket on one server), [Run] (a server that shuts down cleanly), [Path]
+// and [RePath] (parameters), [Mount] (routers in routers), [Auth], and
+// [ProtocolTypeRouter.Background] (a worker beside the server).
 //
 // # Paths
 //

@@ -15,7 +15,7 @@ import (
 // Order is work for the channel "orders".
 var Order = protocol.EventType[map[string]string]{Name: "order"}
 
-// Kitchen is the consumer of the worker.
+// Kitchen is a consumer that handles orders.
 type Kitchen struct {
 	consumer.Base
 	close func()
@@ -27,7 +27,7 @@ func (k *Kitchen) cook(_ context.Context, _ *consumer.Conn, order map[string]str
 	return nil
 }
 
-// A server and a worker, ended in the right order by one call.
+// Run runs a worker beside the server, and ends it after the connections.
 func ExampleProtocolTypeRouter_Background() {
 	ctx, stop := context.WithCancel(context.Background()) // or signal.NotifyContext
 	defer stop()

@@ -31,8 +31,12 @@ func news() protocol.Application {
 // connect opens a connection for path without a network, and returns the first message that
 // the client gets, or the refusal.
 func connect(app protocol.Application, path string) string {
+	return connectRequest(app, httptest.NewRequestWithContext(context.Background(), http.MethodGet, path, nil))
+}
+
+// connectRequest is connect for a request.
+func connectRequest(app protocol.Application, r *http.Request) string {
 	first := make(firstMessage, 1)
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, path, nil)
 	s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), &metered{firstMessage: first}, nil)
 	closed := make(chan struct{})
 	s.Conn().Defer(func() { close(closed) })

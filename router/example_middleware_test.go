@@ -11,7 +11,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// One route takes large messages and the others do not.
+// One route accepts large messages. The others have the limit of the server.
 func ExampleLimit() {
 	upload := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, fmt.Sprint(len(m.Data), " bytes, thank you"))
@@ -26,8 +26,9 @@ func ExampleLimit() {
 	// Output: welcome to lobby
 }
 
-// Everybody may send ten messages a second, and forty at once: who sends more is read
-// later. On the route of a device it is one a second, and more is against the rules.
+// The server reads ten messages a second from each peer, in bursts of at most forty; it
+// reads further messages later. On the route of a device the rate is one a second, and a
+// peer that sends faster is closed.
 func ExampleLimit_rate() {
 	report := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.SendText(ctx, "noted: "+m.Text())
@@ -46,21 +47,22 @@ func ExampleLimit_rate() {
 	// Output: welcome to lobby
 }
 
-// What is costly is open to few at once.
+// A route that is expensive to serve has at most one connection at a time.
 func ExampleMaxConns() {
 	var urls *router.URLRouter
 	report := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-		return s.SendText(ctx, "while it is open, another one gets "+connect(urls, "/ws/report/"))
+		return s.SendText(ctx, "while this connection is open, another one gets "+connect(urls, "/ws/report/"))
 	})
 	urls = router.NewURLRouter(
 		router.Path("ws/report/", router.Use(report, router.MaxConns(1))),
 	)
 
 	fmt.Println(connect(urls, "/ws/report/"))
-	// Output: while it is open, another one gets 503: there are too many connections here
+	// Output: while this connection is open, another one gets 503: there are too many connections here
 }
 
-// Each connection has a line when it opens and one when it ends.
+// Each connection has a line when it opens and one when it closes, or one when it is
+// refused.
 func ExampleLog() {
 	l := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: stable}))
 	urls := router.Use(router.NewURLRouter(
@@ -75,7 +77,7 @@ func ExampleLog() {
 	// level=INFO msg="wye: connection refused" protocol=websocket route="" path=/nowhere/ peer=192.0.2.1:1234 status=404
 }
 
-// stable leaves out what is not always the same.
+// stable removes attributes that differ from run to run.
 func stable(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey || a.Key == "duration" {
 		return slog.Attr{}

@@ -2,17 +2,17 @@ package router_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
 
-// A path with typed parameters. What does not fit is not found.
+// A path with typed parameters. A path whose parameters do not match is not found.
 func ExamplePath() {
 	urls := router.NewURLRouter(
 		router.Path("ws/<slug:group>/<int:page>/", consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -31,7 +31,7 @@ func ExamplePath() {
 	// 404: nothing is served at "/ws/lobby/seven/"
 }
 
-// A program's own type of parameter.
+// A type of parameter that the program defines.
 func ExampleConverters() {
 	types := router.Converters{"ip": {Expr: `[0-9a-f.:]+`, Check: func(text string) error {
 		_, err := netip.ParseAddr(text)
@@ -59,7 +59,7 @@ func ExampleRoute_With() {
 	// Output: welcome to lobby
 }
 
-// Pages need not know where the sockets are.
+// URLFor returns the path of a route by its name, so that pages need not contain paths.
 func ExampleURLRouter_URLFor() {
 	rooms := router.NewURLRouter(
 		router.Path("<str:group>/", greet()).Name("room"),
@@ -75,7 +75,7 @@ func ExampleURLRouter_URLFor() {
 	//  wye: router.URLFor: "shop:room": the parameter "group" is missing
 }
 
-// What can never be reached is a mistake, and found when the program starts.
+// A route that can never be reached panics when the program starts.
 func ExampleNewURLRouter() {
 	defer func() { fmt.Println(recover() != nil) }()
 	router.NewURLRouter(
@@ -85,7 +85,7 @@ func ExampleNewURLRouter() {
 	// Output: true
 }
 
-// Who connects is found out before the handshake is answered.
+// Auth authenticates a connection by its session cookie, before the handshake is answered.
 func ExampleAuth() {
 	type user struct{ Name string }
 	sessions := map[string]*user{"secret": {Name: "Ann"}}
@@ -95,7 +95,11 @@ func ExampleAuth() {
 		return s.SendText(ctx, "hello "+u.Name)
 	})
 	login := router.Auth(func(_ context.Context, s *protocol.Scope) (*user, error) {
-		u, ok := sessions[s.Query().Get("session")]
+		c, err := s.Request().Cookie("session")
+		if err != nil {
+			return nil, router.ErrUnauthenticated
+		}
+		u, ok := sessions[c.Value]
 		if !ok {
 			return nil, router.ErrUnauthenticated
 		}
@@ -105,21 +109,23 @@ func ExampleAuth() {
 		router.Path("ws/", router.Use(hello, login)),
 	)
 
-	fmt.Println(connect(urls, "/ws/?session=secret"))
+	r := httptest.NewRequest(http.MethodGet, "/ws/", nil)
+	r.AddCookie(&http.Cookie{Name: "session", Value: "secret"})
+	fmt.Println(connectRequest(urls, r))
 	fmt.Println(connect(urls, "/ws/"))
 	// Output:
 	// hello Ann
 	// 401: log in first
 }
 
-// Workers find the application for their channel by its name.
+// A worker takes events from the channels of its router.
 func ExampleNewChannelNameRouter() {
 	channels := router.NewChannelNameRouter(map[string]protocol.Application{
 		"thumbnails": greet(),
 		"mail":       news(),
 	})
 
-	_, err := channels.Open(scopes.ForChannel(context.Background(), "letters"))
-	fmt.Println(errors.Is(err, protocol.ErrNoRoute), err)
-	// Output: true wye: no route for the channel "letters"; known channels: mail, thumbnails
+	// In a program: router.Background(&layers.Worker{Puller: layer, App: channels})
+	fmt.Println(channels.Names())
+	// Output: [mail thumbnails]
 }

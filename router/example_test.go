@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// One handler for everything that a program serves.
+// One handler serves pages and WebSocket connections.
 func ExampleNew() {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServerFS(fstest.MapFS{"index.html": {Data: []byte("a page")}}))
@@ -46,8 +46,8 @@ func ExampleRePath() {
 	// 404: nothing is served at "/ws/lobby"; did you mean the same with a slash at the end?
 }
 
-// A router serves a part of another one's paths. What it does not know goes to
-// the next route.
+// A mounted router serves the paths that begin with admin/. Those that it does not know go
+// to the next route.
 func ExampleMount() {
 	admin := router.NewURLRouter(
 		router.RePath(`^news/$`, news()),
@@ -64,8 +64,8 @@ func ExampleMount() {
 	// welcome to admin/lobby
 }
 
-// A whole program ends in order: nobody new is let in, sockets are closed with
-// 1001, and requests that are under way finish.
+// Run serves until its context is done. Then it accepts no new connections, closes the open
+// ones with code 1001, and waits for plain requests that are running.
 func ExampleRun() {
 	r := router.New(nil, websocket.Handler(greet()))
 
@@ -74,6 +74,6 @@ func ExampleRun() {
 	defer stop()
 	srv := &http.Server{Addr: "127.0.0.1:0", ReadHeaderTimeout: 10 * time.Second}
 	err := router.Run(ctx, srv, r, 10*time.Second)
-	fmt.Println("ended with", err)
-	// Output: ended with <nil>
+	fmt.Println("Run returned", err)
+	// Output: Run returned <nil>
 }

@@ -12,9 +12,9 @@ import (
 //
 //	router.Path("upload/", router.Use(upload, router.Limit(protocol.Limits{MaxMessage: 16 << 20})))
 //
-// MaxMessage without MaxFrame sets both. To restore a default that a Limit further out
-// has changed, use protocol.OverflowClose for Overflow, and protocol.Rate{Messages: -1}
-// for no Rate.
+// MaxMessage without MaxFrame sets both. A zero field changes nothing, so write
+// protocol.OverflowClose to restore the default Overflow, and protocol.Rate{Messages: -1}
+// to remove a Rate.
 //
 // The limits are set before the inner Connect runs. Middleware further out must not have
 // called Conn.Accept by then: if it has, the connection fails with protocol.ErrAccepted.

@@ -12,9 +12,9 @@ import (
 
 // MaxConns returns middleware that lets at most n connections at a time through to the
 // applications behind it. A connection counts from the moment its Connect starts until
-// it has closed. A connection beyond n is refused with 503 and a Retry-After header; its
-// Connect does not run, and middleware behind MaxConns, such as [Auth], is not called,
-// unless other connections take the last places at the same moment.
+// it has closed. A connection beyond n is refused with 503 and a Retry-After header, and its
+// Connect does not run. If n connections are already open, it is refused before any
+// middleware behind MaxConns, such as [Auth], is called.
 //
 // All applications that one returned value wraps share the n. Call MaxConns twice for
 // two separate counts. websocket.Options.Capacity bounds the connections of a whole

@@ -112,8 +112,8 @@ func (c Converters) Mount(pattern string, app protocol.Application) Route {
 	return r
 }
 
-// Name returns a copy of the route that has a name for [URLRouter.URLFor]. The routes
-// of a mounted router are known by the name of the mount, a colon, and their own name:
+// Name returns a copy of the route with a name, for [URLRouter.URLFor]. The routes of a
+// mounted router are known by the name of the mount, a colon, and their own name:
 // "lobby:room".
 //
 // Name panics if name is empty or has a colon. It also panics if no path can be built
@@ -124,7 +124,8 @@ func (r Route) Name(name string) Route {
 	case r.expression == nil:
 		panic("wye: router.Route.Name: the route is empty; make routes with RePath, Path or Mount")
 	case name == "" || strings.Contains(name, ":"):
-		panic(fmt.Sprintf("wye: router.Route.Name: %v: the name %q is empty or has a colon, which separates the names of nested routers", r, name))
+		panic(fmt.Sprintf("wye: router.Route.Name: %v: the name %q is empty or has a colon, which separates the names of nested routers",
+			r, name))
 	}
 	if _, err := r.template(); err != nil {
 		panic(fmt.Sprintf("wye: router.Route.Name: %v: no path can be built from it, so it cannot have the name %q: %v", r, name, err))
