@@ -172,7 +172,7 @@ var (
 // Close closes the connection for [layers.Layer.CloseGroup] and CloseChannel.
 func (m *member) Close(code protocol.CloseCode, reason string) { m.conn.Close(code, reason) }
 
-// Deliver has the consumer's strand handle e. If it does not fit the session has
+// Deliver has the connection's executor handle e. If it does not fit the session has
 // counted it.
 func (m *member) Deliver(e *protocol.Event) (yield bool) {
 	_ = m.conn.Post(e) //nolint:errcheck // see above

@@ -66,16 +66,15 @@ type Middleware func(Application) Application
 //
 // The calls for one connection never overlap and may block; while one of them
 // does, pings and the close handshake are still answered. ctx ends when the
-// connection does.
+// connection closes.
 //
-// An end from our side (what a callback returns, a panic, [Conn.Close], a limit,
-// shutdown) is also the end of Receive and Event: no callback starts after it but
-// Disconnect, whether the peer has ended the connection before, ends it afterwards or
-// not at all. What waits is dropped and counted ([Stats].MessagesUnread,
-// EventsDropped). If only the peer has closed, or the connection broke, messages that
-// it sent before are still handed over, for a second and up to 1000 of
-// them, with a ctx that ends with that time; events are dropped. To return the error
-// of a send or of ctx then does not end anything.
+// When our side closes (because of what a callback returns, a panic, [Conn.Close], a
+// limit, or shutdown), no callback but Disconnect starts any more, whether the peer has
+// closed before, closes afterwards or not at all. What waits is dropped and counted
+// ([Stats].MessagesUnread, EventsDropped). If only the peer has closed, or the connection
+// broke, messages that the peer sent before are still handed over, for a second and up to
+// 1000 of them, with a ctx that ends with that time; events are dropped. A
+// callback that returns the error of a send or of ctx then changes nothing.
 //
 // What Receive and Event return: nil goes on; the error of [NewCloseError] closes with
 // its code; [ErrDropped] goes on, because it was counted where it happened; any
@@ -84,8 +83,8 @@ type Middleware func(Application) Application
 // [ErrUnread] from Receive, are counted and go on. A panic is logged with its
 // stack and closes with CloseInternalError.
 type Handler interface {
-	// Connect decides. Its ctx also has the values of the handshake's
-	// request, which later ones have not.
+	// Connect decides. Its ctx has the values of the handshake's request as well,
+	// which the ctx of later callbacks does not have.
 	Connect(ctx context.Context, c *Conn) error
 	// Receive handles one message. m.Data is valid until it returns.
 	Receive(ctx context.Context, c *Conn, m Message) error
@@ -94,10 +93,10 @@ type Handler interface {
 	// of group sends wait until it returns; its own sends do not.
 	Event(ctx context.Context, c *Conn, e *Event) error
 	// Disconnect runs after the last callback. Sends to the peer fail with
-	// ErrClosed by then. ctx is a fresh one, which ends after ten seconds. s is
-	// how the connection ended first: if the peer closed and Receive returned
-	// Close for a message from before, it is the peer's status, which is what was
-	// said on the wire.
+	// ErrClosed by then. ctx is a fresh one, which ends after ten seconds. s is the
+	// first close: if the peer closed, and Receive returned the error of NewCloseError
+	// for a message from before, it is the peer's status, which is what went over the
+	// wire.
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 

@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// Conn is the application's side of a connection. All methods are safe for use
-// by several goroutines, also after the connection has ended. It is a struct,
-// not an interface, so that it can grow.
+// Conn is the application's side of a connection. All methods are safe for concurrent
+// use, also after the connection has closed. It is a struct, not an interface, so that
+// it can grow.
 type Conn struct{ s *Session }
 
-// Context ends when the connection does; context.Cause then tells how, as a
-// *CloseError. [Conn.Go] starts goroutines with it.
+// Context returns the context of the callbacks. It ends when the connection closes;
+// context.Cause then returns how, as a *CloseError. [Conn.Go] starts goroutines with it.
 func (c *Conn) Context() context.Context { return c.s.ctx }
 
-// FinalContext is for a Receive that the peer's end has interrupted and that has to
-// go on for a moment: it returns the context that Receive gets for messages which
-// are handed over after that end. It ends a second after its first use, and at
-// once when the connection is ended from our side. While the connection is open,
-// and when nothing more is handed over, it is Context's.
+// FinalContext is for a Receive that the peer's close has interrupted and that has to
+// go on for a moment: it returns the context that Receive gets for messages which are
+// handed over after that close. It ends a second after its first use, and at once
+// when our side closes the connection, or when all messages have been handled. While
+// the connection is open, and when nothing more is handed over, it is Context's.
 func (c *Conn) FinalContext() context.Context { return c.s.finalContext() }
 
-// Accept answers the handshake now. Returning nil from Connect does the same;
-// call Accept to choose a subprotocol or headers, or to go on working in
-// Connect after the peer may start. Later calls return ErrAccepted. Any other
-// error means that the connection could not be accepted, and never will be.
+// Accept answers the handshake now. Returning nil from Connect does the same; call
+// Accept to choose a subprotocol or headers, or to go on working in Connect while the
+// peer may already send, which waits until Connect has returned. Until then the request
+// stays alive.
 //
-// While Connect goes on after it, messages wait and the request stays alive.
+// Errors: ErrAccepted if the handshake is already answered; any other error means that
+// the connection could not be accepted, and never will be.
 func (c *Conn) Accept(o *AcceptOptions) error {
 	if o == nil {
 		o = &AcceptOptions{}
@@ -35,28 +36,25 @@ func (c *Conn) Accept(o *AcceptOptions) error {
 	return c.s.accept(*o)
 }
 
-// Limit replaces those limits of the connection that l has: fields that are not
-// zero (MaxMessage without MaxFrame is both). It is for middleware, which calls
-// it in Connect before the inner Connect, so that what stands further in has the
-// last word. Once the handshake is answered it changes nothing and returns
-// ErrAccepted.
+// Limit replaces the limits of the connection by those fields of l that are not zero
+// (MaxMessage without MaxFrame is both). It is for middleware, which calls it in Connect
+// before the inner Connect, so that the innermost call has the last word. Once the
+// handshake is answered it changes nothing and returns ErrAccepted.
 func (c *Conn) Limit(l Limits) error { return c.s.limit(l) }
 
-// Answered calls f once, when Connect has returned and the peer has its answer,
-// and before any other callback: with nil if the connection was accepted, and
-// otherwise with what the peer was told, which f must not change. If it was
-// accepted before, f is called at once; if it was refused before, never. A panic
-// in f ends the connection.
+// Answered calls f once, when Connect has returned and the peer has its answer, and
+// before any other callback: with nil if the connection was accepted, otherwise with the
+// answer to the peer, which f must not change. If the connection was accepted before, f
+// is called at once; if it was refused before, f is never called. A panic in f closes
+// the connection.
 func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 
-// Send queues a message and returns. nil means queued, not delivered. Before
-// the handshake is answered, messages wait behind the answer. It does not
-// block, except under OverflowBlock, where ctx bounds the wait; ctx never ends
-// the connection.
+// Send queues a message and returns. nil means queued, not delivered. Before the
+// handshake is answered, messages wait behind the answer. Send does not block, except
+// under OverflowBlock, where ctx bounds the wait; ctx never closes the connection.
 //
-// Errors: a *CloseError, which matches ErrClosed, once the connection has
-// ended; ErrNotUTF8 for a text that is not, unless Limits.InvalidText has it
-// repaired; ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much
+// Errors: a *CloseError, which matches ErrClosed, once the connection has closed;
+// ErrNotUTF8 for text that is not UTF-8, unless Limits.InvalidText has it repaired; ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much
 // waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
 	if !m.valid() {
@@ -109,20 +107,19 @@ func (c *Conn) ValidText(m Message) (Message, error) {
 //
 // Events and messages keep their order: while events wait for the handler, or one is
 // being handled, p waits behind them, within Limits.QueueEvents and
-// Limits.QueueEventBytes. nil means queued there, too. What it finds when its turn
-// comes is as if it were sent then.
+// Limits.QueueEventBytes. nil means queued there, too. When the events before it have
+// been handled, p is treated as if it were sent then.
 func (c *Conn) Offer(p *Prepared) error { return c.s.offer(p) }
 
-// Close ends the connection with code and reason after what is queued, and
-// returns. The first end wins; later calls do nothing. Before the handshake is
-// answered it refuses the connection.
+// Close closes the connection with code and reason after what is queued, and returns.
+// The first close counts; later calls do nothing. Before the handshake is answered,
+// Close refuses the connection.
 func (c *Conn) Close(code CloseCode, reason string) {
 	c.s.closeSession(CloseStatus{Code: code, Reason: reason}, true, nil)
 }
 
-// CloseWith ends the connection as a callback that returned err would, or with
-// CloseNormal if err is nil. It is for code that serves a connection beside its
-// callbacks.
+// CloseWith closes the connection as a callback that returned err would, or with
+// CloseNormal if err is nil. It is for code that runs beside the callbacks.
 func (c *Conn) CloseWith(err error) {
 	if err == nil {
 		c.Close(CloseNormal, "")
@@ -141,8 +138,7 @@ func (c *Conn) RTT() time.Duration {
 	return 0
 }
 
-// Traffic returns what the connection has carried so far. It may be called at any
-// time, also after the end.
+// Traffic returns what the connection has carried so far.
 func (c *Conn) Traffic() Traffic { return c.s.traffic() }
 
 // ShouldYield reports whether the mailbox or the outgoing queue is more than half
@@ -176,19 +172,19 @@ func (c *Conn) MayJoin(groups int) error {
 // returns means what it means in a callback: nil only ends the goroutine; the error of
 // [NewCloseError] closes the connection with its code; any other error closes it with
 // [CloseInternalError] and is logged, unless it only passes on that the connection has
-// ended. A panic, or runtime.Goexit, costs the connection and nothing else: it is
-// logged with its stack and counted. Before the handshake is answered, an end refuses
+// closed. A panic, or runtime.Goexit, costs the connection and nothing else: it is
+// logged with its stack and counted. Before the handshake is answered, a close refuses
 // the connection.
 //
-// ctx is Context: it ends when the connection does, and f must return then. Disconnect
+// ctx is Context: it ends when the connection closes, and f must return then. Disconnect
 // waits for that, after the last Receive and Event, for ten seconds; so Disconnect may
 // use what f has used without a lock, and the connection is in its groups while f runs.
-// What has not returned by then is logged and counted (Stats.GoroutinesAbandoned), and
-// Disconnect runs beside it.
+// A function that has not returned by then is logged and counted
+// (Stats.GoroutinesAbandoned), and Disconnect runs beside it.
 //
-// Go may be called at any time, also in Connect, and by several goroutines at once. It
-// does not wait. Errors, with which f is not called: a *CloseError, which matches
-// ErrClosed, once the connection has ended; ErrTooManyGoroutines when
+// Go may be called at any time, also in Connect. It does not wait. Errors, with which f
+// is not called: a *CloseError, which matches ErrClosed, once the connection has closed;
+// ErrTooManyGoroutines when
 // Limits.Goroutines are running, which is counted. A nil f panics.
 func (c *Conn) Go(f func(ctx context.Context) error) error { return c.s.startGoroutine(f) }
 

@@ -4,17 +4,16 @@ import "context"
 
 // Deliver hands over one message of the peer, for protocols whose messages come
 // in requests, each on a goroutine of its own. Where [Session.Receive] tells the
-// transport to stop reading, Deliver waits: for its turn, in the order of the
-// calls, and for room (Limits.ReadAhead, Limits.Rate), as long as ctx lasts. The message is
-// copied, and callbacks run elsewhere, so that neither a busy one nor one that
-// panics holds the caller up.
+// transport to stop reading, Deliver waits: for earlier calls, and for room
+// (Limits.ReadAhead, Limits.Rate), until ctx is done. The message is copied, and
+// callbacks run elsewhere, so that neither a busy one nor one that panics holds up the
+// caller.
 //
-// nil means that the message has its place in the connection's mailbox, not that
-// it has been handled. The handler gets it, unless the connection is refused or
-// closed on our side before, or a second has passed since the peer's end; then it
-// is counted as unread. Any other result means
-// that it was not handed over and will not be: the *CloseError that
-// context.Cause(conn.Context()) is, when the connection has ended or was refused,
+// nil means that the message waits in the connection's mailbox, not that it has been
+// handled. The handler gets it, unless the connection is refused or closed on our side
+// before, or a second has passed since the peer closed; then it is counted as unread.
+// Any other result means that it was not handed over and will not be: the *CloseError
+// that context.Cause(conn.Context()) is, if the connection has closed or was refused,
 // and ctx's cause otherwise.
 //
 // Before the handshake is answered, messages wait behind the answer. A transport

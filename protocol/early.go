@@ -6,9 +6,8 @@ import (
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
-// sendEarly is a send while the connection is not open: the message waits for the
-// answer, or the connection is over. done is false if it has opened since, and nothing
-// has been done.
+// sendEarly has a message wait for the answer. done is false, and nothing has been done,
+// if the connection has opened since; once it is over, err is how it closed.
 func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,8 +27,8 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	return true, nil
 }
 
-// add has a send wait for the answer, if there is room for it. conflated says
-// that it has replaced one with its key.
+// add has a send wait for the answer, if there is room for it. conflated says that it
+// has replaced one with its key.
 func (e *opening) add(o outgoing, limit int) (conflated, ok bool) {
 	old, fence := e.find(o.key())
 	queued := e.queued
@@ -55,8 +54,8 @@ func (e *opening) add(o outgoing, limit int) (conflated, ok bool) {
 	return old >= 0, true
 }
 
-// find returns the place of the send with that key, and of the last one behind it
-// that has none; -1 if there is no such send.
+// find returns the index of the send with that key, and of the last one behind it that
+// has none; -1 if there is no such send.
 func (e *opening) find(key string) (at, fence int) {
 	fence = -1
 	if key == "" {
@@ -73,8 +72,8 @@ func (e *opening) find(key string) (at, fence int) {
 	return -1, fence
 }
 
-// takeWaiting returns the sends that have waited, which wait no longer.
-func (e *opening) takeWaiting() (waiting []outgoing) {
+// dequeueWaiting returns the sends that have waited, which wait no longer.
+func (e *opening) dequeueWaiting() (waiting []outgoing) {
 	waiting, e.waiting, e.queued = e.waiting, nil, 0
 	return waiting
 }

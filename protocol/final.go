@@ -22,7 +22,7 @@ func (f *final) admit() bool {
 	return true
 }
 
-// end ends the callbacks' ctx. f may be nil: then there have been none.
+// end ends the ctx of the callbacks. f may be nil: then there have been none.
 func (f *final) end() {
 	if f != nil {
 		f.cancel()
@@ -32,7 +32,7 @@ func (f *final) end() {
 // expired reports whether the ctx has ended.
 func (f *final) expired() bool { return f != nil && f.ctx.Err() != nil }
 
-// finalLocked returns the bound of the final callbacks, which starts with the first
+// finalLocked returns the bound of the final callbacks. Their time starts with the first
 // call.
 func (s *Session) finalLocked() *final {
 	if s.mu.final == nil {

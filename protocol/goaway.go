@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// GoAway is the work of a [Protocol]'s Shutdown, once it refuses new connections:
-// it closes conns as o says and returns when over is closed, which is for the
-// protocol to do when nothing is left, or, with ctx's cause, when ctx ends.
+// GoAway closes conns as o says. It is for the Shutdown of a [Protocol], which has to
+// refuse new connections before. GoAway returns nil when over is closed, which the
+// protocol does when no connection is left, or ctx's cause when ctx is done.
 //
-// The closes are spread over up to three quarters of the time until ctx's
-// deadline, so that not everybody comes back at once; a thousand take two seconds
-// at the most. Those whose turn has not come when ctx ends are left as they are.
+// The closes are spread over up to three quarters of the time until ctx's deadline, so
+// that not all peers come back at once; a thousand take two seconds at the most.
+// Connections that are not closed when ctx ends stay open.
 func GoAway(ctx context.Context, conns []*Conn, over <-chan struct{}, o ShutdownOptions) error {
 	for batch := range slices.Chunk(conns, batchSize(ctx, len(conns))) {
 		for _, c := range batch {
 			c.s.closeSession(o.status(), true, nil)
 		}
-		if !pause(ctx, over) {
+		if !awaitNextBatch(ctx, over) {
 			break
 		}
 	}
@@ -30,25 +30,25 @@ func GoAway(ctx context.Context, conns []*Conn, over <-chan struct{}, o Shutdown
 	}
 }
 
-// The pace of closing: a batch at least so large every so often.
+// The pace of closing: one batch of minBatch connections or more per batchInterval.
 const (
-	pauseBetween = 10 * time.Millisecond
-	leastBatch   = 5
+	batchInterval = 10 * time.Millisecond
+	minBatch      = 5
 )
 
-// batchSize is how many of n connections are closed at a time.
+// batchSize returns how many of n connections are closed at a time.
 func batchSize(ctx context.Context, n int) int {
-	size := leastBatch
+	size := minBatch
 	if until, ok := ctx.Deadline(); ok {
-		rounds := int(time.Until(until) / 4 * 3 / pauseBetween)
+		rounds := int(time.Until(until) / 4 * 3 / batchInterval)
 		size = max(size, n/max(rounds, 1)+1)
 	}
 	return size
 }
 
-// pause waits between two batches. It reports whether there is a next one.
-func pause(ctx context.Context, over <-chan struct{}) bool {
-	t := time.NewTimer(pauseBetween)
+// awaitNextBatch waits between two batches. It reports whether there is a next one.
+func awaitNextBatch(ctx context.Context, over <-chan struct{}) bool {
+	t := time.NewTimer(batchInterval)
 	defer t.Stop()
 	select {
 	case <-t.C:

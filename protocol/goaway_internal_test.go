@@ -43,7 +43,7 @@ func TestBatchSize(t *testing.T) {
 			}
 			if row.deadline > 10*time.Millisecond { // all of them fit into three quarters of it
 				rounds := (row.n + got - 1) / got
-				if all := pauseBetween * time.Duration(rounds); all > row.deadline/4*3 {
+				if all := batchInterval * time.Duration(rounds); all > row.deadline/4*3 {
 					t.Errorf("%s: %d rounds take %v, which is too long", row.at, rounds, all)
 				}
 			}

@@ -28,10 +28,10 @@ var errNoHandler = errors.New("wye: the application returned neither a handler n
 //  4. The executor, which Open has held from the start, is released (releaseOpening):
 //     what has become due runs elsewhere.
 
-// NewSession prepares a session of app for the connection that scope describes.
-// ctx gives the connection's own context its values: it must not be the
-// request's. Its end does not end the connection. o may be nil; sessions share it, so it must not
-// be changed any more.
+// NewSession prepares a session of app for the connection that scope describes. ctx
+// gives the connection's own context its values: it must not be the request's, and its
+// end does not close the connection. o may be nil; sessions share it, so it must not be
+// changed afterwards.
 func NewSession(ctx context.Context, app Application, scope *Scope, t Transport, o *SessionOptions) *Session {
 	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
 		o = o.withDefaults()
@@ -49,9 +49,9 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	return s
 }
 
-// Open routes, runs Connect, and accepts or rejects; it reports whether the
-// connection is open. It is called once, on a goroutine that may wait for user
-// code, and ends when Connect has. Callbacks after it run elsewhere.
+// Open routes, runs Connect, and accepts or rejects; it reports whether the connection
+// was accepted. It is called once, on a goroutine that may wait for user code, and
+// returns when Connect has. Later callbacks run elsewhere.
 func (s *Session) Open() (accepted bool) {
 	o, err := s.opening(), errGoexit
 	defer func() {
@@ -159,7 +159,7 @@ func (s *Session) accept(opts AcceptOptions) error {
 	return err
 }
 
-// giveYes has the transport accept. If that is not possible any more, the answer is no.
+// giveYes has the transport accept. If that is no longer possible, the answer is no.
 func (s *Session) giveYes(o *opening, opts AcceptOptions) error {
 	if err := checkSubprotocol(o.scope, opts.Subprotocol); err != nil {
 		s.reject()
@@ -194,11 +194,11 @@ func checkSubprotocol(scope *Scope, chosen string) error {
 }
 
 // openAfterEarlySends sends what was sent before the answer, and opens the connection
-// when nothing waits any more. If it was closed meanwhile, it closes now.
+// when nothing is left. If it was closed meanwhile, it closes now.
 func (s *Session) openAfterEarlySends(o *opening) {
 	for {
 		s.mu.Lock()
-		waiting := o.takeWaiting()
+		waiting := o.dequeueWaiting()
 		if len(waiting) == 0 {
 			break
 		}
@@ -275,7 +275,7 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 	return answer
 }
 
-// logRefused logs a refusal that somebody should know of.
+// logRefused logs a refusal that is a fault of the program or a mistake of the peer.
 func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 	attrs := func() []any {
 		return append(details(answer.Err), "path", logs.Cut(scope.RootPath()+scope.Path()), "peer", logs.Cut(scope.RemoteAddr()),
@@ -305,8 +305,8 @@ func (s *Session) answered(f func(*RejectError)) {
 	}
 }
 
-// notifyAnswered calls the functions of Conn.Answered. From here on there is nothing of
-// the handshake any more.
+// notifyAnswered calls the functions of Conn.Answered. From here on nothing is kept of the
+// handshake.
 func (s *Session) notifyAnswered(refused *RejectError) {
 	s.mu.Lock()
 	o := s.mu.opening

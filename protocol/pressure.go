@@ -25,7 +25,7 @@ func (s *Session) QueueAdmits(queued, n int) bool {
 	return ok
 }
 
-// QueueDrained tells that the outgoing queue for which QueueAdmits was asked is at
+// QueueDrained reports that the outgoing queue for which QueueAdmits was asked is at
 // most half full again.
 func (s *Session) QueueDrained() {
 	if p := s.pressure.Load(); p != nil {
@@ -34,8 +34,8 @@ func (s *Session) QueueDrained() {
 	}
 }
 
-// Drained tells that the transport's outgoing queue, for which a send had
-// returned ErrQueueFull, has room again.
+// Drained reports that the transport's outgoing queue has room again, after a send has
+// returned ErrQueueFull.
 func (s *Session) Drained() {
 	s.mu.Lock()
 	room := s.mu.room
@@ -46,8 +46,8 @@ func (s *Session) Drained() {
 	}
 }
 
-// Conflated tells that a message has replaced one with the same key, which is
-// counted. A transport may call it before its send returns.
+// Conflated reports that a message has replaced one with the same key, which is counted.
+// A transport may call it before its send returns.
 func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
 
 // mailShrunkLocked takes note that something was taken out of the mailbox.
@@ -65,9 +65,10 @@ func (s *Session) mailShrunkLocked() {
 // shouldYield is Conn.ShouldYield.
 func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }
 
-// Hold tells how many bytes of incomplete messages the transport keeps in memory for this
-// connection, and of what it has read beyond. It costs nothing as long as that is little.
-// When it is too much for the [ReadBudget], a connection is closed, which may be this one.
+// Hold reports how many bytes the transport keeps in memory for this connection: of
+// incomplete messages, and of what it has read beyond. It costs nothing as long as that is
+// little. If it is too much for the [ReadBudget], a connection is closed, which may be
+// this one.
 func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
 
 func (s *Session) hold(kind, n int) {

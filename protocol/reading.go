@@ -2,8 +2,8 @@ package protocol
 
 import "time"
 
-// Resume calls f once when Receive may be called again: at once if it may be
-// now. f must not block, and replaces one given before.
+// Resume calls f once when Receive may be called again: at once if it may be called now.
+// f must not block, and replaces one given before.
 func (s *Session) Resume(f func()) {
 	s.mu.Lock()
 	if s.mayReadLocked() || s.mu.life.IsOver() {

@@ -8,12 +8,12 @@ import (
 
 var errReadAhead = errors.New("wye: the transport went on reading after Receive had told it to stop")
 
-// Receive hands over one message of the peer. If no callback is running it runs
-// the handler on the caller's goroutine, with m.Data as it is; otherwise the
-// message waits as a copy. It reports whether the transport may go on reading;
-// if not, it must call Receive no more until the function given to Resume is
-// called: Limits.ReadAhead is reached, or Limits.Rate. After the end messages are
-// counted and dropped.
+// Receive hands over one message of the peer. If no callback is running, it runs the
+// handler on the caller's goroutine, with m.Data as it is; otherwise the message waits
+// as a copy. It reports whether the transport may go on reading; if not, because
+// Limits.ReadAhead or Limits.Rate is reached, the transport must not call Receive again
+// before the function given to Resume is called. When the connection has closed,
+// messages are counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
 	m.Key = "" // it is for what goes out
 	if s.exec.ClaimForMessage(len(m.Data)) {
@@ -61,7 +61,7 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 		s.tallyLocked(m)
 		s.mu.Unlock()
 		s.runMessage(m)
-	case s.queueLocked(m): // whoever ran callbacks has finished meanwhile
+	case s.queueLocked(m): // the holder of the executor has finished meanwhile
 		s.mu.Unlock()
 		s.notifyBusy()
 		s.runCallbacks()
@@ -89,14 +89,14 @@ func (s *Session) closeTooFast() {
 	s.closeSession(CloseStatus{Code: ClosePolicyViolation, Reason: "messages sent too fast", Err: errFast}, true, nil)
 }
 
-// Ended tells how the peer closed (st.Remote) or how the connection broke.
-// Messages that were handed over before still reach the handler, for a second
-// and up to 1000 of them, unless the connection is ended from our side
-// as well, before or after; what is left is dropped and counted, events at once.
-// Then Disconnect runs. The transport's Close is not called any more.
+// Ended reports how the peer closed (st.Remote) or how the connection broke. Messages
+// that were handed over before still reach the handler, for a second and up to 1000
+// of them, unless our side closes the connection as well, before or
+// after; what is left is dropped and counted, events at once. Then Disconnect runs. The
+// transport's Close is no longer called.
 func (s *Session) Ended(st CloseStatus) { s.closeSession(st, false, nil) }
 
-// Fail ends the connection as [Conn.CloseWith] does, for a transport whose peer
-// broke a rule or exceeded a limit. It reports whether that is what ended the
-// connection: false if it had ended before, so that nothing is to be counted.
+// Fail closes the connection as [Conn.CloseWith] does, for a transport whose peer broke
+// a rule or exceeded a limit. It reports whether that is what closed the connection:
+// false if it had closed before, so that the transport has nothing to count.
 func (s *Session) Fail(err error) (first bool) { return s.closeWith(err).IsFirst() }

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// trySend is a send of a shared message that applies no policy. done says that
-// none is to be applied.
+// trySend sends a shared message without applying Limits.Overflow. done says that the
+// caller must not apply it either.
 func (s *Session) trySend(p *Prepared) (done bool, err error) {
 	if !s.isOpen() {
 		if done, err := s.sendEarly(outgoing{prepared: p}); done {
@@ -38,8 +38,8 @@ func (s *Session) sendError(err error) error {
 	return err
 }
 
-// overflowNow is what follows when the transport has not taken a message, with err, and
-// the send must not wait.
+// overflowNow returns the error of a send whose message the transport has not taken, with
+// err. It applies the policy, but never waits.
 func (s *Session) overflowNow(err error, o outgoing) error {
 	if !errors.Is(err, ErrQueueFull) || !s.isOpen() {
 		return s.sendError(err)
@@ -47,8 +47,8 @@ func (s *Session) overflowNow(err error, o outgoing) error {
 	return s.applyOverflow(o)
 }
 
-// overflow is what follows when the transport has not taken a message, with err, and the
-// send may wait if the policy says so.
+// overflow returns the error of a send whose message the transport has not taken, with
+// err. Under OverflowBlock it waits for room.
 func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
 		return s.overflowNow(err, o)
@@ -97,7 +97,7 @@ func (s *Session) applyOverflow(o outgoing) error {
 	return ErrSlow
 }
 
-// dropOldest makes room for a message and sends it. ErrQueueFull means that there is
+// dropOldest makes room for a message and sends it. It returns ErrQueueFull if there is
 // nothing to drop.
 func (s *Session) dropOldest(o outgoing) error {
 	d, ok := s.t.(dropper)
@@ -115,7 +115,7 @@ func (s *Session) dropOldest(o outgoing) error {
 }
 
 // sendQueued sends a message that has waited behind events. Its sender knows that it was
-// queued, so that what becomes of it now is only counted.
+// queued, so that a failure is only counted.
 func (s *Session) sendQueued(p *Prepared) {
 	early, err := s.trySend(p)
 	switch {

@@ -38,9 +38,9 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 	return &c
 }
 
-// Session is the protocol's side of a connection. It runs the handler and keeps
-// the promises of package protocol; the protocol's [Transport] does what the
-// session says, and tells it what the peer did.
+// Session is the protocol's side of a connection. It runs the handler and keeps the
+// promises of package protocol; the protocol's [Transport] does what the session says,
+// and reports to it what the peer did.
 //
 //  1. NewSession, then Open, which routes, runs Connect and has the transport
 //     accept or reject.

@@ -6,10 +6,10 @@ import "github.com/wye-go/wye/protocol/internal/executor"
 // payloads. Pings, closes and the like are not counted.
 type Traffic struct {
 	// In is what the transport has handed over while the connection was open,
-	// also if it reached nobody in the end.
+	// including messages that no handler got.
 	MessagesIn, BytesIn int64
-	// Out is what the outgoing queue has taken, also if it was dropped or
-	// replaced there later. It is 0 for a transport that is no Meter.
+	// Out is what the outgoing queue has taken, including messages that were
+	// dropped or replaced there later. It is 0 for a transport that is not a Meter.
 	MessagesOut, BytesOut int64
 }
 

@@ -9,12 +9,12 @@ import (
 // calls it. Send, SendPrepared and Close may be called by several goroutines at
 // once. No method may block on the peer, and none may keep the bytes it is
 // given. None may call back into the Session before it returns, except that
-// Accept may ask for Session.Limits, and start whatever will, and that sends may
-// call Session.Conflated, Session.QueueAdmits and Session.QueueDrained.
+// Accept may ask for Session.Limits, and start goroutines that will, and that sends
+// may call Session.Conflated, Session.QueueAdmits and Session.QueueDrained.
 //
-// A send of a message with a Key replaces an earlier one with that key which has
-// been queued and not begun, as [Message] says; a transport whose queue cannot do
-// that sends both.
+// A send of a message with a Key replaces an earlier one with that key which is queued
+// and not yet being written, as [Message] says; a transport whose queue cannot do that
+// sends both.
 //
 // A Transport may have further methods, for which the Session looks:
 //
@@ -37,7 +37,7 @@ import (
 //   - LogValue, of slog.LogValuer, names the connection in log lines.
 type Transport interface {
 	// Accept answers the handshake with yes and starts reading, within
-	// Session.Limits, which do not change any more. It is called at most
+	// Session.Limits, which no longer change. It is called at most
 	// once. An error refuses the connection with 500.
 	Accept(o AcceptOptions) error
 	// Reject answers the handshake with no. It is called at most once, never
@@ -46,7 +46,7 @@ type Transport interface {
 	// Send queues a message. ErrQueueFull means that nothing was queued because
 	// the outgoing queue is full (see [Session.QueueAdmits]): the transport
 	// must then be writing, and call Session.Drained when there is room.
-	// ErrClosed means that nothing can be sent any more.
+	// ErrClosed means that nothing more can be sent.
 	Send(m Message) error
 	// SendPrepared is Send for a message that is shared with other
 	// connections. The transport may keep what p.Share returns, but not p.
@@ -54,7 +54,7 @@ type Transport interface {
 	// Close sends a close after what is queued, and stops writing. It is
 	// called at most once, and not at all if the transport has called
 	// Session.Ended before. The transport gives the peer a bounded time to
-	// answer. It may report the end with Session.Ended; that changes nothing.
+	// answer. It may report the close with Session.Ended; that changes nothing.
 	Close(s CloseStatus)
 }
 

@@ -1,7 +1,8 @@
-// Package executor keeps who may run the callbacks of a connection. Callbacks run one at
-// a time, without a goroutine per connection and without a lock that is held while they
-// run: whoever claims the executor runs what is due until nothing is left, and releases
-// it; everybody else queues, and knows that the holder will see what they have queued.
+// Package executor is the serial executor of a connection: the right to run its callbacks.
+// Callbacks run one at a time, without a goroutine per connection and without a lock that
+// is held while they run. The goroutine that claims the executor runs what is due until
+// nothing is left, and releases it; all others queue, and the holder sees what they have
+// queued.
 //
 // The claim is a bit of one atomic word, together with the flags that sends read without
 // the connection's lock, and with a count of messages. So a message that finds its
@@ -23,7 +24,7 @@ const (
 	QueueHigh                   // and the transport's outgoing queue
 	Waiting                     // the mailbox holds something
 
-	running // somebody runs callbacks, or is about to
+	running // the executor is claimed: callbacks run, or are about to
 )
 
 // Above the flags, the word has the count of messages and of their bytes since
@@ -44,8 +45,7 @@ func (t *Tally) Add(u Tally) {
 	t.Bytes += u.Bytes
 }
 
-// State is the word of one connection. The zero value has no flags, and nobody runs
-// callbacks.
+// State is the word of one connection. The zero value has no flags, and is not claimed.
 type State struct{ word atomic.Uint64 }
 
 // Has reports whether any of the flags in mask is set.
@@ -67,11 +67,11 @@ func (s *State) Put(mask Flags, set bool) {
 }
 
 // Claim sets the flags in mask, and claims the executor. It reports whether the caller
-// has it now, and has to have callbacks run. Otherwise somebody else had it, and does
-// not release it without looking at what mask tells.
+// has it now, and has to have callbacks run. Otherwise another goroutine has it, and does
+// not release it before it has handled what mask reports.
 //
-// It is called with the connection's lock held, and mask has Waiting if the caller has
-// put something into the mailbox.
+// It is called with the connection's lock held; mask has Waiting if the caller has put
+// something into the mailbox.
 func (s *State) Claim(mask Flags) bool {
 	m := uint64(mask | running)
 	if mask&Waiting != 0 && s.word.Load()&m == m {
@@ -81,9 +81,9 @@ func (s *State) Claim(mask Flags) bool {
 }
 
 // ClaimForMessage claims the executor for a message of n bytes, and counts it. It
-// returns false and changes nothing unless the connection is open, nobody runs
-// callbacks, and the peer's rate is not bounded. It needs no lock: when nobody runs
-// callbacks nothing waits that the message could overtake.
+// returns false and changes nothing unless the connection is open, the executor is not
+// claimed, and the peer's rate is not bounded. It needs no lock: while the executor is
+// not claimed, nothing waits that the message could overtake.
 //
 // It also returns false if the count has no room: see TakeTally.
 func (s *State) ClaimForMessage(n int) bool {
@@ -101,8 +101,8 @@ func (s *State) ClaimForMessage(n int) bool {
 
 // Finish releases the executor and reports true, if the connection is open and nothing
 // waits: then nothing can be due. It clears Ordered, because the caller has handled the
-// last event. It needs no lock. If it returns false, the caller still has the executor
-// and has to look, with the lock held, for what is due.
+// last event. It needs no lock. If it returns false, the caller still has the executor,
+// and decides with the lock held what is due.
 func (s *State) Finish() bool {
 	for {
 		old := s.word.Load()
@@ -119,7 +119,7 @@ func (s *State) Finish() bool {
 // with the connection's lock held.
 func (s *State) Release() { s.word.And(^uint64(running | Ordered | Waiting)) }
 
-// IsRunning reports whether somebody has the executor.
+// IsRunning reports whether the executor is claimed.
 func (s *State) IsRunning() bool { return s.Has(running) }
 
 // TakeTally returns what ClaimForMessage has counted since the last call, and sets the

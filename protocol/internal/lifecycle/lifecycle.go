@@ -177,7 +177,7 @@ type Work uint8
 const (
 	Idle            Work = iota // nothing: it gives up the right to run callbacks
 	HandOver                    // the oldest mailbox entry
-	AwaitGoroutines             // it keeps that right for whoever sees the goroutines end
+	AwaitGoroutines             // it keeps that right, for the last goroutine or a timer to go on
 	Disconnect                  // calls Disconnect
 	RunDeferred                 // calls one of the deferred functions
 )
