@@ -50,7 +50,7 @@ func TestCapacityBudgetDefault(t *testing.T) {
 	t.Parallel()
 	refuse := func(*protocol.Scope) error { return protocol.NewRejectError(http.StatusTeapot, "") }
 	s := New(&fakes.Handler{OnOpen: refuse}, nil)
-	if s.engine.queues.Size() != 256<<20 || s.engine.queues.Each != 4<<20 {
-		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.engine.queues.Size(), s.engine.queues.Each)
+	if s.engine.QueueBytes != 256<<20 || s.engine.Limits.QueueBytes != 4<<20 {
+		t.Errorf("%d for all and %d for each, want 256 MiB and 4 MiB", s.engine.QueueBytes, s.engine.Limits.QueueBytes)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/engine"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
@@ -134,13 +135,13 @@ func (s *speaker) speak(c *protocol.Conn) {
 func aside(i int) string {
 	s := fmt.Sprint("s", i)
 	if i%4 == 3 {
-		s += strings.Repeat(".", minShared)
+		s += strings.Repeat(".", 2<<10)
 	}
 	return s
 }
 
-// block is longer than the watcher takes to notice.
-const block = 2*sampleEvery + time.Millisecond
+// block is longer than a callback may take before it is left behind.
+const block = engine.BlockedAfter + time.Millisecond
 
 func (s *speaker) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 	s.begins()

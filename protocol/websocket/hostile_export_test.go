@@ -15,10 +15,10 @@ func Left(s *Server) string {
 	}
 	gate := s.gate.Stats()
 	note(gate.Conns, "connections")
-	note(len(s.engine.allConns())-gate.Conns, "connections that only the engine has, or only the gate")
+	note(s.engine.Usage().Conns-gate.Conns, "connections that only the engine has, or only the gate")
 	note(gate.Handshakes, "handshakes")
 	note(gate.Addresses, "addresses")
-	note(int(s.engine.queues.Used()), "bytes of the budget")
+	note(int(s.engine.Stats().QueuedBytes), "bytes of the budget")
 	note(s.reads.Held(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
@@ -30,28 +30,13 @@ func Addresses(s *Server) int { return s.gate.Stats().Addresses }
 // messages and control frames, the memory they take, and what of it is charged to
 // Capacity.QueueBytes.
 func Queued(s *Server) (pending, memory, charged int) {
-	for _, c := range s.engine.allConns() {
-		c.out.mu.Lock()
-		pending += c.out.mu.queue.Pending()
-		memory += c.out.mu.queue.Memory()
-		c.out.mu.Unlock()
-	}
-	return pending, memory, int(s.engine.queues.Used())
+	u := s.engine.Usage()
+	return u.QueuedBytes, u.QueueMemory, int(s.engine.Stats().QueuedBytes)
 }
 
 // LongestNote is how many bytes s keeps at the most of one thing that a peer has
 // chosen, for as long as its connection is open.
-func LongestNote(s *Server) (n int) {
-	for _, c := range s.engine.allConns() {
-		n = max(n, len(c.path), len(c.peer))
-	}
-	return n
-}
+func LongestNote(s *Server) int { return s.engine.Usage().LongestName }
 
 // Assembling is the memory that s has for incomplete messages, while nobody reads.
-func Assembling(s *Server) (n int) {
-	for _, c := range s.engine.allConns() {
-		n += c.read.parser.BufferSize()
-	}
-	return n
-}
+func Assembling(s *Server) int { return s.engine.Usage().ReadMemory }

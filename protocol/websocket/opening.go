@@ -16,10 +16,11 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/engine"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 )
 
-// opening is a handshake that has not been answered: the handshaker of its connection.
+// opening is a handshake that is not answered yet: the engine.Handshake of its connection.
 type opening struct {
 	server      *Server
 	conn        *protocol.Conn // once the request is checked
@@ -36,19 +37,21 @@ const maxNoted = 200
 // the request's memory.
 func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
-func (h *opening) accept(o protocol.AcceptOptions) (a accepted, err error) {
+// Accept takes the socket over from net/http.
+func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error) {
 	if err := handshake.CheckHeader(o.Header); err != nil {
 		return a, err //nolint:wrapcheck // it says what is wrong
 	}
-	a.answer = h.answer(&o)
-	if a.socket, a.early, err = h.hijack(); err != nil {
-		return accepted{}, err
+	a.Answer = h.answer(&o)
+	if a.Socket, a.Early, err = h.hijack(); err != nil {
+		return engine.Accepted{}, err
 	}
 	h.server.gate.Answered(h.conn)
 	return a, nil
 }
 
-func (h *opening) reject(e *protocol.RejectError) {
+// Reject refuses, and counts and logs what nobody else does.
+func (h *opening) Reject(e *protocol.RejectError) {
 	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
 		h.server.stats.late.Add(1)
 	}

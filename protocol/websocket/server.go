@@ -8,9 +8,8 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
+	"github.com/wye-go/wye/protocol/websocket/internal/engine"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
-	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
-	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
 // Server serves the WebSocket connections of one application. It is an
@@ -24,7 +23,7 @@ type Server struct {
 	counters protocol.Counters
 	stats    counters
 	gate     *admission.Gate
-	engine   *engine
+	engine   *engine.Engine
 	warnings logs.Limiter
 	reads    protocol.ReadBudget
 }
@@ -48,13 +47,14 @@ func New(app protocol.Application, o *Options) *Server {
 	if code := s.opts.Shutdown.Code; code != 0 && !code.Sendable() {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
-	s.engine = newEngine(engineConfig{
-		limits:       s.opts.Limits,
-		writeTimeout: s.opts.WriteTimeout,
-		closeTimeout: s.opts.CloseTimeout,
-		liveness:     liveness.NewRule(s.opts.PingInterval, s.opts.PongTimeout, s.opts.Limits.MinRate),
-		queues:       queue.Budget{Each: s.opts.Limits.QueueBytes, Pool: queue.NewPool(s.opts.Capacity.QueueBytes)},
-		forget:       s.gate.Leave,
+	s.engine = engine.New(engine.Config{
+		Limits:       s.opts.Limits,
+		WriteTimeout: s.opts.WriteTimeout,
+		CloseTimeout: s.opts.CloseTimeout,
+		PingInterval: s.opts.PingInterval,
+		PongTimeout:  s.opts.PongTimeout,
+		QueueBytes:   s.opts.Capacity.QueueBytes,
+		Leave:        s.gate.Leave,
 	})
 	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
 	s.reads.Bytes = s.opts.Capacity.ReadBytes
@@ -96,7 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(e)
 		return
 	}
-	c := s.engine.newConn(h, h.path, h.peer)
+	c := s.engine.NewConn(h, h.path, h.peer)
 	session := s.newSession(scope, r, c)
 	h.conn = session.Conn()
 	if e := s.gate.Enter(h.conn, client); e != nil {
@@ -104,7 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.gate.Answered(session.Conn())
-	c.open(session)
+	c.Open(session)
 }
 
 // admit makes the checks that do not need the application. It returns nil, or the answer

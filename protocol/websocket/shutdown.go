@@ -23,7 +23,7 @@ func (s *Server) ShutdownWith(ctx context.Context, o protocol.ShutdownOptions) e
 		return nil
 	}
 	left := s.gate.Stats().Conns
-	s.engine.cutAll(cause)
+	s.engine.CutAll(cause)
 	if left == 0 {
 		return nil
 	}

@@ -55,7 +55,7 @@ type counters struct {
 
 // Stats returns the counters as they are now.
 func (s *Server) Stats() Stats {
-	c, e, gate := &s.stats, &s.engine.counters, s.gate.Stats()
+	c, e, gate := &s.stats, s.engine.Stats(), s.gate.Stats()
 	return Stats{
 		Stats:       s.counters.Stats(),
 		Malformed:   c.malformed.Load(),
@@ -70,16 +70,16 @@ func (s *Server) Stats() Stats {
 			RateLimited:  gate.RateLimited,
 		},
 		Late:          c.late.Load(),
-		Violations:    e.violations.Load(),
-		TooBig:        e.tooBig.Load(),
-		TooManyFrames: e.tooManyFrames.Load(),
-		SlowSenders:   e.slowSenders.Load(),
-		Unanswered:    e.unanswered.Load(),
-		WriteTimeouts: e.writeTimeouts.Load(),
-		CloseTimeouts: e.closeTimeouts.Load(),
+		Violations:    e.Violations,
+		TooBig:        e.TooBig,
+		TooManyFrames: e.TooManyFrames,
+		SlowSenders:   e.SlowSenders,
+		Unanswered:    e.PongTimeouts,
+		WriteTimeouts: e.WriteTimeouts,
+		CloseTimeouts: e.CloseTimeouts,
 		HeldBytes:     int64(s.reads.Held()),
-		QueuedBytes:   s.engine.queues.Used(),
-		QueuesFull:    s.engine.queues.Refused(),
-		Pauses:        e.pauses.Load(),
+		QueuedBytes:   e.QueuedBytes,
+		QueuesFull:    e.QueuesFull,
+		Pauses:        e.Pauses,
 	}
 }

@@ -1,9 +1,8 @@
-package websocket
+package engine
 
 import (
 	"errors"
 	"os"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -13,7 +12,7 @@ import (
 
 // Close sends a close frame behind what is queued. From then on the peer has
 // CloseTimeout to answer.
-func (c *conn) Close(s protocol.CloseStatus) {
+func (c *Conn) Close(s protocol.CloseStatus) {
 	c.startClosing()
 	c.sendClose(s)
 	c.rouse()
@@ -21,21 +20,21 @@ func (c *conn) Close(s protocol.CloseStatus) {
 
 // startClosing gives the peer CloseTimeout to read what is queued and to answer our
 // close.
-func (c *conn) startClosing() {
+func (c *Conn) startClosing() {
 	c.advance(phaseClosing)
-	c.boundClose()
+	c.armClose()
 }
 
-func (c *conn) sendClose(s protocol.CloseStatus) {
+func (c *Conn) sendClose(s protocol.CloseStatus) {
 	var buf [2 + ws.MaxControlFramePayloadSize]byte
 	if c.out.addControl(frame.AppendClose(buf[:0], s), true) {
-		go c.write()
+		c.wake()
 	}
 }
 
 // closedByPeer handles the peer's close frame: the answer follows what is queued, and
 // then it is for us to close the socket (RFC 6455 section 7.1.1).
-func (c *conn) closedByPeer(s protocol.CloseStatus) {
+func (c *Conn) closedByPeer(s protocol.CloseStatus) {
 	c.session.Ended(s)
 	c.peerSide.set(peerClosed)
 	c.startClosing()
@@ -44,7 +43,7 @@ func (c *conn) closedByPeer(s protocol.CloseStatus) {
 
 // fail ends the connection because the socket has failed with err, or because err is a
 // reason to cut it.
-func (c *conn) fail(err error) {
+func (c *Conn) fail(err error) {
 	closing := c.life.closing()
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: err})
 	c.out.abort()
@@ -54,28 +53,47 @@ func (c *conn) fail(err error) {
 	}
 }
 
-// closeCleanly closes the socket after both closes, unless it is closed.
-func (c *conn) closeCleanly() {
+// finishClose goes on with the close if everything is written and nothing can be added. If
+// we take no more from the peer, it is told that it gets no more either; the socket is
+// closed when it has hung up (RFC 6455 section 7.1.1), or at once if the socket has no
+// halves.
+func (c *Conn) finishClose() {
+	if !c.out.finished() {
+		return
+	}
+	switch {
+	case c.peerSide.is(peerGone):
+		c.closeCleanly()
+	case c.peerSide.is(peerIgnored):
+		c.shutWrite()
+	case c.peerSide.is(peerClosed):
+		if c.shutWrite() {
+			c.armHangUp()
+		} else {
+			c.closeCleanly()
+		}
+	}
+}
+
+// closeCleanly closes the socket, unless it is closed.
+func (c *Conn) closeCleanly() {
 	if c.closeSocket() {
 		c.partDone()
 	}
 }
 
 // closeSocket closes the socket, once.
-func (c *conn) closeSocket() (first bool) {
+func (c *Conn) closeSocket() (first bool) {
 	if c.advance(phaseClosed) == phaseClosed {
 		return false
 	}
-	if c.paced() { // of TLS, Close would wait for a writer that waits
-		_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // as below
-	}
-	_ = c.nc.Close() //nolint:errcheck // there is nobody left to report it to
+	c.shut()
 	return true
 }
 
 // partDone notes that the session is over, the socket is closed or the reader has
 // returned. After the last of them the engine forgets the connection.
-func (c *conn) partDone() {
+func (c *Conn) partDone() {
 	if c.parts.Add(-1) == 0 {
 		c.engine.removeConn(c)
 	}

@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"log/slog"
@@ -12,15 +12,16 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
-// conn is one connection: the protocol.Transport of its session. newConn makes one.
+// Conn is one connection: the [protocol.Transport] of its session. [Engine.NewConn] makes
+// one.
 //
 // One goroutine reads, which holds the lease and owns the fields of read. One goroutine
 // writes, which owns the right to write of out, and writeDeadline. life says how far the
 // connection has come, and with it who starts to read.
-type conn struct {
-	engine   *engine
+type Conn struct {
+	engine   *Engine
 	session  *protocol.Session
-	opening  handshaker        // in phaseOpening
+	opening  Handshake         // in phaseOpening
 	path     string            // for the log
 	peer     string            // its address, for the log
 	position liveness.Position // in the engine's wheel
@@ -62,19 +63,16 @@ func (p *peerSide) is(state uint32) bool { return p.state.Load() == state }
 func (p *peerSide) set(state uint32)     { p.state.Store(state) }
 
 var (
-	_ protocol.Transport                 = (*conn)(nil)
-	_ interface{ Busy() }                = (*conn)(nil)
-	_ interface{ DropOldest(n int) int } = (*conn)(nil)
-	_ interface{ RTT() time.Duration }   = (*conn)(nil)
+	_ protocol.Transport                 = (*Conn)(nil)
+	_ interface{ Busy() }                = (*Conn)(nil)
+	_ interface{ DropOldest(n int) int } = (*Conn)(nil)
+	_ interface{ RTT() time.Duration }   = (*Conn)(nil)
 	_ interface {
 		Sent() (messages, bytes int64)
-	} = (*conn)(nil)
+	} = (*Conn)(nil)
 )
 
 // LogValue names the connection in log lines.
-func (c *conn) LogValue() slog.Value {
+func (c *Conn) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
 }
-
-// WheelPosition implements liveness.Member.
-func (c *conn) WheelPosition() *liveness.Position { return &c.position }

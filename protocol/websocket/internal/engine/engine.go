@@ -1,53 +1,68 @@
-package websocket
+// Package engine runs connections: it decides who reads and who writes each of them, hands
+// messages over to sessions, answers control frames, and closes. This engine gives each
+// connection a goroutine, which waits for the peer.
+package engine
 
 import (
-	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
-// engineConfig configures an engine. All fields must be set.
-type engineConfig struct {
-	limits       protocol.Limits // of connections that have none of their own
-	writeTimeout time.Duration   // of a write that makes no progress
-	closeTimeout time.Duration   // from the first close until the peer is cut
-	liveness     liveness.Rule
-	queues       queue.Budget
-	forget       func(c *protocol.Conn) // called when session, socket and reader are over
+// Config configures an [Engine]. All fields must be set.
+type Config struct {
+	Limits       protocol.Limits // of connections that have none of their own
+	WriteTimeout time.Duration   // of a write that makes no progress
+	CloseTimeout time.Duration   // from the first close until the peer is cut
+	PingInterval time.Duration   // without a byte from the peer; not positive: no pings
+	PongTimeout  time.Duration   // from a ping until the peer is cut
+	QueueBytes   int             // of all outgoing queues together
+
+	// Leave is called once for each connection that was opened, when its session, its
+	// socket and its reader are done.
+	Leave func(c *protocol.Conn)
 }
 
-// engine runs the connections of one server: it reads and writes them, answers their
-// control frames, checks that their peers are alive, and closes them. It does not know
-// how they come to it, nor what the application does.
-type engine struct {
-	engineConfig
+// Engine runs the connections of one server: it reads and writes them, answers their
+// control frames, checks that their peers are alive, and closes them. It does not know how
+// a request becomes a connection, nor what the application does. All methods are safe for
+// concurrent use.
+type Engine struct {
+	Config
 
-	counters engineCounters
+	liveness liveness.Rule
+	queues   queue.Budget
+	counters counters
 	watcher  watcher
 	started  time.Time
 
 	mu struct {
 		sync.Mutex
-		conns   liveness.Wheel[*conn] // that were accepted
+		conns   liveness.Wheel[*Conn] // that were accepted
 		timer   *time.Timer           // of tick; runs while there are conns
 		running bool
-		due     []*conn // of tick
+		due     []*Conn // of tick
 	}
 }
 
-func newEngine(c engineConfig) *engine { return &engine{engineConfig: c, started: time.Now()} }
+// New returns an engine.
+func New(c Config) *Engine {
+	return &Engine{
+		Config:   c,
+		liveness: liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
+		queues:   queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
+		started:  time.Now(),
+	}
+}
 
 // now returns the time since the engine was made.
-func (e *engine) now() time.Duration { return time.Since(e.started) }
+func (e *Engine) now() time.Duration { return time.Since(e.started) }
 
 // addConn has the connection checked from now on.
-func (e *engine) addConn(c *conn) {
+func (e *Engine) addConn(c *Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mu.conns.Add(c)
@@ -63,24 +78,24 @@ func (e *engine) addConn(c *conn) {
 }
 
 // removeConn forgets a connection of which nothing is left.
-func (e *engine) removeConn(c *conn) {
+func (e *Engine) removeConn(c *Conn) {
 	if c.nc != nil {
 		e.mu.Lock()
 		e.mu.conns.Remove(c)
 		e.mu.Unlock()
 	}
-	e.forget(c.session.Conn())
+	e.Leave(c.session.Conn())
 }
 
 // allConns returns the accepted connections of which something is left.
-func (e *engine) allConns() []*conn {
+func (e *Engine) allConns() []*Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.mu.conns.All()
 }
 
 // tick checks the connections of one slot.
-func (e *engine) tick() {
+func (e *Engine) tick() {
 	e.mu.Lock()
 	e.mu.due = e.mu.conns.Advance(e.mu.due[:0])
 	due := e.mu.due
@@ -96,48 +111,13 @@ func (e *engine) tick() {
 	}
 }
 
-// cutAll closes the sockets of all connections because of err.
-func (e *engine) cutAll(err error) {
+// CutAll closes the sockets of all connections because of err, as an end from our side: no
+// callback starts any more.
+func (e *Engine) CutAll(err error) {
 	for _, c := range e.allConns() {
 		if c.life.phase() < phaseClosed {
-			// The end is ours: no callback starts any more.
 			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
 			c.fail(err)
 		}
-	}
-}
-
-// engineCounters counts ends of connections, and pauses.
-type engineCounters struct {
-	violations, tooBig, tooManyFrames, slowSenders   atomic.Int64
-	unanswered, writeTimeouts, closeTimeouts, pauses atomic.Int64
-}
-
-// countViolation counts a connection that was closed because the peer's frames broke a
-// rule.
-func (c *engineCounters) countViolation(err error) {
-	switch {
-	case errors.Is(err, frame.ErrTooBig):
-		c.tooBig.Add(1)
-	case errors.Is(err, frame.ErrFragments), errors.Is(err, frame.ErrControls):
-		c.tooManyFrames.Add(1)
-	default:
-		c.violations.Add(1)
-	}
-}
-
-// countCut counts a connection whose socket was closed because of err. closing reports
-// whether it was closing before.
-func (c *engineCounters) countCut(err error, closing bool) {
-	switch {
-	case errors.Is(err, ErrPongTimeout):
-		if !closing {
-			c.unanswered.Add(1)
-		}
-	case !isTimeout(err):
-	case closing:
-		c.closeTimeouts.Add(1)
-	default:
-		c.writeTimeouts.Add(1)
 	}
 }

@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"encoding/binary"
@@ -33,12 +33,12 @@ type activity struct {
 }
 
 // checkAlive pings, cuts or closes the connection if it is time. It does not block.
-func (c *conn) checkAlive() {
+func (c *Conn) checkAlive() {
 	if p := c.life.phase(); p == phaseOpening || p >= phaseClosing {
 		return
 	}
 	a, r := &c.activity, c.engine.liveness
-	if rate := c.session.Limits().MinRate; rate != c.engine.limits.MinRate {
+	if rate := c.session.Limits().MinRate; rate != c.engine.Limits.MinRate {
 		r = r.WithMinRate(rate)
 	}
 	a.ticks.Add(1)
@@ -65,19 +65,19 @@ func (c *conn) checkAlive() {
 const pingSize = 8
 
 // sendPing sends a ping whose payload is the time.
-func (c *conn) sendPing() {
+func (c *Conn) sendPing() {
 	now := int64(c.engine.now())
 	c.activity.pinged.Store(now)
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
 	var buf [2 + pingSize]byte
 	if c.out.addControl(frame.Append(buf[:0], ws.OpPing, stamp[:]), false) {
-		go c.write()
+		c.wake()
 	}
 }
 
 // receivePong measures the round trip, if payload is that of the last ping.
-func (c *conn) receivePong(payload []byte) {
+func (c *Conn) receivePong(payload []byte) {
 	sent := c.activity.pinged.Load()
 	if sent == 0 || len(payload) != pingSize || int64(binary.BigEndian.Uint64(payload)) != sent { //nolint:gosec // it is compared only
 		return
@@ -87,4 +87,4 @@ func (c *conn) receivePong(payload []byte) {
 }
 
 // RTT returns the round trip of the last ping that was answered.
-func (c *conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) }
+func (c *Conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) }

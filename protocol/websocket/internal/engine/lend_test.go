@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"bufio"
@@ -19,72 +19,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
-	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 )
-
-// seam stands between a session and its connection, to stop between two steps.
-type seam struct {
-	*conn
-	accept func(c *conn) error
-}
-
-func (s *seam) Accept(protocol.AcceptOptions) error { return s.accept(s.conn) }
-
-// wired makes a connection over a pipe, as ServeHTTP does, and opens it with
-// accept in place of conn.Accept.
-func wired(s *Server, app protocol.Application, accept func(c *conn) error) (c *conn, peer net.Conn) {
-	ours, theirs := net.Pipe()
-	h := &opening{server: s, w: &hijacker{nc: ours}, r: handshaketest.Request()}
-	c = s.engine.newConn(h, "", "")
-	scope := protocol.NewScope(s.Type(), handshaketest.Request())
-	session := protocol.NewSession(context.Background(), app, scope, &seam{c, accept}, &s.sessions)
-	h.conn = session.Conn()
-	if e := s.gate.Enter(h.conn, protocol.Client{}); e != nil {
-		panic(e)
-	}
-	go func(c *conn) {
-		defer s.gate.Answered(session.Conn())
-		c.open(session)
-	}(c)
-	return c, theirs
-}
-
-// acceptSilently accepts without writing the answer and without a reader.
-func acceptSilently(c *conn) error {
-	a, err := c.opening.accept(protocol.AcceptOptions{})
-	c.adopt(&a)
-	c.out.wrote(len(c.out.peek()[0]))
-	c.advance(phaseReading)
-	return err
-}
-
-// hijacker is a ResponseWriter whose connection can be taken over.
-type hijacker struct {
-	nc     net.Conn
-	header http.Header
-}
-
-func (h *hijacker) Header() http.Header {
-	if h.header == nil {
-		h.header = http.Header{}
-	}
-	return h.header
-}
-func (h *hijacker) WriteHeader(int)             {}
-func (h *hijacker) Write(b []byte) (int, error) { return len(b), nil }
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.nc, bufio.NewReadWriter(bufio.NewReaderSize(h.nc, 16), bufio.NewWriterSize(h.nc, 16)), nil
-}
-
-// finish waits until s has no connections any more. Their peers have gone.
-func finish(tb testing.TB, s *Server) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		tb.Error(err)
-	}
-}
 
 // TestViolationBeforeOpen breaks a rule after the handshake is answered and
 // before the session has taken note of it, which takes so long that reading has
@@ -92,13 +27,13 @@ func finish(tb testing.TB, s *Server) {
 func TestViolationBeforeOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := New(nobody(), nil)
+		e := newTestEngine(Config{})
 		answered := make(chan struct{})
-		_, peer := wired(s, &fakes.Handler{}, func(c *conn) error {
+		_, peer := e.wired(&fakes.Handler{}, func(c *Conn) error {
 			defer func() { <-answered }()
 			return c.Accept(protocol.AcceptOptions{})
 		})
-		defer finish(t, s)
+		defer e.finish()
 		defer peer.Close()
 		if _, err := http.ReadResponse(bufio.NewReaderSize(peer, 16), nil); err != nil { //nolint:bodyclose // a 101 has none
 			t.Fatal(err)
@@ -133,18 +68,18 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
-			s := New(nobody(), nil)
+			e := newTestEngine(Config{})
 			var heard []bool
-			var c *conn
+			var c *Conn
 			app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
 				heard = append(heard, c.life.closing())
 				return nil
 			}}
-			c, peer := wired(s, app, func(c *conn) error {
+			c, peer := e.wired(app, func(c *Conn) error {
 				defer synctest.Wait() // everybody else gets as far as he can
 				return c.Accept(protocol.AcceptOptions{})
 			})
-			defer finish(t, s)
+			defer e.finish()
 			defer peer.Close()
 			go peer.Write(slices.Concat(frametest.Frame(frametest.Fin|1, "said first"), row.end)) //nolint:errcheck // what is heard shows it
 			if _, err := io.Copy(io.Discard, peer); err != nil {
@@ -164,7 +99,7 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var got []string
-		s := New(nobody(), &Options{Limits: protocol.Limits{ReadAhead: 1}})
+		e := newTestEngine(Config{Limits: protocol.Limits{ReadAhead: 1}})
 		app := &fakes.Handler{
 			OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { <-release; return nil },
 			OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
@@ -172,8 +107,8 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 				return nil
 			},
 		}
-		c, peer := wired(s, app, acceptSilently)
-		defer finish(t, s)
+		c, peer := e.wired(app, acceptSilently)
+		defer e.finish()
 		defer peer.Close()
 		synctest.Wait()
 		if err := c.session.Conn().Post(protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})); err != nil {
@@ -186,7 +121,7 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 		}
 		c.leaveBehind(1)
 		synctest.Wait()
-		if n := s.Stats().Failures; n != 0 {
+		if n := e.sessions.Counters.Stats().Failures; n != 0 {
 			t.Errorf("%d failures: the new reader went on although it should wait", n)
 		}
 		close(release)
@@ -204,16 +139,20 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 func TestTakeOverBeforeHandOver(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 2)
-	s := New(nobody(), nil)
+	e := newTestEngine(Config{})
 	opened := make(chan struct{})
-	c, peer := wired(s, &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error { got <- m.Text(); return nil }}, func(c *conn) error {
+	app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+		got <- m.Text()
+		return nil
+	}}
+	c, peer := e.wired(app, func(c *Conn) error {
 		defer close(opened)
 		return acceptSilently(c)
 	})
-	defer finish(t, s)
+	defer e.finish()
 	defer peer.Close()
 	<-opened
-	s.engine.watcher.mu.Lock()
+	e.watcher.mu.Lock()
 	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"))
 	taken := false
 	for range 1000 {
@@ -230,7 +169,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 			break
 		}
 	}
-	s.engine.watcher.mu.Unlock()
+	e.watcher.mu.Unlock()
 	if first := <-got; first != "first" {
 		t.Errorf("%q was received first", first)
 	}
@@ -244,11 +183,11 @@ func TestTakeOverOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		s := New(nobody(), nil)
-		c := s.engine.newConn(nil, "", "")
-		c.session = protocol.NewSession(t.Context(), nobody(), protocol.NewScope("x", handshaketest.Request()), c, nil)
+		e := newTestEngine(Config{})
+		c := e.NewConn(nil, "", "")
+		c.session = e.session(&fakes.Handler{}, c)
 		c.parts.Store(1)
-		c.adopt(&accepted{socket: ours, answer: bytespool.Get()})
+		c.adopt(&Accepted{Socket: ours, Answer: bytespool.Get()})
 		c.advance(phaseReading)
 		c.reading.startCallback()
 		for range 10 {

@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"net"
@@ -7,37 +7,40 @@ import (
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
 
-// handshaker answers the request that opens a connection. The connection calls its
-// methods at most once each, from within Session.Open or Conn.Accept, and drops it with
-// the answer.
-type handshaker interface {
-	// accept takes the socket over, and returns it with the answer, which it does not
-	// write. After an error, reject is called.
-	accept(o protocol.AcceptOptions) (accepted, error)
-	// reject writes the answer that refuses.
-	reject(e *protocol.RejectError)
+// Handshake answers the request that opens a connection. The connection calls each method
+// once at most, from within [Conn.Open] or protocol.Conn.Accept, and drops the Handshake
+// with the answer.
+type Handshake interface {
+	// Accept takes the socket over and returns it with the answer, which the connection
+	// writes. After an error, Reject is called.
+	Accept(o protocol.AcceptOptions) (Accepted, error)
+	// Reject writes the answer that refuses.
+	Reject(e *protocol.RejectError)
 }
 
-// accepted is a handshake that is answered with yes.
-type accepted struct {
-	socket net.Conn          // without deadlines
-	answer *bytespool.Buffer // to be written first
-	early  []byte            // what the peer has sent behind its request
+// Accepted is what a handshake leaves to its connection. All of it belongs to the
+// connection.
+type Accepted struct {
+	Socket net.Conn          // has no deadlines
+	Answer *bytespool.Buffer // the connection writes it first
+	Early  []byte            // what the peer has sent behind its request
 }
 
-// newConn returns a connection whose handshake h answers. path and peer name it in log
-// lines. It is the transport of a session, which open runs.
-func (e *engine) newConn(h handshaker, path, peer string) *conn {
-	c := &conn{engine: e, opening: h, path: path, peer: peer}
+// NewConn returns a connection whose handshake h answers. path and peer name it in log
+// lines. It does not count for the engine until it is accepted.
+func (e *Engine) NewConn(h Handshake, path, peer string) *Conn {
+	c := &Conn{engine: e, opening: h, path: path, peer: peer}
 	c.write = c.flush
 	return c
 }
 
-// open runs s, whose transport is c, until the handshake is answered, and serves the
-// connection if it is accepted.
-func (c *conn) open(s *protocol.Session) {
+// Open runs the Open of s, whose transport is c. It returns when the handshake is answered
+// and Connect has returned. If the handshake is accepted, the engine serves the connection
+// until it is closed. Open is called once.
+func (c *Conn) Open(s *protocol.Session) {
 	c.session = s
 	c.parts.Store(1)
 	s.Conn().Defer(c.partDone)
@@ -45,43 +48,44 @@ func (c *conn) open(s *protocol.Session) {
 	s.Open()
 }
 
-// Accept takes the socket over and starts a goroutine that writes the answer.
-func (c *conn) Accept(o protocol.AcceptOptions) error {
-	a, err := c.opening.accept(o)
+// Accept takes the socket over and has the answer written.
+func (c *Conn) Accept(o protocol.AcceptOptions) error {
+	a, err := c.opening.Accept(o)
 	if err != nil {
 		return err //nolint:wrapcheck // it says what is wrong
 	}
 	c.opening = nil
 	c.adopt(&a)
 	c.life.advance(phaseAnswering)
-	go c.writeAnswer()
+	c.attach()
 	return nil
 }
 
-// adopt takes over what an accepted handshake has left.
-func (c *conn) adopt(a *accepted) {
-	c.nc, c.read.rest = a.socket, a.early
+// adopt sets what a connection has from phaseAnswering on.
+func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
+	c.nc = a.Socket
+	c.read.rest = a.Early
 	c.read.parser = frame.NewParser(&l)
-	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.answer.B)
-	a.answer.Release()
+	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.Answer.B)
+	a.Answer.Release()
 	c.activity.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(2)
 	c.engine.addConn(c)
 }
 
 // Reject answers the handshake.
-func (c *conn) Reject(e *protocol.RejectError) {
+func (c *Conn) Reject(e *protocol.RejectError) {
 	c.advance(phaseClosed)
-	c.opening.reject(e)
+	c.opening.Reject(e)
 	c.opening = nil
 }
 
 // advance is life.advance. The step out of phaseAnswered starts the reader.
-func (c *conn) advance(to phase) (from phase) {
+func (c *Conn) advance(to phase) (from phase) {
 	from = c.life.advance(to)
 	if from == phaseAnswered && from < to {
-		go c.runReader()
+		c.startReader()
 	}
 	return from
 }
@@ -91,7 +95,7 @@ const connectGrace = 5 * time.Millisecond
 
 // writeAnswer writes the answer and what was sent behind it, and then reads, unless
 // Connect goes on.
-func (c *conn) writeAnswer() {
+func (c *Conn) writeAnswer() {
 	c.writeOnce(c.out.peek())
 	if c.advance(phaseAnswered) == phaseAnswering {
 		time.AfterFunc(connectGrace, func() { c.advance(phaseReading) })
@@ -99,3 +103,6 @@ func (c *conn) writeAnswer() {
 	}
 	c.runReader()
 }
+
+// WheelPosition implements [liveness.Member].
+func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

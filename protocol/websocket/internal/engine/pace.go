@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"net"
@@ -10,9 +10,9 @@ import (
 const unsentLow = 16 << 10
 
 // pacer lets a writer wait until the kernel has little left to send, so that messages with
-// a key wait in the outbox, where they can be replaced. Without it they wait in the
+// a key wait in the queue, where they can be replaced. Without it they wait in the
 // socket's buffer, which may hold megabytes. A connection has one from its first message
-// with a key on. It is used by the holder of the outbox.
+// with a key on. The owner of the right to write uses it.
 type pacer struct {
 	raw      syscall.RawConn
 	writable func(fd uintptr) bool
@@ -66,7 +66,7 @@ func (p *pacer) wait() error {
 }
 
 // pace gives the connection a pacer, if it can have one.
-func (c *conn) pace() {
+func (c *Conn) pace() {
 	p := newPacer(c.nc)
 	if p == nil {
 		p = &pacer{}
@@ -75,18 +75,18 @@ func (c *conn) pace() {
 }
 
 // paced reports whether the connection has a pacer.
-func (c *conn) paced() bool {
+func (c *Conn) paced() bool {
 	p := c.pacer.Load()
 	return p != nil && p.raw != nil
 }
 
 // awaitKernel waits until the kernel has little left to send, if the connection is paced
 // and a frame is to be started. The caller owns the right to write.
-func (c *conn) awaitKernel() {
+func (c *Conn) awaitKernel() {
 	if !c.paced() || !c.out.between() {
 		return
 	}
-	c.extendDeadline()
+	c.armWrite()
 	if err := c.pacer.Load().wait(); err != nil {
 		c.fail(err)
 	}

@@ -1,11 +1,10 @@
-package websocket
+package engine
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -25,7 +24,7 @@ const (
 
 // runReader reads until nothing more comes or the lease is lost. The caller is the
 // reader.
-func (c *conn) runReader() {
+func (c *Conn) runReader() {
 	returned := false
 	defer func() {
 		if !returned { // a callback has ended the goroutine
@@ -43,7 +42,7 @@ func (c *conn) runReader() {
 
 // readAll reads and handles what comes. It returns why it has stopped: readOn if nothing
 // more comes.
-func (c *conn) readAll(r *socketReader) outcome {
+func (c *Conn) readAll(r *socketReader) outcome {
 	rest := c.read.rest
 	c.read.rest = nil
 	for {
@@ -73,7 +72,7 @@ func (c *conn) readAll(r *socketReader) outcome {
 
 // readSome waits for bytes. last is the length of the read before. It may return neither
 // bytes nor an error: the phase may have changed.
-func (c *conn) readSome(r *socketReader, last int) ([]byte, error) {
+func (c *Conn) readSome(r *socketReader, last int) ([]byte, error) {
 	r.chooseSize(last, c.read.message == 0)
 	c.noteHeld(r)
 	b, err := r.read()
@@ -89,7 +88,7 @@ func (c *conn) readSome(r *socketReader, last int) ([]byte, error) {
 
 // noteRead records n bytes for the keep-alive check, and learns whether there was one
 // since the last read.
-func (c *conn) noteRead(n int) {
+func (c *Conn) noteRead(n int) {
 	c.activity.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
 	if ticks := c.activity.ticks.Load(); ticks != c.read.ticks {
 		c.read.ticks = ticks
@@ -99,7 +98,7 @@ func (c *conn) noteRead(n int) {
 
 // noteMessage records for the keep-alive check which message is incomplete, and how much
 // of it has come.
-func (c *conn) noteMessage() {
+func (c *Conn) noteMessage() {
 	m := c.read.parser.Incomplete()
 	if m != 0 {
 		c.activity.payload.Store(uint32(c.read.parser.PayloadLen())) //nolint:gosec // differences are right when it wraps
@@ -111,7 +110,7 @@ func (c *conn) noteMessage() {
 }
 
 // noteHeld reports the memory that is kept during the wait for the rest of a message.
-func (c *conn) noteHeld(r *socketReader) {
+func (c *Conn) noteHeld(r *socketReader) {
 	n := c.read.parser.BufferSize()
 	if c.read.message != 0 {
 		n += r.reserved()
@@ -120,7 +119,7 @@ func (c *conn) noteHeld(r *socketReader) {
 }
 
 // reportHeld reports that n bytes are held of what has come and is not complete.
-func (c *conn) reportHeld(n int) {
+func (c *Conn) reportHeld(n int) {
 	if n != c.read.held {
 		c.read.held = n
 		c.session.Hold(n)
@@ -129,25 +128,25 @@ func (c *conn) reportHeld(n int) {
 
 // rouse has a reader that waits for the rest of a message check the phase: it can drop
 // what it holds.
-func (c *conn) rouse() {
+func (c *Conn) rouse() {
 	if c.activity.message.Load() == 0 {
 		return
 	}
 	c.roused.Store(true)
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a broken socket shows when it is read
+	c.interruptRead()
 }
 
 // wasRoused reports whether a read has failed with err because of rouse.
-func (c *conn) wasRoused(err error) bool {
+func (c *Conn) wasRoused(err error) bool {
 	if !isTimeout(err) || !c.roused.CompareAndSwap(true, false) {
 		return false
 	}
-	c.boundClose()
+	c.armClose()
 	return true
 }
 
 // endBatch writes what the callbacks of a read have sent.
-func (c *conn) endBatch() {
+func (c *Conn) endBatch() {
 	c.read.parser.ReleaseBuffer()
 	if c.out.batching.Load() {
 		c.writeBatch()
@@ -156,14 +155,14 @@ func (c *conn) endBatch() {
 
 // readFailed ends the connection because nothing more comes. A peer that has hung up may
 // have closed its half only: what is queued for it is still written.
-func (c *conn) readFailed(err error) {
+func (c *Conn) readFailed(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal, Err: errHungUp})
 		c.startClosing()
 		c.out.finish()
 		c.peerSide.set(peerGone)
-		c.afterWriting()
+		c.finishClose()
 		return
 	case isTimeout(err):
 		err = fmt.Errorf("the peer did not answer our close frame in time: %w", err)
@@ -177,20 +176,20 @@ var errHungUp = errors.New("the peer hung up without a close frame")
 // after our close frame if the peer has closed, otherwise for CloseTimeout. Closing the
 // socket while bytes are on their way to it would reset it, and the peer could lose what
 // we have sent.
-func (c *conn) drain(r *socketReader, why outcome) {
+func (c *Conn) drain(r *socketReader, why outcome) {
 	c.read.parser.DiscardMessages()
 	c.reportHeld(0)
 	if why == peerMisspoke {
 		c.peerSide.set(peerIgnored)
 	}
-	c.afterWriting()
+	c.finishClose()
 	for {
 		_, err := r.read()
 		switch {
 		case err == nil, c.wasRoused(err):
 		case errors.Is(err, io.EOF):
 			c.peerSide.set(peerGone)
-			c.afterWriting()
+			c.finishClose()
 			return
 		case why == peerHasClosed && c.out.finished():
 			c.closeCleanly()
@@ -203,7 +202,7 @@ func (c *conn) drain(r *socketReader, why outcome) {
 }
 
 // parse handles b, up to its end or to what ends the reading.
-func (c *conn) parse(b []byte) outcome {
+func (c *Conn) parse(b []byte) outcome {
 	for len(b) > 0 {
 		it, rest, ok, err := c.read.parser.Next(b)
 		if err != nil {
@@ -223,13 +222,13 @@ func (c *conn) parse(b []byte) outcome {
 
 // failViolated ends the connection because the peer broke the rules. It is counted unless
 // the connection had ended before.
-func (c *conn) failViolated(err error) {
+func (c *Conn) failViolated(err error) {
 	if c.session.Fail(err) {
 		c.engine.counters.countViolation(err)
 	}
 }
 
-func (c *conn) handle(it frame.Item, rest []byte) outcome {
+func (c *Conn) handle(it frame.Item, rest []byte) outcome {
 	switch it.OpCode {
 	case ws.OpPing:
 		c.sendPong(it.Data)
@@ -250,10 +249,10 @@ func (c *conn) handle(it frame.Item, rest []byte) outcome {
 }
 
 // sendPong answers a ping, unless the peer does not read anyway.
-func (c *conn) sendPong(payload []byte) {
+func (c *Conn) sendPong(payload []byte) {
 	var buf [2 + ws.MaxControlFramePayloadSize]byte
 	if c.out.offerControl(frame.Append(buf[:0], ws.OpPong, payload)) {
-		go c.write()
+		c.wake()
 	}
 }
 
@@ -268,7 +267,7 @@ func messageOf(it frame.Item) protocol.Message {
 
 // lend hands a message over to the session, which runs the callback on this goroutine.
 // rest is what the next reader parses if the callback blocks and the lease expires.
-func (c *conn) lend(m protocol.Message, rest []byte) outcome {
+func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 	c.read.rest = rest
 	before := c.reading.number.Load()
 	more := c.session.Receive(m)
@@ -284,7 +283,7 @@ func (c *conn) lend(m protocol.Message, rest []byte) outcome {
 
 // Busy marks that the message which is lent has a callback, on the goroutine that reads.
 // Before that mark nobody may take over: what is read next would reach the session first.
-func (c *conn) Busy() {
+func (c *Conn) Busy() {
 	c.reading.startCallback()
 	if !c.reading.watched.Load() {
 		c.engine.watcher.watch(c)
@@ -292,7 +291,7 @@ func (c *conn) Busy() {
 }
 
 // awaitSession waits until the session takes messages again.
-func (c *conn) awaitSession() {
+func (c *Conn) awaitSession() {
 	c.endBatch()
 	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
 	resumed := make(chan struct{})
@@ -302,30 +301,30 @@ func (c *conn) awaitSession() {
 	c.activity.stalled.Store(false)
 }
 
-var _ leaseHolder = (*conn)(nil)
+var _ leaseHolder = (*Conn)(nil)
 
-func (c *conn) lease() *lease { return &c.reading }
+func (c *Conn) lease() *lease { return &c.reading }
 
 // leaveBehind starts another reader, if the callback with that number still runs.
-func (c *conn) leaveBehind(number uint64) {
+func (c *Conn) leaveBehind(number uint64) {
 	if c.reading.expire(number) {
 		c.read.rest = slices.Clone(c.read.rest) // the bytes belong to the reader that lost the lease
 		c.read.parser.DisownBuffer()
-		go c.takeOver()
+		c.passReading()
 	}
 }
 
 // takeOver is the next reader. It writes what was sent so far, and reads when the session
 // takes messages: the reader before may have been told to stop.
-func (c *conn) takeOver() {
+func (c *Conn) takeOver() {
 	c.noteMessage() // the message that was lent is complete
 	c.awaitSession()
 	c.runReader()
 }
 
 // flushBatch starts a writer if messages wait for the end of callbacks.
-func (c *conn) flushBatch() {
+func (c *Conn) flushBatch() {
 	if c.out.claim() {
-		go c.write()
+		c.wake()
 	}
 }

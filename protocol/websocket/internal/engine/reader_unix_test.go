@@ -1,6 +1,6 @@
 //go:build unix
 
-package websocket
+package engine
 
 import (
 	"net"
@@ -99,7 +99,7 @@ func TestReaderShrinks(t *testing.T) {
 func TestGoesOn(t *testing.T) {
 	t.Parallel()
 	ours, _ := plainPair(t)
-	c := &conn{nc: ours}
+	c := &Conn{nc: ours}
 	timeout := &net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}
 	switch {
 	case !c.goesOn(1, timeout):
@@ -113,7 +113,7 @@ func TestGoesOn(t *testing.T) {
 	if c.goesOn(1, timeout) {
 		t.Error("goes on although the time for our close is up")
 	}
-	if c = (&conn{nc: struct{ net.Conn }{ours}}); c.goesOn(1, timeout) {
+	if c = (&Conn{nc: struct{ net.Conn }{ours}}); c.goesOn(1, timeout) {
 		t.Error("goes on with a wrapper, which may not be able to")
 	}
 }

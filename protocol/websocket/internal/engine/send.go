@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"github.com/wye-go/wye/protocol"
@@ -18,7 +18,7 @@ const (
 )
 
 // Send queues a message.
-func (c *conn) Send(m protocol.Message) error {
+func (c *Conn) Send(m protocol.Message) error {
 	size := frame.EncodedSize(len(m.Data))
 	if m.Key == "" && size <= maxLockedCopy {
 		write, err := c.out.copyMessage(&m, size)
@@ -42,7 +42,7 @@ func newFrame(m *protocol.Message, size int) queue.Frame {
 }
 
 // SendPrepared queues a message that other connections share.
-func (c *conn) SendPrepared(p *protocol.Prepared) error {
+func (c *Conn) SendPrepared(p *protocol.Prepared) error {
 	switch {
 	case p.Len() >= minShared:
 		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues.Pool), p.Len())
@@ -56,7 +56,7 @@ func (c *conn) SendPrepared(p *protocol.Prepared) error {
 }
 
 // sendFrame queues the frame of a message with payload bytes of payload.
-func (c *conn) sendFrame(key string, f queue.Frame, payload int) error {
+func (c *Conn) sendFrame(key string, f queue.Frame, payload int) error {
 	if key != "" && c.pacer.Load() == nil {
 		c.pace()
 	}
@@ -68,9 +68,9 @@ func (c *conn) sendFrame(key string, f queue.Frame, payload int) error {
 }
 
 // queued starts a writer if write is set.
-func (c *conn) queued(write bool, err error) error {
+func (c *Conn) queued(write bool, err error) error {
 	if write {
-		go c.write()
+		c.wake()
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func newSharedFrame(variant any, m protocol.Message) any {
 }
 
 // DropOldest drops queued messages until one of n bytes fits.
-func (c *conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(frame.EncodedSize(n)) }
+func (c *Conn) DropOldest(n int) (dropped int) { return c.out.dropOldest(frame.EncodedSize(n)) }
 
 // Sent returns what was queued so far.
-func (c *conn) Sent() (messages, bytes int64) { return c.out.sent() }
+func (c *Conn) Sent() (messages, bytes int64) { return c.out.sent() }

@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"sync"
@@ -8,6 +8,9 @@ import (
 // sampleEvery is the time between two samples of a lease. A callback that is seen in
 // two samples is left behind.
 const sampleEvery = 5 * time.Millisecond
+
+// BlockedAfter is how long a callback may run, at most, before it is left behind.
+const BlockedAfter = 2 * sampleEvery
 
 // leaseHolder is what the watcher samples: a connection.
 type leaseHolder interface {

@@ -1,8 +1,7 @@
-package websocket
+package engine
 
 import (
 	"net"
-	"time"
 
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 )
@@ -13,7 +12,7 @@ const gatherBelow = 16 << 10
 
 // flush writes until nothing is queued. The caller owns the right to write, and gives it
 // up.
-func (c *conn) flush() {
+func (c *Conn) flush() {
 	for more := true; more; {
 		c.awaitKernel()
 		more = c.writeNext(c.out.peek())
@@ -21,13 +20,13 @@ func (c *conn) flush() {
 }
 
 // writeBatch ends the reader's batch and writes what it has left.
-func (c *conn) writeBatch() {
+func (c *Conn) writeBatch() {
 	paced := c.paced()
 	pieces, write := c.out.endBatch(!paced)
 	switch {
 	case !write:
 	case paced:
-		go c.write() // may have to wait
+		c.wake() // may have to wait
 	default:
 		c.writeOnce(pieces)
 	}
@@ -35,52 +34,29 @@ func (c *conn) writeBatch() {
 
 // writeOnce writes pieces, and leaves to another goroutine what was queued meanwhile:
 // while others keep the queue filled, the caller, which is the reader, would not read.
-func (c *conn) writeOnce(pieces [][]byte) {
+func (c *Conn) writeOnce(pieces [][]byte) {
 	if c.writeNext(pieces) {
-		go c.write()
+		c.wake()
 	}
 }
 
 // writeNext writes what the queue has returned. The caller owns the right to write, and
 // no longer does if there is no more.
-func (c *conn) writeNext(pieces [][]byte) (more bool) {
+func (c *Conn) writeNext(pieces [][]byte) (more bool) {
 	n, err := c.writePieces(pieces)
 	if err != nil {
 		c.fail(err)
 	}
 	more, finished := c.out.wrote(n)
 	if finished {
-		c.afterWriting()
+		c.finishClose()
 	}
 	return more
 }
 
-// afterWriting goes on with the end if the last frame has been written. A peer that
-// has no more to say that we would hear is told that neither have we; the socket is
-// closed when it has said so too (RFC 6455 section 7.1.1).
-func (c *conn) afterWriting() {
-	if !c.out.finished() {
-		return
-	}
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	switch {
-	case c.peerSide.is(peerGone) || c.peerSide.is(peerClosed) && !ok:
-		c.closeCleanly()
-	case ok && (c.peerSide.is(peerClosed) || c.peerSide.is(peerIgnored)):
-		_ = half.CloseWrite() //nolint:errcheck // a broken socket shows when it is read
-		if c.peerSide.is(peerClosed) {
-			_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.engine.closeTimeout))) //nolint:errcheck // as above
-		}
-	}
-}
-
-// lingerTime is how long a peer that has closed, and has had our close, may take to
-// hang up. What it has sent behind its close comes within a round trip.
-const lingerTime = time.Second
-
 // writePieces writes pieces in one call if possible, and returns how much of them. It
 // returns no error if the rest may still be written.
-func (c *conn) writePieces(pieces [][]byte) (n int, err error) {
+func (c *Conn) writePieces(pieces [][]byte) (n int, err error) {
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
@@ -88,7 +64,7 @@ func (c *conn) writePieces(pieces [][]byte) (n int, err error) {
 	if size == 0 {
 		return 0, nil
 	}
-	c.extendDeadline()
+	c.armWrite()
 	switch {
 	case len(pieces) == 1:
 		n, err = c.nc.Write(pieces[0])
@@ -106,7 +82,7 @@ func (c *conn) writePieces(pieces [][]byte) (n int, err error) {
 	return n, err //nolint:wrapcheck // it becomes the cause of the end as it is
 }
 
-func (c *conn) writeGathered(pieces [][]byte) (n int, err error) {
+func (c *Conn) writeGathered(pieces [][]byte) (n int, err error) {
 	all := bytespool.Get()
 	defer all.Release()
 	for _, p := range pieces {
@@ -115,37 +91,8 @@ func (c *conn) writeGathered(pieces [][]byte) (n int, err error) {
 	return c.nc.Write(all.B) //nolint:wrapcheck // see writePieces
 }
 
-// goesOn reports whether writing goes on after an error: the time was up, but the
-// peer has read something meanwhile. A TLS connection cannot go on.
-func (c *conn) goesOn(n int, err error) bool {
-	if n == 0 || !isTimeout(err) || c.life.closing() {
-		return false
-	}
-	switch c.nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return true
-	}
-	return false
-}
-
-// extendDeadline makes sure that a write which makes no progress fails within
-// WriteTimeout, or when the peer has had its time for our close. Moving a
-// deadline costs as much as small writes do, so it is moved when a third of it
-// has passed.
-func (c *conn) extendDeadline() {
-	now, timeout := c.engine.now(), c.engine.writeTimeout
-	if c.life.closing() || c.writeDeadline-now > timeout/3*2 {
-		return
-	}
-	c.writeDeadline = now + timeout
-	_ = c.nc.SetWriteDeadline(time.Now().Add(timeout)) //nolint:errcheck // a broken socket shows when it is written to
-	if c.life.closing() {                              // since we looked
-		c.boundClose()
-	}
-}
-
-// boundClose gives the peer CloseTimeout to read what is queued and to answer
-// our close.
-func (c *conn) boundClose() {
-	_ = c.nc.SetDeadline(time.Now().Add(c.engine.closeTimeout)) //nolint:errcheck // a broken socket shows when it is used
+// goesOn reports whether writing goes on after an error: the time is up, but the peer has
+// read something meanwhile.
+func (c *Conn) goesOn(n int, err error) bool {
+	return n > 0 && isTimeout(err) && !c.life.closing() && resumes(c.nc)
 }

@@ -1,4 +1,4 @@
-package websocket
+package engine
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/enginetest"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
@@ -36,8 +37,8 @@ func TestWriteOut(t *testing.T) {
 	}
 	for _, row := range rows {
 		c, nc := alone(t)
-		nc.heard = new(bytes.Buffer)
-		before := nc.writes.Load()
+		nc.Got = new(bytes.Buffer)
+		before := nc.Writes.Load()
 		var want []byte
 		c.out.mu.owned = true // nobody else writes, however much it is
 		for i, n := range row.sizes {
@@ -54,10 +55,10 @@ func TestWriteOut(t *testing.T) {
 			}
 		}
 		c.flush()
-		if !bytes.Equal(nc.heard.Bytes(), want) {
-			t.Errorf("%s: %d bytes were written and should have been others, %d of them", row.at, nc.heard.Len(), len(want))
+		if !bytes.Equal(nc.Got.Bytes(), want) {
+			t.Errorf("%s: %d bytes were written and should have been others, %d of them", row.at, nc.Got.Len(), len(want))
 		}
-		if n := nc.writes.Load() - before; row.writes != 0 && n != row.writes {
+		if n := nc.Writes.Load() - before; row.writes != 0 && n != row.writes {
 			t.Errorf("%s: took %d writes, want %d", row.at, n, row.writes)
 		}
 	}
@@ -68,17 +69,17 @@ func TestWriteOut(t *testing.T) {
 func TestWriteDeadlinesMoveRarely(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		nc := newDiscard()
-		c := New(nobody(), &Options{WriteTimeout: 30 * time.Second}).engine.newConn(nil, "", "")
+		nc := enginetest.NewSink()
+		c := newTestEngine(Config{WriteTimeout: 30 * time.Second}).NewConn(nil, "", "")
 		c.nc = nc
 		for range 300 { // within 30 seconds
-			c.extendDeadline()
+			c.armWrite()
 			if left := c.writeDeadline - c.engine.now(); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
 			}
 			<-time.After(100 * time.Millisecond)
 		}
-		if n := nc.deadlines.Load(); n < 2 || n > 4 {
+		if n := nc.Deadlines.Load(); n < 2 || n > 4 {
 			t.Errorf("moved %d times in 30s, want about three", n)
 		}
 	})

@@ -35,9 +35,6 @@ type Pool struct {
 // NewPool returns a pool of so many bytes.
 func NewPool(size int) *Pool { return &Pool{size: int64(size)} }
 
-// Size returns how many bytes the pool has.
-func (p *Pool) Size() int { return int(p.size) }
-
 // Used returns how many bytes are charged.
 func (p *Pool) Used() int64 { return p.used.Load() }
 

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+)
+
+// Stats are the counters of an [Engine]. Those of connections do not count what happened
+// after the connection had ended, by the application or otherwise.
+type Stats struct {
+	Violations    int64 // the peer broke the protocol, or sent text that is not UTF-8
+	TooBig        int64 // Limits.MaxMessage, MaxFrame
+	TooManyFrames int64 // Limits.MaxFragments, MaxControlFrames
+	SlowSenders   int64 // Limits.MinRate
+	PongTimeouts  int64
+	WriteTimeouts int64
+	CloseTimeouts int64
+
+	Pauses      int64 // how often reading stopped until the session took messages again
+	QueuedBytes int64 // now charged to Config.QueueBytes
+	QueuesFull  int64 // charges refused because of Config.QueueBytes
+}
+
+// Stats returns the counters as they are now.
+func (e *Engine) Stats() Stats {
+	c := &e.counters
+	return Stats{
+		Violations:    c.violations.Load(),
+		TooBig:        c.tooBig.Load(),
+		TooManyFrames: c.tooManyFrames.Load(),
+		SlowSenders:   c.slowSenders.Load(),
+		PongTimeouts:  c.pongTimeouts.Load(),
+		WriteTimeouts: c.writeTimeouts.Load(),
+		CloseTimeouts: c.closeTimeouts.Load(),
+		Pauses:        c.pauses.Load(),
+		QueuedBytes:   e.queues.Used(),
+		QueuesFull:    e.queues.Refused(),
+	}
+}
+
+type counters struct {
+	violations, tooBig, tooManyFrames, slowSenders     atomic.Int64
+	pongTimeouts, writeTimeouts, closeTimeouts, pauses atomic.Int64
+}
+
+// countViolation counts a connection that was closed because the peer's frames broke a
+// rule.
+func (c *counters) countViolation(err error) {
+	switch {
+	case errors.Is(err, frame.ErrTooBig):
+		c.tooBig.Add(1)
+	case errors.Is(err, frame.ErrFragments), errors.Is(err, frame.ErrControls):
+		c.tooManyFrames.Add(1)
+	default:
+		c.violations.Add(1)
+	}
+}
+
+// countCut counts a connection whose socket was closed because of err. closing reports
+// whether it was closing before.
+func (c *counters) countCut(err error, closing bool) {
+	switch {
+	case errors.Is(err, ErrPongTimeout):
+		if !closing {
+			c.pongTimeouts.Add(1)
+		}
+	case !isTimeout(err):
+	case closing:
+		c.closeTimeouts.Add(1)
+	default:
+		c.writeTimeouts.Add(1)
+	}
+}
