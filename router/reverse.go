@@ -18,14 +18,13 @@ import (
 //	urls.URLFor("room", map[string]string{"group": "lobby"}) // "/ws/lobby/"
 //
 // A route of a mounted router has the name of the mount, a colon, and its own name:
-// "shop:room"; if the mount has no name, it has only its own. A slash in a parameter that
-// stays within a segment is written as %2F. Optional parts of an expression are left out,
-// and the first of alternatives is taken. Prefixes in front of this router, such as that
-// of http.StripPrefix, are not included.
+// "shop:room"; if the mount has no name, it has only its own. In a parameter that matches
+// within one segment, a slash is written as %2F. Optional parts of an expression are left
+// out, and the first of alternatives is taken. Prefixes in front of this router, such as
+// that of http.StripPrefix, are not included.
 //
-// A path that URLFor returns leads to the route. If there is none, because a name or a
-// parameter is missing or unknown, or because a parameter does not match, the error says
-// so.
+// A path that URLFor returns leads to the route. An error says which name or parameter is
+// missing or unknown, or which parameter does not match.
 func (u *URLRouter) URLFor(name string, params map[string]string) (string, error) {
 	chain := u.chainTo(name)
 	if chain == nil {

@@ -135,8 +135,8 @@ func (r Route) Name(name string) Route {
 }
 
 // With returns a copy of the route that has one more parameter. The parameter replaces
-// one that the route captures under the same name. One application can so serve several
-// routes and know which of them it serves. Django calls such parameters extra options.
+// one that the route captures under the same name. So one application can serve several
+// routes and know which one it serves. Django calls such parameters extra options.
 //
 //	router.Path("ws/news/", app).With("group", "news")
 func (r Route) With(name, value string) Route {

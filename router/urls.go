@@ -16,7 +16,7 @@ import (
 // concurrent use.
 //
 // The time to find a route does not depend on the number of routes, because an index
-// excludes those that cannot match. It cannot exclude, so the router tries one by one,
+// excludes those that cannot match. The router tries one by one what it cannot exclude:
 //
 //   - expressions of [RePath] that do not begin with ^;
 //   - routes that differ only behind a parameter of the same segment ("<slug:x>-1/" and
