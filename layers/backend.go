@@ -11,8 +11,9 @@ import (
 
 // backEnd is a layer's driver, and what the layer does for the sake of other nodes.
 type backEnd struct {
-	driver Driver
 	others
+
+	driver  Driver
 	groups  *subscription.Groups // what the driver is subscribed to; nil if there are no other nodes
 	lasting bool                 // Layer.Close does not close it
 }
@@ -61,6 +62,6 @@ func (b *backEnd) presencer() (Presencer, error) {
 }
 
 func (b *backEnd) unsupported(what, name string) error {
-	return fmt.Errorf("wye: the layer's driver %T %s, because it is not a %s; use one that is, or a layer of this process only (memory.New): %w",
+	return fmt.Errorf("wye: the layer's driver %T %s, because it is not a %s; use one that is, or memory.New for this process only: %w",
 		b.driver, what, name, errors.ErrUnsupported)
 }

@@ -24,8 +24,9 @@ func lifeCases() []testCase {
 		},
 		{
 			name: "close-while-sending",
-			rule: "Close may be called while other goroutines publish, send and subscribe: their calls return, with nil or an error that matches ErrClosed.",
-			run:  closeWhileSending,
+			rule: "Close may be called while other goroutines publish, send and subscribe: " +
+				"their calls return, with nil or an error that matches ErrClosed.",
+			run: closeWhileSending,
 		},
 		{
 			name: "silence-after-close",

@@ -38,9 +38,9 @@ func (q *queues) push(channel, typ string) string {
 	return "ok"
 }
 
-// pull starts a Pull for owner, and says what it has at once.
-func (q *queues) pull(channel, owner string) string {
-	e, p := q.Pull(channel, owner, q.now)
+// pull starts a Pull, and says what it has at once.
+func (q *queues) pull(channel string) string {
+	e, p := q.Pull(channel, nil, q.now)
 	if e != nil {
 		return e.Type()
 	}
@@ -78,10 +78,10 @@ func TestQueues(t *testing.T) {
 		left int // channels that hold something
 	}{
 		{testkit.Here(), "first in, first out", func(q *queues) []string {
-			return []string{q.push("c", "a"), q.push("c", "b"), q.pull("c", ""), q.pull("c", "")}
+			return []string{q.push("c", "a"), q.push("c", "b"), q.pull("c"), q.pull("c")}
 		}, []string{"ok", "ok", "a", "b"}, 0},
 		{testkit.Here(), "full, and other channels are not", func(q *queues) []string {
-			return []string{q.push("c", "a"), q.push("c", "b"), q.push("c", "c"), q.push("d", "d"), q.pull("c", ""), q.push("c", "e"), q.push("c", "f")}
+			return []string{q.push("c", "a"), q.push("c", "b"), q.push("c", "c"), q.push("d", "d"), q.pull("c"), q.push("c", "e"), q.push("c", "f")}
 		}, []string{"ok", "ok", "full", "ok", "a", "ok", "full"}, 2},
 		{testkit.Here(), "IsFull adds no channel", func(q *queues) []string {
 			return []string{fmt.Sprint(q.IsFull("c", q.now)), q.push("c", "a"), q.push("c", "b"), fmt.Sprint(q.IsFull("c", q.now))}
@@ -91,15 +91,15 @@ func TestQueues(t *testing.T) {
 			q.now = q.now.Add(time.Second)
 			done = append(done, q.push("c", "b"))
 			q.now = q.now.Add(time.Minute - time.Second)
-			return append(append(done, q.push("c", "c"), q.push("c", "d"), q.pull("c", "")), q.expired...)
+			return append(append(done, q.push("c", "c"), q.push("c", "d"), q.pull("c")), q.expired...)
 		}, []string{"ok", "ok", "ok", "full", "b", "c1"}, 1},
 		{testkit.Here(), "channels that nobody uses are swept", func(q *queues) []string {
 			done := []string{q.push("c", "a"), q.push("c", "b")}
 			q.now = q.now.Add(time.Minute)
-			return append(append(done, q.push("d", "d"), q.pull("d", "")), q.expired...)
+			return append(append(done, q.push("d", "d"), q.pull("d")), q.expired...)
 		}, []string{"ok", "ok", "ok", "d", "c2"}, 0},
 		{testkit.Here(), "a Pull that gives up", func(q *queues) []string {
-			return []string{q.pull("c", ""), q.push("c", "a"), q.pull("c", "")}
+			return []string{q.pull("c"), q.push("c", "a"), q.pull("c")}
 		}, []string{"waits", "ok", "a"}, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {

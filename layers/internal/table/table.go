@@ -20,7 +20,7 @@ type Table[T comparable] [Shards]Shard[T]
 
 // Shard is a part of a [Table]. Its methods require that it is locked; Get requires a read
 // lock only.
-type Shard[T comparable] struct {
+type Shard[T comparable] struct { //nolint:gocritic // callers lock it for several calls
 	sync.RWMutex
 
 	names map[string]T
