@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"errors"
 	"net/http"
 )
 
@@ -27,29 +26,13 @@ type ApplicationFunc func(s *Scope) (Handler, error)
 func (f ApplicationFunc) Open(s *Scope) (Handler, error) { return f(s) }
 
 // Finder is implemented by an [Application] that routes, and can tell whether it has a
-// route without opening it. A protocol calls [FindRoute] before it checks the rest of the
+// route without opening it. A protocol asks (admission.FindRoute does) before it checks the rest of the
 // handshake, so that the faults of a request are always found in the same order; an
 // application that is not a Finder decides last. Find must not block.
 type Finder interface {
 	// Find returns nil if there is a route for s, or the error that Open
 	// would return. Open may still refuse.
 	Find(s *Scope) error
-}
-
-// FindRoute returns an error that matches [ErrNoRoute] if app is a [Finder] that has no
-// route for s, and otherwise nil. Another error of Find, or a panic, is nil as well: it
-// occurs again when the application is opened, and the session handles it there.
-func FindRoute(app Application, s *Scope) (err error) {
-	f, ok := app.(Finder)
-	if !ok {
-		return nil
-	}
-	defer func() {
-		if recover() != nil || !errors.Is(err, ErrNoRoute) {
-			err = nil
-		}
-	}()
-	return f.Find(s)
 }
 
 // Middleware wraps an Application: it may change the scope, refuse the
@@ -116,7 +99,7 @@ type Protocol interface {
 	http.Handler
 	// Shutdown refuses new connections with 503, closes the open ones in paced
 	// batches, with CloseGoingAway unless the protocol was given other
-	// [ShutdownOptions], and returns when every Disconnect has
+	// options, and returns when every Disconnect has
 	// run or, with ctx's error, when ctx ends.
 	Shutdown(ctx context.Context) error
 }

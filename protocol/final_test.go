@@ -15,6 +15,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // ourEnd is a way for our side to end a connection.
@@ -46,10 +47,10 @@ func ourEnds() []ourEnd {
 		{testkit.Here(), "Close called", outside, func(c *protocol.Conn) error { c.Close(4403, "kicked"); return nil }, protocol.CloseStatus{Code: 4403, Reason: "kicked"}},
 		{testkit.Here(), "Close with a bad code", outside, func(c *protocol.Conn) error { c.Close(protocol.CloseNoStatus, ""); return nil }, failed},
 		{testkit.Here(), "CloseWith called", outside, func(c *protocol.Conn) error { c.CloseWith(errInternal); return nil }, failed},
-		{testkit.Here(), "GoAway", outside, func(c *protocol.Conn) error {
+		{testkit.Here(), "CloseAll", outside, func(c *protocol.Conn) error {
 			gone := make(chan struct{})
 			close(gone)
-			return protocol.GoAway(context.Background(), []*protocol.Conn{c}, gone, protocol.ShutdownOptions{})
+			return admission.CloseAll(context.Background(), []*protocol.Conn{c}, gone, admission.ShutdownOptions{})
 		}, shutdown},
 	}
 }

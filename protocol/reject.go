@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/rate"
 )
 
 // RejectError refuses a connection before it is accepted. Open and Connect
@@ -126,14 +125,8 @@ func (e *RejectError) RetryAfter(d time.Duration) *RejectError {
 	if c.Header = e.Header.Clone(); c.Header == nil {
 		c.Header = http.Header{}
 	}
-	c.Header.Set("Retry-After", strconv.Itoa(spread(d)))
+	c.Header.Set("Retry-After", strconv.Itoa(rate.Spread(d)))
 	return &c
-}
-
-// spread returns a number of seconds between d and twice d, and 1 at least.
-func spread(d time.Duration) int {
-	least := max(1, int(math.Ceil(d.Seconds())))
-	return least + rand.IntN(least+1) //nolint:gosec // it need not be secret
 }
 
 // AsRejectError returns the answer to a handshake that is refused because of err, as
@@ -181,14 +174,14 @@ func rejection(err error) (answer *RejectError, cause blame) {
 // before it was answered.
 type refuser interface {
 	error
-	refusal() *RejectError
+	Refusal() *RejectError
 }
 
 // closedEarly returns the answer to a handshake if the connection was closed before: 503
 // if our side has to go, 500 for a fault, which has been logged, otherwise 403.
 func closedEarly(ce *CloseError) *RejectError {
 	if own, ok := errors.AsType[refuser](ce.Err); ok {
-		e := own.refusal()
+		e := own.Refusal()
 		e.Err = ce
 		return e
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // retryAfter is what a refusal's Retry-After says, or -1.
@@ -60,21 +61,21 @@ func TestShutdownOptions(t *testing.T) {
 	const hint = "the server is shutting down; reconnect after "
 	for _, row := range []struct {
 		at      testkit.Line
-		o       protocol.ShutdownOptions
+		o       admission.ShutdownOptions
 		code    protocol.CloseCode
 		reason  string // or its beginning, if it ends with a space
 		refused int    // least seconds
 	}{
-		{testkit.Here(), protocol.ShutdownOptions{}, 1001, "the server is shutting down", 5},
-		{testkit.Here(), protocol.ShutdownOptions{Code: 1012}, 1012, "the server is shutting down", 5},
-		{testkit.Here(), protocol.ShutdownOptions{Code: 1012, RetryAfter: 20 * time.Second}, 1012, hint, 20},
-		{testkit.Here(), protocol.ShutdownOptions{Code: 4001, Reason: "bye", RetryAfter: 20 * time.Second}, 4001, "bye", 20},
-		{testkit.Here(), protocol.ShutdownOptions{Code: 1005}, 1001, "the server is shutting down", 5},
+		{testkit.Here(), admission.ShutdownOptions{}, 1001, "the server is shutting down", 5},
+		{testkit.Here(), admission.ShutdownOptions{Code: 1012}, 1012, "the server is shutting down", 5},
+		{testkit.Here(), admission.ShutdownOptions{Code: 1012, RetryAfter: 20 * time.Second}, 1012, hint, 20},
+		{testkit.Here(), admission.ShutdownOptions{Code: 4001, Reason: "bye", RetryAfter: 20 * time.Second}, 4001, "bye", 20},
+		{testkit.Here(), admission.ShutdownOptions{Code: 1005}, 1001, "the server is shutting down", 5},
 	} {
 		r := open(t, &fakes.Handler{}, protocol.Limits{})
 		over := make(chan struct{})
 		close(over)
-		if err := protocol.GoAway(t.Context(), []*protocol.Conn{r.Conn()}, over, row.o); err != nil {
+		if err := admission.CloseAll(t.Context(), []*protocol.Conn{r.Conn()}, over, row.o); err != nil {
 			t.Errorf("%s: %v", row.at, err)
 		}
 		st := r.wire.closing(t)
@@ -100,12 +101,12 @@ func TestShutdownOptions(t *testing.T) {
 
 // refusedBy is the answer to a handshake whose Connect waits while the server
 // shuts down.
-func refusedBy(t *testing.T, o protocol.ShutdownOptions) *protocol.RejectError {
+func refusedBy(t *testing.T, o admission.ShutdownOptions) *protocol.RejectError {
 	t.Helper()
 	h := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 		over := make(chan struct{})
 		close(over)
-		if err := protocol.GoAway(t.Context(), []*protocol.Conn{c}, over, o); err != nil {
+		if err := admission.CloseAll(t.Context(), []*protocol.Conn{c}, over, o); err != nil {
 			t.Error(err)
 		}
 		return c.Context().Err()

@@ -8,6 +8,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // finder is an application that knows whether it has a route.
@@ -71,7 +72,7 @@ func TestFindRoute(t *testing.T) {
 		{testkit.Here(), astray{inner}, nil},
 		{testkit.Here(), finder{inner, fmt.Errorf("%w: no such room", protocol.ErrNoRoute)}, protocol.ErrNoRoute},
 	} {
-		if err := protocol.FindRoute(test.app, protocol.NewScope("test", request())); !errors.Is(err, test.find) || (err == nil) != (test.find == nil) {
+		if err := admission.FindRoute(test.app, protocol.NewScope("test", request())); !errors.Is(err, test.find) || (err == nil) != (test.find == nil) {
 			t.Errorf("%s: got %v, want %v", test.at, err, test.find)
 		}
 	}

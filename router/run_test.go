@@ -43,9 +43,9 @@ func (s *site) Disconnect(_ context.Context, _ *consumer.Conn, st consumer.Close
 	s.gone <- st
 }
 
-func newSite() *site { return newSiteWith(protocol.ShutdownOptions{}) }
+func newSite() *site { return newSiteWith(websocket.ShutdownOptions{}) }
 
-func newSiteWith(o protocol.ShutdownOptions) *site {
+func newSiteWith(o websocket.ShutdownOptions) *site {
 	s := &site{asked: make(chan struct{}, 1), release: make(chan struct{}), gone: make(chan consumer.CloseStatus, 1)}
 	plain := http.NewServeMux()
 	plain.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
@@ -153,7 +153,7 @@ func TestServeShutsDownInOrder(t *testing.T) {
 // protocol say.
 func TestServeUsesShutdownOptions(t *testing.T) {
 	t.Parallel()
-	s := newSiteWith(protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
+	s := newSiteWith(websocket.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
 	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
 	c.SendText("hello")

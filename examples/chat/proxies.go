@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // proxies are the networks of the proxies in front of the chat, whose headers are
@@ -31,7 +31,7 @@ func (p *proxies) Set(list string) error {
 }
 
 // client is who has sent a request: the peer, or the client that a proxy reports.
-func (p *proxies) client(r *http.Request) protocol.Client { return protocol.ClientOf(r, *p) }
+func (p *proxies) client(r *http.Request) admission.Client { return admission.ClientOf(r, *p) }
 
 // unnamed reports whether a request comes through a proxy that is not named, or
 // pretends to.

@@ -107,7 +107,7 @@ func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // find returns the uid's connection, and whether it is for the caller to open.
-func (s *longPoll) find(uid string, polls bool, r *http.Request, client protocol.Client) (u *user, first bool, err error) {
+func (s *longPoll) find(uid string, polls bool, r *http.Request, client admission.Client) (u *user, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u = s.mu.users[uid]
@@ -133,7 +133,7 @@ func (s *longPoll) find(uid string, polls bool, r *http.Request, client protocol
 }
 
 // openSession opens a connection, if there is room for it.
-func (s *longPoll) openSession(u *user, client protocol.Client) {
+func (s *longPoll) openSession(u *user, client admission.Client) {
 	conn := u.session.Conn()
 	if refused := s.gate.Enter(conn, client); refused != nil {
 		u.Reject(refused)
@@ -156,5 +156,5 @@ func (s *longPoll) forget(u *user) {
 // Shutdown refuses requests from now on, closes all connections, which answers
 // the polls that wait, and returns when every Disconnect has run or ctx ends.
 func (s *longPoll) Shutdown(ctx context.Context) error {
-	return s.gate.Shutdown(ctx, protocol.ShutdownOptions{})
+	return s.gate.Shutdown(ctx, admission.ShutdownOptions{})
 }

@@ -37,7 +37,7 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *feed) Shutdown(ctx context.Context) error {
-	return f.gate.Shutdown(ctx, protocol.ShutdownOptions{})
+	return f.gate.Shutdown(ctx, admission.ShutdownOptions{})
 }
 
 // transport answers the handshake. How messages travel is not shown.

@@ -39,8 +39,8 @@ type Gate struct {
 		addresses map[address]int             // how many of conns they have
 		throttle  throttle
 		closing   bool
-		shutdown  protocol.ShutdownOptions // if closing
-		empty     chan struct{}            // if closing; closed when conns is empty
+		shutdown  ShutdownOptions // if closing
+		empty     chan struct{}   // if closing; closed when conns is empty
 	}
 }
 
@@ -80,10 +80,10 @@ func (g *Gate) warn(subject, msg string, attrs func() []any) {
 	g.warnings.Log(g.logger, slog.LevelWarn, subject, msg, attrs)
 }
 
-// Client returns who sent r, as [protocol.ClientOf] finds out from Options.TrustedProxies.
+// Client returns who sent r, as [ClientOf] finds out from Options.TrustedProxies.
 // A protocol sets Scope.RemoteAddr to the client's.
-func (g *Gate) Client(r *http.Request) protocol.Client {
-	client := protocol.ClientOf(r, g.proxies)
+func (g *Gate) Client(r *http.Request) Client {
+	client := ClientOf(r, g.proxies)
 	if client.Suspect {
 		g.warn("proxy", "wye: the client's address was not believed, because a trusted proxy passed on headers that "+
 			"contradict each other or are malformed; have the proxy replace X-Forwarded-For and remove Forwarded", func() []any {
@@ -102,7 +102,7 @@ func (g *Gate) Client(r *http.Request) protocol.Client {
 //
 // A protocol whose connections outlive their requests, such as long polling, calls it for
 // each request.
-func (g *Gate) CheckRequest(r *http.Request, client protocol.Client) *protocol.RejectError {
+func (g *Gate) CheckRequest(r *http.Request, client Client) *protocol.RejectError {
 	if e := g.hosts.check(r); e != nil {
 		g.counters.misdirected.Add(1)
 		g.warn("host", "wye: host refused because it is not in "+g.name+".Hosts; Stats counts them",
@@ -134,7 +134,7 @@ func (g *Gate) checkClosingLocked() *protocol.RejectError {
 //
 // The protocol calls Answered when it has answered the handshake, or never will, and
 // Leave when nothing of the connection is left.
-func (g *Gate) Enter(c *protocol.Conn, client protocol.Client) *protocol.RejectError {
+func (g *Gate) Enter(c *protocol.Conn, client Client) *protocol.RejectError {
 	from := addressOf(client.RemoteAddr, g.countAll || client.Suspect)
 	g.mu.Lock()
 	if e := g.checkClosingLocked(); e != nil {
@@ -229,16 +229,16 @@ func (g *Gate) Leave(c *protocol.Conn) {
 
 // Shutdown refuses new connections with 503 and Retry-After, closes those in the gate as o
 // says, and returns when all have left or, with ctx's cause, when ctx ends. The closes are
-// spread over time as by [protocol.GoAway]. Later calls wait as well; of their o, only the
+// spread over time as by [CloseAll]. Later calls wait as well; of their o, only the
 // refusal of new connections counts.
-func (g *Gate) Shutdown(ctx context.Context, o protocol.ShutdownOptions) error {
+func (g *Gate) Shutdown(ctx context.Context, o ShutdownOptions) error {
 	conns, empty := g.startShutdown(o)
-	return protocol.GoAway(ctx, conns, empty, o)
+	return CloseAll(ctx, conns, empty, o)
 }
 
 // startShutdown refuses new connections, and returns those in the gate and a channel that
 // is closed when all of them have left.
-func (g *Gate) startShutdown(o protocol.ShutdownOptions) (conns []*protocol.Conn, empty <-chan struct{}) {
+func (g *Gate) startShutdown(o ShutdownOptions) (conns []*protocol.Conn, empty <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.mu.closing {

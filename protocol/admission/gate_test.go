@@ -43,7 +43,7 @@ func TestCapacityDefaults(t *testing.T) {
 // or none, and tries to enter.
 func TestCapacityDefaultsAreReached(t *testing.T) {
 	t.Parallel()
-	client := protocol.Client{RemoteAddr: "203.0.113.1:1234"}
+	client := Client{RemoteAddr: "203.0.113.1:1234"}
 	fill := func(g *Gate, n int, opening bool, from func(i int) address) {
 		for i := range n {
 			c := new(protocol.Conn)
@@ -181,7 +181,7 @@ func TestCountsAllWithABoundOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{0: 0, -1: 0, 5: 1} {
 		g := New(&Options{Capacity: Capacity{ConnsPerAddress: limit}})
-		if e := g.Enter(new(protocol.Conn), protocol.Client{RemoteAddr: "10.0.0.1:1"}); e != nil || g.Stats().Addresses != want {
+		if e := g.Enter(new(protocol.Conn), Client{RemoteAddr: "10.0.0.1:1"}); e != nil || g.Stats().Addresses != want {
 			t.Errorf("with a bound of %d: %v, %d addresses, want %d", limit, e, g.Stats().Addresses, want)
 		}
 	}
@@ -193,7 +193,7 @@ func TestLeaveAndAnsweredOnce(t *testing.T) {
 	t.Parallel()
 	g := New(&Options{Capacity: Capacity{Conns: 2, ConnsPerAddress: 2}, Logger: quiet()})
 	a, b, other := new(protocol.Conn), protocol.NewSession(t.Context(), nil, nil, nil, nil).Conn(), protocol.NewSession(t.Context(), nil, nil, nil, nil).Conn()
-	client := protocol.Client{RemoteAddr: "203.0.113.1:1"}
+	client := Client{RemoteAddr: "203.0.113.1:1"}
 	check := func(what string, conns, handshakes, addresses int) {
 		t.Helper()
 		if s := g.Stats(); s.Conns != conns || s.Handshakes != handshakes || s.Addresses != addresses {
@@ -232,7 +232,7 @@ func TestAllocEnter(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
-	g, c, client := New(nil), new(protocol.Conn), protocol.Client{RemoteAddr: "203.0.113.1:1"}
+	g, c, client := New(nil), new(protocol.Conn), Client{RemoteAddr: "203.0.113.1:1"}
 	if n := testing.AllocsPerRun(100, func() {
 		if e := g.Enter(c, client); e != nil {
 			t.Error(e)
@@ -249,7 +249,7 @@ func TestCheckRequestOrder(t *testing.T) {
 	t.Parallel()
 	log := &bytes.Buffer{}
 	g := New(&Options{Name: optionsName, Hosts: []string{"example.com"}, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	if err := g.Shutdown(t.Context(), protocol.ShutdownOptions{}); err != nil {
+	if err := g.Shutdown(t.Context(), ShutdownOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.org/", nil)
@@ -354,7 +354,7 @@ func TestShutdown(t *testing.T) {
 		g := New(nil)
 		open, opening := silent{make(chan protocol.CloseStatus, 1)}.session(t), silent{}.session(t)
 		for _, s := range []*protocol.Session{open, opening} {
-			if e := g.Enter(s.Conn(), protocol.Client{}); e != nil {
+			if e := g.Enter(s.Conn(), Client{}); e != nil {
 				t.Fatal(e)
 			}
 		}
@@ -362,7 +362,7 @@ func TestShutdown(t *testing.T) {
 		g.Answered(open.Conn())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		o := protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: time.Minute}
+		o := ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: time.Minute}
 		if err := g.Shutdown(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Shutdown while connections are in: %v, want a deadline", err)
 		}
@@ -372,13 +372,13 @@ func TestShutdown(t *testing.T) {
 		if opening.Open() {
 			t.Error("a connection that had entered was opened after the shutdown")
 		}
-		e := g.Enter(new(protocol.Conn), protocol.Client{})
+		e := g.Enter(new(protocol.Conn), Client{})
 		if after, err := strconv.Atoi(e.Header.Get("Retry-After")); err != nil || e.Status != http.StatusServiceUnavailable || after < 60 {
 			t.Errorf("a new one is refused with %+v", e)
 		}
 		done := make(chan error, 2)
 		for range cap(done) {
-			go func() { done <- g.Shutdown(t.Context(), protocol.ShutdownOptions{}) }()
+			go func() { done <- g.Shutdown(t.Context(), ShutdownOptions{}) }()
 		}
 		g.Leave(open.Conn())
 		synctest.Wait()
@@ -391,7 +391,7 @@ func TestShutdown(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := g.Shutdown(t.Context(), protocol.ShutdownOptions{}); err != nil {
+		if err := g.Shutdown(t.Context(), ShutdownOptions{}); err != nil {
 			t.Errorf("Shutdown of a gate that is empty: %v", err)
 		}
 	})
@@ -408,7 +408,7 @@ func TestShutdownMissesNobody(t *testing.T) {
 			s := silent{make(chan protocol.CloseStatus, 1)}.session(t)
 			entering.Go(func() {
 				<-start
-				if e := g.Enter(s.Conn(), protocol.Client{}); e != nil {
+				if e := g.Enter(s.Conn(), Client{}); e != nil {
 					return
 				}
 				s.Conn().Defer(func() { g.Leave(s.Conn()) })
@@ -417,7 +417,7 @@ func TestShutdownMissesNobody(t *testing.T) {
 			})
 		}
 		close(start)
-		if err := g.Shutdown(t.Context(), protocol.ShutdownOptions{}); err != nil {
+		if err := g.Shutdown(t.Context(), ShutdownOptions{}); err != nil {
 			t.Error(err)
 		}
 		entering.Wait()

@@ -41,7 +41,7 @@ type Options struct {
 	// entry changes to the server's address has the server's own host as its origin.
 	Hosts []string
 	// TrustedProxies are the networks of the proxies in front of the server, whose
-	// headers Gate.Client believes: see protocol.ClientOf. Default: none.
+	// headers Gate.Client believes: see ClientOf. Default: none.
 	TrustedProxies []netip.Prefix
 
 	// Capacity bounds the connections. Zero fields mean their defaults.

@@ -77,7 +77,7 @@ func ExampleOptions() {
 		Origins:        []string{"capacitor://localhost"}, // the app, beside pages of example.com
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Capacity:       websocket.Capacity{HandshakesPerSecond: 200},
-		Shutdown: protocol.ShutdownOptions{
+		Shutdown: websocket.ShutdownOptions{
 			Code:       protocol.CloseServiceRestart,
 			RetryAfter: 10 * time.Second, // each waits 10 to 20 s
 		},

@@ -95,7 +95,7 @@ func refusals(r *http.Request, closing bool) (reasons []int, decided bool) {
 		}
 		decided = decided || q.Met == handshaketest.No
 	}
-	if admission.New(nil).CheckRequest(r, protocol.Client{}) != nil { // FuzzOrigin is about that
+	if admission.New(nil).CheckRequest(r, admission.Client{}) != nil { // FuzzOrigin is about that
 		reasons, decided = append(reasons, http.StatusForbidden), true
 	}
 	return reasons, decided

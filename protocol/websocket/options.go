@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // Options configure a [Server]. The zero value, and nil, are safe.
@@ -47,7 +48,7 @@ type Options struct {
 	Hosts []string
 	// TrustedProxies are the networks of the proxies in front of the server,
 	// whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed: see
-	// protocol.ClientOf. The client that they report is Scope.RemoteAddr and
+	// admission.ClientOf. The client that they report is Scope.RemoteAddr and
 	// the peer in log lines, and Capacity.ConnsPerAddress counts it. A proxy
 	// on a Unix socket counts as 127.0.0.1. Default: none, and no header is
 	// believed.
@@ -61,7 +62,11 @@ type Options struct {
 	// Limits bound each connection, unless router.Limit says otherwise for
 	// its route. Zero fields mean their defaults.
 	Limits protocol.Limits
-	// Capacity bounds all connections together. Zero fields mean their
+	// ShutdownOptions say how a server closes its connections and refuses new ones when it
+// shuts down.
+type ShutdownOptions = admission.ShutdownOptions
+
+// Capacity bounds all connections together. Zero fields mean their
 	// defaults.
 	Capacity Capacity
 	// MaxHandshake bounds the size of the request's line and headers in bytes,
@@ -97,7 +102,7 @@ type Options struct {
 	// Shutdown says how Server.Shutdown, and with it router.Run, closes the
 	// open connections and refuses new ones. Default: 1001, "the server is
 	// shutting down", and 503 with a Retry-After of 5 to 10 s.
-	Shutdown protocol.ShutdownOptions
+	Shutdown ShutdownOptions
 
 	// KeepContext returns a context whose values the contexts of the callbacks
 	// after the handshake have, too. Default: none. Middleware may reuse what it

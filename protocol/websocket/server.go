@@ -109,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit makes the checks that do not need the application. It returns nil, or the answer
 // that refuses the handshake.
-func (s *Server) admit(scope *protocol.Scope, h *opening, client protocol.Client, offer *handshake.Offer) *protocol.RejectError {
+func (s *Server) admit(scope *protocol.Scope, h *opening, client admission.Client, offer *handshake.Offer) *protocol.RejectError {
 	r := h.r
 	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
 		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
@@ -120,7 +120,7 @@ func (s *Server) admit(scope *protocol.Scope, h *opening, client protocol.Client
 		return e
 	}
 	h.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
-	if err := protocol.FindRoute(s.app, scope); err != nil {
+	if err := admission.FindRoute(s.app, scope); err != nil {
 		s.stats.unrouted.Add(1)
 		e := protocol.AsRejectError(err)
 		h.logNoRoute(e)

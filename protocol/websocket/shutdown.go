@@ -3,8 +3,6 @@ package websocket
 import (
 	"context"
 	"fmt"
-
-	"github.com/wye-go/wye/protocol"
 )
 
 // Shutdown is ShutdownWith Options.Shutdown.
@@ -17,7 +15,7 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWith(ctx
 // seconds at the most. When ctx ends first, the connections that are left are cut,
 // and the error says how many; their Disconnect may still be running. Later calls
 // wait as well; of their o, only what new connections are told counts.
-func (s *Server) ShutdownWith(ctx context.Context, o protocol.ShutdownOptions) error {
+func (s *Server) ShutdownWith(ctx context.Context, o ShutdownOptions) error {
 	cause := s.gate.Shutdown(ctx, o)
 	if cause == nil {
 		return nil

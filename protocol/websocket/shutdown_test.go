@@ -288,18 +288,18 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 // call, and has handshakes wait as they say.
 func TestShutdownWith(t *testing.T) {
 	t.Parallel()
-	static := protocol.ShutdownOptions{Code: protocol.CloseServiceRestart, Reason: "a new version", RetryAfter: 30 * time.Second}
+	static := websocket.ShutdownOptions{Code: protocol.CloseServiceRestart, Reason: "a new version", RetryAfter: 30 * time.Second}
 	for _, row := range []struct {
 		at      testkit.Line
 		o       websocket.Options
-		with    *protocol.ShutdownOptions
+		with    *websocket.ShutdownOptions
 		code    uint16
 		reason  string
 		refused int // seconds
 	}{
 		{testkit.Here(), websocket.Options{}, nil, 1001, "the server is shutting down", 5},
 		{testkit.Here(), websocket.Options{Shutdown: static}, nil, 1012, "a new version", 30},
-		{testkit.Here(), websocket.Options{Shutdown: static}, &protocol.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
+		{testkit.Here(), websocket.Options{Shutdown: static}, &websocket.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
 	} {
 		entered := make(chan struct{})
 		app := fakes.Echo()

@@ -15,7 +15,7 @@ func trusted() []netip.Prefix {
 }
 
 // TestRead has a row for each decision; what addresses may look like is in the tests of
-// protocol.ClientOf.
+// admission.ClientOf.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	lines := func(s ...string) []string { return s }

@@ -1,4 +1,4 @@
-package protocol_test
+package admission_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 // trusted are the proxies of the tests: 127.0.0.0/8, ::1, 10.0.0.0/8, 2001:db8:1::/48.
@@ -91,11 +91,11 @@ func TestClientOfPlain(t *testing.T) {
 
 func (row *clientRow) check(t *testing.T, r *http.Request) {
 	t.Helper()
-	got := protocol.ClientOf(r, trusted())
+	got := admission.ClientOf(r, trusted())
 	if got.RemoteAddr != row.want || got.Suspect != row.suspect {
 		t.Errorf("%s: got %+v, want %s, suspect: %v", row.at, got, row.want, row.suspect)
 	}
-	if got := protocol.ClientOf(r, nil); got.RemoteAddr != row.remote || got.Suspect || got.Scheme != "" {
+	if got := admission.ClientOf(r, nil); got.RemoteAddr != row.remote || got.Suspect || got.Scheme != "" {
 		t.Errorf("%s: without trusted proxies: got %+v", row.at, got)
 	}
 }
@@ -179,7 +179,7 @@ func TestClientOfScheme(t *testing.T) {
 		if row.tls {
 			r.TLS = &tls.ConnectionState{}
 		}
-		if got := protocol.ClientOf(r, trusted()); got.Scheme != row.want {
+		if got := admission.ClientOf(r, trusted()); got.Scheme != row.want {
 			t.Errorf("%s: got %q, want %q", row.at, got.Scheme, row.want)
 		}
 	}
@@ -190,17 +190,17 @@ func TestClientOfUnixSocket(t *testing.T) {
 	t.Parallel()
 	ctx := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/wye.sock", Net: "unix"})
 	r := forwarded("@", one("203.0.113.7"), nil, nil).WithContext(ctx)
-	if got := protocol.ClientOf(r, trusted()); got.RemoteAddr != "203.0.113.7:0" {
+	if got := admission.ClientOf(r, trusted()); got.RemoteAddr != "203.0.113.7:0" {
 		t.Errorf("got %+v", got)
 	}
 	local := forwarded("@", one("127.0.0.1"), nil, nil).WithContext(ctx)
-	if got := protocol.ClientOf(local, trusted()); got.RemoteAddr != "127.0.0.1:0" {
+	if got := admission.ClientOf(local, trusted()); got.RemoteAddr != "127.0.0.1:0" {
 		t.Errorf("a client on the same machine: got %+v", got)
 	}
-	if got := protocol.ClientOf(r, trusted()[2:]); got.RemoteAddr != "@" {
+	if got := admission.ClientOf(r, trusted()[2:]); got.RemoteAddr != "@" {
 		t.Errorf("the loopback is not trusted: got %+v", got)
 	}
-	if got := protocol.ClientOf(forwarded("@", nil, nil, nil).WithContext(ctx), trusted()); got.RemoteAddr != "@" {
+	if got := admission.ClientOf(forwarded("@", nil, nil, nil).WithContext(ctx), trusted()); got.RemoteAddr != "@" {
 		t.Errorf("without headers: got %+v", got)
 	}
 }
@@ -222,14 +222,14 @@ func FuzzClientOf(f *testing.F) {
 			"both, one added":   forwarded(proxy, one(plain+", "+client), one(standard), nil),
 			"both, both added":  forwarded(proxy, one(plain+", "+client), []string{standard, "for=" + client}, nil),
 		} {
-			got := protocol.ClientOf(r, trusted())
+			got := admission.ClientOf(r, trusted())
 			believed := got.RemoteAddr == client+":0" && !got.Suspect
 			if !believed && (got.RemoteAddr != proxy || !got.Suspect) || strings.HasPrefix(name, "must: ") && !believed {
 				t.Errorf("%s: got %+v of %v", name, got, r.Header)
 			}
 		}
 		// A proxy that adds nothing has the client's word believed, as far as it is one.
-		got := protocol.ClientOf(forwarded(proxy, one(plain), one(standard), one(plain)), trusted())
+		got := admission.ClientOf(forwarded(proxy, one(plain), one(standard), one(plain)), trusted())
 		if at, err := netip.ParseAddrPort(got.RemoteAddr); err != nil || at.Addr().Is4In6() || at.Addr().Zone() != "" {
 			t.Errorf("got %+v, which is not an address: %v", got, err)
 		}
@@ -243,7 +243,7 @@ func ExampleClientOf() {
 	r.RemoteAddr = "127.0.0.1:52000" // nginx on this machine, behind a load balancer at 10.0.0.2
 	r.Header.Set("X-Forwarded-For", "192.0.2.66, 203.0.113.7, 10.0.0.2")
 	r.Header.Set("X-Forwarded-Proto", "https")
-	c := protocol.ClientOf(r, proxies)
+	c := admission.ClientOf(r, proxies)
 	fmt.Println(c.RemoteAddr, c.Scheme)
 	// Output: 203.0.113.7:0 https
 }

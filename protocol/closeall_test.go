@@ -10,11 +10,12 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/admission"
 )
 
 var errStop = errors.New("stop")
 
-// departure is a row of TestGoAway: who is told, and when GoAway returns.
+// departure is a row of TestCloseAll: who is told, and when CloseAll returns.
 type departure struct {
 	at       testkit.Line
 	deadline time.Duration // 0: none
@@ -24,7 +25,7 @@ type departure struct {
 	err      error
 }
 
-func TestGoAway(t *testing.T) {
+func TestCloseAll(t *testing.T) {
 	t.Parallel()
 	for _, test := range []departure{
 		{testkit.Here(), 0, 2 * time.Second, 100, 2 * time.Second, nil},
@@ -55,7 +56,7 @@ func (d *departure) run(t *testing.T) {
 	}
 	start, over := time.Now(), make(chan struct{})
 	time.AfterFunc(d.over, func() { close(over) })
-	err := protocol.GoAway(ctx, conns, over, protocol.ShutdownOptions{})
+	err := admission.CloseAll(ctx, conns, over, admission.ShutdownOptions{})
 	took := time.Since(start)
 	synctest.Wait()
 	if !errors.Is(err, d.err) || (err == nil) != (d.err == nil) || took != d.took || len(ends) != d.told {

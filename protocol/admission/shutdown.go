@@ -1,9 +1,12 @@
-package protocol
+package admission
 
 import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/wye-go/wye/internal/rate"
+	"github.com/wye-go/wye/protocol"
 )
 
 // ShutdownOptions say how a server closes its connections and refuses new ones when
@@ -12,7 +15,7 @@ type ShutdownOptions struct {
 	// Code closes the open connections. Default CloseGoingAway (1001), which
 	// is also taken for a code that is not Sendable. CloseServiceRestart
 	// (1012) says that the server comes back.
-	Code CloseCode
+	Code protocol.CloseCode
 	// Reason is sent with Code. Default "the server is shutting down", and if
 	// RetryAfter is set "; reconnect after 12 s" behind it, with a number for
 	// each connection.
@@ -32,24 +35,24 @@ const (
 
 // Refusal returns the answer to a handshake that comes while the server shuts down:
 // 503 with Retry-After.
-func (o ShutdownOptions) Refusal() *RejectError {
+func (o ShutdownOptions) Refusal() *protocol.RejectError {
 	after := o.RetryAfter
 	if after <= 0 {
 		after = defaultRetryAfter
 	}
-	return NewRejectError(http.StatusServiceUnavailable, shuttingDown).RetryAfter(after)
+	return protocol.NewRejectError(http.StatusServiceUnavailable, shuttingDown).RetryAfter(after)
 }
 
 // status closes one connection.
-func (o ShutdownOptions) status() CloseStatus {
-	s := CloseStatus{Code: o.Code, Reason: o.Reason, Err: &shutdownError{o}}
+func (o ShutdownOptions) status() protocol.CloseStatus {
+	s := protocol.CloseStatus{Code: o.Code, Reason: o.Reason, Err: &shutdownError{o}}
 	if !s.Code.Sendable() {
-		s.Code = CloseGoingAway
+		s.Code = protocol.CloseGoingAway
 	}
 	if s.Reason == "" {
 		s.Reason = shuttingDown
 		if o.RetryAfter > 0 {
-			s.Reason += fmt.Sprintf("; reconnect after %d s", spread(o.RetryAfter))
+			s.Reason += fmt.Sprintf("; reconnect after %d s", rate.Spread(o.RetryAfter))
 		}
 	}
 	return s
@@ -60,6 +63,6 @@ type shutdownError struct{ options ShutdownOptions }
 
 func (*shutdownError) Error() string { return "wye: " + shuttingDown }
 
-// refusal implements refuser: a connection that is not accepted yet is refused as new
+// Refusal: a connection that is not accepted yet is refused as new
 // ones are, whatever the code.
-func (e *shutdownError) refusal() *RejectError { return e.options.Refusal() }
+func (e *shutdownError) Refusal() *protocol.RejectError { return e.options.Refusal() }
