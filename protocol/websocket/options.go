@@ -62,11 +62,7 @@ type Options struct {
 	// Limits bound each connection, unless router.Limit says otherwise for
 	// its route. Zero fields mean their defaults.
 	Limits protocol.Limits
-	// ShutdownOptions say how a server closes its connections and refuses new ones when it
-// shuts down.
-type ShutdownOptions = admission.ShutdownOptions
-
-// Capacity bounds all connections together. Zero fields mean their
+	// Capacity bounds all connections together. Zero fields mean their
 	// defaults.
 	Capacity Capacity
 	// MaxHandshake bounds the size of the request's line and headers in bytes,
@@ -209,3 +205,7 @@ func orDefault[N int | time.Duration](n, otherwise N) N {
 	}
 	return otherwise
 }
+
+// ShutdownOptions say how a server closes its connections and refuses new ones when it
+// shuts down.
+type ShutdownOptions = admission.ShutdownOptions
