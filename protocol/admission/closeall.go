@@ -1,22 +1,24 @@
-package protocol
+package admission
 
 import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/wye-go/wye/protocol"
 )
 
-// GoAway closes conns as o says. It is for the Shutdown of a [Protocol], which has to
-// refuse new connections before. GoAway returns nil when over is closed, which the
+// CloseAll closes conns as o says. It is for the Shutdown of a [protocol.Protocol], which has to
+// refuse new connections before. CloseAll returns nil when over is closed, which the
 // protocol does when no connection is left, or ctx's cause when ctx is done.
 //
 // The closes are spread over up to three quarters of the time until ctx's deadline, so
 // that not all peers come back at once; a thousand take two seconds at the most.
 // Connections that are not closed when ctx ends stay open.
-func GoAway(ctx context.Context, conns []*Conn, over <-chan struct{}, o ShutdownOptions) error {
+func CloseAll(ctx context.Context, conns []*protocol.Conn, over <-chan struct{}, o ShutdownOptions) error {
 	for batch := range slices.Chunk(conns, batchSize(ctx, len(conns))) {
 		for _, c := range batch {
-			c.s.closeSession(o.status(), true, nil)
+			c.CloseWith(&protocol.CloseError{CloseStatus: o.status()})
 		}
 		if !awaitNextBatch(ctx, over) {
 			break
