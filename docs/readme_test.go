@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
@@ -29,14 +28,12 @@ type Line struct {
 	Text string `json:"text"`
 }
 
-var Said = protocol.EventType[Line]{Name: "chat.message"}
+var Said = consumer.EventType[Line]{Name: "chat.message"}
 
-func NewChat(s *consumer.Scope) *Chat {
-	return &Chat{room: s.Param("group")}
-}
+func NewChat(s *consumer.Scope) *Chat { return &Chat{room: s.Param("group")} }
 
 func (c *Chat) Connect(ctx context.Context, conn *consumer.Conn) error {
-	return conn.Join(ctx, c.room) // nil accepts; leaves by itself
+	return conn.Join(ctx, c.room) // nil accepts the connection
 }
 
 func (c *Chat) Receive(ctx context.Context, conn *consumer.Conn, m consumer.Message) error {
