@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // accepting accepts with headers.
@@ -41,12 +42,12 @@ func TestAcceptKeepsHeaders(t *testing.T) {
 	t.Parallel()
 	s := newServer(accepting(http.Header{"Set-Cookie": {"own=2", "more=3"}, "x-own": {"yes"}}), nil)
 	behind(t, s, cookies)
-	a := s.peer(t).upgrade(request("/"))
+	a := s.peer(t).Upgrade(websockettest.Request("/"))
 	for name, want := range map[string][]string{
 		"Set-Cookie": {"session=1", "own=2", "more=3"}, "X-Trace": {"t1"}, "X-Own": {"yes"}, "Lower-Case": {"kept"},
 		"Content-Length": nil, "Connection": {"Upgrade"}, "Sec-Websocket-Extensions": nil, "Upgrade": {"websocket"},
 	} {
-		if got := a.header[name]; !slices.Equal(got, want) {
+		if got := a.Header[name]; !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -59,14 +60,14 @@ func TestRejectKeepsHeaders(t *testing.T) {
 	}}
 	s := newServer(app, nil)
 	behind(t, s, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "session=1") })
-	a := s.peer(t).handshake(request("/"))
-	if a.status != http.StatusUnauthorized || strings.TrimSpace(a.body) != "who are you?" {
-		t.Errorf("got %d %q", a.status, a.body)
+	a := s.peer(t).Handshake(websockettest.Request("/"))
+	if a.Status != http.StatusUnauthorized || strings.TrimSpace(a.Body) != "who are you?" {
+		t.Errorf("got %d %q", a.Status, a.Body)
 	}
 	for name, want := range map[string]string{
 		"Set-Cookie": "session=1", "Www-Authenticate": "Basic", "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff",
 	} {
-		if got := a.header.Get(name); got != want {
+		if got := a.Header.Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -77,9 +78,9 @@ func TestRejectKeepsItsContentType(t *testing.T) {
 	app := &fakes.Handler{OnOpen: func(*protocol.Scope) error {
 		return &protocol.RejectError{Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}}
 	}}
-	a := serve(t, app, nil).peer(t).handshake(request("/"))
-	if a.status != http.StatusForbidden || a.header.Get("Content-Type") != "application/json" {
-		t.Errorf("got %d with %q", a.status, a.header)
+	a := serve(t, app, nil).peer(t).Handshake(websockettest.Request("/"))
+	if a.Status != http.StatusForbidden || a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("got %d with %q", a.Status, a.Header)
 	}
 }
 
@@ -101,9 +102,9 @@ func TestAcceptHeaderInjection(t *testing.T) {
 	for _, row := range rows {
 		s := serve(t, accepting(row.header), nil)
 		p := s.peer(t)
-		a := p.upgrade(request("/"))
-		if a.header.Get("X-Evil") != "" || strings.Contains(a.raw, "\nX-Evil") || strings.Contains(strings.ReplaceAll(a.raw, "\r\n", ""), "\r") {
-			t.Errorf("%s: injected: %q", row.at, a.raw)
+		a := p.Upgrade(websockettest.Request("/"))
+		if a.Header.Get("X-Evil") != "" || strings.Contains(a.Head, "\nX-Evil") || strings.Contains(strings.ReplaceAll(a.Head, "\r\n", ""), "\r") {
+			t.Errorf("%s: injected: %q", row.at, a.Head)
 		}
 		p.closes() // nothing was injected behind the answer
 	}
@@ -117,8 +118,8 @@ func TestAcceptRefusesOurHeaders(t *testing.T) {
 		"Sec-WebSocket-Version",
 	} {
 		s := serve(t, accepting(http.Header{name: {"x"}}), nil)
-		if a := s.peer(t).handshake(request("/")); a.status != 500 || strings.Contains(a.body, name) {
-			t.Errorf("%s: got %d %q, want 500 and no word of why", name, a.status, a.body)
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 || strings.Contains(a.Body, name) {
+			t.Errorf("%s: got %d %q, want 500 and no word of why", name, a.Status, a.Body)
 		}
 		s.wantLog(t, "AcceptOptions.Header must not have "+name)
 	}
@@ -145,14 +146,14 @@ func TestHandshakeBehindWrappers(t *testing.T) {
 		}
 		s.ServeHTTP(wrapped{w}, r)
 	}))
-	if a := s.peer(t).handshake(request("/")); a.status != 500 || strings.Contains(a.body, "Unwrap") {
-		t.Errorf("got %d %q, want 500 and no word of why", a.status, a.body)
+	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 || strings.Contains(a.Body, "Unwrap") {
+		t.Errorf("got %d %q, want 500 and no word of why", a.Status, a.Body)
 	}
 	s.wantLog(t, "a middleware in front wraps the ResponseWriter without an Unwrap method")
 	p := s.peer(t)
-	p.upgrade(request("/unwraps"))
-	p.text("through")
-	p.want(finText, "through")
+	p.Upgrade(websockettest.Request("/unwraps"))
+	p.SendText("through")
+	p.WantText("through")
 	if st := s.Stats(); st.Refused != 1 || st.Accepted != 1 {
 		t.Errorf("%d refused and %d accepted, want 1 and 1", st.Refused, st.Accepted)
 	}
@@ -170,7 +171,7 @@ func TestSendBeforeAccept(t *testing.T) {
 		return c.SendPrepared(ctx, protocol.Prepare(protocol.Text("second")))
 	}}
 	p := serve(t, app, nil).open(t)
-	p.want(finBinary, "first")
-	p.want(finText, "second")
+	p.Want(websockettest.Binary("first"))
+	p.WantText("second")
 	p.closes()
 }

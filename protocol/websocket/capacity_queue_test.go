@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 const freeOfEach = 4 << 10 // of a queue, not counted
@@ -71,7 +72,7 @@ func TestCapacityQueueBytes(t *testing.T) {
 					t.Errorf("%d sends were refused, want more", refused)
 				}
 				for _, p := range deaf {
-					<-p.nc.(*dialled).over
+					<-p.Conn.(*websockettest.Pipe).Cut
 				}
 				codes := map[protocol.CloseCode]int64{}
 				for range deaf {
@@ -128,7 +129,7 @@ func TestCapacityQueueBytesOneFits(t *testing.T) {
 		p, c := s.attacker()
 		for range 2 {
 			s.send(c, large)
-			p.want(finText, large)
+			p.WantText(large)
 			synctest.Wait() // until we know that it is written
 		}
 		p.closes()

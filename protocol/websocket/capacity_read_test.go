@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestCapacityReadBytesIncomplete has many peers send the better part of a large
@@ -24,7 +25,7 @@ func TestCapacityReadBytesIncomplete(t *testing.T) {
 		var attackers []*peer
 		for i := range peers {
 			p, _ := s.attacker()
-			p.write(part)
+			p.SendBytes(part)
 			synctest.Wait()
 			attackers = append(attackers, p)
 			held, memory := s.Stats().HeldBytes, websocket.Assembling(s.Server)
@@ -35,10 +36,10 @@ func TestCapacityReadBytesIncomplete(t *testing.T) {
 		good, _ := s.attacker()
 		for whole := frame(finBinary, strings.Repeat("g", size)); len(whole) > 0; {
 			n := min(len(whole), 10*kib)
-			good.write(whole[:n])
+			good.SendBytes(whole[:n])
 			whole = whole[n:]
 		}
-		good.want(finBinary, strings.Repeat("g", size))
+		good.Want(websockettest.Binary(strings.Repeat("g", size)))
 		good.closes()
 		closed := s.Stats().HeldClosed
 		if closed < peers/2 {
@@ -50,7 +51,7 @@ func TestCapacityReadBytesIncomplete(t *testing.T) {
 					t.Errorf("peer %d: closed with %d, want 1013", i, code)
 				}
 			}
-			p.nc.Close()
+			p.Conn.Close()
 		}
 		s.endedAs(map[protocol.CloseCode]int64{1000: 1, 1013: closed, 1006: peers - closed})
 		s.wantLog(t, "read budget was used up")
@@ -76,9 +77,9 @@ func TestCapacityReadBytesWaiting(t *testing.T) {
 		var attackers []*peer
 		for i := range peers {
 			p, _ := s.attacker()
-			p.text("block")
-			p.text(strings.Repeat("m", size))
-			p.text(strings.Repeat("m", size))
+			p.SendText("block")
+			p.SendText(strings.Repeat("m", size))
+			p.SendText(strings.Repeat("m", size))
 			synctest.Wait()
 			if held := s.Stats().HeldBytes; held > all || held < size {
 				t.Errorf("%d peers: %d bytes held, want %d at the most", i+1, held, all)
@@ -91,7 +92,7 @@ func TestCapacityReadBytesWaiting(t *testing.T) {
 		}
 		s.good.served()
 		for _, p := range attackers {
-			p.nc.Close()
+			p.Conn.Close()
 		}
 		close(release)
 		s.endedAs(map[protocol.CloseCode]int64{1013: closed, 1006: peers - closed})

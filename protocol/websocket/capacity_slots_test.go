@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // slotWay is a way in which connections end, or never begin.
@@ -92,13 +93,13 @@ func neverOpen() map[string]slotWay {
 				}
 				return r.Context()
 			}},
-			end: func(_ *siege, p *peer) { p.wantEnd() }, stats: refusedBy(nothing),
+			end: func(_ *siege, p *peer) { p.WantEnd() }, stats: refusedBy(nothing),
 		},
 		"HandshakeTimeout": {
 			app: untilCtx, status: 503, opts: websocket.Options{HandshakeTimeout: time.Second},
 			stats: func(n int) websocket.Stats { return websocket.Stats{Stats: onlyRefused(int64(n)), Late: int64(n)} },
 		},
-		"peer gone meanwhile": {app: untilCtx, end: func(_ *siege, p *peer) { synctest.Wait(); p.nc.Close() }, stats: refusedBy(onlyRefused)},
+		"peer gone meanwhile": {app: untilCtx, end: func(_ *siege, p *peer) { synctest.Wait(); p.Conn.Close() }, stats: refusedBy(onlyRefused)},
 	}
 }
 
@@ -116,7 +117,7 @@ func onceOpen() map[string]slotWay {
 		(<-s.opened).Close(4000, "go")
 		p.waitsFor(closeTimeout)
 	}, func(n int64) websocket.Stats { return websocket.Stats{CloseTimeouts: n} })
-	panics := opens(func(_ *siege, p *peer) { p.text("panic"); p.wantCloseCode(1011); p.closesBack(1011) },
+	panics := opens(func(_ *siege, p *peer) { p.SendText("panic"); p.WantClose(1011); p.closesBack(1011) },
 		func(n int64) websocket.Stats { return websocket.Stats{Stats: protocol.Stats{Panics: n, Failures: n}} })
 	panics.app = func(h *fakes.Handler) {
 		h.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
@@ -126,7 +127,7 @@ func onceOpen() map[string]slotWay {
 			return c.Send(ctx, m)
 		}
 	}
-	broken := opens(func(_ *siege, p *peer) { p.write(closing(1000, "")); p.wantCloseCode(1000); p.wantEnd() },
+	broken := opens(func(_ *siege, p *peer) { p.SendBytes(closing(1000, "")); p.WantClose(1000); p.WantEnd() },
 		func(n int64) websocket.Stats { return websocket.Stats{Stats: protocol.Stats{Panics: n, Failures: n}} })
 	broken.app = func(h *fakes.Handler) {
 		bye := h.OnDisconnect
@@ -137,9 +138,9 @@ func onceOpen() map[string]slotWay {
 	}
 	return map[string]slotWay{
 		"it closes":           opens(func(_ *siege, p *peer) { p.closes() }, none),
-		"it goes":             opens(func(_ *siege, p *peer) { p.nc.Close() }, none),
-		"it breaks the rules": opens(func(_ *siege, p *peer) { p.write(frame(finCont, "")); p.wantCloseCode(1002); p.nc.Close() }, func(n int64) websocket.Stats { return websocket.Stats{Violations: n} }),
-		"it reads nothing":    opens(func(_ *siege, p *peer) { p.text("x"); p.waitsFor(writeTimeout) }, func(n int64) websocket.Stats { return websocket.Stats{WriteTimeouts: n} }),
+		"it goes":             opens(func(_ *siege, p *peer) { p.Conn.Close() }, none),
+		"it breaks the rules": opens(func(_ *siege, p *peer) { p.SendBytes(frame(finCont, "")); p.WantClose(1002); p.Conn.Close() }, func(n int64) websocket.Stats { return websocket.Stats{Violations: n} }),
+		"it reads nothing":    opens(func(_ *siege, p *peer) { p.SendText("x"); p.waitsFor(writeTimeout) }, func(n int64) websocket.Stats { return websocket.Stats{WriteTimeouts: n} }),
 		"it is cut":           cut,
 		"panic in Receive":    panics,
 		"panic in Disconnect": broken,
@@ -180,16 +181,16 @@ func (way *slotWay) again(t *testing.T, times int) {
 	bad.Store(true)
 	for range times {
 		p := s.peer(t)
-		p.write([]byte(request("/", "X-From: 203.0.113.1:1", "X-Hide: yes")))
+		p.SendBytes([]byte(websockettest.Request("/", "X-From: 203.0.113.1:1", "X-Hide: yes")))
 		if way.status != 0 {
-			if a := p.answer(); a.status != way.status {
-				t.Fatalf("status %d, want %d", a.status, way.status)
+			if a := p.ReadAnswer(); a.Status != way.status {
+				t.Fatalf("status %d, want %d", a.Status, way.status)
 			}
 		}
 		if way.end != nil {
 			way.end(s, p)
 		}
-		p.nc.Close()
+		p.Conn.Close()
 		synctest.Wait()
 		if left := websocket.Left(s.Server); left != "1 connections" {
 			t.Fatalf("%s are left, want that of the good peer", left)
@@ -211,7 +212,7 @@ func TestCapacityIsGivenBackByShutdown(t *testing.T) {
 		s.attacker("X-From: 203.0.113.1:1")
 		p, c := s.attacker("X-From: 203.0.113.2:1")
 		s.send(c, "is never read")
-		p.write([]byte{finText})
+		p.SendBytes([]byte{finText})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err == nil {

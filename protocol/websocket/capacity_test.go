@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // rewriting is a middleware that takes a peer's address from its request, as
@@ -39,15 +40,15 @@ func (s *siege) turnedAway(n, status, retry int, lines ...string) {
 	s.t.Helper()
 	for range n {
 		begun, p := time.Now(), s.peer(s.t)
-		a := p.handshake(request("/", lines...))
-		if a.status != status || !isRetry(a.header.Get("Retry-After"), retry) || a.body == "" {
-			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %d or more", a.status, a.body, a.header.Get("Retry-After"), status, retry)
+		a := p.Handshake(websockettest.Request("/", lines...))
+		if a.Status != status || !isRetry(a.Header.Get("Retry-After"), retry) || a.Body == "" {
+			s.t.Fatalf("status %d %q with Retry-After %q, want %d and %d or more", a.Status, a.Body, a.Header.Get("Retry-After"), status, retry)
 		}
 		if d := time.Since(begun); d != 0 {
 			s.t.Errorf("refused after %v", d)
 		}
-		p.wantEnd()
-		p.nc.Close()
+		p.WantEnd()
+		p.Conn.Close()
 	}
 }
 
@@ -188,7 +189,7 @@ func TestCapacityForgetsAddresses(t *testing.T) {
 			}
 			s.turnedAway(1, 503, 5, fmt.Sprintf("X-From: 198.51.100.%d:1", round))
 			for _, p := range peers {
-				p.nc.Close()
+				p.Conn.Close()
 				s.ended(1006, false, nil)
 			}
 			synctest.Wait()
@@ -218,7 +219,7 @@ func TestCapacityHandshakes(t *testing.T) {
 		var waiting [2]*peer
 		for i := range waiting {
 			waiting[i] = s.peer(t)
-			waiting[i].write([]byte(request("/")))
+			waiting[i].SendBytes([]byte(websockettest.Request("/")))
 		}
 		synctest.Wait()
 		for range 3 {
@@ -230,8 +231,8 @@ func TestCapacityHandshakes(t *testing.T) {
 		busy = false
 		close(release)
 		for _, p := range waiting {
-			if a := p.answer(); a.status != 101 {
-				t.Errorf("status %d, want 101", a.status)
+			if a := p.ReadAnswer(); a.Status != 101 {
+				t.Errorf("status %d, want 101", a.Status)
 			}
 			s.accepted++
 			<-s.opened

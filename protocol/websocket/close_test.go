@@ -11,6 +11,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestCloseByPeer echoes the code, and tells the consumer code and reason.
@@ -23,7 +24,7 @@ func TestCloseByPeer(t *testing.T) {
 		at    testkit.Line
 		frame []byte
 		want  protocol.CloseStatus
-		reply uint16
+		reply protocol.CloseCode
 	}{
 		{testkit.Here(), closing(1000, ""), protocol.CloseStatus{Code: 1000}, 1000},
 		{testkit.Here(), closing(1000, "bye 世界"), protocol.CloseStatus{Code: 1000, Reason: "bye 世界"}, 1000},
@@ -33,16 +34,18 @@ func TestCloseByPeer(t *testing.T) {
 		{testkit.Here(), closing(1014, ""), protocol.CloseStatus{Code: 1014}, 1014},
 		{testkit.Here(), closing(3000, ""), protocol.CloseStatus{Code: 3000}, 3000},
 		{testkit.Here(), closing(4999, "x"), protocol.CloseStatus{Code: 4999, Reason: "x"}, 4999},
-		{testkit.Here(), closing(1010, "x"), protocol.CloseStatus{Code: 1010, Reason: "x"}, 0},
-		{testkit.Here(), frame(finClose, ""), protocol.CloseStatus{Code: protocol.CloseNoStatus}, 0},
+		{testkit.Here(), closing(1010, "x"), protocol.CloseStatus{Code: 1010, Reason: "x"}, protocol.CloseNoStatus},
+		{testkit.Here(), frame(finClose, ""), protocol.CloseStatus{Code: protocol.CloseNoStatus}, protocol.CloseNoStatus},
 	}
 	for _, row := range rows {
 		p := s.open(t)
-		p.text("last words")
-		p.want(finText, "last words")
-		p.write(row.frame)
-		p.wantClose(row.reply, "")
-		p.wantEnd()
+		p.SendText("last words")
+		p.WantText("last words")
+		p.SendBytes(row.frame)
+		if reason := p.WantClose(row.reply); reason != "" {
+			t.Errorf("%s: answered with reason %q", row.at, reason)
+		}
+		p.WantEnd()
 		row.want.Remote = true
 		if got := <-ends; got != row.want {
 			t.Errorf("%s: ended with %+v, want %+v", row.at, got, row.want)
@@ -59,7 +62,7 @@ func TestCloseByPeerBroken(t *testing.T) {
 	rows := []struct {
 		at    testkit.Line
 		frame []byte
-		code  uint16
+		code  protocol.CloseCode
 	}{
 		{testkit.Here(), frame(finClose, "\x03"), 1002},
 		{testkit.Here(), closing(0, ""), 1002},
@@ -76,10 +79,10 @@ func TestCloseByPeerBroken(t *testing.T) {
 	}
 	for _, row := range rows {
 		p := s.open(t)
-		p.write(row.frame)
-		p.wantCloseCode(row.code)
-		p.wantEnd()
-		if got := <-ends; uint16(got.Code) != row.code || got.Remote {
+		p.SendBytes(row.frame)
+		p.WantClose(row.code)
+		p.WantEnd()
+		if got := <-ends; got.Code != row.code || got.Remote {
 			t.Errorf("%s: ended with %+v, want %d", row.at, got, row.code)
 		}
 	}
@@ -93,7 +96,7 @@ func TestCloseByServer(t *testing.T) {
 	rows := []struct {
 		at     testkit.Line
 		err    error
-		code   uint16
+		code   protocol.CloseCode
 		reason string
 		log    string
 	}{
@@ -117,12 +120,12 @@ func TestCloseByServer(t *testing.T) {
 		ends := app.Ends()
 		s := serve(t, app, nil)
 		p := s.open(t)
-		p.text("goes out before")
-		p.want(finText, "goes out before")
-		p.wantClose(row.code, row.reason)
-		p.write(frame(finText, "too late"), closing(row.code, ""))
-		p.wantEnd()
-		if got := <-ends; uint16(got.Code) != row.code || got.Remote || got.Reason != row.reason {
+		p.SendText("goes out before")
+		p.WantText("goes out before")
+		p.Want(websockettest.Close(row.code, row.reason))
+		p.SendBytes(frame(finText, "too late"), closing(row.code, ""))
+		p.WantEnd()
+		if got := <-ends; got.Code != row.code || got.Remote || got.Reason != row.reason {
 			t.Errorf("%s: ended with %+v, want %d %q", row.at, got, row.code, row.reason)
 		}
 		s.wantLog(t, row.log)
@@ -142,8 +145,8 @@ func TestCloseUnsendable(t *testing.T) {
 		}}
 		s := serve(t, app, nil)
 		p := s.open(t)
-		p.text("close")
-		p.wantClose(1011, "")
+		p.SendText("close")
+		p.Want(websockettest.Close(1011, ""))
 		s.wantLog(t, "code that a server cannot send", fmt.Sprintf("code=%d", code))
 	}
 }
@@ -161,10 +164,10 @@ func TestCloseOnce(t *testing.T) {
 	}}
 	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
-	p.text("close")
-	p.wantClose(4001, "first")
-	p.write(closing(4001, ""))
-	p.wantEnd()
+	p.SendText("close")
+	p.Want(websockettest.Close(4001, "first"))
+	p.SendBytes(closing(4001, ""))
+	p.WantEnd()
 	err := <-sent
 	if ce, ok := errors.AsType[*protocol.CloseError](err); !ok || ce.Code != 4001 || !errors.Is(err, protocol.ErrClosed) || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Send after the end: %v", err)
@@ -185,11 +188,11 @@ func TestCloseCrossing(t *testing.T) {
 	}}
 	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
-	p.text("close")
+	p.SendText("close")
 	<-closed
-	p.write(closing(4002, ""))
-	p.wantClose(4001, "")
-	p.wantEnd()
+	p.SendBytes(closing(4002, ""))
+	p.Want(websockettest.Close(4001, ""))
+	p.WantEnd()
 	if got := <-ends; got.Code != 4001 || got.Remote {
 		t.Errorf("ended with %+v", got)
 	}
@@ -211,10 +214,10 @@ func TestHangUp(t *testing.T) {
 	for name, hangUp := range ways {
 		for _, unfinished := range []string{"", "\x81", "\x01\x82aaaaab"} {
 			p := s.open(t)
-			p.text("hello")
-			p.want(finText, "hello")
-			p.write([]byte(unfinished))
-			if err := hangUp(p.nc.(*net.TCPConn)); err != nil {
+			p.SendText("hello")
+			p.WantText("hello")
+			p.SendBytes([]byte(unfinished))
+			if err := hangUp(p.Conn.(*net.TCPConn)); err != nil {
 				t.Fatal(err)
 			}
 			got := <-ends
@@ -222,7 +225,7 @@ func TestHangUp(t *testing.T) {
 				t.Errorf("%s: ended with %+v, want 1006 and why", name, got)
 			}
 			if name == "half close" {
-				p.wantEnd()
+				p.WantEnd()
 			}
 		}
 	}
@@ -239,11 +242,11 @@ func TestHalfCloseAfterWords(t *testing.T) {
 	}}
 	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
-	p.write(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
-	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {
+	p.SendBytes(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
+	if err := p.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	p.wantEnd()
+	p.WantEnd()
 	for _, want := range []string{"1", "2", "3"} {
 		if got := <-heard; got != want {
 			t.Errorf("heard %q, want %q", got, want)

@@ -50,7 +50,7 @@ func TestConflation(t *testing.T) {
 					must("", "closed for today")
 					must("EUR", "1.5")
 					for _, want := range []string{"1.00", "2.0999", "closed for today", "1.5"} {
-						p.want(finText, want+strings.Repeat(" ", size))
+						p.WantText(want + strings.Repeat(" ", size))
 					}
 					if st := s.Stats(); st.MessagesConflated != 1999 || st.MessagesDropped != 0 || st.QueuesFull != 0 {
 						t.Errorf("%+v, want 1999 conflated and none dropped", st)
@@ -76,11 +76,11 @@ func TestBroadcastConflates(t *testing.T) {
 			if err := l.Broadcast(t.Context(), "all", protocol.Message{Data: []byte(text(i)), Key: "position"}); err != nil {
 				t.Fatal(err)
 			}
-			quick.want(finText, text(i))
+			quick.WantText(text(i))
 			synctest.Wait()
 		}
-		slow.want(finText, text(0))
-		slow.want(finText, text(last))
+		slow.WantText(text(0))
+		slow.WantText(text(last))
 		if st := s.Stats(); st.MessagesConflated != last-1 || st.SlowClosed != 0 {
 			t.Errorf("%+v, want %d conflated and nobody closed", st, last-1)
 		}
@@ -148,14 +148,14 @@ func readKeys(t *testing.T, p *peer) (last map[string]int, n int64) {
 	t.Helper()
 	last = map[string]int{}
 	for {
-		r := p.next()
-		if strings.HasPrefix(r.payload, "the end") {
+		r := p.Next()
+		if strings.HasPrefix(r.Payload, "the end") {
 			return last, n
 		}
 		var key string
 		var sender, i int
-		if _, err := fmt.Sscan(r.payload, &key, &sender, &i); err != nil {
-			t.Fatalf("%.40q came: %v", r.payload, err)
+		if _, err := fmt.Sscan(r.Payload, &key, &sender, &i); err != nil {
+			t.Fatalf("%.40q came: %v", r.Payload, err)
 		}
 		n++
 		of := fmt.Sprint(key, " ", sender)

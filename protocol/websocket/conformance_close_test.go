@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol"
 )
 
 // closeTrials are 7.1 to 7.5: what is said around a close, and in one.
@@ -56,24 +57,24 @@ func closeCodeTrials() []trial {
 		unknown = "7.4.2: there are no codes above 4999"
 	)
 	var trials []trial
-	add := func(number, rule string, code uint16, end ending) {
+	add := func(number, rule string, code protocol.CloseCode, end ending) {
 		trials = append(trials, trial{
 			at: testkit.Here(), number: number, rule: rule, steps: []step{say(closing(code, ""))}, end: end,
 		})
 	}
-	for i, code := range []uint16{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
+	for i, code := range []protocol.CloseCode{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
 		echoed := code
 		if code == 1010 {
 			echoed = 0
 		}
 		add(fmt.Sprintf("7.7.%d", i+1), good, code, answers(echoed))
 	}
-	for i, code := range []uint16{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999} {
+	for i, code := range []protocol.CloseCode{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999} {
 		add(fmt.Sprintf("7.9.%d", i+1), bad, code, fails(1002))
 	}
 	add("7.13.1", unknown, 5000, fails(1002))
 	add("7.13.2", unknown, 65535, fails(1002))
-	for _, code := range []uint16{1012, 1013, 1014} {
+	for _, code := range []protocol.CloseCode{1012, 1013, 1014} {
 		add(fmt.Sprintf("7.7+%d", code), good, code, answers(code))
 	}
 	add("7.9+1015", bad, 1015, fails(1002))

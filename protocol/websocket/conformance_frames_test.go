@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // The frames that come back.
-func heardText(s string) received { return received{finText, s} }
-func heardPong(s string) received { return received{finPong, s} }
+func heardText(s string) websockettest.Frame { return websockettest.Text(s) }
+func heardPong(s string) websockettest.Frame { return websockettest.Pong(s) }
 
 // filler is n bytes of text, octets are n of no text. Both repeat after a prime
 // number of bytes, so that no length of a chunk or a mask hides what is out of
@@ -44,7 +45,7 @@ func framingTrials() []trial {
 		sizes := []int{0, 125, 126, 127, 128, 65535, 65536, 65536}
 		for j, n := range sizes {
 			body := kind.of(n)
-			s := say(frame(kind.first, body)).hear(received{kind.first, body})
+			s := say(frame(kind.first, body)).hear(websockettest.Frame{First: kind.first, Payload: body})
 			if j == len(sizes)-1 {
 				s = s.in(997)
 			}
@@ -67,7 +68,7 @@ func pingTrials() []trial {
 	full := octets(125)
 	ping := func(s string) step { return say(frame(finPing, s)).hear(heardPong(s)) }
 	var ten [][]byte
-	var answers []received
+	var answers []websockettest.Frame
 	for i := range 10 {
 		body := fmt.Sprintf("number %d", i)
 		ten, answers = append(ten, frame(finPing, body)), append(answers, heardPong(body))
@@ -165,7 +166,7 @@ func wholeTrials() []trial {
 	// The first ping is answered before more of the message comes.
 	five := [][]byte{frame(text, "1"), frame(cont, "2"), frame(cont, "3"), frame(cont, "4"), frame(finCont, "5")}
 	ping1, ping2 := frame(finPing, "first"), frame(finPing, "second")
-	all := []received{heardPong("second"), heardText("12345")}
+	all := []websockettest.Frame{heardPong("second"), heardText("12345")}
 	halves := []step{
 		say(five[0], five[1], ping1).hear(heardPong("first")).silence(),
 		say(five[2], five[3], ping2, five[4]).hear(all...),

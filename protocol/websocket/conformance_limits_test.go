@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // Autobahn's sizes and counts of families 9 and 10 where they can be had in some
@@ -24,7 +25,7 @@ const comesBack = "5.2 and 5.4: a message comes back as it was, whatever its siz
 
 // once says a message, and hears it.
 func once(first byte, body string) step {
-	return say(frame(first, body)).hear(received{first, body})
+	return say(frame(first, body)).hear(websockettest.Frame{First: first, Payload: body})
 }
 
 // limitTrials are 9.1 and 9.2: large messages.
@@ -47,7 +48,7 @@ func fragmentSizeTrials() []trial {
 	pieces := func(k kind, size, piece int) func() []step {
 		return func() []step {
 			body := k.of(size)
-			return []step{say(fragments(k.first, body, piece)...).hear(received{k.first, body})}
+			return []step{say(fragments(k.first, body, piece)...).hear(websockettest.Frame{First: k.first, Payload: body})}
 		}
 	}
 	trials := []trial{{

@@ -1,7 +1,6 @@
 package websocket_test
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // The conformance suite asks what the fuzzing client of Autobahn's testsuite
@@ -42,11 +42,11 @@ type trial struct {
 
 // step is something to say, and what has to come back before more is said.
 type step struct {
-	say   []byte     // frames, or pieces of them
-	chop  int        // how much of it goes into one write; 0 means all
-	want  []received // what comes back, in this order
-	still bool       // and nothing behind it
-	early bool       // the next one does not wait for what comes back, in a bubble
+	say   []byte                // frames, or pieces of them
+	chop  int                   // how much of it goes into one write; 0 means all
+	want  []websockettest.Frame // what comes back, in this order
+	still bool                  // and nothing behind it
+	early bool                  // the next one does not wait for what comes back, in a bubble
 }
 
 // say is a step that says frames in one write.
@@ -61,7 +61,7 @@ func say(frames ...[]byte) step {
 func (s step) in(chop int) step { s.chop = chop; return s }
 
 // hear is s with what has to come back.
-func (s step) hear(frames ...received) step { s.want = frames; return s }
+func (s step) hear(frames ...websockettest.Frame) step { s.want = frames; return s }
 
 // silence is s with nothing more coming back.
 func (s step) silence() step { s.still = true; return s }
@@ -111,7 +111,7 @@ func fragments(first byte, payload string, size int) [][]byte {
 // which the server answers.
 type ending struct {
 	how  byte
-	code uint16
+	code protocol.CloseCode
 }
 
 const (
@@ -122,10 +122,10 @@ const (
 
 // answers is an end by a close that is answered with code, or with an empty
 // close if that is 0.
-func answers(code uint16) ending { return ending{byAnswer, code} }
+func answers(code protocol.CloseCode) ending { return ending{byAnswer, code} }
 
 // fails is an end by the server, which has seen a rule broken.
-func fails(code uint16) ending { return ending{byFailure, code} }
+func fails(code protocol.CloseCode) ending { return ending{byFailure, code} }
 
 // script is what is said up to the end.
 func (r trial) script() []step {
@@ -260,7 +260,7 @@ func (c *talk) run() {
 // other.
 func (c *talk) say(s step) <-chan error {
 	sent := make(chan error, 1)
-	_ = c.p.nc.SetWriteDeadline(time.Now().Add(patience))
+	_ = c.p.Conn.SetWriteDeadline(time.Now().Add(patience))
 	go func() { sent <- c.write(s) }()
 	return sent
 }
@@ -271,7 +271,7 @@ func (c *talk) write(s step) error {
 		size = max(len(s.say), 1)
 	}
 	for piece := range slices.Chunk(s.say, size) {
-		if _, err := c.p.nc.Write(piece); err != nil {
+		if _, err := c.p.Conn.Write(piece); err != nil {
 			return err
 		}
 	}
@@ -289,23 +289,13 @@ func (c *talk) limit() time.Duration {
 	return soon
 }
 
-// next is the next frame. Its length has to be in its shortest form, which
-// peer.read does not look at.
-func (c *talk) next() (received, error) {
-	_ = c.p.nc.SetReadDeadline(time.Now().Add(c.limit()))
-	head, err := c.p.br.Peek(2)
-	if err != nil {
-		return received{}, err
-	}
-	form := int(head[1])
-	f, err := c.p.read()
-	if n := len(f.payload); err == nil && form != min(n, 126) && (form != 127 || n <= 0xffff) {
-		return f, fmt.Errorf("a length of %d that begins with %d (section 5.2)", n, form)
-	}
-	return f, err
+// next is the next frame.
+func (c *talk) next() (websockettest.Frame, error) {
+	c.p.Patience = c.limit()
+	return c.p.Read()
 }
 
-func (c *talk) hear(want received) {
+func (c *talk) hear(want websockettest.Frame) {
 	c.t.Helper()
 	if got, err := c.next(); err != nil || got != want {
 		c.failed(describe(want, nil), describe(got, err))
@@ -317,18 +307,18 @@ func (c *talk) hear(want received) {
 func (c *talk) hearClose() {
 	c.t.Helper()
 	end := c.trial.end
-	want := received{first: finClose}
+	want := websockettest.Frame{First: finClose}
 	switch {
 	case end.how == byGoodbye:
 		end.code = 1000
 		fallthrough
 	case end.code != 0:
-		want.payload = string(binary.BigEndian.AppendUint16(nil, end.code))
+		want = websockettest.Close(end.code, "")
 	}
 	got, err := c.next()
 	heard := got
-	if end.how == byFailure && len(got.payload) > 2 && utf8.ValidString(got.payload[2:]) {
-		heard.payload = got.payload[:2]
+	if end.how == byFailure && len(got.Payload) > 2 && utf8.ValidString(got.Payload[2:]) {
+		heard.Payload = got.Payload[:2]
 	}
 	if err != nil || heard != want {
 		c.failed(describe(want, nil), describe(got, err))
@@ -344,8 +334,8 @@ func (c *talk) hearNothing() {
 		return
 	}
 	synctest.Wait()
-	_ = c.p.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
-	if _, err := c.p.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
+	_ = c.p.Conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, err := c.p.In.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
 	c.failed("nothing yet", describe(c.next()))
@@ -359,7 +349,7 @@ func (c *talk) hearEnd() {
 	begun, limit := time.Now(), time.Duration(0)
 	if c.trial.end.how == byFailure {
 		limit = pipeCloseTimeout
-		if _, err := c.p.nc.Write(closing(c.trial.end.code, "")); err != nil {
+		if _, err := c.p.Conn.Write(closing(c.trial.end.code, "")); err != nil {
 			c.failed("our close is read", err.Error())
 		}
 	}
@@ -379,12 +369,12 @@ func (c *talk) hearEnd() {
 // hung up as well.
 func (c *talk) hearGone() {
 	c.t.Helper()
-	if _, halves := c.p.nc.(interface{ CloseWrite() error }); halves {
+	if _, halves := c.p.Conn.(interface{ CloseWrite() error }); halves {
 		return
 	}
 	begun := time.Now()
 	for time.Since(begun) < c.limit() {
-		if _, err := c.p.nc.Write([]byte{0}); err != nil {
+		if _, err := c.p.Conn.Write([]byte{0}); err != nil {
 			return
 		}
 	}
@@ -398,18 +388,12 @@ func (c *talk) failed(want, got string) {
 }
 
 // describe is a frame, or what came instead, for a failure's text.
-func describe(f received, err error) string {
+func describe(f websockettest.Frame, err error) string {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "nothing in time"
 	case err != nil:
 		return err.Error()
-	case f.first == finClose && len(f.payload) > 1:
-		return fmt.Sprintf("a close with %d %q", binary.BigEndian.Uint16([]byte(f.payload)), f.payload[2:])
 	}
-	name, ok := map[byte]string{finText: "text", finBinary: "binary", finPong: "a pong", finPing: "a ping", finClose: "a close"}[f.first]
-	if !ok {
-		name = fmt.Sprintf("frame %#x", f.first)
-	}
-	return name + " " + brief(f.payload)
+	return f.String()
 }

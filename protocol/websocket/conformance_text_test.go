@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // kosme is a Greek word of letters of two bytes and, second, one of three.
@@ -75,8 +76,8 @@ func textTrials() []trial {
 		{at: testkit.Here(), number: "6.3.1", rule: whole, steps: []step{say(frame(finText, spoilt))}, end: fails(1007)},
 		{at: testkit.Here(), number: "6.3.2", rule: whole, steps: []step{say(fragments(finText, spoilt, 1)...)}, end: fails(1007)},
 		{at: testkit.Here(), number: "6.3.2+binary", rule: "5.6: bytes are no text", steps: []step{
-			say(frame(finBinary, spoilt)).hear(received{finBinary, spoilt}),
-			say(fragments(finBinary, spoilt, 1)...).hear(received{finBinary, spoilt}),
+			say(frame(finBinary, spoilt)).hear(websockettest.Binary(spoilt)),
+			say(fragments(finBinary, spoilt, 1)...).hear(websockettest.Binary(spoilt)),
 		}},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 func TestEcho(t *testing.T) {
@@ -22,14 +23,14 @@ func TestEcho(t *testing.T) {
 	p := s.open(t)
 	for _, n := range []int{0, 1, 125, 126, 127, 4096, 65535, 65536, 1 << 20} {
 		body := strings.Repeat("a", n)
-		go p.nc.Write(frame(finText, body)) //nolint:errcheck // the echo shows it
-		p.want(finText, body)
-		go p.nc.Write(frame(finBinary, "\xff"+body[min(1, n):])) //nolint:errcheck // the echo shows it
-		p.want(finBinary, "\xff"+body[min(1, n):])
+		go p.Conn.Write(frame(finText, body)) //nolint:errcheck // the echo shows it
+		p.WantText(body)
+		go p.Conn.Write(frame(finBinary, "\xff"+body[min(1, n):])) //nolint:errcheck // the echo shows it
+		p.Want(websockettest.Binary("\xff" + body[min(1, n):]))
 	}
 	for i := range 40 { // large reads have come, small ones follow
-		p.text(fmt.Sprint(i))
-		p.want(finText, fmt.Sprint(i))
+		p.SendText(fmt.Sprint(i))
+		p.WantText(fmt.Sprint(i))
 	}
 	p.closes()
 }
@@ -54,11 +55,11 @@ func TestEchoFragments(t *testing.T) {
 	for _, row := range rows {
 		go func() { // in writes of their own
 			for _, f := range row.frames {
-				p.nc.Write(f) //nolint:errcheck // the echo shows it
+				p.Conn.Write(f) //nolint:errcheck // the echo shows it
 			}
 		}()
-		if got := p.next(); got.first != row.first || got.payload != row.want {
-			t.Fatalf("%s: got %#x %s, want %#x %s", row.at, got.first, brief(got.payload), row.first, brief(row.want))
+		if got := p.Next(); got.First != row.first || got.Payload != row.want {
+			t.Fatalf("%s: got %v, want %v", row.at, got, websockettest.Frame{First: row.first, Payload: row.want})
 		}
 	}
 }
@@ -67,18 +68,18 @@ func TestPing(t *testing.T) {
 	t.Parallel()
 	p := serve(t, fakes.Echo(), nil).open(t)
 	for _, payload := range []string{"", "x", "\xff\x00", strings.Repeat("p", 125)} {
-		p.ping(payload)
-		p.want(finPong, payload)
+		p.Send(websockettest.Ping(payload))
+		p.Want(websockettest.Pong(payload))
 	}
-	p.write(frame(finPong, "nobody asked"), frame(finPing, "1"), frame(finPing, "2"))
-	p.want(finPong, "1")
-	p.want(finPong, "2")
-	p.write(frame(text, "he"))
-	p.ping("between")
-	p.want(finPong, "between")
-	p.write(frame(cont, "l"), frame(finPing, "again"), frame(finCont, "lo"))
-	p.want(finPong, "again")
-	p.want(finText, "hello")
+	p.SendBytes(frame(finPong, "nobody asked"), frame(finPing, "1"), frame(finPing, "2"))
+	p.Want(websockettest.Pong("1"))
+	p.Want(websockettest.Pong("2"))
+	p.SendBytes(frame(text, "he"))
+	p.Send(websockettest.Ping("between"))
+	p.Want(websockettest.Pong("between"))
+	p.SendBytes(frame(cont, "l"), frame(finPing, "again"), frame(finCont, "lo"))
+	p.Want(websockettest.Pong("again"))
+	p.WantText("hello")
 	p.closes()
 }
 
@@ -93,13 +94,13 @@ func TestPingOfDeafPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 100 {
-			p.ping("not answered")
+			p.Send(websockettest.Ping("not answered"))
 		}
 		synctest.Wait()
-		p.want(finText, "more than ten bytes")
+		p.WantText("more than ten bytes")
 		synctest.Wait()
-		p.ping("answered")
-		p.want(finPong, "answered")
+		p.Send(websockettest.Ping("answered"))
+		p.Want(websockettest.Pong("answered"))
 		p.closes()
 	})
 }
@@ -117,13 +118,13 @@ func TestReplyOrder(t *testing.T) {
 		return nil
 	}}
 	p := serve(t, app, nil).open(t)
-	p.write(frame(finText, "a"), frame(finPing, "p"), frame(finText, "b"))
+	p.SendBytes(frame(finText, "a"), frame(finPing, "p"), frame(finText, "b"))
 	var texts, pongs []string
 	for range 7 {
-		if got := p.next(); got.first == finPong {
-			pongs = append(pongs, got.payload)
+		if got := p.Next(); got.First == finPong {
+			pongs = append(pongs, got.Payload)
 		} else {
-			texts = append(texts, got.payload)
+			texts = append(texts, got.Payload)
 		}
 	}
 	if !slices.Equal(texts, []string{"a0", "a1", "a2", "b0", "b1", "b2"}) || !slices.Equal(pongs, []string{"p"}) {
@@ -160,8 +161,8 @@ func TestDecision9_ServeHTTPReturns(t *testing.T) {
 			}))
 			p := s.open(t)
 			<-returned
-			p.text("still here")
-			p.want(finText, "still here")
+			p.SendText("still here")
+			p.WantText("still here")
 			p.closes()
 		})
 	}

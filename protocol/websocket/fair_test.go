@@ -11,6 +11,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestReadsWhileOthersSend hears a peer that reads more slowly than others send to
@@ -39,18 +40,17 @@ func TestReadsWhileOthersSend(t *testing.T) {
 					QueueBytes: 8 << 10, Overflow: protocol.OverflowDropOldest,
 				}}).open(t)
 				if from == "Receive" {
-					p.text("go")
+					p.SendText("go")
 				}
 				go p.sips()
 				<-time.After(time.Second)
-				_ = p.nc.SetDeadline(time.Time{})
-				go p.nc.Write(frame(finText, "stop")) //nolint:errcheck // it is heard
+				go p.Conn.Write(frame(finText, "stop")) //nolint:errcheck // it is heard
 				select {
 				case <-heard:
 				case <-time.After(time.Minute):
 					t.Error("not heard within a minute")
 				}
-				p.nc.Close()
+				p.Conn.Close()
 				<-time.After(time.Minute) // all are done
 			})
 		})
@@ -74,7 +74,7 @@ func pour(c *protocol.Conn) {
 // sips reads a tenth of what pour sends.
 func (p *peer) sips() {
 	for {
-		if _, err := p.nc.Read(make([]byte, 100)); err != nil {
+		if _, err := p.Conn.Read(make([]byte, 100)); err != nil {
 			return
 		}
 		<-time.After(time.Millisecond)
@@ -93,11 +93,11 @@ func TestAnswersWithinALongTurn(t *testing.T) {
 		p := servePipes(t, app, nil).open(t)
 		synctest.Wait()
 		begun := time.Now()
-		p.write([]byte(strings.Repeat(string(frame(finText, "x")), 400)))
-		p.want(finText, "x")
+		p.SendBytes([]byte(strings.Repeat(string(frame(finText, "x")), 400)))
+		p.WantText("x")
 		within(t, "first answer", time.Since(begun), 3*time.Millisecond, 20*time.Millisecond)
 		for range 399 {
-			p.want(finText, "x")
+			p.WantText("x")
 		}
 		p.closes()
 	})
@@ -118,9 +118,9 @@ func TestBlockWithinATurn(t *testing.T) {
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 32 << 10, Overflow: protocol.OverflowBlock}}).open(t)
 		synctest.Wait()
 		begun := time.Now()
-		p.text("go")
+		p.SendText("go")
 		for range 100 {
-			p.next()
+			p.Next()
 		}
 		if d := time.Since(begun); d > 0 {
 			t.Errorf("took %v", d)
@@ -141,14 +141,14 @@ func TestViolationBeforeAHalfClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPeer(t, nc)
-	p.upgrade(request("/"))
-	p.write(frame(finBinary, large))
-	p.write(frame(0xff, ""))
+	p.Upgrade(websockettest.Request("/"))
+	p.SendBytes(frame(finBinary, large))
+	p.SendBytes(frame(0xff, ""))
 	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	<-ends // all of it has been read
-	p.want(finBinary, large)
-	p.wantCloseCode(1002)
-	p.wantEnd()
+	p.Want(websockettest.Binary(large))
+	p.WantClose(1002)
+	p.WantEnd()
 }

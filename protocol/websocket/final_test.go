@@ -17,6 +17,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // door is a lock with a PIN: the first wrong one ends the connection. It takes as
@@ -64,7 +65,7 @@ func TestAnEndFromOurSideEndsTheCalling(t *testing.T) {
 		at     testkit.Line
 		name   string
 		wrong  func() error
-		code   uint16
+		code   protocol.CloseCode
 		panics int64
 		lines  int // at ERROR
 	}{
@@ -86,15 +87,15 @@ func TestAnEndFromOurSideEndsTheCalling(t *testing.T) {
 				if !stays {
 					said = append(said, closing(1000, ""))
 				}
-				p.write(slices.Concat(said...))
+				p.SendBytes(slices.Concat(said...))
 				if stays {
-					p.wantCloseCode(row.code)
-					p.write(closing(row.code, ""))
+					p.WantClose(row.code)
+					p.SendBytes(closing(row.code, ""))
 				} else {
-					p.wantClose(1000, "")
+					p.Want(websockettest.Close(1000, ""))
 				}
-				p.wantEnd()
-				p.nc.Close()
+				p.WantEnd()
+				p.Conn.Close()
 				s.wantEmpty(t)
 				if st := s.Stats(); !slices.Equal(d.tried, []string{"0700"}) || st.MessagesUnread != 100 || st.Panics != row.panics {
 					t.Errorf("%s, %s, the peer stays: %v: tried %q, want the first only; counted %+v", row.at, form, stays, d.tried, st)
@@ -124,15 +125,15 @@ func TestFinalMessagesDoNotHoldUpDisconnect(t *testing.T) {
 		s := servePipes(t, app, nil)
 		p := s.open(t)
 		began := time.Now()
-		p.write(bytes.Repeat(frame(finText, "x"), 900), closing(1000, ""))
+		p.SendBytes(bytes.Repeat(frame(finText, "x"), 900), closing(1000, ""))
 		if st := <-ends; !st.Remote {
 			t.Errorf("ended with %+v", st)
 		}
 		if took := time.Since(began); took > plumbing.FinalTime+50*time.Millisecond {
 			t.Errorf("Disconnect came after %v", took)
 		}
-		p.wantClose(1000, "")
-		p.wantEnd()
+		p.Want(websockettest.Close(1000, ""))
+		p.WantEnd()
 		if st := s.Stats(); st.MessagesUnread < 800 || st.MessagesUnread > 860 {
 			t.Errorf("counted %+v", st)
 		}
@@ -156,12 +157,12 @@ func TestCountersDoNotCountTheDead(t *testing.T) {
 			p := s.open(t)
 			code := v.code
 			if closed {
-				p.text("close")
+				p.SendText("close")
 				code = 4000
 			}
-			p.write(v.in)
-			p.wantCloseCode(code)
-			p.nc.Close()
+			p.SendBytes(v.in)
+			p.WantClose(code)
+			p.Conn.Close()
 			s.wantEmpty(t)
 			st := s.Stats()
 			want := int64(1)
@@ -190,7 +191,7 @@ func TestACutAtTheEndOfShutdownEndsTheCalling(t *testing.T) {
 		ends := app.Ends()
 		s := servePipes(t, app, &websocket.Options{})
 		for range peers {
-			s.open(t).write(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
+			s.open(t).SendBytes(frame(finText, "1"), frame(finText, "2"), frame(finText, "3"))
 		}
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -27,6 +27,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // trap is one of gobwas/ws and httphead, in the numbers of the design notes.
@@ -123,8 +124,8 @@ func handshakeTraps() []trap {
 		{testkit.Here(), "G9 header lines are not counted", true, "bytes > maxBytes", refused, upgrades(strings.Repeat("X-Many: x\r\n", 20_000) + "X-Last: x")},
 		{testkit.Here(), "G10 a space before the colon", true, "net/http", refused, upgradesWith("Host: example.com", "Host : example.com")},
 		{testkit.Here(), "G10 Host twice", true, "net/http", refused, upgrades("Host: example.org")},
-		{testkit.Here(), "G10 the key twice", true, "hasValidKey(h)", refused, upgrades("Sec-WebSocket-Key: " + sampleKey)},
-		{testkit.Here(), "G10 a key that is no base64", true, "hasValidKey(h)", refused, upgradesWith(sampleKey, strings.Repeat("!", 24))},
+		{testkit.Here(), "G10 the key twice", true, "hasValidKey(h)", refused, upgrades("Sec-WebSocket-Key: " + websockettest.SampleKey)},
+		{testkit.Here(), "G10 a key that is no base64", true, "hasValidKey(h)", refused, upgradesWith(websockettest.SampleKey, strings.Repeat("!", 24))},
 		{testkit.Here(), "G10 lines that end in LF alone", true, "net/http", refused, upgradesWith("\r\n", "\n")},
 		{testkit.Here(), "G10 NUL in a value", true, "net/http", refused, upgrades("X-Nul: a\x00b")},
 		{testkit.Here(), "G10 HTTP/1.?", true, "net/http", refused, upgradesWith("HTTP/1.1", "HTTP/1.?")},
@@ -372,7 +373,7 @@ func longLengths() bool {
 // something is replaced, in all places.
 func upgradesWith(old, now string) func() bool {
 	return func() bool {
-		m := &tape{in: strings.NewReader(strings.ReplaceAll(request("/"), old, now))}
+		m := &tape{in: strings.NewReader(strings.ReplaceAll(websockettest.Request("/"), old, now))}
 		u := ws.Upgrader{Protocol: func([]byte) bool { return false }}
 		_, err := u.Upgrade(m)
 		return err == nil && strings.HasPrefix(m.written(), "HTTP/1.1 101 ")
@@ -386,14 +387,14 @@ func upgrades(lines string) func() bool { return upgradesWith("\r\n\r\n", "\r\n"
 // something legal is replaced.
 func refuses(old, now string) func() bool {
 	return func() bool {
-		m := &tape{in: strings.NewReader(strings.ReplaceAll(request("/"), old, now))}
+		m := &tape{in: strings.NewReader(strings.ReplaceAll(websockettest.Request("/"), old, now))}
 		_, err := ws.Upgrader{Protocol: func([]byte) bool { return false }}.Upgrade(m)
 		return upgradesWith("", "")() && err != nil && strings.HasPrefix(m.written(), "HTTP/1.1 400 ")
 	}
 }
 
 func dropsEarlyBytes() bool {
-	m := &tape{in: strings.NewReader(request("/") + "early")}
+	m := &tape{in: strings.NewReader(websockettest.Request("/") + "early")}
 	_, err := ws.Upgrade(m)
 	left := new(strings.Builder)
 	_, err2 := io.Copy(left, m.in)
@@ -439,7 +440,7 @@ func takesOverFirst() bool {
 }
 
 func losesHeaders() bool {
-	w, _, err := viaHTTP(request("/"))
+	w, _, err := viaHTTP(websockettest.Request("/"))
 	return err == nil && strings.Contains(w.written(), " 101 ") && !strings.Contains(w.written(), "Set-Cookie")
 }
 

@@ -15,18 +15,19 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), nil)
 	p := s.peer(t)
-	a := p.upgrade(request("/"))
-	if want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + sampleAnswer + "\r\n\r\n"; a.raw != want {
-		t.Errorf("got %q, want %q", a.raw, want)
+	a := p.Upgrade(websockettest.Request("/"))
+	if want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + sampleAnswer + "\r\n\r\n"; a.Head != want {
+		t.Errorf("got %q, want %q", a.Head, want)
 	}
-	p.text("hello")
-	p.want(finText, "hello")
+	p.SendText("hello")
+	p.WantText("hello")
 	p.closes()
 }
 
@@ -38,8 +39,8 @@ func TestHandshakeVectors(t *testing.T) {
 		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
 		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
 	} {
-		a := s.peer(t).upgrade(strings.Replace(request("/"), sampleKey, key, 1))
-		if got := a.header.Get("Sec-Websocket-Accept"); got != want {
+		a := s.peer(t).Upgrade(strings.Replace(websockettest.Request("/"), websockettest.SampleKey, key, 1))
+		if got := a.Header.Get("Sec-Websocket-Accept"); got != want {
 			t.Errorf("the answer to %q is %q, want %q", key, got, want)
 		}
 	}
@@ -63,9 +64,9 @@ func TestHandshakeRefusals(t *testing.T) {
 		{testkit.Here(), "Connection: Upgrade", "Connection: keep-alive", 400, nil},
 		{testkit.Here(), "Version: 13", "Version: 12", 426, http.Header{"Sec-Websocket-Version": {"13"}}},
 		{testkit.Here(), "Version: 13", "Version: 13\r\nSec-WebSocket-Version: 13", 426, nil},
-		{testkit.Here(), sampleKey, "c2hvcnQ=", 400, nil},
-		{testkit.Here(), sampleKey, sampleKey + "\r\nSec-WebSocket-Key: " + sampleKey, 400, nil},
-		{testkit.Here(), "Sec-WebSocket-Key: " + sampleKey + "\r\n", "", 400, nil},
+		{testkit.Here(), websockettest.SampleKey, "c2hvcnQ=", 400, nil},
+		{testkit.Here(), websockettest.SampleKey, websockettest.SampleKey + "\r\nSec-WebSocket-Key: " + websockettest.SampleKey, 400, nil},
+		{testkit.Here(), "Sec-WebSocket-Key: " + websockettest.SampleKey + "\r\n", "", 400, nil},
 		{testkit.Here(), "Host: example.com", "Host: example.com\r\nX-Long: " + strings.Repeat("x", 2000), 431, nil},
 		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: a;b", 400, nil},
 		{testkit.Here(), "Host: example.com", "Host: example.com\r\nSec-WebSocket-Protocol: chat superchat", 400, nil},
@@ -75,20 +76,20 @@ func TestHandshakeRefusals(t *testing.T) {
 	before := s.Stats()
 	for _, row := range rows {
 		p := s.peer(t)
-		a := p.handshake(strings.Replace(request("/"), row.old, row.now, 1))
-		if a.status != row.status || a.body == "" {
-			t.Errorf("%s: status %d %q, want %d", row.at, a.status, a.body, row.status)
+		a := p.Handshake(strings.Replace(websockettest.Request("/"), row.old, row.now, 1))
+		if a.Status != row.status || a.Body == "" {
+			t.Errorf("%s: status %d %q, want %d", row.at, a.Status, a.Body, row.status)
 			continue
 		}
 		for name, want := range row.header {
-			if got := a.header[name]; !slices.Equal(got, want) {
+			if got := a.Header[name]; !slices.Equal(got, want) {
 				t.Errorf("%s: %s is %q, want %q", row.at, name, got, want)
 			}
 		}
-		if got := a.header["Connection"]; got[0] != "close" {
+		if got := a.Header["Connection"]; got[0] != "close" {
 			t.Errorf("%s: Connection is %q, want close", row.at, got)
 		}
-		p.wantEnd()
+		p.WantEnd()
 	}
 	after := s.Stats()
 	if got := sum(after) - sum(before); got != int64(len(rows)) {
@@ -107,9 +108,9 @@ func sum(s websocket.Stats) int64 { //nolint:gocritic // a literal of what is no
 func TestHandshakeOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), nil)
-	a := s.peer(t).handshake(request("/", "Origin: https://evil.example", "Sec-WebSocket-Protocol: a;b"))
-	if a.status != http.StatusBadRequest {
-		t.Errorf("status %d %q, want 400", a.status, a.body)
+	a := s.peer(t).Handshake(websockettest.Request("/", "Origin: https://evil.example", "Sec-WebSocket-Protocol: a;b"))
+	if a.Status != http.StatusBadRequest {
+		t.Errorf("status %d %q, want 400", a.Status, a.Body)
 	}
 }
 
@@ -118,9 +119,9 @@ func TestHandshakeBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), nil)
 	for _, b := range []string{"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"} {
-		a := s.peer(t).handshake(strings.TrimSuffix(request("/"), "\r\n") + b)
-		if a.status != http.StatusBadRequest {
-			t.Errorf("%q: status %d, want 400", b, a.status)
+		a := s.peer(t).Handshake(strings.TrimSuffix(websockettest.Request("/"), "\r\n") + b)
+		if a.Status != http.StatusBadRequest {
+			t.Errorf("%q: status %d, want 400", b, a.Status)
 		}
 	}
 }
@@ -143,8 +144,8 @@ func TestHandshakeIsPatient(t *testing.T) {
 		{testkit.Here(), "Host: example.com", "Host: example.com\r\nOrigin: https://example.com"},
 	}
 	for _, row := range rows {
-		if a := s.peer(t).handshake(strings.Replace(request("/"), row.old, row.now, 1)); a.status != 101 {
-			t.Errorf("%s: status %d %q, want 101", row.at, a.status, a.body)
+		if a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), row.old, row.now, 1)); a.Status != 101 {
+			t.Errorf("%s: status %d %q, want 101", row.at, a.Status, a.Body)
 		}
 	}
 }
@@ -157,14 +158,14 @@ func TestHandshakeEarlyBytes(t *testing.T) {
 	for _, n := range []int{1, 3, 100, 4096, 20000} {
 		p := s.peer(t)
 		long := strings.Repeat("e", n)
-		p.write([]byte(request("/")), frame(finText, long), frame(finText, "second"), frame(finPing, "third")[:4])
-		if a := p.answer(); a.status != 101 {
-			t.Fatalf("status %d", a.status)
+		p.SendBytes([]byte(websockettest.Request("/")), frame(finText, long), frame(finText, "second"), frame(finPing, "third")[:4])
+		if a := p.ReadAnswer(); a.Status != 101 {
+			t.Fatalf("status %d", a.Status)
 		}
-		p.want(finText, long)
-		p.want(finText, "second")
-		p.write(frame(finPing, "third")[4:])
-		p.want(finPong, "third")
+		p.WantText(long)
+		p.WantText("second")
+		p.SendBytes(frame(finPing, "third")[4:])
+		p.Want(websockettest.Pong("third"))
 	}
 }
 
@@ -195,9 +196,9 @@ func TestHandshakeSubprotocol(t *testing.T) {
 		{testkit.Here(), "a", "[]", nil, 500, nil},
 	}
 	for _, row := range rows {
-		a := s.peer(t).handshake(request("/?choose="+row.choose+"&want="+row.want, row.lines...))
-		if got := a.header["Sec-Websocket-Protocol"]; a.status != row.status || !slices.Equal(got, row.chosen) {
-			t.Errorf("%s: %d %q with %q, want %d with %q", row.at, a.status, a.body, got, row.status, row.chosen)
+		a := s.peer(t).Handshake(websockettest.Request("/?choose="+row.choose+"&want="+row.want, row.lines...))
+		if got := a.Header["Sec-Websocket-Protocol"]; a.Status != row.status || !slices.Equal(got, row.chosen) {
+			t.Errorf("%s: %d %q with %q, want %d with %q", row.at, a.Status, a.Body, got, row.status, row.chosen)
 		}
 	}
 	s.wantLog(t, "was not offered by the peer")
@@ -217,11 +218,11 @@ func TestHandshakeWildcards(t *testing.T) {
 	mux.Handle("GET /live/{item}/{rest...}", s.Server)
 	s.listen(t, mux)
 	p := s.peer(t)
-	p.upgrade(request("/live/a%20b/c/d"))
-	p.text("?")
-	p.want(finText, "a b=a b c/d")
-	if a := s.peer(t).handshake(request("/other")); a.status != 404 {
-		t.Errorf("another path: status %d, want 404", a.status)
+	p.Upgrade(websockettest.Request("/live/a%20b/c/d"))
+	p.SendText("?")
+	p.WantText("a b=a b c/d")
+	if a := s.peer(t).Handshake(websockettest.Request("/other")); a.Status != 404 {
+		t.Errorf("another path: status %d, want 404", a.Status)
 	}
 }
 
@@ -235,8 +236,8 @@ func TestHandshakeTimeout(t *testing.T) {
 		}}
 		s := servePipes(t, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
 		begun := time.Now()
-		if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable {
-			t.Errorf("status %d, want 503", a.status)
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", a.Status)
 		}
 		if d := time.Since(begun); d != 7*time.Second {
 			t.Errorf("answered after %v, want 7s", d)
@@ -258,8 +259,8 @@ func TestHandshakeKeepContext(t *testing.T) {
 	} {
 		s := serve(t, app, &websocket.Options{KeepContext: keep})
 		p := s.open(t)
-		p.text("?")
-		p.want(finText, want)
+		p.SendText("?")
+		p.WantText(want)
 	}
 }
 
@@ -294,7 +295,7 @@ func TestHandshakeFixedOrder(t *testing.T) {
 	}
 	s := newServer(app, &websocket.Options{MaxHeaderLines: 10, Hosts: []string{"example.com"}, Capacity: websocket.Capacity{Conns: 1}})
 	s.listen(t, s.Server)
-	req := strings.Replace(request("/nowhere", "Origin: https://evil.example", strings.Repeat("X: y\r\n", 10)+"Z: z"), "GET", "POST", 1)
+	req := strings.Replace(websockettest.Request("/nowhere", "Origin: https://evil.example", strings.Repeat("X: y\r\n", 10)+"Z: z"), "GET", "POST", 1)
 	req = strings.Replace(req, "Version: 13", "Version: 8", 1)
 	req = strings.Replace(req, "Host: ", "Host: not.", 1)
 	steps := []struct {
@@ -312,8 +313,8 @@ func TestHandshakeFixedOrder(t *testing.T) {
 	}
 	for _, step := range steps {
 		req = strings.Replace(req, step.old, step.now, 1)
-		if a := s.peer(t).handshake(req); a.status != step.status {
-			t.Errorf("%s: status %d %q, want %d", step.at, a.status, a.body, step.status)
+		if a := s.peer(t).Handshake(req); a.Status != step.status {
+			t.Errorf("%s: status %d %q, want %d", step.at, a.Status, a.Body, step.status)
 		}
 	}
 	if n := app.opened.Load(); n != 1 {
@@ -344,8 +345,8 @@ func TestHandshakeOptionsSubprotocols(t *testing.T) {
 		{testkit.Here(), own, "v1.chat, v2.chat", "v1.chat"},
 	}
 	for _, row := range rows {
-		a := row.s.peer(t).upgrade(request("/", "Sec-WebSocket-Protocol: "+row.offered))
-		if got := a.header.Get("Sec-Websocket-Protocol"); got != row.want {
+		a := row.s.peer(t).Upgrade(websockettest.Request("/", "Sec-WebSocket-Protocol: "+row.offered))
+		if got := a.Header.Get("Sec-Websocket-Protocol"); got != row.want {
 			t.Errorf("%s: chose %q of %q, want %q", row.at, got, row.offered, row.want)
 		}
 	}

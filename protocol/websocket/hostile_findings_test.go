@@ -16,6 +16,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestHostileQueueMemory has a peer that never reads ask for small answers of
@@ -28,7 +29,7 @@ func TestHostileQueueMemory(t *testing.T) {
 		do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, "keeps a writer waiting, so that we read on")
 			for range 20 {
-				p.write(bytes.Repeat(append(frame(finText, ""), frame(finPing, "")...), 500))
+				p.SendBytes(bytes.Repeat(append(frame(finText, ""), frame(finPing, "")...), 500))
 			}
 			synctest.Wait()
 			s.bounded(2 * bound)
@@ -45,8 +46,8 @@ func TestHostileLateIsAboutTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := fakes.Echo()
 		s := besiegeBehind(t, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
-		if a := s.peer(t).handshake(request("/", "X-No: patient")); a.status != http.StatusUnauthorized {
-			t.Errorf("status %d, want 401", a.status)
+		if a := s.peer(t).Handshake(websockettest.Request("/", "X-No: patient")); a.Status != http.StatusUnauthorized {
+			t.Errorf("status %d, want 401", a.Status)
 		}
 		s.over(websocket.Stats{Stats: protocol.Stats{Refused: 1}})
 	})
@@ -85,15 +86,14 @@ func TestHostileNetworkTimeout(t *testing.T) {
 		ends := app.Ends()
 		s := newServer(app, nil)
 		gaveUp := make(chan struct{})
-		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		l := &websockettest.Listener{}
 		srv := &http.Server{Handler: s.Server}
-		go srv.Serve(l) //nolint:errcheck // closed below
-		ours, theirs := net.Pipe()
-		l.conns <- &unreachable{Conn: theirs, gaveUp: gaveUp}
-		newPeer(t, ours).upgrade(request("/"))
+		go srv.Serve(unreachables{l, gaveUp}) //nolint:errcheck // closed below
+		p := newPeer(t, l.Dial())
+		p.Upgrade(websockettest.Request("/"))
 		synctest.Wait()
 		close(gaveUp)
-		ours.Close()
+		p.Conn.Close()
 		got := <-ends
 		if got.Code != 1006 || !errors.Is(got.Err, syscall.ETIMEDOUT) || strings.Contains(got.Err.Error(), "close frame") {
 			t.Errorf("ended with %+v", got)
@@ -102,6 +102,18 @@ func TestHostileNetworkTimeout(t *testing.T) {
 		wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: 1}})
 		srv.Close()
 	})
+}
+
+// unreachables is a listener whose connections are unreachable.
+type unreachables struct {
+	*websockettest.Listener
+
+	gaveUp <-chan struct{}
+}
+
+func (l unreachables) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return &unreachable{nc, l.gaveUp}, err
 }
 
 // unreachable is a connection whose network is gone when the kernel has given up.
@@ -135,7 +147,7 @@ func TestCapacityQueueBytesOfPongs(t *testing.T) {
 		for range peers {
 			p, c := s.attacker()
 			s.send(c, "keeps a writer waiting, so that we read on")
-			p.write(masked(finPing, strings.Repeat("p", 125), 800))
+			p.SendBytes(masked(finPing, strings.Repeat("p", 125), 800))
 		}
 		synctest.Wait()
 		if pending, _, charged := websocket.Queued(s.Server); pending > all+peers*freeOfEach {
@@ -169,8 +181,8 @@ func TestCapacityHandshakesDecided(t *testing.T) {
 		}
 		s := besiege(t, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 1}})
 		for range 3 {
-			if a := s.peer(t).handshake(request("/")); a.status != http.StatusSwitchingProtocols {
-				t.Errorf("status %d, want 101", a.status)
+			if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusSwitchingProtocols {
+				t.Errorf("status %d, want 101", a.Status)
 			}
 		}
 		s.good.served()
@@ -184,8 +196,8 @@ func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := besiege(t, fakes.Echo(), nil)
 		for range 100 {
-			if a := s.peer(t).handshake(request("/", "Origin: https://evil.example")); a.status != http.StatusForbidden {
-				t.Fatalf("status %d, want 403", a.status)
+			if a := s.peer(t).Handshake(websockettest.Request("/", "Origin: https://evil.example")); a.Status != http.StatusForbidden {
+				t.Fatalf("status %d, want 403", a.Status)
 			}
 		}
 		if n := strings.Count(s.log.String(), "origin refused"); n != 1 {
@@ -202,8 +214,8 @@ func TestHostilePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := besiege(t, fakes.Echo(), nil)
 		p := s.peer(t)
-		p.floods([]byte(request("/"+strings.Repeat("p", 900*kib))), 1)
-		if a := p.answer(); a.status == http.StatusSwitchingProtocols {
+		p.floods([]byte(websockettest.Request("/"+strings.Repeat("p", 900*kib))), 1)
+		if a := p.ReadAnswer(); a.Status == http.StatusSwitchingProtocols {
 			t.Errorf("a path of 900 KiB was let in, with a MaxHandshake of 32 KiB")
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -26,7 +27,7 @@ const (
 // headers makes header lines of the request so many, or so many bytes, beside
 // those that a handshake has.
 func headers(lines, bytes int) []string {
-	const ownLines, ownBytes = 4, len("/example.comUpgradewebsocketConnectionUpgradeSec-Websocket-Version13Sec-Websocket-Key" + sampleKey)
+	const ownLines, ownBytes = 4, len("/example.comUpgradewebsocketConnectionUpgradeSec-Websocket-Version13Sec-Websocket-Key" + websockettest.SampleKey)
 	if bytes > 0 {
 		return []string{"X: " + strings.Repeat("x", bytes-ownBytes-1)}
 	}
@@ -41,29 +42,29 @@ func headers(lines, bytes int) []string {
 func TestHostileHandshakes(t *testing.T) {
 	t.Parallel()
 	session := func(st protocol.Stats) websocket.Stats { return websocket.Stats{Stats: st} }
-	good := request("/")
+	good := websockettest.Request("/")
 	rows := map[string]struct {
 		request string
 		status  int
 		stats   websocket.Stats
 	}{
-		"MaxHandshake, just":   {request("/", headers(0, maxHandshake)...), 101, session(protocol.Stats{})},
-		"MaxHandshake":         {request("/", headers(0, maxHandshake+1)...), 431, websocket.Stats{Oversized: 1}},
-		"MaxHeaderLines, just": {request("/", headers(maxHeaderLines, 0)...), 101, session(protocol.Stats{})},
-		"MaxHeaderLines":       {request("/", headers(maxHeaderLines+1, 0)...), 431, websocket.Stats{Oversized: 1}},
-		"one header, repeated": {request("/", strings.Split(strings.Repeat("X: x\n", 97), "\n")[:97]...), 431, websocket.Stats{Oversized: 1}},
-		"too large for any":    {request("/", headers(0, 2<<20)...), 431, session(protocol.Stats{})}, // net/http's
+		"MaxHandshake, just":   {websockettest.Request("/", headers(0, maxHandshake)...), 101, session(protocol.Stats{})},
+		"MaxHandshake":         {websockettest.Request("/", headers(0, maxHandshake+1)...), 431, websocket.Stats{Oversized: 1}},
+		"MaxHeaderLines, just": {websockettest.Request("/", headers(maxHeaderLines, 0)...), 101, session(protocol.Stats{})},
+		"MaxHeaderLines":       {websockettest.Request("/", headers(maxHeaderLines+1, 0)...), 431, websocket.Stats{Oversized: 1}},
+		"one header, repeated": {websockettest.Request("/", strings.Split(strings.Repeat("X: x\n", 97), "\n")[:97]...), 431, websocket.Stats{Oversized: 1}},
+		"too large for any":    {websockettest.Request("/", headers(0, 2<<20)...), 431, session(protocol.Stats{})}, // net/http's
 		"no GET":               {strings.Replace(good, "GET", "POST", 1), 405, websocket.Stats{Malformed: 1}},
 		"HTTP/1.0":             {strings.Replace(good, "HTTP/1.1", "HTTP/1.0", 1), 501, websocket.Stats{Malformed: 1}},
 		"no upgrade":           {strings.Replace(good, "Upgrade: websocket\r\n", "", 1), 426, websocket.Stats{Malformed: 1}},
-		"no key":               {strings.Replace(good, sampleKey, "", 1), 400, websocket.Stats{Malformed: 1}},
-		"a body":               {request("/", "Content-Length: 4") + "body", 400, websocket.Stats{Malformed: 1}},
-		"no route":             {request("/nowhere"), 404, websocket.Stats{Unrouted: 1}},
-		"no route, too large":  {request("/nowhere", headers(maxHeaderLines+1, 0)...), 431, websocket.Stats{Oversized: 1}},
-		"another origin":       {request("/", "Origin: https://evil.example"), 403, websocket.Stats{Forbidden: 1}},
-		"refused by Connect":   {request("/", "X-No: no"), 401, session(protocol.Stats{Refused: 1})},
-		"refused, late":        {request("/", "X-No: late"), 503, websocket.Stats{Stats: protocol.Stats{Refused: 1}, Late: 1}},
-		"Connect fails":        {request("/", "X-No: fail"), 500, session(protocol.Stats{Refused: 1})},
+		"no key":               {strings.Replace(good, websockettest.SampleKey, "", 1), 400, websocket.Stats{Malformed: 1}},
+		"a body":               {websockettest.Request("/", "Content-Length: 4") + "body", 400, websocket.Stats{Malformed: 1}},
+		"no route":             {websockettest.Request("/nowhere"), 404, websocket.Stats{Unrouted: 1}},
+		"no route, too large":  {websockettest.Request("/nowhere", headers(maxHeaderLines+1, 0)...), 431, websocket.Stats{Oversized: 1}},
+		"another origin":       {websockettest.Request("/", "Origin: https://evil.example"), 403, websocket.Stats{Forbidden: 1}},
+		"refused by Connect":   {websockettest.Request("/", "X-No: no"), 401, session(protocol.Stats{Refused: 1})},
+		"refused, late":        {websockettest.Request("/", "X-No: late"), 503, websocket.Stats{Stats: protocol.Stats{Refused: 1}, Late: 1}},
+		"Connect fails":        {websockettest.Request("/", "X-No: fail"), 500, session(protocol.Stats{Refused: 1})},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -74,21 +75,20 @@ func TestHostileHandshakes(t *testing.T) {
 				begun := time.Now()
 				p := s.peer(t)
 				p.floods([]byte(row.request), 1)
-				p.impatient()
-				a := p.answer()
-				if a.status != row.status {
-					t.Errorf("status %d %q, want %d", a.status, a.body, row.status)
+				a := p.ReadAnswer()
+				if a.Status != row.status {
+					t.Errorf("status %d %q, want %d", a.Status, a.Body, row.status)
 				}
 				if row.status == 503 {
 					within(t, "refused", time.Since(begun), handshakeTimeout, 0)
 				}
 				row.stats.Accepted = 1
-				if a.status == 101 {
+				if a.Status == 101 {
 					row.stats.Accepted = 2
 					p.closes()
 				}
 				s.good.served()
-				p.nc.Close()
+				p.Conn.Close()
 				<-time.After(time.Second) // net/http lingers
 				s.over(row.stats)
 			})
@@ -132,23 +132,17 @@ func TestHostileSlowHeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(fakes.Echo(), nil)
-		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		l := &websockettest.Listener{}
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		srv := &http.Server{ReadHeaderTimeout: 7 * time.Second}
 		go func() { served <- router.Serve(ctx, l, srv, router.New(http.NotFoundHandler(), s.Server), time.Second) }()
-		dial := func() *peer {
-			ours, theirs := net.Pipe()
-			l.conns <- theirs
-			return newPeer(t, ours)
-		}
-		p := dial()
-		p.upgrade(request("/"))
+		p := newPeer(t, l.Dial())
+		p.Upgrade(websockettest.Request("/"))
 		good := behave(p)
-		slow, begun := dial(), time.Now()
-		_ = slow.nc.SetDeadline(time.Time{})
+		slow, begun := newPeer(t, l.Dial()), time.Now()
 		go slow.dribble([]byte("GET / HT"), []byte("T"), time.Second)
-		if b, err := io.ReadAll(slow.br); err != nil || strings.Contains(string(b), "101") {
+		if b, err := io.ReadAll(slow.In); err != nil || strings.Contains(string(b), "101") {
 			t.Errorf("got %q and %v, want to be cut", b, err)
 		}
 		within(t, "cut", time.Since(begun), 7*time.Second, 0)
@@ -172,7 +166,7 @@ func TestHostileUnreadAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := besiege(t, fakes.Echo(), nil)
 		p := s.peer(t)
-		p.write([]byte(request("/")))
+		p.SendBytes([]byte(websockettest.Request("/")))
 		s.accepted++
 		s.send(<-s.opened, "and more behind it")
 		p.waitsFor(writeTimeout)

@@ -2,14 +2,11 @@ package websocket_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,17 +14,18 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // bystander is a peer that behaves: it reads what comes, and answers pings.
 type bystander struct {
 	p    *peer
-	said chan received
+	said chan websockettest.Frame
 }
 
 func behave(p *peer) *bystander {
-	b := &bystander{p: p, said: make(chan received, 10)}
-	_ = p.nc.SetDeadline(time.Time{})
+	b := &bystander{p: p, said: make(chan websockettest.Frame, 10)}
+	p.Patience = -1
 	go b.read()
 	return b
 }
@@ -35,19 +33,19 @@ func behave(p *peer) *bystander {
 func (b *bystander) read() {
 	defer close(b.said)
 	for {
-		f, err := b.p.read()
+		f, err := b.p.Read()
 		switch {
 		case err != nil:
 			return
-		case f.first == finPing:
-			go b.say(frame(finPong, f.payload)) // whoever writes to us may be the one that has to read it
+		case f.First == finPing:
+			go b.say(frame(finPong, f.Payload)) // whoever writes to us may be the one that has to read it
 		default:
 			b.said <- f
 		}
 	}
 }
 
-func (b *bystander) say(f []byte) { b.p.nc.Write(f) } //nolint:errcheck // the answer shows it
+func (b *bystander) say(f []byte) { b.p.Conn.Write(f) } //nolint:errcheck // the answer shows it
 
 // served fails unless the server answers, and at once if in a bubble.
 func (b *bystander) served() {
@@ -56,13 +54,13 @@ func (b *bystander) served() {
 	go b.say(frame(finText, "all is well"))
 	select {
 	case f, open := <-b.said:
-		if !open || f.payload != "all is well" {
-			b.p.tb.Errorf("the good peer got %#x %s, open %v", f.first, brief(f.payload), open)
+		if !open || f.Payload != "all is well" {
+			b.p.tb.Errorf("the good peer got %v, open %v", f, open)
 		}
 	case <-time.After(patience):
 		b.p.tb.Fatal("the good peer is not served")
 	}
-	if _, pipe := b.p.nc.RemoteAddr().(*net.TCPAddr); !pipe && time.Since(begun) > 0 {
+	if _, pipe := b.p.Conn.RemoteAddr().(*net.TCPAddr); !pipe && time.Since(begun) > 0 {
 		b.p.tb.Errorf("the good peer had to wait for %v", time.Since(begun))
 	}
 }
@@ -71,12 +69,12 @@ func (b *bystander) served() {
 func (b *bystander) closes() {
 	b.p.tb.Helper()
 	go b.say(closing(1000, ""))
-	if f := <-b.said; f.first != finClose {
-		b.p.tb.Errorf("the good peer got %#x %s, want a close", f.first, brief(f.payload))
+	if f := <-b.said; f.First != finClose {
+		b.p.tb.Errorf("the good peer got %v, want a close", f)
 	}
 	for range b.said { // until the end of the stream
 	}
-	b.p.nc.Close()
+	b.p.Conn.Close()
 }
 
 // siege is a server in a bubble, with a good peer, that others attack.
@@ -115,28 +113,6 @@ func besiegeBehind(t *testing.T, app *fakes.Handler, front protocol.Application,
 	p, _ := s.attacker()
 	s.good = behave(p)
 	return s
-}
-
-// listenPipes serves h, which is s as a rule, over pipes.
-func (s *server) listenPipes(tb testing.TB, h http.Handler) {
-	tb.Helper()
-	l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	hs := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelError)}
-	served := make(chan error, 1)
-	go func() { served <- hs.Serve(l) }()
-	s.dial = func() net.Conn {
-		ours, theirs := net.Pipe()
-		over := make(chan struct{})
-		l.conns <- &serverEnd{Conn: theirs, over: over}
-		return &dialled{ours, over}
-	}
-	tb.Cleanup(func() {
-		s.wantEmpty(tb)
-		_ = hs.Close()
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			tb.Errorf("Serve: %v", err)
-		}
-	})
 }
 
 // attacker is one more connection, of which nothing is left to do.
@@ -209,11 +185,10 @@ func (s *siege) ended(code protocol.CloseCode, remote bool, why error) {
 // does not wait for that.
 func (p *peer) floods(b []byte, n int) (written <-chan int) {
 	out := make(chan int, 1)
-	_ = p.nc.SetDeadline(time.Time{})
 	go func() {
 		i := 0
 		for ; i < n; i++ {
-			if _, err := p.nc.Write(b); err != nil {
+			if _, err := p.Conn.Write(b); err != nil {
 				break
 			}
 		}
@@ -227,16 +202,17 @@ const endless = 300
 
 // untilClose reads up to a close frame, and returns its code and how many pongs
 // and others came before. Without a close the code is 0.
-func (p *peer) untilClose() (code uint16, pongs, others int) {
+func (p *peer) untilClose() (code protocol.CloseCode, pongs, others int) {
 	for {
-		f, err := p.read()
+		f, err := p.Read()
 		switch {
 		case err != nil:
 			return 0, pongs, others
-		case f.first == finPong:
+		case f.First == finPong:
 			pongs++
-		case f.first == finClose && len(f.payload) >= 2:
-			return binary.BigEndian.Uint16([]byte(f.payload)), pongs, others
+		case f.First == finClose && f.Payload != "":
+			code, _ := f.Status()
+			return code, pongs, others
 		default:
 			others++
 		}
@@ -266,28 +242,11 @@ func withstand(t *testing.T, a *attack) {
 		p, c := s.attacker()
 		a.do(s, p, c)
 		s.good.served()
-		p.nc.Close()
+		p.Conn.Close()
 		s.ended(a.code, a.remote, a.err)
 		synctest.Wait()
 		s.over(a.stats)
 	})
-}
-
-// dialled is a peer's end of a pipe, and serverEnd the server's.
-type dialled struct {
-	net.Conn
-	over <-chan struct{} // the server has closed its end
-}
-
-type serverEnd struct {
-	net.Conn
-	once sync.Once
-	over chan struct{}
-}
-
-func (e *serverEnd) Close() error {
-	e.once.Do(func() { close(e.over) })
-	return e.Conn.Close()
 }
 
 // cutAfter waits until the server has closed the socket, without reading or
@@ -295,7 +254,7 @@ func (e *serverEnd) Close() error {
 func (p *peer) cutAfter(begun time.Time) time.Duration {
 	p.tb.Helper()
 	select {
-	case <-p.nc.(*dialled).over:
+	case <-p.Conn.(*websockettest.Pipe).Cut:
 	case <-time.After(time.Hour):
 		p.tb.Fatal("not cut within an hour")
 	}

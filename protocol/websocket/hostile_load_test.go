@@ -3,7 +3,6 @@
 package websocket_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // wantDescriptors fails if the process may not have n sockets, and what other
@@ -37,19 +37,17 @@ func wantDescriptors(t *testing.T, n int) {
 	}
 }
 
-// light is an open peer with a small buffer, of which there can be thousands.
-func light(nc net.Conn) *bufio.Reader { return bufio.NewReaderSize(nc, 256) }
-
 // knock asks to be let in, and returns the status line of the answer, the rest of
-// whose head is read as well.
-func knock(nc net.Conn, br *bufio.Reader) (status string, err error) {
-	_ = nc.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(nc, request("/")); err != nil {
+// whose head is read as well. It does not fail the test.
+func (p *peer) knock() (status string, err error) {
+	_ = p.Conn.SetDeadline(time.Now().Add(patience))
+	defer p.Conn.SetDeadline(time.Time{}) //nolint:errcheck // a later read shows it
+	if _, err := io.WriteString(p.Conn, websockettest.Request("/")); err != nil {
 		return "", err
 	}
-	status, err = br.ReadString('\n')
+	status, err = p.In.ReadString('\n')
 	for line := status; err == nil && line != "\r\n"; {
-		line, err = br.ReadString('\n')
+		line, err = p.In.ReadString('\n')
 	}
 	return strings.TrimSpace(status), err
 }
@@ -74,8 +72,7 @@ func TestCapacityTenThousand(t *testing.T) {
 	for range all / atATime {
 		wave := make(chan *peer, atATime)
 		for range atATime {
-			nc := s.dial() // all before the first asks, so that they come at once
-			wave <- &peer{t, nc, light(nc)}
+			wave <- s.peer(t) // all before the first asks, so that they come at once
 		}
 		close(wave)
 		let, got := s.storm(wave)
@@ -91,13 +88,13 @@ func TestCapacityTenThousand(t *testing.T) {
 		t.Errorf("answers %v, want %v", answers, want)
 	}
 	for _, p := range live {
-		p.text("in")
-		p.want(finText, "in")
+		p.SendText("in")
+		p.WantText("in")
 	}
 	good.closes()
 	for _, p := range live {
 		p.closes()
-		p.nc.Close()
+		p.Conn.Close()
 	}
 	s.wantEmpty(t)
 	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: int64(all - room + 1)}})
@@ -119,7 +116,7 @@ func (s *server) storm(wave <-chan *peer) (let []*peer, answers map[string]int) 
 	for range 64 {
 		all.Go(func() {
 			for p := range wave {
-				status, err := knock(p.nc, p.br)
+				status, err := p.knock()
 				if err != nil {
 					status += err.Error()
 				}
@@ -128,7 +125,7 @@ func (s *server) storm(wave <-chan *peer) (let []*peer, answers map[string]int) 
 				if strings.Contains(status, "101") {
 					let = append(let, p)
 				} else {
-					gone = append(gone, p.nc)
+					gone = append(gone, p.Conn)
 				}
 				mu.Unlock()
 			}
@@ -180,10 +177,8 @@ func TestHostileShutdownOfAThousand(t *testing.T) {
 			var all sync.WaitGroup
 			times := make(chan time.Time, peers)
 			for i := range peers {
-				nc := s.dial()
-				p := &peer{t, nc, light(nc)}
-				t.Cleanup(func() { nc.Close() })
-				if status, err := knock(nc, p.br); err != nil || !strings.Contains(status, "101") {
+				p := s.peer(t)
+				if status, err := p.knock(); err != nil || !strings.Contains(status, "101") {
 					t.Fatalf("%s %v", status, err)
 				}
 				all.Go(func() { times <- p.saysGoodbye(i < row.hostile) })
@@ -212,20 +207,20 @@ func TestHostileShutdownOfAThousand(t *testing.T) {
 // saysGoodbye waits for our 1001, answers it and waits for the end, or only for
 // the end if it is hostile. It returns when the close came.
 func (p *peer) saysGoodbye(hostile bool) time.Time {
-	_ = p.nc.SetDeadline(time.Now().Add(2 * patience))
+	p.Patience = 2 * patience
 	code, _, _ := p.untilClose()
 	at := time.Now()
 	if code != 1001 {
 		p.tb.Errorf("closed with %d, want 1001", code)
 	}
 	if !hostile {
-		p.nc.Write(closing(1001, "")) //nolint:errcheck // the end shows it
+		p.Conn.Write(closing(1001, "")) //nolint:errcheck // the end shows it
 	}
-	if f, err := p.read(); err == nil {
-		p.tb.Errorf("got %#x %q, want the end", f.first, f.payload)
+	if f, err := p.Read(); err == nil {
+		p.tb.Errorf("got %v, want the end", f)
 	}
 	if !hostile {
-		p.nc.Close()
+		p.Conn.Close()
 	}
 	return at
 }

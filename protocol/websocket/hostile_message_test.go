@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // The defaults that the documentation names.
@@ -24,9 +25,8 @@ const (
 
 // wantCode reads up to a close with code, before which so many pongs have come,
 // and nothing else.
-func (p *peer) wantCode(code uint16, pongs int) {
+func (p *peer) wantCode(code protocol.CloseCode, pongs int) {
 	p.tb.Helper()
-	p.impatient()
 	if gotCode, gotPongs, others := p.untilClose(); gotCode != code || gotPongs != pongs || others != 0 {
 		p.tb.Errorf("close %d after %d pongs and %d others, want %d after %d pongs", gotCode, gotPongs, others, code, pongs)
 	}
@@ -37,7 +37,7 @@ func (p *peer) pings(n int) {
 	p.tb.Helper()
 	p.floods(masked(finPing, "p", n), 1)
 	for range n {
-		p.want(finPong, "p")
+		p.Want(websockettest.Pong("p"))
 	}
 }
 
@@ -52,8 +52,8 @@ func messageAttacks() map[string]*attack {
 			do: func(_ *siege, p *peer, _ *protocol.Conn) {
 				large := strings.Repeat("m", maxMessage)
 				p.floods(frame(finText, large), 1)
-				p.want(finText, large)
-				p.write(frame(finText, large+"!")[:14]) // the header is enough
+				p.WantText(large)
+				p.SendBytes(frame(finText, large+"!")[:14]) // the header is enough
 				p.wantCode(1009, 0)
 			},
 			code: 1009, stats: tooBig(),
@@ -69,9 +69,9 @@ func messageAttacks() map[string]*attack {
 		"MaxMessage, own": {
 			opts: websocket.Options{Limits: protocol.Limits{MaxMessage: 20}},
 			do: func(_ *siege, p *peer, _ *protocol.Conn) {
-				p.text(strings.Repeat("m", 20))
-				p.want(finText, strings.Repeat("m", 20))
-				p.write(frame(binaryOp, strings.Repeat("m", 20)), frame(cont, ""), frame(cont, "!"))
+				p.SendText(strings.Repeat("m", 20))
+				p.WantText(strings.Repeat("m", 20))
+				p.SendBytes(frame(binaryOp, strings.Repeat("m", 20)), frame(cont, ""), frame(cont, "!"))
 				p.wantCode(1009, 0)
 			},
 			code: 1009, stats: tooBig(),
@@ -80,9 +80,9 @@ func messageAttacks() map[string]*attack {
 			opts: websocket.Options{Limits: protocol.Limits{MaxFrame: 20}},
 			do: func(_ *siege, p *peer, _ *protocol.Conn) {
 				part := strings.Repeat("f", 20)
-				p.write(frame(text, part), frame(finCont, part))
-				p.want(finText, part+part)
-				p.write(frame(text, part), frame(cont, part+"!"))
+				p.SendBytes(frame(text, part), frame(finCont, part))
+				p.WantText(part + part)
+				p.SendBytes(frame(text, part), frame(cont, part+"!"))
 				p.wantCode(1009, 0)
 			},
 			code: 1009, stats: tooBig(),
@@ -90,12 +90,12 @@ func messageAttacks() map[string]*attack {
 		"MaxFragments": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
 			whole := bytes.Join([][]byte{frame(text, "f"), masked(cont, "f", maxFragments-2), frame(finCont, "f")}, nil)
 			p.floods(whole, 1)
-			p.want(finText, strings.Repeat("f", maxFragments))
+			p.WantText(strings.Repeat("f", maxFragments))
 			p.floods(append(frame(text, "f"), masked(cont, "f", maxFragments)...), 1)
 			p.wantCode(1008, 0)
 		}, code: 1008, stats: tooMany()},
 		"MaxFragments, empty ones": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(text, ""))
+			p.SendBytes(frame(text, ""))
 			p.floods(masked(cont, "", 1000), endless)
 			p.wantCode(1008, 0)
 		}, code: 1008, stats: tooMany()},
@@ -103,12 +103,12 @@ func messageAttacks() map[string]*attack {
 			opts: websocket.Options{Limits: protocol.Limits{MaxFragments: 3}},
 			do: func(_ *siege, p *peer, _ *protocol.Conn) {
 				for range 2 { // it counts anew
-					p.write(frame(text, "a"), frame(cont, "b"), frame(finPing, "p"), frame(finPing, "p"), frame(finCont, "c"))
-					p.want(finPong, "p")
-					p.want(finPong, "p")
-					p.want(finText, "abc")
+					p.SendBytes(frame(text, "a"), frame(cont, "b"), frame(finPing, "p"), frame(finPing, "p"), frame(finCont, "c"))
+					p.Want(websockettest.Pong("p"))
+					p.Want(websockettest.Pong("p"))
+					p.WantText("abc")
 				}
-				p.write(frame(text, "a"), frame(cont, "b"), frame(cont, "c"), frame(finCont, "d"))
+				p.SendBytes(frame(text, "a"), frame(cont, "b"), frame(cont, "c"), frame(finCont, "d"))
 				p.wantCode(1008, 0)
 			},
 			code: 1008, stats: tooMany(),
@@ -120,21 +120,21 @@ func messageAttacks() map[string]*attack {
 func controlAttacks() map[string]*attack {
 	return map[string]*attack{
 		"pings within a message": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(text, "he"))
+			p.SendBytes(frame(text, "he"))
 			p.pings(maxControls)
-			p.write(frame(finCont, "llo"))
-			p.want(finText, "hello")
-			p.write(frame(text, "he"))
+			p.SendBytes(frame(finCont, "llo"))
+			p.WantText("hello")
+			p.SendBytes(frame(text, "he"))
 			p.floods(masked(finPing, "p", maxControls), endless)
 			p.wantCode(1008, maxControls)
 		}, code: 1008, stats: tooMany()},
 		"pings within a message, over minutes": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(text, "m"))
+			p.SendBytes(frame(text, "m"))
 			for range 4 {
 				p.pings(maxControls / 4)
 				<-time.After(3 * time.Second) // fast enough for MinRate
 			}
-			p.ping("one more")
+			p.Send(websockettest.Ping("one more"))
 			p.wantCode(1008, 0)
 		}, code: 1008, stats: tooMany()},
 		"pings between messages": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
@@ -147,8 +147,8 @@ func controlAttacks() map[string]*attack {
 		}, code: 1008, stats: tooMany()},
 		"pongs between messages": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
 			p.floods(masked(finPong, "p", maxControls), 1)
-			p.text("so far so good")
-			p.want(finText, "so far so good")
+			p.SendText("so far so good")
+			p.WantText("so far so good")
 			p.floods(masked(finPong, "p", maxControls), endless)
 			p.wantCode(1008, 0)
 		}, code: 1008, stats: tooMany()},
@@ -156,10 +156,10 @@ func controlAttacks() map[string]*attack {
 			opts: websocket.Options{Limits: protocol.Limits{MaxControlFrames: 2}},
 			do: func(_ *siege, p *peer, _ *protocol.Conn) {
 				p.pings(2)
-				p.text("counts anew")
-				p.want(finText, "counts anew")
+				p.SendText("counts anew")
+				p.WantText("counts anew")
 				p.pings(2)
-				p.ping("?")
+				p.Send(websockettest.Ping("?"))
 				p.wantCode(1008, 0)
 			},
 			code: 1008, stats: tooMany(),
@@ -185,19 +185,19 @@ func TestHostileMessages(t *testing.T) {
 func ruleBreakers() map[string]*attack {
 	return map[string]*attack{
 		"not masked": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write([]byte{finText, 1, 'a'})
+			p.SendBytes([]byte{finText, 1, 'a'})
 			p.wantCode(1002, 0)
 		}, code: 1002, stats: websocket.Stats{Violations: 1}},
 		"not UTF-8": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(text, "\xff"))
+			p.SendBytes(frame(text, "\xff"))
 			p.wantCode(1007, 0)
 		}, code: 1007, stats: websocket.Stats{Violations: 1}},
 		"bad close": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(closing(1005, ""))
+			p.SendBytes(closing(1005, ""))
 			p.wantCode(1002, 0)
 		}, code: 1002, stats: websocket.Stats{Violations: 1}},
 		"and never goes": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(finCont, "a"))
+			p.SendBytes(frame(finCont, "a"))
 			p.wantCode(1002, 0)
 			p.waitsFor(closeTimeout)
 		}, code: 1002, stats: websocket.Stats{Violations: 1, CloseTimeouts: 1}},
@@ -213,8 +213,8 @@ func TestHostileNot(t *testing.T) {
 		p, _ := s.attacker()
 		day := time.Duration(testkit.Count(24, 2)) * time.Hour
 		for begun := time.Now(); time.Since(begun) < day; <-time.After(20 * time.Second) {
-			p.ping("still here")
-			p.want(finPong, "still here") // and no ping of ours
+			p.Send(websockettest.Ping("still here"))
+			p.Want(websockettest.Pong("still here")) // and no ping of ours
 		}
 		p.closes()
 		s.ended(1000, true, nil)
@@ -228,7 +228,7 @@ func TestHostileRate(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]struct {
 		rate  int
-		code  uint16
+		code  protocol.CloseCode
 		stats websocket.Stats
 	}{
 		"slower": {minRate - 10, 1008, websocket.Stats{SlowSenders: 1}},
@@ -241,13 +241,13 @@ func TestHostileRate(t *testing.T) {
 				go func() {
 					f := frame(finBinary, strings.Repeat("r", maxMessage))
 					for time.Since(begun) < 3*time.Minute {
-						p.nc.Write(f[:way.rate/2]) //nolint:errcheck // the end shows it
+						p.Conn.Write(f[:way.rate/2]) //nolint:errcheck // the end shows it
 						f = f[way.rate/2:]
 						<-time.After(500 * time.Millisecond)
 					}
-					p.nc.Close()
+					p.Conn.Close()
 				}()
-				_ = p.nc.SetDeadline(time.Time{})
+				p.Patience = -1
 				code, _, _ := p.untilClose()
 				if code != way.code {
 					t.Errorf("closed with %d, want %d", code, way.code)
@@ -255,9 +255,9 @@ func TestHostileRate(t *testing.T) {
 				if code != 0 {
 					within(t, "closed", time.Since(begun), 68*time.Second, 12*time.Second)
 				}
-				p.nc.Close()
+				p.Conn.Close()
 				<-time.After(3 * time.Minute)
-			}, code: max(protocol.CloseCode(way.code), 1006), stats: way.stats})
+			}, code: max(way.code, 1006), stats: way.stats})
 		})
 	}
 }
@@ -277,9 +277,9 @@ func TestHostileRateWaits(t *testing.T) {
 		s := besiege(t, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}})
 		p, _ := s.attacker()
 		fills := frame(finText, "fills the read-ahead")
-		p.write(frame(finText, "block"), fills[:8])
+		p.SendBytes(frame(finText, "block"), fills[:8])
 		synctest.Wait() // it is known as incomplete
-		p.write(fills[8:], frame(text, "incom"))
+		p.SendBytes(fills[8:], frame(text, "incom"))
 		written := p.floods(frame(finCont, "plete"), 1)
 		<-time.After(10 * time.Minute)
 		if len(written) != 0 {
@@ -288,7 +288,7 @@ func TestHostileRateWaits(t *testing.T) {
 		s.good.served()
 		close(release)
 		for _, want := range []string{"block", "fills the read-ahead", "incomplete"} {
-			p.want(finText, want)
+			p.WantText(want)
 		}
 		p.closes()
 		s.ended(1000, true, nil)

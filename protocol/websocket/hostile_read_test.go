@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // listener is an application that echoes what the good peer says, and is silent
@@ -40,7 +41,7 @@ func readAttacks() map[string]*attack {
 	own := websocket.Options{Limits: protocol.Limits{QueueBytes: 10 * kib}}
 	return map[string]*attack{
 		"answers": {do: func(s *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(finText, "hello"))
+			p.SendBytes(frame(finText, "hello"))
 			p.floods(frame(finText, strings.Repeat("m", kib)), 100)
 			synctest.Wait()
 			s.bounded(8 * kib) // a turn's worth
@@ -49,7 +50,7 @@ func readAttacks() map[string]*attack {
 		"pongs": {opts: own, app: listener(), do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, "keeps a writer waiting, so that we read on")
 			for range 50 {
-				p.write(masked(finPing, strings.Repeat("p", 125), maxControls), frame(finText, "counts anew"))
+				p.SendBytes(masked(finPing, strings.Repeat("p", 125), maxControls), frame(finText, "counts anew"))
 				s.good.served()
 				s.bounded(10*kib + 127)
 			}
@@ -68,25 +69,24 @@ func readAttacks() map[string]*attack {
 		}, code: 4000, stats: websocket.Stats{CloseTimeouts: 1}},
 		"our close, and never goes": {do: func(_ *siege, p *peer, c *protocol.Conn) {
 			c.Close(4000, "go")
-			p.wantClose(4000, "go")
+			p.Want(websockettest.Close(4000, "go"))
 			p.waitsFor(closeTimeout)
 		}, code: 4000, stats: websocket.Stats{CloseTimeouts: 1}},
 		"after its close": {do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, "is never read")
-			p.write(closing(1000, ""))
+			p.SendBytes(closing(1000, ""))
 			p.waitsFor(closeTimeout)
 		}, code: 1000, remote: true, stats: websocket.Stats{CloseTimeouts: 1}},
 		"after its close, and goes on": {do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(closing(1000, ""))
-			p.wantClose(1000, "")
-			p.wantEnd() // at once, because it has nothing more to say to us
+			p.SendBytes(closing(1000, ""))
+			p.Want(websockettest.Close(1000, ""))
+			p.WantEnd() // at once, because it has nothing more to say to us
 		}, code: 1000, remote: true},
 		"more than a byte a second": {do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, strings.Repeat("m", maxMessage))
 			begun := time.Now()
-			_ = p.nc.SetDeadline(time.Time{})
 			for {
-				if _, err := p.nc.Read(make([]byte, 1)); err != nil {
+				if _, err := p.Conn.Read(make([]byte, 1)); err != nil {
 					break
 				}
 				<-time.After(time.Second)
@@ -205,7 +205,7 @@ func TestHostileFlood(t *testing.T) {
 		}}
 		s := besiege(t, app, nil)
 		p, _ := s.attacker()
-		p.text("block")
+		p.SendText("block")
 		const readAhead, flood = 64 * kib, 20_000
 		written := p.floods(frame(finText, "x"), flood)
 		<-time.After(10 * time.Minute)
@@ -214,7 +214,7 @@ func TestHostileFlood(t *testing.T) {
 		if len(written) != 0 {
 			t.Errorf("%d messages were taken while a callback is busy", flood)
 		}
-		p.nc.Close()
+		p.Conn.Close()
 		n := <-written
 		if most := (readAhead + 4*kib) / 65; n > most+1 || n < readAhead/65-1 {
 			t.Errorf("%d messages were taken while a callback is busy, want %d at the most", n, most)
@@ -261,12 +261,12 @@ func TestHostileLeavers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			withstand(t, &attack{opts: quick, do: func(s *siege, p *peer, c *protocol.Conn) {
-				p.write(row.last)
-				_ = p.nc.SetDeadline(time.Now().Add(time.Hour))
+				p.SendBytes(row.last)
+				_ = p.Conn.SetDeadline(time.Now().Add(time.Hour))
 				begun := time.Now()
 				go sendsEvery(row.every, c)
 				for taken := 0; taken < row.takes; {
-					n, err := p.nc.Read(make([]byte, kib))
+					n, err := p.Conn.Read(make([]byte, kib))
 					if taken += n; err != nil {
 						break
 					}
@@ -302,11 +302,11 @@ func TestHostileVanishesWhileBusy(t *testing.T) {
 	withstand(t, &attack{
 		app: app, opts: websocket.Options{Limits: protocol.Limits{ReadAhead: 1}},
 		do: func(_ *siege, p *peer, _ *protocol.Conn) {
-			p.write(frame(finText, "block"), frame(finText, "waits"))
+			p.SendBytes(frame(finText, "block"), frame(finText, "waits"))
 			begun := time.Now()
-			_ = p.nc.SetDeadline(begun.Add(time.Hour))
+			_ = p.Conn.SetDeadline(begun.Add(time.Hour))
 			for {
-				if _, err := p.nc.Read(make([]byte, kib)); err != nil {
+				if _, err := p.Conn.Read(make([]byte, kib)); err != nil {
 					break
 				}
 			}
@@ -328,17 +328,16 @@ func TestHostileTalkers(t *testing.T) {
 				p, c := s.attacker()
 				begun := time.Now()
 				c.Close(4000, "go")
-				p.wantClose(4000, "go")
-				_ = p.nc.SetDeadline(time.Time{})
+				p.Want(websockettest.Close(4000, "go"))
 				said := int64(0)
 				for ; ; said++ {
-					if _, err := p.nc.Write(word); err != nil {
+					if _, err := p.Conn.Write(word); err != nil {
 						break
 					}
 					<-time.After(10 * time.Millisecond)
 				}
 				within(t, "cut", time.Since(begun), closeTimeout, 10*time.Millisecond)
-				p.wantEnd()
+				p.WantEnd()
 				s.ended(4000, false, nil)
 				want := websocket.Stats{CloseTimeouts: 1}
 				if name == "messages" {
@@ -364,14 +363,14 @@ func TestHostileHalfClose(t *testing.T) {
 		"within a frame": frame(finText, "hello")[:8], "within a message": frame(text, "hello"), "within a ping": frame(finPing, "p")[:6],
 	} {
 		p := s.open(t)
-		p.write(frame(finText, "1"), frame(finBinary, large), frame(finPing, "2"), last)
-		if err := p.nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		p.SendBytes(frame(finText, "1"), frame(finBinary, large), frame(finPing, "2"), last)
+		if err := p.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		p.want(finText, "1")
-		p.want(finBinary, large)
-		p.want(finPong, "2")
-		p.wantEnd()
+		p.WantText("1")
+		p.Want(websockettest.Binary(large))
+		p.Want(websockettest.Pong("2"))
+		p.WantEnd()
 		if got := <-ends; got.Code != 1006 || !strings.Contains(fmt.Sprint(got.Err), "hung up") {
 			t.Errorf("%s: ended with %+v", name, got)
 		}

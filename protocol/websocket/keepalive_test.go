@@ -13,6 +13,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // within fails unless d is what it should be, or later by less than a tick.
@@ -36,20 +37,20 @@ func TestKeepAlivePings(t *testing.T) {
 		}
 		for i := range 5 {
 			begun := time.Now()
-			ping := p.next()
-			if ping.first != finPing || len(ping.payload) > 125 {
-				t.Fatalf("got %#x %q, want a ping", ping.first, ping.payload)
+			ping := p.Next()
+			if ping.First != finPing || len(ping.Payload) > 125 {
+				t.Fatalf("got %#x %q, want a ping", ping.First, ping.Payload)
 			}
 			within(t, "pinged", time.Since(begun), 20*time.Second, 11*time.Second)
 			<-time.After(time.Duration(i+1) * 100 * time.Millisecond)
-			p.write(frame(finPong, ping.payload))
+			p.SendBytes(frame(finPong, ping.Payload))
 			synctest.Wait()
 			if want := time.Duration(i+1) * 100 * time.Millisecond; c.RTT() != want {
 				t.Errorf("RTT %v, want %v", c.RTT(), want)
 			}
 		}
-		p.text("and still")
-		p.want(finText, "and still")
+		p.SendText("and still")
+		p.WantText("and still")
 		p.closes()
 	})
 }
@@ -64,20 +65,20 @@ func TestKeepAliveCounts(t *testing.T) {
 		c := settled(opened)
 		signs := [][]byte{frame(finText, "x"), frame(finPong, ""), frame(finPong, "12345678"), frame(finPing, "y"), frame(text, "")}
 		for _, sign := range signs {
-			if got := p.next(); got.first != finPing {
-				t.Fatalf("got %#x, want a ping", got.first)
+			if got := p.Next(); got.First != finPing {
+				t.Fatalf("got %#x, want a ping", got.First)
 			}
 			<-time.After(5 * time.Second)
-			p.write(sign)
+			p.SendBytes(sign)
 			switch sign[0] {
 			case finText:
-				p.want(finText, "x")
+				p.WantText("x")
 			case finPing:
-				p.want(finPong, "y")
+				p.Want(websockettest.Pong("y"))
 			}
 		}
-		p.write(frame(finCont, "whole"))
-		p.want(finText, "whole")
+		p.SendBytes(frame(finCont, "whole"))
+		p.WantText("whole")
 		if c.RTT() != 0 {
 			t.Errorf("RTT %v although no ping was answered", c.RTT())
 		}
@@ -94,8 +95,8 @@ func TestKeepAliveCuts(t *testing.T) {
 		s := servePipes(t, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second})
 		begun := time.Now()
 		p := s.open(t)
-		if got := p.next(); got.first != finPing {
-			t.Fatalf("got %#x, want a ping", got.first)
+		if got := p.Next(); got.First != finPing {
+			t.Fatalf("got %#x, want a ping", got.First)
 		}
 		within(t, "pinged", time.Since(begun), 8*time.Second, 2*time.Second)
 		begun = time.Now()
@@ -104,7 +105,7 @@ func TestKeepAliveCuts(t *testing.T) {
 		if end.Code != protocol.CloseAbnormal || end.Remote || !errors.Is(end.Err, websocket.ErrPongTimeout) {
 			t.Errorf("ended with %+v", end)
 		}
-		p.wantEnd()
+		p.WantEnd()
 		synctest.Wait()
 		if n := s.Stats().Unanswered; n != 1 {
 			t.Errorf("Unanswered is %d, want 1", n)
@@ -129,16 +130,15 @@ func TestKeepAliveWaits(t *testing.T) {
 		})
 		p := s.open(t)
 		synctest.Wait() // Connect is over, so that messages need not wait for it
-		p.text("block")
-		p.text("fills the read-ahead")
-		_ = p.nc.SetDeadline(time.Time{})
-		go p.nc.Write(frame(finPing, "not read for long")) //nolint:errcheck // the answer shows it
+		p.SendText("block")
+		p.SendText("fills the read-ahead")
+		go p.Conn.Write(frame(finPing, "not read for long")) //nolint:errcheck // the answer shows it
 		<-time.After(10 * time.Minute)
 		if st := s.Stats(); st.Open != 1 || st.Pauses != 1 {
 			t.Fatalf("%d open after %d pauses, want 1 and 1", st.Open, st.Pauses)
 		}
 		close(release)
-		p.want(finPong, "not read for long")
+		p.Want(websockettest.Pong("not read for long"))
 		begun := time.Now()
 		p.nextPing()
 		within(t, "pinged", time.Since(begun), 6*time.Second, 4*time.Second)
@@ -160,7 +160,7 @@ func TestKeepAliveLeavesReadersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(30 * time.Minute)
-		p.want(finText, large)
+		p.WantText(large)
 		p.closes()
 	})
 }
@@ -171,8 +171,8 @@ func TestKeepAliveOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
 		<-time.After(time.Duration(testkit.Count(24, 1)) * time.Hour)
-		p.text("x")
-		p.want(finText, "x")
+		p.SendText("x")
+		p.WantText("x")
 		p.closes()
 	})
 }
@@ -189,9 +189,9 @@ func TestKeepAliveManyAreSpread(t *testing.T) {
 		for range many {
 			p := s.open(t)
 			all.Go(func() {
-				ping := p.next()
+				ping := p.Next()
 				times <- time.Now()
-				p.write(frame(finPong, ping.payload))
+				p.SendBytes(frame(finPong, ping.Payload))
 				p.closes()
 			})
 		}
@@ -239,33 +239,33 @@ func TestSlowSender(t *testing.T) {
 				p := s.open(t)
 				var dribbling sync.WaitGroup
 				defer dribbling.Wait()
-				defer p.nc.Close()
+				defer p.Conn.Close()
 				dribbling.Go(func() { p.dribble(way.head, way.drop, way.every) })
 				if !way.slow {
 					<-time.After(5 * time.Minute)
-					p.nc.Close()
+					p.Conn.Close()
 					if end := <-ends; end.Code != protocol.CloseAbnormal || s.Stats().SlowSenders != 0 {
 						t.Errorf("ended with %+v, SlowSenders %d", end, s.Stats().SlowSenders)
 					}
 					return
 				}
 				begun := time.Now()
+				p.Patience = -1
 				for {
-					_ = p.nc.SetReadDeadline(time.Time{})
-					got, err := p.read()
+					got, err := p.Read()
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got.first == finPong {
+					if got.First == finPong {
 						continue
 					}
-					if got.first != finClose || !strings.HasPrefix(got.payload, "\x03\xf0") {
-						t.Errorf("got %#x %q, want a close with 1008", got.first, got.payload)
+					if got.First != finClose || !strings.HasPrefix(got.Payload, "\x03\xf0") {
+						t.Errorf("got %#x %q, want a close with 1008", got.First, got.Payload)
 					}
 					break
 				}
 				within(t, "closed", time.Since(begun), 68*time.Second, 12*time.Second)
-				p.nc.Close()
+				p.Conn.Close()
 				if end := <-ends; end.Code != protocol.ClosePolicyViolation || s.Stats().SlowSenders != 1 {
 					t.Errorf("ended with %+v, SlowSenders %d", end, s.Stats().SlowSenders)
 				}
@@ -277,8 +277,7 @@ func TestSlowSender(t *testing.T) {
 // dribble writes head and then drop every so often, until the connection is over.
 func (p *peer) dribble(head, drop []byte, every time.Duration) {
 	for {
-		_ = p.nc.SetWriteDeadline(time.Time{})
-		if _, err := p.nc.Write(head); err != nil {
+		if _, err := p.Conn.Write(head); err != nil {
 			return
 		}
 		head = drop
@@ -290,8 +289,8 @@ func (p *peer) dribble(head, drop []byte, every time.Duration) {
 func (p *peer) nextPing() string {
 	p.tb.Helper()
 	for {
-		if got := p.next(); got.first == finPing {
-			return got.payload
+		if got := p.Next(); got.First == finPing {
+			return got.Payload
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -45,15 +46,15 @@ type play func(t *testing.T, p *peer, c *protocol.Conn) string
 func says(frames ...[]byte) play {
 	return func(t *testing.T, p *peer, _ *protocol.Conn) string {
 		t.Helper()
-		p.write(frames...)
-		f := p.next()
-		for f.first == finPong {
-			f = p.next()
+		p.SendBytes(frames...)
+		f := p.Next()
+		for f.First == finPong {
+			f = p.Next()
 		}
-		if f.first == finClose {
-			return "close " + f.payload[2:]
+		if f.First == finClose {
+			return "close " + f.Payload[2:]
 		}
-		return f.payload
+		return f.Payload
 	}
 }
 
@@ -62,24 +63,24 @@ func dribbles(t *testing.T, p *peer, _ *protocol.Conn) string {
 	t.Helper()
 	var writing sync.WaitGroup
 	defer writing.Wait()
-	defer p.nc.Close()
-	_ = p.nc.SetDeadline(time.Time{})
+	defer p.Conn.Close()
+	p.Patience = -1
 	writing.Go(func() {
 		for _, b := range frame(finText, strings.Repeat("m", 30)) {
 			<-time.After(time.Second)
-			if _, err := p.nc.Write([]byte{b}); err != nil {
+			if _, err := p.Conn.Write([]byte{b}); err != nil {
 				return
 			}
 		}
 	})
-	f, err := p.read()
+	f, err := p.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.first == finClose {
-		return "close " + f.payload[2:]
+	if f.First == finClose {
+		return "close " + f.Payload[2:]
 	}
-	return f.payload
+	return f.Payload
 }
 
 // pushes has the application send messages of 100 bytes, which are not read before.
@@ -93,7 +94,7 @@ func pushes(t *testing.T, p *peer, c *protocol.Conn) string {
 		}
 	}
 	for range sent {
-		p.want(finText, m)
+		p.WantText(m)
 	}
 	switch {
 	case err == nil:
@@ -101,18 +102,18 @@ func pushes(t *testing.T, p *peer, c *protocol.Conn) string {
 	case errors.Is(err, protocol.ErrDropped):
 		return "dropped"
 	}
-	p.wantCloseCode(1013)
+	p.WantClose(1013)
 	return "closed"
 }
 
 // posts has nine events wait behind a callback that blocks.
 func posts(t *testing.T, p *peer, c *protocol.Conn) string {
 	t.Helper()
-	p.text("block")
+	p.SendText("block")
 	synctest.Wait()
 	for range 9 {
 		if err := c.Post(protocol.SendType.New(protocol.Text("x"))); err != nil {
-			p.wantCloseCode(1013)
+			p.WantClose(1013)
 			return "busy"
 		}
 	}
@@ -122,10 +123,10 @@ func posts(t *testing.T, p *peer, c *protocol.Conn) string {
 // readAhead says five messages while a callback blocks.
 func readAhead(t *testing.T, p *peer, c *protocol.Conn) string {
 	t.Helper()
-	p.text("block")
+	p.SendText("block")
 	for range 5 {
-		_ = p.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		if _, err := p.nc.Write(frame(finText, "x")); err != nil {
+		_ = p.Conn.SetWriteDeadline(time.Now().Add(time.Second))
+		if _, err := p.Conn.Write(frame(finText, "x")); err != nil {
 			c.Close(1000, "") // or the callback would be waited for
 			return "not read"
 		}
@@ -170,11 +171,11 @@ func TestLimitPerRoute(t *testing.T) {
 				s, opened, ends := twoRoutes(t, row.server, row.route)
 				for path, want := range map[string]string{"/limited/": row.limited, "/": row.plain} {
 					p := s.peer(t)
-					p.upgrade(request(path))
+					p.Upgrade(websockettest.Request(path))
 					if got := row.play(t, p, settled(opened)); got != want {
 						t.Errorf("%s: %s: got %q, want %q", row.at, path, got, want)
 					}
-					p.nc.Close()
+					p.Conn.Close()
 					<-ends
 				}
 			})
@@ -200,13 +201,13 @@ func TestLimitSharesTheBudget(t *testing.T) {
 			if err := c.Send(t.Context(), protocol.Text(strings.Repeat("m", 50<<10))); !errors.Is(err, protocol.ErrDropped) {
 				t.Errorf("got %v, want ErrDropped", err)
 			}
-			p.next()
+			p.Next()
 			synctest.Wait()
 		}
 		if n := s.Stats().QueuesFull; n != 2 {
 			t.Errorf("QueuesFull = %d, want 2", n)
 		}
-		p.nc.Close()
+		p.Conn.Close()
 		<-ends
 		synctest.Wait()
 		if left := websocket.Left(s.Server); left != "" {
@@ -223,15 +224,15 @@ func TestTraffic(t *testing.T) {
 		ends := app.Ends()
 		p := servePipes(t, app, nil).open(t)
 		c := settled(opened)
-		p.write(frame(text, "in"), frame(finPing, "not this"), frame(finCont, " pieces"))
-		p.want(finPong, "not this")
-		p.want(finText, "in pieces")
+		p.SendBytes(frame(text, "in"), frame(finPing, "not this"), frame(finCont, " pieces"))
+		p.Want(websockettest.Pong("not this"))
+		p.WantText("in pieces")
 		large := strings.Repeat("m", 5000)
 		for _, m := range []string{"small", large} { // a copy, and a reference
 			if err := c.Offer(protocol.Prepare(protocol.Text(m))); err != nil {
 				t.Fatal(err)
 			}
-			p.want(finText, m)
+			p.WantText(m)
 		}
 		p.closes()
 		<-ends

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestLinger has a peer close, and go on sending: that must not reset the
@@ -33,16 +34,16 @@ func TestLinger(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := newPeer(t, nc)
-		p.upgrade(request("/"))
-		p.write(frame(finBinary, large))
-		p.write(closing(1000, ""))
+		p.Upgrade(websockettest.Request("/"))
+		p.SendBytes(frame(finBinary, large))
+		p.SendBytes(closing(1000, ""))
 		<-ends // it has heard the close
 		for range 20 {
-			p.ping("behind the close")
+			p.Send(websockettest.Ping("behind the close"))
 		}
-		p.want(finBinary, large)
-		p.wantClose(1000, "")
-		p.wantEnd()
+		p.Want(websockettest.Binary(large))
+		p.Want(websockettest.Close(1000, ""))
+		p.WantEnd()
 		nc.Close()
 	}
 }
@@ -55,9 +56,9 @@ func TestLingerEnds(t *testing.T) {
 	ends := app.Ends()
 	s := serve(t, app, &websocket.Options{CloseTimeout: time.Hour})
 	p := s.open(t)
-	p.write(closing(1000, ""))
-	p.wantClose(1000, "")
-	p.wantEnd()
+	p.SendBytes(closing(1000, ""))
+	p.Want(websockettest.Close(1000, ""))
+	p.WantEnd()
 	if end := <-ends; end.Code != protocol.CloseNormal || !end.Remote {
 		t.Errorf("ended with %+v", end)
 	}
@@ -78,11 +79,11 @@ func TestLentMessageIsComplete(t *testing.T) {
 		}}
 		s := servePipes(t, app, &websocket.Options{PingInterval: -1})
 		p := s.open(t)
-		p.text(strings.Repeat("a", 6000)) // more than one read
-		p.want(finText, "heard")
+		p.SendText(strings.Repeat("a", 6000)) // more than one read
+		p.WantText("heard")
 		<-time.After(10 * time.Minute)
-		p.text("still there?")
-		p.want(finText, "heard")
+		p.SendText("still there?")
+		p.WantText("heard")
 		p.closes()
 	})
 }
@@ -104,13 +105,13 @@ func TestPromise4_MiddlewareThatPanics(t *testing.T) {
 	app := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return refuse }}
 	s := newServer(app, nil)
 	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
-	if a := s.peer(t).handshake(request("/")); a.status != http.StatusInternalServerError {
-		t.Errorf("Hijack: status %d, want 500", a.status)
+	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusInternalServerError {
+		t.Errorf("Hijack: status %d, want 500", a.Status)
 	}
 	s.wantLog(t, "a middleware in front")
 	refuse = protocol.NewRejectError(http.StatusForbidden, "no")
-	if a := s.peer(t).handshake(request("/")); a.status != http.StatusForbidden {
-		t.Errorf("Flush: status %d, want 403", a.status)
+	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusForbidden {
+		t.Errorf("Flush: status %d, want 403", a.Status)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -131,7 +132,7 @@ func TestPromise9_ShutdownCutsWriters(t *testing.T) {
 		if err := settled(opened).Send(t.Context(), protocol.Text(strings.Repeat("x", 500<<10))); err != nil {
 			t.Fatal(err)
 		}
-		p.write(closing(1000, ""))
+		p.SendBytes(closing(1000, ""))
 		<-ends
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -154,8 +155,8 @@ func TestFindThatPanics(t *testing.T) {
 		nowhere
 	}{Handler: fakes.Echo()}
 	p := serve(t, app, nil).open(t)
-	p.text("x")
-	p.want(finText, "x")
+	p.SendText("x")
+	p.WantText("x")
 	p.closes()
 }
 

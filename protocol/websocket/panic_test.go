@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestPromise4_PanicCostsOneConnection has callbacks panic beside a connection
@@ -29,17 +30,17 @@ func TestPromise4_PanicCostsOneConnection(t *testing.T) {
 	other := s.open(t)
 	for range 3 {
 		p := s.open(t)
-		p.write(frame(finText, "before"), frame(finText, "panic"), frame(finText, "behind"))
-		p.want(finText, "before")
-		p.wantClose(1011, "")
-		p.write(closing(1011, ""))
-		p.wantEnd()
+		p.SendBytes(frame(finText, "before"), frame(finText, "panic"), frame(finText, "behind"))
+		p.WantText("before")
+		p.Want(websockettest.Close(1011, ""))
+		p.SendBytes(closing(1011, ""))
+		p.WantEnd()
 		got := <-ends
 		if pe, ok := errors.AsType[*protocol.PanicError](got.Err); got.Code != 1011 || !ok || pe.Value != "the secret is out" {
 			t.Errorf("ended with %+v", got)
 		}
-		other.text("all is well")
-		other.want(finText, "all is well")
+		other.SendText("all is well")
+		other.WantText("all is well")
 	}
 	if st := s.Stats(); st.Panics != 3 || st.Failures != 3 || st.Open != 1 {
 		t.Errorf("%+v, want three panics and one connection", st)
@@ -58,12 +59,12 @@ func TestPromise4_PanicElsewhere(t *testing.T) {
 	}
 	for name, app := range opening {
 		s := serve(t, app, nil)
-		if a := s.peer(t).handshake(request("/")); a.status != 500 || a.body != "Internal Server Error\n" {
-			t.Errorf("%s: got %d %q, want 500", name, a.status, a.body)
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 || a.Body != "Internal Server Error\n" {
+			t.Errorf("%s: got %d %q, want 500", name, a.Status, a.Body)
 		}
 		s.wantLog(t, "boom", "panic_test.go", "status=500")
-		if a := s.peer(t).handshake(request("/")); a.status != 500 {
-			t.Errorf("%s, again: %d", name, a.status)
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 {
+			t.Errorf("%s, again: %d", name, a.Status)
 		}
 	}
 	gone := make(chan struct{})
@@ -100,21 +101,21 @@ func TestPromise4_Goexit(t *testing.T) {
 	ends := app.Ends()
 	s := serve(t, app, nil)
 	p := s.open(t)
-	p.write(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"))
-	p.want(finText, "before")
-	p.wantClose(1011, "")
-	p.write(closing(1011, ""))
-	p.wantEnd()
+	p.SendBytes(frame(finText, "before"), frame(finText, "exit"), frame(finText, "behind"))
+	p.WantText("before")
+	p.Want(websockettest.Close(1011, ""))
+	p.SendBytes(closing(1011, ""))
+	p.WantEnd()
 	if got := <-ends; got.Code != 1011 {
 		t.Errorf("ended with %+v", got)
 	}
 	p = s.open(t)
-	p.text("wait")
+	p.SendText("wait")
 	<-entered
-	p.ping("somebody else reads now")
-	p.want(finPong, "somebody else reads now")
+	p.Send(websockettest.Ping("somebody else reads now"))
+	p.Want(websockettest.Pong("somebody else reads now"))
 	close(release)
-	p.wantClose(1011, "")
+	p.Want(websockettest.Close(1011, ""))
 	p.closesBack(1011)
 	if got := <-ends; got.Code != 1011 {
 		t.Errorf("ended with %+v", got)
@@ -131,8 +132,8 @@ func TestPromise4_GoexitAtOnce(t *testing.T) {
 		p := servePipes(t, app, nil).open(t)
 		synctest.Wait()
 		begun := time.Now()
-		p.text("exit")
-		p.wantClose(1011, "")
+		p.SendText("exit")
+		p.Want(websockettest.Close(1011, ""))
 		p.closesBack(1011)
 		if d := time.Since(begun); d != 0 {
 			t.Errorf("it took %v", d)
@@ -141,10 +142,10 @@ func TestPromise4_GoexitAtOnce(t *testing.T) {
 }
 
 // closesBack answers a close and waits for the end.
-func (p *peer) closesBack(code uint16) {
+func (p *peer) closesBack(code protocol.CloseCode) {
 	p.tb.Helper()
-	p.write(closing(code, ""))
-	p.wantEnd()
+	p.SendBytes(closing(code, ""))
+	p.WantEnd()
 }
 
 // TestPromise4_GoexitElsewhere ends goroutines where connections begin and end.
@@ -160,8 +161,8 @@ func TestPromise4_GoexitElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, app, nil)
-			if a := s.peer(t).handshake(request("/")); a.status != 500 {
-				t.Errorf("status %d, want 500", a.status)
+			if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 {
+				t.Errorf("status %d, want 500", a.Status)
 			}
 			s.wantLog(t, "runtime.Goexit")
 		})
@@ -181,13 +182,13 @@ func TestPromise4_PanicInFunc(t *testing.T) {
 		panic("boom")
 	})
 	s := serve(t, app, nil)
-	if a := s.peer(t).handshake(request("/")); a.status != 500 {
-		t.Errorf("status %d, want 500", a.status)
+	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != 500 {
+		t.Errorf("status %d, want 500", a.Status)
 	}
 	p := s.peer(t)
-	p.upgrade(request("/?late"))
-	p.want(finText, "hello")
-	p.wantClose(1011, "")
+	p.Upgrade(websockettest.Request("/?late"))
+	p.WantText("hello")
+	p.Want(websockettest.Close(1011, ""))
 	p.closesBack(1011)
 	if st := s.Stats(); st.Panics != 2 {
 		t.Errorf("%d panics, want 2", st.Panics)
@@ -202,7 +203,7 @@ func TestErrUnreadIsCounted(t *testing.T) {
 	}}
 	s := serve(t, app, nil)
 	p := s.open(t)
-	p.text("nobody reads this")
+	p.SendText("nobody reads this")
 	p.closes()
 	s.wantEmpty(t) // the close may be answered before the message is dealt with
 	if n := s.Stats().MessagesUnread; n != 1 {

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -90,7 +91,7 @@ func TestRequestIsNotKept(t *testing.T) {
 			mux.Handle("GET /live/{room}/{rest}", s.Server)
 			s.listenPipes(t, mux)
 			p := s.peer(t)
-			p.upgrade(request(row.path, "Sec-WebSocket-Protocol: chat, "+long))
+			p.Upgrade(websockettest.Request(row.path, "Sec-WebSocket-Protocol: chat, "+long))
 			for range 100 {
 				runtime.GC()
 				if line.Value() == nil && header.Value() == nil {
@@ -103,8 +104,8 @@ func TestRequestIsNotKept(t *testing.T) {
 			if n := websocket.LongestNote(s.Server); n > 200 {
 				t.Errorf("%d bytes are kept for the log, want 200 at the most", n)
 			}
-			p.text("still open")
-			p.want(finText, "still open")
+			p.SendText("still open")
+			p.WantText("still open")
 			if slices.Contains(kept, "") {
 				t.Errorf("the application has got %q", kept)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestPromise1_PingAnsweredWhileCallbackBlocks also has the close handshake done
@@ -34,16 +35,16 @@ func TestPromise1_PingAnsweredWhileCallbackBlocks(t *testing.T) {
 	}}
 	ends := app.Ends()
 	p := serve(t, app, nil).open(t)
-	p.text("block")
+	p.SendText("block")
 	<-entered
-	p.want(finText, "before it blocks")
+	p.WantText("before it blocks")
 	for i := range 20 {
-		p.ping(fmt.Sprint(i))
-		p.want(finPong, fmt.Sprint(i))
+		p.Send(websockettest.Ping(fmt.Sprint(i)))
+		p.Want(websockettest.Pong(fmt.Sprint(i)))
 	}
-	p.write(closing(4321, "enough"))
-	p.wantClose(4321, "")
-	p.wantEnd()
+	p.SendBytes(closing(4321, "enough"))
+	p.Want(websockettest.Close(4321, ""))
+	p.WantEnd()
 	ce, ok := errors.AsType[*protocol.CloseError](<-cause)
 	if !ok || ce.Code != 4321 || !ce.Remote || ce.Reason != "enough" {
 		t.Errorf("the callback's context ended because of %v", ce)
@@ -85,7 +86,7 @@ func TestPromise1_OrderWhileCallbacksBlock(t *testing.T) {
 			<-time.After(time.Duration(random.IntN(20)) * time.Millisecond)
 		}
 		if got := m.Text(); got != numbered(next) {
-			return fmt.Errorf("message %d is %s", next, brief(got))
+			return fmt.Errorf("message %d is %.80q", next, got)
 		}
 		next++
 		return c.Send(ctx, m)
@@ -94,13 +95,13 @@ func TestPromise1_OrderWhileCallbacksBlock(t *testing.T) {
 	go p.scatter(rand.New(rand.NewPCG(seed, 2)), messages)
 	pongs := 0
 	for i := 0; i < messages; {
-		switch got := p.next(); {
-		case got.first == finPong && got.payload == fmt.Sprint(pongs):
+		switch got := p.Next(); {
+		case got.First == finPong && got.Payload == fmt.Sprint(pongs):
 			pongs++
-		case got.first == finBinary && got.payload == numbered(i):
+		case got.First == finBinary && got.Payload == numbered(i):
 			i++
 		default:
-			t.Fatalf("message %d, pong %d: got %#x %s", i, pongs, got.first, brief(got.payload))
+			t.Fatalf("message %d, pong %d: got %v", i, pongs, got)
 		}
 	}
 	p.closes()
@@ -126,7 +127,7 @@ func (p *peer) scatter(random *rand.Rand, messages int) {
 		}
 		for len(b) > 20000 || i == messages-1 && len(b) > 0 {
 			n := min(len(b), 1+random.IntN(9000))
-			if _, err := p.nc.Write(b[:n]); err != nil {
+			if _, err := p.Conn.Write(b[:n]); err != nil {
 				return // the reader sees it as well
 			}
 			b = b[n:]
@@ -148,19 +149,22 @@ func TestPromise1_LentBytesStay(t *testing.T) {
 		for form, frames := range forms {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				t.Parallel()
-				stays(t, body, func(p *peer) { p.upgrade(request("/")); p.write(frames) })
+				stays(t, body, func(p *peer) { p.Upgrade(websockettest.Request("/")); p.SendBytes(frames) })
 			})
 		}
 		t.Run(name+"/early", func(t *testing.T) {
 			t.Parallel()
-			stays(t, body, func(p *peer) { p.write([]byte(request("/")), whole, frame(finText, "")); p.answer() })
+			stays(t, body, func(p *peer) {
+				p.SendBytes([]byte(websockettest.Request("/")), whole, frame(finText, ""))
+				p.ReadAnswer()
+			})
 		})
 		t.Run(name+"/in pieces", func(t *testing.T) {
 			t.Parallel()
 			stays(t, body, func(p *peer) {
-				p.upgrade(request("/"))
-				p.write(whole[:len(whole)/2], frame(finPing, "")[:0])
-				p.write(whole[len(whole)/2:])
+				p.Upgrade(websockettest.Request("/"))
+				p.SendBytes(whole[:len(whole)/2], frame(finPing, "")[:0])
+				p.SendBytes(whole[len(whole)/2:])
 			})
 		})
 	}
@@ -186,12 +190,12 @@ func stays(t *testing.T, body string, begin func(p *peer)) {
 	<-entered
 	for i := range 20 {
 		noise := strings.Repeat("N", 1+i*100)
-		p.write(frame(finText, noise), frame(text, noise), frame(finCont, noise), frame(finPing, fmt.Sprint(i)))
-		p.want(finPong, fmt.Sprint(i)) // all of it has been read
+		p.SendBytes(frame(finText, noise), frame(text, noise), frame(finCont, noise), frame(finPing, fmt.Sprint(i)))
+		p.Want(websockettest.Pong(fmt.Sprint(i))) // all of it has been read
 	}
 	close(release)
 	if got := <-kept; got != body {
-		t.Errorf("the lent bytes have become %s", brief(got))
+		t.Errorf("the lent bytes have become %.80q", got)
 	}
 	p.closes()
 }
@@ -207,7 +211,7 @@ func TestPromise1_ReadAhead(t *testing.T) {
 		app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
 			<-release
 			if m.Text() != fmt.Sprintf("%0*d", size, got) {
-				t.Errorf("message %d is %s", got, brief(m.Text()))
+				t.Errorf("message %d is %.80q", got, m.Text())
 			}
 			got++
 			if got == messages {
@@ -219,7 +223,7 @@ func TestPromise1_ReadAhead(t *testing.T) {
 		var sent atomic.Int64
 		go func() {
 			for i := range messages {
-				if _, err := p.nc.Write(frame(finText, fmt.Sprintf("%0*d", size, i))); err != nil {
+				if _, err := p.Conn.Write(frame(finText, fmt.Sprintf("%0*d", size, i))); err != nil {
 					t.Errorf("message %d: %v", i, err)
 					return
 				}
@@ -249,14 +253,14 @@ func TestPromise1_ReadAheadEnds(t *testing.T) {
 		}}
 		ends := app.Ends()
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}}).open(t)
-		p.text("block")
+		p.SendText("block")
 		c := <-conns
-		p.text("fill")
+		p.SendText("fill")
 		<-time.After(time.Second)
 		c.Close(4000, "go")
-		p.wantClose(4000, "go")
-		p.write(closing(4000, ""))
-		p.wantEnd()
+		p.Want(websockettest.Close(4000, "go"))
+		p.SendBytes(closing(4000, ""))
+		p.WantEnd()
 		if s := <-ends; s.Code != 4000 || s.Remote {
 			t.Errorf("ended with %+v", s)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // proxied are options of a server that trusts proxies on the loopback and in
@@ -42,15 +43,15 @@ func TestTrustedProxies(t *testing.T) {
 		{testkit.Here(), []string{"X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: [2001:db8::7]:80, 10.0.0.1"}, "[2001:db8::7]:80 by a proxy: true\n"},
 		{testkit.Here(), []string{`Forwarded: for=192.0.2.1, for="[2001:db8::7]"`}, "[2001:db8::7]:0 by a proxy: true\n"},
 	} {
-		if a := s.peer(t).handshake(request("/", row.lines...)); a.body != row.want {
-			t.Errorf("%s: got %q, want %q", row.at, a.body, row.want)
+		if a := s.peer(t).Handshake(websockettest.Request("/", row.lines...)); a.Body != row.want {
+			t.Errorf("%s: got %q, want %q", row.at, a.Body, row.want)
 		}
 	}
-	s.peer(t).handshake(request("/", "Origin: https://evil.example", "X-Forwarded-For: 203.0.113.8"))
+	s.peer(t).Handshake(websockettest.Request("/", "Origin: https://evil.example", "X-Forwarded-For: 203.0.113.8"))
 	s.wantLog(t, "origin refused", "peer=203.0.113.8:0")
 	direct := serve(t, app, nil)
-	if a := direct.peer(t).handshake(request("/", "X-Forwarded-For: 203.0.113.7")); !strings.HasPrefix(a.body, "127.0.0.1:") {
-		t.Errorf("without trusted proxies a client is believed: %q", a.body)
+	if a := direct.peer(t).Handshake(websockettest.Request("/", "X-Forwarded-For: 203.0.113.7")); !strings.HasPrefix(a.Body, "127.0.0.1:") {
+		t.Errorf("without trusted proxies a client is believed: %q", a.Body)
 	}
 }
 
@@ -93,14 +94,14 @@ func TestOriginSchemeBehindProxies(t *testing.T) {
 		{testkit.Here(), []string{"Origin: http://example.com", "Forwarded: for=192.0.2.1;proto=https"}, 403},
 		{testkit.Here(), []string{"Origin: https://example.com", "X-Forwarded-Proto: https"}, 101},
 	} {
-		if a := s.peer(t).handshake(request("/", row.lines...)); a.status != row.status {
-			t.Errorf("%s: status %d %q, want %d", row.at, a.status, a.body, row.status)
+		if a := s.peer(t).Handshake(websockettest.Request("/", row.lines...)); a.Status != row.status {
+			t.Errorf("%s: status %d %q, want %d", row.at, a.Status, a.Body, row.status)
 		}
 	}
 	direct := newServer(fakes.Echo(), nil)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	r.Header = http.Header{
-		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {sampleKey},
+		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {websockettest.SampleKey},
 		"Origin": {"http://example.com"},
 	}
 	r.TLS = &tls.ConnectionState{}
@@ -117,9 +118,9 @@ func TestHostsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
 	for range 3 {
-		a := s.peer(t).handshake(strings.Replace(request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
-		if a.status != http.StatusMisdirectedRequest || !strings.Contains(a.body, "rebound.evil.example:8000") {
-			t.Errorf("status %d %q, want 421", a.status, a.body)
+		a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
+		if a.Status != http.StatusMisdirectedRequest || !strings.Contains(a.Body, "rebound.evil.example:8000") {
+			t.Errorf("status %d %q, want 421", a.Status, a.Body)
 		}
 	}
 	s.open(t).closes()

@@ -18,6 +18,7 @@ import (
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestDecision25_CloseRacesWithWriters ends connections in every way there is
@@ -67,24 +68,23 @@ func writeUntilClosed(t *testing.T, c *protocol.Conn, name string, i int) {
 // readUntilEnd reads some, and then ends the connection in a way of its own.
 func (p *peer) readUntilEnd(name string, i int) {
 	for n := 0; ; n++ {
-		p.impatient()
-		got, err := p.read()
+		got, err := p.Read()
 		if err != nil {
 			return
 		}
-		if got.first == finText && strings.ReplaceAll(got.payload, name, "") != "" {
-			p.tb.Errorf("%s was sent %s", name, brief(got.payload))
+		if got.First == finText && strings.ReplaceAll(got.Payload, name, "") != "" {
+			p.tb.Errorf("%s was sent %v", name, got)
 		}
 		switch {
-		case got.first == finClose:
-			p.nc.Write(closing(4000, "")) //nolint:errcheck // the next read shows it
+		case got.First == finClose:
+			p.Conn.Write(closing(4000, "")) //nolint:errcheck // the next read shows it
 		case n < 10+i:
 		case i%4 == 0:
-			p.nc.Close()
+			p.Conn.Close()
 		case i%4 == 1:
-			p.nc.Write(closing(1000, "")) //nolint:errcheck // the next read shows it
+			p.Conn.Write(closing(1000, "")) //nolint:errcheck // the next read shows it
 		case i%4 == 2:
-			p.nc.Write(frame(finCont, "")) //nolint:errcheck // the next read shows it
+			p.Conn.Write(frame(finCont, "")) //nolint:errcheck // the next read shows it
 		}
 	}
 }
@@ -115,11 +115,11 @@ func TestJoinSendLeaveRace(t *testing.T) {
 		members.Go(func() {
 			for range 8 {
 				p := s.peer(t)
-				p.upgrade(request("/"))
+				p.Upgrade(websockettest.Request("/"))
 				for range 20 {
-					p.next()
+					p.Next()
 				}
-				p.nc.Close()
+				p.Conn.Close()
 			}
 		})
 	}
@@ -176,7 +176,7 @@ func TestLogRacesWithAccept(t *testing.T) {
 	}
 	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, taken}, r) }))
 	p := s.open(t)
-	p.wantClose(1011, "")
+	p.Want(websockettest.Close(1011, ""))
 	p.closesBack(1011)
 	<-done
 }

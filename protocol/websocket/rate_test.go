@@ -11,6 +11,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestRateWaits has a peer write much at once, in whole messages and in fragments, and
@@ -24,7 +25,7 @@ func TestRateWaits(t *testing.T) {
 		app := fakes.Echo()
 		s := servePipes(t, app, &websocket.Options{Limits: rate, PingInterval: 4 * time.Second, PongTimeout: 4 * time.Second})
 		p := s.open(t)
-		_ = p.nc.SetDeadline(time.Time{})
+		p.Patience = 2 * time.Minute // as long as it takes to take everything
 		begun := time.Now()
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -34,15 +35,15 @@ func TestRateWaits(t *testing.T) {
 				all = append(all, frame(text, m[:4])...)
 				all = append(all, frame(finCont, m[4:])...)
 			}
-			p.write(all)
+			p.SendBytes(all)
 		})
 		for i := range messages {
-			f := p.next()
-			for f.first == finPing {
-				f = p.next()
+			f := p.Next()
+			for f.First == finPing {
+				f = p.Next()
 			}
-			if want := fmt.Sprint("message ", i); f.payload != want {
-				t.Fatalf("got %q, want %q", f.payload, want)
+			if want := fmt.Sprint("message ", i); f.Payload != want {
+				t.Fatalf("got %q, want %q", f.Payload, want)
 			}
 			if d, want := time.Since(begun), time.Duration(max(i+1-burst, 0))*time.Second; d < want || d > want+time.Second/10 {
 				t.Errorf("message %d after %v, want %v", i, d, want)
@@ -75,19 +76,19 @@ func TestRatePerRoute(t *testing.T) {
 			s, opened, ends := twoRoutes(t, row.server, row.route)
 			for path, want := range map[string]string{"/limited/": row.limited, "/": row.plain} {
 				p := s.peer(t)
-				p.upgrade(request(path))
+				p.Upgrade(websockettest.Request(path))
 				settled(opened)
-				p.write(three...)
-				p.want(finText, "1")
-				p.want(finText, "2")
+				p.SendBytes(three...)
+				p.WantText("1")
+				p.WantText("2")
 				got := "all heard"
-				if f := p.next(); f.first == finClose {
+				if f := p.Next(); f.First == finClose {
 					got = "closed"
 				}
 				if got != want {
 					t.Errorf("%s: %s: %s, want %s", row.at, path, got, want)
 				}
-				p.nc.Close()
+				p.Conn.Close()
 				<-ends
 			}
 		})

@@ -19,6 +19,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -89,7 +90,7 @@ func refusalRows() []refusalRow {
 		{testkit.Here(), "/ws/nowhere/", "Upgrade: websocket\r\nConnection: Upgrade\r\n", "", 404},
 		{testkit.Here(), "/ws/", "Version: 13", "Version: 8", 426},
 		{testkit.Here(), "/ws/", "Connection: Upgrade", "Connection: keep-alive", 400},
-		{testkit.Here(), "/ws/", sampleKey, "c2hvcnQ=", 400},
+		{testkit.Here(), "/ws/", websockettest.SampleKey, "c2hvcnQ=", 400},
 		{testkit.Here(), "/ws/", "Host:", "Origin: https://evil.example\r\nHost:", 403},
 		{testkit.Here(), "/host/", "", "", 421},
 		{testkit.Here(), "/over/", "", "", 503},
@@ -128,7 +129,7 @@ func rests() map[string][2]string {
 
 // request is the row's, with a rest, and the statuses that would do.
 func (row *refusalRow) request(rest [2]string) (raw string, statuses []int) {
-	raw = strings.Replace(request(row.path), row.old, row.now, 1)
+	raw = strings.Replace(websockettest.Request(row.path), row.old, row.now, 1)
 	raw = strings.TrimSuffix(raw, "\r\n") + rest[0] + "\r\n" + rest[1]
 	return raw, []int{row.status, http.StatusBadRequest}[:1+min(1, len(rest[0]))]
 }
@@ -212,8 +213,8 @@ func TestRefusalsOnSockets(t *testing.T) {
 		for _, row := range refusalRows() {
 			raw, statuses := row.request(rest)
 			p := s.peer(t)
-			p.write([]byte(raw))
-			all = append(all, try{string(row.at) + ", " + name, p.nc, statuses})
+			p.SendBytes([]byte(raw))
+			all = append(all, try{string(row.at) + ", " + name, p.Conn, statuses})
 		}
 	}
 	for _, it := range all {

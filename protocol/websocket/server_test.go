@@ -3,7 +3,6 @@ package websocket_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // journal is a log that can be read while it is written.
@@ -109,7 +109,7 @@ func (s *server) peer(tb testing.TB) *peer {
 func (s *server) open(tb testing.TB, lines ...string) *peer {
 	tb.Helper()
 	p := s.peer(tb)
-	p.upgrade(request("/", lines...))
+	p.Upgrade(websockettest.Request("/", lines...))
 	return p
 }
 
@@ -123,49 +123,21 @@ func (s *server) wantLog(tb testing.TB, words ...string) {
 	}
 }
 
-// pipes is a listener without a network, for bubbles of testing/synctest.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
-
 // servePipes starts a server whose connections are net.Pipes. When the test is
 // over, all its connections must be. Call it in the bubble.
 func servePipes(tb testing.TB, app protocol.Application, o *websocket.Options) *server {
 	tb.Helper()
 	s := newServer(app, o)
-	l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	hs := &http.Server{Handler: s.Server}
-	served := make(chan error, 1)
-	go func() { served <- hs.Serve(l) }()
-	s.dial = func() net.Conn {
-		ours, theirs := net.Pipe()
-		l.conns <- theirs
-		return ours
-	}
-	tb.Cleanup(func() {
-		s.wantEmpty(tb)
-		_ = hs.Close()
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			tb.Errorf("Serve: %v", err)
-		}
-	})
+	s.listenPipes(tb, s.Server)
 	return s
+}
+
+// listenPipes serves h, which is s as a rule, over net.Pipes.
+func (s *server) listenPipes(tb testing.TB, h http.Handler) {
+	tb.Helper()
+	l := websockettest.Serve(tb, &http.Server{
+		Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelError),
+	})
+	s.dial = func() net.Conn { return l.Dial() }
+	tb.Cleanup(func() { s.wantEmpty(tb) })
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // TestPromise9_Shutdown says 1001 to everybody, runs every Disconnect, refuses
@@ -35,9 +36,9 @@ func TestPromise9_Shutdown(t *testing.T) {
 	for range peers {
 		p := s.open(t)
 		all.Go(func() {
-			p.wantCloseCode(1001)
-			if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
-				t.Errorf("a newcomer: %d with %v, want 503", a.status, a.header)
+			p.WantClose(1001)
+			if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+				t.Errorf("a newcomer: %d with %v, want 503", a.Status, a.Header)
 			}
 			p.closesBack(1001)
 		})
@@ -66,10 +67,10 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 		ends := app.Ends()
 		s := servePipes(t, app, nil)
 		p, good := s.open(t), s.open(t)
-		p.text("block")
+		p.SendText("block")
 		cut := make(chan time.Time, 1)
-		go func() { p.wantCloseCode(1001); p.wantEnd(); cut <- time.Now() }()
-		go func() { good.wantCloseCode(1001); good.closesBack(1001) }()
+		go func() { p.WantClose(1001); p.WantEnd(); cut <- time.Now() }()
+		go func() { good.WantClose(1001); good.closesBack(1001) }()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begun := time.Now()
@@ -137,12 +138,12 @@ func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 			}}
 			s := serve(t, app, nil)
 			p := s.peer(t)
-			p.write([]byte(request("/")))
+			p.SendBytes([]byte(websockettest.Request("/")))
 			<-entered
 			done := make(chan error, 1)
 			go func() { done <- s.Shutdown(context.Background()) }()
-			if a := p.answer(); a.status != http.StatusServiceUnavailable {
-				t.Errorf("status %d, want 503", a.status)
+			if a := p.ReadAnswer(); a.Status != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", a.Status)
 			}
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -163,8 +164,8 @@ func TestPromise9_ShutdownBehindAdmission(t *testing.T) {
 		}
 		return r.Context()
 	}})
-	if a := s.peer(t).handshake(request("/")); a.status != http.StatusServiceUnavailable {
-		t.Errorf("status %d, want 503", a.status)
+	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", a.Status)
 	}
 }
 
@@ -179,7 +180,7 @@ func TestPromise9_ShutdownTwice(t *testing.T) {
 			go func() { done <- s.Shutdown(t.Context()) }()
 		}
 		synctest.Wait()
-		p.wantCloseCode(1001)
+		p.WantClose(1001)
 		<-time.After(time.Second)
 		if n := len(done); n != 0 {
 			t.Errorf("%d have returned although a connection is open", n)
@@ -199,20 +200,20 @@ func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(p *peer, release chan struct{}){
 		"the peer closes":  func(p *peer, _ chan struct{}) { p.closes() },
-		"the peer goes":    func(p *peer, _ chan struct{}) { p.nc.Close() },
-		"the peer is deaf": func(p *peer, _ chan struct{}) { p.text("an answer that is not read") },
-		"the peer errs":    func(p *peer, _ chan struct{}) { p.write(frame(finCont, "")); p.wantCloseCode(1002); p.nc.Close() },
+		"the peer goes":    func(p *peer, _ chan struct{}) { p.Conn.Close() },
+		"the peer is deaf": func(p *peer, _ chan struct{}) { p.SendText("an answer that is not read") },
+		"the peer errs":    func(p *peer, _ chan struct{}) { p.SendBytes(frame(finCont, "")); p.WantClose(1002); p.Conn.Close() },
 		"taken over": func(p *peer, release chan struct{}) {
-			p.text("block")
+			p.SendText("block")
 			<-time.After(time.Second)
 			close(release)
-			p.want(finText, "block")
+			p.WantText("block")
 			p.closes()
 		},
 		"taken over, and gone": func(p *peer, release chan struct{}) {
-			p.text("block")
+			p.SendText("block")
 			<-time.After(time.Second)
-			p.nc.Close()
+			p.Conn.Close()
 			<-time.After(time.Second)
 			close(release)
 		},
@@ -261,7 +262,7 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 		for range peers {
 			p := s.open(t)
 			all.Go(func() {
-				p.wantCloseCode(1001)
+				p.WantClose(1001)
 				times <- time.Since(begun)
 				p.closesBack(1001)
 			})
@@ -293,7 +294,7 @@ func TestShutdownWith(t *testing.T) {
 		at      testkit.Line
 		o       websocket.Options
 		with    *websocket.ShutdownOptions
-		code    uint16
+		code    protocol.CloseCode
 		reason  string
 		refused int // seconds
 	}{
@@ -314,7 +315,7 @@ func TestShutdownWith(t *testing.T) {
 		ends := app.Ends()
 		s := serve(t, app, &row.o)
 		p, slow := s.open(t), s.peer(t)
-		slow.write([]byte(request("/")))
+		slow.SendBytes([]byte(websockettest.Request("/")))
 		<-entered
 		done := make(chan error, 1)
 		go func() {
@@ -324,14 +325,14 @@ func TestShutdownWith(t *testing.T) {
 			}
 			done <- s.Shutdown(t.Context())
 		}()
-		p.wantClose(row.code, row.reason)
-		for name, a := range map[string]answer{"a new one": s.peer(t).handshake(request("/")), "one that waits": slow.answer()} {
-			if a.status != http.StatusServiceUnavailable || !isRetry(a.header.Get("Retry-After"), row.refused) {
-				t.Errorf("%s: %s: %d with Retry-After %q, want 503 and %d or more", row.at, name, a.status, a.header.Get("Retry-After"), row.refused)
+		p.Want(websockettest.Close(row.code, row.reason))
+		for name, a := range map[string]websockettest.Answer{"a new one": s.peer(t).Handshake(websockettest.Request("/")), "one that waits": slow.ReadAnswer()} {
+			if a.Status != http.StatusServiceUnavailable || !isRetry(a.Header.Get("Retry-After"), row.refused) {
+				t.Errorf("%s: %s: %d with Retry-After %q, want 503 and %d or more", row.at, name, a.Status, a.Header.Get("Retry-After"), row.refused)
 			}
 		}
 		p.closesBack(row.code)
-		if st := <-ends; st.Code != protocol.CloseCode(row.code) || st.Remote {
+		if st := <-ends; st.Code != row.code || st.Remote {
 			t.Errorf("%s: Disconnect was given %+v", row.at, st)
 		}
 		if err := <-done; err != nil {

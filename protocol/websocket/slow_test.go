@@ -13,6 +13,7 @@ import (
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -37,8 +38,8 @@ func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 			if err := l.Broadcast(t.Context(), "all", protocol.Text(m)); err != nil {
 				t.Fatal(err)
 			}
-			one.want(finText, m)
-			two.want(finText, m)
+			one.WantText(m)
+			two.WantText(m)
 		}
 		if d := time.Since(begun); d != 0 {
 			t.Errorf("the others had to wait for %v", d)
@@ -75,11 +76,11 @@ func TestPromise7_SlowPeerFindsOut(t *testing.T) {
 		if s := <-ends; s.Code != protocol.CloseTryAgainLater || !errors.Is(s.Err, protocol.ErrSlow) {
 			t.Errorf("ended with %+v", s)
 		}
-		p.want(finText, m.Text())
-		p.want(finText, m.Text())
-		p.wantClose(1013, "reading too slowly")
-		p.write(closing(1013, ""))
-		p.wantEnd()
+		p.WantText(m.Text())
+		p.WantText(m.Text())
+		p.Want(websockettest.Close(1013, "reading too slowly"))
+		p.SendBytes(closing(1013, ""))
+		p.WantEnd()
 	})
 }
 
@@ -96,7 +97,7 @@ func TestFirstMessageFits(t *testing.T) {
 		if n := s.Stats().MessagesDropped; n != 0 {
 			t.Fatalf("MessagesDropped = %d, want 0", n)
 		}
-		p.want(finText, m)
+		p.WantText(m)
 		p.closes()
 	})
 }
@@ -118,12 +119,12 @@ func TestOverflowDropNewest(t *testing.T) {
 		if n := s.Stats().MessagesDropped; n != 1 {
 			t.Errorf("MessagesDropped = %d, want 1", n)
 		}
-		p.want(finText, m.Text())
+		p.WantText(m.Text())
 		synctest.Wait()
 		if err := c.Send(t.Context(), protocol.Text("there is room again")); err != nil {
 			t.Error(err)
 		}
-		p.want(finText, "there is room again")
+		p.WantText("there is room again")
 		p.closes()
 	})
 }
@@ -145,7 +146,7 @@ func TestOverflowBlock(t *testing.T) {
 		}
 		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100, Overflow: protocol.OverflowBlock}}).open(t)
 		c := settled(opened)
-		p.text("send many")
+		p.SendText("send many")
 		<-time.After(time.Second)
 		if n := len(sent); n > 2 {
 			t.Errorf("%d sends have returned although nobody reads", n)
@@ -156,7 +157,7 @@ func TestOverflowBlock(t *testing.T) {
 			t.Errorf("a send whose time is over: %v", err)
 		}
 		for range sends {
-			p.want(finText, m.Text())
+			p.WantText(m.Text())
 		}
 		for range sends {
 			if err := <-sent; err != nil {
@@ -185,7 +186,7 @@ func TestOverflowBlockEnds(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		p.nc.Close()
+		p.Conn.Close()
 		if err := <-sent; !errors.Is(err, protocol.ErrClosed) {
 			t.Errorf("got %v, want ErrClosed", err)
 		}

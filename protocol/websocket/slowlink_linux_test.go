@@ -151,12 +151,12 @@ func TestKeyedMessagesOverASlowLink(t *testing.T) {
 			stop, newest := make(chan struct{}), make(chan string, 1)
 			go func() { newest <- sendsKeyed(t, c, size, stop) }()
 			for range warm {
-				p.next()
+				p.Next()
 			}
 			close(stop)
 			last := <-newest
 			old := 0
-			for !strings.HasPrefix(p.next().payload, last) {
+			for !strings.HasPrefix(p.Next().Payload, last) {
 				old++
 				if old > most {
 					t.Fatalf("%d old messages came after the last was sent, and it is still not there", old)

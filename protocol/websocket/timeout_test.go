@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // conns makes an application that hands out its connections and echoes.
@@ -38,8 +39,8 @@ func settled(opened <-chan *protocol.Conn) *protocol.Conn {
 func (p *peer) untilCut(begun time.Time) time.Duration {
 	p.tb.Helper()
 	for {
-		_ = p.nc.SetWriteDeadline(time.Now().Add(time.Millisecond))
-		if _, err := p.nc.Write([]byte{0}); errors.Is(err, io.ErrClosedPipe) {
+		_ = p.Conn.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		if _, err := p.Conn.Write([]byte{0}); errors.Is(err, io.ErrClosedPipe) {
 			return time.Since(begun)
 		}
 		<-time.After(10 * time.Millisecond)
@@ -70,7 +71,7 @@ func TestCloseTimeout(t *testing.T) {
 				c, begun := settled(opened), time.Now()
 				c.Close(4000, "go")
 				if reads {
-					p.wantClose(4000, "go")
+					p.Want(websockettest.Close(4000, "go"))
 				}
 				if s := <-ends; s.Code != 4000 || time.Since(begun) != 0 {
 					t.Errorf("ended with %+v after %v", s, time.Since(begun))
@@ -88,7 +89,7 @@ func TestCloseTimeoutWhileReplying(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, opened := conns()
 		p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Minute}).open(t)
-		p.text("the answer to this is never read")
+		p.SendText("the answer to this is never read")
 		c, begun := settled(opened), time.Now()
 		c.Close(4000, "go")
 		wantAbout(t, p.untilCut(begun), 4*time.Second)
@@ -104,10 +105,10 @@ func TestCloseTimeoutStopsTalk(t *testing.T) {
 		p := s.open(t)
 		c, begun := settled(opened), time.Now()
 		c.Close(4000, "go")
-		p.wantClose(4000, "go")
+		p.Want(websockettest.Close(4000, "go"))
 		said := int64(0)
 		for {
-			if _, err := p.nc.Write(frame(finText, "and another thing")); err != nil {
+			if _, err := p.Conn.Write(frame(finText, "and another thing")); err != nil {
 				break
 			}
 			said++
@@ -137,8 +138,8 @@ func TestCloseTimeoutWhileReading(t *testing.T) {
 		var err error
 		for err == nil {
 			<-time.After(100 * time.Millisecond)
-			p.impatient()
-			_, err = io.ReadFull(p.nc, b)
+			_ = p.Conn.SetReadDeadline(time.Now().Add(patience))
+			_, err = io.ReadFull(p.Conn, b)
 		}
 		if d := time.Since(begun); d < 3900*time.Millisecond || d > 4200*time.Millisecond {
 			t.Errorf("cut after %v, want 4s", d)
@@ -158,7 +159,7 @@ func TestWriteTimeout(t *testing.T) {
 				p := servePipes(t, app, &websocket.Options{WriteTimeout: 6 * time.Second}).open(t)
 				begun := time.Now()
 				if inCallback {
-					p.text("hello")
+					p.SendText("hello")
 				} else if err := settled(opened).Send(t.Context(), protocol.Text("hello")); err != nil {
 					t.Fatal(err)
 				}
@@ -169,7 +170,7 @@ func TestWriteTimeout(t *testing.T) {
 					t.Errorf("cut after %v, want 4 to 6s", d)
 				}
 				synctest.Wait()
-				if _, err := p.nc.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
+				if _, err := p.Conn.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
 					t.Errorf("the socket is not closed: %v", err)
 				}
 			})
@@ -191,14 +192,14 @@ func TestWriteTimeoutIsAboutProgress(t *testing.T) {
 		got, b := 0, make([]byte, 64<<10)
 		for got < len(large)+10 {
 			<-time.After(500 * time.Millisecond)
-			p.impatient()
-			n, err := io.ReadFull(p.nc, b[:min(len(b), len(large)+10-got)])
+			_ = p.Conn.SetReadDeadline(time.Now().Add(patience))
+			n, err := io.ReadFull(p.Conn, b[:min(len(b), len(large)+10-got)])
 			if got += n; err != nil {
 				t.Fatalf("cut after %d bytes although the peer takes 128 KiB a second: %v", got, err)
 			}
 		}
-		p.text("well")
-		p.want(finText, "well")
+		p.SendText("well")
+		p.WantText("well")
 		p.closes()
 	})
 }
@@ -211,8 +212,8 @@ func TestIdleIsNotCut(t *testing.T) {
 		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1}).open(t)
 		for range 3 {
 			<-time.After(time.Hour)
-			p.text("still there?")
-			p.want(finText, "still there?")
+			p.SendText("still there?")
+			p.WantText("still there?")
 		}
 		p.closes()
 	})

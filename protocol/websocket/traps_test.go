@@ -17,6 +17,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 // The traps of gobwas/ws and httphead, in the numbers of the design notes. Those
@@ -52,16 +53,16 @@ func TestTrapG1_LyingLength(t *testing.T) {
 	}
 	runtime.ReadMemStats(&before)
 	for _, p := range peers {
-		p.write(frame(finPing, "?"), lyingHeader(finBinary, 1<<30))
-		p.want(finPong, "?")
+		p.SendBytes(frame(finPing, "?"), lyingHeader(finBinary, 1<<30))
+		p.Want(websockettest.Pong("?"))
 	}
 	for _, p := range peers {
-		for length, code := range map[uint64]uint16{1<<63 - 1: 1009, 1 << 63: 1002, 1<<64 - 1: 1002} {
+		for length, code := range map[uint64]protocol.CloseCode{1<<63 - 1: 1009, 1 << 63: 1002, 1<<64 - 1: 1002} {
 			q := s.open(t)
-			q.write(lyingHeader(finText, length))
-			q.wantCloseCode(code)
+			q.SendBytes(lyingHeader(finText, length))
+			q.WantClose(code)
 		}
-		p.nc.Close()
+		p.Conn.Close()
 	}
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 100<<20 {
@@ -76,22 +77,22 @@ func TestTrapG2_LimitOverFragments(t *testing.T) {
 	s := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 1 << 10}})
 	p := s.open(t)
 	part := frame(cont, strings.Repeat("a", 100))
-	p.write(frame(text, ""), bytes.Repeat(part, 10), frame(finPing, "within"), part)
-	p.want(finPong, "within")
-	p.wantCloseCode(1009)
+	p.SendBytes(frame(text, ""), bytes.Repeat(part, 10), frame(finPing, "within"), part)
+	p.Want(websockettest.Pong("within"))
+	p.WantClose(1009)
 	flood := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxControlFrames: 100_000}}).open(t)
 	go func() {
-		flood.nc.Write(frame(text, "he"))                          //nolint:errcheck // the answers show it
-		flood.nc.Write(bytes.Repeat(frame(finPing, "p"), 100_000)) //nolint:errcheck // the answers show it
-		flood.nc.Write(frame(finCont, "llo"))                      //nolint:errcheck // the answers show it
+		flood.Conn.Write(frame(text, "he"))                          //nolint:errcheck // the answers show it
+		flood.Conn.Write(bytes.Repeat(frame(finPing, "p"), 100_000)) //nolint:errcheck // the answers show it
+		flood.Conn.Write(frame(finCont, "llo"))                      //nolint:errcheck // the answers show it
 	}()
 	pongs := 0
-	got := flood.next()
-	for ; got.first == finPong && got.payload == "p"; got = flood.next() {
+	got := flood.Next()
+	for ; got.First == finPong && got.Payload == "p"; got = flood.Next() {
 		pongs++
 	}
-	if got.payload != "hello" || pongs != 100_000 {
-		t.Errorf("got %#x %q after %d pongs, want the message after 100000", got.first, got.payload, pongs)
+	if got.Payload != "hello" || pongs != 100_000 {
+		t.Errorf("got %#x %q after %d pongs, want the message after 100000", got.First, got.Payload, pongs)
 	}
 }
 
@@ -143,24 +144,24 @@ func TestTrapG4_OneWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPeer(t, nc)
-	p.upgrade(request("/"))
+	p.Upgrade(websockettest.Request("/"))
 	if got := l.take(); len(got) != 1 {
 		t.Errorf("the answer took writes of %v", got)
 	}
 	for _, n := range []int{0, 125, 5000, 70000} {
 		body := strings.Repeat("a", n)
-		p.text(body)
-		p.want(finText, body)
+		p.SendText(body)
+		p.WantText(body)
 		if got := l.take(); len(got) != 1 {
 			t.Errorf("an echo of %d bytes took writes of %v", n, got)
 		}
 	}
 	var writes []int
 	for range 5 { // a busy machine may look like a callback that blocks
-		p.write(bytes.Repeat(append(frame(finText, "many"), frame(finPing, "many")...), 16))
+		p.SendBytes(bytes.Repeat(append(frame(finText, "many"), frame(finPing, "many")...), 16))
 		for range 32 {
-			if got := p.next(); got.payload != "many" {
-				t.Fatalf("got %#x %s", got.first, brief(got.payload))
+			if got := p.Next(); got.Payload != "many" {
+				t.Fatalf("got %v", got)
 			}
 		}
 		if writes = l.take(); len(writes) == 1 {
@@ -190,17 +191,17 @@ func TestTrapG7_OneWriter(t *testing.T) {
 	}
 	go func() {
 		for i := range each {
-			p.nc.Write(append(frame(finPing, fmt.Sprint(i)), frame(finBinary, strings.Repeat("b", i*50))...)) //nolint:errcheck // the answers show it
+			p.Conn.Write(append(frame(finPing, fmt.Sprint(i)), frame(finBinary, strings.Repeat("b", i*50))...)) //nolint:errcheck // the answers show it
 		}
 	}()
 	got := map[byte]int{}
 	for range (senders + 2) * each {
-		f := p.next()
-		want := map[byte]string{finText: "s", finBinary: "b", finPong: ""}[f.first]
-		if f.first == finPong && f.payload != fmt.Sprint(got[finPong]) || f.first != finPong && strings.Trim(f.payload, want) != "" {
-			t.Fatalf("got %#x %s", f.first, brief(f.payload))
+		f := p.Next()
+		want := map[byte]string{finText: "s", finBinary: "b", finPong: ""}[f.First]
+		if f.First == finPong && f.Payload != fmt.Sprint(got[finPong]) || f.First != finPong && strings.Trim(f.Payload, want) != "" {
+			t.Fatalf("got %v", f)
 		}
-		got[f.first]++
+		got[f.First]++
 	}
 	if got[finText] != senders*each || got[finBinary] != each || got[finPong] != each {
 		t.Errorf("got %v", got)
@@ -218,13 +219,13 @@ func TestTrapG8_PartialFrames(t *testing.T) {
 	for cut := 1; cut < len(whole); cut++ {
 		p := s.open(t)
 		c := <-opened
-		p.write(whole[:cut])
+		p.SendBytes(whole[:cut])
 		if err := c.Send(t.Context(), protocol.Text("meanwhile")); err != nil {
 			t.Fatal(err)
 		}
-		p.want(finText, "meanwhile")
-		p.write(whole[cut:])
-		p.want(finText, "hello")
+		p.WantText("meanwhile")
+		p.SendBytes(whole[cut:])
+		p.WantText("hello")
 	}
 }
 
@@ -245,12 +246,12 @@ func TestTrapG9_G10_Handshake(t *testing.T) {
 		{testkit.Here(), "Host: example.com", "Host: example.com\r\nX-Nul: a\x00b", 400},
 		{testkit.Here(), "Upgrade: websocket", "Upgrade : websocket", 400},
 		{testkit.Here(), "HTTP/1.1", "HTTP/1.?", 400},
-		{testkit.Here(), sampleKey, "not base64 at all...", 400},
-		{testkit.Here(), sampleKey, sampleKey + "\r\nSec-WebSocket-Key: " + sampleKey, 400},
+		{testkit.Here(), websockettest.SampleKey, "not base64 at all...", 400},
+		{testkit.Here(), websockettest.SampleKey, websockettest.SampleKey + "\r\nSec-WebSocket-Key: " + websockettest.SampleKey, 400},
 	}
 	for _, row := range rows {
-		if a := s.peer(t).handshake(strings.Replace(request("/"), row.old, row.now, 1)); a.status != row.status {
-			t.Errorf("%s: status %d %q, want %d", row.at, a.status, a.body, row.status)
+		if a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), row.old, row.now, 1)); a.Status != row.status {
+			t.Errorf("%s: status %d %q, want %d", row.at, a.Status, a.Body, row.status)
 		}
 	}
 }
@@ -260,8 +261,8 @@ func TestTrapG9_G10_Handshake(t *testing.T) {
 func TestTrapG11_MalformedRequestLine(t *testing.T) {
 	t.Parallel()
 	p := serve(t, fakes.Echo(), nil).peer(t)
-	if a := p.handshake("GET\r\n\r\n"); a.status != http.StatusBadRequest {
-		t.Errorf("status %d, want 400", a.status)
+	if a := p.Handshake("GET\r\n\r\n"); a.Status != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", a.Status)
 	}
 }
 
@@ -270,17 +271,17 @@ func TestTrapG11_MalformedRequestLine(t *testing.T) {
 func TestTrapG12_PlainGet(t *testing.T) {
 	t.Parallel()
 	p := serve(t, fakes.Echo(), nil).peer(t)
-	if a := p.handshake("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusUpgradeRequired {
-		t.Errorf("status %d, want 426", a.status)
+	if a := p.Handshake("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.Status != http.StatusUpgradeRequired {
+		t.Errorf("status %d, want 426", a.Status)
 	}
-	p.wantEnd()
+	p.WantEnd()
 }
 
 // TestTrapG14_Tokens takes an empty list and a tab.
 func TestTrapG14_Tokens(t *testing.T) {
 	t.Parallel()
 	p := serve(t, fakes.Echo(), nil).peer(t)
-	p.upgrade(strings.Replace(request("/", "Sec-WebSocket-Protocol:"), "Connection: Upgrade", "Connection: keep-alive,\tUpgrade", 1))
+	p.Upgrade(strings.Replace(websockettest.Request("/", "Sec-WebSocket-Protocol:"), "Connection: Upgrade", "Connection: keep-alive,\tUpgrade", 1))
 }
 
 // TestTrapG16_CloseReasons never sends half a rune, and takes the codes of the
@@ -293,8 +294,8 @@ func TestTrapG16_CloseReasons(t *testing.T) {
 			return protocol.NewCloseError(4000, reason)
 		}}
 		p := serve(t, app, nil).open(t)
-		p.text("close")
-		p.wantClose(4000, []string{reason[:123], reason[:121], reason[:122], reason[:123]}[cut])
+		p.SendText("close")
+		p.Want(websockettest.Close(4000, []string{reason[:123], reason[:121], reason[:122], reason[:123]}[cut]))
 	}
 }
 
@@ -307,8 +308,8 @@ func TestTrapG18_ReservedBitsAndLengths(t *testing.T) {
 		frame(0x81|0x20, "a"), frame(0x81|0x10, "a"), frame(0x89|0x40, "a"), {finText, 0xfe, 0, 1, 0, 0, 0, 0, 'a'}, lyingHeader(finText, 1),
 	} {
 		p := s.open(t, "Sec-WebSocket-Extensions: permessage-deflate")
-		p.write(in)
-		p.wantCloseCode(1002)
+		p.SendBytes(in)
+		p.WantClose(1002)
 	}
 }
 
@@ -319,13 +320,13 @@ func TestTrapG19_NoCompression(t *testing.T) {
 	s := serve(t, fakes.Echo(), nil)
 	for _, offer := range []string{"permessage-deflate", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame", "bogus; a=1", ";;"} {
 		p := s.peer(t)
-		a := p.upgrade(request("/", "Sec-WebSocket-Extensions: "+offer))
-		if got, has := a.header["Sec-Websocket-Extensions"]; has {
+		a := p.Upgrade(websockettest.Request("/", "Sec-WebSocket-Extensions: "+offer))
+		if got, has := a.Header["Sec-Websocket-Extensions"]; has {
 			t.Errorf("%q: accepted %q", offer, got)
 		}
-		p.write(frame(0x81|0x40, "\xcaH\xcd\xc9\xc9\x07\x00")) // "Hello", deflated
-		p.wantCloseCode(1002)
-		p.wantEnd()
+		p.SendBytes(frame(0x81|0x40, "\xcaH\xcd\xc9\xc9\x07\x00")) // "Hello", deflated
+		p.WantClose(1002)
+		p.WantEnd()
 	}
 }
 
@@ -343,15 +344,15 @@ func TestTrapG27_TLS(t *testing.T) {
 		return newPeer(t, nc)
 	}
 	p := dial()
-	p.upgrade(request("/"))
-	p.text("hello")
-	p.want(finText, "hello")
+	p.Upgrade(websockettest.Request("/"))
+	p.SendText("hello")
+	p.WantText("hello")
 	p.closes()
 	p = dial()
-	p.write([]byte(request("/")), frame(finText, "early"))
-	p.answer()
-	p.want(finText, "early")
-	p.write(frame(finCont, "breaks the rules"), bytes.Repeat([]byte("junk"), 1<<10))
-	p.wantCloseCode(1002)
-	p.wantEnd()
+	p.SendBytes([]byte(websockettest.Request("/")), frame(finText, "early"))
+	p.ReadAnswer()
+	p.WantText("early")
+	p.SendBytes(frame(finCont, "breaks the rules"), bytes.Repeat([]byte("junk"), 1<<10))
+	p.WantClose(1002)
+	p.WantEnd()
 }

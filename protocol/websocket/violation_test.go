@@ -15,12 +15,13 @@ import (
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
 type violation struct {
 	at   testkit.Line
 	in   []byte
-	code uint16
+	code protocol.CloseCode
 }
 
 // violations are the ways in which a peer can break the rules. The limit is 100
@@ -58,23 +59,23 @@ func TestDecision28_CloseReachesThePeer(t *testing.T) {
 	junk := bytes.Repeat([]byte("junk"), 1<<20)
 	for _, v := range violations() {
 		p := s.open(t)
-		p.text("good")
-		p.want(finText, "good")
+		p.SendText("good")
+		p.WantText("good")
 		sent := make(chan error, 1)
-		p.impatient()
+		_ = p.Conn.SetWriteDeadline(time.Now().Add(patience))
 		go func() {
-			_, err := p.nc.Write(append(v.in, junk...))
+			_, err := p.Conn.Write(append(v.in, junk...))
 			sent <- err
 		}()
-		p.wantCloseCode(v.code)
-		p.wantEnd()
+		p.WantClose(v.code)
+		p.WantEnd()
 		if err := <-sent; err != nil {
 			t.Errorf("%s: the rest was not taken: %v", v.at, err)
 		}
-		if got := <-ends; uint16(got.Code) != v.code || got.Remote {
+		if got := <-ends; got.Code != v.code || got.Remote {
 			t.Errorf("%s: ended with %+v, want %d", v.at, got, v.code)
 		}
-		p.nc.Close()
+		p.Conn.Close()
 	}
 }
 
@@ -84,14 +85,14 @@ func TestViolationBehindEarlyWords(t *testing.T) {
 	s := serve(t, fakes.Echo(), small())
 	for _, v := range violations() {
 		p := s.peer(t)
-		p.write([]byte(request("/")), frame(finText, "early"), v.in)
-		if a := p.answer(); a.status != 101 {
-			t.Fatalf("%s: status %d", v.at, a.status)
+		p.SendBytes([]byte(websockettest.Request("/")), frame(finText, "early"), v.in)
+		if a := p.ReadAnswer(); a.Status != 101 {
+			t.Fatalf("%s: status %d", v.at, a.Status)
 		}
-		if got := p.next(); got.first == finText {
-			p.wantCloseCode(v.code)
+		if got := p.Next(); got.First == finText {
+			p.WantClose(v.code)
 		}
-		p.wantEnd()
+		p.WantEnd()
 	}
 }
 
@@ -135,19 +136,19 @@ func (v violation) behind(p *peer, early bool) {
 	p.tb.Helper()
 	begun, said := time.Now(), append(frame(finText, "said first"), v.in...)
 	if early {
-		p.handshake(request("/") + string(said))
+		p.Handshake(websockettest.Request("/") + string(said))
 	} else {
-		p.upgrade(request("/"))
-		p.write(said)
+		p.Upgrade(websockettest.Request("/"))
+		p.SendBytes(said)
 	}
-	if got := p.next(); got != heardText("said first") {
+	if got := p.Next(); got != heardText("said first") {
 		p.tb.Fatalf("%s: got %s", v.at, describe(got, nil))
 	}
-	p.wantCloseCode(v.code)
+	p.WantClose(v.code)
 	if took := time.Since(begun); took > 0 {
 		p.tb.Errorf("%s: it took %v, as though Open had blocked", v.at, took)
 	}
-	p.nc.Close()
+	p.Conn.Close()
 }
 
 // TestViolationPatience closes the socket after CloseTimeout although the peer
@@ -159,12 +160,12 @@ func TestViolationPatience(t *testing.T) {
 		opts.CloseTimeout = 3 * time.Second
 		p := servePipes(t, fakes.Echo(), opts).open(t)
 		begun := time.Now()
-		p.write(frame(finCont, "a"))
-		p.wantCloseCode(1002)
+		p.SendBytes(frame(finCont, "a"))
+		p.WantClose(1002)
 		var err error
 		for err == nil {
 			<-time.After(10 * time.Millisecond)
-			_, err = p.nc.Write([]byte("more"))
+			_, err = p.Conn.Write([]byte("more"))
 		}
 		if d := time.Since(begun); d < 3*time.Second || d > 3*time.Second+20*time.Millisecond {
 			t.Errorf("the socket was closed after %v, want 3s", d)
@@ -184,9 +185,9 @@ func TestViolationWhileCallbackBlocks(t *testing.T) {
 	}}
 	ends := app.Ends()
 	p := serve(t, app, small()).open(t)
-	p.write(frame(finText, "block"), frame(finText, "waits"), frame(finCont, "breaks"))
-	p.wantCloseCode(1002)
-	p.wantEnd()
+	p.SendBytes(frame(finText, "block"), frame(finText, "waits"), frame(finCont, "breaks"))
+	p.WantClose(1002)
+	p.WantEnd()
 	if got := <-ends; got.Code != 1002 {
 		t.Errorf("ended with %+v", got)
 	}
@@ -197,9 +198,9 @@ func TestMaxFrame(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), &websocket.Options{Limits: protocol.Limits{MaxMessage: 100, MaxFrame: 10}})
 	p := s.open(t)
-	p.write(frame(text, "0123456789"), frame(cont, "0123456789"), frame(finCont, "0"))
-	p.want(finText, "012345678901234567890")
-	p.text("0123456789a")
-	p.wantCloseCode(1009)
-	p.wantEnd()
+	p.SendBytes(frame(text, "0123456789"), frame(cont, "0123456789"), frame(finCont, "0"))
+	p.WantText("012345678901234567890")
+	p.SendText("0123456789a")
+	p.WantClose(1009)
+	p.WantEnd()
 }

@@ -24,7 +24,8 @@ const defaultPatience = 30 * time.Second
 // is not as it must be, so they are for the test's goroutine. Other goroutines may use
 // Read, and write to Conn.
 type Client struct {
-	// Conn is the connection. Writing to it does not fail the test, and has no deadline.
+	// Conn is the connection. What the test itself writes to it or reads from it does not
+	// fail the test, and has no deadline.
 	Conn net.Conn
 	// In is what Conn sends. Everything that the client reads comes through it.
 	In *bufio.Reader
@@ -45,7 +46,7 @@ type Client struct {
 func New(tb testing.TB, nc net.Conn) *Client {
 	tb.Helper()
 	tb.Cleanup(func() { nc.Close() })
-	return &Client{Conn: nc, In: bufio.NewReaderSize(nc, 64<<10), tb: tb}
+	return &Client{Conn: nc, In: bufio.NewReader(nc), tb: tb}
 }
 
 // Dial opens a connection to a URL of the schemes ws or http, and does the handshake,
@@ -129,8 +130,9 @@ func (c *Client) write(b []byte) error {
 // error. After Patience the error is os.ErrDeadlineExceeded. Read may run beside the
 // other methods as long as none of those reads.
 func (c *Client) Read() (Frame, error) {
+	c.await()
+	defer c.Conn.SetReadDeadline(time.Time{}) //nolint:errcheck // the next wait sets its own
 	for {
-		c.await()
 		f, err := ReadFrame(c.In)
 		if err != nil || f.First != FIN|OpPing || !c.AnswerPings {
 			return f, err
@@ -226,7 +228,7 @@ func (c *Client) next(what string) Frame {
 	return f
 }
 
-// await bounds the next wait.
+// await bounds what is read until the deadline is set anew.
 func (c *Client) await() {
 	_ = c.Conn.SetReadDeadline(c.deadline()) // if it cannot be set, the read fails
 }

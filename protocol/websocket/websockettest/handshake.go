@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"time"
 )
 
 // SampleKey is the Sec-WebSocket-Key of RFC 6455's example. Request has it.
@@ -47,6 +48,7 @@ type Answer struct {
 func (c *Client) ReadAnswer() Answer {
 	c.tb.Helper()
 	c.await()
+	defer c.Conn.SetReadDeadline(time.Time{}) //nolint:errcheck // the next wait sets its own
 	head, err := readHead(c.In)
 	if err != nil {
 		c.failed("the answer to a request", err)
