@@ -30,7 +30,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// trap is one of gobwas/ws and httphead, in the numbers of the design notes.
+// trap is a trap of gobwas/ws or httphead. Its name starts with its number in docs/gobwas.md.
 type trap struct {
 	at    testkit.Line
 	name  string
@@ -40,13 +40,21 @@ type trap struct {
 	probe func() bool // whether the trap is there
 }
 
-// TestGobwasTraps looks whether the library still has its traps.
+// TestGobwasTraps checks which traps the versions in go.mod have, and that each has a row in
+// docs/gobwas.md.
 func TestGobwasTraps(t *testing.T) {
 	t.Parallel()
+	doc, err := os.ReadFile("../../docs/gobwas.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	sources, tests := sourceOf(t, false), sourceOf(t, true)
 	for _, row := range slices.Concat(framingTraps(), handshakeTraps(), textTraps()) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
+			if number, _, _ := strings.Cut(row.name, " "); !bytes.Contains(doc, []byte("| "+number+" |")) {
+				t.Errorf("%s: docs/gobwas.md has no row for %s", row.at, number)
+			}
 			if there := row.probe(); there != row.there {
 				t.Errorf("%s: the library has changed: look whether the guard %s is still needed (there: %v, was %v); its test is %s",
 					row.at, row.guard, there, row.there, row.test)

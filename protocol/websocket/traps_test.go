@@ -20,8 +20,8 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// The traps of gobwas/ws and httphead, in the numbers of the design notes. Those
-// without a test here cannot be reached:
+// The traps of gobwas/ws and httphead have numbers, which docs/gobwas.md explains. These
+// have no test here, because Wye cannot reach them:
 //
 //   - G3: nothing of the wsutil.ReadData family is called; TestAllocParse.
 //   - G5: nothing of wsutil.GetWriter is called; TestAllocSend.
