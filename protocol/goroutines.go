@@ -18,10 +18,6 @@ var errGoroutineExit = errors.New("wye: a function of Conn.Go or consumer.Func e
 // does until they have returned or are abandoned.
 func (g *goroutines) hold() bool { return g != nil && g.running > 0 && !g.abandoned }
 
-// isAwaited reports whether what follows the callbacks waits for the goroutines: no
-// message is handed over any more.
-func (g *goroutines) isAwaited() bool { return g != nil && g.wait != nil }
-
 // resume ends the waiting. It reports whether there was any, so that the caller has to
 // have the rest run.
 func (g *goroutines) resume() bool {

@@ -113,6 +113,10 @@ type goroutines struct {
 	wait      *time.Timer // while Disconnect waits for them, and only then
 }
 
+// isAwaited reports whether what follows the callbacks waits for the goroutines: no
+// message is handed over any more.
+func (g *goroutines) isAwaited() bool { return g != nil && g.wait != nil }
+
 // final bounds the callbacks for messages that the peer sent before it closed.
 type final struct {
 	ctx    context.Context //nolint:containedctx // shared by these callbacks
