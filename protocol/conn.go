@@ -54,8 +54,9 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 // under OverflowBlock, where ctx bounds the wait; ctx never closes the connection.
 //
 // Errors: a *CloseError, which matches ErrClosed, once the connection has closed;
-// ErrNotUTF8 for text that is not UTF-8, unless Limits.InvalidText has it repaired; ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much
-// waits for the answer; ctx's.
+// ErrNotUTF8 for text that is not UTF-8, unless Limits.InvalidText has it repaired;
+// ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much waits for the
+// answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
 	if !m.valid() {
 		var err error

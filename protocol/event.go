@@ -127,16 +127,14 @@ func decodingOf[P any](e *Event) *decoded[P] {
 // map. It names the field. Safe for concurrent use.
 func (e *Event) Seal() error {
 	e.sealing.Do(func() {
-		v := e.payload
-		if m, ok := v.(Message); ok && e.typ == SendType.Name {
+		err := errEncodePanic
+		defer func() { e.sealed(err) }()
+		if m, ok := e.payload.(Message); ok && e.typ == SendType.Name {
 			e.mu.frame = Prepare(m)
-			e.sealed(e.mu.frame.Err())
+			err = e.mu.frame.Err()
 			return
 		}
-		e.payload, e.failure = nil, encodePanicked // unless it returns
-		var err error
-		e.body, err = e.encode(v)
-		e.sealed(err)
+		e.body, err = e.encode(e.payload)
 	})
 	if e.failure == nil {
 		return nil
@@ -146,7 +144,7 @@ func (e *Event) Seal() error {
 
 // sealed drops the sender's value, and keeps what was wrong with it.
 func (e *Event) sealed(err error) {
-	e.payload, e.failure = nil, nil
+	e.payload = nil
 	if err != nil {
 		e.failure = &sealFailure{err}
 	}
@@ -200,7 +198,7 @@ func (e *Event) Prepared() *Prepared {
 // What is left of a payload whose own code has panicked.
 var (
 	errDecodePanic = fmt.Errorf("%w: decoding it has panicked", ErrEventPayload)
-	encodePanicked = &sealFailure{errors.New("wye: the event's payload has panicked when it was encoded")}
+	errEncodePanic = errors.New("wye: the event's payload has panicked when it was encoded")
 )
 
 var errNoMessage = errors.New("it has neither a text nor bytes")
