@@ -32,7 +32,8 @@ type Consumer interface {
 	// Receive handles a message. m.Data is lent until it returns: keep
 	// m.Text() or m.Clone().
 	Receive(ctx context.Context, c *Conn, m Message) error
-	// Disconnect says farewell to others; sends to the peer itself fail.
+	// Disconnect runs once, after an accepted connection has closed. Sends to the
+	// peer fail; those to groups do not.
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 

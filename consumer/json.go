@@ -18,7 +18,7 @@ type JSONConsumer[In any] interface {
 	Connect(ctx context.Context, c *Conn) error
 	// ReceiveJSON handles a message. in is its own, and may be kept.
 	ReceiveJSON(ctx context.Context, c *Conn, in In) error
-	// Disconnect says farewell; see [Consumer].
+	// Disconnect runs once, after an accepted connection has closed; see [Consumer].
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 

@@ -284,12 +284,12 @@ func (c *Client) await() (protocol.Message, *protocol.CloseStatus) {
 func (c *Client) cleanup() {
 	c.t.Helper()
 	c.Close(protocol.CloseGoingAway, "")
-	if c.isOver(farewell) {
+	if c.isOver(disconnectTime) {
 		return
 	}
 	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}) // what the client has said is stuck
-	if !c.isOver(2 * farewell) {
-		c.t.Errorf("consumertest: a callback or Disconnect still runs %v after the end of the connection", 3*farewell)
+	if !c.isOver(2 * disconnectTime) {
+		c.t.Errorf("consumertest: a callback or Disconnect still runs %v after the end of the connection", 3*disconnectTime)
 	}
 }
 
@@ -305,5 +305,5 @@ func (c *Client) isOver(d time.Duration) bool {
 	}
 }
 
-// farewell is what a session gives Disconnect.
-const farewell = 10 * time.Second
+// disconnectTime is how long a session lets Disconnect run.
+const disconnectTime = 10 * time.Second
