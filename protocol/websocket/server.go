@@ -1,9 +1,9 @@
 package websocket
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
@@ -26,6 +26,11 @@ type Server struct {
 	engine   *engine.Engine
 	warnings logs.Limiter
 	reads    protocol.ReadBudget
+}
+
+// counters are those of Stats that neither the sessions, the gate nor the engine count.
+type counters struct {
+	malformed, oversized, unrouted, late atomic.Int64
 }
 
 var _ protocol.Protocol = (*Server)(nil)
@@ -72,72 +77,3 @@ func (s *Server) Type() string { return "websocket" }
 // Match reports whether r wants to upgrade to WebSocket, also by the means of
 // HTTP/2 (RFC 8441), which is not served, but understood.
 func (s *Server) Match(r *http.Request) bool { return handshake.IsUpgrade(r) }
-
-// ServeHTTP answers the handshake and returns. A refusal does not wait for the
-// rest of the request, and closes the connection. What is wrong with it is looked
-// for in a fixed order: method (405), HTTP version (501), size (431), route (404,
-// if the application is a protocol.Finder), WebSocket's headers (426, 400),
-// host (421), origin (403), room (503, 429); then the application decides, with its
-// authenticators.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
-	defer cancel()
-	client := s.gate.Client(r)
-	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
-	if client.RemoteAddr != r.RemoteAddr {
-		scope = scope.WithRemoteAddr(client.RemoteAddr)
-	}
-	offer := handshake.ParseOffer(r.Header)
-	if len(offer.Subprotocols) > 0 {
-		scope = scope.WithSubprotocols(offer.Subprotocols)
-	}
-	h := &opening{server: s, w: w, r: r, path: noted(r.URL.Path), peer: noted(client.RemoteAddr)}
-	if e := s.admit(scope, h, client, &offer); e != nil {
-		h.refuse(e)
-		return
-	}
-	c := s.engine.NewConn(h, h.path, h.peer)
-	session := s.newSession(scope, r, c)
-	h.conn = session.Conn()
-	if e := s.gate.Enter(h.conn, client); e != nil {
-		h.refuse(e)
-		return
-	}
-	defer s.gate.Answered(session.Conn())
-	c.Open(session)
-}
-
-// admit makes the checks that do not need the application. It returns nil, or the answer
-// that refuses the handshake.
-func (s *Server) admit(scope *protocol.Scope, h *opening, client admission.Client, offer *handshake.Offer) *protocol.RejectError {
-	r := h.r
-	if e := handshake.CheckRequest(r, s.opts.MaxHandshake, s.opts.MaxHeaderLines); e != nil {
-		if e.Status == http.StatusRequestHeaderFieldsTooLarge {
-			s.stats.oversized.Add(1)
-		} else {
-			s.stats.malformed.Add(1)
-		}
-		return e
-	}
-	h.subprotocol = scope.Subprotocol(s.opts.Subprotocols...)
-	if err := admission.FindRoute(s.app, scope); err != nil {
-		s.stats.unrouted.Add(1)
-		e := protocol.AsRejectError(err)
-		h.logNoRoute(e)
-		return e
-	}
-	if e := handshake.CheckUpgrade(r, offer); e != nil {
-		s.stats.malformed.Add(1)
-		return e
-	}
-	return s.gate.CheckRequest(r, client)
-}
-
-// newSession returns the session of a connection that r opens.
-func (s *Server) newSession(scope *protocol.Scope, r *http.Request, t protocol.Transport) *protocol.Session {
-	base := context.Background()
-	if s.opts.KeepContext != nil {
-		base = s.opts.KeepContext(r)
-	}
-	return protocol.NewSession(base, s.app, scope, t, &s.sessions)
-}

@@ -1,10 +1,6 @@
 package websocket
 
-import (
-	"sync/atomic"
-
-	"github.com/wye-go/wye/protocol"
-)
+import "github.com/wye-go/wye/protocol"
 
 // TurnedAway counts handshakes that are refused for want of room: they are well-formed,
 // have a route, and come from a page that may connect.
@@ -46,11 +42,6 @@ type Stats struct {
 	QueuedBytes int64 // charged to Capacity.QueueBytes now
 	QueuesFull  int64 // sends that found no room because of Capacity.QueueBytes
 	Pauses      int64 // how often reading stopped because of Limits.ReadAhead or Limits.Rate
-}
-
-// counters are those of Stats that neither the sessions, the gate nor the engine count.
-type counters struct {
-	malformed, oversized, unrouted, late atomic.Int64
 }
 
 // Stats returns the counters as they are now.

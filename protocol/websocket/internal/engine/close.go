@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"os"
-
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/protocol"
@@ -30,6 +27,25 @@ func (c *Conn) sendClose(s protocol.CloseStatus) {
 	if c.out.addControl(frame.AppendClose(buf[:0], s), true) {
 		c.wake()
 	}
+}
+
+// rouse has a reader that waits for the rest of a message check the phase: it can drop
+// what it holds.
+func (c *Conn) rouse() {
+	if c.activity.message.Load() == 0 {
+		return
+	}
+	c.roused.Store(true)
+	c.interruptRead()
+}
+
+// wasRoused reports whether a read has failed with err because of rouse.
+func (c *Conn) wasRoused(err error) bool {
+	if !isTimeout(err) || !c.roused.CompareAndSwap(true, false) {
+		return false
+	}
+	c.armClose()
+	return true
 }
 
 // closedByPeer handles the peer's close frame: the answer follows what is queued, and
@@ -87,6 +103,9 @@ func (c *Conn) closeSocket() (first bool) {
 	if c.advance(phaseClosed) == phaseClosed {
 		return false
 	}
+	if c.paced() { // the close of a TLS connection would wait for a writer that waits
+		c.interruptWrite()
+	}
 	c.shut()
 	return true
 }
@@ -99,5 +118,13 @@ func (c *Conn) partDone() {
 	}
 }
 
-// isTimeout reports whether err is that of a socket's deadline.
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+// CutAll closes the sockets of all connections because of err, as an end from our side: no
+// callback starts any more.
+func (e *Engine) CutAll(err error) {
+	for _, c := range e.allConns() {
+		if c.life.phase() < phaseClosed {
+			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
+			c.fail(err)
+		}
+	}
+}

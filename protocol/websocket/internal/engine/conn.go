@@ -48,6 +48,19 @@ type Conn struct {
 	activity activity
 }
 
+// activity is what the reader records for the keep-alive check of its connection, and
+// what the check remembers.
+type activity struct {
+	liveness liveness.State // of the check
+	received atomic.Uint32  // bytes since the last check
+	message  atomic.Uint32  // which one is incomplete, or 0
+	payload  atomic.Uint32  // bytes of it so far
+	stalled  atomic.Bool    // the reader waits for a callback
+	ticks    atomic.Uint32  // checks so far
+	pinged   atomic.Int64   // when the last ping was sent, since the engine was made; 0 once it is answered
+	rtt      atomic.Int64
+}
+
 // peerSide is what the peer may still send, and whether we listen. The zero value is a
 // peer whose frames are handled. The reader changes it, the writer reads it.
 type peerSide struct{ state atomic.Uint32 }
@@ -76,3 +89,15 @@ var (
 func (c *Conn) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
 }
+
+// advance is life.advance. The step out of phaseAnswered starts the reader.
+func (c *Conn) advance(to phase) (from phase) {
+	from = c.life.advance(to)
+	if from == phaseAnswered && from < to {
+		go c.runReader()
+	}
+	return from
+}
+
+// WheelPosition implements [liveness.Member].
+func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

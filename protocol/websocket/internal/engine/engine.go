@@ -5,6 +5,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
@@ -48,6 +49,12 @@ type Engine struct {
 	}
 }
 
+// counters are those of Stats.
+type counters struct {
+	violations, tooBig, tooManyFrames, slowSenders     atomic.Int64
+	pongTimeouts, writeTimeouts, closeTimeouts, pauses atomic.Int64
+}
+
 // New returns an engine.
 func New(c Config) *Engine {
 	return &Engine{
@@ -60,22 +67,6 @@ func New(c Config) *Engine {
 
 // now returns the time since the engine was made.
 func (e *Engine) now() time.Duration { return time.Since(e.started) }
-
-// addConn has the connection checked from now on.
-func (e *Engine) addConn(c *Conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mu.conns.Add(c)
-	if e.mu.running {
-		return
-	}
-	e.mu.running = true
-	if e.mu.timer == nil {
-		e.mu.timer = time.AfterFunc(e.liveness.Interval/liveness.Slots, e.tick)
-		return
-	}
-	e.mu.timer.Reset(e.liveness.Interval / liveness.Slots)
-}
 
 // removeConn forgets a connection of which nothing is left.
 func (e *Engine) removeConn(c *Conn) {
@@ -92,32 +83,4 @@ func (e *Engine) allConns() []*Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.mu.conns.All()
-}
-
-// tick checks the connections of one slot.
-func (e *Engine) tick() {
-	e.mu.Lock()
-	e.mu.due = e.mu.conns.Advance(e.mu.due[:0])
-	due := e.mu.due
-	e.mu.Unlock()
-	for i, c := range due {
-		c.checkAlive()
-		due[i] = nil
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.running = e.mu.conns.Len() > 0; e.mu.running {
-		e.mu.timer.Reset(e.liveness.Interval / liveness.Slots)
-	}
-}
-
-// CutAll closes the sockets of all connections because of err, as an end from our side: no
-// callback starts any more.
-func (e *Engine) CutAll(err error) {
-	for _, c := range e.allConns() {
-		if c.life.phase() < phaseClosed {
-			c.session.Conn().Close(protocol.CloseGoingAway, "the server is shutting down")
-			c.fail(err)
-		}
-	}
 }

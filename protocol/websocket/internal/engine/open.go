@@ -1,33 +1,11 @@
 package engine
 
 import (
-	"net"
 	"time"
 
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
-	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 )
-
-// Handshake answers the request that opens a connection. The connection calls each method
-// once at most, from within [Conn.Open] or protocol.Conn.Accept, and drops the Handshake
-// with the answer.
-type Handshake interface {
-	// Accept takes the socket over and returns it with the answer, which the connection
-	// writes. After an error, Reject is called.
-	Accept(o protocol.AcceptOptions) (Accepted, error)
-	// Reject writes the answer that refuses.
-	Reject(e *protocol.RejectError)
-}
-
-// Accepted is what a handshake leaves to its connection. All of it belongs to the
-// connection.
-type Accepted struct {
-	Socket net.Conn          // has no deadlines
-	Answer *bytespool.Buffer // the connection writes it first
-	Early  []byte            // what the peer has sent behind its request
-}
 
 // NewConn returns a connection whose handshake h answers. path and peer name it in log
 // lines. It does not count for the engine until it is accepted.
@@ -48,7 +26,7 @@ func (c *Conn) Open(s *protocol.Session) {
 	s.Open()
 }
 
-// Accept takes the socket over and has the answer written.
+// Accept takes the socket over and attaches it: a goroutine writes the answer, and reads.
 func (c *Conn) Accept(o protocol.AcceptOptions) error {
 	a, err := c.opening.Accept(o)
 	if err != nil {
@@ -57,7 +35,7 @@ func (c *Conn) Accept(o protocol.AcceptOptions) error {
 	c.opening = nil
 	c.adopt(&a)
 	c.life.advance(phaseAnswering)
-	c.attach()
+	go c.writeAnswer()
 	return nil
 }
 
@@ -81,16 +59,8 @@ func (c *Conn) Reject(e *protocol.RejectError) {
 	c.opening = nil
 }
 
-// advance is life.advance. The step out of phaseAnswered starts the reader.
-func (c *Conn) advance(to phase) (from phase) {
-	from = c.life.advance(to)
-	if from == phaseAnswered && from < to {
-		c.startReader()
-	}
-	return from
-}
-
-// connectGrace is how long the reader waits for a Connect that goes on after its Accept.
+// connectGrace is how long a connection waits for a Connect that goes on after its Accept,
+// before it reads.
 const connectGrace = 5 * time.Millisecond
 
 // writeAnswer writes the answer and what was sent behind it, and then reads, unless
@@ -103,6 +73,3 @@ func (c *Conn) writeAnswer() {
 	}
 	c.runReader()
 }
-
-// WheelPosition implements [liveness.Member].
-func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

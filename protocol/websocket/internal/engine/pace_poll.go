@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"syscall"
+	"unsafe"
 )
 
 // pollFD is struct pollfd.
@@ -31,6 +32,6 @@ func limitUnsent(fd uintptr, n int) syscall.Errno {
 // count of the unsent bytes would not.
 func isWritable(fd uintptr) bool {
 	p := pollFD{fd: int32(fd), events: pollOut} //nolint:gosec // descriptors are small
-	n, err := poll(&p)
+	n, err := poll(unsafe.Pointer(&p))          //nolint:gosec // package syscall has no poll
 	return n > 0 || err != 0
 }

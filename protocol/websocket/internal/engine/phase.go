@@ -7,24 +7,25 @@ import "sync/atomic"
 type phase uint32
 
 const (
-	// phaseOpening: Open and Connect run, and the handshake is not answered. conn.opening
-	// has what is needed for that. There is no socket; nobody reads or writes.
+	// phaseOpening: Open and Connect run, and the handshake is not answered. Conn.opening
+	// has what the answer needs. There is no socket, and no reader or writer.
 	//
 	// Next: phaseAnswering (Accept), phaseClosed (Reject).
 	phaseOpening phase = iota
 	// phaseAnswering: Accept has taken the socket over, and a goroutine writes the answer
-	// and what was sent behind it. Nobody reads.
+	// and what was sent behind it. There is no reader.
 	//
-	// Next: phaseAnswered if that is done before Connect has returned; otherwise
-	// phaseReading, and the same goroutine reads when it has written. phaseClosing.
+	// Next: phaseAnswered if the goroutine is done before Connect has returned; otherwise
+	// phaseReading, and the same goroutine becomes the reader when it is done. Or
+	// phaseClosing.
 	phaseAnswering
-	// phaseAnswered: the answer is written, and Connect goes on. Nobody reads yet: a
+	// phaseAnswered: the answer is written, and Connect goes on. There is no reader yet: a
 	// message would have to wait, and the close behind it would overtake it.
 	//
-	// Next: phaseReading when Connect has returned or connectGrace is over; phaseClosing.
-	// Who leaves this phase starts the reader.
+	// Next: phaseReading when Connect has returned or connectGrace is over, or
+	// phaseClosing. The goroutine that takes this step starts the reader.
 	phaseAnswered
-	// phaseReading: one goroutine, which holds the lease, reads.
+	// phaseReading: the goroutine that holds the lease reads.
 	//
 	// Next: phaseClosing.
 	phaseReading
@@ -33,8 +34,8 @@ const (
 	//
 	// Next: phaseClosed.
 	phaseClosing
-	// phaseClosed: the socket is closed, or there was none. Any phase but phaseOpening
-	// may end here if the socket fails. Terminal.
+	// phaseClosed: the socket is closed, or the handshake was refused. Every phase may be
+	// followed by this one, because the socket may fail. Terminal.
 	phaseClosed
 )
 
@@ -47,8 +48,8 @@ func (l *life) phase() phase { return phase(l.word.Load()) }
 // closing reports whether the connection is closing, or closed.
 func (l *life) closing() bool { return l.phase() >= phaseClosing }
 
-// advance goes on to a phase, unless the connection is there or beyond. from is the
-// phase it was in: if from < to, it was this call that took the step.
+// advance goes on to a phase, unless the connection is in that phase or a later one. It
+// returns the phase before: if from < to, this call has taken the step.
 func (l *life) advance(to phase) (from phase) {
 	for {
 		from = l.phase()

@@ -19,7 +19,7 @@ const (
 	readOn        outcome = iota // all of them are handled
 	leaseLost                    // another goroutine reads now; this one must touch nothing
 	peerHasClosed                // the peer's close frame was among them: nothing follows
-	peerMisspoke                 // the peer broke the rules: what follows means nothing
+	peerViolated                 // the peer broke the rules: what follows means nothing
 )
 
 // runReader reads until nothing more comes or the lease is lost. The caller is the
@@ -126,25 +126,6 @@ func (c *Conn) reportHeld(n int) {
 	}
 }
 
-// rouse has a reader that waits for the rest of a message check the phase: it can drop
-// what it holds.
-func (c *Conn) rouse() {
-	if c.activity.message.Load() == 0 {
-		return
-	}
-	c.roused.Store(true)
-	c.interruptRead()
-}
-
-// wasRoused reports whether a read has failed with err because of rouse.
-func (c *Conn) wasRoused(err error) bool {
-	if !isTimeout(err) || !c.roused.CompareAndSwap(true, false) {
-		return false
-	}
-	c.armClose()
-	return true
-}
-
 // endBatch writes what the callbacks of a read have sent.
 func (c *Conn) endBatch() {
 	c.read.parser.ReleaseBuffer()
@@ -179,7 +160,7 @@ var errHungUp = errors.New("the peer hung up without a close frame")
 func (c *Conn) drain(r *socketReader, why outcome) {
 	c.read.parser.DiscardMessages()
 	c.reportHeld(0)
-	if why == peerMisspoke {
+	if why == peerViolated {
 		c.peerSide.set(peerIgnored)
 	}
 	c.finishClose()
@@ -207,7 +188,7 @@ func (c *Conn) parse(b []byte) outcome {
 		it, rest, ok, err := c.read.parser.Next(b)
 		if err != nil {
 			c.failViolated(err)
-			return peerMisspoke
+			return peerViolated
 		}
 		if !ok {
 			break
@@ -238,7 +219,7 @@ func (c *Conn) handle(it frame.Item, rest []byte) outcome {
 		s, err := frame.ParseClose(it.Data)
 		if err != nil {
 			c.failViolated(err)
-			return peerMisspoke
+			return peerViolated
 		}
 		c.closedByPeer(s)
 		return peerHasClosed
@@ -310,7 +291,7 @@ func (c *Conn) leaveBehind(number uint64) {
 	if c.reading.expire(number) {
 		c.read.rest = slices.Clone(c.read.rest) // the bytes belong to the reader that lost the lease
 		c.read.parser.DisownBuffer()
-		c.passReading()
+		go c.takeOver()
 	}
 }
 

@@ -56,6 +56,17 @@ func (r *socketReader) read() ([]byte, error) {
 	return (*r.buffer)[:r.n], r.err
 }
 
+// tryRead reads if there are bytes to read. If there are none, it returns false, without a
+// buffer, and is called again when there may be some.
+func (r *socketReader) tryRead(fd uintptr) (done bool) {
+	r.acquireBuffer()
+	var again bool
+	if r.n, again, r.err = readNow(fd, *r.buffer); again {
+		r.releaseBuffer()
+	}
+	return !again
+}
+
 // acquireBuffer gets a buffer of the wanted size, unless there is one.
 func (r *socketReader) acquireBuffer() {
 	if r.buffer != nil && (len(*r.buffer) == largeRead) == r.large {

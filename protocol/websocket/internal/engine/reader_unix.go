@@ -27,25 +27,21 @@ func plainSocket(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
-// tryRead reads as net.Conn.Read does, if there are bytes to read. If there are none, it
-// returns false without a buffer, and is called again when there may be some.
-func (r *socketReader) tryRead(fd uintptr) (done bool) {
-	r.acquireBuffer()
+// readNow reads from a socket as net.Conn.Read does, if there are bytes to read. If there
+// are none, again is true.
+func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
-		n, err := syscall.Read(int(fd), *r.buffer)
+		n, err = syscall.Read(int(fd), b)
 		switch {
 		case err == nil && n > 0:
-			r.n, r.err = n, nil
+			return n, false, nil
 		case err == nil:
-			r.n, r.err = 0, io.EOF
+			return 0, false, io.EOF
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EAGAIN):
-			r.releaseBuffer()
-			return false
-		default:
-			r.n, r.err = 0, os.NewSyscallError("read", err)
+			return 0, true, nil
 		}
-		return true
+		return 0, false, os.NewSyscallError("read", err)
 	}
 }

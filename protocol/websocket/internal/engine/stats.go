@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"sync/atomic"
 
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
@@ -38,11 +37,6 @@ func (e *Engine) Stats() Stats {
 		QueuedBytes:   e.queues.Used(),
 		QueuesFull:    e.queues.Refused(),
 	}
-}
-
-type counters struct {
-	violations, tooBig, tooManyFrames, slowSenders     atomic.Int64
-	pongTimeouts, writeTimeouts, closeTimeouts, pauses atomic.Int64
 }
 
 // countViolation counts a connection that was closed because the peer's frames broke a

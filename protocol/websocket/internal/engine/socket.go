@@ -1,22 +1,16 @@
 package engine
 
 import (
+	"errors"
 	"net"
+	"os"
 	"time"
 )
 
-// This file has all that a connection does with its socket, and with goroutines, beside
-// reading and writing. It is what another engine would do in its own way: attach, wake,
-// arm and shut.
-
-// attach serves a socket that was taken over: a goroutine writes the answer and reads.
-func (c *Conn) attach() { go c.writeAnswer() }
-
-// startReader starts the reader of a connection that has none.
-func (c *Conn) startReader() { go c.runReader() }
-
-// passReading starts the reader that takes over from one whose lease has expired.
-func (c *Conn) passReading() { go c.takeOver() }
+// An engine of another kind, such as an event loop, does four things in its own way. It
+// attaches a connection to its socket, which here are the goroutines that are started by
+// Accept, advance and leaveBehind. And it wakes the writer, arms deadlines and shuts the
+// socket, which is done in this file only.
 
 // wake has what is queued written. The caller owns the right to write, and passes it on.
 func (c *Conn) wake() { go c.write() }
@@ -52,6 +46,11 @@ func (c *Conn) armHangUp() {
 	_ = c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.engine.CloseTimeout))) //nolint:errcheck // see above
 }
 
+// interruptWrite has a write that waits fail.
+func (c *Conn) interruptWrite() {
+	_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // see above
+}
+
 // interruptRead has a read that waits fail.
 func (c *Conn) interruptRead() {
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // see above
@@ -68,12 +67,7 @@ func (c *Conn) shutWrite() (ok bool) {
 }
 
 // shut closes the socket. The caller has taken the step to phaseClosed.
-func (c *Conn) shut() {
-	if c.paced() { // Close of a TLS connection would wait for a writer that waits
-		_ = c.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // see above
-	}
-	_ = c.nc.Close() //nolint:errcheck // see above
-}
+func (c *Conn) shut() { _ = c.nc.Close() } //nolint:errcheck // see above
 
 // resumes reports whether a write on nc can be continued after it has timed out. A TLS
 // connection cannot.
@@ -84,3 +78,6 @@ func resumes(nc net.Conn) bool {
 	}
 	return false
 }
+
+// isTimeout reports whether err is that of a socket's deadline.
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

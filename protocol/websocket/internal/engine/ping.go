@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
+)
+
+// ErrPongTimeout is the CloseStatus.Err of a connection that was cut because
+// nothing came from its peer, not even the answer to a ping.
+var ErrPongTimeout = errors.New("wye: the peer did not answer a ping in time; it is gone, or its network is")
+
+const pingSize = 8
+
+// sendPing sends a ping whose payload is the time.
+func (c *Conn) sendPing() {
+	now := int64(c.engine.now())
+	c.activity.pinged.Store(now)
+	var stamp [pingSize]byte
+	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
+	var buf [2 + pingSize]byte
+	if c.out.addControl(frame.Append(buf[:0], ws.OpPing, stamp[:]), false) {
+		c.wake()
+	}
+}
+
+// receivePong measures the round trip, if payload is that of the last ping.
+func (c *Conn) receivePong(payload []byte) {
+	sent := c.activity.pinged.Load()
+	if sent == 0 || len(payload) != pingSize || int64(binary.BigEndian.Uint64(payload)) != sent { //nolint:gosec // it is compared only
+		return
+	}
+	c.activity.pinged.Store(0)
+	c.activity.rtt.Store(int64(c.engine.now()) - sent)
+}
+
+// RTT returns the round trip of the last ping that was answered.
+func (c *Conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) }
