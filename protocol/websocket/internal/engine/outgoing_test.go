@@ -81,8 +81,15 @@ func TestOutgoingBatch(t *testing.T) {
 		do   func(o *outgoing) (write bool)
 		want bool
 	}
-	small := func(o *outgoing) bool { m := protocol.Text("m"); w, _ := o.copyMessage(&m, 3); return w }
-	large := func(o *outgoing) bool { w, _, _ := o.addFrame("", queue.NewFrame(maxPeek), 0); return w }
+	small := func(o *outgoing) bool {
+		m := protocol.Text("m")
+		w, err := o.copyMessage(&m, 3)
+		return err == nil && w
+	}
+	large := func(o *outgoing) bool {
+		w, _, err := o.addFrame("", queue.NewFrame(maxPeek), 0)
+		return err == nil && w
+	}
 	start := func(o *outgoing) bool { o.startBatch(); return false }
 	end := func(o *outgoing) bool {
 		pieces, w := o.endBatch(true)
