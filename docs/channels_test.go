@@ -53,7 +53,7 @@ type Change struct {
 	Status string `json:"status"`
 }
 
-var Changed = protocol.EventType[Change]{Name: "order.changed"}
+var Changed = consumer.EventType[Change]{Name: "order.changed"}
 
 func NewOrder(store *Store) func(*consumer.Scope) *Order {
 	return func(s *consumer.Scope) *Order {
@@ -65,14 +65,14 @@ func NewOrder(store *Store) func(*consumer.Scope) *Order {
 
 func (o *Order) Connect(context.Context, *consumer.Conn) error {
 	if o.user == nil || !o.user.Staff {
-		return protocol.NewRejectError(http.StatusForbidden, "staff only")
+		return consumer.NewRejectError(http.StatusForbidden, "staff only")
 	}
 	return nil
 }
 
 func (o *Order) ReceiveJSON(ctx context.Context, c *consumer.Conn, in Change) error {
 	if in.Order != o.id {
-		return protocol.NewCloseError(4004, "another order")
+		return consumer.NewCloseError(4004, "another order")
 	}
 	o.store.Set(in.Order, in.Status)
 	return c.GroupSend(ctx, "orders", Changed.New(in))
@@ -106,7 +106,7 @@ type User struct {
 
 // AskDjango is middleware that asks Django whose cookie this is.
 func AskDjango(whoami string) protocol.Middleware {
-	return router.Auth(func(ctx context.Context, s *protocol.Scope) (*User, error) {
+	return router.Auth(func(ctx context.Context, s *consumer.Scope) (*User, error) {
 		session, err := s.Request().Cookie("sessionid")
 		if err != nil {
 			return nil, router.ErrUnauthenticated
@@ -133,7 +133,7 @@ func AskDjango(whoami string) protocol.Middleware {
 }
 
 // BesideDjango serves sockets, and has Django answer everything else.
-func BesideDjango(django *url.URL, sockets protocol.Application) *router.ProtocolTypeRouter {
+func BesideDjango(django *url.URL, sockets consumer.Application) *router.ProtocolTypeRouter {
 	pages := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(django)
 		r.SetXForwarded()
@@ -146,7 +146,7 @@ type Picture struct {
 	ID int `json:"id"`
 }
 
-var Resize = protocol.EventType[Picture]{Name: "thumbnails.resize"}
+var Resize = consumer.EventType[Picture]{Name: "thumbnails.resize"}
 
 // Thumbnails is the consumer of a worker. There is one for each event.
 type Thumbnails struct{ consumer.Base }
@@ -160,7 +160,7 @@ func NewThumbnails(*consumer.Scope) *Thumbnails { return &Thumbnails{} }
 
 var worker = layers.Worker{
 	Puller: layers.Default(),
-	App: router.NewChannelNameRouter(map[string]protocol.Application{
+	App: router.NewChannelNameRouter(map[string]consumer.Application{
 		"thumbnails": consumer.New(NewThumbnails, consumer.On(Resize, (*Thumbnails).resize)),
 	}),
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -25,7 +26,7 @@ func TestChat(t *testing.T) {
 		bob.WantText("hello")
 		ann.WantText("hello")
 		bob.WantNothing()
-		ann.Close(protocol.CloseNormal, "")
+		ann.Close(consumer.CloseNormal, "")
 		ann.WantOver()
 	})
 }

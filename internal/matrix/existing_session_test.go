@@ -7,7 +7,6 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
@@ -19,7 +18,7 @@ type customer struct {
 
 func (c *customer) Connect(ctx context.Context, _ *consumer.Conn) error {
 	if c.sessions.GetString(ctx, "user") == "" {
-		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
+		return consumer.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	c.token = c.sessions.Token(ctx)
 	return nil
@@ -32,7 +31,7 @@ func (c *customer) Receive(ctx context.Context, conn *consumer.Conn, m consumer.
 	}
 	user := c.sessions.GetString(session, "user")
 	if user == "" {
-		return protocol.NewCloseError(4001, "you have logged out")
+		return consumer.NewCloseError(4001, "you have logged out")
 	}
 	return conn.SendText(ctx, user+": "+m.Text())
 }

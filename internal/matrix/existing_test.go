@@ -11,7 +11,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
@@ -28,14 +27,14 @@ type price struct {
 	Now string `json:"now"`
 }
 
-var repriced = protocol.EventType[price]{Name: "item.repriced"}
+var repriced = consumer.EventType[price]{Name: "item.repriced"}
 
 func newViewer(s *consumer.Scope) *viewer { return &viewer{item: s.Param("item")} }
 
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	user, ok := ctx.Value(userKey{}).(string) // what login has found
 	if !ok {
-		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
+		return consumer.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	if err := c.Join(ctx, "item."+v.item); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
@@ -52,7 +51,7 @@ type move struct {
 	To    string `json:"to"`
 }
 
-var moved = protocol.EventType[move]{Name: "player.moved"}
+var moved = consumer.EventType[move]{Name: "player.moved"}
 
 func newPlayer(s *consumer.Scope) *player { return &player{level: s.Query().Get("level")} }
 
@@ -67,7 +66,7 @@ func (p *player) moved(ctx context.Context, c *consumer.Conn, m move) error {
 	return c.SendJSON(ctx, m)
 }
 
-func wyeGame() protocol.Application {
+func wyeGame() consumer.Application {
 	return consumer.New(newPlayer,
 		consumer.Groups[*player]("game"),
 		consumer.On(moved, (*player).moved),
