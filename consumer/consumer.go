@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -43,7 +44,7 @@ type Consumer interface {
 type Base struct{}
 
 // errNoReceive is what Base.Receive returns.
-var errNoReceive = fmt.Errorf("%w", protocol.ErrUnread)
+var errNoReceive = fmt.Errorf("%w", plumbing.ErrUnread)
 
 // Connect accepts.
 func (Base) Connect(context.Context, *Conn) error { return nil }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
@@ -116,7 +117,7 @@ func (v *funcConsumer) Receive(ctx context.Context, c *Conn, m Message) error {
 		err = v.lend(c.FinalContext(), m)
 	}
 	if errors.Is(err, errNotTaken) {
-		return protocol.ErrUnread
+		return plumbing.ErrUnread
 	}
 	return err
 }
@@ -134,7 +135,7 @@ func (v *funcConsumer) lend(ctx context.Context, m Message) error {
 		<-v.stream.returned
 		return nil
 	case <-v.stream.discard:
-		return protocol.ErrUnread
+		return plumbing.ErrUnread
 	case <-ctx.Done():
 		return errNotTaken
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -79,7 +80,7 @@ func (h *handler[C]) linger() time.Duration { return h.spec.linger }
 func (h *handler[C]) handle(ctx context.Context, e *protocol.Event) error {
 	f := h.spec.events[e.Type()]
 	if f == nil {
-		return protocol.ErrEventUnknown
+		return plumbing.ErrEventUnknown
 	}
 	if !e.Position().IsZero() {
 		ctx = context.WithValue(ctx, positionKey{}, e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -120,5 +121,5 @@ func (c *Conn) replay(ctx context.Context, e *protocol.Event) error {
 
 // isPassedOver reports whether an error of an event does not end the connection.
 func isPassedOver(err error) bool {
-	return errors.Is(err, protocol.ErrEventUnknown) || errors.Is(err, protocol.ErrEventPayload) || errors.Is(err, protocol.ErrDropped)
+	return errors.Is(err, plumbing.ErrEventUnknown) || errors.Is(err, protocol.ErrEventPayload) || errors.Is(err, protocol.ErrDropped)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -29,10 +30,10 @@ type spec[C any] struct {
 // of an application says what may be wrong, and is logged.
 func (s *spec[C]) unread(user C) error {
 	if s.unreadLogged.Swap(true) {
-		return protocol.ErrUnread
+		return plumbing.ErrUnread
 	}
 	return fmt.Errorf("%w: %T declares no method Receive (is its name misspelt?); "+
-		"declare one that returns nil to ignore messages; later ones are only counted", protocol.ErrUnread, user)
+		"declare one that returns nil to ignore messages; later ones are only counted", plumbing.ErrUnread, user)
 }
 
 type eventFunc[C any] func(C, context.Context, *Conn, *protocol.Event) error

@@ -64,7 +64,6 @@ var (
 	ErrTooManyGoroutines = protocol.ErrTooManyGoroutines
 	ErrNotUTF8           = protocol.ErrNotUTF8
 	ErrNoRoute           = protocol.ErrNoRoute
-	ErrUnread            = protocol.ErrUnread
 )
 
 // Text returns a text message.

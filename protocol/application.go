@@ -62,8 +62,7 @@ type Middleware func(Application) Application
 // What Receive and Event return: nil goes on; the error of [NewCloseError] closes with
 // its code; [ErrDropped] goes on, because it was counted where it happened; any
 // other error closes with [CloseInternalError], is logged, and is never shown
-// to the peer. [ErrEventUnknown] and [ErrEventPayload] from Event, and
-// [ErrUnread] from Receive, are counted and go on. A panic is logged with its
+// to the peer. [ErrEventPayload] from Event is counted and goes on. A panic is logged with its
 // stack and closes with CloseInternalError.
 type Handler interface {
 	// Connect decides. Its ctx has the values of the handshake's request as well,

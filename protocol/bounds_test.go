@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -390,7 +391,7 @@ func TestPromise6_UnknownEventsAreLoggedOncePerType(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error {
-			return fmt.Errorf("no: %w", protocol.ErrEventUnknown)
+			return fmt.Errorf("no: %w", plumbing.ErrEventUnknown)
 		}}, protocol.Limits{})
 		for _, typ := range []string{"a", "b", "a", "a"} {
 			if err := r.Conn().Post(protocol.EventType[map[string]int]{Name: typ}.New(nil)); err != nil {

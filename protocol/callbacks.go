@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // disconnectTime is how long the ctx of Disconnect lasts.
@@ -32,7 +34,7 @@ func (s *Session) handleEvent(e *Event) {
 	done = true
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrEventUnknown):
+	case errors.Is(err, plumbing.ErrEventUnknown):
 		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
 	case errors.Is(err, ErrEventPayload):
 		s.shared.Counters.eventsUndecodable.Add(1)

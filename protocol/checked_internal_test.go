@@ -11,7 +11,7 @@ import (
 func TestCheckedText(t *testing.T) {
 	t.Parallel()
 	bad := []byte("\xff\xfe text")
-	m := Checked(Message{Data: bad})
+	m := checked(Message{Data: bad})
 	for _, row := range []struct {
 		at   testkit.Line
 		name string
@@ -33,7 +33,7 @@ func TestCheckedText(t *testing.T) {
 			t.Errorf("%s: %s: taken for valid: %t, want %t", row.at, row.name, got, row.want)
 		}
 	}
-	if Checked(Message{}).isChecked() || Checked(Message{Data: []byte{}}).isChecked() {
+	if checked(Message{}).isChecked() || checked(Message{Data: []byte{}}).isChecked() {
 		t.Error("an empty message has a note")
 	}
 }

@@ -216,10 +216,9 @@ func (e *CloseError) AcceptFirst() *CloseError {
 	return &c
 }
 
-// Accepts reports whether err, which Open or Connect has returned, is one of
-// [CloseError.AcceptFirst]; [CloseStatusOf] has its code and reason. It is for middleware that
-// notes how connections are answered.
-func Accepts(err error) bool {
+// accepts reports whether err, which Open or Connect has returned, is one of
+// [CloseError.AcceptFirst]; [CloseStatusOf] has its code and reason.
+func accepts(err error) bool {
 	ce, ok := errors.AsType[*CloseError](err)
 	return ok && ce.accept && !ce.closed && !isPanic(err)
 }

@@ -51,13 +51,6 @@ var (
 	// waiting for its consumer than Limits.QueueEvents and
 	// Limits.QueueEventBytes allow. It matches ErrClosed.
 	ErrBusy error = &closedError{"wye: connection closed: too many events waited for its consumer", ErrClosed}
-	// ErrUnread is a Handler's: the application has not read the message. It is
-	// counted as Stats.MessagesUnread. An error that wraps it is logged, too: wrap
-	// it once, for what the developer should know, and not for each message.
-	ErrUnread = errors.New("wye: message not read by the application")
-	// ErrEventUnknown is a Handler's: it has no use for events of this type.
-	// They are counted, and the first of each type is logged.
-	ErrEventUnknown = errors.New("wye: no handler for events of this type")
 	// ErrEventPayload means that an event's payload does not fit the type it
 	// is read as. It is counted and logged, and costs nobody the connection.
 	ErrEventPayload = errors.New("wye: the event's payload does not fit")

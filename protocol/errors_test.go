@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -69,7 +70,7 @@ func refusals(t *testing.T) []refusal {
 		{at: testkit.Here(), err: errInternal, status: 500, logged: true},
 		{at: testkit.Here(), err: ended(t), status: 500, logged: true}, // of another connection: a cause like any other
 		{at: testkit.Here(), err: protocol.ErrDropped, status: 500, logged: true},
-		{at: testkit.Here(), err: protocol.ErrUnread, status: 500, logged: true},
+		{at: testkit.Here(), err: plumbing.ErrUnread, status: 500, logged: true},
 		{at: testkit.Here(), err: protocol.ErrClosed, status: 500, logged: true},
 		// The peer is still here, so it is the application's own ctx that was cancelled.
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, context.Canceled), status: 500, logged: true},
@@ -132,8 +133,8 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: nil},
 		{at: testkit.Here(), err: protocol.ErrDropped},
 		{at: testkit.Here(), err: fmt.Errorf("x: %w", protocol.ErrDropped)},
-		{at: testkit.Here(), err: protocol.ErrUnread},
-		{at: testkit.Here(), err: protocol.ErrEventUnknown, receive: 1011, failures: 1},
+		{at: testkit.Here(), err: plumbing.ErrUnread},
+		{at: testkit.Here(), err: plumbing.ErrEventUnknown, receive: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.ErrEventPayload, receive: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.NewCloseError(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.NewCloseError(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
@@ -259,7 +260,7 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 				t.Errorf("%s: %s: errors.Is(%v, %v) is false", test.at, test.name, err, want)
 			}
 		}
-		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrQueueFull, protocol.ErrNoRoute, protocol.ErrUnread} {
+		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrQueueFull, protocol.ErrNoRoute, plumbing.ErrUnread} {
 			if errors.Is(err, other) && !errors.Is(test.match[0], other) {
 				t.Errorf("%s: %s: %v also matches %v", test.at, test.name, err, other)
 			}

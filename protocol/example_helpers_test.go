@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,7 +18,7 @@ func (echoes) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message)
 }
 
 func (echoes) Event(context.Context, *protocol.Conn, *protocol.Event) error {
-	return protocol.ErrEventUnknown
+	return plumbing.ErrEventUnknown
 }
 
 func (echoes) Disconnect(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
@@ -16,7 +17,7 @@ func (s *Session) applyError(err error) {
 	case isPanic(err):
 		s.closeFaulty(err) // whatever it was called with
 	case errors.Is(err, ErrDropped):
-	case errors.Is(err, ErrUnread):
+	case errors.Is(err, plumbing.ErrUnread):
 		s.countUnread(err)
 	default:
 		s.closeWith(err)
@@ -27,7 +28,7 @@ func (s *Session) applyError(err error) {
 // ErrUnread says more, which is logged.
 func (s *Session) countUnread(err error) {
 	s.shared.Counters.messages.unread.Add(1)
-	if err != ErrUnread { //nolint:errorlint,err113 // ErrUnread itself has nothing to say
+	if err != plumbing.ErrUnread { //nolint:errorlint,err113 // it has nothing to say
 		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
 	}
 }

@@ -415,7 +415,7 @@ func TestPassingOnTheEndIsNotAnEnd(t *testing.T) {
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.ErrClosed }},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.ErrSlow }},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.ErrDropped }},
-		{testkit.Here(), func(context.Context, *protocol.Conn) error { return protocol.ErrUnread }},
+		{testkit.Here(), func(context.Context, *protocol.Conn) error { return plumbing.ErrUnread }},
 		{testkit.Here(), func(context.Context, *protocol.Conn) error { return nil }},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -35,7 +36,7 @@ func TestLinesThatPeersCauseAreFew(t *testing.T) {
 			return errors.Join(errors.New(long), protocol.ErrInvalidName)
 		}}},
 		{testkit.Here(), "Receive refuses a name", fails(errors.Join(errors.New(long), protocol.ErrInvalidName))},
-		{testkit.Here(), "an unread message", fails(errors.Join(errors.New(long), protocol.ErrUnread))},
+		{testkit.Here(), "an unread message", fails(errors.Join(errors.New(long), plumbing.ErrUnread))},
 		{testkit.Here(), "a close code of the peer's choice", &fakes.Handler{OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error {
 			c.Close(1005, long)
 			return nil
@@ -90,7 +91,7 @@ func TestLinesThatPeersCauseAreFew(t *testing.T) {
 // TestUnknownEventTypesAreCut: the type is another program's choice.
 func TestUnknownEventTypesAreCut(t *testing.T) {
 	t.Parallel()
-	r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { return protocol.ErrEventUnknown }}, protocol.Limits{})
+	r := open(t, &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error { return plumbing.ErrEventUnknown }}, protocol.Limits{})
 	defer r.vanish()
 	if err := r.Conn().Post(protocol.EventType[any]{Name: strings.Repeat("x", 10_000)}.New(nil)); err != nil {
 		t.Fatal(err)

@@ -84,19 +84,18 @@ func (m Message) Text() string { return string(m.Data) }
 
 // Clone returns a message with a copy of the payload.
 func (m Message) Clone() Message {
-	checked := m.isChecked()
+	wasChecked := m.isChecked()
 	m.Data = slices.Clone(m.Data)
-	if checked {
-		return Checked(m)
+	if wasChecked {
+		return checked(m)
 	}
 	return m
 }
 
-// Checked returns m with a note that its Data is UTF-8, for transports that check the
-// text they read. A program that sends the message on, with these very bytes, does not
-// pay for a second check. The note is void when Data is other bytes, or more or fewer; it
-// trusts that the bytes themselves do not change.
-func Checked(m Message) Message {
+// checked returns m with a note that its Data is UTF-8. A program that sends the message
+// on, with these very bytes, does not pay for a second check. The note is void when Data
+// is other bytes, or more or fewer; it trusts that the bytes themselves do not change.
+func checked(m Message) Message {
 	if len(m.Data) > 0 {
 		m.checked, m.length = &m.Data[0], len(m.Data)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -37,7 +38,7 @@ func results() []sight {
 		{"ErrSlow", saw(sent, protocol.ErrSlow)},
 		{"ErrBusy", saw(posted, protocol.ErrBusy)},
 		{"message behind an event", func(_ *plan, log []*entry, e *entry) bool { return waited(log, e) }},
-		{"unread", saw(left, protocol.ErrUnread)},
+		{"unread", saw(left, plumbing.ErrUnread)},
 		{"ended by the peer", endedWith(func(s protocol.CloseStatus) bool { return s.Remote })},
 		{"ended by the network", endedWith(func(s protocol.CloseStatus) bool { return s.Code == protocol.CloseAbnormal })},
 		{"ended by us", endedWith(func(s protocol.CloseStatus) bool { return !s.Remote && s.Code == 4001 })},

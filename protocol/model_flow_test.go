@@ -49,7 +49,7 @@ func (s *story) checkMessages() {
 	if n := len(late); n > 0 && s.log[late[n-1]].at-s.log[late[0]].at > plumbing.FinalTime {
 		s.faultf("%v too long after the peer's end", s.log[late[n-1]])
 	}
-	want := len(handed) - len(delivered) + s.returns(receive, protocol.ErrUnread)
+	want := len(handed) - len(delivered) + s.returns(receive, plumbing.ErrUnread)
 	if got := s.counters.Stats().MessagesUnread; got != int64(want) {
 		s.faultf("MessagesUnread is %d, want %d", got, want)
 	}
@@ -108,7 +108,7 @@ func (s *story) checkEvents() {
 	got := []int64{st.EventsDropped, st.EventsUnknown, st.EventsUndecodable}
 	want := []int64{
 		int64(len(queued) - len(delivered) + busy),
-		int64(s.returns(event, protocol.ErrEventUnknown)), int64(s.returns(event, protocol.ErrEventPayload)),
+		int64(s.returns(event, plumbing.ErrEventUnknown)), int64(s.returns(event, protocol.ErrEventPayload)),
 	}
 	if !slices.Equal(got, want) {
 		s.faultf("events dropped, unknown and undecodable are %v, want %v", got, want)

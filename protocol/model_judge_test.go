@@ -227,8 +227,8 @@ func (s *story) mayEnd(i int) bool {
 func endOf(e *entry) (st protocol.CloseStatus, local, ok bool) {
 	var ce *protocol.CloseError
 	switch {
-	case e.err == nil, errors.Is(e.err, protocol.ErrDropped), errors.Is(e.err, protocol.ErrUnread),
-		errors.Is(e.err, protocol.ErrEventUnknown), errors.Is(e.err, protocol.ErrEventPayload):
+	case e.err == nil, errors.Is(e.err, protocol.ErrDropped), errors.Is(e.err, plumbing.ErrUnread),
+		errors.Is(e.err, plumbing.ErrEventUnknown), errors.Is(e.err, protocol.ErrEventPayload):
 		return st, true, false
 	case errors.As(e.err, &ce):
 		return protocol.CloseStatus{Code: ce.Code, Reason: ce.Reason}, true, true

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -330,9 +331,9 @@ func (r *run) result(ctx context.Context, by who, o outcome) error {
 	switch o {
 	case unread:
 		if by == event {
-			return protocol.ErrEventUnknown
+			return plumbing.ErrEventUnknown
 		}
-		return protocol.ErrUnread
+		return plumbing.ErrUnread
 	case givesUp:
 		return ctx.Err()
 	case tellsCause:

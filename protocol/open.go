@@ -60,7 +60,7 @@ func (s *Session) Open() (accepted bool) {
 		accepted = s.concludeOpen(o, err)
 	}()
 	err = s.orEarlyClose(s.callContained(func() error { return s.connect(o) }))
-	if err == nil || Accepts(err) {
+	if err == nil || accepts(err) {
 		err = cmp.Or(s.acceptDefault(), err)
 	}
 	return false // set by the deferred function

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -147,7 +148,7 @@ func (p *panicTest) run(t *testing.T) {
 func panicValues() []any {
 	return []any{
 		secret, errInternal, nil,
-		protocol.ErrClosed, protocol.ErrDropped, protocol.ErrUnread, protocol.ErrEventUnknown, protocol.ErrNoRoute,
+		protocol.ErrClosed, protocol.ErrDropped, plumbing.ErrUnread, plumbing.ErrEventUnknown, protocol.ErrNoRoute,
 		context.Canceled, context.DeadlineExceeded, protocol.NewCloseError(4001, secret), protocol.NewRejectError(402, secret),
 	}
 }

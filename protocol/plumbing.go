@@ -20,6 +20,7 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Kept:      func(s any) any { return scope(s).kept() },
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
 	})
+	plumbing.ProvideAccepts(accepts)
 }
 
 func scope(s any) *Scope { return s.(*Scope) } //nolint:errcheck,forcetypeassert // package scopes passes nothing else

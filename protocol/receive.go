@@ -23,6 +23,15 @@ func (s *Session) Receive(m Message) (more bool) {
 	return s.receiveSlowly(m)
 }
 
+// ReceiveChecked is Receive for a transport that has found text to be UTF-8: if the
+// application sends the text on, it is not checked again.
+func (s *Session) ReceiveChecked(m Message) (more bool) {
+	if m.Kind == KindText {
+		m = checked(m)
+	}
+	return s.Receive(m)
+}
+
 // runMessage handles m and what has become due meanwhile. The caller has claimed the
 // executor.
 func (s *Session) runMessage(m Message) {

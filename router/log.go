@@ -71,7 +71,7 @@ func openLogged(l *slog.Logger, next protocol.Application, s *protocol.Scope) (p
 		return h, nil
 	case err != nil && errors.Is(err, protocol.ErrNoRoute) && scopes.IsMounted(s):
 		refusal = nil // the outer router tries its next route
-	case protocol.Accepts(err):
+	case plumbing.Accepts(err):
 		refusal = closeAttrs(protocol.CloseStatusOf(err))
 	case err != nil:
 		refusal = statusAttrs(protocol.AsRejectError(err).Status)

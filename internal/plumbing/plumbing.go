@@ -5,6 +5,7 @@ package plumbing
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -48,6 +49,9 @@ var (
 // ProvideScopes is called by package protocol when it is initialised.
 func ProvideScopes(errBranches error, f ScopeFuncs) { Scopes, ErrBranches = f, errBranches }
 
+// ProvideAccepts is called by package protocol when it is initialised.
+func ProvideAccepts(f func(err error) bool) { Accepts = f }
+
 // Constants that several packages share.
 const (
 	// KeyOverhead is what a queue counts for a message with a key, beside the key and
@@ -65,3 +69,18 @@ const (
 	// EncodedSlash stands in Scope.RoutePath for a slash that the peer wrote as %2F.
 	EncodedSlash = '\x1f'
 )
+
+// What the handlers of consumers return beside the errors of package protocol.
+var (
+	// ErrUnread means that the application has not read the message, which is counted
+	// as Stats.MessagesUnread. An error that wraps ErrUnread is logged, too: it is
+	// wrapped once, for what the developer should know, and not for each message.
+	ErrUnread = errors.New("wye: message not read by the application")
+	// ErrEventUnknown means that the application has no handler for events of this
+	// type. They are counted, and the first of each type is logged.
+	ErrEventUnknown = errors.New("wye: no handler for events of this type")
+)
+
+// Accepts reports whether an error of Open or Connect accepts the connection before it
+// closes it (CloseError.AcceptFirst). Package protocol provides it.
+var Accepts func(err error) bool //nolint:gochecknoglobals // see the package documentation

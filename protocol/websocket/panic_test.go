@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -199,7 +200,7 @@ func TestPromise4_PanicInFunc(t *testing.T) {
 func TestErrUnreadIsCounted(t *testing.T) {
 	t.Parallel()
 	app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
-		return fmt.Errorf("%s: %w", m.Text(), protocol.ErrUnread)
+		return fmt.Errorf("%s: %w", m.Text(), plumbing.ErrUnread)
 	}}
 	s := serve(t, app, nil)
 	p := s.open(t)

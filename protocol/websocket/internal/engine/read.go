@@ -224,7 +224,7 @@ func (c *Conn) handle(it frame.Item, rest []byte) outcome {
 		c.closedByPeer(s)
 		return peerHasClosed
 	default:
-		return c.lend(messageOf(it), rest)
+		return c.lend(protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}, rest)
 	}
 	return readOn
 }
@@ -237,21 +237,12 @@ func (c *Conn) sendPong(payload []byte) {
 	}
 }
 
-// messageOf returns the message of an item, whose text the parser has checked.
-func messageOf(it frame.Item) protocol.Message {
-	m := protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}
-	if m.Kind == protocol.KindText {
-		return protocol.Checked(m)
-	}
-	return m
-}
-
 // lend hands a message over to the session, which runs the callback on this goroutine.
 // rest is what the next reader parses if the callback blocks and the lease expires.
 func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 	c.read.rest = rest
 	before := c.reading.number.Load()
-	more := c.session.Receive(m)
+	more := c.session.ReceiveChecked(m) // the parser has checked text
 	if !c.reading.endCallback(before) {
 		return leaseLost
 	}
