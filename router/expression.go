@@ -241,8 +241,8 @@ func (e *expression) withoutGroupNames() string {
 
 var groupName = regexp.MustCompile(`\(\?P?<\w+>`)
 
-// matchKey is equal for expressions that match the same paths, unless they have checks of
-// the program's own.
+// matchKey returns a key. Two expressions with the same key match the same paths, unless
+// they have checks of the program's own.
 func (e *expression) matchKey() string {
 	var key strings.Builder
 	key.WriteString(e.withoutGroupNames())

@@ -45,7 +45,7 @@ func TestInvalidGroupNameInPath(t *testing.T) {
 		{testkit.Here(), `^chat/(?P<room>.+)/$`, "a b", http.StatusNotFound, 10},
 		{testkit.Here(), `^chat/(?P<room>[^/]+)/$`, "a/b", http.StatusNotFound, 10},
 	} {
-		out := &ledger{drop: " level msg "}
+		out := &logRecorder{drop: " level msg "}
 		server := httptest.NewServer(websocket.New(router.NewURLRouter(router.RePath(row.pattern, consumer.New(newVisitor))),
 			&websocket.Options{Logger: out.logger()}))
 		for range 50 {

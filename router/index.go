@@ -10,11 +10,12 @@ import "strings"
 //	 └──── news/             0 ends here, and 3 continues: ^ws/news/$, ^ws/news/
 //
 // An <any> node stands for the rest of a segment, up to the next slash. It replaces
-// everything in a segment from the first group or class on, so routes that differ only
-// there are in the same node. An expression that is not anchored, or has a part that may
-// match a slash, is in the node before that part, as a route that continues.
+// everything in a segment from the first part on that is not a literal, so routes that
+// differ only there are in the same node. If a part may match a slash, the route is in the
+// node before that part, as one that continues; if the expression is not anchored, it is
+// in the root.
 //
-// What find returns is a superset: the expressions decide.
+// So find returns a superset of the routes that match. The router runs their expressions.
 type index struct {
 	text       string   // the literal that leads to this node from its parent
 	children   []*index // nodes behind this one, which begin with different bytes

@@ -25,13 +25,13 @@ func limitsOf(t *testing.T, app protocol.Application) protocol.Limits {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/a/", nil)
 	s := protocol.NewSession(t.Context(), app, protocol.NewScope("websocket", r), make(firstMessage, 1), nil)
-	over := make(chan struct{})
-	s.Conn().Defer(func() { close(over) })
+	ended := make(chan struct{})
+	s.Conn().Defer(func() { close(ended) })
 	if !s.Open() {
 		t.Fatal("refused")
 	}
 	s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
-	<-over
+	<-ended
 	return s.Limits()
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 // Log returns middleware that writes an access log to l, or to slog.Default() if l is
-// nil. A connection has one line when it opens and one when it closes, or a single line
-// when it is refused. All lines have the level Info and the attributes
+// nil: a line "wye: connection opened" and a line "wye: connection closed" for each
+// connection, or a single line "wye: connection refused". All lines have the level Info
+// and the attributes
 //
 //   - protocol: the type of the protocol, such as "websocket";
 //   - route: the pattern of the route (see protocol.Scope.Route);
@@ -24,9 +25,8 @@ import (
 //     http.StripPrefix has removed. The query, which may hold tokens, is not logged;
 //   - peer: the remote address.
 //
-// The line of a connection that closes also has code, reason, by_peer, duration (since
-// the handshake), messages_in, bytes_in, messages_out and bytes_out (see
-// protocol.Traffic).
+// The line of a close also has code, reason, by_peer, duration (since the handshake),
+// messages_in, bytes_in, messages_out and bytes_out (see protocol.Traffic).
 //
 // The line of a refusal also has the status. If the inner Open returned the result of
 // [protocol.CloseError.AcceptFirst], it has code and reason instead. A Connect that
@@ -46,8 +46,8 @@ func Log(l *slog.Logger) protocol.Middleware {
 	}
 }
 
-// openLogged opens next and returns its result. It logs a refusal, also when next panics
-// or ends its goroutine.
+// openLogged opens next and returns its result. It logs the refusal of a connection, even if
+// next panics or ends its goroutine.
 func openLogged(l *slog.Logger, next protocol.Application, s *protocol.Scope) (protocol.Handler, error) {
 	h := &logged{
 		log:    l,

@@ -25,32 +25,33 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// ledger is a log, as text. What all lines of a test have in common is left out.
-type ledger struct {
+// logRecorder keeps the text of a log, without the attributes that drop names.
+type logRecorder struct {
 	mu    sync.Mutex
 	text  strings.Builder
 	drop  string // names of attributes, with spaces around them
 	write func(ctx context.Context)
 }
 
-func (l *ledger) Write(b []byte) (int, error) {
+func (l *logRecorder) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(b)
 }
 
-func (l *ledger) logger() *slog.Logger {
+func (l *logRecorder) logger() *slog.Logger {
 	h := slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || strings.Contains(l.drop, " "+a.Key+" ") {
 			return slog.Attr{}
 		}
 		return a
 	}})
-	return slog.New(told{h, l})
+	return slog.New(notifyingHandler{h, l})
 }
 
-// lines are what was logged, without what all lines begin with.
-func (l *ledger) lines() []string {
+// lines returns the lines of the log. The level and message of the access log are shortened
+// to one word.
+func (l *logRecorder) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	short := strings.NewReplacer(`level=INFO msg="wye: connection opened"`, "opened",
@@ -58,29 +59,29 @@ func (l *ledger) lines() []string {
 	return strings.Split(strings.TrimSuffix(short.Replace(l.text.String()), "\n"), "\n")
 }
 
-// told has the ledger know of what is logged, and in which context.
-type told struct {
+// notifyingHandler calls write of the recorder, with the context of the record.
+type notifyingHandler struct {
 	slog.Handler
-	l *ledger
+	l *logRecorder
 }
 
 //nolint:gocritic // the signature is slog's
-func (h told) Handle(ctx context.Context, r slog.Record) error {
+func (h notifyingHandler) Handle(ctx context.Context, r slog.Record) error {
 	if h.l.write != nil {
 		h.l.write(ctx)
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-// want fails if the lines are others.
-func (l *ledger) want(t *testing.T, at testkit.Line, name string, want ...string) {
+// want checks the lines of the log.
+func (l *logRecorder) want(t *testing.T, at testkit.Line, name string, want ...string) {
 	t.Helper()
 	if got := l.lines(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s: %s: logged\n\t%s\nwant\n\t%s", at, name, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }
 
-// obey does what a message says, and otherwise sends it back.
+// obey is a Receive that panics or closes if the message says so, and otherwise echoes it.
 func obey(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 	switch m.Text() {
 	case "panic":
@@ -104,8 +105,8 @@ const (
 	logClosed = `closed path=/ws/ code=%d reason="%s" by_peer=%t duration=%v messages_in=%d bytes_in=%d messages_out=%d bytes_out=%d`
 )
 
-// TestLogOpenConnections plays connections that are accepted.
-func TestLogOpenConnections(t *testing.T) {
+// TestLogAcceptedConnections checks both lines of connections that are accepted.
+func TestLogAcceptedConnections(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
@@ -129,16 +130,16 @@ func TestLogOpenConnections(t *testing.T) {
 		{testkit.Here(), "a panic", fakes.Handler{}, func(c *consumertest.Client) {
 			c.SendText("panic")
 		}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 1, 5, 0, 0)},
-		{testkit.Here(), "a panic in Disconnect, which took long", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
+		{testkit.Here(), "a panic in Disconnect, after a while", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
 			<-time.After(2 * time.Second)
 			panic("a fault")
 		}}, func(c *consumertest.Client) {
 			c.Close(1000, "")
 		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
-		{testkit.Here(), "an end of the goroutine in Disconnect", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, func(c *consumertest.Client) {
+		{testkit.Here(), "Goexit in Disconnect", fakes.Handler{OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { runtime.Goexit() }}, func(c *consumertest.Client) {
 			c.Close(1000, "")
 		}, fmt.Sprintf(logClosed, 1000, "", true, time.Duration(0), 0, 0, 0, 0)},
-		{testkit.Here(), "accepted early, and failed then", fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
+		{testkit.Here(), "an error of Connect after Accept", fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
 			if err := c.Accept(nil); err != nil {
 				return err
 			}
@@ -146,7 +147,7 @@ func TestLogOpenConnections(t *testing.T) {
 			_ = c.Send(ctx, protocol.Text("hello"))
 			return errors.New("a fault")
 		}}, func(c *consumertest.Client) { c.WantText("hello") }, fmt.Sprintf(logClosed, 1011, "", false, time.Second, 0, 0, 1, 5)},
-		{testkit.Here(), "accepted early, and panicked then", fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
+		{testkit.Here(), "a panic in Connect after Accept", fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 			_ = c.Accept(nil)
 			panic("a fault")
 		}}, func(*consumertest.Client) {}, fmt.Sprintf(logClosed, 1011, "", false, time.Duration(0), 0, 0, 0, 0)},
@@ -154,7 +155,7 @@ func TestLogOpenConnections(t *testing.T) {
 	for _, row := range rows {
 		row.is.OnReceive = obey
 		synctest.Test(t, func(t *testing.T) {
-			l := &ledger{drop: " route protocol peer "}
+			l := &logRecorder{drop: " route protocol peer "}
 			c := consumertest.Connect(t, router.Use(&row.is, router.Log(l.logger())), "/ws/?token=secret", nil)
 			row.play(c)
 			c.WantOver()
@@ -163,13 +164,13 @@ func TestLogOpenConnections(t *testing.T) {
 	}
 }
 
-// refusing is an application whose Open does that.
+// refusing returns an application whose Open returns the error of f.
 func refusing(f func() error) protocol.Application {
 	return protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, f() })
 }
 
-// TestLogRefusals has one line for each, whoever refuses, and the refusal and its
-// fault are the same as without Log.
+// TestLogRefusals checks that each refusal has one line, in whatever way it comes about, and
+// that the peer gets the same answer as without Log.
 func TestLogRefusals(t *testing.T) {
 	t.Parallel()
 	fault := errors.New("a fault")
@@ -193,37 +194,37 @@ func TestLogRefusals(t *testing.T) {
 		{testkit.Here(), "Open fails", refusing(func() error { return fault }), nil, nil, 500, false},
 		{testkit.Here(), "Open has no route", refusing(func() error { return protocol.ErrNoRoute }), nil, nil, 404, false},
 		{testkit.Here(), "Open panics", refusing(panics), nil, nil, 500, true},
-		{testkit.Here(), "Open ends its goroutine", refusing(exits), nil, nil, 500, false},
+		{testkit.Here(), "Goexit in Open", refusing(exits), nil, nil, 500, false},
 		{testkit.Here(), "Open returns nothing", refusing(func() error { return nil }), nil, nil, 500, false},
 		{testkit.Here(), "Connect refuses", connect(func() error { return protocol.NewRejectError(402, "no") }), nil, nil, 402, false},
 		{testkit.Here(), "Connect closes", connect(func() error { return protocol.NewCloseError(4000, "no") }), nil, nil, 403, false},
 		{testkit.Here(), "Connect fails", connect(func() error { return fault }), nil, nil, 500, false},
 		{testkit.Here(), "Connect panics", connect(panics), nil, nil, 500, true},
-		{testkit.Here(), "Connect ends its goroutine", connect(exits), nil, nil, 500, false},
-		{testkit.Here(), "whoever stands further out refuses", accepting(), []protocol.Middleware{outer}, nil, 418, false},
-		{testkit.Here(), "whoever stands further in refuses", router.Use(accepting(), router.MaxConns(1), outer), nil, nil, 418, false},
+		{testkit.Here(), "Goexit in Connect", connect(exits), nil, nil, 500, false},
+		{testkit.Here(), "middleware in front of Log refuses", accepting(), []protocol.Middleware{outer}, nil, 418, false},
+		{testkit.Here(), "middleware behind Log refuses", router.Use(accepting(), router.MaxConns(1), outer), nil, nil, 418, false},
 		{testkit.Here(), "the handshake cannot be answered", accepting(), nil, fault, 500, false},
 	}
 	for _, row := range rows {
-		l := &ledger{drop: " route protocol "}
+		l := &logRecorder{drop: " route protocol "}
 		counters := &protocol.Counters{}
 		w := &answers{accept: row.accept}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/?token=secret", nil)
 		app := router.Use(row.app, append(row.outer, router.Log(l.logger()))...)
 		s := protocol.NewSession(context.Background(), app, protocol.NewScope("websocket", r), w,
 			&protocol.SessionOptions{Counters: counters, Logger: slog.New(slog.DiscardHandler)})
-		over := make(chan struct{})
-		s.Conn().Defer(func() { close(over) })
+		ended := make(chan struct{})
+		s.Conn().Defer(func() { close(ended) })
 		go s.Open()
-		<-over
+		<-ended
 		l.want(t, row.at, row.name, fmt.Sprintf(`refused path=/ws/ peer=192.0.2.1:1234 status=%d`, row.status))
 		if w.refused == nil || w.refused.Status != row.status || (counters.Stats().Panics > 0) != row.panics {
-			t.Errorf("%s: %s: the peer was told %v, and %d panics were counted", row.at, row.name, w.refused, counters.Stats().Panics)
+			t.Errorf("%s: %s: the peer got %v, and %d panics were counted", row.at, row.name, w.refused, counters.Stats().Panics)
 		}
 	}
 }
 
-// answers is a transport that takes note of a refusal.
+// answers is a transport that keeps the refusal.
 type answers struct {
 	accept  error
 	refused *protocol.RejectError
@@ -235,42 +236,42 @@ func (*answers) Send(protocol.Message) error             { return nil }
 func (*answers) SendPrepared(p *protocol.Prepared) error { return nil }
 func (*answers) Close(protocol.CloseStatus)              {}
 
-// TestLogWhoIsToldWhy: whoever is accepted to be told why he is not is refused in the
-// log as well, with what he is told; from a Connect it is an end.
-func TestLogWhoIsToldWhy(t *testing.T) {
+// TestLogAcceptFirst checks that the result of CloseError.AcceptFirst is logged as a refusal
+// with its code if Open returns it, and as a connection that closes if Connect does.
+func TestLogAcceptFirst(t *testing.T) {
 	t.Parallel()
-	told := func() error { return protocol.NewCloseError(4003, "members only").AcceptFirst() }
+	membersOnly := func() error { return protocol.NewCloseError(4003, "members only").AcceptFirst() }
 	for _, row := range []struct {
 		at   testkit.Line
 		app  protocol.Application
 		want []string
 	}{
-		{testkit.Here(), refusing(told), []string{"refused code=4003 reason=\"members only\""}},
+		{testkit.Here(), refusing(membersOnly), []string{"refused code=4003 reason=\"members only\""}},
 		{
-			testkit.Here(), &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return told() }},
+			testkit.Here(), &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return membersOnly() }},
 			[]string{"opened", "closed code=4003 reason=\"members only\""},
 		},
 	} {
-		l := &ledger{drop: " route protocol path peer duration by_peer messages_in messages_out bytes_in bytes_out "}
+		l := &logRecorder{drop: " route protocol path peer duration by_peer messages_in messages_out bytes_in bytes_out "}
 		w := &answers{}
 		s := protocol.NewSession(context.Background(), router.Use(row.app, router.Log(l.logger())),
 			protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ws/", nil)), w, nil)
-		over := make(chan struct{})
-		s.Conn().Defer(func() { close(over) })
+		ended := make(chan struct{})
+		s.Conn().Defer(func() { close(ended) })
 		if !s.Open() || w.refused != nil {
 			t.Errorf("%s: refused with %v", row.at, w.refused)
 		}
 		s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
-		<-over
+		<-ended
 		l.want(t, row.at, "", row.want...)
 	}
 }
 
-// TestLogBehindAMount: a router that has no route for a path does not refuse it
-// where another route may be tried.
-func TestLogBehindAMount(t *testing.T) {
+// TestLogBehindMount checks that Log behind a mount does not log a path that no route there
+// matches.
+func TestLogBehindMount(t *testing.T) {
 	t.Parallel()
-	inner, outer := &ledger{drop: " route protocol peer "}, &ledger{drop: " route protocol peer "}
+	inner, outer := &logRecorder{drop: " route protocol peer "}, &logRecorder{drop: " route protocol peer "}
 	urls := router.NewURLRouter(
 		router.Mount("a/", router.Use(opaque(router.NewURLRouter(router.RePath(`^x/$`, accepting()))), router.Log(inner.logger()))),
 		router.RePath(`^a/y/$`, accepting()),
@@ -288,8 +289,9 @@ func TestLogBehindAMount(t *testing.T) {
 	}
 }
 
-// TestLogNamesTheRoute also where it stands in front of the router.
-func TestLogNamesTheRoute(t *testing.T) {
+// TestLogHasRoute checks the attribute route if Log is in front of the router, and if it is
+// behind.
+func TestLogHasRoute(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at   testkit.Line
@@ -302,7 +304,7 @@ func TestLogNamesTheRoute(t *testing.T) {
 			return router.NewURLRouter(router.RePath(`^ws/(\d+)/$`, router.Use(app, log)))
 		}},
 	} {
-		l := &ledger{drop: " protocol peer "}
+		l := &logRecorder{drop: " protocol peer "}
 		c := consumertest.Connect(t, row.wrap(accepting(), router.Log(l.logger())), "/ws/7/", nil)
 		c.Close(1000, "")
 		c.WantOver()
@@ -315,10 +317,10 @@ func TestLogNamesTheRoute(t *testing.T) {
 	}
 }
 
-// TestLogQuotesWhatAPeerSends, and never has the query.
-func TestLogQuotesWhatAPeerSends(t *testing.T) {
+// TestLogQuotesPath checks that a path cannot forge a line, and that the query is not logged.
+func TestLogQuotesPath(t *testing.T) {
 	t.Parallel()
-	l := &ledger{drop: " route protocol peer "}
+	l := &logRecorder{drop: " route protocol peer "}
 	app := router.Use(accepting(), router.Log(l.logger()))
 	c := consumertest.Connect(t, app, "/ws/%0alevel=ERROR%20msg=%22lies%22?token=secret", nil)
 	c.Close(1000, "\n")
@@ -331,23 +333,23 @@ func TestLogQuotesWhatAPeerSends(t *testing.T) {
 
 type logKey struct{ name string }
 
-// TestLogContext: a slog.Handler finds the values of the request and of
-// middleware, in a context that has not ended, and so does the consumer.
+// TestLogContext checks that a slog.Handler, like the consumer, gets a context that is not
+// done and has the values of the request and of middleware.
 func TestLogContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &ledger{}
+		l := &logRecorder{}
 		var found []string
-		look := func(ctx context.Context, request bool) {
+		check := func(ctx context.Context, request bool) {
 			if ctx.Value(logKey{"outer"}) != "outer" || request && ctx.Value(logKey{"request"}) != "request" || ctx.Err() != nil {
 				t.Errorf("the context has %v and %v (%v)", ctx.Value(logKey{"outer"}), ctx.Value(logKey{"request"}), ctx.Err())
 			}
 		}
 		l.write = func(ctx context.Context) {
-			look(ctx, len(found) == 0)
+			check(ctx, len(found) == 0)
 			found = append(found, "a line")
 		}
-		app := consumer.New(func(*consumer.Scope) connects { return connects{f: func(ctx context.Context) { look(ctx, true) }} })
+		app := consumer.New(func(*consumer.Scope) connects { return connects{f: func(ctx context.Context) { check(ctx, true) }} })
 		auth := func(next protocol.Application) protocol.Application {
 			return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
 				return next.Open(s.WithValue(logKey{"outer"}, "outer"))
@@ -364,11 +366,12 @@ func TestLogContext(t *testing.T) {
 	})
 }
 
-// TestLogHandlersMayUseTheConnection: none is called with a lock held.
-func TestLogHandlersMayUseTheConnection(t *testing.T) {
+// TestLogHandlerUsesConnection checks that a slog.Handler may use the connection, because no
+// lock is held when it is called.
+func TestLogHandlerUsesConnection(t *testing.T) {
 	t.Parallel()
 	var conn *protocol.Conn
-	l := &ledger{drop: " route protocol peer duration "}
+	l := &logRecorder{drop: " route protocol peer duration "}
 	l.write = func(ctx context.Context) {
 		_ = conn.Traffic()
 		_ = conn.Send(ctx, protocol.Text("x"))
@@ -384,20 +387,20 @@ func TestLogHandlersMayUseTheConnection(t *testing.T) {
 		`closed path=/ code=4002 reason="by the logger" by_peer=false messages_in=0 bytes_in=0 messages_out=1 bytes_out=1`)
 }
 
-// TestLogNil is not parallel: the default logger is everybody's.
+// TestLogNil is not parallel, because it sets the default logger.
 func TestLogNil(t *testing.T) {
 	app := router.Use(refusing(func() error { return protocol.NewRejectError(401, "no") }), router.Log(nil))
-	l := &ledger{drop: " route protocol peer "}
+	l := &logRecorder{drop: " route protocol peer "}
 	slog.SetDefault(l.logger())
 	defer slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	_ = consumertest.Refused(t, app, "/", nil)
 	l.want(t, testkit.Here(), "the default logger, as it is now", `refused path=/ status=401`)
 }
 
-// TestLogServed is over a real socket.
-func TestLogServed(t *testing.T) {
+// TestLogOverSocket checks the log of a server on a real socket.
+func TestLogOverSocket(t *testing.T) {
 	t.Parallel()
-	l := &ledger{drop: " route peer duration "}
+	l := &logRecorder{drop: " route peer duration "}
 	s := websocket.New(router.Use(&fakes.Handler{OnReceive: obey}, router.Log(l.logger())), &websocket.Options{Logger: slog.New(slog.DiscardHandler)})
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -422,7 +425,7 @@ func TestLogServed(t *testing.T) {
 // of the router.
 func TestLogRefusalHasRoute(t *testing.T) {
 	t.Parallel()
-	l := &ledger{drop: " protocol peer "}
+	l := &logRecorder{drop: " protocol peer "}
 	urls := router.NewURLRouter(router.Path("admin/<int:id>/", router.Use(accepting(), router.Auth(func(context.Context, *protocol.Scope) (string, error) { return "", router.ErrUnauthenticated }))))
 	_ = consumertest.Refused(t, router.Use(urls, router.Log(l.logger())), "/admin/7/", nil)
 	l.want(t, testkit.Here(), "in front", `refused route=admin/<int:id>/ path=/admin/7/ status=401`)
@@ -432,7 +435,7 @@ func TestLogRefusalHasRoute(t *testing.T) {
 // the router in front tries no other route.
 func TestLogNotFoundBehindPath(t *testing.T) {
 	t.Parallel()
-	l := &ledger{drop: " protocol peer "}
+	l := &logRecorder{drop: " protocol peer "}
 	gone := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		_, err := protocol.ParamAs[bool](s, "x")
 		return nil, err

@@ -65,7 +65,7 @@ type connSlots struct {
 	used atomic.Int64
 }
 
-// acquire reports whether there was a free slot, and occupies it.
+// acquire occupies a free slot, and reports whether there was one.
 func (s *connSlots) acquire() bool {
 	for {
 		used := s.used.Load()
@@ -78,7 +78,8 @@ func (s *connSlots) acquire() bool {
 	}
 }
 
-// full is a cheap check before the inner Open, which may authenticate. acquire decides.
+// full reports whether all slots are occupied. It is a cheap check before the inner Open,
+// which may authenticate; only acquire is exact.
 func (s *connSlots) full() bool { return s.used.Load() >= s.max }
 
 func (s *connSlots) release() { s.used.Add(-1) }

@@ -17,7 +17,7 @@ func TestMiddlewareIsTransparent(t *testing.T) {
 	t.Parallel()
 	nothing := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return nil, nil }) //nolint:nilnil // the mistake that is tested
 	for name, m := range map[string]protocol.Middleware{
-		"Limit": router.Limit(protocol.Limits{}), "MaxConns": router.MaxConns(1), "Log": router.Log((&ledger{}).logger()),
+		"Limit": router.Limit(protocol.Limits{}), "MaxConns": router.MaxConns(1), "Log": router.Log((&logRecorder{}).logger()),
 	} {
 		urls := router.NewURLRouter(router.RePath(`^x/$`, here("x")))
 		app := router.NewURLRouter(router.Mount("a/", router.Use(urls, m)), router.RePath(`^a/y/$`, here("y")))

@@ -53,7 +53,7 @@ func TestServerLogsNotFound(t *testing.T) {
 		{testkit.Here(), urls, "/" + strings.Repeat("%0A", 5_000), []string{`path="/\n\n`, "a control character"}},
 	}
 	for _, row := range rows {
-		out := &ledger{}
+		out := &logRecorder{}
 		s := websocket.New(row.app, &websocket.Options{Logger: out.logger()})
 		const asked = 50
 		for range asked {

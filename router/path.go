@@ -7,9 +7,9 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// routePath is a path without its leading slash: in the form that routes match, which
-// protocol.Scope.RoutePath explains, and decoded. Both have the same length, so the
-// span of a match in form is also its span in decoded.
+// routePath is a path without its leading slash, in two versions: form is what routes match
+// (see protocol.Scope.RoutePath), decoded is what parameters are cut out of. Both have the
+// same length, so the span of a match in form is also its span in decoded.
 type routePath struct{ form, decoded string }
 
 // pathOf returns the part of the path of s that is left to route, or an error if the path

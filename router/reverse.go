@@ -70,7 +70,8 @@ func (u *URLRouter) buildPath(chain []*Route, params map[string]string) (string,
 	return escaped, nil
 }
 
-// escapePath returns the escaped path with this form.
+// escapePath returns a path as it is written in a URL: escaped, and with %2F for a slash
+// within a segment. form is the path as routes match it.
 func escapePath(form string) string {
 	parts := strings.Split(form, encodedSlash)
 	for i, part := range parts {
@@ -116,8 +117,8 @@ func (u *URLRouter) knownNames() string {
 	return strings.Join(names, ", ")
 }
 
-// checkLeadsThrough returns an error unless path leads through the routes of chain, to no
-// route before one of them, and each parameter is captured with its value of params.
+// checkLeadsThrough returns an error unless path leads through the routes of chain, no route
+// before one of them matches it, and each parameter is captured with its value in params.
 // request is the scope of a request for path.
 func (u *URLRouter) checkLeadsThrough(chain []*Route, path routePath, params map[string]string, request *protocol.Scope) error {
 	for segment := range strings.SplitSeq(path.decoded, "/") {

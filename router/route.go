@@ -157,7 +157,8 @@ func (r Route) String() string {
 	return fmt.Sprintf("%s %q (%s)", kind, r.source, r.place)
 }
 
-// newRoute panics if err, the result of compiling e, is not nil, or if app is nil.
+// newRoute returns a route that leads to app. It panics if err, the error of compiling e, is
+// not nil, or if app is nil.
 func newRoute(kind string, e *expression, err error, app protocol.Application, place string) Route {
 	if err != nil {
 		panic(fmt.Sprintf("wye: %s %q (%s): %v", kind, e.source, place, err))

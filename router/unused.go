@@ -14,7 +14,8 @@ type unusedConns struct {
 	conns map[net.Conn]struct{}
 }
 
-// trackUnused returns the unused connections of srv. It wraps srv.ConnState.
+// trackUnused keeps the set of unused connections of srv up to date from now on. It wraps
+// srv.ConnState.
 func trackUnused(srv *http.Server) *unusedConns {
 	u := &unusedConns{conns: make(map[net.Conn]struct{})}
 	hook := srv.ConnState

@@ -52,7 +52,7 @@ func NewURLRouter(routes ...Route) *URLRouter {
 	return u
 }
 
-// conflictAdvice returns what to do about a route that the route by hides.
+// conflictAdvice returns what the program can do if the route by hides another one.
 func conflictAdvice(by *Route) string {
 	if _, nested := routerOf(by.app); nested {
 		return "change their order, or use Mount for the first one, so that a path that its router does not know goes to the next route"
