@@ -49,6 +49,9 @@ type Driver interface {
 	// one. What one goroutine publishes to one group arrives in that order. e is sealed
 	// and shared; e.Wire is what to send, and what arrives must be made by
 	// protocol.FromWire of bytes that nothing else uses.
+	//
+	// The callback that sends waits for Publish, CallTimeout at most, and nothing else
+	// does. A driver may send what several goroutines publish in one batch.
 	Publish(ctx context.Context, group string, e *protocol.Event) error
 	// Send sends e to the channel of another node's consumer; NodeOf returns the node of
 	// its name. What one goroutine sends to one channel stays in that order. A consumer

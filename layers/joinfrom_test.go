@@ -34,7 +34,7 @@ type world struct {
 	open func(t *testing.T) (l *layers.Layer, lose func() *layers.Layer)
 }
 
-// worlds are a process, and a driver that is slow at everything.
+// worlds are a layer of one process, and one whose driver is slow.
 func worlds() []world {
 	hesitate := func(context.Context) error {
 		for range rand.IntN(20) {
@@ -411,13 +411,13 @@ type gapWatcher struct{ member }
 
 func (*gapWatcher) Watches(string) bool { return true }
 
-// TestLateMembersAreToldOnceAboutTheLayer, in whatever groups they are.
-func TestLateMembersAreToldOnceAboutTheLayer(t *testing.T) {
+// TestMembersThatCatchUpReceiveStateOnce, however many groups they are in.
+func TestMembersThatCatchUpReceiveStateOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &archive{}
 		l, w := open(t, d), &gapWatcher{}
-		for _, group := range []string{"g", "h"} { // it is late until the next record
+		for _, group := range []string{"g", "h"} { // it is catching up until the next record
 			_, recordErr := l.Record(t.Context(), group, noted().New(note{}), layers.Keep{})
 			synctest.Wait()
 			_, joinErr := l.JoinFrom(t.Context(), group, w, layers.Range{})
