@@ -1,6 +1,7 @@
 package layertest
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestBrokerInBubbles(t *testing.T) {
 // hubSuite is the suite of drivers of one process. A hub has no faults: nothing goes down,
 // is slow, or dies.
 func hubSuite() *Suite {
-	h := memory.NewHub(nil)
+	h := memory.NewHub(&memory.Options{Logger: slog.New(slog.DiscardHandler)})
 	return &Suite{
 		New:    func(*testing.T) layers.Driver { return h.Node() },
 		Expire: func() { <-time.After(time.Minute) },

@@ -301,7 +301,7 @@ func (d *Driver) enter(ctx context.Context, group string) (*topic, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
 	}
-	t, err := d.hub.topics.enter(ctx, group, d.hub.deliver)
+	t, err := d.hub.topics.enter(ctx, group)
 	if err != nil {
 		return nil, err
 	}

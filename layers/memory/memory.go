@@ -61,6 +61,7 @@ func New(o *Options) *Driver {
 // it may be nil. It panics as [New] does.
 func NewHub(o *Options) *Hub {
 	h := &Hub{}
+	h.topics.deliver = h.deliver
 	h.nodes.byName = make(map[string]*Driver)
 	h.nodes.byGroup = make(map[string][]*Driver)
 	h.channels.mu.queues.Limit = limitsOf(nil)

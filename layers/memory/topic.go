@@ -14,8 +14,9 @@ import (
 // old, in one shard.
 const sweepEvery = time.Second
 
-// topics are what is kept of groups. The zero value is empty.
+// topics are what is kept of groups.
 type topics struct {
+	deliver   func(group string, e *protocol.Event)
 	table     table.Table[*topic]
 	nextSweep atomic.Int64  // in Unix nanoseconds
 	swept     atomic.Uint32 // how many shards have been
@@ -49,9 +50,9 @@ func (ts *topics) find(group string) *topic {
 
 // enter returns the topic of group, locked, with room for an event. It adds the topic if
 // there is none.
-func (ts *topics) enter(ctx context.Context, group string, deliver func(group string, e *protocol.Event)) (*topic, error) {
+func (ts *topics) enter(ctx context.Context, group string) (*topic, error) {
 	for {
-		t := ts.findOrAdd(group, deliver)
+		t := ts.findOrAdd(group)
 		if err := t.lockWithRoom(ctx); err != nil {
 			return nil, err
 		}
@@ -62,7 +63,7 @@ func (ts *topics) enter(ctx context.Context, group string, deliver func(group st
 	}
 }
 
-func (ts *topics) findOrAdd(group string, deliver func(group string, e *protocol.Event)) *topic {
+func (ts *topics) findOrAdd(group string) *topic {
 	if t, ok := ts.table.Get(group); ok {
 		return t
 	}
@@ -71,7 +72,7 @@ func (ts *topics) findOrAdd(group string, deliver func(group string, e *protocol
 	defer s.Unlock()
 	t := s.Get(group)
 	if t == nil {
-		t = &topic{name: group, deliver: func(e *protocol.Event) { deliver(group, e) }}
+		t = &topic{name: group, deliver: func(e *protocol.Event) { ts.deliver(group, e) }}
 		s.Put(group, t)
 	}
 	return t
