@@ -1,4 +1,4 @@
-//nolint:gochecknoglobals,errcheck // programs declare their routes once; what is dropped says why
+//nolint:gochecknoglobals,errcheck // programs declare their routes once; dropped errors have a comment
 package docs_test
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// What is in this file stands in docs/from-channels.md, word by word.
+// docs/from-channels.md quotes this file word by word.
 
 var (
 	lobby  = consumer.New(NewChat, consumer.On(Said, (*Chat).said))
@@ -58,7 +58,7 @@ var Changed = consumer.EventType[Change]{Name: "order.changed"}
 func NewOrder(store *Store) func(*consumer.Scope) *Order {
 	return func(s *consumer.Scope) *Order {
 		user, _ := protocol.UserAs[*User](s)
-		id, _ := protocol.ParamAs[int64](s, "order") // the route has seen to it that it is one
+		id, _ := protocol.ParamAs[int64](s, "order") // the route matches integers only
 		return &Order{store: store, user: user, id: id}
 	}
 }
@@ -82,8 +82,8 @@ func (o *Order) changed(ctx context.Context, c *consumer.Conn, e Change) error {
 	return c.SendJSON(ctx, e)
 }
 
-// Store is what the program knows. Consumers of different connections run at the
-// same time: what they share needs a lock.
+// Store has the status of orders. It has a lock, because consumers of several connections
+// use it at the same time.
 type Store struct {
 	mu     sync.Mutex
 	status map[int64]string
@@ -104,7 +104,7 @@ type User struct {
 	Staff bool   `json:"staff"`
 }
 
-// AskDjango is middleware that asks Django whose cookie this is.
+// AskDjango returns middleware that asks Django for the user of the session cookie.
 func AskDjango(whoami string) protocol.Middleware {
 	return router.Auth(func(ctx context.Context, s *consumer.Scope) (*User, error) {
 		session, err := s.Request().Cookie("sessionid")
@@ -132,12 +132,12 @@ func AskDjango(whoami string) protocol.Middleware {
 	})
 }
 
-// BesideDjango serves sockets, and has Django answer everything else.
+// BesideDjango serves WebSocket connections, and passes all other requests to Django.
 func BesideDjango(django *url.URL, sockets consumer.Application) *router.ProtocolTypeRouter {
 	pages := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(django)
 		r.SetXForwarded()
-		r.Out.Host = r.In.Host // ALLOWED_HOSTS and CSRF look at it
+		r.Out.Host = r.In.Host // for ALLOWED_HOSTS and CSRF
 	}}
 	return router.New(pages, websocket.New(sockets, nil))
 }
@@ -148,11 +148,11 @@ type Picture struct {
 
 var Resize = consumer.EventType[Picture]{Name: "thumbnails.resize"}
 
-// Thumbnails is the consumer of a worker. There is one for each event.
+// Thumbnails is the consumer of a worker. The worker makes one for each event.
 type Thumbnails struct{ consumer.Base }
 
 func (*Thumbnails) resize(ctx context.Context, c *consumer.Conn, p Picture) error {
-	// ... make it small, and tell those who look
+	// ... make the thumbnail, then notify the pages that show it
 	return c.GroupSend(ctx, "orders", Changed.New(Change{Order: int64(p.ID), Status: "resized"}))
 }
 
@@ -165,7 +165,7 @@ var worker = layers.Worker{
 	}),
 }
 
-// Upload is a plain handler.
+// Upload is a plain HTTP handler that sends work to the worker.
 func Upload(w http.ResponseWriter, r *http.Request) {
 	err := layers.Default().Send(r.Context(), "thumbnails", Resize.New(Picture{ID: 7}))
 	if errors.Is(err, layers.ErrFull) {

@@ -17,7 +17,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// TestChat stands in docs/from-channels.md.
+// TestChat is quoted in docs/from-channels.md.
 func TestChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ann := consumertest.Connect(t, urls, "/ws/chat/tea/", nil)
@@ -31,7 +31,7 @@ func TestChat(t *testing.T) {
 	})
 }
 
-// TestRoutes follows the other routes of docs/from-channels.md.
+// TestRoutes connects to the other routes of docs/from-channels.md.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -57,14 +57,14 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// member hands on what comes to a group.
+// member passes a group's events to a channel.
 type member chan *protocol.Event
 
 func (m member) Deliver(e *protocol.Event) bool { m <- e; return false }
 func (member) Offer(*protocol.Prepared) bool    { return false }
 
-// TestWorker follows a picture of docs/from-channels.md from the upload to those who
-// look.
+// TestWorker follows a picture of docs/from-channels.md from the upload to the event that
+// says that it is done.
 func TestWorker(t *testing.T) {
 	told, ended := make(member, 1), make(chan error)
 	if err := layers.Default().Join(t.Context(), "orders", told); err != nil {
@@ -97,7 +97,7 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// django stands in for the view whoami, and for all other pages.
+// django is a stand-in for Django: the view whoami, and all other pages.
 func django(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/whoami/" {
 		_, _ = io.WriteString(w, "a page of "+r.Host)
@@ -118,7 +118,7 @@ func django(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestBesideDjango is the whole of docs/from-channels.md, on sockets.
+// TestBesideDjango runs the whole program of docs/from-channels.md on sockets.
 func TestBesideDjango(t *testing.T) {
 	t.Parallel()
 	behind := httptest.NewServer(http.HandlerFunc(django))

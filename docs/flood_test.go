@@ -42,8 +42,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestFloodHere sends much at once, with the default limits: nobody who reads is
-// closed, and everybody gets everything.
+// TestFloodHere sends bursts with the default limits: no peer that reads is closed, and
+// each receives every message.
 func TestFloodHere(t *testing.T) {
 	if os.Getenv(floodEnv) == "" {
 		t.Skip("it is run by TestFlood")
@@ -69,7 +69,7 @@ func TestFloodHere(t *testing.T) {
 	}
 }
 
-// serveFlooded serves app, and returns its address and its counters.
+// serveFlooded serves app. It returns the address and a function that returns the counters.
 func serveFlooded(t *testing.T, app protocol.Application) (url string, stats func() websocket.Stats) {
 	t.Helper()
 	protocol := websocket.New(app, nil)
@@ -78,7 +78,7 @@ func serveFlooded(t *testing.T, app protocol.Application) (url string, stats fun
 	return server.URL, protocol.Stats
 }
 
-// readers has each peer read a number of messages, and returns when they have.
+// readers has each peer read a number of messages, and returns when all have read them.
 func readers(t *testing.T, peers []*websockettest.Client, n int, what string) (wait func()) {
 	t.Helper()
 	var reading sync.WaitGroup
@@ -105,7 +105,7 @@ func dialAll(t *testing.T, n int, url string) (peers []*websockettest.Client) {
 	return peers
 }
 
-// floodChat has one of eleven in the chat of README.md write n messages at once.
+// floodChat has one of eleven peers in the chat of README.md send n messages at once.
 func floodChat(t *testing.T, n int) {
 	t.Helper()
 	url, stats := serveFlooded(t, router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`,
@@ -119,7 +119,7 @@ func floodChat(t *testing.T, n int) {
 	}
 }
 
-// listening joins a group, and sends on what it is told.
+// listening joins a group and sends its events to the peer.
 type listening struct{ consumer.Base }
 
 func (listening) said(ctx context.Context, c *consumer.Conn, l Line) error {
@@ -145,7 +145,7 @@ func floodGroup(t *testing.T, members, n int, send func(ctx context.Context, l *
 	}
 }
 
-// echoing sends to its own group from a callback.
+// echoing sends to its own group in a callback.
 type echoing struct {
 	listening
 	n int

@@ -16,10 +16,9 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// The snippets of README.md that are longer than a line are the bodies of the functions
-// in this file.
+// README.md quotes parts of the functions in this file.
 
-// sendPrice is the section about conflation.
+// sendPrice sends a price that replaces an earlier one which still waits.
 func sendPrice(ctx context.Context, c *consumer.Conn, item, price string) error {
 	m := consumer.Text(item + " " + price)
 	m.Key = item // replaces an earlier price of item that this peer has not been sent yet
@@ -55,7 +54,7 @@ func closeNormally(clients ...*consumertest.Client) {
 	}
 }
 
-// follower is the section about history.
+// follower catches up with the history of a match.
 type follower struct {
 	consumer.Base
 	since consumer.Position
@@ -113,7 +112,7 @@ func TestReadmeHistory(t *testing.T) {
 	closeNormally(ann, bob)
 }
 
-// enter is the section about presence.
+// enter makes a connection present in a room.
 func enter(ctx context.Context, c *consumer.Conn, room, name string) error {
 	return c.Enter(ctx, room, name, nil) // name is present in room until the connection closes
 }
@@ -144,7 +143,7 @@ func TestReadmePresence(t *testing.T) {
 	closeNormally(ann, bob)
 }
 
-// startWorker is the section about workers. Upload in channels_test.go sends the work.
+// startWorker adds a worker to a router. Upload in channels_test.go sends the work.
 func startWorker(r *router.ProtocolTypeRouter, thumbnails consumer.Application) {
 	apps := map[string]consumer.Application{"thumbnails": thumbnails}
 	r.Background(&layers.Worker{Puller: layers.Default(), App: router.NewChannelNameRouter(apps)})

@@ -1,4 +1,4 @@
-// Package docs_test is the code of the guides and of README.md, word by word.
+// Package docs_test has the code that README.md and docs/from-channels.md quote word by word.
 //
 //nolint:gochecknoglobals // programs declare their routes once
 package docs_test
@@ -16,7 +16,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// mux is the plain part of the program in README.md.
+// mux serves the plain HTTP of the program in README.md.
 var mux = http.NewServeMux()
 
 type Chat struct {
@@ -49,7 +49,7 @@ var application = router.New(mux, websocket.New(router.NewURLRouter(
 		consumer.New(NewChat, consumer.On(Said, (*Chat).said))),
 ), nil))
 
-// TestReadmeLongName: a room whose name is too long for a group leads nowhere.
+// TestReadmeLongName: a room whose name is too long for a group is 404.
 func TestReadmeLongName(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(application)
@@ -61,7 +61,7 @@ func TestReadmeLongName(t *testing.T) {
 	}
 }
 
-// TestReadme talks in the chat of README.md.
+// TestReadme sends messages in the chat of README.md.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(application)

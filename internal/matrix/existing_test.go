@@ -15,8 +15,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// What is in this file and in existing_routers_test.go stands in
-// docs/existing-program.md, word by word.
+// docs/existing-program.md quotes this file and existing_routers_test.go word by word.
 
 type viewer struct {
 	consumer.Base
@@ -32,7 +31,7 @@ var repriced = consumer.EventType[price]{Name: "item.repriced"}
 func newViewer(s *consumer.Scope) *viewer { return &viewer{item: s.Param("item")} }
 
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
-	user, ok := ctx.Value(userKey{}).(string) // what login has found
+	user, ok := ctx.Value(userKey{}).(string) // set by login
 	if !ok {
 		return consumer.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
@@ -50,7 +49,7 @@ func newLive() *websocket.Server {
 	return websocket.New(consumer.New(newViewer, consumer.On(repriced, (*viewer).repriced)), nil)
 }
 
-// These were there before.
+// These handlers are the program before Wye.
 
 type userKey struct{}
 
@@ -67,7 +66,7 @@ func showItem(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "a page about %s", r.PathValue("item"))
 }
 
-// setPrice is plain HTTP, and tells those who look.
+// setPrice is a plain handler that sends an event to the viewers of the item.
 func setPrice(w http.ResponseWriter, r *http.Request) {
 	group, now := "item."+r.PathValue("item"), r.FormValue("price")
 	if err := layers.Default().GroupSend(r.Context(), group, repriced.New(price{now})); err != nil {
@@ -104,7 +103,7 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap lets a connection be taken over.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// withTimeout has it in front of the pages only.
+// withTimeout applies http.TimeoutHandler to the pages only.
 func withTimeout(pages, live http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.TimeoutHandler(pages, 5*time.Second, "too slow"))
@@ -117,13 +116,13 @@ func newLoggedLive(log *slog.Logger) *websocket.Server {
 	return websocket.New(router.Use(app, router.Log(log)), &websocket.Options{Logger: log})
 }
 
-// run serves a program until ctx ends.
+// run serves a program until ctx is done.
 func run(ctx context.Context, addr string, program http.Handler, live *websocket.Server) error {
 	srv := &http.Server{Addr: addr, Handler: program, ReadHeaderTimeout: 5 * time.Second}
 	return router.Run(ctx, srv, router.New(nil, live), 20*time.Second)
 }
 
-// stop is for programs that have an end already.
+// stop shuts down the HTTP server and the WebSocket server.
 func stop(ctx context.Context, srv *http.Server, live *websocket.Server) error {
 	sockets := make(chan error, 1)
 	go func() { sockets <- live.Shutdown(ctx) }()
