@@ -24,7 +24,7 @@ type shape struct {
 	groups    int    // the number of groups, with the whole expression as the first
 }
 
-// piece is a part of a shape.
+// piece stands for a part of each path that matches.
 type piece struct {
 	kind   pieceKind
 	text   string // of a literalPiece
@@ -203,9 +203,9 @@ func (s *shape) isLiteral() bool {
 	return !s.assertion && !slices.ContainsFunc(s.textPieces(), func(p piece) bool { return p.kind != literalPiece })
 }
 
-// matchesAllWithPrefix reports whether every path that begins with the prefix matches,
-// and, if notEmpty, whether only those do that are longer than the prefix. It does not
-// consider newlines, which no path that is routed has.
+// matchesAllWithPrefix reports in all whether every path that begins with the prefix
+// matches, and in notEmpty whether the prefix by itself is the exception. It does not
+// consider newlines, which no canonical path has.
 func (s *shape) matchesAllWithPrefix() (all, notEmpty bool) {
 	pieces := s.textPieces()
 	if s.assertion || !s.anchored && len(pieces) > 0 && pieces[0].kind == literalPiece {
