@@ -60,8 +60,8 @@ func httprouterValues(next http.Handler) http.Handler {
 	})
 }
 
-// behindProxy changes the options of a server that has its proxy on the same
-// machine, by TCP or by a Unix socket.
+// behindProxy sets the options of a server whose proxy is on the same machine, over TCP
+// or a Unix socket.
 func behindProxy(o *websocket.Options) *websocket.Options {
 	o.TrustedProxies = []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.1/32"),

@@ -29,8 +29,7 @@ func serve(ctx context.Context, addr string, r *router.ProtocolTypeRouter) error
 	return router.Run(ctx, srv, r, 20*time.Second)
 }
 
-// listenUnix listens on path, where a program that was killed may have left its
-// socket.
+// listenUnix listens on path. It removes a socket that a killed process has left there.
 func listenUnix(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
