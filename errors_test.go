@@ -91,7 +91,7 @@ func ofProtocol() []met {
 		{testkit.Here(), protocol.ErrAccepted, "wye: the handshake is already answered; call Accept once, in Connect"},
 		{testkit.Here(), protocol.ErrQueueFull, "wye: the outgoing queue is full"},
 		{testkit.Here(), protocol.ErrNotUTF8, "wye: the message is text that is not UTF-8; " +
-			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.InvalidText"},
+			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.RepairText"},
 		{testkit.Here(), protocol.ErrDropped, "wye: message dropped: the outgoing queue is full and its policy is to drop"},
 		{testkit.Here(), protocol.ErrSlow, "wye: connection closed: its peer reads too slowly"},
 		{testkit.Here(), protocol.ErrBusy, "wye: connection closed: too many events waited for its consumer"},
@@ -205,7 +205,7 @@ func ofLayers(t *testing.T) []met {
 			`byte 3 is none of a-z A-Z 0-9 - _ . (GroupName makes a name of any text)`},
 		{testkit.Here(), l.GroupSend(ctx, "g", bad.New(map[string]any{"f": func() {}})), `wye: event "bad": map[string]interface {} cannot be encoded: ["f"]: a func() cannot be sent`},
 		{testkit.Here(), l.GroupSend(ctx, "g", protocol.SendType.New(protocol.Text("\xff"))), "wye: the message is text that is not UTF-8; " +
-			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.InvalidText"},
+			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.RepairText"},
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1", Key: "ann", Meta: json.RawMessage("{")}),
 			`wye: the metadata of a presence are not JSON: "{"`},
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1"}), `wye: invalid name: the key of a presence has 1 to 256 bytes, not 0: ""`},

@@ -74,7 +74,7 @@ func (c *Conn) Accept(o *AcceptOptions) error { return c.conn.Accept(o) }
 // where ctx bounds the wait; ctx never ends the connection.
 //
 // Errors: a *CloseError, which matches [ErrClosed], once the connection has ended;
-// [ErrNotUTF8] for text that is not UTF-8, unless Limits.InvalidText repairs it;
+// [ErrNotUTF8] for text that is not UTF-8, unless Limits.RepairText repairs it;
 // [ErrDropped] or [ErrSlow] when the outgoing queue is full; protocol.ErrQueueFull when too
 // much waits for the answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error { return c.conn.Send(ctx, m) }
@@ -133,7 +133,7 @@ func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *protocol.Ev
 
 // Broadcast sends m to the peers of all members of group, this one included if
 // it is one, encoded once and without waking their consumers; see
-// [layers.Layer.Broadcast]. Text that is not UTF-8 is repaired if Limits.InvalidText
+// [layers.Layer.Broadcast]. Text that is not UTF-8 is repaired if Limits.RepairText
 // says so for this connection; otherwise nobody gets it, and the error matches
 // protocol.ErrNotUTF8.
 func (c *Conn) Broadcast(ctx context.Context, group string, m Message) error {

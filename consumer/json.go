@@ -77,7 +77,7 @@ func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in I
 	case h == nil:
 		panic(fmt.Sprintf("wye: consumer.Case: the handler of %q is nil", name))
 	}
-	return func(s *spec[C]) {
+	return optionFunc[C](func(s *spec[C]) {
 		if s.json.cases[name] != nil {
 			panic(fmt.Sprintf("wye: consumer.Case: %q has two handlers in one consumer", name))
 		}
@@ -85,7 +85,7 @@ func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in I
 			s.json.cases = map[string]receiveFunc[C]{}
 		}
 		s.json.cases[name] = decodeInto(&s.json, h)
-	}
+	})
 }
 
 // OnDecodeError has h decide about messages that a consumer made by [JSON] or [JSONBy]
@@ -97,12 +97,12 @@ func OnDecodeError[C any](h func(v C, ctx context.Context, c *Conn, m Message, e
 	if h == nil {
 		panic("wye: consumer.OnDecodeError: the function is nil")
 	}
-	return func(s *spec[C]) {
+	return optionFunc[C](func(s *spec[C]) {
 		if s.json.onError != nil {
 			panic("wye: consumer.OnDecodeError: one consumer has two of them")
 		}
 		s.json.onError = h
-	}
+	})
 }
 
 // ErrNotText is what [OnDecodeError] is given for a binary message.

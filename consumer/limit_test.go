@@ -132,11 +132,11 @@ func TestTextThatIsNotUTF8CostsNobodyElse(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at     testkit.Line
-		policy protocol.InvalidText
+		repair bool
 		want   string
 	}{
-		{testkit.Here(), protocol.InvalidTextRefuse, ""},
-		{testkit.Here(), protocol.InvalidTextRepair, "a\ufffd"},
+		{testkit.Here(), false, ""},
+		{testkit.Here(), true, "a\ufffd"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			app, _ := onLayer((&stub{
@@ -147,7 +147,7 @@ func TestTextThatIsNotUTF8CostsNobodyElse(t *testing.T) {
 			}).app(consumer.Groups[*stub]("all")))
 			bob := consumertest.Connect(t, app, "/", nil)
 			out := &logged{TB: t}
-			eve := consumertest.Connect(out, app, "/", &consumertest.Options{Limits: protocol.Limits{InvalidText: row.policy}})
+			eve := consumertest.Connect(out, app, "/", &consumertest.Options{Limits: protocol.Limits{RepairText: row.repair}})
 			eve.SendBinary([]byte("a\xff"))
 			if row.want != "" {
 				eve.WantText(row.want)

@@ -12,9 +12,15 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Option configures all consumers of type C of one application. Options are
-// made by [On] and [Groups], and read once, when the application is made.
-type Option[C any] func(*spec[C])
+// Option configures the consumers of type C of one application. Options are made by
+// [On], [Groups], [Case], [OnDecodeError] and [PresenceLinger], and are read once, when
+// the application is made.
+type Option[C any] interface{ apply(s *spec[C]) }
+
+// optionFunc is an Option that is a function.
+type optionFunc[C any] func(s *spec[C])
+
+func (f optionFunc[C]) apply(s *spec[C]) { f(s) }
 
 // spec is what all connections of one application share.
 type spec[C any] struct {
@@ -41,7 +47,7 @@ type eventFunc[C any] func(C, context.Context, *Conn, *protocol.Event) error
 func newSpec[C any](opts []Option[C]) *spec[C] {
 	s := &spec[C]{events: map[string]eventFunc[C]{}}
 	for _, o := range opts {
-		o(s)
+		o.apply(s)
 	}
 	return s
 }
@@ -68,7 +74,7 @@ func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) 
 	if t.Name == "" {
 		panic("wye: consumer.On: the event type has no name; declare it as protocol.EventType[P]{Name: \"chat.message\"}")
 	}
-	return func(s *spec[C]) {
+	return optionFunc[C](func(s *spec[C]) {
 		if s.events[t.Name] != nil {
 			panic(fmt.Sprintf("wye: consumer.On: event type %q has two handlers in one consumer", t.Name))
 		}
@@ -79,7 +85,7 @@ func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) 
 			}
 			return h(v, ctx, c, p)
 		}
-	}
+	})
 }
 
 // Groups joins every connection to groups, when Connect has returned nil and
@@ -90,5 +96,5 @@ func Groups[C any](groups ...string) Option[C] {
 			panic("wye: consumer.Groups: " + errtext.Inner(err))
 		}
 	}
-	return func(s *spec[C]) { s.groups = append(s.groups, groups...) }
+	return optionFunc[C](func(s *spec[C]) { s.groups = append(s.groups, groups...) })
 }

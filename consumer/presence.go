@@ -110,7 +110,7 @@ func PresenceLinger[C any](d time.Duration) Option[C] {
 	if d < 0 || d > layers.MaxLinger {
 		panic(fmt.Sprintf("wye: consumer.PresenceLinger: a presence can linger for up to %v, not for %v", layers.MaxLinger, d))
 	}
-	return func(s *spec[C]) { s.linger = d }
+	return optionFunc[C](func(s *spec[C]) { s.linger = d })
 }
 
 // Present returns who is present in group; see [layers.Layer.Present]. For one key or a

@@ -54,7 +54,7 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 // under OverflowBlock, where ctx bounds the wait; ctx never closes the connection.
 //
 // Errors: a *CloseError, which matches ErrClosed, once the connection has closed;
-// ErrNotUTF8 for text that is not UTF-8, unless Limits.InvalidText has it repaired;
+// ErrNotUTF8 for text that is not UTF-8, unless Limits.RepairText has it repaired;
 // ErrDropped or ErrSlow when the queue is full; ErrQueueFull when too much waits for the
 // answer; ctx's.
 func (c *Conn) Send(ctx context.Context, m Message) error {
@@ -93,7 +93,7 @@ func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 }
 
 // ValidText returns m as this connection sends it: m itself, or, if it is text that is
-// not UTF-8, what Limits.InvalidText makes of it: ErrNotUTF8, which is counted, or a
+// not UTF-8, what Limits.RepairText makes of it: ErrNotUTF8, which is counted, or a
 // copy that is repaired. Send does so by itself; it is for code that sends to others in
 // the connection's name.
 func (c *Conn) ValidText(m Message) (Message, error) {

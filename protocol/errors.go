@@ -40,7 +40,7 @@ var (
 	// ErrNotUTF8 means that the message was not sent, because it is text that is
 	// not UTF-8, over which its peers would close the connection.
 	ErrNotUTF8 = errors.New("wye: the message is text that is not UTF-8; send it as binary, repair it with strings.ToValidUTF8, " +
-		"or set Limits.InvalidText")
+		"or set Limits.RepairText")
 	// ErrDropped means that the message was dropped and counted, because the
 	// outgoing queue is full and Limits.Overflow says so.
 	ErrDropped = errors.New("wye: message dropped: the outgoing queue is full and its policy is to drop")

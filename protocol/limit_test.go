@@ -31,13 +31,12 @@ func TestConnLimit(t *testing.T) {
 		MaxMessage: 1, MaxFrame: 2, MaxFragments: 3, MaxControlFrames: 4, MinRate: 5,
 		ReadAhead: 6, QueueBytes: 7, QueueEvents: 8, QueueEventBytes: 9, Rate: protocol.Rate{Messages: 1, MessageBurst: 2},
 		Groups: 9, Goroutines: 10, Overflow: protocol.OverflowDropNewest, EventOverflow: protocol.OverflowDropNewest,
-		InvalidText: protocol.InvalidTextRefuse,
 	}
 	other := protocol.Limits{
 		MaxMessage: 11, MaxFrame: 12, MaxFragments: 13, MaxControlFrames: 14, MinRate: 15,
 		ReadAhead: 16, QueueBytes: 17, QueueEvents: 18, QueueEventBytes: 19, Rate: protocol.Rate{Messages: 3, MessageBurst: 4, Bytes: 5, ByteBurst: 6, Close: true},
 		Groups: 19, Goroutines: 20, Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowDropOldest,
-		InvalidText: protocol.InvalidTextRepair,
+		RepairText: true,
 	}
 	changed := func(change func(*protocol.Limits)) protocol.Limits {
 		l := server
@@ -54,7 +53,7 @@ func TestConnLimit(t *testing.T) {
 		{testkit.Here(), []protocol.Limits{{MaxMessage: -1, MinRate: -1}}, server},
 		{testkit.Here(), []protocol.Limits{other}, other},
 		{testkit.Here(), []protocol.Limits{other, {}}, other},
-		{testkit.Here(), []protocol.Limits{other, server}, server}, // the inner one
+		{testkit.Here(), []protocol.Limits{other, server}, changed(func(l *protocol.Limits) { l.RepairText = true })}, // the inner one
 		{testkit.Here(), []protocol.Limits{{MinRate: 9}, {QueueEvents: 9}, {Groups: 7, Goroutines: 6}}, changed(func(l *protocol.Limits) { l.MinRate, l.QueueEvents, l.Groups, l.Goroutines = 9, 9, 7, 6 })},
 		{testkit.Here(), []protocol.Limits{{MaxMessage: 9}}, changed(func(l *protocol.Limits) { l.MaxMessage, l.MaxFrame = 9, 9 })},
 		{testkit.Here(), []protocol.Limits{{MaxFrame: 9}}, changed(func(l *protocol.Limits) { l.MaxFrame = 9 })},

@@ -1,7 +1,5 @@
 package protocol
 
-import "cmp"
-
 // Overflow is what happens to a message when the outgoing queue of its
 // connection is full. The sender is never slowed, except where it asks for it
 // with OverflowBlock.
@@ -31,21 +29,6 @@ const (
 	// the connection last. It is for direct sends; for group sends, where
 	// waiting would hold up everybody else, it means OverflowClose.
 	OverflowBlock
-)
-
-// InvalidText is what happens to an outgoing text message that is not UTF-8. No peer
-// gets one as it is: browsers close the connection over it.
-type InvalidText uint8
-
-// The ways to deal with text that is not UTF-8. None of them is zero, which stands for
-// the default, as in all of [Limits].
-const (
-	// InvalidTextRefuse does not send the message: the send returns ErrNotUTF8. It is
-	// the default.
-	InvalidTextRefuse InvalidText = iota + 1
-	// InvalidTextRepair sends the message with U+FFFD in place of each run of bytes
-	// that are not UTF-8.
-	InvalidTextRepair
 )
 
 // Default values of [Limits].
@@ -125,9 +108,10 @@ type Limits struct {
 	// which the consumer is not notified. OverflowBlock means OverflowClose.
 	// Default OverflowClose.
 	EventOverflow Overflow
-	// InvalidText is what happens to an outgoing text message that is not UTF-8.
-	// Default InvalidTextRefuse.
-	InvalidText InvalidText
+	// RepairText sends a text message that is not UTF-8 with U+FFFD in place of each run
+	// of bytes that is not. By default the message is not sent, and the send returns
+	// ErrNotUTF8: no peer accepts it. A route can turn it on and not off.
+	RepairText bool
 	// Overflow is what happens when QueueBytes is reached. Default
 	// OverflowClose.
 	Overflow Overflow
@@ -147,7 +131,6 @@ func (l Limits) WithDefaults() Limits {
 	l.QueueEvents = positive(l.QueueEvents, defaultQueueEvents)
 	l.QueueEventBytes = positive(l.QueueEventBytes, defaultQueueEventBytes)
 	l.Groups = positive(l.Groups, defaultGroups)
-	l.InvalidText = cmp.Or(l.InvalidText, InvalidTextRefuse)
 	l.Goroutines = positive(l.Goroutines, defaultGoroutines)
 	l.Overflow = either(l.Overflow, OverflowClose)
 	l.EventOverflow = either(l.EventOverflow, OverflowClose)
@@ -170,7 +153,7 @@ func (l Limits) over(base Limits) Limits {
 	base.QueueEvents = positive(l.QueueEvents, base.QueueEvents)
 	base.QueueEventBytes = positive(l.QueueEventBytes, base.QueueEventBytes)
 	base.Groups = positive(l.Groups, base.Groups)
-	base.InvalidText = cmp.Or(l.InvalidText, base.InvalidText)
+	base.RepairText = l.RepairText || base.RepairText
 	base.Goroutines = positive(l.Goroutines, base.Goroutines)
 	base.Overflow = either(l.Overflow, base.Overflow)
 	base.EventOverflow = either(l.EventOverflow, base.EventOverflow)

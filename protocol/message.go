@@ -32,7 +32,7 @@ func (k Kind) String() string {
 // with Clone or Text.
 //
 // Outgoing: Wye never keeps Data. When a send returns, the caller may use it
-// again. Text must be UTF-8. It is checked, once for all who get it: Limits.InvalidText
+// again. Text must be UTF-8. It is checked, once for all who get it: Limits.RepairText
 // says whether a send of text that is not returns ErrNotUTF8, or repairs it.
 type Message struct {
 	Kind Kind

@@ -135,7 +135,7 @@ func (p *Prepared) encoded(variant any, encode func([]byte, Message) []byte, sha
 }
 
 // Err returns ErrNotUTF8 if the message is text that is not UTF-8, and so cannot be
-// sent to connections that do not repair it (Limits.InvalidText). Layers call it.
+// sent to connections that do not repair it (Limits.RepairText). Layers call it.
 func (p *Prepared) Err() error {
 	if p.invalid {
 		return ErrNotUTF8

@@ -156,11 +156,11 @@ func TestLimitsWithDefaults(t *testing.T) {
 		MaxFragments: protocol.Limits{}.WithDefaults().MaxFragments, MaxControlFrames: protocol.Limits{}.WithDefaults().MaxControlFrames, MinRate: protocol.Limits{}.WithDefaults().MinRate,
 		ReadAhead: protocol.Limits{}.WithDefaults().ReadAhead, QueueBytes: protocol.Limits{}.WithDefaults().QueueBytes, QueueEvents: protocol.Limits{}.WithDefaults().QueueEvents,
 		QueueEventBytes: protocol.Limits{}.WithDefaults().QueueEventBytes, Groups: protocol.Limits{}.WithDefaults().Groups, Goroutines: protocol.Limits{}.WithDefaults().Goroutines,
-		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose, InvalidText: protocol.InvalidTextRefuse,
+		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
 	}
 	own := protocol.Limits{
 		MaxMessage: 5, MaxFrame: 6, MaxFragments: 7, MaxControlFrames: 8, MinRate: 9,
-		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Goroutines: 12, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest, InvalidText: protocol.InvalidTextRepair,
+		ReadAhead: 2, QueueBytes: 3, QueueEvents: 4, QueueEventBytes: 10, Groups: 11, Goroutines: 12, Overflow: protocol.OverflowBlock, EventOverflow: protocol.OverflowDropOldest, RepairText: true,
 	}
 	nine := all
 	nine.MaxMessage, nine.MaxFrame = 9, 9

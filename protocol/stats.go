@@ -25,7 +25,7 @@ type Stats struct {
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
 	HeldClosed      int64 // connections closed because all held too much of incoming messages (ReadBudget)
 
-	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.InvalidText)
+	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.RepairText)
 
 	RatePauses int64 // how often a peer was not read from because of Limits.Rate
 	RateClosed int64 // connections closed because their peer sent faster than Limits.Rate

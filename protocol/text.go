@@ -2,7 +2,7 @@ package protocol
 
 import "log/slog"
 
-// applyTextPolicy applies Limits.InvalidText to a message whose text is not UTF-8: it
+// applyTextPolicy applies Limits.RepairText to a message whose text is not UTF-8: it
 // returns the repaired message, or the error of the send.
 func (s *Session) applyTextPolicy(m Message) (Message, error) {
 	repair, err := s.repairsText()
@@ -40,7 +40,7 @@ func (s *Session) repairsText() (repair bool, err error) {
 		return false, s.causeLocked()
 	}
 	s.shared.Counters.messages.invalid.Add(1)
-	if s.limits.InvalidText == InvalidTextRepair {
+	if s.limits.RepairText {
 		return true, nil
 	}
 	return false, ErrNotUTF8

@@ -58,18 +58,18 @@ func TestOutgoingText(t *testing.T) {
 	} {
 		for way := range ways() {
 			for _, early := range []bool{false, true} {
-				for _, policy := range []protocol.InvalidText{0, protocol.InvalidTextRefuse, protocol.InvalidTextRepair} {
-					row.check(t, way, early, policy)
+				for _, repair := range []bool{false, true} {
+					row.check(t, way, early, repair)
 				}
 			}
 		}
 	}
 }
 
-// check sends the message in one way to a connection with one policy.
-func (row *outgoing) check(t *testing.T, way string, early bool, policy protocol.InvalidText) {
+// check sends the message in one way to a connection with and without RepairText.
+func (row *outgoing) check(t *testing.T, way string, early, repair bool) {
 	t.Helper()
-	at := fmt.Sprintf("%s: %s, early: %t, policy %d", row.at, way, early, policy)
+	at := fmt.Sprintf("%s: %s, early: %t, repair: %t", row.at, way, early, repair)
 	send := func(ctx context.Context, c *protocol.Conn) error { return ways()[way](ctx, c, row.m) }
 	var err error
 	r := open(t, &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
@@ -77,7 +77,7 @@ func (row *outgoing) check(t *testing.T, way string, early bool, policy protocol
 			err = send(ctx, c)
 		}
 		return nil
-	}}, protocol.Limits{InvalidText: policy})
+	}}, protocol.Limits{RepairText: repair})
 	defer r.vanish()
 	if !early {
 		err = send(t.Context(), r.Conn())
@@ -86,7 +86,7 @@ func (row *outgoing) check(t *testing.T, way string, early bool, policy protocol
 	if row.repaired != "" {
 		invalid, want = 1, []string{row.repaired}
 	}
-	refused := invalid == 1 && policy != protocol.InvalidTextRepair
+	refused := invalid == 1 && !repair
 	if refused {
 		want = nil
 	}
@@ -138,7 +138,7 @@ func TestSharedTextIsRepairedOnce(t *testing.T) {
 			}
 			return nil
 		}}
-		r := openOn(t, w, &fakes.Handler{}, protocol.Limits{InvalidText: protocol.InvalidTextRepair})
+		r := openOn(t, w, &fakes.Handler{}, protocol.Limits{RepairText: true})
 		if err := r.Conn().Offer(p); err != nil {
 			t.Error(err)
 		}
@@ -192,7 +192,7 @@ func FuzzOutgoingText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, repair bool) {
 		l := protocol.Limits{}
 		if repair {
-			l.InvalidText = protocol.InvalidTextRepair
+			l.RepairText = true
 		}
 		for name, send := range ways() {
 			r := open(t, &fakes.Handler{}, l)

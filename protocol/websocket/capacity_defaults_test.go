@@ -35,7 +35,7 @@ func TestCapacityDefaults(t *testing.T) {
 	want := protocol.Limits{
 		MaxMessage: 1 << 20, MaxFrame: 1 << 20, MaxFragments: 100_000, MaxControlFrames: 1000, MinRate: 240,
 		ReadAhead: 64 << 10, QueueBytes: 4 << 20, QueueEvents: 4096, QueueEventBytes: 4 << 20, Groups: 500, Goroutines: 100,
-		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose, InvalidText: protocol.InvalidTextRefuse,
+		Overflow: protocol.OverflowClose, EventOverflow: protocol.OverflowClose,
 	}
 	if o.Limits != want {
 		t.Errorf("Limits are %+v, want %+v", o.Limits, want)

@@ -75,7 +75,7 @@
 // than half full for less than a second: see [protocol.OverflowClose].
 //
 // Outgoing text that is not UTF-8 is refused with protocol.ErrNotUTF8 or repaired, as
-// Limits.InvalidText says, and counted as MessagesInvalid.
+// Limits.RepairText says, and counted as MessagesInvalid.
 //
 // What can be replaced need not fill a queue: a message with a [protocol.Message]
 // Key replaces the one with that key that still waits, which is counted as

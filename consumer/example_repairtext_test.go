@@ -12,7 +12,7 @@ import (
 
 // A program that passes on text of unknown origin has it repaired on the routes where a
 // replacement character is better than no message.
-func Example_invalidText() {
+func Example_repairText() {
 	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		err := c.SendText(ctx, string(m.Data)) // whatever it is
 		if errors.Is(err, protocol.ErrNotUTF8) {
@@ -24,7 +24,7 @@ func Example_invalidText() {
 	strict.SendBinary([]byte("caf\xe9"))
 	fmt.Println(strict.Message().Text())
 
-	repairing := connect(router.Use(app, router.Limit(protocol.Limits{InvalidText: protocol.InvalidTextRepair})), "/ws/lines/")
+	repairing := connect(router.Use(app, router.Limit(protocol.Limits{RepairText: true})), "/ws/lines/")
 	repairing.SendBinary([]byte("caf\xe9"))
 	fmt.Println(repairing.Message().Text())
 	hangUp(strict, repairing)
