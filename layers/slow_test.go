@@ -81,16 +81,16 @@ func TestCallsOfADriverAreBounded(t *testing.T) {
 					join(t, l, "g", m)
 					b.Slow(time.Hour)
 					start := time.Now()
-					early := 0
-					time.AfterFunc(time.Nanosecond, func() { notes, messages := m.got(); early = notes + messages })
+					early := make(chan int, 1)
+					time.AfterFunc(time.Nanosecond, func() { notes, messages := m.got(); early <- notes + messages })
 					ctx, cancel := row.ctx(t.Context())
 					defer cancel()
 					err := c.do(ctx, l)
 					if took := time.Since(start); took != row.took || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, layers.ErrDown) != row.down {
 						t.Errorf("%s: %v after %v, want after %v; ErrDown: %t", c.at, err, took, row.took, row.down)
 					}
-					if want := c.name == "GroupSend" || c.name == "Broadcast"; want != (early == 1) {
-						t.Errorf("%s: the member here got %d before the driver was called", c.at, early)
+					if want := c.name == "GroupSend" || c.name == "Broadcast"; want != (<-early == 1) {
+						t.Errorf("%s: the member here got it before the driver answered: %t, want %t", c.at, !want, want)
 					}
 					b.Slow(0)
 					if err := c.do(t.Context(), l); err != nil && !errors.Is(err, layers.ErrNobody) {
