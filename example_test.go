@@ -9,21 +9,20 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
 
-// Line is what is said in a room.
+// Line is one line of the chat.
 type Line struct {
 	From string `json:"from"`
 	Text string `json:"text"`
 }
 
-// Said goes to everybody in a room.
-var Said = protocol.EventType[Line]{Name: "chat.message"}
+// Said is the event that carries a line to the members of a room.
+var Said = consumer.EventType[Line]{Name: "chat.message"}
 
-// Chat is one person in one room.
+// Chat is the connection of one user to one room.
 type Chat struct {
 	consumer.Base
 
@@ -35,31 +34,32 @@ func NewChat(s *consumer.Scope) *Chat {
 	return &Chat{room: s.Param("group"), name: s.Query().Get("name")}
 }
 
-// Connect lets in who has a name.
+// Connect accepts users with a name, and joins the room.
 func (c *Chat) Connect(ctx context.Context, conn *consumer.Conn) error {
 	if c.name == "" {
-		return protocol.NewRejectError(http.StatusBadRequest, "say who you are: ?name=Ann")
+		return consumer.NewRejectError(http.StatusBadRequest, "the name is missing: add ?name=Ann")
 	}
 	return conn.Join(ctx, c.room)
 }
 
-// Receive passes on what the person says.
+// Receive sends the user's line to the members of the room.
 func (c *Chat) Receive(ctx context.Context, conn *consumer.Conn, m consumer.Message) error {
 	return conn.GroupSend(ctx, c.room, Said.New(Line{From: c.name, Text: m.Text()}))
 }
 
-// Disconnect tells the others.
+// Disconnect sends a last line to the other members.
 func (c *Chat) Disconnect(ctx context.Context, conn *consumer.Conn, _ consumer.CloseStatus) {
 	if err := conn.GroupSendOthers(ctx, c.room, Said.New(Line{From: c.name, Text: "has left"})); err != nil {
 		log.Print(err)
 	}
 }
 
+// said sends a line of the room to the user.
 func (c *Chat) said(ctx context.Context, conn *consumer.Conn, l Line) error {
 	return conn.SendJSON(ctx, l)
 }
 
-// A whole program: a chat with rooms, beside the plain HTTP of a mux.
+// A complete program: a chat with rooms, and plain HTTP from a mux.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
