@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
@@ -14,7 +13,7 @@ const maxPeek = 128 << 10
 
 // outgoing is the queue of a connection, and the right to write what is in it. One
 // goroutine owns that right at a time: the owner peeks, writes, and calls wrote, until
-// wrote says that there is no more. Whoever adds to a queue that nobody owns gets the
+// that says that there is no more. Whoever adds to a queue that nobody owns gets the
 // right, and passes it to a goroutine; no goroutine waits for something to write. While
 // the reader runs callbacks for what it has read, a batch, additions are left to it: it
 // writes them at once when the batch ends.
@@ -22,25 +21,23 @@ const maxPeek = 128 << 10
 // All methods are safe for concurrent use. Where they return write, true means that the
 // caller owns the right to write, and has to start a writer.
 type outgoing struct {
-	session  *protocol.Session
-	batching atomic.Bool // the reader will call endBatch; set by the reader only
-	mu       struct {
+	mu struct {
 		sync.Mutex
+		owned    bool        // a writer is active or about to start
+		batching atomic.Bool // the reader will call endBatch; set by the reader, without the lock
 		queue    queue.Queue
-		owned    bool  // a writer is active or about to start
 		messages int64 // queued so far
 		payload  int64 // bytes of them
 	}
 }
 
-// open sets the bounds of the queue, and the session that decides whether it may grow and
-// is told when one that was full has room. It queues the answer to the handshake, and is
-// called before anything else. The caller owns the right to write.
-func (o *outgoing) open(s *protocol.Session, b *queue.Budget, answer []byte) {
+// open sets the bounds of the queue, and what decides whether it may grow. It queues the
+// answer to the handshake, and is called before anything else. The caller owns the right
+// to write.
+func (o *outgoing) open(g queue.Growth, b *queue.Budget, answer []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.session = s
-	o.mu.queue.Budget, o.mu.queue.Growth = b, s
+	o.mu.queue.Budget, o.mu.queue.Growth = b, g
 	o.mu.queue.AddControl(answer, false)
 	o.mu.owned = true
 }
@@ -84,7 +81,7 @@ func (o *outgoing) messageAddedLocked(payload int) (write bool) {
 // addedLocked takes the right to write if nobody owns it, and, during a batch, much is
 // queued.
 func (o *outgoing) addedLocked() (write bool) {
-	if o.batching.Load() && o.mu.queue.Pending() < min(maxPeek, o.mu.queue.Budget.Each/2) {
+	if o.mu.batching.Load() && o.mu.queue.Pending() < min(maxPeek, o.mu.queue.Budget.Each/2) {
 		return false
 	}
 	return o.claimLocked()
@@ -99,13 +96,16 @@ func (o *outgoing) fillFrame(reserved, f queue.Frame) (write bool) {
 }
 
 // startBatch leaves what is added from now on to endBatch. The caller is the reader.
-func (o *outgoing) startBatch() { o.batching.Store(true) }
+func (o *outgoing) startBatch() { o.mu.batching.Store(true) }
+
+// isBatching reports whether a batch is to be ended. The caller is the reader.
+func (o *outgoing) isBatching() bool { return o.mu.batching.Load() }
 
 // endBatch ends a batch, which must have been started. If something is queued that
 // nobody is about to write, the caller owns the right to write it. With peek, it also
 // gets what to write first.
 func (o *outgoing) endBatch(peek bool) (pieces [][]byte, write bool) {
-	o.batching.Store(false) // before the lock, so that an addition is seen here or sees it
+	o.mu.batching.Store(false) // before the lock, so that an addition is seen here or sees it
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	write = o.claimLocked()
@@ -137,19 +137,21 @@ func (o *outgoing) peek() (pieces [][]byte) {
 	return o.mu.queue.Peek(maxPeek)
 }
 
-// wrote tells that the owner has written n bytes of what peek has returned. If there is
-// no more to write, the caller no longer owns the right. finished reports whether there
-// never will be.
-func (o *outgoing) wrote(n int) (more, finished bool) {
+// progress is how a queue stands after a write.
+type progress struct {
+	more     bool // there is more to write, and the caller still owns the right to
+	finished bool // there will never be more
+	drained  bool // a sender that was refused may try again
+}
+
+// wrote tells that the owner has written n bytes of what peek has returned.
+func (o *outgoing) wrote(n int) (p progress) {
 	o.mu.Lock()
-	drained := o.mu.queue.Advance(n)
-	more, finished = o.mu.queue.Ready(), o.mu.queue.Finished()
-	o.mu.owned = more
-	o.mu.Unlock()
-	if drained {
-		o.session.Drained()
-	}
-	return more, finished
+	defer o.mu.Unlock()
+	p.drained = o.mu.queue.Advance(n)
+	p.more, p.finished = o.mu.queue.Ready(), o.mu.queue.Finished()
+	o.mu.owned = p.more
+	return p
 }
 
 // between reports whether the owner has something to write, and no frame is written in

@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/gobwas/ws"
+
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
 
@@ -23,8 +24,7 @@ func outgoingOf(each int) *outgoing {
 // add queues a message.
 func add(t *testing.T, o *outgoing, text string) (write bool) {
 	t.Helper()
-	m := protocol.Text(text)
-	write, err := o.copyMessage(&m, frame.EncodedSize(len(text)))
+	write, err := o.copyMessage(ws.OpText, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func write(o *outgoing) (written string) {
 			n += len(p)
 			written += string(p)
 		}
-		more, _ = o.wrote(n)
+		more = o.wrote(n).more
 	}
 	return written
 }
@@ -82,8 +82,7 @@ func TestOutgoingBatch(t *testing.T) {
 		want bool
 	}
 	small := func(o *outgoing) bool {
-		m := protocol.Text("m")
-		w, err := o.copyMessage(&m, 3)
+		w, err := o.copyMessage(ws.OpText, []byte("m"))
 		return err == nil && w
 	}
 	large := func(o *outgoing) bool {
@@ -145,7 +144,7 @@ func TestOutgoingLeavesNothing(t *testing.T) {
 			}
 			bytes.Add(int64(n))
 			active.Add(-1) // before it may be another one's
-			if more, _ := o.wrote(n); !more {
+			if !o.wrote(n).more {
 				return
 			}
 			active.Add(1)

@@ -129,7 +129,7 @@ func (c *Conn) reportHeld(n int) {
 // endBatch writes what the callbacks of a read have sent.
 func (c *Conn) endBatch() {
 	c.read.parser.ReleaseBuffer()
-	if c.out.batching.Load() {
+	if c.out.isBatching() {
 		c.writeBatch()
 	}
 }

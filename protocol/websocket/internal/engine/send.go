@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"github.com/gobwas/ws"
+
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
@@ -19,25 +21,25 @@ const (
 
 // Send queues a message.
 func (c *Conn) Send(m protocol.Message) error {
-	size := frame.EncodedSize(len(m.Data))
-	if m.Key == "" && size <= maxLockedCopy {
-		write, err := c.out.copyMessage(&m, size)
-		return c.queued(write, err)
+	op, size := frame.OpCodeOf(m.Kind), frame.EncodedSize(len(m.Data))
+	switch {
+	case size > maxLockedCopy:
+		reserved := queue.ReserveFrame(size)
+		if err := c.sendFrame(m.Key, reserved, len(m.Data)); err != nil {
+			return err
+		}
+		return c.queued(c.out.fillFrame(reserved, newFrame(op, m.Data)), nil)
+	case m.Key != "":
+		return c.sendFrame(m.Key, newFrame(op, m.Data), len(m.Data))
 	}
-	if size <= maxLockedCopy {
-		return c.sendFrame(m.Key, newFrame(&m, size), len(m.Data))
-	}
-	reserved := queue.ReserveFrame(size)
-	if err := c.sendFrame(m.Key, reserved, len(m.Data)); err != nil {
-		return err
-	}
-	return c.queued(c.out.fillFrame(reserved, newFrame(&m, size)), nil)
+	write, err := c.out.copyMessage(op, m.Data)
+	return c.queued(write, err)
 }
 
-// newFrame returns the frame of m, of size bytes.
-func newFrame(m *protocol.Message, size int) queue.Frame {
-	f := queue.NewFrame(size)
-	frame.Append(f.Bytes()[:0], frame.OpCodeOf(m.Kind), m.Data)
+// newFrame returns the frame of a message.
+func newFrame(op ws.OpCode, payload []byte) queue.Frame {
+	f := queue.NewFrame(frame.EncodedSize(len(payload)))
+	frame.Append(f.Bytes()[:0], op, payload)
 	return f
 }
 
@@ -75,16 +77,16 @@ func (c *Conn) queued(write bool, err error) error {
 	return err
 }
 
-// copyMessage queues the frame of m, of size bytes.
-func (o *outgoing) copyMessage(m *protocol.Message, size int) (write bool, err error) {
+// copyMessage queues the frame of a message.
+func (o *outgoing) copyMessage(op ws.OpCode, payload []byte) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b, err := o.mu.queue.AddMessage(size)
+	b, err := o.mu.queue.AddMessage(frame.EncodedSize(len(payload)))
 	if err != nil {
 		return false, err //nolint:wrapcheck // it is protocol's
 	}
-	frame.Append(b[:0], frame.OpCodeOf(m.Kind), m.Data)
-	return o.messageAddedLocked(len(m.Data)), nil
+	frame.Append(b[:0], op, payload)
+	return o.messageAddedLocked(len(payload)), nil
 }
 
 // copyPrepared queues a copy of the frame of p.

@@ -47,11 +47,14 @@ func (c *Conn) writeNext(pieces [][]byte) (more bool) {
 	if err != nil {
 		c.fail(err)
 	}
-	more, finished := c.out.wrote(n)
-	if finished {
+	p := c.out.wrote(n)
+	if p.drained {
+		c.session.Drained()
+	}
+	if p.finished {
 		c.finishClose()
 	}
-	return more
+	return p.more
 }
 
 // writePieces writes pieces in one call if possible, and returns how much of them. It

@@ -72,10 +72,10 @@ func (a *account) missing(n int) int { return inUnits(max(a.own+n-FreeBytes, 0))
 // charge charges what n more bytes of own need, if they need anything. It does not add
 // them.
 func (a *account) charge(p *Pool, n int, must bool) bool {
-	more := a.missing(n)
-	if more <= 0 {
+	if a.own+n <= a.charged+FreeBytes {
 		return true
 	}
+	more := a.missing(n)
 	if !p.charge(more, must) {
 		return false
 	}
@@ -93,6 +93,9 @@ func (a *account) refund(p *Pool) {
 
 // refundMuch is refund if half of the charge, or more, is not needed.
 func (a *account) refundMuch(p *Pool) {
+	if a.charged == 0 {
+		return
+	}
 	if spare := -a.missing(0); 2*spare > a.charged {
 		a.refund(p)
 	}

@@ -45,6 +45,7 @@ type state struct {
 	lent    bool    // the caller of Peek may be reading started
 	aborted bool
 	pieces  [][]byte // of Peek
+	spare   *buffer  // of the entry written last, for the next; nil if there is none
 
 	sizes sizes // of the frames in chunks that wait
 
@@ -52,6 +53,12 @@ type state struct {
 	pending int // bytes of all frames
 	account account
 	need    need
+
+	first struct { // memory of the lists above, so that few allocations make a state
+		started [2]entry
+		pieces  [2][]byte
+		sizes   [16]uint16
+	}
 }
 
 // need is what the message that was refused last needs from the pool.
@@ -134,6 +141,7 @@ func (e *entry) size() int { return e.Frame.size() - e.dropped }
 const (
 	chunkSize   = 2 << 10  // of a chunk's first buffer
 	maxChunk    = 64 << 10 // size from which a chunk takes no more frames
+	maxSpare    = 32 << 10 // size of the spare buffer
 	keyedPeek   = 16 << 10 // bytes that are started at once while messages with keys wait, at most
 	keptEntries = 32       // capacity up to which the lists of an empty queue are recycled
 )
@@ -146,7 +154,11 @@ func cost(key string) int {
 	return len(key) + plumbing.KeyOverhead
 }
 
-var states = sync.Pool{New: func() any { return new(state) }}
+var states = sync.Pool{New: func() any {
+	s := new(state)
+	s.started, s.pieces, s.sizes.list = s.first.started[:0], s.first.pieces[:0], s.first.sizes[:0]
+	return s
+}}
 
 // nonempty returns the state of a queue to which something is about to be added.
 func (q *Queue) nonempty() *state {
@@ -186,10 +198,13 @@ func (q *Queue) queued() int {
 	return q.state.queued
 }
 
-// Memory returns how much memory the queue's frames have, without what is shared.
+// Memory returns how much memory the queue has for frames, without what is shared.
 func (q *Queue) Memory() (n int) {
 	if q.state == nil {
 		return 0
+	}
+	if q.state.spare != nil {
+		n = cap(q.state.spare.b)
 	}
 	for i := range q.state.started {
 		n += q.state.started[i].memory()
@@ -279,7 +294,7 @@ func (s *state) extend(n int, message bool) []byte {
 		if message || last == nil {
 			size = max(n, chunkSize)
 		}
-		s.waiting.Append(entry{Frame: Frame{own: newBuffer(size)}})
+		s.waiting.Append(entry{Frame: Frame{own: s.newBuffer(size)}})
 		last = s.waiting.Last()
 	}
 	if n <= maxChunked {
@@ -293,6 +308,29 @@ func (s *state) extend(n int, message bool) []byte {
 	}
 	s.count(0, n, n)
 	return last.own.extend(n)
+}
+
+// newBuffer returns a buffer with room for n bytes: the spare one if it is of that size.
+func (s *state) newBuffer(n int) *buffer {
+	b := s.spare
+	if b == nil {
+		return newBuffer(n)
+	}
+	s.spare = nil
+	if c := cap(b.b); c < n || c > 2*n {
+		b.release()
+		return newBuffer(n)
+	}
+	return b
+}
+
+// release gives up what is in e. Its buffer becomes the spare one.
+func (s *state) release(e *entry) {
+	if e.own == nil || s.spare != nil || cap(e.own.b) > maxSpare {
+		e.Frame.release()
+		return
+	}
+	s.spare, e.own.b = e.own, e.own.b[:0]
 }
 
 // takesMore reports whether a frame of n bytes may be appended to e.
@@ -417,7 +455,8 @@ func (s *state) startNext(must bool, room int) bool {
 	c := cost(key)
 	s.count(-c, 0, -c)
 	s.sizes.skip(first.frames)
-	s.started = append(s.started, s.waiting.Pop())
+	s.started = append(s.started, *first)
+	s.waiting.Pop()
 	return true
 }
 
@@ -443,9 +482,11 @@ func (q *Queue) Advance(n int) (drained bool) {
 		e := &s.started[done]
 		s.written -= e.size()
 		q.uncount(e, 0)
-		e.release()
+		s.release(e)
 	}
-	s.started = slices.Delete(s.started, 0, done)
+	if done > 0 {
+		s.started = slices.Delete(s.started, 0, done)
+	}
 	s.account.refundMuch(q.Budget.Pool)
 	return q.noteRoom()
 }
