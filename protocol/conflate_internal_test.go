@@ -87,7 +87,8 @@ func counted(m Message) int {
 
 func checkWaiting(t *testing.T, seed uint64, e *opening, want early) {
 	t.Helper()
-	for i, o := range e.waiting {
+	i := 0
+	for _, o := range e.waiting.All() {
 		got := o.msg
 		if o.prepared != nil {
 			got = o.prepared.Message()
@@ -95,8 +96,9 @@ func checkWaiting(t *testing.T, seed uint64, e *opening, want early) {
 		if i >= len(want) || got.Text() != want[i].Text() || got.Key != want[i].Key {
 			t.Fatalf("seed %d: %q waits in place %d", seed, got.Data, i)
 		}
+		i++
 	}
-	if len(e.waiting) != len(want) || e.queued != want.counted() {
-		t.Errorf("seed %d: %d wait and count %d, want %d and %d", seed, len(e.waiting), e.queued, len(want), want.counted())
+	if e.waiting.Len() != len(want) || e.queued != want.counted() {
+		t.Errorf("seed %d: %d wait and count %d, want %d and %d", seed, e.waiting.Len(), e.queued, len(want), want.counted())
 	}
 }

@@ -1,8 +1,7 @@
 package protocol
 
 import (
-	"slices"
-
+	"github.com/wye-go/wye/internal/conflate"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
@@ -29,51 +28,25 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 
 // add has a send wait for the answer, if there is room for it. conflated says that it
 // has replaced one with its key.
-func (e *opening) add(o outgoing, limit int) (conflated, ok bool) {
-	old, fence := e.find(o.key())
-	queued := e.queued
-	if old >= 0 {
-		queued -= e.waiting[old].size()
+func (o *opening) add(m outgoing, limit int) (conflated, ok bool) {
+	queued := o.queued
+	if old := o.waiting.Find(m.key()); old != nil {
+		queued -= old.size()
 	}
-	if queued > 0 && queued+o.size() > limit {
+	if queued > 0 && queued+m.size() > limit {
 		return false, false
 	}
-	o.msg = o.msg.Clone()
-	if o.prepared != nil {
-		o.prepared.keep()
+	m.msg = m.msg.Clone()
+	if m.prepared != nil {
+		m.prepared.keep()
 	}
-	e.queued = queued + o.size()
-	switch {
-	case old < 0:
-		e.waiting = append(e.waiting, o)
-	case fence < old:
-		e.waiting[old] = o
-	default:
-		e.waiting = append(slices.Delete(e.waiting, old, old+1), o)
-	}
-	return old >= 0, true
-}
-
-// find returns the index of the send with that key, and of the last one behind it that
-// has none; -1 if there is no such send.
-func (e *opening) find(key string) (at, fence int) {
-	fence = -1
-	if key == "" {
-		return -1, fence
-	}
-	for at = len(e.waiting) - 1; at >= 0; at-- {
-		switch e.waiting[at].key() {
-		case key:
-			return at, fence
-		case "":
-			fence = max(fence, at)
-		}
-	}
-	return -1, fence
+	o.queued = queued + m.size()
+	_, conflated = o.waiting.Add(m.key(), m)
+	return conflated, true
 }
 
 // dequeueWaiting returns the sends that have waited, which wait no longer.
-func (e *opening) dequeueWaiting() (waiting []outgoing) {
-	waiting, e.waiting, e.queued = e.waiting, nil, 0
+func (o *opening) dequeueWaiting() (waiting conflate.Queue[outgoing]) {
+	waiting, o.waiting, o.queued = o.waiting, conflate.Queue[outgoing]{}, 0
 	return waiting
 }

@@ -199,14 +199,14 @@ func (s *Session) openAfterEarlySends(o *opening) {
 	for {
 		s.mu.Lock()
 		waiting := o.dequeueWaiting()
-		if len(waiting) == 0 {
+		if waiting.Len() == 0 {
 			break
 		}
 		s.mu.Unlock()
-		for _, m := range waiting {
-			switch err := s.transmit(m); {
+		for _, m := range waiting.All() {
+			switch err := s.transmit(*m); {
 			case errors.Is(err, ErrQueueFull):
-				_ = s.applyOverflow(m) //nolint:errcheck // the sender has been told that it waits
+				_ = s.applyOverflow(*m) //nolint:errcheck // the sender has been told that it waits
 			case err != nil:
 				s.shared.Counters.messages.dropped.Add(1)
 			}

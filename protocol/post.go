@@ -79,7 +79,7 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 		s.mu.Unlock()
 		return false, nil
 	}
-	if old := s.mu.mail.keyed(p.Key()); old != nil {
+	if old := s.mu.mail.queue.Find(p.Key()); old != nil {
 		more, n = 0, n-old.size()
 	}
 	if n > 0 && s.mu.mail.fill(more, n, s.limits) != backlog.Low {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wye-go/wye/internal/conflate"
 	"github.com/wye-go/wye/protocol/internal/backlog"
 	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
@@ -92,8 +93,8 @@ type opening struct {
 	stopConnect context.CancelCauseFunc // ends Connect's ctx when the connection closes; nil before Connect
 	answer      sync.Once               // around the answer, so that Open waits for an Accept elsewhere
 
-	waiting  []outgoing // sends, which follow the answer
-	queued   int        // bytes in waiting
+	waiting  conflate.Queue[outgoing] // sends, which follow the answer
+	queued   int                      // bytes in waiting
 	answered []func(refused *RejectError)
 }
 

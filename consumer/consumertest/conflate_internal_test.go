@@ -25,7 +25,7 @@ func TestConflationAtRandom(t *testing.T) {
 		for len(r.want) > 0 {
 			r.next()
 		}
-		if n := r.counters.Stats().MessagesConflated; n != int64(r.conflated) || r.queue.mu.bytes != 0 || len(r.queue.mu.unread) != 0 {
+		if n := r.counters.Stats().MessagesConflated; n != int64(r.conflated) || r.queue.mu.bytes != 0 || r.queue.mu.unread.Len() != 0 {
 			t.Errorf("seed %d: %d conflated, want %d; %d bytes are left", seed, n, r.conflated, r.queue.mu.bytes)
 		}
 		conflated, full, dropped = conflated+r.conflated, full+r.full, dropped+r.dropped

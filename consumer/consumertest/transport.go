@@ -2,9 +2,9 @@ package consumertest
 
 import (
 	"cmp"
-	"slices"
 	"sync"
 
+	"github.com/wye-go/wye/internal/conflate"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
@@ -23,7 +23,7 @@ type transport struct {
 		messages int64
 		payload  int64 // bytes of messages
 		rejected *protocol.RejectError
-		unread   []protocol.Message
+		unread   conflate.Queue[protocol.Message]
 		bytes    int
 		full     bool
 		closed   *protocol.CloseStatus
@@ -70,10 +70,9 @@ func (t *transport) Send(m protocol.Message) error {
 	defer t.changed()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old, inPlace := t.replacedLocked(m.Key)
 	bytes := t.mu.bytes
-	if old >= 0 {
-		bytes -= size(t.mu.unread[old])
+	if old := t.mu.unread.Find(m.Key); old != nil {
+		bytes -= size(*old)
 	}
 	switch {
 	case t.mu.closed != nil:
@@ -81,35 +80,14 @@ func (t *transport) Send(m protocol.Message) error {
 	case bytes > 0 && !t.session.QueueAdmits(bytes, size(m)):
 		t.mu.full = true
 		return protocol.ErrQueueFull
-	case inPlace:
-		t.mu.unread[old] = m.Clone()
-	case old >= 0:
-		t.mu.unread = append(slices.Delete(t.mu.unread, old, old+1), m.Clone())
-	default:
-		t.mu.unread = append(t.mu.unread, m.Clone())
 	}
-	if old >= 0 {
+	if _, replaced := t.mu.unread.Add(m.Key, m.Clone()); replaced {
 		t.session.Conflated()
 	}
 	t.mu.bytes = bytes + size(m)
 	t.mu.messages++
 	t.mu.payload += int64(len(m.Data))
 	return nil
-}
-
-// replacedLocked finds the unread message that one with that key replaces; -1 if
-// there is none. inPlace says that none without a key has been sent since.
-func (t *transport) replacedLocked(key string) (at int, inPlace bool) {
-	at, inPlace = len(t.mu.unread)-1, true
-	for ; key != "" && at >= 0; at-- {
-		switch t.mu.unread[at].Key {
-		case key:
-			return at, inPlace
-		case "":
-			inPlace = false
-		}
-	}
-	return -1, false
 }
 
 // size is what a message counts in the queue.
@@ -134,10 +112,9 @@ func (t *transport) DropOldest(n int) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.mu.bytes > 0 && t.mu.bytes+n > t.mu.limit {
-		t.mu.bytes -= size(t.mu.unread[dropped])
+		t.mu.bytes -= size(t.mu.unread.Pop())
 		dropped++
 	}
-	t.mu.unread = slices.Delete(t.mu.unread, 0, dropped)
 	return dropped
 }
 
@@ -153,11 +130,10 @@ func (t *transport) Close(s protocol.CloseStatus) {
 func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseStatus, drained bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.mu.unread) == 0 {
+	if t.mu.unread.Len() == 0 {
 		return m, false, t.mu.closed, false
 	}
-	m = t.mu.unread[0]
-	t.mu.unread = slices.Delete(t.mu.unread, 0, 1)
+	m = t.mu.unread.Pop()
 	t.mu.bytes -= size(m)
 	m.Key = "" // it does not travel
 	if t.mu.bytes > t.mu.limit/2 {

@@ -2,11 +2,14 @@
 // one with the same key replaces, and where the new one goes. It has no lock.
 package conflate
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 const (
 	keptItems = 40 // capacity up to which an empty queue keeps its list: append makes 32 or a few more
-	keptKeys  = 64 // keys at once up to which an empty queue keeps its map: maps do not shrink
+	keptKeys  = 64 // keys at once up to which an empty queue keeps its index: maps do not shrink
 )
 
 // Queue is a first-in, first-out queue of values, of which some have a key. A value
@@ -14,27 +17,41 @@ const (
 // value is an empty queue and holds no memory. A call takes constant time, amortized,
 // unless its comment says otherwise.
 type Queue[T any] struct {
-	items    []item[T] // the first and the last one wait
-	head     int       // index of the first item
-	waiting  int       // items that wait
-	fences   int       // calls of Fence
-	keys     map[string]int
-	mostKeys int // in keys at once, since it was made
+	items   []item[T] // the first and the last one wait
+	head    int       // index of the first item
+	waiting int       // items that wait
+	index   *index    // nil if no value with a key was queued
 }
 
 type item[T any] struct {
 	value  T
 	key    string
-	fences int // calls of Fence before it was queued; removed if it does not wait
+	fences int // of the index, when it was queued; removed if it does not wait
 }
 
 const removed = -1
+
+type index struct {
+	at     map[string]int // items that a value with their key replaces
+	most   int            // of them at once
+	fences int            // calls of Fence
+}
 
 // Len returns how many values wait.
 func (q *Queue[T]) Len() int { return q.waiting }
 
 // HasKeys reports whether a value waits that a value with its key would replace.
-func (q *Queue[T]) HasKeys() bool { return len(q.keys) > 0 }
+func (q *Queue[T]) HasKeys() bool { return q.index != nil && len(q.index.at) > 0 }
+
+// Add queues v under key, as Put does. If key is empty, no later value overtakes v.
+func (q *Queue[T]) Add(key string, v T) (old T, replaced bool) {
+	if key != "" {
+		return q.Put(key, v)
+	}
+	q.Fence()
+	q.Append(v)
+	return old, false
+}
 
 // Append queues v without a key. Later values with a key may overtake v, unless Fence
 // is called.
@@ -42,16 +59,30 @@ func (q *Queue[T]) Append(v T) { q.append("", v) }
 
 // Fence keeps later values from overtaking those that wait: from now on, a value that
 // replaces one of them goes to the end.
-func (q *Queue[T]) Fence() { q.fences++ }
+func (q *Queue[T]) Fence() {
+	if q.index != nil {
+		q.index.fences++
+	}
+}
 
 // ForgetKeys keeps the values that wait from being replaced. It takes time for each
-// key.
-func (q *Queue[T]) ForgetKeys() { clear(q.keys) }
+// key. A queue that is empty gives up the memory of its keys.
+func (q *Queue[T]) ForgetKeys() {
+	switch {
+	case q.waiting == 0:
+		q.index = nil
+	case q.index != nil:
+		clear(q.index.at)
+	}
+}
 
 // Find returns the value that Put(key, …) would replace, and nil if there is none. The
 // pointer is valid until the queue changes.
 func (q *Queue[T]) Find(key string) *T {
-	if at, ok := q.keys[key]; ok {
+	if q.index == nil {
+		return nil
+	}
+	if at, ok := q.index.at[key]; ok {
 		return &q.items[at].value
 	}
 	return nil
@@ -61,21 +92,23 @@ func (q *Queue[T]) Find(key string) *T {
 // replaces it, and Put returns it: v takes its place, unless Fence has been called
 // since it was queued; then it is removed and v goes to the end.
 func (q *Queue[T]) Put(key string, v T) (old T, replaced bool) {
-	at, replaced := q.keys[key]
+	if q.index == nil {
+		q.index = &index{at: make(map[string]int)}
+	}
+	x := q.index
+	at, replaced := x.at[key]
 	if replaced {
 		old = q.items[at].value
-		if q.items[at].fences == q.fences {
+		if q.items[at].fences == x.fences {
 			q.items[at].value = v
 			return old, true
 		}
 		q.remove(at)
+		q.index = x // also if it is empty
 	}
-	if q.keys == nil {
-		q.keys, q.mostKeys = make(map[string]int), 0
-	}
-	at = q.append(key, v)
-	q.keys[key] = at
-	q.mostKeys = max(q.mostKeys, len(q.keys))
+	q.append(key, v)
+	x.at[key] = len(q.items) - 1
+	x.most = max(x.most, len(x.at))
 	return old, replaced
 }
 
@@ -128,22 +161,30 @@ func (q *Queue[T]) All() iter.Seq2[string, *T] {
 	}
 }
 
-func (q *Queue[T]) append(key string, v T) (at int) {
+func (q *Queue[T]) append(key string, v T) {
 	q.compact()
-	q.items = append(q.items, item[T]{v, key, q.fences})
+	n := len(q.items)
+	q.items = slices.Grow(q.items, 1)[:n+1]
+	it := &q.items[n]
+	it.value, it.key, it.fences = v, key, 0
+	if q.index != nil {
+		it.fences = q.index.fences
+	}
 	q.waiting++
-	return len(q.items) - 1
 }
 
 // remove removes an item that waits.
 func (q *Queue[T]) remove(at int) {
 	if q.isKnown(at) {
-		delete(q.keys, q.items[at].key)
+		delete(q.index.at, q.items[at].key)
 	}
 	q.items[at] = item[T]{fences: removed}
 	q.waiting--
 	if q.waiting == 0 {
 		q.reset()
+		return
+	}
+	if q.head < at && at < len(q.items)-1 {
 		return
 	}
 	for q.items[q.head].fences == removed {
@@ -156,7 +197,11 @@ func (q *Queue[T]) remove(at int) {
 
 // isKnown reports whether an item would be replaced by a value with its key.
 func (q *Queue[T]) isKnown(at int) bool {
-	known, ok := q.keys[q.items[at].key]
+	key := q.items[at].key
+	if key == "" {
+		return false
+	}
+	known, ok := q.index.at[key]
 	return ok && known == at
 }
 
@@ -166,8 +211,8 @@ func (q *Queue[T]) reset() {
 	if cap(q.items) > keptItems {
 		q.items = nil
 	}
-	if q.mostKeys > keptKeys {
-		q.keys = nil
+	if q.index != nil && q.index.most > keptKeys {
+		q.index = nil
 	}
 }
 
@@ -182,7 +227,7 @@ func (q *Queue[T]) compact() {
 			continue
 		}
 		if q.isKnown(at) {
-			q.keys[it.key] = len(kept)
+			q.index.at[it.key] = len(kept)
 		}
 		kept = append(kept, it)
 	}

@@ -163,7 +163,7 @@ func (m *model) check() {
 	last := m.q.Last()
 	switch {
 	case len(m.want) == 0:
-		if first != nil || last != nil || cap(m.q.items) > keptItems || m.q.mostKeys > keptKeys && m.q.keys != nil {
+		if first != nil || last != nil || cap(m.q.items) > keptItems || m.q.index != nil && m.q.index.most > keptKeys {
 			m.t.Fatal("an empty queue has values, or memory")
 		}
 	case *first != m.want[0].value || key != m.want[0].key || *last != m.want[len(m.want)-1].value:
@@ -213,8 +213,57 @@ func TestToTheEndIsBounded(t *testing.T) {
 			t.Fatalf("popped %d, want %d", v, 19*keys+i)
 		}
 	}
-	if q.items != nil || q.keys != nil {
+	if q.items != nil || q.index != nil {
 		t.Error("an empty queue holds memory")
+	}
+}
+
+// TestToTheEndOfALargeIndex replaces the last of many values with keys: what is queued
+// behind it is not a fence.
+func TestToTheEndOfALargeIndex(t *testing.T) {
+	t.Parallel()
+	var q Queue[int]
+	for i := range keptKeys + 1 {
+		q.Put(fmt.Sprint(i), i)
+	}
+	for q.Len() > 1 {
+		q.Pop()
+	}
+	q.Fence()
+	q.Put(fmt.Sprint(keptKeys), 1)
+	q.Put("other", 2)
+	q.Put(fmt.Sprint(keptKeys), 3)
+	if a, b := q.Pop(), q.Pop(); a != 3 || b != 2 {
+		t.Errorf("%d and %d wait, want 3 and 2", a, b)
+	}
+}
+
+// TestLetsGo: an empty queue keeps little memory, and nothing that was in it.
+func TestLetsGo(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 32, keptItems + 1, 1000} {
+		var q Queue[*int]
+		for i := range n {
+			q.Append(&i)
+			q.Put("key", &i)
+			q.Put(fmt.Sprint(i), &i)
+			q.Fence()
+		}
+		for q.Len() > 0 {
+			q.Pop()
+		}
+		if cap(q.items) > keptItems || n >= keptKeys && q.index != nil {
+			t.Errorf("after %d values it keeps room for %d, and %+v", n, cap(q.items), q.index)
+		}
+		for _, it := range q.items[:cap(q.items)] {
+			if it.value != nil || it.key != "" {
+				t.Fatalf("after %d values it keeps one of them", n)
+			}
+		}
+		q.ForgetKeys()
+		if q.index != nil {
+			t.Errorf("after %d values it keeps %+v", n, q.index)
+		}
 	}
 }
 
