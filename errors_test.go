@@ -188,15 +188,15 @@ func ofLayers(t *testing.T) []met {
 	bad := protocol.EventType[map[string]any]{Name: "bad"}
 	_, openErr := layers.Open(ctx, nil)
 	_, startErr := layers.Open(ctx, down{})
-	_, keepErr := l.Record(ctx, "g", bad.New(map[string]any{}), layers.Keep{Events: 1 << 20})
+	_, keepErr := l.Record(ctx, "g", bad.New(map[string]any{}), layers.Retention{MaxEvents: 1 << 20})
 	positionErr := new(protocol.Position).UnmarshalText([]byte("x"))
 	return []met{
 		{testkit.Here(), layers.ErrDown, "wye: the layer's back end is down; delivery within this process goes on"},
-		{testkit.Here(), layers.ErrFull, "wye: the channel is full; its worker is too slow or not running"},
-		{testkit.Here(), layers.ErrClosed, "wye: the layer is closed"},
+		{testkit.Here(), layers.ErrChannelFull, "wye: the channel is full; its worker is too slow or not running"},
+		{testkit.Here(), layers.ErrLayerClosed, "wye: the layer is closed"},
 		{testkit.Here(), layers.ErrBehind, "wye: events of the group come faster than they are taken"},
 		{testkit.Here(), layers.ErrJoining, "wye: another JoinFrom of this member and group is under way"},
-		{testkit.Here(), layers.ErrNobody, "wye: no consumer has this channel name"},
+		{testkit.Here(), layers.ErrNoConsumer, "wye: no consumer has this channel name"},
 		{testkit.Here(), openErr, "wye: layers.Open: the driver is nil; for this process only there are layers.Default and memory.New"},
 		{testkit.Here(), startErr, "wye: starting the layer's driver: the layer's back end is down; delivery within this process goes on"},
 		{testkit.Here(), keepErr, "wye: a history keeps at most 10000 events for 168h0m0s, and not 1048576 for 0s; keep more in a database"},

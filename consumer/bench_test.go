@@ -40,7 +40,7 @@ func (m *benchMember) Receive(ctx context.Context, c *consumer.Conn, msg consume
 
 func benchApp(l *layers.Layer) protocol.Application {
 	return router.Use(router.NewURLRouter(router.RePath(`^ws/(?P<group>\w+)/$`, consumer.New(
-		func(s *consumer.Scope) *benchMember { return &benchMember{room: s.Param("group")} }))), layers.Use(l))
+		func(s *consumer.Scope) *benchMember { return &benchMember{room: s.Param("group")} }))), layers.Middleware(l))
 }
 
 func benchSession(tb testing.TB, app protocol.Application) *protocol.Session {

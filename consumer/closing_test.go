@@ -49,9 +49,9 @@ func TestCloseGroup(t *testing.T) {
 				disconnect: func(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) { disconnected <- s },
 			}
 		})
-		ann := consumertest.Connect(t, layers.Use(here)(app), "/banned/", nil)
-		bob := consumertest.Connect(t, layers.Use(there)(app), "/banned/", nil)
-		eve := consumertest.Connect(t, layers.Use(there)(app), "/other/", nil)
+		ann := consumertest.Connect(t, layers.Middleware(here)(app), "/banned/", nil)
+		bob := consumertest.Connect(t, layers.Middleware(there)(app), "/banned/", nil)
+		eve := consumertest.Connect(t, layers.Middleware(there)(app), "/other/", nil)
 		bob.SendText("keeps its callback busy")
 		synctest.Wait()
 
@@ -84,9 +84,9 @@ func TestCloseChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := nodes(t)
 		app, conns := keep()
-		ann := consumertest.Connect(t, layers.Use(there)(app), "/", nil)
+		ann := consumertest.Connect(t, layers.Middleware(there)(app), "/", nil)
 		channel := (<-conns).Channel()
-		bob := consumertest.Connect(t, layers.Use(there)(app), "/", nil)
+		bob := consumertest.Connect(t, layers.Middleware(there)(app), "/", nil)
 		if err := here.CloseChannel(t.Context(), channel, 4001, "signed in elsewhere"); err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestCloseGroupWhileAMemberReadsHistory(t *testing.T) {
 		app, l := onLayer(app)
 		ann := consumertest.Connect(t, app, "/", nil)
 		c := <-conns
-		if _, err := c.Record(t.Context(), "g", protocol.SendType.New(protocol.Text("old")), layers.Keep{}); err != nil {
+		if _, err := c.Record(t.Context(), "g", protocol.SendType.New(protocol.Text("old")), layers.Retention{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.JoinFrom(t.Context(), "g", layers.Range{}); err != nil {
@@ -155,10 +155,10 @@ func TestWhatASendReached(t *testing.T) {
 		l, other := nodes(t)
 		var all []*consumer.Conn
 		for range 3 {
-			consumertest.Connect(t, layers.Use(l)(app), "/", nil)
+			consumertest.Connect(t, layers.Middleware(l)(app), "/", nil)
 			all = append(all, <-conns)
 		}
-		consumertest.Connect(t, layers.Use(other)(app), "/", nil)
+		consumertest.Connect(t, layers.Middleware(other)(app), "/", nil)
 		elsewhere := <-conns
 		for _, c := range append(slices.Clone(all[:2]), elsewhere) {
 			if err := c.Join(t.Context(), "g"); err != nil {
@@ -180,13 +180,13 @@ func TestWhatASendReached(t *testing.T) {
 		}
 		all[2].Close(protocol.CloseNormal, "")
 		synctest.Wait()
-		if err := l.TrySend(t.Context(), channel, e); !errors.Is(err, layers.ErrNobody) {
+		if err := l.TrySend(t.Context(), channel, e); !errors.Is(err, layers.ErrNoConsumer) {
 			t.Errorf("TrySend to a consumer that has gone: %v, want ErrNobody", err)
 		}
 		if err := l.Send(t.Context(), channel, e); err != nil {
 			t.Errorf("Send to a consumer that has gone: %v, want no error", err)
 		}
-		if err := l.TrySend(t.Context(), "specific.nowhere!x", e); !errors.Is(err, layers.ErrNobody) {
+		if err := l.TrySend(t.Context(), "specific.nowhere!x", e); !errors.Is(err, layers.ErrNoConsumer) {
 			t.Errorf("TrySend to a node that is not there: %v, want ErrNobody of this driver", err)
 		}
 		if got := l.Stats().Unheard; got != 4 { // two groups, two sends to what has gone

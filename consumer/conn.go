@@ -32,7 +32,7 @@ type Conn struct {
 	}
 }
 
-// Context ends when the connection does, and has what layers.Use and other
+// Context ends when the connection does, and has what layers.Middleware and other
 // middleware put into the scope with WithValue. context.Cause tells how the
 // connection ended. [Conn.Go] starts goroutines with it.
 func (c *Conn) Context() context.Context { return c.ctx }

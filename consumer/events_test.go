@@ -332,7 +332,7 @@ func TestDecision17_ADeclaredSendTypeIsTheConsumers(t *testing.T) {
 				return c.SendText(ctx, m.Kind.String()+" "+m.Text())
 			})))
 		ann := consumertest.Connect(t, app, "/", nil)
-		plain := consumertest.Connect(t, layers.Use(l)(consumer.New(newListener)), "/", nil)
+		plain := consumertest.Connect(t, layers.Middleware(l)(consumer.New(newListener)), "/", nil)
 		for _, send := range []error{
 			l.Broadcast(t.Context(), "all", protocol.Text("secret")),
 			l.Broadcast(t.Context(), "all", protocol.Text("a")),

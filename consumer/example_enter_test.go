@@ -36,11 +36,11 @@ func (v *Visitor) Connect(ctx context.Context, c *consumer.Conn) error {
 	return c.Enter(ctx, "museum", v.name, nil)
 }
 
-func (v *Visitor) came(ctx context.Context, c *consumer.Conn, of layers.Visit) error {
+func (v *Visitor) came(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
 	return c.SendText(ctx, of.Presence.Key+" comes")
 }
 
-func (v *Visitor) went(ctx context.Context, c *consumer.Conn, of layers.Visit) error {
+func (v *Visitor) went(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
 	return c.SendText(ctx, of.Presence.Key+" goes")
 }
 

@@ -59,7 +59,7 @@ func (f *Fan) scored(ctx context.Context, c *consumer.Conn, g Goal) error {
 func ExampleConn_JoinFrom() {
 	app := consumer.New(NewFan, consumer.On(Scored, (*Fan).scored))
 	score := func(team string) protocol.Position {
-		p, err := layers.Default().Record(context.Background(), "match", Scored.New(Goal{team}), layers.Keep{})
+		p, err := layers.Default().Record(context.Background(), "match", Scored.New(Goal{team}), layers.Retention{})
 		if err != nil {
 			fmt.Println(err)
 		}

@@ -38,17 +38,17 @@ func (g *Guest) Disconnect(ctx context.Context, c *consumer.Conn, s consumer.Clo
 	}
 }
 
-func (g *Guest) came(ctx context.Context, c *consumer.Conn, of layers.Visit) error {
+func (g *Guest) came(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
 	return c.SendText(ctx, of.Presence.Key+" comes")
 }
 
-func (g *Guest) went(ctx context.Context, c *consumer.Conn, of layers.Visit) error {
+func (g *Guest) went(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
 	return c.SendText(ctx, of.Presence.Key+" goes")
 }
 
 // A peer that loses its connection and comes back has not been away for the others.
 func ExamplePresenceLinger() {
-	app := layers.Use(new(layers.Layer))(consumer.New(NewGuest,
+	app := layers.Middleware(new(layers.Layer))(consumer.New(NewGuest,
 		consumer.PresenceLinger[*Guest](30*time.Second),
 		consumer.On(layers.Entered, (*Guest).came),
 		consumer.On(layers.Exited, (*Guest).went),
@@ -72,7 +72,7 @@ func ExamplePresenceLinger() {
 
 // Typing notices go to all members but the sender.
 func ExampleConn_BroadcastOthers() {
-	app := layers.Use(new(layers.Layer))(consumer.New(NewGuest))
+	app := layers.Middleware(new(layers.Layer))(consumer.New(NewGuest))
 
 	ann, bob := connect(app, "/?name=Ann"), connect(app, "/?name=Bob")
 	defer hangUp(ann, bob)

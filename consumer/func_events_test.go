@@ -110,7 +110,7 @@ func TestGroupsAreJoinedWhenAFunctionGoesOn(t *testing.T) {
 	missing := 0
 	for range 100 {
 		groups := make(chan []string, 1)
-		app := layers.Use(l)(consumer.Func(func(_ context.Context, s *consumer.Stream) error {
+		app := layers.Middleware(l)(consumer.Func(func(_ context.Context, s *consumer.Stream) error {
 			err := s.Accept(nil)
 			groups <- s.Groups()
 			return err

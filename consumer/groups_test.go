@@ -242,7 +242,7 @@ func lived(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointe
 		_, err := c.JoinFrom(ctx, "d", layers.Range{})
 		return errors.Join(err, c.Enter(ctx, "a", "ann", nil), c.Join(ctx, "a", "b"))
 	}
-	p, ok := dial(t, layers.Use(l)(s.app(consumer.Groups[*stub]("c"))), &sink{})
+	p, ok := dial(t, layers.Middleware(l)(s.app(consumer.Groups[*stub]("c"))), &sink{})
 	if !ok || conn.Value() == nil {
 		t.Fatal("refused")
 	}

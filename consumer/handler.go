@@ -27,7 +27,7 @@ func build[C life](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) 
 	wantsSends := sp.wants(protocol.SendType.Name)
 	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
 		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
-		h.conn.layer = layers.From(s)
+		h.conn.layer = layers.FromScope(s)
 		h.conn.events, h.conn.wantsSends = h, wantsSends
 		h.conn.values = scopes.Values(s)
 		return h, nil

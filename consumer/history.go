@@ -28,7 +28,7 @@ func PositionOf(ctx context.Context) protocol.Position {
 // if the connection has recorded to Limits.Groups other ones before. A history outlives
 // the connection, so that leaving a group makes no room for another one;
 // c.Layer().Record has no such bound.
-func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 	p, err := c.beginRecord(group)
 	if err != nil {
 		return protocol.Position{}, err

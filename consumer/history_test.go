@@ -32,7 +32,7 @@ func newFollower(s *consumer.Scope) *follower {
 		if !consumer.PositionOf(ctx).IsZero() {
 			return errSecret
 		}
-		_, err := c.Record(ctx, "all", said().New(line{Text: m.Text()}), layers.Keep{})
+		_, err := c.Record(ctx, "all", said().New(line{Text: m.Text()}), layers.Retention{})
 		return err
 	}
 	return f
@@ -49,7 +49,7 @@ func (*follower) said(ctx context.Context, c *consumer.Conn, l line) error {
 func recorded(t *testing.T, l *layers.Layer, events ...*protocol.Event) (last protocol.Position) {
 	t.Helper()
 	for _, e := range events {
-		p, err := l.Record(t.Context(), "all", e, layers.Keep{})
+		p, err := l.Record(t.Context(), "all", e, layers.Retention{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func (*library) Start(context.Context, layers.Receiver) error           { return
 func (*library) Subscribe(context.Context, []string, []string) error    { return nil }
 func (*library) Publish(context.Context, string, *protocol.Event) error { return nil }
 func (*library) Close(context.Context) error                            { return nil }
-func (*library) Append(context.Context, string, *protocol.Event, layers.Keep) (p protocol.Position, err error) {
+func (*library) Append(context.Context, string, *protocol.Event, layers.Retention) (p protocol.Position, err error) {
 	return p, nil
 }
 
@@ -250,7 +250,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 					t.Fatal(err)
 				}
 				app, conns := keep()
-				p := connected(t, layers.Use(l)(app))
+				p := connected(t, layers.Middleware(l)(app))
 				c := <-conns
 				result := make(chan error)
 				go func() {

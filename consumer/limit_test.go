@@ -34,7 +34,7 @@ func TestGroupsOfAConnectionAreBounded(t *testing.T) {
 	enter := func(group string) func() error { return func() error { return c.Enter(ctx, group, "ann", nil) } }
 	record := func(group string) func() error {
 		return func() error {
-			_, err := c.Record(ctx, group, protocol.SendType.New(protocol.Text("x")), layers.Keep{})
+			_, err := c.Record(ctx, group, protocol.SendType.New(protocol.Text("x")), layers.Retention{})
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func TestGroupsOfAConnectionAreBounded(t *testing.T) {
 		{testkit.Here(), "record again", record("z"), false, []string{"b", "c", "e"}},
 		{testkit.Here(), "record to one more", record("w"), true, []string{"b", "c", "e"}},
 		{testkit.Here(), "record past the connection", func() error {
-			_, err := c.Layer().Record(ctx, "w", protocol.SendType.New(protocol.Text("x")), layers.Keep{})
+			_, err := c.Layer().Record(ctx, "w", protocol.SendType.New(protocol.Text("x")), layers.Retention{})
 			return err
 		}, false, []string{"b", "c", "e"}},
 	}

@@ -60,7 +60,7 @@ func (s *stub) app(opts ...consumer.Option[*stub]) protocol.Application {
 // onLayer puts app on a layer of its own.
 func onLayer(app protocol.Application) (protocol.Application, *layers.Layer) {
 	l := new(layers.Layer)
-	return layers.Use(l)(app), l
+	return layers.Middleware(l)(app), l
 }
 
 // await returns what comes out of ch.

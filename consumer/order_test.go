@@ -21,7 +21,7 @@ func TestPromise11_EventsAndMessagesInOneOrder(t *testing.T) {
 	type line struct{ Text string }
 	said := protocol.EventType[line]{Name: "said"}
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(func(s *consumer.Scope) *stub {
+	app := layers.Middleware(l)(consumer.New(func(s *consumer.Scope) *stub {
 		return &stub{connect: func(ctx context.Context, c *consumer.Conn) error {
 			if s.Path() == "/late/" {
 				_, err := c.JoinFrom(ctx, "all", layers.Range{})

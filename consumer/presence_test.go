@@ -325,14 +325,14 @@ func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
 			}
 		}
 		deaf, l := onLayer(member().app())
-		asks := layers.Use(l)(consumer.New(func(*consumer.Scope) *stub { return member() },
-			consumer.On(layers.Entered, func(_ *stub, _ context.Context, _ *consumer.Conn, v layers.Visit) error {
+		asks := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *stub { return member() },
+			consumer.On(layers.Entered, func(_ *stub, _ context.Context, _ *consumer.Conn, v layers.PresenceEvent) error {
 				told = append(told, v.Presence.Key)
 				return nil
 			})))
 		few := &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10}}
 		busy, asking := consumertest.Connect(t, deaf, "/", few), consumertest.Connect(t, asks, "/", nil)
-		late := consumertest.Connect(t, layers.Use(l)((&stub{connect: func(ctx context.Context, c *consumer.Conn) error {
+		late := consumertest.Connect(t, layers.Middleware(l)((&stub{connect: func(ctx context.Context, c *consumer.Conn) error {
 			_, err := c.JoinFrom(ctx, "a", layers.Range{}) // something stands for it in the group
 			return err
 		}}).app()), "/", few)

@@ -46,7 +46,7 @@ func connectSlowly(t *testing.T) *slowly {
 			}
 		})
 	}
-	s.peer = connected(t, layers.Use(s.here)((&stub{
+	s.peer = connected(t, layers.Middleware(s.here)((&stub{
 		connect: func(_ context.Context, c *consumer.Conn) error {
 			s.conn = c
 			return nil

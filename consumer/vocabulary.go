@@ -1,6 +1,9 @@
 package consumer
 
-import "github.com/wye-go/wye/protocol"
+import (
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/protocol"
+)
 
 // The types of package protocol that a consumer's file uses, so that it imports this
 // package alone.
@@ -29,6 +32,37 @@ type (
 	AcceptOptions = protocol.AcceptOptions
 	// Position is the place of an event in the history of its group.
 	Position = protocol.Position
+)
+
+// The types of package layers that a consumer's file uses for history and presence.
+type (
+	// Retention says how much of a group's history is kept.
+	Retention = layers.Retention
+	// Range is the part of a history that is read.
+	Range = layers.Range
+	// History is what was read.
+	History = layers.History
+	// Presence is one key that is present in a group, such as a user.
+	Presence = layers.Presence
+	// PresenceEvent is the payload of Entered, Changed and Exited.
+	PresenceEvent = layers.PresenceEvent
+	// StateEvent is the payload of Down and Up.
+	StateEvent = layers.StateEvent
+	// GapEvent is the payload of Gap.
+	GapEvent = layers.GapEvent
+)
+
+// The events that a layer sends itself, to consumers that declare a handler for them
+// with [On].
+//
+//nolint:gochecknoglobals // names of package layers
+var (
+	Entered = layers.Entered
+	Changed = layers.Changed
+	Exited  = layers.Exited
+	Down    = layers.Down
+	Up      = layers.Up
+	Gap     = layers.Gap
 )
 
 // The kinds of messages.

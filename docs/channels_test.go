@@ -168,7 +168,7 @@ var worker = layers.Worker{
 // Upload is a plain HTTP handler that sends work to the worker.
 func Upload(w http.ResponseWriter, r *http.Request) {
 	err := layers.Default().Send(r.Context(), "thumbnails", Resize.New(Picture{ID: 7}))
-	if errors.Is(err, layers.ErrFull) {
+	if errors.Is(err, layers.ErrChannelFull) {
 		http.Error(w, "try again later", http.StatusServiceUnavailable)
 		return
 	}

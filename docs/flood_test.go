@@ -132,7 +132,7 @@ func floodGroup(t *testing.T, members, n int, send func(ctx context.Context, l *
 	l := new(layers.Layer)
 	app := consumer.New(func(*consumer.Scope) listening { return listening{} },
 		consumer.Groups[listening]("all"), consumer.On(Said, listening.said))
-	url, stats := serveFlooded(t, router.Use(app, layers.Use(l)))
+	url, stats := serveFlooded(t, router.Use(app, layers.Middleware(l)))
 	wait := readers(t, dialAll(t, members, url), n, "member")
 	for range n {
 		if err := send(t.Context(), l); err != nil {
@@ -165,7 +165,7 @@ func floodOneself(t *testing.T, n int) {
 	t.Helper()
 	app := consumer.New(func(*consumer.Scope) echoing { return echoing{n: n} }, consumer.Groups[echoing]("all"),
 		consumer.On(Said, func(e echoing, ctx context.Context, c *consumer.Conn, l Line) error { return e.said(ctx, c, l) }))
-	url, stats := serveFlooded(t, router.Use(app, layers.Use(new(layers.Layer))))
+	url, stats := serveFlooded(t, router.Use(app, layers.Middleware(new(layers.Layer))))
 	peers := dialAll(t, 1, url)
 	wait := readers(t, peers, n, "the peer")
 	peers[0].SendText(strings.Repeat("x", 10))

@@ -77,7 +77,7 @@ func (f *follower) Connect(ctx context.Context, c *consumer.Conn) error {
 }
 
 func (f *follower) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
-	_, err := c.Record(ctx, "match", Said.New(Line{m.Text()}), layers.Keep{})
+	_, err := c.Record(ctx, "match", Said.New(Line{m.Text()}), layers.Retention{})
 	return err
 }
 
@@ -88,7 +88,7 @@ func (f *follower) said(ctx context.Context, c *consumer.Conn, l Line) error {
 // TestReadmeHistory: a peer that reconnects with its last position receives what it missed.
 func TestReadmeHistory(t *testing.T) {
 	t.Parallel()
-	app := router.Use(consumer.New(newFollower, consumer.On(Said, (*follower).said)), layers.Use(new(layers.Layer)))
+	app := router.Use(consumer.New(newFollower, consumer.On(Said, (*follower).said)), layers.Middleware(new(layers.Layer)))
 	read := func(c *consumertest.Client, want string) (position string) {
 		position, text, _ := strings.Cut(c.Message().Text(), " ")
 		if text != want {
@@ -133,7 +133,7 @@ func TestReadmePresence(t *testing.T) {
 			names = append(names, p.Key)
 		}
 		return c.SendText(ctx, fmt.Sprint(names))
-	}), layers.Use(new(layers.Layer)))
+	}), layers.Middleware(new(layers.Layer)))
 	ann := consumertest.Connect(t, app, "/ws/", nil)
 	bob := consumertest.Connect(t, app, "/ws/", nil)
 	ann.SendText("Ann")

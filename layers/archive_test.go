@@ -42,7 +42,7 @@ var (
 	_ layers.Presencer = (*archive)(nil)
 )
 
-func (d *archive) Append(_ context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+func (d *archive) Append(_ context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mu.rings == nil {

@@ -12,17 +12,17 @@ import (
 
 // Send sends e to a channel: to the one consumer that has this name, on any node, or to a
 // named channel, where it waits for a worker. A consumer that is not there is not an error:
-// it may just have gone. Errors and waiting as in GroupSend, ErrFull if the named channel
+// it may just have gone. Errors and waiting as in GroupSend, ErrChannelFull if the named channel
 // holds as many events as it may, and errors.ErrUnsupported if the driver has no named
 // channels.
 func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
-	if err := l.TrySend(ctx, channel, e); !errors.Is(err, ErrNobody) {
+	if err := l.TrySend(ctx, channel, e); !errors.Is(err, ErrNoConsumer) {
 		return err
 	}
 	return nil
 }
 
-// TrySend is Send, except that it returns ErrNobody if no consumer has this name any more:
+// TrySend is Send, except that it returns ErrNoConsumer if no consumer has this name any more:
 // in this process always, for a consumer of another node if the driver can tell.
 func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
@@ -42,7 +42,7 @@ func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) 
 		return l.push(ctx, channel, e)
 	case node == l.Node():
 		l.counters.countUnheard(ctx, channel, e.Type())
-		return ErrNobody
+		return ErrNoConsumer
 	}
 	return l.backEnd().send(ctx, channel, e)
 }

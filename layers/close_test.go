@@ -46,7 +46,7 @@ func TestAClosedLayerLeavesItsDriverAlone(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				err := l.Join(context.Background(), "h", &member{})
-				if err != nil && !errors.Is(err, layers.ErrClosed) {
+				if err != nil && !errors.Is(err, layers.ErrLayerClosed) {
 					t.Error(err)
 				}
 			})
@@ -56,7 +56,7 @@ func TestAClosedLayerLeavesItsDriverAlone(t *testing.T) {
 		}
 		l.Leave("g", m)
 		wg.Wait()
-		if err := l.Join(t.Context(), "g", m); !errors.Is(err, layers.ErrClosed) {
+		if err := l.Join(t.Context(), "g", m); !errors.Is(err, layers.ErrLayerClosed) {
 			t.Errorf("Join afterwards: %v", err)
 		}
 		if d.late.Load() {
@@ -79,7 +79,7 @@ func TestALayerOfThisProcessIsClosedIfOpenHasReturnedIt(t *testing.T) {
 		layer *layers.Layer
 		want  error
 	}{
-		{testkit.Here(), "opened", opened, layers.ErrClosed},
+		{testkit.Here(), "opened", opened, layers.ErrLayerClosed},
 		{testkit.Here(), "the zero Layer", new(layers.Layer), nil},
 		{testkit.Here(), "by NewLocal", layers.NewLocal(nil), nil},
 		{testkit.Here(), "the default", layers.Default(), nil},
@@ -102,13 +102,13 @@ func TestStatsOfALayerOfThisProcess(t *testing.T) {
 	join(t, l, "g", m)
 	for range 2 {
 		send(t, l, "x", 1)
-		record(t, l, 2, layers.Keep{})
+		record(t, l, 2, layers.Retention{})
 		enter(t, l, "1", "ann")
 		exit(t, l, "1")
-		if err := l.Send(ctx, "jobs", noted().New(note{})); err != nil && !errors.Is(err, layers.ErrFull) {
+		if err := l.Send(ctx, "jobs", noted().New(note{})); err != nil && !errors.Is(err, layers.ErrChannelFull) {
 			t.Error(err)
 		}
-		if err := l.TrySend(ctx, "specific.ANOTHER!x", noted().New(note{})); !errors.Is(err, layers.ErrNobody) {
+		if err := l.TrySend(ctx, "specific.ANOTHER!x", noted().New(note{})); !errors.Is(err, layers.ErrNoConsumer) {
 			t.Errorf("a send to another node returned %v, want ErrNobody", err)
 		}
 	}

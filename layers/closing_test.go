@@ -59,7 +59,7 @@ func TestLeaveAfterCloseDoesNotCallTheDriver(t *testing.T) {
 		}
 		l.Leave("g", m)
 		synctest.Wait()
-		if err := l.Join(t.Context(), "g", m); !errors.Is(err, layers.ErrClosed) {
+		if err := l.Join(t.Context(), "g", m); !errors.Is(err, layers.ErrLayerClosed) {
 			t.Errorf("Join after Close returned %v, want ErrClosed", err)
 		}
 	})
@@ -79,7 +79,7 @@ func TestCloseDoesNotWaitForSubscribe(t *testing.T) {
 			t.Error(err)
 		}
 		for range cap(joined) {
-			if err := <-joined; !errors.Is(err, layers.ErrClosed) {
+			if err := <-joined; !errors.Is(err, layers.ErrLayerClosed) {
 				t.Errorf("Join that waited returned %v, want ErrClosed", err)
 			}
 		}

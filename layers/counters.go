@@ -19,7 +19,7 @@ func (c *counters) countGiven(err error) {
 	switch {
 	case err == nil:
 		c.published.Add(1)
-	case errors.Is(err, ErrFull):
+	case errors.Is(err, ErrChannelFull):
 		c.full.Add(1)
 	default:
 		c.unpublished.Add(1)

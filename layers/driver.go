@@ -23,8 +23,8 @@ type (
 	// Presencer is a Driver that knows who is present in groups.
 	Presencer = driver.Presencer
 
-	// Keep says how much of a group's history [Layer.Record] keeps.
-	Keep = driver.Keep
+	// Retention says how much of a group's history [Layer.Record] keeps.
+	Retention = driver.Retention
 	// Range is the part of a group's history that is read. The zero value is all of it.
 	Range = driver.Range
 	// History is what was read of a group's history.
@@ -35,22 +35,22 @@ type (
 	// PresenceCount is how many are present in a group.
 	PresenceCount = driver.PresenceCount
 
-	// Outage is the payload of [Down] and [Up].
-	Outage = driver.Outage
-	// Loss is the payload of [Gap].
-	Loss = driver.Loss
-	// Visit is the payload of [Entered], [Changed] and [Exited].
-	Visit = driver.Visit
+	// StateEvent is the payload of [Down] and [Up].
+	StateEvent = driver.StateEvent
+	// GapEvent is the payload of [Gap].
+	GapEvent = driver.GapEvent
+	// PresenceEvent is the payload of [Entered], [Changed] and [Exited].
+	PresenceEvent = driver.PresenceEvent
 )
 
 // The bounds that package driver explains.
 const (
 	MaxName = driver.MaxName
 
-	DefaultKeepEvents = driver.DefaultKeepEvents
-	DefaultKeepFor    = driver.DefaultKeepFor
-	MaxKeepEvents     = driver.MaxKeepEvents
-	MaxKeepFor        = driver.MaxKeepFor
+	DefaultRetentionEvents = driver.DefaultRetentionEvents
+	DefaultRetentionAge    = driver.DefaultRetentionAge
+	MaxRetentionEvents     = driver.MaxRetentionEvents
+	MaxRetentionAge        = driver.MaxRetentionAge
 
 	MaxKey    = driver.MaxKey
 	MaxMeta   = driver.MaxMeta
@@ -62,14 +62,14 @@ var (
 	// ErrDown means that the back end cannot be reached. Members in the sender's
 	// process receive what is sent all the same, and nobody else does.
 	ErrDown = driver.ErrDown
-	// ErrFull means that the named channel holds as many events as it may, and that
+	// ErrChannelFull means that the named channel holds as many events as it may, and that
 	// this one was not taken.
-	ErrFull = driver.ErrFull
-	// ErrClosed means that the layer has been closed.
-	ErrClosed = driver.ErrClosed
-	// ErrNobody means that no consumer has the channel name that [Layer.TrySend] was
+	ErrChannelFull = driver.ErrChannelFull
+	// ErrLayerClosed means that the layer has been closed.
+	ErrLayerClosed = driver.ErrLayerClosed
+	// ErrNoConsumer means that no consumer has the channel name that [Layer.TrySend] was
 	// given.
-	ErrNobody = driver.ErrNobody
+	ErrNoConsumer = driver.ErrNoConsumer
 	// ErrBehind means that more events of a group wait than may, because those who
 	// receive them are slow: nothing was recorded, or the member has not joined.
 	ErrBehind = driver.ErrBehind
@@ -83,12 +83,12 @@ var (
 // sent before and after.
 var (
 	// Down says that other nodes cannot be reached.
-	Down = protocol.EventType[Outage]{Name: driver.Down.Name}
+	Down = protocol.EventType[StateEvent]{Name: driver.Down.Name}
 	// Up says that they can be reached again.
-	Up = protocol.EventType[Outage]{Name: driver.Up.Name}
+	Up = protocol.EventType[StateEvent]{Name: driver.Up.Name}
 	// Gap says that events of a group may have been lost: a consumer that must not miss
 	// any reads what is missing where it is stored.
-	Gap = protocol.EventType[Loss]{Name: driver.Gap.Name}
+	Gap = protocol.EventType[GapEvent]{Name: driver.Gap.Name}
 )
 
 // What the members of a group receive about who is present there, on all nodes: those
@@ -99,10 +99,10 @@ var (
 // them may have been in the answer.
 var (
 	// Entered says that a key is present now, with its first presence.
-	Entered = protocol.EventType[Visit]{Name: driver.Entered.Name}
+	Entered = protocol.EventType[PresenceEvent]{Name: driver.Entered.Name}
 	// Changed says that a presence of a key that is present has other metadata now, with
 	// that presence. It is any of the key's; its ID says which.
-	Changed = protocol.EventType[Visit]{Name: driver.Changed.Name}
+	Changed = protocol.EventType[PresenceEvent]{Name: driver.Changed.Name}
 	// Exited says that a key is no longer present, with its last presence.
-	Exited = protocol.EventType[Visit]{Name: driver.Exited.Name}
+	Exited = protocol.EventType[PresenceEvent]{Name: driver.Exited.Name}
 )

@@ -22,7 +22,7 @@ func (a *Account) Connect(ctx context.Context, c *consumer.Conn) error {
 // A user who signs out everywhere loses all connections, on all nodes.
 func ExampleLayer_CloseGroup() {
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(NewAccount))
+	app := layers.Middleware(l)(consumer.New(NewAccount))
 
 	desk := connect(app)
 	phone := connect(app)

@@ -12,7 +12,7 @@ import (
 // A user who is not connected gets a mail instead.
 func ExampleLayer_GroupSendCount() {
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(NewReader,
+	app := layers.Middleware(l)(consumer.New(NewReader,
 		consumer.Groups[*Reader]("user.ann"),
 		consumer.On(Published, (*Reader).published),
 	))
@@ -54,11 +54,11 @@ func (cb *Callback) published(ctx context.Context, c *consumer.Conn, a Article) 
 // An answer to one connection, which may have closed meanwhile.
 func ExampleLayer_TrySend() {
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(NewCallback, consumer.On(Published, (*Callback).published)))
+	app := layers.Middleware(l)(consumer.New(NewCallback, consumer.On(Published, (*Callback).published)))
 	answer := func(channel string) {
 		err := l.TrySend(context.Background(), channel, Published.New(Article{Title: "Rain"}))
 		switch {
-		case errors.Is(err, layers.ErrNobody):
+		case errors.Is(err, layers.ErrNoConsumer):
 			fmt.Println("it has gone; the answer is kept")
 		case err != nil:
 			fmt.Println(err)
@@ -79,7 +79,7 @@ func ExampleLayer_TrySend() {
 // One of a user's connections is closed, and the others stay.
 func ExampleLayer_CloseChannel() {
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(NewCallback))
+	app := layers.Middleware(l)(consumer.New(NewCallback))
 
 	desk, phone := connect(app), connect(app)
 	defer hangUp(desk)

@@ -25,7 +25,7 @@ func (p *Player) Connect(ctx context.Context, c *consumer.Conn) error {
 func ExampleLayer_PresentKey() {
 	ctx := context.Background()
 	l := new(layers.Layer)
-	app := layers.Use(l)(consumer.New(NewPlayer))
+	app := layers.Middleware(l)(consumer.New(NewPlayer))
 	desk, phone := connect(app), connect(app)
 	defer hangUp(desk, phone)
 
@@ -49,7 +49,7 @@ func ExampleLayer_History() {
 	ctx := context.Background()
 	l := new(layers.Layer)
 	for _, title := range []string{"Snow", "Hail", "Rain"} {
-		if _, err := l.Record(ctx, "news", Published.New(Article{Title: title}), layers.Keep{}); err != nil {
+		if _, err := l.Record(ctx, "news", Published.New(Article{Title: title}), layers.Retention{}); err != nil {
 			fmt.Println(err)
 		}
 	}

@@ -48,7 +48,7 @@ func TestMembersThatHaveCaughtUpTakeTheirPlace(t *testing.T) {
 	}
 	record := func() {
 		t.Helper()
-		if _, err := l.Record(t.Context(), "g", noise.New(struct{}{}), Keep{}); err != nil {
+		if _, err := l.Record(t.Context(), "g", noise.New(struct{}{}), Retention{}); err != nil {
 			t.Fatal(err)
 		}
 	}

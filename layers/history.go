@@ -16,7 +16,7 @@ import (
 // else records to the group at the time, it is in the members' queues.
 //
 // Errors as in GroupSend, but then nobody has received e, and it is not kept (unless the
-// back end has not answered in time: then it may be); and a Keep that is out of bounds,
+// back end has not answered in time: then it may be); and a Retention that is out of bounds,
 // ErrBehind if a few hundred events of the group wait and none is delivered for a second, or
 // errors.ErrUnsupported for a driver without history. How many groups have a history is not
 // limited: do not let a peer choose their names.
@@ -24,7 +24,7 @@ import (
 // Without other nodes the history is in the memory of this process and ends with it. It is
 // forgotten an hour after its last event has become too old; memory is released when other
 // histories of the layer are used. Django Channels has nothing of the kind.
-func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error) {
+func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k Retention) (protocol.Position, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return protocol.Position{}, err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // record records note n from x in group "g".
-func record(t *testing.T, l *layers.Layer, n int, k layers.Keep) protocol.Position {
+func record(t *testing.T, l *layers.Layer, n int, k layers.Retention) protocol.Position {
 	t.Helper()
 	p, err := l.Record(context.Background(), "g", noted().New(note{"x", n}), k)
 	if err != nil {
@@ -69,12 +69,12 @@ func TestRecordIsASendThatIsKept(t *testing.T) {
 	t.Parallel()
 	l, all := group(t, 2)
 	e := noted().New(note{"x", 1})
-	p, err := l.Record(t.Context(), "g", e, layers.Keep{})
+	p, err := l.Record(t.Context(), "g", e, layers.Retention{})
 	if err != nil || p.Offset != 1 || p.Epoch == "" || !e.Position().IsZero() {
 		t.Errorf("recorded at %q (%v), and the event is at %q", p, err, e.Position())
 	}
 	send(t, l, "x", 2)
-	if q := record(t, l, 3, layers.Keep{}); q.Epoch != p.Epoch || q.Offset != 2 {
+	if q := record(t, l, 3, layers.Retention{}); q.Epoch != p.Epoch || q.Offset != 2 {
 		t.Errorf("after %q comes %q", p, q)
 	}
 	h := read(t, l, protocol.Position{})
@@ -96,7 +96,7 @@ func TestHistoryInPieces(t *testing.T) {
 	t.Parallel()
 	var l layers.Layer
 	for n := range 7 {
-		record(t, &l, n, layers.Keep{})
+		record(t, &l, n, layers.Retention{})
 	}
 	var got []int
 	var at protocol.Position
@@ -135,7 +135,7 @@ func TestWhatIsSentOnHasNoPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unbind()
-	record(t, l, 1, layers.Keep{})
+	record(t, l, 1, layers.Retention{})
 	e := read(t, l, protocol.Position{}).Events[0]
 	ctx := t.Context()
 	if err := errors.Join(l.GroupSend(ctx, "g", e), l.Send(ctx, "c", e), l.Send(ctx, "worker", e)); err != nil {
@@ -164,16 +164,16 @@ func TestWhatARecorderCanGetWrong(t *testing.T) {
 		ctx  context.Context //nolint:containedctx // a row of a table
 		to   string
 		e    *protocol.Event
-		keep layers.Keep
+		keep layers.Retention
 		want string
 	}{
-		{testkit.Here(), "invalid name", t.Context(), "two words", fine, layers.Keep{}, `"two words"`},
-		{testkit.Here(), "ctx has ended", ended, "g", fine, layers.Keep{}, "canceled"},
-		{testkit.Here(), "a number", t.Context(), "g", number, layers.Keep{}, "no struct or map"},
-		{testkit.Here(), "too many", t.Context(), "g", fine, layers.Keep{Events: layers.MaxKeepEvents + 1}, "at most 10000 events"},
-		{testkit.Here(), "less than none", t.Context(), "g", fine, layers.Keep{Events: -1}, "not -1"},
-		{testkit.Here(), "too long", t.Context(), "g", fine, layers.Keep{For: layers.MaxKeepFor + 1}, "168h0m0s"},
-		{testkit.Here(), "less than no time", t.Context(), "g", fine, layers.Keep{For: -1}, "-1ns"},
+		{testkit.Here(), "invalid name", t.Context(), "two words", fine, layers.Retention{}, `"two words"`},
+		{testkit.Here(), "ctx has ended", ended, "g", fine, layers.Retention{}, "canceled"},
+		{testkit.Here(), "a number", t.Context(), "g", number, layers.Retention{}, "no struct or map"},
+		{testkit.Here(), "too many", t.Context(), "g", fine, layers.Retention{MaxEvents: layers.MaxRetentionEvents + 1}, "at most 10000 events"},
+		{testkit.Here(), "less than none", t.Context(), "g", fine, layers.Retention{MaxEvents: -1}, "not -1"},
+		{testkit.Here(), "too long", t.Context(), "g", fine, layers.Retention{MaxAge: layers.MaxRetentionAge + 1}, "168h0m0s"},
+		{testkit.Here(), "less than no time", t.Context(), "g", fine, layers.Retention{MaxAge: -1}, "-1ns"},
 	}
 	for _, row := range rows {
 		p, err := l.Record(row.ctx, row.to, row.e, row.keep)
@@ -193,9 +193,9 @@ func TestAHistoryAges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var l layers.Layer
-		first := record(t, &l, 1, layers.Keep{For: time.Minute})
+		first := record(t, &l, 1, layers.Retention{MaxAge: time.Minute})
 		<-time.After(30 * time.Second)
-		second := record(t, &l, 2, layers.Keep{For: time.Minute})
+		second := record(t, &l, 2, layers.Retention{MaxAge: time.Minute})
 		rows := []struct {
 			at       testkit.Line
 			wait     time.Duration
@@ -220,7 +220,7 @@ func TestAHistoryAges(t *testing.T) {
 				t.Errorf("%s: read %v up to %q, complete: %t; want %v up to %q", row.at, got, h.Last, h.Complete, row.want, row.last)
 			}
 		}
-		if p := record(t, &l, 3, layers.Keep{}); p.Offset != 1 || p.Epoch == first.Epoch {
+		if p := record(t, &l, 3, layers.Retention{}); p.Offset != 1 || p.Epoch == first.Epoch {
 			t.Errorf("after it was forgotten the history goes on at %q", p)
 		}
 		if h := read(t, &l, second); h.Complete || len(h.Events) != 1 {
@@ -249,29 +249,29 @@ func TestRecordsBehindASlowMember(t *testing.T) {
 		s := &slow{let: make(chan struct{})}
 		join(t, &l, "g", s)
 		var first sync.WaitGroup
-		first.Go(func() { record(t, &l, 0, layers.Keep{}) })
+		first.Go(func() { record(t, &l, 0, layers.Retention{}) })
 		synctest.Wait()
 		const room = 256
 		for n := range room {
-			record(t, &l, n+1, layers.Keep{})
+			record(t, &l, n+1, layers.Retention{})
 		}
 		begin := time.Now()
-		p, err := l.Record(t.Context(), "g", noted().New(note{}), layers.Keep{})
+		p, err := l.Record(t.Context(), "g", noted().New(note{}), layers.Retention{})
 		if took := time.Since(begin); !errors.Is(err, layers.ErrBehind) || !p.IsZero() || took != time.Second {
 			t.Errorf("the record that there was no room for: %q, %v, after %v", p, err, took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := l.Record(ctx, "g", noted().New(note{}), layers.Keep{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := l.Record(ctx, "g", noted().New(note{}), layers.Retention{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a record without room, and without time: %v", err)
 		}
 		if h := read(t, &l, protocol.Position{}); h.Last.Offset != room+1 {
 			t.Errorf("the history ends at %q", h.Last)
 		}
-		if _, err := l.Record(t.Context(), "other", noted().New(note{}), layers.Keep{}); err != nil {
+		if _, err := l.Record(t.Context(), "other", noted().New(note{}), layers.Retention{}); err != nil {
 			t.Errorf("another group: %v", err)
 		}
-		first.Go(func() { record(t, &l, room+1, layers.Keep{}) }) // it waits for room
+		first.Go(func() { record(t, &l, room+1, layers.Retention{}) }) // it waits for room
 		synctest.Wait()
 		close(s.let)
 		first.Wait()
@@ -292,7 +292,7 @@ func TestOneAtATimeHandsOn(t *testing.T) {
 		returned := make(chan int, 4)
 		for n := range 4 {
 			go func() {
-				record(t, &l, n, layers.Keep{})
+				record(t, &l, n, layers.Retention{})
 				returned <- n
 			}()
 			synctest.Wait()
@@ -321,7 +321,7 @@ type recorder struct {
 func (r *recorder) Deliver(e *protocol.Event) bool {
 	r.member.Deliver(e)
 	if n, err := noted().Payload(e); err == nil && n.N > 0 {
-		_, _ = r.layer.Record(context.Background(), "g", noted().New(note{n.From, n.N - 1}), layers.Keep{})
+		_, _ = r.layer.Record(context.Background(), "g", noted().New(note{n.From, n.N - 1}), layers.Retention{})
 	}
 	return false
 }
@@ -334,7 +334,7 @@ func TestAMemberMayRecordWhileItIsDelivered(t *testing.T) {
 		var l layers.Layer
 		r := &recorder{layer: &l}
 		join(t, &l, "g", r)
-		record(t, &l, 5, layers.Keep{})
+		record(t, &l, 5, layers.Retention{})
 		synctest.Wait()
 		if got := r.heard("x"); !slices.Equal(got, []int{5, 4, 3, 2, 1, 0}) {
 			t.Errorf("got %v", got)
@@ -351,7 +351,7 @@ func TestRecordsOfManySendersComeInTheOrderOfTheirPlaces(t *testing.T) {
 		for range senders {
 			go func() {
 				for n := range each {
-					record(t, l, n, layers.Keep{Events: senders * each})
+					record(t, l, n, layers.Retention{MaxEvents: senders * each})
 				}
 			}()
 		}

@@ -25,7 +25,7 @@ func TestJoinFromWhereSomebodyJoinedWhileDown(t *testing.T) {
 		b.Heal()
 		m := &member{}
 		joinFrom(t, l, m, protocol.Position{})
-		record(t, other, 1, layers.Keep{})
+		record(t, other, 1, layers.Retention{})
 		synctest.Wait()
 		if got := m.heard("x"); !slices.Equal(got, []int{1}) {
 			t.Errorf("delivered %v, want [1]", got)
@@ -63,7 +63,7 @@ func TestHistoryBeginsAnewWhileItIsRead(t *testing.T) {
 							if n == lose {
 								d.lose()
 							} else {
-								record(t, l, n, layers.Keep{})
+								record(t, l, n, layers.Retention{})
 							}
 							synctest.Wait()
 						}
@@ -73,9 +73,9 @@ func TestHistoryBeginsAnewWhileItIsRead(t *testing.T) {
 				if d.before = meanwhile; row.after {
 					d.before, d.after = nil, meanwhile
 				}
-				record(t, l, 1, layers.Keep{})
+				record(t, l, 1, layers.Retention{})
 				h := joinFrom(t, l, m, protocol.Position{})
-				record(t, l, 9, layers.Keep{})
+				record(t, l, 9, layers.Retention{})
 				synctest.Wait()
 				if got := numbers(t, h.Events); !slices.Equal(got, row.kept) {
 					t.Errorf("%s: read %v, want %v", row.at, got, row.kept)

@@ -100,7 +100,7 @@ type property struct {
 // round has some record and some visit.
 func (p *property) round(t *testing.T) {
 	t.Helper()
-	k := layers.Keep{Events: 1 + p.random.IntN(40)}
+	k := layers.Retention{MaxEvents: 1 + p.random.IntN(40)}
 	var recorders, visitors sync.WaitGroup
 	for range 3 {
 		n := p.random.IntN(60)
@@ -180,8 +180,8 @@ func TestAfterARestartTheHistoryIsNotComplete(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l, lose := w.open(t)
-				record(t, l, 1, layers.Keep{})
-				seen := record(t, l, 2, layers.Keep{})
+				record(t, l, 1, layers.Retention{})
+				seen := record(t, l, 2, layers.Retention{})
 				if h := joinFrom(t, l, &member{}, seen); !h.Complete || h.Last != seen || h.Events != nil {
 					t.Errorf("before: %+v", h)
 				}
@@ -189,7 +189,7 @@ func TestAfterARestartTheHistoryIsNotComplete(t *testing.T) {
 				if h := joinFrom(t, l, &member{}, seen); h.Complete || h.Events != nil {
 					t.Errorf("after: %+v", h)
 				}
-				first := record(t, l, 3, layers.Keep{})
+				first := record(t, l, 3, layers.Retention{})
 				if h := joinFrom(t, l, &member{}, seen); h.Complete || len(h.Events) != 1 || h.Last != first || first.Epoch == seen.Epoch {
 					t.Errorf("after a new one has begun: %+v", h)
 				}
@@ -241,7 +241,7 @@ func TestWhatComesWhileHistoryIsRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := holding(row.after)
 				l, m, ctx := open(t, d), &member{}, t.Context()
-				record(t, l, 1, layers.Keep{})
+				record(t, l, 1, layers.Retention{})
 				var h layers.History
 				joined := make(chan struct{})
 				go func() {
@@ -249,8 +249,8 @@ func TestWhatComesWhileHistoryIsRead(t *testing.T) {
 					close(joined)
 				}()
 				<-d.reading
-				record(t, l, 2, layers.Keep{})
-				record(t, l, 3, layers.Keep{})
+				record(t, l, 2, layers.Retention{})
+				record(t, l, 3, layers.Retention{})
 				synctest.Wait()
 				send(t, l, "x", 9)
 				if err := errors.Join(l.Broadcast(ctx, "g", protocol.Text("b")), l.GroupSendExcept(ctx, "g", noted().New(note{"x", 8}), m)); err != nil {
@@ -261,7 +261,7 @@ func TestWhatComesWhileHistoryIsRead(t *testing.T) {
 				}
 				d.goOn <- struct{}{}
 				<-joined
-				record(t, l, 4, layers.Keep{})
+				record(t, l, 4, layers.Retention{})
 				synctest.Wait()
 				if got := numbers(t, h.Events); !slices.Equal(got, row.kept) {
 					t.Errorf("%s: read %v, want %v", row.at, got, row.kept)
@@ -284,18 +284,18 @@ func TestWhatWasOnItsWayIsNotDoubled(t *testing.T) {
 		d := &archive{}
 		l, m, s := open(t, d), &member{}, &slow{let: make(chan struct{})}
 		join(t, l, "h", s) // holds up the driver
-		if _, err := l.Record(t.Context(), "h", noted().New(note{}), layers.Keep{}); err != nil {
+		if _, err := l.Record(t.Context(), "h", noted().New(note{}), layers.Retention{}); err != nil {
 			t.Fatal(err)
 		}
 		ready := protocol.SendType.New(protocol.Text("ready"))
-		record(t, l, 1, layers.Keep{})
-		if _, err := l.Record(t.Context(), "g", ready, layers.Keep{}); err != nil {
+		record(t, l, 1, layers.Retention{})
+		if _, err := l.Record(t.Context(), "g", ready, layers.Retention{}); err != nil {
 			t.Fatal(err)
 		}
 		if h := joinFrom(t, l, m, protocol.Position{}); len(h.Events) != 2 {
 			t.Errorf("read %+v", h)
 		}
-		record(t, l, 2, layers.Keep{})
+		record(t, l, 2, layers.Retention{})
 		send(t, l, "x", 3)
 		if err := l.Broadcast(t.Context(), "g", protocol.Text("b")); err != nil {
 			t.Error(err)
@@ -393,7 +393,7 @@ func TestLeaveDuringJoinFrom(t *testing.T) {
 		close(d.goOn)
 		<-joined
 		send(t, l, "x", 2)
-		record(t, l, 3, layers.Keep{})
+		record(t, l, 3, layers.Retention{})
 		synctest.Wait()
 		if notes, _ := m.got(); notes > 0 {
 			t.Errorf("%d events came to a member that has left", notes)
@@ -418,7 +418,7 @@ func TestMembersThatCatchUpReceiveStateOnce(t *testing.T) {
 		d := &archive{}
 		l, w := open(t, d), &gapWatcher{}
 		for _, group := range []string{"g", "h"} { // it is catching up until the next record
-			_, recordErr := l.Record(t.Context(), group, noted().New(note{}), layers.Keep{})
+			_, recordErr := l.Record(t.Context(), group, noted().New(note{}), layers.Retention{})
 			synctest.Wait()
 			_, joinErr := l.JoinFrom(t.Context(), group, w, layers.Range{})
 			if err := errors.Join(recordErr, joinErr); err != nil {
@@ -475,7 +475,7 @@ func TestJoinFromAgain(t *testing.T) {
 		var last protocol.Position
 		for n := range 20 {
 			want := []int{2 * n, 2*n + 1}
-			record(t, l, want[0], layers.Keep{})
+			record(t, l, want[0], layers.Retention{})
 			if n%3 == 0 {
 				join(t, l, "g", m) // no change
 			}
@@ -483,7 +483,7 @@ func TestJoinFromAgain(t *testing.T) {
 			if n > 0 && len(h.Events) != 1 {
 				t.Errorf("round %d: read %+v", n, h)
 			}
-			last = record(t, l, want[1], layers.Keep{})
+			last = record(t, l, want[1], layers.Retention{})
 			if n == 0 {
 				want = want[1:]
 			}
@@ -499,7 +499,7 @@ func TestJoinFromAgain(t *testing.T) {
 			}
 		}
 		l.Leave("g", m)
-		record(t, l, 100, layers.Keep{})
+		record(t, l, 100, layers.Retention{})
 		if notes, _ := m.got(); notes > 0 {
 			t.Errorf("%d events came after leaving", notes)
 		}
@@ -510,7 +510,7 @@ func TestJoinFromAgain(t *testing.T) {
 func TestADriverThatStoresNothing(t *testing.T) {
 	t.Parallel()
 	l, m, ctx := open(t, &bare{}), &member{}, t.Context()
-	_, recordErr := l.Record(ctx, "g", noted().New(note{}), layers.Keep{})
+	_, recordErr := l.Record(ctx, "g", noted().New(note{}), layers.Retention{})
 	_, historyErr := l.History(ctx, "g", layers.Range{})
 	_, joinErr := l.JoinFrom(ctx, "g", m, layers.Range{})
 	_, presentErr := l.Present(ctx, "g")
@@ -536,7 +536,7 @@ func TestJoinFromTheNewest(t *testing.T) {
 	t.Parallel()
 	l := new(layers.Layer)
 	for range 10 {
-		if _, err := l.Record(t.Context(), "g", noted().New(note{}), layers.Keep{}); err != nil {
+		if _, err := l.Record(t.Context(), "g", noted().New(note{}), layers.Retention{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -51,7 +51,7 @@ type archivesLife struct {
 	withBroker, consumers bool // what it is about
 
 	seed  uint64
-	keeps layers.Keep
+	keeps layers.Retention
 	slow  bool          // delivery is
 	flood bool          // more is recorded at once than may wait
 	over  chan struct{} // readers come to an end
@@ -68,10 +68,10 @@ func (f *archivesLife) live(t *testing.T, seed uint64) *chronicle {
 	f.seed, f.chronicle, f.over = seed, newChronicle(), make(chan struct{})
 	f.mu.failed = make(map[int]error)
 	random := f.random("all")
-	f.keeps = layers.Keep{Events: 5 + random.IntN(60), For: time.Hour}
+	f.keeps = layers.Retention{MaxEvents: 5 + random.IntN(60), MaxAge: time.Hour}
 	f.slow, f.flood = random.IntN(3) == 0, random.IntN(40) == 0
 	if random.IntN(3) == 0 {
-		f.keeps.For = time.Duration(200+random.IntN(2000)) * time.Millisecond
+		f.keeps.MaxAge = time.Duration(200+random.IntN(2000)) * time.Millisecond
 	}
 	f.cluster = newCluster(t, f.chronicle, random, f.withBroker, func(d layers.Driver) layers.Driver {
 		return &reluctant{Historian: d.(layers.Historian), random: f.random("driver")}

@@ -159,7 +159,7 @@ func (f *crowdsLife) connect(t *testing.T, random *rand.Rand, v stay) {
 		in = f.entered(n, v.id, v.key, c.Enter(ctx, "g", v.key, v.id))
 	}}
 	app := consumer.New(func(*consumer.Scope) *guest { return g })
-	c := consumertest.Connect(t, layers.Use(n.layer)(app), "/", nil)
+	c := consumertest.Connect(t, layers.Middleware(n.layer)(app), "/", nil)
 	if in && !f.wait(v, n) {
 		in = false
 	}

@@ -204,7 +204,7 @@ func (r *reader) connect(t *testing.T, n *clusterNode) bool {
 	}
 	app := consumer.New(func(*consumer.Scope) *follower { return f },
 		consumer.On(noted(), (*follower).note), consumer.On(layers.Gap, (*follower).gap))
-	c := consumertest.Connect(t, layers.Use(n.layer)(app), "/", &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10000}})
+	c := consumertest.Connect(t, layers.Middleware(n.layer)(app), "/", &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10000}})
 	select {
 	case <-f.leave:
 	case <-n.dead:
@@ -271,7 +271,7 @@ func (f *follower) note(ctx context.Context, _ *consumer.Conn, n note) error {
 	return nil
 }
 
-func (f *follower) gap(ctx context.Context, c *consumer.Conn, _ layers.Loss) error {
+func (f *follower) gap(ctx context.Context, c *consumer.Conn, _ layers.GapEvent) error {
 	f.saw("a gap")
 	switch {
 	case f.gone:

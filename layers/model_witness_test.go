@@ -113,7 +113,7 @@ func (w *witness) event(e protocol.Position, n int) {
 
 // judge compares what w has seen with what was recorded, in that order. failed are
 // the numbers of records that were not acknowledged.
-func (w *witness) judge(acks []ack, failed map[int]error, keeps layers.Keep) {
+func (w *witness) judge(acks []ack, failed map[int]error, keeps layers.Retention) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	byPosition := make(map[protocol.Position]ack, len(acks))
@@ -156,13 +156,13 @@ func (w *witness) knows(a ack, stops map[string]int) bool {
 }
 
 // trimmed reports whether an event behind c.after was too old, or one too many.
-func trimmed(c *claim, acks []ack, keeps layers.Keep) bool {
+func trimmed(c *claim, acks []ack, keeps layers.Retention) bool {
 	for _, a := range acks {
 		if a.at.Epoch != c.after.Epoch || a.at.Offset <= c.after.Offset {
 			continue
 		}
 		missing := a.at.Offset - c.after.Offset
-		if missing > uint64(keeps.Events) && !a.ended.After(c.at) || missing == 1 && c.at.Sub(a.began) >= keeps.For {
+		if missing > uint64(keeps.MaxEvents) && !a.ended.After(c.at) || missing == 1 && c.at.Sub(a.began) >= keeps.MaxAge {
 			return true
 		}
 	}

@@ -64,7 +64,7 @@ type noNodes struct {
 
 func newNoNodes(c *counters) noNodes {
 	return noNodes{c, func(err error) error {
-		if errors.Is(err, ErrFull) {
+		if errors.Is(err, ErrChannelFull) {
 			c.countGiven(err)
 		}
 		return err
@@ -77,7 +77,7 @@ func (noNodes) publishMessage(context.Context, string, *protocol.Prepared) error
 
 func (n noNodes) send(ctx context.Context, channel string, e *protocol.Event) error {
 	n.counters.countUnheard(ctx, channel, e.Type())
-	return ErrNobody
+	return ErrNoConsumer
 }
 
 func (noNodes) startCall(ctx context.Context) (context.Context, endCall) {

@@ -107,15 +107,15 @@ func TestConsumersAreToldWhatTheyDeclare(t *testing.T) {
 		l := open(t, b.Node())
 		newSentry := func(*consumer.Scope) *sentry { return &sentry{} }
 		asks := consumer.New(newSentry, consumer.Groups[*sentry]("g"),
-			consumer.On(layers.Down, func(s *sentry, ctx context.Context, c *consumer.Conn, o layers.Outage) error {
+			consumer.On(layers.Down, func(s *sentry, ctx context.Context, c *consumer.Conn, o layers.StateEvent) error {
 				return c.SendText(ctx, "down: "+o.Cause)
 			}),
-			consumer.On(layers.Gap, func(s *sentry, ctx context.Context, c *consumer.Conn, o layers.Loss) error {
+			consumer.On(layers.Gap, func(s *sentry, ctx context.Context, c *consumer.Conn, o layers.GapEvent) error {
 				return c.SendText(ctx, "gap: "+o.Group)
 			}))
 		silent := consumer.New(newSentry, consumer.Groups[*sentry]("g"))
-		one := consumertest.Connect(t, layers.Use(l)(asks), "/", nil)
-		other := consumertest.Connect(t, layers.Use(l)(silent), "/", nil)
+		one := consumertest.Connect(t, layers.Middleware(l)(asks), "/", nil)
+		other := consumertest.Connect(t, layers.Middleware(l)(silent), "/", nil)
 		b.Stop()
 		b.Start()
 		for _, want := range []string{"down: the broker has been stopped", "gap: g"} {
@@ -209,7 +209,7 @@ func TestStatsOfALayerWithADriver(t *testing.T) {
 		}
 		defer unbind()
 		for n := range 5 {
-			if err := here.Send(ctx, "jobs", noted().New(note{"x", n})); n >= 3 != errors.Is(err, layers.ErrFull) {
+			if err := here.Send(ctx, "jobs", noted().New(note{"x", n})); n >= 3 != errors.Is(err, layers.ErrChannelFull) {
 				t.Errorf("Send %d returned %v", n, err)
 			}
 		}
@@ -327,7 +327,7 @@ func TestAClosedLayerTakesNothing(t *testing.T) {
 			"Broadcast":        l.Broadcast(ctx, "g", protocol.Text("x")),
 			"Send":             l.Send(ctx, "jobs", e),
 		} {
-			if !errors.Is(err, layers.ErrClosed) {
+			if !errors.Is(err, layers.ErrLayerClosed) {
 				t.Errorf("%s of a closed layer returned %v, want ErrClosed", name, err)
 			}
 		}

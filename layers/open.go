@@ -78,7 +78,7 @@ func (l *Layer) openMemory(o *memory.Options) *backEnd {
 }
 
 // Close stops the driver and releases it. Members receive nothing about it; shut the
-// protocol servers down first. Later calls return an error that matches ErrClosed. A
+// protocol servers down first. Later calls return an error that matches ErrLayerClosed. A
 // layer that Open has not returned has nothing to close: Close has no effect.
 func (l *Layer) Close(ctx context.Context) error {
 	b := l.backEnd()
@@ -100,7 +100,7 @@ func (l *Layer) usable(ctx context.Context, nameErr error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case l.closed.Load():
-		return ErrClosed
+		return ErrLayerClosed
 	}
 	return nil
 }

@@ -36,10 +36,10 @@ func (r *receiver) Channel(channel string, e *protocol.Event) {
 
 // State sends Down or Up to the members that watch the layer, once to each.
 func (r *receiver) State(cause error) {
-	e := Up.New(Outage{})
+	e := Up.New(StateEvent{})
 	if cause != nil {
 		r.counters.downs.Add(1)
-		e = Down.New(Outage{Cause: cause.Error()})
+		e = Down.New(StateEvent{Cause: cause.Error()})
 	}
 	if e.Seal() != nil {
 		return // it is a struct with a string
@@ -65,7 +65,7 @@ func (r *receiver) Gap(groups ...string) {
 		groups = r.groups.Names()
 	}
 	for _, group := range groups {
-		if e := Gap.New(Loss{Group: group}); e.Seal() == nil {
+		if e := Gap.New(GapEvent{Group: group}); e.Seal() == nil {
 			(*Layer)(r).deliver(group, e, nil)
 		}
 	}

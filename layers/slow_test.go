@@ -33,7 +33,7 @@ func driverCalls() []call {
 		}},
 		{testkit.Here(), "Send to a named channel", func(ctx context.Context, l *layers.Layer) error { return l.Send(ctx, "jobs", e()) }},
 		{testkit.Here(), "Record", func(ctx context.Context, l *layers.Layer) error {
-			_, err := l.Record(ctx, "g", e(), layers.Keep{})
+			_, err := l.Record(ctx, "g", e(), layers.Retention{})
 			return err
 		}},
 		{testkit.Here(), "History", func(ctx context.Context, l *layers.Layer) error {
@@ -93,7 +93,7 @@ func TestCallsOfADriverAreBounded(t *testing.T) {
 						t.Errorf("%s: the member here got it before the driver answered: %t, want %t", c.at, !want, want)
 					}
 					b.Slow(0)
-					if err := c.do(t.Context(), l); err != nil && !errors.Is(err, layers.ErrNobody) {
+					if err := c.do(t.Context(), l); err != nil && !errors.Is(err, layers.ErrNoConsumer) {
 						t.Errorf("%s: when the back end answers: %v", c.at, err)
 					}
 				})
@@ -135,8 +135,8 @@ func TestASlowBackEndDelaysOneCallback(t *testing.T) {
 		b := layertest.NewBroker(nil)
 		l := open(t, b.Node())
 		app := consumer.New(func(*consumer.Scope) *relay { return &relay{} }, consumer.Groups[*relay]("g"))
-		ann := consumertest.Connect(t, layers.Use(l)(app), "/", nil)
-		bob := consumertest.Connect(t, layers.Use(l)(app), "/", nil)
+		ann := consumertest.Connect(t, layers.Middleware(l)(app), "/", nil)
+		bob := consumertest.Connect(t, layers.Middleware(l)(app), "/", nil)
 		b.Slow(time.Hour)
 		start := time.Now()
 		ann.SendText("all: hello")

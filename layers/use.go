@@ -4,7 +4,7 @@ import "github.com/wye-go/wye/protocol"
 
 var process Layer //nolint:gochecknoglobals // Default returns it
 
-// Default returns the layer of this process, which consumers use unless [Use] gives them
+// Default returns the layer of this process, which consumers use unless [Middleware] gives them
 // another one. It cannot be replaced or closed, so that no package can change it under
 // another.
 func Default() *Layer { return &process }
@@ -13,9 +13,9 @@ type layerKey struct{}
 
 // Use returns the middleware that gives the application behind it the layer l. It panics if
 // l is nil, which would otherwise fail only when the first consumer joins a group.
-func Use(l *Layer) protocol.Middleware {
+func Middleware(l *Layer) protocol.Middleware {
 	if l == nil {
-		panic("wye: layers.Use(nil): make a layer, new(layers.Layer), or leave Use out for the process's own")
+		panic("wye: layers.Middleware(nil): make a layer, new(layers.Layer), or leave Use out for the process's own")
 	}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
@@ -25,7 +25,7 @@ func Use(l *Layer) protocol.Middleware {
 }
 
 // From returns the layer that s was given, or the default.
-func From(s *protocol.Scope) *Layer {
+func FromScope(s *protocol.Scope) *Layer {
 	if l, ok := s.Context().Value(layerKey{}).(*Layer); ok {
 		return l
 	}

@@ -18,7 +18,7 @@ func found(t *testing.T, middleware ...protocol.Middleware) *layers.Layer {
 	t.Helper()
 	var l *layers.Layer
 	app := router.Use(protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		l = layers.From(s)
+		l = layers.FromScope(s)
 		return nil, protocol.ErrNoRoute
 	}), middleware...)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
@@ -41,11 +41,11 @@ func TestDecision18_TheLayerIsTheProcesssOrWhatUsePutsInFront(t *testing.T) {
 		want *layers.Layer
 	}{
 		{testkit.Here(), "no Use", found(t), layers.Default()},
-		{testkit.Here(), "Use", found(t, layers.Use(a)), a},
-		{testkit.Here(), "Use twice: the inner wins", found(t, layers.Use(a), layers.Use(b)), b},
-		{testkit.Here(), "and the other way round", found(t, layers.Use(b), layers.Use(a)), a},
-		{testkit.Here(), "through other middleware", found(t, layers.Use(a), user), a},
-		{testkit.Here(), "the default, said explicitly", found(t, layers.Use(a), layers.Use(layers.Default())), layers.Default()},
+		{testkit.Here(), "Use", found(t, layers.Middleware(a)), a},
+		{testkit.Here(), "Use twice: the inner wins", found(t, layers.Middleware(a), layers.Middleware(b)), b},
+		{testkit.Here(), "and the other way round", found(t, layers.Middleware(b), layers.Middleware(a)), a},
+		{testkit.Here(), "through other middleware", found(t, layers.Middleware(a), user), a},
+		{testkit.Here(), "the default, said explicitly", found(t, layers.Middleware(a), layers.Middleware(layers.Default())), layers.Default()},
 	}
 	for _, row := range rows {
 		if row.got != row.want || row.got == nil {
@@ -57,9 +57,9 @@ func TestDecision18_TheLayerIsTheProcesssOrWhatUsePutsInFront(t *testing.T) {
 func TestUseOfNoLayerPanics(t *testing.T) {
 	t.Parallel()
 	defer func() {
-		if got := fmt.Sprint(recover()); !strings.Contains(got, "layers.Use(nil)") || !strings.Contains(got, "new(layers.Layer)") {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "layers.Middleware(nil)") || !strings.Contains(got, "new(layers.Layer)") {
 			t.Errorf("panicked with %q, want it to name the mistake and the remedy", got)
 		}
 	}()
-	layers.Use(nil)
+	layers.Middleware(nil)
 }

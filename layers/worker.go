@@ -151,7 +151,7 @@ func (w *Worker) setDefaults() {
 		w.Logger = slog.Default()
 	}
 	if l, ok := w.Puller.(*Layer); ok {
-		w.App = Use(l)(w.App)
+		w.App = Middleware(l)(w.App)
 	}
 	w.sessions = protocol.SessionOptions{Logger: w.Logger, Counters: &w.counters, Limits: protocol.Limits{}.WithDefaults()}
 	w.slots = make(chan struct{}, w.Concurrency)
@@ -175,7 +175,7 @@ func (w *Worker) pullChannel(ctx context.Context, channel string) {
 			}
 			continue
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
+		if ctx.Err() != nil || errors.Is(err, ErrLayerClosed) {
 			return
 		}
 		w.Logger.Error("wye: a worker cannot take events; it tries again", "channel", channel, "error", logs.Error(err), "pause", pause)

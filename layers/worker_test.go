@@ -287,7 +287,7 @@ func TestNamedChannel(t *testing.T) {
 		for n := range 100 {
 			give(t, l, n)
 		}
-		if err := l.Send(t.Context(), "jobs", jobs.New(job{100})); !errors.Is(err, layers.ErrFull) {
+		if err := l.Send(t.Context(), "jobs", jobs.New(job{100})); !errors.Is(err, layers.ErrChannelFull) {
 			t.Errorf("one too many: %v", err)
 		}
 		if err := l.Send(t.Context(), "other", jobs.New(job{100})); err != nil {
@@ -357,7 +357,7 @@ func TestPullersShare(t *testing.T) {
 		}()
 	}
 	for n := range events {
-		for errors.Is(l.Send(t.Context(), "jobs", jobs.New(job{n})), layers.ErrFull) {
+		for errors.Is(l.Send(t.Context(), "jobs", jobs.New(job{n})), layers.ErrChannelFull) {
 			<-time.After(time.Millisecond)
 		}
 	}

@@ -45,7 +45,7 @@ func (g *goodbyes) handle(_ context.Context, _ *consumer.Conn, p map[string]int)
 func TestBackgroundWorkerEndsLast(t *testing.T) {
 	t.Parallel()
 	layer, done := new(layers.Layer), make(chan int, 1)
-	urls := router.Use(router.NewURLRouter(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *leaver { return new(leaver) }))), layers.Use(layer))
+	urls := router.Use(router.NewURLRouter(router.RePath("^ws/$", consumer.New(func(*consumer.Scope) *leaver { return new(leaver) }))), layers.Middleware(layer))
 	s := &site{router: router.New(nil, websocket.New(urls, nil))}
 	s.router.Background(&layers.Worker{Puller: layer, App: router.NewChannelNameRouter(map[string]protocol.Application{
 		"goodbyes": consumer.New(func(*consumer.Scope) *goodbyes { return &goodbyes{done: done} }, consumer.On(Goodbye, (*goodbyes).handle)),

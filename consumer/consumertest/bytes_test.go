@@ -40,7 +40,7 @@ func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, l := &hoarder{free: make(chan struct{})}, new(layers.Layer)
 		occupy := protocol.EventType[struct{}]{Name: "occupy"}
-		app := layers.Use(l)(consumer.New(func(*consumer.Scope) *hoarder { return h },
+		app := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *hoarder { return h },
 			consumer.On(occupy, (*hoarder).busy), consumer.Groups[*hoarder]("all")))
 		c := consumertest.Connect(t, app, "/", nil)
 		mine := []byte("hello")

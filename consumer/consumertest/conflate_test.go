@@ -73,7 +73,7 @@ func TestConflation(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					script := sends{way: way, early: early, list: strings.Fields(row.sent)}
 					app := router.Use(consumer.New(func(*consumer.Scope) sends { return script }, consumer.Groups[sends]("all")),
-						layers.Use(new(layers.Layer)))
+						layers.Middleware(new(layers.Layer)))
 					c := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: row.limits})
 					c.SendText("go")
 					synctest.Wait()

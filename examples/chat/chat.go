@@ -68,7 +68,7 @@ var limits = protocol.Limits{
 func (c *chat) urls() protocol.Application {
 	return router.Use(router.NewURLRouter(
 		router.RePath(`^ws/(?P<group>`+groups+`)/$`, c.members()),
-	), router.Auth(c.people.whoConnects), layers.Use(c.layer))
+	), router.Auth(c.people.whoConnects), layers.Middleware(c.layer))
 }
 
 // groups are the names of rooms.

@@ -429,7 +429,7 @@ func TestMissedEvents(t *testing.T) {
 		bob.WantText("Ann: hello")
 
 		lose(1)
-		send(layers.Gap.New(layers.Loss{Group: "123"}))
+		send(layers.Gap.New(layers.GapEvent{Group: "123"}))
 		if w := ann.want("welcome"); w.Fresh || fmt.Sprint(texts(w.Messages)) != "[lost]" {
 			t.Errorf("after a gap, Ann got %+v, want the one that was lost", w)
 		}

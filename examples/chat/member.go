@@ -218,11 +218,11 @@ func (m *member) typing(ctx context.Context, c *consumer.Conn, who Person) error
 	return m.news(ctx, c, "typing", who)
 }
 
-func (m *member) entered(ctx context.Context, c *consumer.Conn, v layers.Visit) error {
+func (m *member) entered(ctx context.Context, c *consumer.Conn, v layers.PresenceEvent) error {
 	return m.news(ctx, c, "join", present(v.Presence))
 }
 
-func (m *member) exited(ctx context.Context, c *consumer.Conn, v layers.Visit) error {
+func (m *member) exited(ctx context.Context, c *consumer.Conn, v layers.PresenceEvent) error {
 	return m.news(ctx, c, "leave", present(v.Presence))
 }
 
@@ -243,7 +243,7 @@ func (m *member) foreign(ctx context.Context, c *consumer.Conn, msg consumer.Mes
 }
 
 // gap is for layers over a network, which may lose events.
-func (m *member) gap(ctx context.Context, c *consumer.Conn, _ layers.Loss) error {
+func (m *member) gap(ctx context.Context, c *consumer.Conn, _ layers.GapEvent) error {
 	return m.welcome(ctx, c)
 }
 

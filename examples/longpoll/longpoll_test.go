@@ -30,7 +30,7 @@ func here() string {
 }
 
 // alone is the chat on a layer of its own, so that tests do not hear each other.
-func alone() protocol.Application { return router.Use(chat(), layers.Use(new(layers.Layer))) }
+func alone() protocol.Application { return router.Use(chat(), layers.Middleware(new(layers.Layer))) }
 
 // script is a consumer that does what a test wants.
 type script struct {

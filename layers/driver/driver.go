@@ -18,7 +18,7 @@ import (
 //   - An error that matches ErrDown while the back end cannot be reached, also if that
 //     is found out while the call waits. Nothing is kept for later, except what
 //     Subscribe is asked for.
-//   - An error that matches ErrClosed if Close comes before the call has been taken. A
+//   - An error that matches ErrLayerClosed if Close comes before the call has been taken. A
 //     layer makes no calls after Close has returned, but some may be on their way to
 //     the driver while Close runs.
 //
@@ -55,10 +55,10 @@ type Driver interface {
 	Publish(ctx context.Context, group string, e *protocol.Event) error
 	// Send sends e to the channel of another node's consumer; NodeOf returns the node of
 	// its name. What one goroutine sends to one channel stays in that order. A consumer
-	// or node that is not there is not an error, or ErrNobody if the driver can tell.
+	// or node that is not there is not an error, or ErrNoConsumer if the driver can tell.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
 	// Close stops delivery and releases everything, also if the back end is down.
-	// Calls that wait return an error that matches ErrClosed. When Close has returned,
+	// Calls that wait return an error that matches ErrLayerClosed. When Close has returned,
 	// r is no longer called. It is called once.
 	Close(ctx context.Context) error
 }
@@ -75,7 +75,7 @@ type Queuer interface {
 	Puller
 
 	// Push adds e to a named channel, where it waits until it is pulled, on any node.
-	// ErrFull means that the channel holds as many events as it may.
+	// ErrChannelFull means that the channel holds as many events as it may.
 	Push(ctx context.Context, channel string, e *protocol.Event) error
 }
 

@@ -7,13 +7,13 @@ var (
 	// ErrDown means that the back end cannot be reached. Members in the sender's
 	// process receive what is sent all the same, and nobody else does.
 	ErrDown = errors.New("wye: the layer's back end is down; delivery within this process goes on")
-	// ErrFull means that the named channel holds as many events as it may, and that
+	// ErrChannelFull means that the named channel holds as many events as it may, and that
 	// this one was not taken.
-	ErrFull = errors.New("wye: the channel is full; its worker is too slow or not running")
-	// ErrClosed means that the layer has been closed.
-	ErrClosed = errors.New("wye: the layer is closed")
-	// ErrNobody means that no consumer has the channel name that an event was sent to.
-	ErrNobody = errors.New("wye: no consumer has this channel name")
+	ErrChannelFull = errors.New("wye: the channel is full; its worker is too slow or not running")
+	// ErrLayerClosed means that the layer has been closed.
+	ErrLayerClosed = errors.New("wye: the layer is closed")
+	// ErrNoConsumer means that no consumer has the channel name that an event was sent to.
+	ErrNoConsumer = errors.New("wye: no consumer has this channel name")
 	// ErrBehind means that more events of a group wait than may, because those who
 	// receive them are slow: nothing was recorded, or the member has not joined.
 	ErrBehind = errors.New("wye: events of the group come faster than they are taken")

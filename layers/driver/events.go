@@ -12,18 +12,18 @@ const (
 	exitedName  = "presence.leave"
 )
 
-// Outage is the payload of [Down] and [Up].
-type Outage struct {
+// StateEvent is the payload of [Down] and [Up].
+type StateEvent struct {
 	Cause string `json:"cause"` // of Down
 }
 
-// Loss is the payload of [Gap].
-type Loss struct {
+// GapEvent is the payload of [Gap].
+type GapEvent struct {
 	Group string `json:"group"`
 }
 
-// Visit is the payload of [Entered], [Changed] and [Exited].
-type Visit struct {
+// PresenceEvent is the payload of [Entered], [Changed] and [Exited].
+type PresenceEvent struct {
 	Group    string   `json:"group"`
 	Presence Presence `json:"presence"`
 }
@@ -32,22 +32,22 @@ type Visit struct {
 // and [Receiver.Gap].
 var (
 	// Down says that other nodes cannot be reached.
-	Down = protocol.EventType[Outage]{Name: downName}
+	Down = protocol.EventType[StateEvent]{Name: downName}
 	// Up says that they can be reached again.
-	Up = protocol.EventType[Outage]{Name: upName}
+	Up = protocol.EventType[StateEvent]{Name: upName}
 	// Gap says that events of a group may have been lost.
-	Gap = protocol.EventType[Loss]{Name: gapName}
+	Gap = protocol.EventType[GapEvent]{Name: gapName}
 )
 
 // What a [Presencer] sends to all nodes that have subscribed to the group.
 var (
 	// Entered says that a key is present now, with its first presence.
-	Entered = protocol.EventType[Visit]{Name: enteredName}
+	Entered = protocol.EventType[PresenceEvent]{Name: enteredName}
 	// Changed says that a presence of a key that is present has other metadata now,
 	// with that presence.
-	Changed = protocol.EventType[Visit]{Name: changedName}
+	Changed = protocol.EventType[PresenceEvent]{Name: changedName}
 	// Exited says that a key is no longer present, with its last presence.
-	Exited = protocol.EventType[Visit]{Name: exitedName}
+	Exited = protocol.EventType[PresenceEvent]{Name: exitedName}
 )
 
 // IsLayerEvent reports whether typ is the type of one of these events, which only members

@@ -18,7 +18,7 @@ type Historian interface {
 	// the whole group from now on. A history that starts, or starts anew because the
 	// last one was lost, has an epoch that no history had before. After an error no
 	// node has received e.
-	Append(ctx context.Context, group string, e *protocol.Event, k Keep) (protocol.Position, error)
+	Append(ctx context.Context, group string, e *protocol.Event, k Retention) (protocol.Position, error)
 	// Read returns what is kept in r, whose Limit is not negative. If r.After is the
 	// zero position, or one that the history does not know, reading starts with the
 	// oldest event that is kept; Complete tells the two apart. An event that Read
@@ -27,35 +27,35 @@ type Historian interface {
 	Read(ctx context.Context, group string, r Range) (History, error)
 }
 
-// Keep says how much of a group's history is kept: the last Events events, and none
+// Retention says how much of a group's history is kept: the last MaxEvents events, and none
 // that is older than For. A zero field has its default; a field that is negative or
-// above its maximum is an error of Layer.Record. The Keep of the latest record holds for
+// above its maximum is an error of Layer.Record. The Retention of the latest record holds for
 // the whole group.
-type Keep struct {
-	Events int           // default DefaultKeepEvents, at most MaxKeepEvents
-	For    time.Duration // default DefaultKeepFor, at most MaxKeepFor
+type Retention struct {
+	MaxEvents int           // default DefaultRetentionEvents, at most MaxRetentionEvents
+	MaxAge    time.Duration // default DefaultRetentionAge, at most MaxRetentionAge
 }
 
-// The defaults and maxima of a [Keep].
+// The defaults and maxima of a [Retention].
 const (
-	DefaultKeepEvents = 100
-	DefaultKeepFor    = time.Hour
-	MaxKeepEvents     = 10_000
-	MaxKeepFor        = 7 * 24 * time.Hour
+	DefaultRetentionEvents = 100
+	DefaultRetentionAge    = time.Hour
+	MaxRetentionEvents     = 10_000
+	MaxRetentionAge        = 7 * 24 * time.Hour
 )
 
 // WithDefaults returns k with the defaults in place of zero fields. The error says which
 // bound k exceeds.
-func (k Keep) WithDefaults() (Keep, error) {
-	if k.Events < 0 || k.Events > MaxKeepEvents || k.For < 0 || k.For > MaxKeepFor {
+func (k Retention) WithDefaults() (Retention, error) {
+	if k.MaxEvents < 0 || k.MaxEvents > MaxRetentionEvents || k.MaxAge < 0 || k.MaxAge > MaxRetentionAge {
 		return k, fmt.Errorf("wye: a history keeps at most %d events for %v, and not %d for %v; keep more in a database",
-			MaxKeepEvents, MaxKeepFor, k.Events, k.For)
+			MaxRetentionEvents, MaxRetentionAge, k.MaxEvents, k.MaxAge)
 	}
-	if k.Events == 0 {
-		k.Events = DefaultKeepEvents
+	if k.MaxEvents == 0 {
+		k.MaxEvents = DefaultRetentionEvents
 	}
-	if k.For == 0 {
-		k.For = DefaultKeepFor
+	if k.MaxAge == 0 {
+		k.MaxAge = DefaultRetentionAge
 	}
 	return k, nil
 }

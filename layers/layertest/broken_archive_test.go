@@ -14,7 +14,7 @@ import (
 
 // archival is what a broken driver does otherwise with history and presence.
 type archival struct {
-	append  func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error)
+	append  func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error)
 	read    func(ctx context.Context, group string, r layers.Range) (layers.History, error)
 	enter   func(ctx context.Context, group string, p layers.Presence) error
 	exit    func(ctx context.Context, group, id string, linger time.Duration) error
@@ -26,7 +26,7 @@ func (b *broken) queuer() layers.Queuer       { return b.good.(layers.Queuer) }
 func (b *broken) historian() layers.Historian { return b.good.(layers.Historian) }
 func (b *broken) presencer() layers.Presencer { return b.good.(layers.Presencer) }
 
-func (b *broken) Append(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+func (b *broken) Append(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 	if b.append != nil {
 		return b.append(ctx, group, e, k)
 	}
@@ -78,8 +78,8 @@ func (b *broken) reads(f func(h *layers.History, after protocol.Position)) {
 }
 
 // keeps has f change how much is kept.
-func (b *broken) keeps(f func(k *layers.Keep)) {
-	b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+func (b *broken) keeps(f func(k *layers.Retention)) {
+	b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 		f(&k)
 		return b.historian().Append(ctx, group, e, k)
 	}
@@ -108,14 +108,14 @@ func brokenHistories() []brokenDriver {
 				b.group = func(group string, e *protocol.Event) { b.to.Group(group, e.At(protocol.Position{})) }
 			}},
 		{at: testkit.Here(), name: "returns the position before", cases: []string{"history-order", "history-read"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				p, err := b.historian().Append(ctx, group, e, k)
 				p.Offset--
 				return p, err
 			}
 		}},
 		{at: testkit.Here(), name: "has one history for all groups", cases: []string{"history-order", "history-keep-age"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, _ string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, _ string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				return b.historian().Append(ctx, "all", e, k)
 			}
 			b.change = func(ctx context.Context, add, drop []string) error {
@@ -135,7 +135,7 @@ func brokenHistories() []brokenDriver {
 		{at: testkit.Here(), name: "does not deliver to the sender", cases: []string{"history-order"}, harm: func(b *broken) {
 			var mu sync.Mutex
 			own := map[protocol.Position]bool{}
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				p, err := b.historian().Append(ctx, group, e, k)
@@ -194,24 +194,24 @@ func brokenHistories() []brokenDriver {
 			b.reads(func(h *layers.History, _ protocol.Position) { h.Complete = true })
 		}},
 		{at: testkit.Here(), name: "keeps one event more", cases: []string{"history-keep-events"}, harm: func(b *broken) {
-			b.keeps(func(k *layers.Keep) { k.Events++ })
+			b.keeps(func(k *layers.Retention) { k.MaxEvents++ })
 		}},
 		{at: testkit.Here(), name: "keeps one event less", cases: []string{"history-keep-events"}, harm: func(b *broken) {
-			b.keeps(func(k *layers.Keep) { k.Events-- })
+			b.keeps(func(k *layers.Retention) { k.MaxEvents-- })
 		}},
 		{at: testkit.Here(), name: "keeps for ever", cases: []string{"history-keep-age"}, harm: func(b *broken) {
-			b.keeps(func(k *layers.Keep) { k.For = time.Hour })
+			b.keeps(func(k *layers.Retention) { k.MaxAge = time.Hour })
 		}},
 		{at: testkit.Here(), name: "keeps for half the time", cases: []string{"history-keep-age"}, harm: func(b *broken) {
-			b.keeps(func(k *layers.Keep) { k.For = min(k.For, time.Nanosecond) })
+			b.keeps(func(k *layers.Retention) { k.MaxAge = min(k.MaxAge, time.Nanosecond) })
 		}},
 		{at: testkit.Here(), name: "ignores ctx in Append", cases: []string{"history-ctx"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				return b.historian().Append(forever(ctx), group, e, k)
 			}
 		}},
 		{at: testkit.Here(), name: "appends although ctx has ended", cases: []string{"history-ctx"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				p, err := b.historian().Append(forever(ctx), group, e, k)
 				return p, errors.Join(err, context.Cause(ctx))
 			}
@@ -222,7 +222,7 @@ func brokenHistories() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "hides that it is down from Append", cases: []string{"history-restart"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				p, err := b.historian().Append(ctx, group, e, k)
 				return p, hidden(err, layers.ErrDown)
 			}
@@ -234,7 +234,7 @@ func brokenHistories() []brokenDriver {
 			}
 		}},
 		{at: testkit.Here(), name: "has one epoch only", cases: []string{"history-restart"}, harm: func(b *broken) {
-			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 				p, err := b.historian().Append(ctx, group, e, k)
 				if err == nil {
 					p.Epoch = "E"

@@ -51,7 +51,7 @@ func brokenChannels() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "ignores that a channel is full", cases: []string{"capacity"}, harm: func(b *broken) {
 			b.send = func(ctx context.Context, channel string, e *protocol.Event) error {
-				if err := b.sendOn(ctx, channel, e); !errors.Is(err, layers.ErrFull) {
+				if err := b.sendOn(ctx, channel, e); !errors.Is(err, layers.ErrChannelFull) {
 					return err
 				}
 				return nil

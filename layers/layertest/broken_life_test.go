@@ -33,7 +33,7 @@ func brokenLives() []brokenDriver {
 		{at: testkit.Here(), name: "leaves Pull waiting when it is closed", cases: []string{"close-ends-pulls"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
 				e, err := b.queuer().Pull(ctx, channel)
-				if errors.Is(err, layers.ErrClosed) {
+				if errors.Is(err, layers.ErrLayerClosed) {
 					<-ctx.Done()
 				}
 				return e, err
@@ -42,18 +42,18 @@ func brokenLives() []brokenDriver {
 		{at: testkit.Here(), name: "has Pull fail with an unknown error", cases: []string{"close-ends-pulls"}, harm: func(b *broken) {
 			b.pull = func(ctx context.Context, channel string) (*protocol.Event, error) {
 				e, err := b.queuer().Pull(ctx, channel)
-				return e, unknown(err, layers.ErrClosed)
+				return e, unknown(err, layers.ErrLayerClosed)
 			}
 		}},
 		{at: testkit.Here(), name: "has Publish fail with an unknown error", cases: []string{"close-while-sending", "down"}, harm: func(b *broken) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event) error {
-				return unknown(unknown(b.good.Publish(ctx, group, e), layers.ErrClosed), layers.ErrDown)
+				return unknown(unknown(b.good.Publish(ctx, group, e), layers.ErrLayerClosed), layers.ErrDown)
 			}
 		}},
 		{at: testkit.Here(), name: "leaves Publish waiting when it is closed", cases: []string{"close-while-sending"}, harm: func(b *broken) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event) error {
 				err := b.good.Publish(ctx, group, e)
-				if errors.Is(err, layers.ErrClosed) {
+				if errors.Is(err, layers.ErrLayerClosed) {
 					<-b.ctx.Done()
 				}
 				return err

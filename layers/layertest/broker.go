@@ -215,6 +215,6 @@ func waitFor(ctx context.Context, n *node, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-n.ended:
-		return layers.ErrClosed
+		return layers.ErrLayerClosed
 	}
 }

@@ -64,12 +64,12 @@ func TestHistoriesThatNobodyUsesGo(t *testing.T) {
 				s.errorf("%s: %d histories hold %d events, want %d and %d", when, h, e, histories, events)
 			}
 		}
-		k := layers.Keep{Events: 10, For: time.Hour}
+		k := layers.Retention{MaxEvents: 10, MaxAge: time.Hour}
 		for n := range 3 {
 			s.a.append("old", n, k)
 			s.a.append("older", n, k)
 		}
-		<-time.After(k.For - 1)
+		<-time.After(k.MaxAge - 1)
 		s.a.append("new", 0, k)
 		want("before they are too old", 3, 7)
 		<-time.After(sweepEvery)
@@ -78,7 +78,7 @@ func TestHistoriesThatNobodyUsesGo(t *testing.T) {
 		<-time.After(store.Linger - sweepEvery + 1)
 		s.a.append("newer", 0, k)
 		want("when two are forgotten", 2, 1)
-		<-time.After(k.For + store.Linger)
+		<-time.After(k.MaxAge + store.Linger)
 		s.a.append("last", 0, k)
 		want("in the end", 1, 1)
 	})

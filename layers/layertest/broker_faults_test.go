@@ -98,7 +98,7 @@ func TestFaultsOfHistoryAndPresence(t *testing.T) {
 				s.broker.Slow(time.Second)
 				time.AfterFunc(time.Millisecond, func() { s.broker.Kill(s.a.driver) })
 				return f(s.ctx)
-			}, want: layers.ErrClosed, took: time.Millisecond, same: true},
+			}, want: layers.ErrLayerClosed, took: time.Millisecond, same: true},
 			{at: testkit.Here(), name: "slow, and the node is cut off before", do: func(s *trio, f func(context.Context) error) error {
 				s.broker.Slow(time.Second)
 				time.AfterFunc(time.Millisecond, func() { s.broker.Partition(s.a.driver) })

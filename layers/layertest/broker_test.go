@@ -236,8 +236,8 @@ func TestKill(t *testing.T) {
 		synctest.Wait()
 		s.broker.Kill(s.b.driver)
 		s.broker.Kill(s.b.driver) // nobody dies twice
-		s.wantErr("Pull that waited", <-pulled, layers.ErrClosed)
-		s.wantErr("Publish", s.b.tryPublish("g", newNote("b", 0)), layers.ErrClosed)
+		s.wantErr("Pull that waited", <-pulled, layers.ErrLayerClosed)
+		s.wantErr("Publish", s.b.tryPublish("g", newNote("b", 0)), layers.ErrLayerClosed)
 		s.must("Close", s.b.close())
 		<-time.After(time.Second)
 		s.b.want("after its death")
@@ -255,7 +255,7 @@ func TestExpiryAndCapacityAreOptions(t *testing.T) {
 		s.a.send("jobs", 0)
 		<-time.After(time.Hour - 1)
 		s.a.send("jobs", 1)
-		s.wantErr("Send", s.a.trySend("jobs", 2), layers.ErrFull)
+		s.wantErr("Send", s.a.trySend("jobs", 2), layers.ErrChannelFull)
 		<-time.After(1)
 		s.a.send("jobs", 3)
 		for _, want := range []int{1, 3} {
@@ -269,7 +269,7 @@ func TestExpiryAndCapacityAreOptions(t *testing.T) {
 func TestWhatIsWrongFromTheStart(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *trio) { //nolint:thelper // it is the test
 		d, ctx := s.broker.Node(), context.Background()
-		if err := d.Publish(ctx, "g", newNote("x", 0)); err == nil || errors.Is(err, layers.ErrClosed) {
+		if err := d.Publish(ctx, "g", newNote("x", 0)); err == nil || errors.Is(err, layers.ErrLayerClosed) {
 			t.Errorf("Publish before Start returned %v", err)
 		}
 		if err := s.a.driver.Start(ctx, s.a); err == nil {

@@ -20,7 +20,7 @@ func channelCases() []testCase {
 		},
 		{
 			name: "channel-of-nobody",
-			rule: "Sending to a channel of a node that is not there is not an error, or layers.ErrNobody: its consumer may just have gone.",
+			rule: "Sending to a channel of a node that is not there is not an error, or layers.ErrNoConsumer: its consumer may just have gone.",
 			run:  channelOfNobody,
 		},
 		{
@@ -110,15 +110,15 @@ func capacity(s *env) {
 	for n := range room {
 		a.send(c, n)
 	}
-	s.wantErr("Send to a channel that is full", a.trySend(c, -1), layers.ErrFull)
-	s.wantErr("Send of another node to a channel that is full", b.trySend(c, -1), layers.ErrFull)
+	s.wantErr("Send to a channel that is full", a.trySend(c, -1), layers.ErrChannelFull)
+	s.wantErr("Send of another node to a channel that is full", b.trySend(c, -1), layers.ErrChannelFull)
 	a.send(other, 0)
 	b.pull(other)
 	if got := s.oneNote(b.pull(c)); got != 0 {
 		s.fatalf("note %d was pulled, want 0, the oldest", got)
 	}
 	a.send(c, room)
-	s.wantErr("Send to a channel that is full again", a.trySend(c, -1), layers.ErrFull)
+	s.wantErr("Send to a channel that is full again", a.trySend(c, -1), layers.ErrChannelFull)
 	for n := 1; n <= room; n++ {
 		if got := s.oneNote(b.pull(c)); got != n {
 			s.fatalf("note %d was pulled, want %d", got, n)

@@ -72,9 +72,9 @@ func (p *peer) historian() layers.Historian {
 }
 
 // plenty keeps all of what a case appends.
-func plenty() layers.Keep { return layers.Keep{Events: 1000, For: time.Hour} }
+func plenty() layers.Retention { return layers.Retention{MaxEvents: 1000, MaxAge: time.Hour} }
 
-func (p *peer) tryAppend(group string, n int, k layers.Keep) (at protocol.Position, err error) {
+func (p *peer) tryAppend(group string, n int, k layers.Retention) (at protocol.Position, err error) {
 	e := newNote(p.name, n)
 	p.env.must("Sealing an event", e.Seal())
 	err = p.env.call("Append", func(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (p *peer) tryAppend(group string, n int, k layers.Keep) (at protocol.Positi
 }
 
 // append appends note n, or fails.
-func (p *peer) append(group string, n int, k layers.Keep) protocol.Position {
+func (p *peer) append(group string, n int, k layers.Retention) protocol.Position {
 	at, err := p.tryAppend(group, n, k)
 	p.env.must("Append", err)
 	return at
@@ -232,7 +232,7 @@ func historyKeepEvents(s *env) {
 	var last protocol.Position
 	put := func(from, to, events int) {
 		for _, n := range span(from, to) {
-			last = a.append(g, n, layers.Keep{Events: events, For: time.Hour})
+			last = a.append(g, n, layers.Retention{MaxEvents: events, MaxAge: time.Hour})
 		}
 	}
 	behind := func(offset uint64) layers.History {
@@ -252,17 +252,17 @@ func historyKeepEvents(s *env) {
 
 func historyKeepAge(s *env) {
 	g, long, a, b := s.name("short"), s.name("long"), s.peer(), s.peer()
-	brief := layers.Keep{Events: 1000, For: s.suite.patience() / 10}
+	brief := layers.Retention{MaxEvents: 1000, MaxAge: s.suite.patience() / 10}
 	began := time.Now()
 	var last, longLast protocol.Position
 	for _, n := range span(1, 3) {
 		longLast = a.append(long, n, plenty())
 		last = a.append(g, n, brief)
 	}
-	if h := b.read(g, protocol.Position{}, 0); time.Since(began) < brief.For {
+	if h := b.read(g, protocol.Position{}, 0); time.Since(began) < brief.MaxAge {
 		s.wantPage("at once", h, last, true, 1, 2, 3)
 	}
-	<-time.After(brief.For)
+	<-time.After(brief.MaxAge)
 	first := protocol.Position{Epoch: last.Epoch, Offset: 1}
 	s.wantPage("from the beginning, all too old", b.read(g, protocol.Position{}, 0), last, false)
 	s.wantPage("behind the first, all too old", b.read(g, first, 0), last, false)

@@ -104,7 +104,7 @@ func closeEndsPulls(s *env) {
 		s.must("Pull", s.received(ended))
 	}
 	s.must("Close", a.close())
-	s.wantErr("Pull of a driver that was closed", s.received(ended), layers.ErrClosed)
+	s.wantErr("Pull of a driver that was closed", s.received(ended), layers.ErrLayerClosed)
 }
 
 // received waits until a call has ended.
@@ -136,7 +136,7 @@ func closeWhileSending(s *env) {
 		s.background(func() {
 			for n := 0; ; n++ {
 				err := f(n)
-				over := err != nil && !errors.Is(err, layers.ErrFull)
+				over := err != nil && !errors.Is(err, layers.ErrChannelFull)
 				if n == 10 || n < 10 && over {
 					begun <- struct{}{}
 				}
@@ -152,7 +152,7 @@ func closeWhileSending(s *env) {
 	}
 	s.must("Close", a.close())
 	for range cap(ended) {
-		s.wantErr("A call that Close came upon", s.received(ended), layers.ErrClosed)
+		s.wantErr("A call that Close came upon", s.received(ended), layers.ErrLayerClosed)
 	}
 }
 

@@ -34,7 +34,7 @@ func (b *Broker) Slow(d time.Duration) {
 	b.mu.faults.slow = d
 }
 
-// Loss loses events on their way to a node or into a named channel, each with probability
+// GapEvent loses events on their way to a node or into a named channel, each with probability
 // fraction, from 0 to 1; 0 is the default. Callers get no error and receivers no Gap. The
 // same seed and the same sends lose the same events. Each call starts anew.
 func (b *Broker) Loss(fraction float64, seed uint64) {
@@ -44,7 +44,7 @@ func (b *Broker) Loss(fraction float64, seed uint64) {
 	b.mu.faults.random = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // repeatable
 }
 
-// Lost returns how many events Loss has cost so far; one that is published and
+// Lost returns how many events GapEvent has cost so far; one that is published and
 // lost on the way to two nodes counts twice.
 func (b *Broker) Lost() int {
 	b.mu.Lock()
@@ -108,7 +108,7 @@ func (b *Broker) Start() {
 }
 
 // Kill ends a node as a crash of its process does: its receiver is no longer called, its
-// subscriptions end, and its calls get ErrClosed, those that wait too. What it has entered is
+// subscriptions end, and its calls get ErrLayerClosed, those that wait too. What it has entered is
 // present until its lease ends; otherwise other nodes do not notice, and what they send there
 // is lost without an error. The driver need not be closed, but may be.
 func (b *Broker) Kill(d layers.Driver) {

@@ -10,7 +10,7 @@ import (
 
 var _ layers.Historian = (*node)(nil)
 
-func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k layers.Keep) (protocol.Position, error) {
+func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
 	p, err := n.packAndWait(ctx, e)
 	if err != nil {
 		return protocol.Position{}, err

@@ -129,7 +129,7 @@ func (n *node) Send(ctx context.Context, channel string, e *protocol.Event) erro
 	name, _ := driver.NodeOf(channel)
 	to := b.mu.nodes[name]
 	if to == nil {
-		return layers.ErrNobody
+		return layers.ErrNoConsumer
 	}
 	if to.down == nil {
 		b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Channel(channel, e) })
@@ -211,7 +211,7 @@ func (n *node) close(crash bool) bool {
 			b.unsubscribeLocked(n, group)
 		}
 		n.inbox = nil
-		b.mu.queues.Dismiss(n, layers.ErrClosed)
+		b.mu.queues.Dismiss(n, layers.ErrLayerClosed)
 		if !crash && n.down == nil {
 			b.removePresencesLocked(n)
 		}
@@ -250,7 +250,7 @@ func (n *node) usableLocked() error {
 	case n.phase == fresh:
 		return errors.New("wye: layertest: the driver has not been started")
 	case n.phase == closed:
-		return layers.ErrClosed
+		return layers.ErrLayerClosed
 	case n.down != nil:
 		return fmt.Errorf("%w: %w", layers.ErrDown, n.down)
 	}

@@ -220,9 +220,9 @@ func (p *peer) queuer() layers.Queuer {
 // hasQueues reports whether the driver has named channels.
 func (p *peer) hasQueues() bool { return asksQueues.isOf(p.driver) }
 
-// send sends note n to a channel, or fails. A driver may return ErrNobody.
+// send sends note n to a channel, or fails. A driver may return ErrNoConsumer.
 func (p *peer) send(channel string, n int) {
-	if err := p.trySend(channel, n); !errors.Is(err, layers.ErrNobody) {
+	if err := p.trySend(channel, n); !errors.Is(err, layers.ErrNoConsumer) {
 		p.env.must("Send", err)
 	}
 }

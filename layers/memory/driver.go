@@ -100,7 +100,7 @@ func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) er
 	name, _ := driver.NodeOf(channel)
 	to := d.hub.node(name)
 	if to == nil {
-		return driver.ErrNobody
+		return driver.ErrNoConsumer
 	}
 	own, err := copyEvent(e)
 	if err == nil {
@@ -137,7 +137,7 @@ func (d *Driver) Expired() int64 { return d.hub.channels.expired.Load() }
 
 // Append records e, as the contract says. It returns driver.ErrBehind if a few hundred
 // events of the group wait and none is delivered for a second.
-func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k driver.Keep) (protocol.Position, error) {
+func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k driver.Retention) (protocol.Position, error) {
 	t, err := d.enter(ctx, group)
 	if err != nil {
 		return protocol.Position{}, err
@@ -229,7 +229,7 @@ func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount,
 func (d *Driver) Close(ctx context.Context) error {
 	idle := d.close()
 	d.hub.removeNode(d)
-	d.hub.channels.dismiss(d, driver.ErrClosed)
+	d.hub.channels.dismiss(d, driver.ErrLayerClosed)
 	d.hub.exitAll(d)
 	select {
 	case <-idle:
@@ -290,7 +290,7 @@ func (d *Driver) usable(ctx context.Context) error {
 
 func (d *Driver) closedErr() error {
 	if d.closed.Load() {
-		return driver.ErrClosed
+		return driver.ErrLayerClosed
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func ExampleNew() {
 	resize := protocol.EventType[map[string]int]{Name: "thumbnails.resize"}
 	for id := range 3 {
 		err := layer.Send(ctx, "thumbnails", resize.New(map[string]int{"id": id}))
-		fmt.Println(errors.Is(err, layers.ErrFull))
+		fmt.Println(errors.Is(err, layers.ErrChannelFull))
 	}
 	// Output:
 	// false

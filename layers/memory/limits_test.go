@@ -42,7 +42,7 @@ func TestChannelLimits(t *testing.T) {
 					t.Fatalf("%s: event %d: %v", row.at, n, err)
 				}
 			}
-			if err := l.Send(t.Context(), row.channel, job(0)); !errors.Is(err, layers.ErrFull) {
+			if err := l.Send(t.Context(), row.channel, job(0)); !errors.Is(err, layers.ErrChannelFull) {
 				t.Errorf("%s: event %d: %v, want ErrFull", row.at, row.capacity, err)
 			}
 			<-time.After(row.expiry - 1)

@@ -41,7 +41,7 @@ type ChannelLimit struct {
 	// Pattern is the name of a channel, or several: * stands for any text, ? for any
 	// character, [a-f] for one of these, as in path.Match.
 	Pattern string
-	// Capacity is how many events wait. Layer.Send returns ErrFull for the next one.
+	// Capacity is how many events wait. Layer.Send returns ErrChannelFull for the next one.
 	// Default 100.
 	Capacity int
 	// Expiry is how long an event waits. Then it is dropped, and counted in

@@ -43,7 +43,7 @@ func TestHistoriesThatNobodyUsesAreRemoved(t *testing.T) {
 		d, ctx := started(t), context.Background()
 		record := func(group string) {
 			t.Helper()
-			if _, err := d.Append(ctx, group, empty(), driver.Keep{Events: 100, For: time.Minute}); err != nil {
+			if _, err := d.Append(ctx, group, empty(), driver.Retention{MaxEvents: 100, MaxAge: time.Minute}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -29,7 +29,7 @@ func broadcastAllocs(t *testing.T, members, size int) float64 {
 	}
 	l := new(layers.Layer)
 	s := New(router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
-		consumer.Groups[consumer.Base]("all")), layers.Use(l)), nil)
+		consumer.Groups[consumer.Base]("all")), layers.Middleware(l)), nil)
 	t.Cleanup(func() { finish(t, s) })
 	wrote := make(chan struct{}, members)
 	for range members {

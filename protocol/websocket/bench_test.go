@@ -34,7 +34,7 @@ func BenchmarkBroadcast(b *testing.B) {
 	const members = 1000
 	l := new(layers.Layer)
 	s := New(router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
-		consumer.Groups[consumer.Base]("all")), layers.Use(l)), nil)
+		consumer.Groups[consumer.Base]("all")), layers.Middleware(l)), nil)
 	b.Cleanup(func() { finish(b, s) })
 	wrote := make(chan struct{}, members)
 	for range members {

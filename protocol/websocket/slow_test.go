@@ -20,7 +20,7 @@ import (
 // group is an application whose connections are all in one group of l.
 func group(l *layers.Layer) protocol.Application {
 	return router.Use(consumer.New(func(*consumer.Scope) consumer.Base { return consumer.Base{} },
-		consumer.Groups[consumer.Base]("all")), layers.Use(l))
+		consumer.Groups[consumer.Base]("all")), layers.Middleware(l))
 }
 
 // TestPromise7_SlowPeerSlowsNobody has one of three in a group read nothing: the

@@ -21,7 +21,7 @@ func New() protocol.Application {
 		router.RePath(`^echo$`, consumer.ReceiveFunc(echo)),
 		router.RePath(`^room/(?P<name>\w+)$`, consumer.New(newSpeaker)),
 		router.RePath(`^member/(?P<name>\w+)$`, consumer.New(newMember)),
-	), layers.Use(new(layers.Layer)))
+	), layers.Middleware(new(layers.Layer)))
 }
 
 func echo(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) }

@@ -113,7 +113,7 @@ func application(b *books) protocol.Application {
 		route(`^pin$`, guess),
 		route(`^panic$`, fall),
 		route(`^busy$`, work),
-	), layers.Use(new(layers.Layer)))
+	), layers.Middleware(new(layers.Layer)))
 }
 
 type receiver func(ctx context.Context, v *visitor, c *consumer.Conn, m consumer.Message) error

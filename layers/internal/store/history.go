@@ -41,12 +41,12 @@ func (h *History) Continue(now time.Time) *History {
 
 // Append adds e, and returns it with its position. k, which has no zero fields, holds
 // from now on.
-func (h *History) Append(e *protocol.Event, k driver.Keep, now time.Time) *protocol.Event {
+func (h *History) Append(e *protocol.Event, k driver.Retention, now time.Time) *protocol.Event {
 	h.last++
 	e = e.At(h.lastPosition())
-	h.newest, h.age = now, k.For
+	h.newest, h.age = now, k.MaxAge
 	h.kept = append(h.kept, entry{e, now})
-	h.drop(len(h.kept) - k.Events)
+	h.drop(len(h.kept) - k.MaxEvents)
 	h.Trim(now)
 	return e
 }

@@ -36,7 +36,7 @@ func TestHistoryReads(t *testing.T) {
 	now := time.Unix(1000, 0)
 	r := store.NewHistory("E")
 	for range 8 {
-		r.Append(event(), driver.Keep{Events: 5, For: time.Hour}, now)
+		r.Append(event(), driver.Retention{MaxEvents: 5, MaxAge: time.Hour}, now)
 	}
 	rows := []struct {
 		at       testkit.Line
@@ -84,7 +84,7 @@ func TestHistoryForgets(t *testing.T) {
 	start := time.Unix(1000, 0)
 	r := store.NewHistory("E")
 	for i := range 3 {
-		r.Append(event(), driver.Keep{Events: 10, For: time.Minute}, start.Add(time.Duration(i)*10*time.Second))
+		r.Append(event(), driver.Retention{MaxEvents: 10, MaxAge: time.Minute}, start.Add(time.Duration(i)*10*time.Second))
 	}
 	rows := []struct {
 		at        testkit.Line
@@ -110,7 +110,7 @@ func TestHistoryForgets(t *testing.T) {
 			t.Errorf("%s: %d are kept, forgotten: %t, read %+v", row.at, r.Len(), r.IsForgotten(now), p)
 		}
 	}
-	if e := r.Append(event(), driver.Keep{Events: 10, For: time.Minute}, start.Add(time.Hour)); e.Position() != at("E", 4) {
+	if e := r.Append(event(), driver.Retention{MaxEvents: 10, MaxAge: time.Minute}, start.Add(time.Hour)); e.Position() != at("E", 4) {
 		t.Errorf("the next event is at %q", e.Position())
 	}
 }
@@ -129,7 +129,7 @@ func TestHistoryIsWhatItsModelIs(t *testing.T) {
 				m.events, m.age = 1+random.IntN(20), time.Duration(1+random.IntN(5))*time.Second
 			}
 			if random.IntN(3) > 0 {
-				e := r.Append(event(), driver.Keep{Events: m.events, For: m.age}, now)
+				e := r.Append(event(), driver.Retention{MaxEvents: m.events, MaxAge: m.age}, now)
 				m.add(now)
 				if want := at("E", uint64(len(m.times))); e.Position() != want {
 					t.Fatalf("seed %d, step %d: appended at %q, want %q", seed, step, e.Position(), want)
@@ -186,12 +186,12 @@ func TestHistoryDoesNotGrow(t *testing.T) {
 	r := store.NewHistory("E")
 	const n = 100
 	for i := range 50 * n {
-		r.Append(event(), driver.Keep{Events: n, For: time.Hour}, now)
+		r.Append(event(), driver.Retention{MaxEvents: n, MaxAge: time.Hour}, now)
 		if r.Len() != min(i+1, n) {
 			t.Fatalf("%d are kept after %d", r.Len(), i+1)
 		}
 	}
-	r.Append(event(), driver.Keep{Events: 3, For: time.Hour}, now)
+	r.Append(event(), driver.Retention{MaxEvents: 3, MaxAge: time.Hour}, now)
 	if r.Len() != 3 {
 		t.Errorf("%d are kept of 3", r.Len())
 	}
@@ -201,7 +201,7 @@ func ExampleHistory() {
 	now := time.Now()
 	r := store.NewHistory("E")
 	for range 3 {
-		r.Append(event(), driver.Keep{Events: 2, For: time.Hour}, now)
+		r.Append(event(), driver.Retention{MaxEvents: 2, MaxAge: time.Hour}, now)
 	}
 	p := r.Read(driver.Range{After: at("E", 2)}, now)
 	fmt.Println(len(p.Events), p.Last, p.Complete)

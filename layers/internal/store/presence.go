@@ -14,13 +14,13 @@ import (
 // Change is what the nodes that have subscribed to a group are sent: Type is Entered,
 // Changed or Exited.
 type Change struct {
-	Type     protocol.EventType[driver.Visit]
+	Type     protocol.EventType[driver.PresenceEvent]
 	Presence driver.Presence
 }
 
 // Event returns the event of the change.
 func (c Change) Event(group string) *protocol.Event {
-	return c.Type.New(driver.Visit{Group: group, Presence: c.Presence})
+	return c.Type.New(driver.PresenceEvent{Group: group, Presence: c.Presence})
 }
 
 // Presences are those of one group. Each belongs to the owner that has entered it last,

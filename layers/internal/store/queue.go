@@ -57,7 +57,7 @@ type pulled struct {
 }
 
 // Push gives e to the puller that has waited longest, or keeps it. It returns
-// driver.ErrFull if the channel holds as many events as it may.
+// driver.ErrChannelFull if the channel holds as many events as it may.
 func (q *Queues) Push(channel string, e *protocol.Event, now time.Time) error {
 	q.sweep(now)
 	c := q.current(channel, now)
@@ -68,14 +68,14 @@ func (q *Queues) Push(channel string, e *protocol.Event, now time.Time) error {
 		c.pullers = c.pullers[1:]
 		q.forgetEmpty(c)
 	case c.isFull():
-		return driver.ErrFull
+		return driver.ErrChannelFull
 	default:
 		c.events = append(c.events, queued{e, now.Add(c.limit.Expiry)})
 	}
 	return nil
 }
 
-// IsFull reports whether Push would return driver.ErrFull.
+// IsFull reports whether Push would return driver.ErrChannelFull.
 func (q *Queues) IsFull(channel string, now time.Time) bool {
 	c := q.current(channel, now)
 	defer q.forgetEmpty(c)

@@ -137,7 +137,7 @@ func TestQueuesOfPullers(t *testing.T) {
 	if err := q.Push("d", nil, q.now); err != nil {
 		t.Error(err)
 	}
-	q.Dismiss("a", driver.ErrClosed) // nobody waits
+	q.Dismiss("a", driver.ErrLayerClosed) // nobody waits
 	if q.Len() != 1 {
 		t.Error("Dismiss has dropped an event")
 	}

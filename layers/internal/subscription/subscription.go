@@ -136,7 +136,7 @@ func (g *Groups) startRound() (add, drop []string, r *Round) {
 		close(g.mu.done)
 		g.mu.done = nil
 	} else if g.mu.closed {
-		r.err = driver.ErrClosed
+		r.err = driver.ErrLayerClosed
 	}
 	slices.Sort(add)
 	slices.Sort(drop)
@@ -169,7 +169,7 @@ func (g *Groups) endRound(add []string, r *Round) {
 	close(r.over)
 }
 
-// Close has all rounds that have not started fail with driver.ErrClosed, without a call.
+// Close has all rounds that have not started fail with driver.ErrLayerClosed, without a call.
 func (g *Groups) Close() {
 	if g == nil {
 		return

@@ -81,7 +81,7 @@ func TestRounds(t *testing.T) {
 			answer <- nil
 			synctest.Wait()
 			g.Close()
-			if err := g.Want("b", true).Wait(context.Background()); !errors.Is(err, driver.ErrClosed) {
+			if err := g.Want("b", true).Wait(context.Background()); !errors.Is(err, driver.ErrLayerClosed) {
 				panic(err)
 			}
 			g.Want("a", false)

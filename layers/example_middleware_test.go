@@ -21,10 +21,10 @@ func (g *Guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Messag
 }
 
 // Two parties with groups of the same name, which do not hear each other.
-func ExampleUse() {
+func ExampleMiddleware() {
 	party := consumer.New(NewGuest, consumer.Groups[*Guest]("party"))
-	upstairs := router.Use(party, layers.Use(new(layers.Layer)))
-	downstairs := router.Use(party, layers.Use(new(layers.Layer)))
+	upstairs := router.Use(party, layers.Middleware(new(layers.Layer)))
+	downstairs := router.Use(party, layers.Middleware(new(layers.Layer)))
 
 	ann, bob, eve := connect(upstairs), connect(upstairs), connect(downstairs)
 	defer hangUp(ann, bob, eve)
