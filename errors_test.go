@@ -168,11 +168,11 @@ func ofConnections(t *testing.T) []met {
 		&consumertest.Options{Limits: protocol.Limits{Groups: 1}})
 	return append(rows,
 		met{testkit.Here(), closing(`{"name": 7}`), "wye: connection closed: 1007 invalid payload data " +
-			`"not the JSON that is expected: field \"name\" cannot be a number"`},
+			`"not the expected JSON: field \"name\" cannot be a number"`},
 		met{testkit.Here(), closing(`{"home": {"rooms": ["x"]}}`), "wye: connection closed: 1007 invalid payload data " +
-			`"not the JSON that is expected: field \"home.rooms\" cannot be a string"`},
-		met{testkit.Here(), closing(`{"name": `), `wye: connection closed: 1007 invalid payload data "not the JSON that is expected"`},
-		met{testkit.Here(), refused.Err, "wye: joining the consumer's groups: too many groups: the connection has 1, as many as " +
+			`"not the expected JSON: field \"home.rooms\" cannot be a string"`},
+		met{testkit.Here(), closing(`{"name": `), `wye: connection closed: 1007 invalid payload data "not the expected JSON"`},
+		met{testkit.Here(), refused.Err, "wye: joining the groups of consumer.Groups: too many groups: the connection has 1, as many as " +
 			"Limits.Groups allows; let it leave some, or raise that limit, for one route with router.Limit"},
 	)
 }

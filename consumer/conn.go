@@ -13,32 +13,51 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Conn is a connection: it sends to the peer, joins groups and sends to them. All
-// methods are safe for concurrent use, also after the connection has ended, when they
-// return errors that match [ErrClosed].
+// Conn is the connection that a consumer's callbacks receive. It sends to the peer,
+// joins groups, and sends to groups.
+//
+// All methods are safe for concurrent use. They may be called after the connection has
+// closed: sends to the peer, and joining groups, then return an error that matches
+// [ErrClosed]; sends to groups still work.
 type Conn struct {
 	conn       *protocol.Conn
 	layer      *layers.Layer
 	values     plumbing.Values
 	ctx        context.Context //nolint:containedctx // the connection's own, with values
-	events     events          // the consumer's handlers
-	wantsSends bool            // it handles protocol.SendType itself
-	// disconnected says that Disconnect has been called: the connection was accepted.
-	// Only callbacks and what runs after them use it.
+	events     eventHandlers
+	wantsSends bool // the consumer declared a handler for protocol.SendType
+	// disconnected is set when Disconnect is called, so it says that the connection was
+	// accepted. It is used only by callbacks and by what runs after them.
 	disconnected bool
-	mu           struct { // of what follows; the layer is told under it to leave, and nothing that waits
+	mu           struct { // guards membership; the layer is called under it only to leave and bind, which does not block
 		sync.Mutex
 		membership
 	}
 }
 
-// Context ends when the connection does, and has what layers.Middleware and other
-// middleware put into the scope with WithValue. context.Cause tells how the
-// connection ended. [Conn.Go] starts goroutines with it.
+// eventHandlers are the handlers that a consumer declared with On. *handler has them.
+type eventHandlers interface {
+	wants(typ string) bool
+	linger() time.Duration
+	handle(ctx context.Context, e *Event) error
+}
+
+// Context returns the context of the connection, with the values that middleware added
+// by Scope.WithValue. It is done when the connection closes; context.Cause then returns
+// a *[CloseError] that says how. To start a goroutine with it, use [Conn.Go].
 func (c *Conn) Context() context.Context { return c.ctx }
 
-// Go is [protocol.Conn.Go]: it calls f on a goroutine of the connection's own. ctx is
-// Context.
+// Go calls f on a new goroutine of the connection, and returns without waiting for it.
+// Use it for work that takes long, so that the callbacks go on.
+//
+// ctx is [Conn.Context]. When it is done, f must return: Disconnect waits for f, for ten
+// seconds at most, and may then use without a lock what f has used. If f returns nil,
+// only the goroutine ends. If f returns an error or panics, the connection closes as
+// after a callback that does.
+//
+// Go returns an error, and does not call f, if the connection has closed ([ErrClosed])
+// or if as many functions are running as Limits.Goroutines allows
+// ([ErrTooManyGoroutines]). It panics if f is nil.
 func (c *Conn) Go(f func(ctx context.Context) error) error {
 	if f == nil {
 		panic("wye: Conn.Go: the function is nil")
@@ -46,11 +65,15 @@ func (c *Conn) Go(f func(ctx context.Context) error) error {
 	return c.conn.Go(func(context.Context) error { return f(c.ctx) })
 }
 
-// FinalContext is [protocol.Conn.FinalContext], with the values of Context.
+// FinalContext returns a context for a callback that has to finish its work after the
+// peer has closed the connection. It is done one second after it was first used, or when
+// every message that the peer sent before its close has been handled, or when the server
+// closes the connection. While the connection is open, and when no such message is left,
+// FinalContext returns what Context returns.
 func (c *Conn) FinalContext() context.Context { return c.bind(c.conn.FinalContext()) }
 
-// bind returns a callback's ctx with the values. For most callbacks it is the
-// connection's own, which needs no allocation.
+// bind returns ctx, the context of a callback, with the values of middleware. For most
+// callbacks ctx is the connection's own, so that bind allocates nothing.
 func (c *Conn) bind(ctx context.Context) context.Context {
 	if ctx == c.conn.Context() {
 		return c.ctx
@@ -58,35 +81,39 @@ func (c *Conn) bind(ctx context.Context) context.Context {
 	return c.values.Bind(ctx)
 }
 
-// Protocol returns the connection as protocols, layers and middleware see it.
+// Protocol returns the connection as protocols, layers and middleware use it.
 func (c *Conn) Protocol() *protocol.Conn { return c.conn }
 
-// Accept answers the handshake now, as o says; nil means the defaults. Returning nil
-// from Connect does the same. Call Accept to choose a subprotocol or headers, or to go
-// on working in Connect while the peer may already send, which waits until Connect has
-// returned. Errors: [protocol.ErrAccepted] if the handshake is already answered; any
-// other error means that the connection could not be accepted, and never will be.
+// Accept accepts the connection: it answers the handshake, with the subprotocol and the
+// headers of o. A nil o means the defaults. Connect need not call Accept: returning nil
+// accepts with the defaults. After Accept the peer may send, and its messages wait until
+// Connect has returned.
+//
+// Accept returns [ErrAccepted] if the handshake has been answered already. After any
+// other error the connection cannot be accepted.
 func (c *Conn) Accept(o *AcceptOptions) error { return c.conn.Accept(o) }
 
-// Send queues m for the peer and returns; nil means queued, not delivered. m.Data may
-// be used again when Send has returned. Before the handshake is answered, messages
-// wait behind the answer. Send does not block, except under protocol.OverflowBlock,
-// where ctx bounds the wait; ctx never ends the connection.
+// Send queues m for the peer and returns. A nil error means that m is queued, not that
+// it is delivered. Messages that are sent before the handshake is answered follow the
+// answer. m.Data may be used again when Send has returned.
 //
-// Errors: a *CloseError, which matches [ErrClosed], once the connection has ended;
-// [ErrNotUTF8] for text that is not UTF-8, unless Limits.RepairText repairs it;
-// [ErrDropped] or [ErrSlow] when the outgoing queue is full; protocol.ErrQueueFull when too
-// much waits for the answer; ctx's.
+// Send does not block, unless Limits.Overflow is protocol.OverflowBlock: then it waits
+// for room in the queue until ctx is done. ctx never closes the connection.
+//
+// Errors: a *[CloseError], which matches [ErrClosed], once the connection has closed;
+// [ErrNotUTF8] if m is text that is not UTF-8, unless Limits.RepairText is set;
+// [ErrDropped] or [ErrSlow] if the outgoing queue is full; [ErrQueueFull] if too much is
+// queued before the handshake is answered; the error of ctx.
 func (c *Conn) Send(ctx context.Context, m Message) error { return c.conn.Send(ctx, m) }
 
-// SendPrepared is Send for a message that many connections get: it is copied and
-// encoded once for all of them.
+// SendPrepared is Send for a message that many connections receive. protocol.Prepare
+// copies and encodes it once for all of them.
 func (c *Conn) SendPrepared(ctx context.Context, p *protocol.Prepared) error {
 	return c.conn.SendPrepared(ctx, p)
 }
 
-// Close closes the connection with code and reason, behind what is queued, and returns.
-// The first close has effect; later calls do nothing. Before the handshake is answered,
+// Close closes the connection with code and reason, after sending what is queued. It
+// returns at once. Only the first close has an effect. Before the handshake is answered,
 // Close refuses the connection.
 func (c *Conn) Close(code CloseCode, reason string) { c.conn.Close(code, reason) }
 
@@ -94,13 +121,13 @@ func (c *Conn) Close(code CloseCode, reason string) { c.conn.Close(code, reason)
 // CloseNormal if err is nil. It is for code that runs beside the callbacks.
 func (c *Conn) CloseWith(err error) { c.conn.CloseWith(err) }
 
-// Defer calls f once when the connection is over: after Disconnect, or after the
-// connection was refused. The last function given runs first. If the connection is
-// over already, f is called at once. A panic in f is contained and logged.
+// Defer calls f once, after Disconnect has returned or the connection was refused. If
+// that has happened already, f is called at once. Functions run in the reverse order of
+// the calls of Defer. A panic in f is recovered and logged.
 func (c *Conn) Defer(f func()) { c.conn.Defer(f) }
 
-// RTT returns how long the peer took to answer the last ping: the round trip of the
-// network, and the time that the peer and proxies took. It is 0 before the first
+// RTT returns the round-trip time of the last ping that the peer answered, which
+// includes the time that proxies and the peer's program took. It is 0 before the first
 // answer, and for protocols without pings.
 func (c *Conn) RTT() time.Duration { return c.conn.RTT() }
 
@@ -120,27 +147,34 @@ func (c *Conn) SendJSON(ctx context.Context, v any) error {
 	return c.Send(ctx, Message{Data: b})
 }
 
-// GroupSend sends e to every member of group, this connection included if it is
-// one; see [layers.Layer.GroupSend].
-func (c *Conn) GroupSend(ctx context.Context, group string, e *protocol.Event) error {
+// GroupSend sends e to every member of group, including this connection if it is a
+// member. The members' handlers, which [On] declares, receive it. GroupSend does not
+// wait for them: when it returns, e is queued for the members in this process.
+//
+// Errors: [ErrInvalidName]; a payload that cannot be encoded; the error of ctx;
+// layers.ErrDown if other nodes cannot be reached, in which case the members in this
+// process have received e. See [layers.Layer.GroupSend].
+func (c *Conn) GroupSend(ctx context.Context, group string, e *Event) error {
 	return c.layer.GroupSend(ctx, group, e)
 }
 
-// GroupSendOthers is GroupSend to all members but this connection.
-func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *protocol.Event) error {
+// GroupSendOthers is GroupSend to all members except this connection.
+func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *Event) error {
 	return c.layer.GroupSendExcept(ctx, group, e, (*member)(c))
 }
 
-// Broadcast sends m to the peers of all members of group, this one included if
-// it is one, encoded once and without waking their consumers; see
-// [layers.Layer.Broadcast]. Text that is not UTF-8 is repaired if Limits.RepairText
-// says so for this connection; otherwise nobody gets it, and the error matches
-// protocol.ErrNotUTF8.
+// Broadcast sends m to the peer of every member of group, including this connection's
+// peer if it is a member. m is encoded once and goes to the peers' queues; consumers do
+// not see it.
+//
+// If m is text that is not UTF-8, no peer receives it and the error matches
+// [ErrNotUTF8], unless Limits.RepairText is set for this connection. The other errors
+// are those of GroupSend. See [layers.Layer.Broadcast].
 func (c *Conn) Broadcast(ctx context.Context, group string, m Message) error {
 	return c.broadcast(ctx, group, m, nil)
 }
 
-// BroadcastOthers is Broadcast to the peers of all members but this connection.
+// BroadcastOthers is Broadcast to the peers of all members except this connection.
 func (c *Conn) BroadcastOthers(ctx context.Context, group string, m Message) error {
 	return c.broadcast(ctx, group, m, (*member)(c))
 }
@@ -160,7 +194,8 @@ func (c *Conn) broadcast(ctx context.Context, group string, m Message, except la
 // the connection.
 func (c *Conn) Layer() *layers.Layer { return c.layer }
 
-// member is a Conn as its layer sees it. It keeps the layer's methods out of Conn's.
+// member is a Conn as its layer uses it. As a type of its own, it keeps the methods of
+// layers.Member out of Conn.
 type member Conn
 
 var (
@@ -169,19 +204,19 @@ var (
 	_ layers.Closer  = (*member)(nil)
 )
 
-// Close closes the connection for [layers.Layer.CloseGroup] and CloseChannel.
-func (m *member) Close(code protocol.CloseCode, reason string) { m.conn.Close(code, reason) }
+// Close closes the connection, for layers.Layer.CloseGroup and CloseChannel.
+func (m *member) Close(code CloseCode, reason string) { m.conn.Close(code, reason) }
 
-// Deliver has the connection's executor handle e. If it does not fit the session has
-// counted it.
-func (m *member) Deliver(e *protocol.Event) (yield bool) {
+// Deliver queues e for the connection's handlers. If there is no room, the session has
+// counted e as dropped.
+func (m *member) Deliver(e *Event) (yield bool) {
 	_ = m.conn.Post(e) //nolint:errcheck // see above
 	return m.conn.ShouldYield()
 }
 
-// Offer puts a ready message on the outgoing queue, or makes an event of it for
-// a consumer that wants to see such messages. If it does not fit the session has
-// counted it.
+// Offer adds p to the outgoing queue. If the consumer declared a handler for
+// protocol.SendType, the handler receives p as an event instead. If there is no room, the
+// session has counted p as dropped.
 func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 	if m.wantsSends {
 		return m.Deliver(p.Event())
@@ -190,6 +225,6 @@ func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 	return m.conn.ShouldYield()
 }
 
-// Watches has the layer tell the consumer about itself if it declared a handler
-// for that.
+// Watches reports whether the consumer declared a handler for events of this type, which
+// the layer itself sends.
 func (m *member) Watches(typ string) bool { return m.events.wants(typ) }

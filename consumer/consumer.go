@@ -4,88 +4,99 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-
-	"github.com/wye-go/wye/internal/plumbing"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Consumer is one value per connection. Embed [Base] and write the methods you
-// need. Calls never overlap, so fields need no lock; they may block.
+// Consumer serves one connection. Embed [Base] and declare the methods that you need.
 //
-//  1. Connect, before the handshake is answered: nil accepts, an error refuses
-//     (protocol.NewRejectError chooses how). ctx has the request's values here, and only
-//     here. What is sent now arrives right after the handshake.
-//  2. Receive for each message, and the functions given to [On] for each event.
-//     A returned error closes: with the code of protocol.NewCloseError, otherwise with
-//     1011, a line in the log, and nothing of it for the peer to see. After
-//     that, or c.Close, neither is called again, whatever waits and whether or
-//     not the peer has closed as well: see [protocol.Handler].
-//  3. Disconnect, exactly once for each accepted connection, with a fresh ctx
-//     that has a deadline; then the connection leaves its groups.
+// The calls for one connection never overlap, so fields need no lock. A call may block:
+// pings and the close handshake are answered meanwhile.
 //
-// ctx ends when the connection does. In Django Channels this is
-// AsyncWebsocketConsumer, except that there disconnect is not called after an
-// exception.
+//  1. Connect runs before the handshake is answered. If it returns nil, the connection
+//     is accepted. If it returns an error, the connection is refused: with the status of
+//     a [NewRejectError], with 403 for a [NewCloseError], and otherwise, as a rule, with
+//     500 and a line in the log. What Connect sends arrives right after the handshake.
+//  2. Receive runs for each message, and the handlers declared with [On] run for each
+//     event. If one returns an error, the connection closes: with the code of a
+//     [NewCloseError]; with 1008 for [ErrInvalidName], [ErrTooManyGroups] and
+//     [ErrTooManyGoroutines]; and otherwise with 1011 and a line in the log. The peer
+//     does not see the text of the error. [ErrDropped], which a send returns for a
+//     message that was dropped and counted, keeps the connection open.
+//  3. Disconnect runs exactly once for each accepted connection, also after an error or
+//     a panic. Then the connection leaves its groups.
+//
+// After a callback has returned an error, or [Conn.Close] was called, neither Receive
+// nor a handler starts again; messages and events that wait are dropped and counted. If
+// only the peer has closed, the messages that it sent before are still received, for one
+// second: see [protocol.Handler].
+//
+// ctx is done when the connection closes. In Connect, and only there, it has the values
+// of the request's context. The ctx of Disconnect is a new one, which is done after ten
+// seconds.
+//
+// The Django Channels counterpart is AsyncWebsocketConsumer, whose disconnect is not
+// called after an exception.
 type Consumer interface {
-	// Connect decides whether to accept. Groups joined here are left again
-	// if the connection is refused.
+	// Connect decides whether to accept the connection. If it is refused, it leaves the
+	// groups that it joined here.
 	Connect(ctx context.Context, c *Conn) error
-	// Receive handles a message. m.Data is lent until it returns: keep
-	// m.Text() or m.Clone().
+	// Receive handles one message. m.Data is valid until Receive returns: to keep it,
+	// keep m.Text() or m.Clone().
 	Receive(ctx context.Context, c *Conn, m Message) error
-	// Disconnect runs once, after an accepted connection has closed. Sends to the
-	// peer fail; those to groups do not.
+	// Disconnect runs once, after an accepted connection has closed. s says how it
+	// closed. Sends to the peer fail; sends to groups do not.
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 
-// Base accepts every connection and reads no message. Embedding it makes a method
-// with a wrong signature a compile error rather than a method that is never
-// called.
+// Base accepts every connection and reads no message. Consumers embed it, so that a
+// method of theirs that has the wrong signature does not compile.
 type Base struct{}
 
-// errNoReceive is what Base.Receive returns.
-var errNoReceive = fmt.Errorf("%w", plumbing.ErrUnread)
-
-// Connect accepts.
+// Connect accepts the connection.
 func (Base) Connect(context.Context, *Conn) error { return nil }
 
-// Receive leaves the message unread: it is counted as protocol.Stats.MessagesUnread,
-// and the first one of each application made by [New] is logged, because a Receive
-// with a misspelt name looks like this. A consumer that expects messages and has no
-// use for them declares a Receive that returns nil.
+// Receive leaves the message unread. The message is counted in
+// protocol.Stats.MessagesUnread, and the first one of each application is logged,
+// because the reason may be a Receive with a misspelt name. A consumer that ignores
+// messages declares a Receive that returns nil.
 func (Base) Receive(context.Context, *Conn, Message) error { return errNoReceive }
 
 // Disconnect does nothing.
 func (Base) Disconnect(context.Context, *Conn, CloseStatus) {}
 
-// New returns the application that makes a C for each connection. factory may
-// be called by many goroutines at once; it takes what it needs from the scope,
-// for example s.Param("group"), and must not keep the scope. It may return the
-// same value for several connections only if that value is safe for concurrent
-// use. New panics if C has a method ReceiveJSON, which [JSON] calls and New does not.
-func New[C Consumer](factory func(*Scope) C, opts ...Option[C]) protocol.Application {
+// New returns an application that calls factory for each connection and serves the
+// connection with the consumer that factory returns.
+//
+// factory is called by many goroutines at once. It takes what it needs from the scope,
+// for example s.Param("room"), and must not keep the scope. It may return the same
+// value for several connections only if that value is safe for concurrent use.
+//
+// New panics if factory is nil, if an option is for JSON messages, or if C has a method
+// ReceiveJSON, which [JSON] calls and New does not.
+func New[C Consumer](factory func(*Scope) C, opts ...Option[C]) Application {
 	refuseReceiveJSON(reflect.TypeFor[C]())
 	sp := newSpec(opts)
 	sp.json.refuse("consumer.New")
-	return build(factory, C.Receive, sp)
+	return newApplication(factory, C.Receive, sp)
 }
 
-// refuseReceiveJSON panics over a consumer whose messages would reach nobody.
+// refuseReceiveJSON panics if c has a method ReceiveJSON, which would never be called.
 func refuseReceiveJSON(c reflect.Type) {
 	if _, has := c.MethodByName("ReceiveJSON"); has {
 		panic(fmt.Sprintf("wye: consumer.New: %v has a method ReceiveJSON, which New never calls; use consumer.JSON, or rename it", c))
 	}
 }
 
-// Receive is the smallest consumer: it calls f for each message. f is called by
-// many goroutines at once, but never twice at once for one connection.
-func ReceiveFunc(f func(ctx context.Context, c *Conn, m Message) error) protocol.Application {
+// ReceiveFunc returns an application that accepts every connection and calls f for each
+// message. f means what [Consumer].Receive means. It is called for many connections at
+// once, but its calls for one connection never overlap. ReceiveFunc panics if f is nil.
+func ReceiveFunc(f func(ctx context.Context, c *Conn, m Message) error) Application {
 	if f == nil {
 		panic("wye: consumer.ReceiveFunc: the function is nil")
 	}
 	return New(func(*Scope) receiver { return receiver{f: f} })
 }
 
+// receiver is the consumer of ReceiveFunc.
 type receiver struct {
 	Base
 	f func(context.Context, *Conn, Message) error

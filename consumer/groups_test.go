@@ -144,7 +144,7 @@ func TestGroupsThatCannotBeJoinedRefuse(t *testing.T) {
 	if got := consumertest.Refused(out, app, "/", &consumertest.Options{Context: ctx}); got.Status != 500 || got.Body != "Internal Server Error" {
 		t.Errorf("refused with %d %q, want 500 that tells nothing", got.Status, got.Body)
 	}
-	out.wantLog(testkit.Here(), "joining the consumer's groups: the password is swordfish")
+	out.wantLog(testkit.Here(), "joining the groups of consumer.Groups: the password is swordfish")
 }
 
 // whenRefused is a transport that cannot accept.

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
@@ -11,16 +12,17 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// life is what both kinds of consumer have in common.
-type life interface {
+// lifecycle has the methods that Consumer and JSONConsumer share.
+type lifecycle interface {
 	Connect(ctx context.Context, c *Conn) error
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 
-type receiveFunc[C any] func(C, context.Context, *Conn, Message) error
+// errNoReceive is what Base.Receive returns.
+var errNoReceive = fmt.Errorf("%w", plumbing.ErrUnread)
 
-// build is New for any way to receive.
-func build[C life](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) protocol.Application {
+// newApplication returns an application whose consumers receive messages with receive.
+func newApplication[C lifecycle](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) Application {
 	if factory == nil {
 		panic("wye: consumer: the factory is nil")
 	}
@@ -34,8 +36,9 @@ func build[C life](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) 
 	})
 }
 
-// handler is one connection: the user's value and its Conn in one allocation.
-type handler[C life] struct {
+// handler is the protocol.Handler of one connection: the user's consumer and its Conn,
+// in one allocation.
+type handler[C lifecycle] struct {
 	conn    Conn
 	user    C
 	spec    *spec[C]
@@ -48,7 +51,7 @@ func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
 		return err
 	}
 	if err := h.conn.Join(ctx, h.spec.groups...); err != nil {
-		return errtext.Wrap("wye: joining the consumer's groups", err)
+		return errtext.Wrap("wye: joining the groups of consumer.Groups", err)
 	}
 	return nil
 }
@@ -61,34 +64,46 @@ func (h *handler[C]) Receive(ctx context.Context, _ *protocol.Conn, m Message) e
 	return err
 }
 
-func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *protocol.Event) error {
+func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *Event) error {
 	return h.handle(h.conn.bind(ctx), e)
-}
-
-// events are the event handlers of a consumer.
-type events interface {
-	wants(typ string) bool
-	linger() time.Duration
-	handle(ctx context.Context, e *protocol.Event) error
 }
 
 func (h *handler[C]) wants(typ string) bool { return h.spec.wants(typ) }
 
 func (h *handler[C]) linger() time.Duration { return h.spec.linger }
 
-// handle calls the handler of an event.
-func (h *handler[C]) handle(ctx context.Context, e *protocol.Event) error {
+// handle calls the handler of e's type.
+func (h *handler[C]) handle(ctx context.Context, e *Event) error {
 	f := h.spec.events[e.Type()]
 	if f == nil {
 		return plumbing.ErrEventUnknown
 	}
-	if !e.Position().IsZero() {
-		ctx = context.WithValue(ctx, positionKey{}, e)
-	}
-	return f(h.user, ctx, &h.conn, e)
+	return f(h.user, withPosition(ctx, e), &h.conn, e)
 }
 
 func (h *handler[C]) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {
 	h.conn.disconnected = true
 	h.user.Disconnect(h.conn.bind(ctx), &h.conn, s)
+}
+
+type positionKey struct{}
+
+// withPosition returns the ctx of the handler of e.
+func withPosition(ctx context.Context, e *Event) context.Context {
+	if e.Position().IsZero() {
+		return ctx
+	}
+	return context.WithValue(ctx, positionKey{}, e)
+}
+
+// PositionOf returns the position, in its group's history, of the event that is being
+// handled. ctx is the one that the handler was called with. For an event that was not
+// recorded, and for any other ctx, it returns the zero value. Send the position to the
+// peer: a peer that connects again brings it back, and [Conn.JoinFrom] continues after
+// it.
+func PositionOf(ctx context.Context) Position {
+	if e, ok := ctx.Value(positionKey{}).(*Event); ok {
+		return e.Position()
+	}
+	return Position{}
 }

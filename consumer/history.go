@@ -9,117 +9,104 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-type positionKey struct{}
-
-// PositionOf returns the place of the event that is handled, in its group's
-// history: ctx is what the handler was given. It is the zero value if the event was
-// not recorded, and outside of a handler. Tell it to the peer, who brings it back
-// for [Conn.JoinFrom].
-func PositionOf(ctx context.Context) protocol.Position {
-	if e, ok := ctx.Value(positionKey{}).(*protocol.Event); ok {
-		return e.Position()
-	}
-	return protocol.Position{}
-}
-
-// Record sends e to every member of group, this connection included if it is one,
-// and keeps it for those who come later, as k says, of which the zero value is the
-// defaults; see [layers.Layer.Record], also for errors; and protocol.ErrTooManyGroups
-// if the connection has recorded to Limits.Groups other ones before. A history outlives
-// the connection, so that leaving a group makes no room for another one;
-// c.Layer().Record has no such bound.
-func (c *Conn) Record(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
-	p, err := c.beginRecord(group)
+// Record sends e to every member of group, including this connection if it is a member,
+// and keeps it in the group's history, from which [Conn.JoinFrom] reads. k bounds the
+// history; its zero value means the defaults. Record returns the position of e in the
+// history.
+//
+// Errors: those of [layers.Layer.Record]; [ErrTooManyGroups] if the connection has
+// recorded to as many other groups as Limits.Groups allows. Leaving a group does not
+// make room for another one, because a history outlives the connection.
+// c.Layer().Record does not have this limit.
+func (c *Conn) Record(ctx context.Context, group string, e *Event, k Retention) (Position, error) {
+	entry, err := c.startRecord(group)
 	if err != nil {
-		return protocol.Position{}, err
+		return Position{}, err
 	}
 	position, err := c.layer.Record(ctx, group, e, k)
-	c.endRecord(p, err)
+	c.finishRecord(entry, err)
 	return position, err
 }
 
-// beginRecord notes that the connection records to group. p is nil if the connection is
-// over.
-func (c *Conn) beginRecord(group string) (p *place, err error) {
+// startRecord counts group as one that the connection records to. The entry is nil if
+// the connection is over: then nothing is counted.
+func (c *Conn) startRecord(group string) (*groupEntry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.gone {
-		return nil, nil //nolint:nilnil // there is nothing to note, which is not an error
+	if c.mu.leftAll {
+		return nil, nil //nolint:nilnil // see above
 	}
 	if c.mu.recorded == nil {
-		c.mu.recorded = new(places)
+		c.mu.recorded = new(groupSet)
 	}
-	return c.mu.recorded.begin(group, c.conn.MayJoin)
+	return c.mu.recorded.startCall(group, c.conn.MayJoin)
 }
 
-func (c *Conn) endRecord(p *place, err error) {
+func (c *Conn) finishRecord(e *groupEntry, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p != nil && c.mu.recorded != nil {
-		c.mu.recorded.end(p, err)
+	if e != nil && c.mu.recorded != nil {
+		c.mu.recorded.finishCall(e, err)
 	}
 }
 
-// JoinFrom is Join for a connection that has seen group up to r.After, which is as a
-// rule what its peer brings back: it joins, and returns what was recorded since and is
-// still kept, or, with r.Limit, the last so many events of it. What comes later reaches the handlers, without a gap or a double. What
-// is returned has not reached them: Replay does that. See [layers.Layer.JoinFrom].
+// JoinFrom is [Conn.Join] for a peer that comes back: it makes the connection a member
+// of group, and returns the events that were recorded after r.After, if they are still
+// kept. The peer usually brings that position back; see [PositionOf]. r.Limit returns
+// only the last so many of them. Pass the events to [Conn.Replay]: the handlers have not
+// received them. Later events reach the handlers, and none is missing or received twice.
 //
-// Call it in Connect or another callback: events wait until that has returned. In the
-// function of [Func] that is so only before the connection is accepted.
+// Call JoinFrom in Connect or another callback: later events wait until the callback has
+// returned. In the function of [Func] they do so only before the connection is accepted.
 //
-// A connection that is in group already stays in it, and gets what it may have missed
-// ([layers.Gap]); what waits for its handlers already may then be returned as well, and
-// if the history has begun anew meanwhile, it may be of the one before: to be sure,
-// have the peer connect again.
-// On an error it is in the group no more, except on layers.ErrJoining. Errors: those
-// of the layer, protocol.ErrTooManyGroups as in Join, and protocol.ErrClosed once the
+// If the connection is a member already, it stays one. Then JoinFrom may also return
+// events that wait for the handlers. If the history was lost and started anew meanwhile,
+// these may be of the old one; to exclude that, make the peer connect again. Events that
+// may be missing are reported by [Gap].
+//
+// On an error, except layers.ErrJoining, the connection is not a member. Errors: those
+// of [layers.Layer.JoinFrom]; [ErrTooManyGroups] as in Join; [ErrClosed] if the
 // connection is over.
-func (c *Conn) JoinFrom(ctx context.Context, group string, r layers.Range) (layers.History, error) {
-	p, _, err := c.beginJoin(group)
+func (c *Conn) JoinFrom(ctx context.Context, group string, r Range) (History, error) {
+	e, _, err := c.startJoin(group)
 	if err != nil {
-		return layers.History{}, err
+		return History{}, err
 	}
 	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), r)
 	if err != nil && !errors.Is(err, layers.ErrJoining) {
 		c.mu.Lock()
-		c.mu.groups.remove(p)
+		c.mu.groups.remove(e)
 		c.mu.Unlock()
 	}
-	return h, c.endJoin(p, err)
+	return h, c.finishJoin(e, err)
 }
 
-// Replay handles events as if they came from the layer: with the consumer's handler
-// for each, in order, or, if they are messages for the peer and there is no handler
-// for [protocol.SendType], by sending them. [PositionOf] works in the handlers. Call it
-// in a callback, with what JoinFrom has returned:
+// Replay handles the events that [Conn.JoinFrom] has returned as if they had just
+// arrived: it calls the consumer's handler for each, in order. A message for the peer is
+// sent, unless there is a handler for protocol.SendType. [PositionOf] works in the
+// handlers. Call Replay in a callback; see the Example of JoinFrom.
 //
-//	h, err := c.JoinFrom(ctx, "news", layers.Range{After: after})
-//	if err != nil {
-//		return err
-//	}
-//	return c.Replay(ctx, h.Events)
-//
-// In Connect accept before it, if that may be more than waits for the answer. Events
-// of undeclared types, and payloads that do not fit, are left out. The first error of a
-// handler or a send ends it and is returned, except for protocol.ErrDropped.
-func (c *Conn) Replay(ctx context.Context, events []*protocol.Event) error {
+// Events without a handler, and events whose payload does not fit, are skipped. Replay
+// returns the first other error of a handler or a send, except [ErrDropped], and handles
+// no event after it. In Connect, call [Conn.Accept] first if the events may be more than
+// fit the queue before the answer ([ErrQueueFull]).
+func (c *Conn) Replay(ctx context.Context, events []*Event) error {
 	for _, e := range events {
-		if err := c.replay(ctx, e); err != nil && !isPassedOver(err) {
+		if err := c.replayEvent(ctx, e); err != nil && !isSkipped(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Conn) replay(ctx context.Context, e *protocol.Event) error {
+func (c *Conn) replayEvent(ctx context.Context, e *Event) error {
 	if p := e.Prepared(); p != nil && !c.wantsSends {
 		return c.SendPrepared(ctx, p)
 	}
 	return c.events.handle(ctx, e)
 }
 
-// isPassedOver reports whether an error of an event does not end the connection.
-func isPassedOver(err error) bool {
-	return errors.Is(err, plumbing.ErrEventUnknown) || errors.Is(err, protocol.ErrEventPayload) || errors.Is(err, protocol.ErrDropped)
+// isSkipped reports whether Replay continues after err.
+func isSkipped(err error) bool {
+	return errors.Is(err, plumbing.ErrEventUnknown) || errors.Is(err, protocol.ErrEventPayload) || errors.Is(err, ErrDropped)
 }

@@ -7,46 +7,46 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-
-	"github.com/wye-go/wye/protocol"
 )
 
-// JSONConsumer is a [Consumer] that receives decoded messages. In may be any
-// type that encoding/json decodes into.
+// JSONConsumer is a [Consumer] that receives decoded messages. In is any type that
+// encoding/json decodes into.
 type JSONConsumer[In any] interface {
-	// Connect decides; see [Consumer].
+	// Connect decides whether to accept the connection; see [Consumer].
 	Connect(ctx context.Context, c *Conn) error
-	// ReceiveJSON handles a message. in is its own, and may be kept.
+	// ReceiveJSON handles one message. in belongs to the callee, which may keep it.
 	ReceiveJSON(ctx context.Context, c *Conn, in In) error
 	// Disconnect runs once, after an accepted connection has closed; see [Consumer].
 	Disconnect(ctx context.Context, c *Conn, s CloseStatus)
 }
 
-// JSON is [New] for a consumer of decoded messages; In is inferred. A message that
-// does not decode is the peer's mistake and does not reach ReceiveJSON: it closes the
-// connection, with 1003 if it is binary and with 1007 otherwise, unless
-// [OnDecodeError] decides something else.
-func JSON[C JSONConsumer[In], In any](factory func(*Scope) C, opts ...Option[C]) protocol.Application {
+// JSON is [New] for a consumer of decoded messages. In is inferred from the method
+// ReceiveJSON.
+//
+// A message that cannot be decoded does not reach ReceiveJSON. It closes the connection,
+// with 1003 if it is binary and with 1007 if it is text. [OnDecodeError] changes that.
+func JSON[C JSONConsumer[In], In any](factory func(*Scope) C, opts ...Option[C]) Application {
 	sp := newSpec(opts)
 	if len(sp.json.cases) > 0 {
-		panic("wye: consumer.JSON: it has handlers made by consumer.Case, which JSON never calls; use consumer.JSONBy")
+		panic("wye: consumer.JSON: consumer.Case is an option of consumer.JSONBy, and JSON never calls its handler; use consumer.JSONBy")
 	}
-	return build(factory, decodeInto(&sp.json, C.ReceiveJSON), sp)
+	return newApplication(factory, decodeInto(&sp.json, C.ReceiveJSON), sp)
 }
 
-// JSONBy is [New] for a consumer of JSON objects that say themselves what they are, in
-// a field of text such as "type":
+// JSONBy is [New] for a consumer of JSON objects of several types. Each object names its
+// type in a text field, for example "type":
 //
 //	consumer.JSONBy("type", NewChat,
 //		consumer.Case("say", (*Chat).say),
 //		consumer.Case("typing", (*Chat).typing))
 //
-// A message goes to the handler whose [Case] has the text of its field; every other
-// object goes to Receive, as it came. What is not a JSON object, or has another kind of
-// value in the field, is handled as [JSON] handles what does not decode. The name of the
-// field is compared exactly; of two fields with one name the last counts, as in
-// encoding/json.
-func JSONBy[C Consumer](field string, factory func(*Scope) C, opts ...Option[C]) protocol.Application {
+// A message goes to the handler whose [Case] has the text of its field. If there is
+// none, the message goes to Receive as it came. A message that is not a JSON object, or
+// whose field is not text, is one that cannot be decoded: see [JSON].
+//
+// The name of the field is compared exactly. If an object has the field twice, the last
+// one counts, as in encoding/json. JSONBy panics if field is "".
+func JSONBy[C Consumer](field string, factory func(*Scope) C, opts ...Option[C]) Application {
 	if field == "" {
 		panic("wye: consumer.JSONBy: the field has no name")
 	}
@@ -62,18 +62,20 @@ func JSONBy[C Consumer](field string, factory func(*Scope) C, opts ...Option[C])
 		}
 		return v.Receive(ctx, c, m)
 	}
-	return build(factory, receive, sp)
+	return newApplication(factory, receive, sp)
 }
 
-// Case has h handle the messages of a consumer made by [JSONBy] whose field has the text
-// name. h is a method expression as a rule; it is called as Receive is, and what it
-// returns means the same. in is its own, and may be kept. Two handlers for one name
-// panic, and so do an empty name and a Case that is given to another constructor than
-// JSONBy.
+// Case declares h as the handler of the messages whose field has the text name, in a
+// consumer that [JSONBy] makes. h is usually a method expression. It is called as
+// [Consumer].Receive is, and an error that it returns means the same. in is decoded
+// from the whole object; it belongs to h, which may keep it.
+//
+// Case panics if name is "" or h is nil. The constructor panics if a name has two
+// handlers, or if it is not JSONBy.
 func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in In) error) Option[C] {
 	switch {
 	case name == "":
-		panic("wye: consumer.Case: the name is empty; what has no type of its own goes to Receive")
+		panic("wye: consumer.Case: the name is empty; handle objects without the field in Receive")
 	case h == nil:
 		panic(fmt.Sprintf("wye: consumer.Case: the handler of %q is nil", name))
 	}
@@ -88,40 +90,30 @@ func Case[C, In any](name string, h func(v C, ctx context.Context, c *Conn, in I
 	})
 }
 
-// OnDecodeError has h decide about messages that a consumer made by [JSON] or [JSONBy]
-// cannot decode. err is what encoding/json says, for example a *json.UnmarshalTypeError
-// that names the field, or [ErrNotText] for a binary message. h is called as Receive is,
-// and what it returns means the same: nil goes on with the next message. Given twice, or
-// to another constructor, it panics.
+// OnDecodeError calls h for each message that a consumer made by [JSON] or [JSONBy]
+// cannot decode, in place of closing the connection. err is the error of encoding/json,
+// for example a *json.UnmarshalTypeError that names the field, or [ErrNotText] for a
+// binary message. h is called as [Consumer].Receive is, and what it returns means the
+// same: nil keeps the connection open.
+//
+// OnDecodeError panics if h is nil. The constructor panics if it is given two of them,
+// or if it is not JSON or JSONBy.
 func OnDecodeError[C any](h func(v C, ctx context.Context, c *Conn, m Message, err error) error) Option[C] {
 	if h == nil {
 		panic("wye: consumer.OnDecodeError: the function is nil")
 	}
 	return optionFunc[C](func(s *spec[C]) {
 		if s.json.onError != nil {
-			panic("wye: consumer.OnDecodeError: one consumer has two of them")
+			panic("wye: consumer.OnDecodeError: one consumer has two of them; use one")
 		}
 		s.json.onError = h
 	})
 }
 
-// ErrNotText is what [OnDecodeError] is given for a binary message.
-var ErrNotText = errors.New("wye: JSON is expected in text messages, and this one is binary")
+// ErrNotText is the error that [OnDecodeError] receives for a binary message.
+var ErrNotText = errors.New("wye: decoding JSON: the message is binary; send JSON as text")
 
-// jsonSpec is what options say about JSON messages.
-type jsonSpec[C any] struct {
-	onError func(C, context.Context, *Conn, Message, error) error // nil: close
-	cases   map[string]receiveFunc[C]                             // by name; of JSONBy
-}
-
-// refuse panics if there are options that the constructor has no use for.
-func (s *jsonSpec[C]) refuse(constructor string) {
-	if s.onError != nil || len(s.cases) > 0 {
-		panic("wye: " + constructor + ": consumer.OnDecodeError and consumer.Case are for consumer.JSON and consumer.JSONBy")
-	}
-}
-
-// decodeInto returns what decodes a message and hands it to h.
+// decodeInto returns a function that decodes a message and calls h with the result.
 func decodeInto[C, In any](s *jsonSpec[C], h func(C, context.Context, *Conn, In) error) receiveFunc[C] {
 	return func(v C, ctx context.Context, c *Conn, m Message) error {
 		var in In
@@ -132,7 +124,8 @@ func decodeInto[C, In any](s *jsonSpec[C], h func(C, context.Context, *Conn, In)
 	}
 }
 
-// textField returns the text of a field of m, a JSON object; "" if it has none.
+// textField returns the text of a field of m, which is a JSON object, or "" if m has no
+// such field.
 func textField(m Message, field string) (text string, err error) {
 	var fields map[string]json.RawMessage
 	if err := decodeText(m, &fields); err != nil {
@@ -152,25 +145,27 @@ func textField(m Message, field string) (text string, err error) {
 }
 
 func decodeText(m Message, into any) error {
-	if m.Kind != protocol.KindText {
+	if m.Kind != KindText {
 		return ErrNotText
 	}
 	return json.Unmarshal(m.Data, into) //nolint:wrapcheck // OnDecodeError gets it as it is
 }
 
-// undecodable decides about a message that does not decode because of err.
+// undecodable returns the result of Receive for a message that cannot be decoded because
+// of err.
 func (s *jsonSpec[C]) undecodable(ctx context.Context, v C, c *Conn, m Message, err error) error {
 	if s.onError != nil {
 		return s.onError(v, ctx, c, m, err)
 	}
 	if errors.Is(err, ErrNotText) {
-		return protocol.NewCloseError(protocol.CloseUnsupportedData, "JSON is expected, in text messages")
+		return NewCloseError(CloseUnsupportedData, "binary message; send JSON as text")
 	}
-	return protocol.NewCloseError(protocol.CloseInvalidPayload, "not the JSON that is expected"+where(err))
+	return NewCloseError(CloseInvalidPayload, "not the expected JSON"+describeField(err))
 }
 
-// where names the field that is wrong, if err does.
-func where(err error) string {
+// describeField returns the end of a close reason that names the field which could not
+// be decoded. It is "" if err does not tell.
+func describeField(err error) string {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case !ok:
@@ -181,8 +176,8 @@ func where(err error) string {
 	return fmt.Sprintf(": field %q cannot be %s", wrong.Field, withArticle(wrong.Value))
 }
 
-// withArticle puts its article before the name of a JSON value, as encoding/json has
-// it: "a string", "an array", "the number 1.5".
+// withArticle returns value, which is encoding/json's description of a JSON value, with
+// its article: "a string", "an array", "the number 1.5".
 func withArticle(value string) string {
 	switch {
 	case strings.Contains(value, " "):

@@ -132,12 +132,12 @@ func TestTheCloseNamesTheFieldThatIsWrong(t *testing.T) {
 		at       testkit.Line
 		in, want string
 	}{
-		{testkit.Here(), `{"type":"say","text":1}`, `not the JSON that is expected: field "text" cannot be a number`},
-		{testkit.Here(), `{"type":true}`, `not the JSON that is expected: field "type" cannot be a bool`},
-		{testkit.Here(), `["say"]`, `not the JSON that is expected: it cannot be an array`},
-		{testkit.Here(), `{"type":"say","text":{}}`, `not the JSON that is expected: field "text" cannot be an object`},
-		{testkit.Here(), `{"type":"move","X":1.5}`, `not the JSON that is expected: field "X" cannot be the number 1.5`},
-		{testkit.Here(), `{`, `not the JSON that is expected`},
+		{testkit.Here(), `{"type":"say","text":1}`, `not the expected JSON: field "text" cannot be a number`},
+		{testkit.Here(), `{"type":true}`, `not the expected JSON: field "type" cannot be a bool`},
+		{testkit.Here(), `["say"]`, `not the expected JSON: it cannot be an array`},
+		{testkit.Here(), `{"type":"say","text":{}}`, `not the expected JSON: field "text" cannot be an object`},
+		{testkit.Here(), `{"type":"move","X":1.5}`, `not the expected JSON: field "X" cannot be the number 1.5`},
+		{testkit.Here(), `{`, `not the expected JSON`},
 	} {
 		ann := consumertest.Connect(t, consumer.JSONBy("type", newTalker, consumer.Case("say", (*talker).say), consumer.Case("move", (*talker).move)), "/", nil)
 		ann.SendText(row.in)

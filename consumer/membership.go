@@ -1,170 +1,177 @@
 package consumer
 
-import (
-	"context"
-	"errors"
+import "slices"
 
-	"github.com/wye-go/wye/protocol"
-)
-
-// membership is where a connection can be found: its groups and channel name.
-// Its zero value is nowhere, and costs nothing more.
+// membership is what a connection has to leave when it is over. Its zero value is empty.
 type membership struct {
-	groups   places
-	channel  *channel  // nil until it is asked for
-	present  *presence // nil if it never was
-	recorded *places   // the groups that it has recorded to; nil if there are none
-	leaving  bool      // registered to leave everything at the end
-	gone     bool      // has left everything
+	groups     groupSet  // the groups that it is a member of
+	channel    *channel  // nil until Channel is called
+	presence   *presence // nil until Enter is called
+	recorded   *groupSet // the groups that it has recorded to; nil if there are none
+	leaveAdded bool      // leaveAll is registered with Defer
+	leftAll    bool      // leaveAll has run: the connection is over
 }
 
-// channel is the name of one connection.
+// channel is the channel name of a connection.
 type channel struct {
 	name   string
-	unbind func() // nil if the connection was over when it was made
+	unbind func() // nil if the connection was over when the name was made
 }
 
-// Join adds the connection to groups; being there already is no error. It
-// leaves them by itself after Disconnect, or when it is refused. On an error it
-// has joined the groups before the one that failed. Errors: protocol.ErrInvalidName,
-// protocol.ErrTooManyGroups if it is in Limits.Groups of them already, ctx's, the
-// driver's, protocol.ErrClosed once the connection is over, also if that happens
-// meanwhile.
-//
-// While it waits for a driver it holds up nothing else of the connection. A callback's
-// ctx ends with the connection, and so does a wait with it; one with another ctx goes
-// on, beside the end of the connection, and leaves again.
-func (c *Conn) Join(ctx context.Context, groups ...string) error {
-	for _, g := range groups {
-		if err := c.join(ctx, g); err != nil {
-			return err
+// presence is the groups that a connection is present in.
+type presence struct {
+	id     string // the ID of its presence, the same in each group
+	groups groupSet
+}
+
+// remove reports whether the connection was present in group.
+func (p *presence) remove(group string) bool {
+	return p != nil && p.groups.remove(p.groups.find(group))
+}
+
+// groupSet is the set of groups that a connection is in, or present in, including those
+// for which a call to the layer has not returned yet. Several callbacks and goroutines
+// make such calls at once, without a lock: each is between startCall and finishCall. No
+// method takes longer the more groups there are, except those that list all of them.
+type groupSet struct {
+	list  []*groupEntry // in the order of the first calls
+	index *groupIndex   // nil while list is short
+}
+
+// groupEntry is one group of a groupSet until it is removed. If the group is added again
+// after that, it has another entry.
+type groupEntry struct {
+	group   string
+	calls   int32 // calls that have not finished
+	joined  bool  // a call has succeeded
+	removed bool  // the entry is no longer in the set
+}
+
+// groupIndex finds the entries of a long list.
+type groupIndex struct {
+	byName  map[string]*groupEntry
+	removed int // entries of the list that are removed
+}
+
+// maxSearched is the length up to which a list is searched without an index.
+const maxSearched = 16
+
+// size returns the number of groups.
+func (s *groupSet) size() int {
+	if s.index != nil {
+		return len(s.index.byName)
+	}
+	return len(s.list)
+}
+
+// find returns the entry of group, or nil.
+func (s *groupSet) find(group string) *groupEntry {
+	if s.index != nil {
+		return s.index.byName[group]
+	}
+	for _, e := range s.list {
+		if e.group == group {
+			return e
 		}
 	}
 	return nil
 }
 
-func (c *Conn) join(ctx context.Context, group string) error {
-	p, joined, err := c.beginJoin(group)
-	if err != nil {
-		return err
+// startCall adds group, unless it is there, before a call to the layer. mayAdd is called
+// with the number of groups before another one is added; if it returns an error, nothing
+// is added and no call has started.
+func (s *groupSet) startCall(group string, mayAdd func(size int) error) (*groupEntry, error) {
+	e := s.find(group)
+	if e == nil {
+		if err := mayAdd(s.size()); err != nil {
+			return nil, err
+		}
+		e = &groupEntry{group: group}
+		s.add(e)
 	}
-	if !joined {
-		err = c.layer.Join(ctx, group, (*member)(c))
-	}
-	return c.endJoin(p, err)
+	e.calls++
+	return e, nil
 }
 
-// beginJoin notes the group, so that the end of the connection leaves it. joined
-// reports whether the connection is in it already.
-func (c *Conn) beginJoin(group string) (p *place, joined bool, err error) {
-	if err := c.leaveAtEnd(); err != nil {
-		return nil, false, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.gone {
-		return nil, false, protocol.ErrClosed
-	}
-	p, err = c.mu.groups.begin(group, c.conn.MayJoin)
-	return p, err == nil && p.taken, err
-}
-
-// endJoin sees to it that the connection is where it is noted to be, because it may
-// have left in between.
-func (c *Conn) endJoin(p *place, err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.groups.end(p, err) {
-		c.layer.Leave(p.group, (*member)(c))
-	}
-	if c.mu.gone {
-		return errors.Join(err, protocol.ErrClosed)
-	}
-	return err
-}
-
-// leaveAtEnd makes sure, once, that the end of the connection leaves everything.
-func (c *Conn) leaveAtEnd() error {
-	c.mu.Lock()
-	first, gone := !c.mu.leaving, c.mu.gone
-	c.mu.leaving = true
-	c.mu.Unlock()
-	if gone {
-		return protocol.ErrClosed
-	}
-	if first {
-		c.Defer(c.leaveAll)
-	}
-	return nil
-}
-
-// Leave takes the connection out of groups; not being there is no error.
-func (c *Conn) Leave(groups ...string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, g := range groups {
-		if c.mu.groups.remove(c.mu.groups.find(g)) {
-			c.layer.Leave(g, (*member)(c))
+func (s *groupSet) add(e *groupEntry) {
+	s.list = append(s.list, e)
+	switch {
+	case s.index != nil:
+		s.index.byName[e.group] = e
+	case len(s.list) > maxSearched:
+		s.index = &groupIndex{byName: make(map[string]*groupEntry, 2*maxSearched)}
+		for _, e := range s.list {
+			s.index.byName[e.group] = e
 		}
 	}
 }
 
-// Groups returns the groups that the connection is in, in the order of joining.
-func (c *Conn) Groups() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mu.groups.taken()
+// finishCall notes the result of a call for e. A failed call removes e only if no other
+// call for it has succeeded or may still succeed. absent reports whether the connection
+// must not be in the group: then the caller must tell the layer, because the group may
+// have been removed before the layer added the connection.
+func (s *groupSet) finishCall(e *groupEntry, err error) (absent bool) {
+	e.calls--
+	switch {
+	case e.removed:
+		return s.find(e.group) == nil
+	case err == nil:
+		e.joined = true
+	case !e.joined && e.calls == 0:
+		return s.remove(e)
+	}
+	return false
 }
 
-// errNoChannel cannot happen with names that are random.
-var errNoChannel = errors.New("wye: no channel name could be bound")
-
-// Channel returns the name under which Layer.Send reaches this connection and no
-// other. It is made by the first call, so that connections that nobody addresses
-// cost nothing, and stays the same. Once the connection is over the name reaches
-// nobody.
-func (c *Conn) Channel() string {
-	_ = c.leaveAtEnd() //nolint:errcheck // over: the name will reach nobody
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.channel != nil {
-		return c.mu.channel.name
+// remove removes e, and reports whether it was in the set. e may be nil.
+func (s *groupSet) remove(e *groupEntry) bool {
+	if e == nil || e.removed {
+		return false
 	}
-	c.mu.channel = &channel{name: c.layer.NewChannel()}
-	if c.mu.gone {
-		return c.mu.channel.name
+	e.removed = true
+	if s.index == nil {
+		i := slices.Index(s.list, e)
+		s.list = slices.Delete(s.list, i, i+1)
+		return true
 	}
-	unbind, err := c.layer.Bind(c.mu.channel.name, (*member)(c))
-	if err != nil {
-		panic(errors.Join(errNoChannel, err)) // 130 random bits were not unique
+	delete(s.index.byName, e.group)
+	s.index.removed++
+	if s.index.removed > len(s.list)/2 {
+		s.compact()
 	}
-	c.mu.channel.unbind = unbind
-	return c.mu.channel.name
+	return true
 }
 
-// leaveAll takes the connection out of everything, for good.
-func (c *Conn) leaveAll() {
-	if id, present := c.leaveGroups(); len(present) > 0 {
-		c.exit(c.ctx, id, present, c.lingering()) // without the lock: members are told
+// compact deletes the removed entries from the list.
+func (s *groupSet) compact() {
+	s.list = slices.DeleteFunc(s.list, func(e *groupEntry) bool { return e.removed })
+	s.index.removed = 0
+	if len(s.list) <= maxSearched/2 {
+		s.list, s.index = slices.Clone(s.list), nil // frees the memory of the long list
 	}
 }
 
-// leaveGroups returns the groups that the connection has still been present in, and as
-// what.
-func (c *Conn) leaveGroups() (id string, present []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mu.gone = true
-	for _, group := range c.mu.groups.removeAll() {
-		c.layer.Leave(group, (*member)(c))
+// removeAll removes all entries and returns their groups.
+func (s *groupSet) removeAll() []string {
+	var names []string
+	for _, e := range s.list {
+		if !e.removed {
+			names = append(names, e.group)
+			e.removed = true
+		}
 	}
-	if ch := c.mu.channel; ch != nil && ch.unbind != nil {
-		ch.unbind()
-		ch.unbind = nil
+	*s = groupSet{}
+	return names
+}
+
+// joined returns the groups for which a call has succeeded, in the order of the first
+// calls.
+func (s *groupSet) joined() []string {
+	var names []string
+	for _, e := range s.list {
+		if e.joined && !e.removed {
+			names = append(names, e.group)
+		}
 	}
-	c.mu.recorded = nil
-	if p := c.mu.present; p != nil {
-		id, present = p.id, p.groups.removeAll()
-	}
-	return id, present
+	return names
 }

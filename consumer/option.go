@@ -9,18 +9,22 @@ import (
 	"github.com/wye-go/wye/internal/errtext"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Option configures the consumers of type C of one application. Options are made by
-// [On], [Groups], [Case], [OnDecodeError] and [PresenceLinger], and are read once, when
-// the application is made.
+// Option configures the consumers of type C of one application. [On], [Groups], [Case],
+// [OnDecodeError] and [PresenceLinger] return Options.
 type Option[C any] interface{ apply(s *spec[C]) }
 
 // optionFunc is an Option that is a function.
 type optionFunc[C any] func(s *spec[C])
 
 func (f optionFunc[C]) apply(s *spec[C]) { f(s) }
+
+// The functions of a consumer: method expressions, or what wraps them.
+type (
+	receiveFunc[C any] func(C, context.Context, *Conn, Message) error
+	eventFunc[C any]   func(C, context.Context, *Conn, *Event) error
+)
 
 // spec is what all connections of one application share.
 type spec[C any] struct {
@@ -32,17 +36,11 @@ type spec[C any] struct {
 	unreadLogged atomic.Bool
 }
 
-// unread returns the error for a message that reached only Base.Receive. The first one
-// of an application says what may be wrong, and is logged.
-func (s *spec[C]) unread(user C) error {
-	if s.unreadLogged.Swap(true) {
-		return plumbing.ErrUnread
-	}
-	return fmt.Errorf("%w: %T declares no method Receive (is its name misspelt?); "+
-		"declare one that returns nil to ignore messages; later ones are only counted", plumbing.ErrUnread, user)
+// jsonSpec has the options about JSON messages.
+type jsonSpec[C any] struct {
+	onError func(C, context.Context, *Conn, Message, error) error // nil: close the connection
+	cases   map[string]receiveFunc[C]                             // by name; for JSONBy
 }
-
-type eventFunc[C any] func(C, context.Context, *Conn, *protocol.Event) error
 
 func newSpec[C any](opts []Option[C]) *spec[C] {
 	s := &spec[C]{events: map[string]eventFunc[C]{}}
@@ -52,33 +50,53 @@ func newSpec[C any](opts []Option[C]) *spec[C] {
 	return s
 }
 
+// refuse panics if there are options about JSON, which constructor does not use.
+func (s *jsonSpec[C]) refuse(constructor string) {
+	if s.onError != nil || len(s.cases) > 0 {
+		panic("wye: " + constructor + ": consumer.OnDecodeError and consumer.Case are for consumer.JSON and consumer.JSONBy")
+	}
+}
+
+// unread returns the error for a message that reached only Base.Receive. For the first
+// one of an application it is an error that is logged and says what may be wrong.
+func (s *spec[C]) unread(user C) error {
+	if s.unreadLogged.Swap(true) {
+		return plumbing.ErrUnread
+	}
+	return fmt.Errorf("%w: %T declares no method Receive (is its name misspelt?); "+
+		"declare one that returns nil to ignore messages; later ones are only counted", plumbing.ErrUnread, user)
+}
+
 // wants reports whether there is a handler for events of typ.
 func (s *spec[C]) wants(typ string) bool { return s.events[typ] != nil }
 
-// On has h handle the events of type t that reach the consumer, through one of
-// its groups or its channel name. h is a method expression as a rule:
+// On declares h as the handler of events of type t. It handles those that are sent to a
+// group that the connection is in, or to its channel name. h is usually a method
+// expression:
 //
 //	consumer.On(Said, (*Chat).said)
 //
-// It is called as Receive is, and what it returns means the same. The payload
-// is shared by all members of the group in this process: h must not change what
-// its slices and maps hold. (A P that is a pointer may hold what the first of them
-// makes for all, such as an encoded message; see the example.) Only declared types
-// reach a consumer. Others are counted, and the first of each type is logged; so
-// are payloads that do not fit P. Declaring a type twice, or one without a name,
-// panics.
-func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) error) Option[C] {
+// h is called as [Consumer].Receive is, and an error that it returns means the same.
+// The members of a group in one process share the payload: h must not change what its
+// slices and maps hold. A payload that is a pointer may hold a value that the first
+// handler computes for all of them, such as an encoded message: see the Example
+// (Prepared).
+//
+// Events that have no handler are counted, and the first of each type is logged. So are
+// events whose payload does not fit P. On panics if h is nil or t has no name; the
+// application's constructor panics if t has two handlers.
+func On[C, P any](t EventType[P], h func(C, context.Context, *Conn, P) error) Option[C] {
 	if h == nil {
 		panic(fmt.Sprintf("wye: consumer.On: the handler of %q is nil", t.Name))
 	}
 	if t.Name == "" {
-		panic("wye: consumer.On: the event type has no name; declare it as protocol.EventType[P]{Name: \"chat.message\"}")
+		panic("wye: consumer.On: the event type has no name; declare it as consumer.EventType[P]{Name: \"chat.message\"}")
 	}
 	return optionFunc[C](func(s *spec[C]) {
 		if s.events[t.Name] != nil {
 			panic(fmt.Sprintf("wye: consumer.On: event type %q has two handlers in one consumer", t.Name))
 		}
-		s.events[t.Name] = func(v C, ctx context.Context, c *Conn, e *protocol.Event) error {
+		s.events[t.Name] = func(v C, ctx context.Context, c *Conn, e *Event) error {
 			p, err := t.Payload(e)
 			if err != nil {
 				return err
@@ -88,8 +106,9 @@ func On[C, P any](t protocol.EventType[P], h func(C, context.Context, *Conn, P) 
 	})
 }
 
-// Groups joins every connection to groups, when Connect has returned nil and
-// before anything is delivered. An invalid name panics.
+// Groups makes every connection a member of groups. It joins them when Connect has
+// returned nil, before any event or message is delivered. If joining fails, the
+// connection is refused. Groups panics if a name is not valid.
 func Groups[C any](groups ...string) Option[C] {
 	for _, g := range groups {
 		if err := layers.ValidName(g); err != nil {
@@ -97,4 +116,19 @@ func Groups[C any](groups ...string) Option[C] {
 		}
 	}
 	return optionFunc[C](func(s *spec[C]) { s.groups = append(s.groups, groups...) })
+}
+
+// PresenceLinger keeps the presences of a connection for d after the connection has
+// closed. If the peer comes back within that time and enters with the same key, the
+// other members receive neither [Exited] nor [Entered]. [Conn.Exit] is not delayed: call it
+// in Disconnect to make a peer that has closed the connection itself exit at once. See
+// the Example, and [layers.Layer.ExitAfter].
+//
+// The default is 0. PresenceLinger panics if d is negative or more than
+// [layers.MaxLinger].
+func PresenceLinger[C any](d time.Duration) Option[C] {
+	if d < 0 || d > layers.MaxLinger {
+		panic(fmt.Sprintf("wye: consumer.PresenceLinger: %v is out of range; use 0 to %v", d, layers.MaxLinger))
+	}
+	return optionFunc[C](func(s *spec[C]) { s.linger = d })
 }

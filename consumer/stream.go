@@ -4,62 +4,152 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
+	"sync/atomic"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/internal/scopes"
 )
 
-// Scope describes the connection. Once it is accepted, the request behind it is gone,
-// and with it header, query and the subprotocols that the peer offers: read them before
-// the connection is accepted. Path, parameters, addresses, User and values stay. A path may
-// be as long as websocket.Options.MaxHandshake, and stays in memory once: routes whose
-// parameters have a bounded length bound it. Do not keep what Scope has returned before
-// the connection was accepted: it would keep the request in memory.
+// Stream is a [Conn] with a loop over the peer's messages. The function of [Func]
+// receives one. There is none for callbacks, in which such a loop would wait for the
+// callback itself.
+//
+// A message is lent: Receive sends it to the loop and waits until the loop has returned
+// it.
+type Stream struct {
+	*Conn
+	scope  atomic.Pointer[Scope]
+	groups []string // those of the option Groups
+
+	decideOnce sync.Once
+	decided    chan struct{} // closed when decision is set
+	decision   error         // what Connect returns: nil accepts
+
+	messages  chan Message  // from Receive to the loop
+	returned  chan struct{} // from the loop to Receive: the message was returned
+	lent      atomic.Uint64 // the number of the message that is lent; 0 if there is none
+	lentTotal atomic.Uint64 // how many messages have been lent
+
+	discardOnce sync.Once
+	discarded   chan struct{} // closed by Discard
+}
+
+func newStream(scope *Scope, groups []string) *Stream {
+	s := &Stream{
+		groups:    groups,
+		decided:   make(chan struct{}),
+		messages:  make(chan Message),
+		returned:  make(chan struct{}),
+		discarded: make(chan struct{}),
+	}
+	s.scope.Store(scope)
+	return s
+}
+
+// releaseRequest replaces the scope by one that does not keep the request in memory. It
+// is called when the handshake is answered.
+func (s *Stream) releaseRequest() { s.scope.Store(scopes.Kept(s.scope.Load())) }
+
+// acceptIfNeeded accepts the connection unless f has decided before.
+func (s *Stream) acceptIfNeeded() { _ = s.acceptWith(nil) } //nolint:errcheck // Connect returns the error
+
+// acceptWith accepts the connection, or returns ErrAccepted if f has decided before.
+func (s *Stream) acceptWith(o *AcceptOptions) error {
+	if s.decide(func() error { return s.joinAndAccept(o) }) {
+		return s.decision
+	}
+	return ErrAccepted
+}
+
+// joinAndAccept joins the groups of the option Groups and answers the handshake.
+func (s *Stream) joinAndAccept(o *AcceptOptions) error {
+	if err := s.Join(s.Context(), s.groups...); err != nil {
+		return err
+	}
+	return s.Conn.Accept(o)
+}
+
+// decide calls f and makes its result the decision, unless there is one. It reports
+// whether it called f.
+func (s *Stream) decide(f func() error) (first bool) {
+	s.decideOnce.Do(func() {
+		first = true
+		s.decision = f()
+		close(s.decided)
+	})
+	return first
+}
+
+// isDecided reports whether there is a decision.
+func (s *Stream) isDecided() bool {
+	select {
+	case <-s.decided:
+		return true
+	default:
+		return false
+	}
+}
+
+// Scope describes the connection. Until the connection is accepted it also has the
+// request, with its header, its query and the subprotocols that the peer offers: read
+// them before that. Path, parameters, addresses, user and values stay available.
+//
+// Do not keep a Scope that was returned before the connection was accepted: it would
+// keep the request in memory. The path stays in memory as long as the connection, and
+// may be as long as websocket.Options.MaxHandshake; routes whose parameters have a
+// bounded length bound it.
 func (s *Stream) Scope() *Scope { return s.scope.Load() }
 
-// Accept answers the handshake now, with options; see [protocol.Conn.Accept]. A
-// send or the loop does so without.
-func (s *Stream) Accept(o *protocol.AcceptOptions) error { return s.accept(o) }
+// Accept accepts the connection with the subprotocol and headers of o; see
+// [Conn.Accept]. Without it, the first send or the first iteration of the loop accepts
+// with the defaults.
+func (s *Stream) Accept(o *AcceptOptions) error { return s.acceptWith(o) }
 
-// Send queues a message; see [protocol.Conn.Send]. It accepts the connection if
-// that has not been done.
+// Send queues a message; see [Conn.Send]. It accepts the connection if f has not
+// accepted it yet.
 func (s *Stream) Send(ctx context.Context, m Message) error {
-	s.begin()
+	s.acceptIfNeeded()
 	return s.Conn.Send(ctx, m)
 }
 
 // SendText queues a text message; see Send.
 func (s *Stream) SendText(ctx context.Context, t string) error {
-	s.begin()
+	s.acceptIfNeeded()
 	return s.Conn.SendText(ctx, t)
 }
 
-// SendJSON queues v, encoded, as a text message; see Send.
+// SendJSON queues v, encoded by encoding/json, as a text message; see Send.
 func (s *Stream) SendJSON(ctx context.Context, v any) error {
-	s.begin()
+	s.acceptIfNeeded()
 	return s.Conn.SendJSON(ctx, v)
 }
 
-// Discard drops and counts what the peer says from now on. Call it in a function
-// that only sends; otherwise unread messages fill the read-ahead and then hold
-// the peer up. Calling it again does nothing.
-func (s *Stream) Discard() { s.discarding.Do(func() { close(s.discard) }) }
+// Discard makes the connection drop and count every message of the peer that is not yet
+// read. Call it in a function that only sends: otherwise unread messages fill the
+// read-ahead buffer, and the connection stops reading. Later calls have no effect.
+func (s *Stream) Discard() { s.discardOnce.Do(func() { close(s.discarded) }) }
 
-// Messages yields the peer's messages until the connection ends or ctx does. A
-// close with 1000, 1001 or without a code ends the loop; anything else is
-// yielded once, as the error, and ends it. A message's Data is lent until the body of
-// the loop is through with it, or calls Next or ranges itself: keep m.Text() or
-// m.Clone().
+// Messages returns an iterator over the peer's messages. It accepts the connection if f
+// has not accepted it yet.
 //
-// What the peer had sent before it closed is still yielded, for
-// a second, unless the connection is closed from our side. Leaving the
-// loop and ranging again goes on where it was left; so does a loop in the body of
-// another one. One goroutine at a time may range or call Next, and an event handler
-// must not: it would wait for itself.
+// The loop ends when the connection closes. If it closes with 1000, 1001 or without a
+// code, the loop ends without an error; otherwise the last iteration yields the error.
+// If ctx is done first, the last iteration yields its cause. Messages that the peer sent
+// before it closed are yielded first, for one second, unless the server closed the
+// connection.
+//
+// m.Data is valid until the body of the loop ends, calls Next, or ranges over Messages
+// itself: to keep it, keep m.Text() or m.Clone().
+//
+// A loop that was left with break can be continued by another one, and a loop in the
+// body of a loop continues it; no message is lost. Only one goroutine at a time may
+// range over Messages or call Next. An event handler must do neither: it would wait for
+// itself.
 func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		s.begin()
+		s.acceptIfNeeded()
 		for {
-			m, err := s.await(ctx)
+			m, err := s.awaitMessage(ctx)
 			if err != nil {
 				if s.Context().Err() == nil || !isQuiet(err) {
 					yield(Message{}, err)
@@ -73,65 +163,65 @@ func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// Next waits for the peer's next message and returns it. It is for reading one
-// message, such as the answer to a question, also in the body of a loop over Messages,
-// which goes on with the message after it. Like the loop, it accepts the connection if
-// that has not been done.
+// Next waits for the peer's next message and returns it. Use it to read one message,
+// such as the answer to a question, also in the body of a loop over Messages: the loop
+// continues with the message after it. Next accepts the connection if f has not accepted
+// it yet.
 //
-// m.Data is a copy, which the caller may keep and change. Callbacks go on as soon as
-// Next has returned. One goroutine at a time may call Next or range over Messages, and
-// an event handler must not.
+// m.Data is a copy, which the caller owns. Only one goroutine at a time may call Next or
+// range over Messages, and an event handler must do neither.
 //
-// Errors: ctx's cause when ctx ends while the connection lasts, in which case no
-// message is lost; a *CloseError, which matches protocol.ErrClosed, when the
-// connection has ended, also if the peer closed normally, because there is no message.
-// A function may return either of them: to pass on how the connection ended is no
-// failure. What the peer had sent before it closed is returned first, as in a loop.
+// Errors: the cause of ctx if ctx is done while the connection is open, in which case no
+// message is lost; a *[CloseError], which matches [ErrClosed], if the connection has
+// closed, also if the peer closed it normally. f may return either of them: that is not
+// reported as a failure. Messages that the peer sent before it closed are returned
+// first, as in a loop.
 func (s *Stream) Next(ctx context.Context) (m Message, err error) {
-	s.begin()
-	if m, err = s.await(ctx); err != nil {
+	s.acceptIfNeeded()
+	if m, err = s.awaitMessage(ctx); err != nil {
 		return Message{}, err
 	}
-	defer s.giveBack()
+	defer s.returnLent()
 	return m.Clone(), nil
 }
 
-// await returns the next message, which is lent until giveBack. One that is lent
-// already is given back before. The error is the connection's end, or ctx's.
-func (s *Stream) await(ctx context.Context) (Message, error) {
-	s.giveBack()
+// awaitMessage returns the next message, which is lent until returnLent. It returns the
+// message that was lent before. The error says how the connection closed, or is the
+// cause of ctx.
+func (s *Stream) awaitMessage(ctx context.Context) (Message, error) {
+	s.returnLent()
 	select {
 	case m := <-s.messages:
-		return s.borrow(m), nil
+		return s.markLent(m), nil
 	case <-s.Context().Done():
 	case <-ctx.Done():
 		if s.Context().Err() == nil {
 			return Message{}, context.Cause(ctx)
 		}
 	}
-	select { // the connection has closed: what the peer sent before may still come
+	select { // the connection has closed; the peer may have sent messages before that
 	case m := <-s.messages:
-		return s.borrow(m), nil
-	case <-s.FinalContext().Done(): // nothing comes any more
+		return s.markLent(m), nil
+	case <-s.FinalContext().Done(): // no message is left
 	}
 	return Message{}, context.Cause(s.Context())
 }
 
-// borrow takes note that m is lent to a pass of the loop, or to Next.
-func (s *Stream) borrow(m Message) Message {
-	s.lent.Store(s.lends.Add(1))
+// markLent notes that m is lent to an iteration of the loop, or to Next.
+func (s *Stream) markLent(m Message) Message {
+	s.lent.Store(s.lentTotal.Add(1))
 	return m
 }
 
-// giveBack gives back the message that is lent, if one is.
-func (s *Stream) giveBack() {
+// returnLent returns the message that is lent, if there is one.
+func (s *Stream) returnLent() {
 	if s.lent.Swap(0) != 0 {
 		s.returned <- struct{}{}
 	}
 }
 
-// yieldMessage lends m to the loop's body, and gives it back whatever happens there, if
-// the body has not taken the next one meanwhile.
+// yieldMessage calls yield with m, which is lent. It returns m also if yield panics,
+// unless yield has read another message, which returned m.
 func (s *Stream) yieldMessage(m Message, yield func(Message, error) bool) bool {
 	lent := s.lent.Load()
 	defer func() {
@@ -142,14 +232,15 @@ func (s *Stream) yieldMessage(m Message, yield func(Message, error) bool) bool {
 	return yield(m, nil)
 }
 
-// isQuiet reports whether the end of a connection ends a loop without an error.
+// isQuiet reports whether a connection that closed with err ends a loop without an
+// error.
 func isQuiet(err error) bool {
-	ce, ok := errors.AsType[*protocol.CloseError](err)
+	ce, ok := errors.AsType[*CloseError](err)
 	if !ok {
 		return false
 	}
 	switch ce.Code {
-	case protocol.CloseNormal, protocol.CloseGoingAway, protocol.CloseNoStatus:
+	case CloseNormal, CloseGoingAway, CloseNoStatus:
 		return true
 	}
 	return false

@@ -5,44 +5,47 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// The types of package protocol that a consumer's file uses, so that it imports this
-// package alone.
+// The types of package protocol that consumers use.
 type (
 	// Application is what [New], [JSON], [JSONBy], [ReceiveFunc] and [Func] return.
 	Application = protocol.Application
-	// Scope describes a connection to a factory.
+	// Scope describes a connection: its path and parameters, its user, and, until the
+	// handshake is answered, its request.
 	Scope = protocol.Scope
 	// Message is a text or binary message.
 	Message = protocol.Message
-	// Kind is that of a message: KindText or KindBinary.
+	// Kind is the kind of a message: KindText or KindBinary.
 	Kind = protocol.Kind
-	// Event is what the members of a group are sent: a typed payload.
+	// Event is a typed payload that consumers send to each other through groups and
+	// channel names. EventType.New makes one.
 	Event = protocol.Event
-	// EventType is the declaration of one type of event.
+	// EventType declares a type of event: its name, and the Go type of its payload.
 	EventType[P any] = protocol.EventType[P]
-	// CloseCode says why a connection ended.
+	// CloseCode is the number that says why a connection closed.
 	CloseCode = protocol.CloseCode
-	// CloseStatus is how a connection ended.
+	// CloseStatus says how a connection closed.
 	CloseStatus = protocol.CloseStatus
-	// CloseError is the error of a connection that has ended, or is to be closed.
+	// CloseError is a CloseStatus as an error. A callback returns one to close the
+	// connection; a send to a closed connection returns one.
 	CloseError = protocol.CloseError
 	// RejectError refuses a connection with an HTTP status.
 	RejectError = protocol.RejectError
 	// AcceptOptions choose the subprotocol and the headers of the answer.
 	AcceptOptions = protocol.AcceptOptions
-	// Position is the place of an event in the history of its group.
+	// Position is the position of an event in the history of its group.
 	Position = protocol.Position
 )
 
-// The types of package layers that a consumer's file uses for history and presence.
+// The types of package layers that consumers use for history, presence and the state of
+// the layer.
 type (
-	// Retention says how much of a group's history is kept.
+	// Retention bounds the history of a group: how many events it keeps, and for how long.
 	Retention = layers.Retention
-	// Range is the part of a history that is read.
+	// Range is the part of a history that [Conn.JoinFrom] reads.
 	Range = layers.Range
-	// History is what was read.
+	// History is what [Conn.JoinFrom] has read.
 	History = layers.History
-	// Presence is one key that is present in a group, such as a user.
+	// Presence says that a key, such as a user, is present in a group.
 	Presence = layers.Presence
 	// PresenceEvent is the payload of Entered, Changed and Exited.
 	PresenceEvent = layers.PresenceEvent
@@ -52,8 +55,8 @@ type (
 	GapEvent = layers.GapEvent
 )
 
-// The events that a layer sends itself, to consumers that declare a handler for them
-// with [On].
+// The events that the layer itself sends to members that declare a handler for them with
+// [On]. Package layers describes each of them.
 //
 //nolint:gochecknoglobals // names of package layers
 var (
@@ -71,8 +74,8 @@ const (
 	KindBinary = protocol.KindBinary
 )
 
-// The close codes that consumers send and receive; package protocol has them all, with
-// what they mean. 4000 to 4999 are the program's own.
+// The close codes that consumers send and receive. Package protocol has all codes, with
+// their meanings. A program may use 4000 to 4999 for its own.
 const (
 	CloseNormal          = protocol.CloseNormal
 	CloseGoingAway       = protocol.CloseGoingAway
@@ -88,11 +91,14 @@ const (
 	CloseForbidden       = protocol.CloseForbidden
 )
 
-// The errors that a consumer's calls return. Match them with errors.Is.
+// The errors that the methods of Conn return, and that a consumer may return. Match
+// them with errors.Is. Package protocol describes each of them.
 var (
+	ErrAccepted          = protocol.ErrAccepted
 	ErrClosed            = protocol.ErrClosed
 	ErrDropped           = protocol.ErrDropped
 	ErrSlow              = protocol.ErrSlow
+	ErrQueueFull         = protocol.ErrQueueFull
 	ErrInvalidName       = protocol.ErrInvalidName
 	ErrTooManyGroups     = protocol.ErrTooManyGroups
 	ErrTooManyGoroutines = protocol.ErrTooManyGoroutines
@@ -107,15 +113,16 @@ func Text(s string) Message { return protocol.Text(s) }
 // message has been sent.
 func Binary(b []byte) Message { return protocol.Binary(b) }
 
-// NewCloseError returns the error that closes the connection with code and reason when a
-// callback returns it. The call by itself does nothing. Returned by Connect, the error
-// refuses the connection with 403; its AcceptFirst tells a browser's page the code.
+// NewCloseError returns an error. A callback that returns it closes the connection with
+// code and reason; the call by itself does nothing. If Connect returns it, the
+// connection is refused with 403. A browser does not show that to its page; use
+// [CloseError.AcceptFirst] to tell the page the code.
 func NewCloseError(code CloseCode, reason string) *CloseError {
 	return protocol.NewCloseError(code, reason)
 }
 
-// NewRejectError returns the error that refuses a connection with an HTTP status and a
-// text when Connect returns it. The call by itself does nothing.
+// NewRejectError returns an error. If Connect returns it, the connection is refused with
+// the HTTP status and the text; the call by itself does nothing.
 func NewRejectError(status int, body string) *RejectError {
 	return protocol.NewRejectError(status, body)
 }
