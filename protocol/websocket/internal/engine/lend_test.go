@@ -21,9 +21,8 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
 
-// TestViolationBeforeOpen breaks a rule after the handshake is answered and
-// before the session has taken note of it, which takes so long that reading has
-// begun without it.
+// TestViolationBeforeOpen breaks a rule after the handshake is answered and before the
+// session is open, which takes so long that reading starts earlier.
 func TestViolationBeforeOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,10 +53,9 @@ func TestViolationBeforeOpen(t *testing.T) {
 	})
 }
 
-// TestEarlyWordsBeforeOpen says something, and ends the connection, when the
-// handshake is answered and the session has not taken note of it: what was said
-// first is heard, by a session that is open.
-func TestEarlyWordsBeforeOpen(t *testing.T) {
+// TestEarlyMessageBeforeOpen sends a message, and closes, when the handshake is answered
+// and the session is not open yet: the message is received, by a session that is open.
+func TestEarlyMessageBeforeOpen(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at  testkit.Line
@@ -76,7 +74,7 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 				return nil
 			}}
 			c, peer := e.wired(app, func(c *Conn) error {
-				defer synctest.Wait() // everybody else gets as far as he can
+				defer synctest.Wait() // every other goroutine gets as far as it can
 				return c.Accept(protocol.AcceptOptions{})
 			})
 			defer e.finish()
@@ -92,8 +90,8 @@ func TestEarlyWordsBeforeOpen(t *testing.T) {
 	}
 }
 
-// TestTakeOverOfAFullMailbox takes reading over from a goroutine that has just
-// been told to stop reading, and was not given the time to do so.
+// TestTakeOverOfAFullMailbox takes over from a reader that has just been told to stop
+// reading, and has not stopped yet.
 func TestTakeOverOfAFullMailbox(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,10 +130,9 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 	})
 }
 
-// TestTakeOverBeforeHandOver has the watcher come while a message is about to be
-// handed over, by a goroutine that does not get on: here because the watcher's
-// lock is held, elsewhere because the machine is busy. The message behind it
-// must not overtake it.
+// TestTakeOverBeforeHandOver has the watcher sample while a message is about to be handed
+// over, by a goroutine that does not get on: here because the watcher's lock is held,
+// elsewhere because the machine is busy. The message behind it must not overtake it.
 func TestTakeOverBeforeHandOver(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 2)
@@ -178,7 +175,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	}
 }
 
-// TestTakeOverOnce lets one of many take over.
+// TestTakeOverOnce: of many goroutines that find the same callback blocked, one takes over.
 func TestTakeOverOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
