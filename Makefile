@@ -117,7 +117,7 @@ standalone: check-go ## Build each module and its tests without the workspace
 	done
 
 .PHONY: outside
-outside: check-go ## Build the README's hello world, and a copy of the chat, outside the repository, and try them
+outside: check-go ## Build the README's hello world, and copies of the examples, outside the repository, and try them
 	@scripts/outside
 	@scripts/copychat
 

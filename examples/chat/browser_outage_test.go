@@ -50,7 +50,7 @@ func playHistory(s *stage) {
 
 	s.chat.Terminate(s.t)
 	ann.wantState("waiting")
-	s.chat.WantExit(s.t, 0, soon)
+	s.chat.WantExit(s.t)
 	s.again()
 	ann.wantState("open")
 	ann.wantTexts(counted(101, 150)...)

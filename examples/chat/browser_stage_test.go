@@ -9,57 +9,49 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/wye-go/wye/examples/internal/exampletest"
 )
 
 // TestBrowser is about the page, in a browser: each scenario with a program of its
 // own, on every screen where it is another.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	testBrowser(exampletest.Build(t))(t)
-}
-
-func testBrowser(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Helper()
-		browser := startBrowser(t)
-		both, one := []screen{desk, phone}, []screen{desk}
-		for _, row := range []struct {
-			name    string
-			play    func(*stage)
-			screens []screen
-		}{
-			{"headers", playHeaders, one},
-			{"names", playNames, both},
-			{"talk", playTalk, both},
-			{"presence", playPresence, one},
-			{"typing", playTyping, one},
-			{"history", playHistory, both},
-			{"crowd", playCrowd, one},
-			{"pending", playPending, both},
-			{"lost acknowledgement", playLost, one},
-			{"killed", playKilled, both},
-			{"buttons", playButtons, both},
-			{"forbidden", playForbidden, one},
-			{"full", playFull, both},
-			{"direct", playDirect, both},
-			{"hostile text", playHostile, both},
-			{"unread", playUnread, both},
-			{"hurry", playHurry, one},
-			{"lines", playLines, one},
-			{"keyboard", playKeyboard, one},
-			{"composing", playComposing, one},
-			{"Chinese", playChinese, both},
-			{"screen reader", playReader, both},
-			{"colours", playColours, both},
-		} {
-			for _, s := range row.screens {
-				t.Run(row.name+" on a "+s.name, func(t *testing.T) {
-					t.Parallel()
-					row.play(&stage{t: t, program: program, browser: browser, screen: s, file: filepath.Join(t.TempDir(), "chat.db")})
-				})
-			}
+	t.Helper()
+	browser := startBrowser(t)
+	both, one := []screen{desk, phone}, []screen{desk}
+	for _, row := range []struct {
+		name    string
+		play    func(*stage)
+		screens []screen
+	}{
+		{"headers", playHeaders, one},
+		{"names", playNames, both},
+		{"talk", playTalk, both},
+		{"presence", playPresence, one},
+		{"typing", playTyping, one},
+		{"history", playHistory, both},
+		{"crowd", playCrowd, one},
+		{"pending", playPending, both},
+		{"lost acknowledgement", playLost, one},
+		{"killed", playKilled, both},
+		{"buttons", playButtons, both},
+		{"forbidden", playForbidden, one},
+		{"full", playFull, both},
+		{"direct", playDirect, both},
+		{"hostile text", playHostile, both},
+		{"unread", playUnread, both},
+		{"hurry", playHurry, one},
+		{"lines", playLines, one},
+		{"keyboard", playKeyboard, one},
+		{"composing", playComposing, one},
+		{"Chinese", playChinese, both},
+		{"screen reader", playReader, both},
+		{"colours", playColours, both},
+	} {
+		for _, s := range row.screens {
+			t.Run(row.name+" on a "+s.name, func(t *testing.T) {
+				t.Parallel()
+				row.play(&stage{t: t, browser: browser, screen: s, file: filepath.Join(t.TempDir(), "chat.db")})
+			})
 		}
 	}
 }
@@ -67,11 +59,10 @@ func testBrowser(program exampletest.Program) func(*testing.T) {
 // stage is what a scenario plays on.
 type stage struct {
 	t       *testing.T
-	program exampletest.Program
 	browser context.Context //nolint:containedctx // chromedp has its browser in a context
 	screen  screen
 	file    string // the database
-	chat    *exampletest.Process
+	chat    *process
 	addr    string // where pages are opened, if it is not the program's own address
 	known   []*regexp.Regexp
 }
@@ -79,13 +70,13 @@ type stage struct {
 // start starts the program.
 func (s *stage) start() {
 	s.t.Helper()
-	s.chat = s.program.Start(s.t, "-db", s.file, "-proxies", "127.0.0.1")
+	s.chat = startProgram(s.t, "-db", s.file, "-proxies", "127.0.0.1")
 }
 
 // again starts the program where it was.
 func (s *stage) again() {
 	s.t.Helper()
-	s.chat = s.program.StartAt(s.t, s.chat.Addr, "-db", s.file, "-proxies", "127.0.0.1")
+	s.chat = startProgramAt(s.t, s.chat.Addr, "-db", s.file, "-proxies", "127.0.0.1")
 }
 
 // elsewhere is the header of a client at another address.
@@ -257,7 +248,7 @@ func playHeaders(s *stage) {
 		"/": "text/html; charset=utf-8", "/room/123/": "text/html; charset=utf-8", "/?group=123": "text/html; charset=utf-8",
 		"/static/main.js": "text/javascript; charset=utf-8", "/static/chat.css": "text/css; charset=utf-8",
 	} {
-		a := exampletest.Do(s.t, http.MethodGet, s.chat.HTTP(path), nil, "")
+		a := do(s.t, http.MethodGet, s.chat.HTTP(path), "")
 		if a.Status != http.StatusOK || a.Body == "" {
 			s.t.Errorf("GET %s: got %d with %d bytes", path, a.Status, len(a.Body))
 		}

@@ -19,8 +19,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
-
-	"github.com/wye-go/wye/examples/internal/exampletest"
 )
 
 // chromium are the names of the browser, as scripts/deps knows them.
@@ -30,7 +28,7 @@ var chromium = []string{"chromium", "chromium-browser", "google-chrome", "google
 // only. It is gone at the end of the test.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
-	path := exampletest.Need(t, chromium...)
+	path := findProgram(t, chromium...)
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
@@ -57,7 +55,7 @@ func startBrowser(t *testing.T) context.Context {
 	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
 	browser, _ := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		late := time.AfterFunc(exampletest.Patience, cancel) // kills it
+		late := time.AfterFunc(patience, cancel) // kills it
 		defer late.Stop()
 		if err := chromedp.Cancel(browser); err != nil { // closes it as its menu does
 			t.Errorf("closing the browser: %v", err)
@@ -164,7 +162,7 @@ func (p *tab) open(at string) {
 
 func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.t.Fatalf("%s: %s: %v\n%s", p.who, what, err, p.state())
@@ -258,7 +256,7 @@ const short = `const $ = (s) => document.querySelector(s), $$ = (s) => [...docum
 // look evaluates an expression in the page.
 func look[T any](p *tab, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](`(() => { `+short+` return (`+expression+`) })()`))
 	if err != nil {
@@ -291,7 +289,7 @@ func (p *tab) want(what, condition string) {
 		observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 		const timer = setInterval(look, 50);
 	})`
-	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	held, err := false, error(nil)
 	for ctx.Err() == nil && !held {
@@ -307,7 +305,7 @@ func (p *tab) want(what, condition string) {
 
 // state is what a failure shows.
 func (p *tab) state() string {
-	ctx, cancel := context.WithTimeout(p.ctx, exampletest.Patience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.title + "\n" + document.body.innerText`))
 	const most = 1500

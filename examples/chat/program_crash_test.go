@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
@@ -84,11 +83,11 @@ func (l *load) person(room string, enough int) {
 
 // guest opens a connection as a page does. The error is no failure: the server ends.
 func (l *load) guest(room string) (net.Conn, *bufio.Reader, error) {
-	conn, err := net.DialTimeout("tcp", l.addr, exampletest.Patience)
+	conn, err := net.DialTimeout("tcp", l.addr, patience)
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(exampletest.Patience))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	in := bufio.NewReader(conn)
 	_, err = io.WriteString(conn, websockettest.Request("/ws/"+room+"/", "Host: "+l.addr, "Sec-WebSocket-Protocol: "+subprotocol))
 	if err == nil {
@@ -121,7 +120,7 @@ func (l *load) enough(t *testing.T) {
 	t.Helper()
 	select {
 	case <-l.many:
-	case <-time.After(exampletest.Patience):
+	case <-time.After(patience):
 		t.Fatal("too little was acknowledged")
 	}
 }
@@ -157,54 +156,52 @@ func (l *load) wantStored(t *testing.T, file string) {
 
 // testCrash kills the program under load and starts it again. Whoever was not
 // told that his message is stored says it again.
-func testCrash(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		file := db(t)
-		chat := program.Start(t, file...)
-		ann := named(t, chat, "Ann")
-		say := func(to *websockettest.Client, i int) {
-			b, err := json.Marshal(request{Type: "say", Tag: fmt.Sprint("ann-", i), Text: fmt.Sprint("message ann-", i)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			to.SendText(string(b))
+func testCrash(t *testing.T) {
+	t.Parallel()
+	file := db(t)
+	chat := startProgram(t, file...)
+	ann := named(t, chat, "Ann")
+	say := func(to *websockettest.Client, i int) {
+		b, err := json.Marshal(request{Type: "say", Tag: fmt.Sprint("ann-", i), Text: fmt.Sprint("message ann-", i)})
+		if err != nil {
+			t.Fatal(err)
 		}
-		l := startLoad(chat.Addr, 8, 150)
-		l.enough(t)
-		first := websockettest.Dial(t, chat.WS("/ws/1/"), ann)
-		for i := range 5 {
-			say(first, i)
-		}
-		chat.Kill(t)
-		l.over.Wait()
-
-		again := program.StartAt(t, chat.Addr, file...)
-		second := websockettest.Dial(t, again.WS("/ws/1/"), ann)
-		for i := range 5 {
-			say(second, i)
-		}
-		for mine := 0; mine < 5; {
-			var g got
-			if err := json.Unmarshal([]byte(second.Text()), &g); err != nil || g.Type == "refused" {
-				t.Fatalf("got %+v (%v)", g, err)
-			}
-			if g.Type == "message" && g.From.Name == "Ann" {
-				l.acked[g.Tag] = said{"1", g.Seq}
-				mine++
-			}
-		}
-		second.Close(protocol.CloseNormal, "")
-		again.Terminate(t)
-		again.WantExit(t, 0, soon)
-		l.wantStored(t, file[1])
+		to.SendText(string(b))
 	}
+	l := startLoad(chat.Addr, 8, 150)
+	l.enough(t)
+	first := websockettest.Dial(t, chat.WS("/ws/1/"), ann)
+	for i := range 5 {
+		say(first, i)
+	}
+	chat.Kill(t)
+	l.over.Wait()
+
+	again := startProgramAt(t, chat.Addr, file...)
+	second := websockettest.Dial(t, again.WS("/ws/1/"), ann)
+	for i := range 5 {
+		say(second, i)
+	}
+	for mine := 0; mine < 5; {
+		var g got
+		if err := json.Unmarshal([]byte(second.Text()), &g); err != nil || g.Type == "refused" {
+			t.Fatalf("got %+v (%v)", g, err)
+		}
+		if g.Type == "message" && g.From.Name == "Ann" {
+			l.acked[g.Tag] = said{"1", g.Seq}
+			mine++
+		}
+	}
+	second.Close(protocol.CloseNormal, "")
+	again.Terminate(t)
+	again.WantExit(t)
+	l.wantStored(t, file[1])
 }
 
 // named is the header for the page's socket of somebody who has chosen a name.
-func named(t *testing.T, chat *exampletest.Process, who string) http.Header {
+func named(t *testing.T, chat *process, who string) http.Header {
 	t.Helper()
-	a := exampletest.Do(t, http.MethodPost, chat.HTTP("/me"), nil, name(who))
+	a := do(t, http.MethodPost, chat.HTTP("/me"), name(who))
 	cookie, _, _ := strings.Cut(a.Header.Get("Set-Cookie"), ";")
 	if a.Status != http.StatusOK || cookie == "" {
 		t.Fatalf("choosing a name: %+v", a)
@@ -213,16 +210,14 @@ func named(t *testing.T, chat *exampletest.Process, who string) http.Header {
 }
 
 // testEnd ends the program under load.
-func testEnd(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		file := db(t)
-		chat := program.Start(t, file...)
-		l := startLoad(chat.Addr, 8, 150)
-		l.enough(t)
-		chat.Terminate(t)
-		chat.WantExit(t, 0, soon)
-		l.over.Wait()
-		l.wantStored(t, file[1])
-	}
+func testEnd(t *testing.T) {
+	t.Parallel()
+	file := db(t)
+	chat := startProgram(t, file...)
+	l := startLoad(chat.Addr, 8, 150)
+	l.enough(t)
+	chat.Terminate(t)
+	chat.WantExit(t)
+	l.over.Wait()
+	l.wantStored(t, file[1])
 }

@@ -7,32 +7,23 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-func TestMain(m *testing.M) { exampletest.Main(m) }
-
-// soon is how long the program may take to end when it is asked to.
-const soon = 5 * time.Second
-
 // TestProgram is about the program as it is built and run.
 func TestProgram(t *testing.T) {
 	t.Parallel()
-	program := exampletest.Build(t)
-	t.Run("clients", testClients(program))
-	t.Run("restart", testRestart(program))
-	t.Run("silent connection", testSilent(program))
-	t.Run("crash", testCrash(program))
-	t.Run("end under load", testEnd(program))
-	t.Run("page", testServed(program))
-	t.Run("no database", testNoDatabase(program))
-	t.Run("wrong", testWrong(program))
-	t.Run("ended at the start", testEndedAtTheStart(program))
-	t.Run("port taken", program.PortTaken("-db", filepath.Join(t.TempDir(), "chat.db")))
+	t.Run("restart", testRestart)
+	t.Run("silent connection", testSilent)
+	t.Run("crash", testCrash)
+	t.Run("end under load", testEnd)
+	t.Run("page", testServed)
+	t.Run("no database", testNoDatabase)
+	t.Run("wrong", testWrong)
+	t.Run("ended at the start", testEndedAtTheStart)
+	t.Run("port taken", func(t *testing.T) { t.Parallel(); wantPortTaken(t, db(t)...) })
 }
 
 // db are the arguments for a database of one's own.
@@ -43,43 +34,41 @@ func db(t *testing.T) []string {
 
 // testRestart stops the program with many people in it, and starts it where it
 // was.
-func testRestart(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		file := db(t)
-		chat := program.Start(t, file...)
-		people := make([]*websockettest.Client, 30)
-		for i := range people {
-			people[i] = websockettest.Dial(t, chat.WS("/ws/123/"), nil)
-		}
-		people[0].SendText("hello")
-		for _, p := range people {
-			line := p.Text()
-			for !strings.HasSuffix(line, ": hello") { // before that, others come
-				line = p.Text()
-			}
-		}
-
-		chat.Terminate(t)
-		for _, p := range people {
-			if reason := skipToClosed(t, p, protocol.CloseGoingAway); reason != "the server is shutting down" {
-				t.Errorf("closed with the reason %q", reason)
-			}
-		}
-		chat.WantExit(t, 0, soon)
-
-		again := program.StartAt(t, chat.Addr, file...)
-		ann := websockettest.Dial(t, again.WS("/ws/123/"), nil)
-		if greeting := ann.Text(); !strings.HasSuffix(greeting, " in room 123, alone.") {
-			t.Errorf("the greeting is %q", greeting)
-		}
-		if line := ann.Text(); !strings.HasSuffix(line, ": hello") {
-			t.Errorf("the history begins with %q", line)
-		}
-		ann.Close(protocol.CloseNormal, "")
-		again.Terminate(t)
-		again.WantExit(t, 0, soon)
+func testRestart(t *testing.T) {
+	t.Parallel()
+	file := db(t)
+	chat := startProgram(t, file...)
+	people := make([]*websockettest.Client, 30)
+	for i := range people {
+		people[i] = websockettest.Dial(t, chat.WS("/ws/123/"), nil)
 	}
+	people[0].SendText("hello")
+	for _, p := range people {
+		line := p.Text()
+		for !strings.HasSuffix(line, ": hello") { // before that, others come
+			line = p.Text()
+		}
+	}
+
+	chat.Terminate(t)
+	for _, p := range people {
+		if reason := skipToClosed(t, p, protocol.CloseGoingAway); reason != "the server is shutting down" {
+			t.Errorf("closed with the reason %q", reason)
+		}
+	}
+	chat.WantExit(t)
+
+	again := startProgramAt(t, chat.Addr, file...)
+	ann := websockettest.Dial(t, again.WS("/ws/123/"), nil)
+	if greeting := ann.Text(); !strings.HasSuffix(greeting, " in room 123, alone.") {
+		t.Errorf("the greeting is %q", greeting)
+	}
+	if line := ann.Text(); !strings.HasSuffix(line, ": hello") {
+		t.Errorf("the history begins with %q", line)
+	}
+	ann.Close(protocol.CloseNormal, "")
+	again.Terminate(t)
+	again.WantExit(t)
 }
 
 // skipToClosed waits until the server closes, whatever text comes before, and returns
@@ -100,106 +89,96 @@ func skipToClosed(t *testing.T, c *websockettest.Client, code protocol.CloseCode
 }
 
 // testServed is about what is on its address.
-func testServed(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t, db(t)...)
-		for path, status := range map[string]int{"/": 200, "/room/123/": 200, "/me": 204, "/room/a%20b/": 404, "/ws/123/": 404} {
-			a := exampletest.Do(t, http.MethodGet, chat.HTTP(path), nil, "")
-			if a.Status != status || a.Header.Get("Content-Security-Policy") != policy {
-				t.Errorf("GET %s: got %d with the policy %q, want %d", path, a.Status, a.Header.Get("Content-Security-Policy"), status)
-			}
+func testServed(t *testing.T) {
+	t.Parallel()
+	chat := startProgram(t, db(t)...)
+	for path, status := range map[string]int{"/": 200, "/room/123/": 200, "/me": 204, "/room/a%20b/": 404, "/ws/123/": 404} {
+		a := do(t, http.MethodGet, chat.HTTP(path), "")
+		if a.Status != status || a.Header.Get("Content-Security-Policy") != policy {
+			t.Errorf("GET %s: got %d with the policy %q, want %d", path, a.Status, a.Header.Get("Content-Security-Policy"), status)
 		}
-		if !strings.Contains(chat.Output(), "open http://"+chat.Addr+"/") {
-			t.Errorf("it does not say where it is: %s", chat.Output())
-		}
-		header := http.Header{"Sec-Websocket-Protocol": {"x, " + subprotocol}, "Origin": {chat.HTTP("")}}
-		if got := websockettest.Dial(t, chat.WS("/ws/123/"), header).Answer.Header.Get("Sec-Websocket-Protocol"); got != subprotocol {
-			t.Errorf("the page's socket got the subprotocol %q", got)
-		}
-		header.Set("Origin", "http://evil.example")
-		if a := websockettest.Refused(t, chat.WS("/ws/123/"), header); a.Status != http.StatusForbidden {
-			t.Errorf("another site's socket got %d, want 403", a.Status)
-		}
+	}
+	if !strings.Contains(chat.Output(), "open http://"+chat.Addr+"/") {
+		t.Errorf("it does not say where it is: %s", chat.Output())
+	}
+	header := http.Header{"Sec-Websocket-Protocol": {"x, " + subprotocol}, "Origin": {chat.HTTP("")}}
+	if got := websockettest.Dial(t, chat.WS("/ws/123/"), header).Answer.Header.Get("Sec-Websocket-Protocol"); got != subprotocol {
+		t.Errorf("the page's socket got the subprotocol %q", got)
+	}
+	header.Set("Origin", "http://evil.example")
+	if a := websockettest.Refused(t, chat.WS("/ws/123/"), header); a.Status != http.StatusForbidden {
+		t.Errorf("another site's socket got %d, want 403", a.Status)
 	}
 }
 
 // testSilent stops the program while somebody is connected who has not made a
 // request yet, as browsers are that expect to make one.
-func testSilent(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t, db(t)...)
-		silent, err := net.Dial("tcp", chat.Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer silent.Close()
-		// The server takes connections in turn: when this has its answer, the silent
-		// one is known.
-		exampletest.Do(t, http.MethodGet, chat.HTTP("/"), nil, "")
-		chat.Terminate(t)
-		chat.WantExit(t, 0, soon)
+func testSilent(t *testing.T) {
+	t.Parallel()
+	chat := startProgram(t, db(t)...)
+	silent, err := net.Dial("tcp", chat.Addr)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer silent.Close()
+	// The server takes connections in turn: when this has its answer, the silent
+	// one is known.
+	do(t, http.MethodGet, chat.HTTP("/"), "")
+	chat.Terminate(t)
+	chat.WantExit(t)
 }
 
 // testNoDatabase starts the program with what is no database, which stays as it is.
-func testNoDatabase(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		file := filepath.Join(t.TempDir(), "notes.txt")
-		notes := strings.Repeat("These are my notes, and nothing that is a database.\n", 100)
-		if err := os.WriteFile(file, []byte(notes), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		code, output := program.Fail(t, exampletest.FreeAddr(t), "-db", file)
-		if code != 1 || !strings.Contains(output, "chat: database "+file+": it is no database, or it is damaged; move it away") {
-			t.Errorf("it ended with %d and wrote:\n%s", code, output)
-		}
-		if b, err := os.ReadFile(file); err != nil || string(b) != notes {
-			t.Errorf("then the file was another (%v)", err)
-		}
+func testNoDatabase(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "notes.txt")
+	notes := strings.Repeat("These are my notes, and nothing that is a database.\n", 100)
+	if err := os.WriteFile(file, []byte(notes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, output := failProgram(t, freeAddr(t), "-db", file)
+	if code != 1 || !strings.Contains(output, "chat: database "+file+": it is no database, or it is damaged; move it away") {
+		t.Errorf("it ended with %d and wrote:\n%s", code, output)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != notes {
+		t.Errorf("then the file was another (%v)", err)
 	}
 }
 
 // testWrong starts the program with what is a mistake: it says so, and makes nothing.
-func testWrong(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		for _, row := range []struct {
-			at   string
-			addr string
-			more []string
-			code int
-			want string
-		}{
-			{here(), "8000", nil, 1, "missing port in address"},
-			{here(), "127.0.0.1:99999", nil, 1, "invalid port"},
-			{here(), exampletest.FreeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
-			{here(), exampletest.FreeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
-		} {
-			file := filepath.Join(t.TempDir(), "chat.db")
-			code, output := program.Fail(t, row.addr, append([]string{"-db", file}, row.more...)...)
-			if code != row.code || !strings.Contains(output, row.want) || strings.Contains(output, "open http") {
-				t.Errorf("%s: it ended with %d and wrote:\n%s", row.at, code, output)
-			}
-			if _, err := os.Stat(file); err == nil {
-				t.Errorf("%s: it has made a database", row.at)
-			}
+func testWrong(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		at   string
+		addr string
+		more []string
+		code int
+		want string
+	}{
+		{here(), "8000", nil, 1, "missing port in address"},
+		{here(), "127.0.0.1:99999", nil, 1, "invalid port"},
+		{here(), freeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
+		{here(), freeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
+	} {
+		file := filepath.Join(t.TempDir(), "chat.db")
+		code, output := failProgram(t, row.addr, append([]string{"-db", file}, row.more...)...)
+		if code != row.code || !strings.Contains(output, row.want) || strings.Contains(output, "open http") {
+			t.Errorf("%s: it ended with %d and wrote:\n%s", row.at, code, output)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s: it has made a database", row.at)
 		}
 	}
 }
 
 // testEndedAtTheStart ends the program while it waits for its database, which is
 // locked. It has nothing to end.
-func testEndedAtTheStart(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		file := made(t, 1)
-		unlock := lock(t, file)
-		defer unlock()
-		chat := program.Start(t, "-db", file) // listens before
-		chat.Terminate(t)
-		chat.WantExit(t, 0, soon)
-	}
+func testEndedAtTheStart(t *testing.T) {
+	t.Parallel()
+	file := made(t, 1)
+	unlock := lock(t, file)
+	defer unlock()
+	chat := startProgram(t, "-db", file) // listens before
+	chat.Terminate(t)
+	chat.WantExit(t)
 }

@@ -7,60 +7,50 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-func TestMain(m *testing.M) { exampletest.Main(m) }
-
-// soon is how long the program may take to end when it is asked to.
-const soon = 5 * time.Second
-
 // TestProgram is about the program as it is built and run.
 func TestProgram(t *testing.T) {
 	t.Parallel()
-	program := exampletest.Build(t)
-	t.Run("SIGTERM", testTerminate(program))
-	t.Run("README", testReadme(program))
-	t.Run("port taken", program.PortTaken())
+	t.Run("SIGTERM", testTerminate)
+	t.Run("README", testReadme)
+	t.Run("port taken", func(t *testing.T) { t.Parallel(); wantPortTaken(t) })
 }
 
 // testTerminate stops the program while people poll.
-func testTerminate(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t)
-		var polls []<-chan websockettest.Answer
-		for i := range 20 {
-			uid := fmt.Sprint("user", i)
-			// Whichever came first is sent home by the other, which waits from then on.
-			a, b := poll(t, chat, uid), poll(t, chat, uid)
-			var first websockettest.Answer
-			select {
-			case first = <-a:
-				polls = append(polls, b)
-			case first = <-b:
-				polls = append(polls, a)
-			}
-			want(t, "the poll before", first, http.StatusConflict, "a newer poll of this uid has taken over")
+func testTerminate(t *testing.T) {
+	t.Parallel()
+	chat := startProgram(t)
+	var polls []<-chan websockettest.Answer
+	for i := range 20 {
+		uid := fmt.Sprint("user", i)
+		// Whichever came first is sent home by the other, which waits from then on.
+		a, b := poll(t, chat, uid), poll(t, chat, uid)
+		var first websockettest.Answer
+		select {
+		case first = <-a:
+			polls = append(polls, b)
+		case first = <-b:
+			polls = append(polls, a)
 		}
-		bob := websockettest.Dial(t, chat.WS("/ws/chat/?uid=bob"), nil)
-		chat.Terminate(t)
-		for _, p := range polls {
-			want(t, "a poll that waits", <-p, http.StatusGone, "1001 the server is shutting down")
-		}
-		bob.WantClosed(protocol.CloseGoingAway)
-		chat.WantExit(t, 0, soon)
+		want(t, "the poll before", first, http.StatusConflict, "a newer poll of this uid has taken over")
 	}
+	bob := websockettest.Dial(t, "ws://"+chat.Addr+"/ws/chat/?uid=bob", nil)
+	chat.Terminate(t)
+	for _, p := range polls {
+		want(t, "a poll that waits", <-p, http.StatusGone, "1001 the server is shutting down")
+	}
+	bob.WantClosed(protocol.CloseGoingAway)
+	chat.WantExit(t)
 }
 
-func poll(t *testing.T, chat *exampletest.Process, uid string) <-chan websockettest.Answer {
+func poll(t *testing.T, chat *process, uid string) <-chan websockettest.Answer {
 	t.Helper()
 	answer := make(chan websockettest.Answer, 1)
-	go func() { answer <- do(t, http.MethodGet, chat.HTTP(get(uid)), "") }()
+	go func() { answer <- do(t, http.MethodGet, "http://"+chat.Addr+get(uid), "") }()
 	return answer
 }
 
@@ -70,40 +60,38 @@ var (
 )
 
 // testReadme does what README.md says, and wants what it says comes of it.
-func testReadme(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		text, err := os.ReadFile("README.md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		chat := program.Start(t)
-		done := 0
-		for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
-			for step := range strings.SplitSeq(strings.TrimPrefix(block[1], "$ "), "\n$ ") {
-				command, said, _ := strings.Cut("$ "+step, "\n")
-				args := commands.FindStringSubmatch(command)
-				if args == nil {
-					t.Fatalf("README.md: cannot do %s", command)
-				}
-				if got := curl(t, chat, args[2], args[1]); strings.TrimSpace(got) != strings.TrimSpace(said) {
-					t.Errorf("README.md: %s: got %q, want %q", command, got, said)
-				}
-				done++
+func testReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat := startProgram(t)
+	done := 0
+	for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
+		for step := range strings.SplitSeq(strings.TrimPrefix(block[1], "$ "), "\n$ ") {
+			command, said, _ := strings.Cut("$ "+step, "\n")
+			args := commands.FindStringSubmatch(command)
+			if args == nil {
+				t.Fatalf("README.md: cannot do %s", command)
 			}
+			if got := curl(t, chat, args[2], args[1]); strings.TrimSpace(got) != strings.TrimSpace(said) {
+				t.Errorf("README.md: %s: got %q, want %q", command, got, said)
+			}
+			done++
 		}
-		if done < 5 {
-			t.Errorf("README.md has %d commands that were tried", done)
-		}
+	}
+	if done < 5 {
+		t.Errorf("README.md has %d commands that were tried", done)
 	}
 }
 
 // curl does as the program of that name: a form makes a POST.
-func curl(t *testing.T, chat *exampletest.Process, path, form string) string {
+func curl(t *testing.T, chat *process, path, form string) string {
 	t.Helper()
 	method := http.MethodGet
 	if form != "" {
 		method = http.MethodPost
 	}
-	return do(t, method, chat.HTTP(path), form).Body
+	return do(t, method, "http://"+chat.Addr+path, form).Body
 }

@@ -43,7 +43,8 @@ func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error)
 	uid, named := cleanName(given)
 	switch {
 	case given == "" || len(given) > maxName:
-		err = protocol.NewRejectError(http.StatusBadRequest, fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxName, getPath))
+		err = protocol.NewRejectError(http.StatusBadRequest,
+			fmt.Sprintf("say who you are, in %d bytes at the most, as in %s?uid=ann", maxName, getPath))
 	case sends && text == "":
 		err = protocol.NewRejectError(http.StatusBadRequest, "say something, as in "+sendPath+"?uid=ann&text=hello")
 	case len(text) > maxText:

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -19,7 +20,7 @@ import (
 )
 
 //go:embed room.html
-var page []byte
+var page string
 
 // Line is what a browser sends, and what everyone in the room receives.
 type Line struct {
@@ -61,16 +62,17 @@ func sockets() consumer.Application {
 
 func newRouter() *router.ProtocolTypeRouter {
 	pages := http.NewServeMux()
-	pages.HandleFunc("GET /chat/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
+	pages.HandleFunc("GET /chat/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
 	pages.Handle("GET /{$}", http.RedirectHandler("/chat/lobby/", http.StatusFound))
 	return router.New(pages, websocket.New(sockets(), nil))
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	server := &http.Server{Addr: "127.0.0.1:8000", ReadHeaderTimeout: 10 * time.Second}
 	log.Print("room: open http://127.0.0.1:8000/ in two browsers")
-	err := router.Run(ctx, &http.Server{Addr: "127.0.0.1:8000"}, newRouter(), 10*time.Second)
+	err := router.Run(ctx, server, newRouter(), 10*time.Second)
+	stop()
 	if err != nil {
 		log.Fatal(err)
 	}

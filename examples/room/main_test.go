@@ -57,7 +57,7 @@ func TestPages(t *testing.T) {
 		}
 		got, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK || !bytes.Equal(got, page) {
+		if err != nil || res.StatusCode != http.StatusOK || string(got) != page {
 			t.Errorf("GET %s: %s with %d bytes, %v; want 200 with the page", path, res.Status, len(got), err)
 		}
 	}

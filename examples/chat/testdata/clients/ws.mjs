@@ -3,7 +3,7 @@
 // Commands come on standard input, one JSON array a line. Each is answered with
 // one line of JSON on standard output when it is done. What does not go as the
 // command says ends the program with status 1 and a last line
-// {"failed": <command>, "why": <reason>}. See program_interop_test.go for the commands,
+// {"failed": <command>, "why": <reason>}. See interop_test.go for the commands,
 // and client.py, which takes the same.
 import readline from "node:readline";
 import WebSocket from "ws";

@@ -15,77 +15,74 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/wye-go/wye/examples/internal/exampletest"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// testClients has clients of three makes in one room, and the page.
-func testClients(program exampletest.Program) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		chat := program.Start(t, db(t)...)
-		eve := websockettest.Dial(t, chat.WS("/ws/456/"), nil)
-		eve.Text() // her greeting
-		gopher := &gopher{t: t}
-		node, python := startNode(t), startPython(t)
-		r := &talk{t: t, url: chat.WS("/ws/123/"), page: websockettest.Dial(t, chat.WS("/ws/123/"), named(t, chat, "Ann"))}
-		if g := r.next(); g.Type != "welcome" || g.You.Name != "Ann" {
-			t.Fatalf("the page got %+v, want a welcome", g)
-		}
-		makes := []client{gopher, node, python}
-		for _, c := range makes {
-			r.enter(c)
-		}
-
-		long := strings.Repeat("привет🙂, ", maxText/9)
-		long = strings.TrimSpace(long) + strings.Repeat("x", maxText-utf8.RuneCountInString(strings.TrimSpace(long)))
-		// Who talks is heard by everybody.
-		for i := range r.there {
-			r.say(i, "hello", "hello")
-			r.say(i, "Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, \x00\x1b[1mclean\r\nin two lines",
-				"Grüße, 你好, שלום, 🙋🏽‍♀️ and , [1mclean\nin two lines") // without what is no character
-			r.say(i, long, long)
-		}
-		r.pageSays("hello, all of you", "")
-
-		// What cannot be said is heard by nobody, nor is what is for one by others.
-		for i, c := range r.there {
-			c.send(" ")
-			c.text("* There is nothing in that message.")
-			c.send(strings.Repeat("x", maxText+1))
-			c.text("* That message is too long: 2000 characters are the most.")
-			r.pageSays("psst", r.names[i])
-			c.text("Ann (only to you): psst")
-			c.ping("are you there?")
-		}
-
-		// Who sends binary is out, and nobody else. Who comes back is told what was said.
-		for range makes {
-			c := r.there[0]
-			c.binary()
-			r.gone()
-			r.enter(c)
-		}
-		for _, s := range []*script{node, python} {
-			s.do("refused", chat.WS("/ws/123"), 404, "did you mean the same with a slash at the end?")
-			s.do("refused", chat.WS("/ws/a.b/"), 404, `nothing is served at "/ws/a.b/"`)
-		}
-		for range makes {
-			r.there[0].close()
-			r.gone()
-		}
-		node.end()
-		python.end()
-		r.page.Close(protocol.CloseNormal, "")
-		eve.SendText("did I miss anything?")
-		if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
-			t.Errorf("in another room somebody heard %q", line)
-		}
-		eve.Close(protocol.CloseNormal, "")
-		chat.Terminate(t)
-		chat.WantExit(t, 0, soon)
+// TestClients has clients of three makes and the page in one room.
+func TestClients(t *testing.T) {
+	t.Parallel()
+	node, python := startNode(t), startPython(t)
+	chat := startProgram(t, db(t)...)
+	eve := websockettest.Dial(t, chat.WS("/ws/456/"), nil)
+	eve.Text() // her greeting
+	gopher := &gopher{t: t}
+	r := &talk{t: t, url: chat.WS("/ws/123/"), page: websockettest.Dial(t, chat.WS("/ws/123/"), named(t, chat, "Ann"))}
+	if g := r.next(); g.Type != "welcome" || g.You.Name != "Ann" {
+		t.Fatalf("the page got %+v, want a welcome", g)
 	}
+	makes := []client{gopher, node, python}
+	for _, c := range makes {
+		r.enter(c)
+	}
+
+	long := strings.Repeat("привет🙂, ", maxText/9)
+	long = strings.TrimSpace(long) + strings.Repeat("x", maxText-utf8.RuneCountInString(strings.TrimSpace(long)))
+	// Who talks is heard by everybody.
+	for i := range r.there {
+		r.say(i, "hello", "hello")
+		r.say(i, "Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, \x00\x1b[1mclean\r\nin two lines",
+			"Grüße, 你好, שלום, 🙋🏽‍♀️ and , [1mclean\nin two lines") // without what is no character
+		r.say(i, long, long)
+	}
+	r.pageSays("hello, all of you", "")
+
+	// What cannot be said is heard by nobody, nor is what is for one by others.
+	for i, c := range r.there {
+		c.send(" ")
+		c.text("* There is nothing in that message.")
+		c.send(strings.Repeat("x", maxText+1))
+		c.text("* That message is too long: 2000 characters are the most.")
+		r.pageSays("psst", r.names[i])
+		c.text("Ann (only to you): psst")
+		c.ping("are you there?")
+	}
+
+	// Who sends binary is out, and nobody else. Who comes back is told what was said.
+	for range makes {
+		c := r.there[0]
+		c.binary()
+		r.gone()
+		r.enter(c)
+	}
+	for _, s := range []*script{node, python} {
+		s.do("refused", chat.WS("/ws/123"), 404, "did you mean the same with a slash at the end?")
+		s.do("refused", chat.WS("/ws/a.b/"), 404, `nothing is served at "/ws/a.b/"`)
+	}
+	for range makes {
+		r.there[0].close()
+		r.gone()
+	}
+	node.end()
+	python.end()
+	r.page.Close(protocol.CloseNormal, "")
+	eve.SendText("did I miss anything?")
+	if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
+		t.Errorf("in another room somebody heard %q", line)
+	}
+	eve.Close(protocol.CloseNormal, "")
+	chat.Terminate(t)
+	chat.WantExit(t)
 }
 
 // client talks in text. All of it fails the test if it does not go so.
@@ -222,19 +219,20 @@ const clients = "testdata/clients"
 
 func startNode(t *testing.T) *script {
 	t.Helper()
+	node := findProgram(t, "node")
 	module := filepath.Join(clients, "node_modules", "ws", "package.json")
 	if _, err := os.Stat(module); err != nil {
-		t.Fatalf("the npm module ws is not installed (%v); run `make deps`", err)
+		t.Fatalf("the npm module ws is not installed (%v); run npm ci in %s, or use go test -short", err, clients)
 	}
-	return startScript(t, "node", exampletest.Need(t, "node"), "ws.mjs")
+	return startScript(t, "node", node, "ws.mjs")
 }
 
 func startPython(t *testing.T) *script {
 	t.Helper()
 	// The system's own Python: that is where the system's packages are.
-	python := exampletest.Need(t, "/usr/bin/python3")
+	python := findProgram(t, "/usr/bin/python3")
 	if out, err := exec.Command(python, "-c", "import websockets").CombinedOutput(); err != nil {
-		t.Fatalf("the Python package websockets is not installed (%v); run `make deps`\n%s", err, out)
+		t.Fatalf("the Python package websockets is not installed (%v); install it, or use go test -short\n%s", err, out)
 	}
 	return startScript(t, "python", python, "client.py")
 }
