@@ -40,7 +40,7 @@ func TestIndexExcludesRoutes(t *testing.T) {
 		{testkit.Here(), func(i int) Route { return []func(int) Route{path, repath, mount}[i%3](i) }, "r%d/7/", 100},
 	}
 	for _, row := range rows {
-		urls, places, loose := thousand(app, row.route, row.every)
+		urls, places, loose := routerWith(testkit.Count(1000, 200), app, row.route, row.every)
 		for i, place := range places {
 			at := fmt.Sprintf(row.path, i)
 			got := urls.candidates(plainPath(at), nil)
@@ -60,11 +60,11 @@ func TestIndexExcludesRoutes(t *testing.T) {
 	}
 }
 
-// thousand returns a router with a thousand routes and, behind each so many of them, one
-// that is not anchored; and the indices of both in the router.
-func thousand(app protocol.Application, route func(int) Route, every int) (urls *URLRouter, places, loose []int) {
+// routerWith returns a router with n routes and, behind each so many of them, one that is
+// not anchored; and the indices of both in the router.
+func routerWith(n int, app protocol.Application, route func(int) Route, every int) (urls *URLRouter, places, loose []int) {
 	var routes []Route
-	for i := range 1000 {
+	for i := range n {
 		places = append(places, len(routes))
 		routes = append(routes, route(i))
 		if every > 0 && i%every == every/2 {
@@ -103,7 +103,7 @@ func TestAllocLastOfThousand(t *testing.T) {
 		}, "/r999/list/", 4, 1},
 	}
 	for _, row := range rows {
-		urls, _, _ := thousand(app, row.route, 100)
+		urls, _, _ := routerWith(1000, app, row.route, 100)
 		s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), "GET", row.path, nil))
 		scopes.Taken(s, true) // so that the first route is kept, and rows do not depend on the order of calls
 		if got := testing.AllocsPerRun(200, func() { _, _ = urls.Open(s) }); got != row.open {

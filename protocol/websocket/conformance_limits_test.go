@@ -18,7 +18,6 @@ import (
 const (
 	largest     = 16 << 20
 	fragmentsOf = 1 << 20
-	roundTrips  = 200
 )
 
 const comesBack = "5.2 and 5.4: a message comes back as it was, whatever its size and its pieces"
@@ -86,7 +85,7 @@ func roundTripTrials() []trial {
 			trials = append(trials, trial{
 				at: testkit.Here(), number: fmt.Sprintf("9.%d.%d", 7+i, j+1), rule: comesBack,
 				build: func() []step {
-					return slices.Repeat([]step{once(k.first, k.of(size))}, roundTrips)
+					return slices.Repeat([]step{once(k.first, k.of(size))}, testkit.Count(200, 20))
 				},
 			})
 		}
