@@ -15,22 +15,22 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// hoarder keeps what it was only lent.
-type hoarder struct {
+// keeper keeps the bytes of its messages, which is a mistake.
+type keeper struct {
 	consumer.Base
-	lent [][]byte
-	free chan struct{}
+	kept [][]byte
+	free chan struct{} // busy returns when it is closed
 }
 
-func (h *hoarder) Receive(_ context.Context, _ *consumer.Conn, m consumer.Message) error {
+func (h *keeper) Receive(_ context.Context, _ *consumer.Conn, m consumer.Message) error {
 	if m.Text() != "hello" {
 		return errors.New("overwritten too early")
 	}
-	h.lent = append(h.lent, m.Data)
+	h.kept = append(h.kept, m.Data)
 	return nil
 }
 
-func (h *hoarder) busy(context.Context, *consumer.Conn, struct{}) error {
+func (h *keeper) busy(context.Context, *consumer.Conn, struct{}) error {
 	<-h.free
 	return nil
 }
@@ -38,43 +38,43 @@ func (h *hoarder) busy(context.Context, *consumer.Conn, struct{}) error {
 func TestLentBytesAreOverwrittenAfterTheCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, l := &hoarder{free: make(chan struct{})}, new(layers.Layer)
+		h, l := &keeper{free: make(chan struct{})}, new(layers.Layer)
 		occupy := protocol.EventType[struct{}]{Name: "occupy"}
-		app := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *hoarder { return h },
-			consumer.On(occupy, (*hoarder).busy), consumer.Groups[*hoarder]("all")))
+		app := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *keeper { return h },
+			consumer.On(occupy, (*keeper).busy), consumer.Groups[*keeper]("all")))
 		c := consumertest.Connect(t, app, "/", nil)
 		mine := []byte("hello")
 
-		c.Send(protocol.Message{Data: mine}) // is handled on the spot
+		c.Send(protocol.Message{Data: mine}) // is handled at once
 		synctest.Wait()
 		if err := l.GroupSend(t.Context(), "all", occupy.New(struct{}{})); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		c.Send(protocol.Message{Data: mine}) // waits for the consumer
+		c.Send(protocol.Message{Data: mine}) // waits until busy returns
 		c.Send(protocol.Message{Data: mine})
 		synctest.Wait()
-		if len(h.lent) != 1 {
-			t.Fatalf("%d messages were handled, want 1 while the consumer is busy", len(h.lent))
+		if len(h.kept) != 1 {
+			t.Fatalf("%d messages were handled, want 1 while the consumer is busy", len(h.kept))
 		}
 		close(h.free)
 		synctest.Wait()
 
-		if len(h.lent) != 3 {
-			t.Fatalf("%d messages were handled, want 3", len(h.lent))
+		if len(h.kept) != 3 {
+			t.Fatalf("%d messages were handled, want 3", len(h.kept))
 		}
-		for i, b := range h.lent {
+		for i, b := range h.kept {
 			if !bytes.Equal(b, []byte{0xDB, 0xDB, 0xDB, 0xDB, 0xDB}) {
 				t.Errorf("message %d that was kept is %q, want it overwritten", i+1, b)
 			}
 		}
 		if string(mine) != "hello" {
-			t.Errorf("what the test has sent is %q now", mine)
+			t.Errorf("what the test sent is now %q", mine)
 		}
 	})
 }
 
-// flood sends three messages of eight bytes, a second apart, and keeps the errors.
+// flood sends three messages of eight bytes, one a second, and sends their errors to errs.
 func flood(errs chan<- error) protocol.Application {
 	return consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		for _, s := range []string{"11111111", "22222222", "33333333"} {
@@ -85,7 +85,7 @@ func flood(errs chan<- error) protocol.Application {
 	})
 }
 
-func TestAClientThatDoesNotRead(t *testing.T) {
+func TestOverflowWhileTheClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at       testkit.Line
@@ -151,7 +151,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-func TestOneMessageAlwaysFits(t *testing.T) {
+func TestOneMessageFitsAnyQueue(t *testing.T) {
 	t.Parallel()
 	c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", &consumertest.Options{Limits: protocol.Limits{QueueBytes: 1}})
 	c.SendText("text: much more than one byte")

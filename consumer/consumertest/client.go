@@ -12,21 +12,21 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Client is the peer of one connection. Its methods are for the test's
-// goroutine; the Want methods fail the test at once when they do not get what
-// they want.
+// Client is the peer of one connection. Its methods must be called by the goroutine of
+// the test. A method that waits for a message or a close fails the test at once if it
+// does not get what it wants, or gets nothing within [Options].Patience.
 type Client struct {
 	t         testing.TB
 	session   *protocol.Session
 	transport *transport
 	counters  protocol.Counters
 	patience  time.Duration
-	over      chan struct{} // closed when the connection is over
+	finished  chan struct{} // closed when Disconnect has returned and the groups are left
 
-	out struct {
+	actions struct { // what the client does next
 		sync.Mutex
 		queue []func()
-		wake  chan struct{}
+		added chan struct{} // capacity 1
 	}
 }
 
@@ -34,33 +34,33 @@ const defaultPatience = 5 * time.Second
 
 func newClient(t testing.TB, o *Options) *Client {
 	t.Helper()
-	c := &Client{t: t, transport: newTransport(), patience: o.Patience, over: make(chan struct{})}
-	c.out.wake = make(chan struct{}, 1)
+	c := &Client{t: t, transport: newTransport(), patience: o.Patience, finished: make(chan struct{})}
+	c.actions.added = make(chan struct{}, 1)
 	if c.patience <= 0 {
 		c.patience = defaultPatience
 	}
 	return c
 }
 
-// say queues what the client does next, so that a consumer that blocks holds up
-// the client's messages and not the test.
-func (c *Client) say(f func()) {
-	c.out.Lock()
-	c.out.queue = append(c.out.queue, f)
-	c.out.Unlock()
+// addAction queues f, which runActions calls, so that a blocked callback delays the
+// client's messages but not the test.
+func (c *Client) addAction(f func()) {
+	c.actions.Lock()
+	c.actions.queue = append(c.actions.queue, f)
+	c.actions.Unlock()
 	select {
-	case c.out.wake <- struct{}{}:
+	case c.actions.added <- struct{}{}:
 	default:
 	}
 }
 
-// deliver is the network: it does what the client has said, in order.
-func (c *Client) deliver() {
+// runActions calls the queued actions in order until the connection is finished.
+func (c *Client) runActions() {
 	for {
-		c.out.Lock()
-		queue := c.out.queue
-		c.out.queue = nil
-		c.out.Unlock()
+		c.actions.Lock()
+		queue := c.actions.queue
+		c.actions.queue = nil
+		c.actions.Unlock()
 		for _, f := range queue {
 			f()
 		}
@@ -68,34 +68,34 @@ func (c *Client) deliver() {
 			continue
 		}
 		select {
-		case <-c.out.wake:
-		case <-c.over:
+		case <-c.actions.added:
+		case <-c.finished:
 			return
 		}
 	}
 }
 
-// Send sends a message. It does not wait for the consumer.
+// Send sends m and returns without waiting for the consumer. It does not keep m.Data.
 func (c *Client) Send(m protocol.Message) {
 	m = m.Clone()
-	c.say(func() { c.handOver(m) })
+	c.addAction(func() { c.deliverMessage(m) })
 }
 
-// handOver gives m to the session. If that runs a callback, the callback gets a
-// goroutine to itself, so that what the client does next reaches the session
-// while it is busy, as with a real transport.
-func (c *Client) handOver(m protocol.Message) {
-	taken := make(chan bool, 1)
-	go func() { taken <- c.session.Receive(m) }()
+// deliverMessage passes m to the session. If that starts a callback, the callback has a
+// goroutine of its own, so that the client's next action reaches the session while the
+// callback runs, as with a real transport.
+func (c *Client) deliverMessage(m protocol.Message) {
+	received := make(chan bool, 1)
+	go func() { received <- c.session.Receive(m) }()
 	select {
 	case <-c.transport.busy:
-	case <-taken:
-		select { // if there was a callback, the next message must wait for its own
+	case <-received:
+		select { // forget this callback: the next message waits for the start of its own
 		case <-c.transport.busy:
 		default:
 		}
 	}
-	resumed := make(chan struct{}) // at once, unless the session wants no more for now
+	resumed := make(chan struct{}) // closed at once, unless the session wants no message now
 	c.session.Resume(func() { close(resumed) })
 	<-resumed
 }
@@ -106,8 +106,8 @@ func (c *Client) SendText(s string) { c.Send(protocol.Text(s)) }
 // SendBinary sends a binary message.
 func (c *Client) SendBinary(b []byte) { c.Send(protocol.Binary(b)) }
 
-// SendJSON sends v, encoded, as a text message. It fails the test if v cannot be
-// encoded.
+// SendJSON sends v, encoded by encoding/json, as a text message. If v cannot be encoded,
+// it fails the test.
 func (c *Client) SendJSON(v any) {
 	c.t.Helper()
 	b, err := json.Marshal(v)
@@ -117,52 +117,53 @@ func (c *Client) SendJSON(v any) {
 	c.Send(protocol.Message{Data: b})
 }
 
-// Close closes from the client's side, behind what it has sent. Calling it on a
-// closed connection does nothing.
+// Close closes the connection from the client's side, after the messages that the client
+// has sent. It has no effect on a closed connection.
 func (c *Client) Close(code protocol.CloseCode, reason string) {
-	c.say(func() { c.session.Ended(protocol.CloseStatus{Code: code, Reason: reason, Remote: true}) })
+	c.addAction(func() { c.session.Ended(protocol.CloseStatus{Code: code, Reason: reason, Remote: true}) })
 }
 
-// Vanish breaks the connection, as a cable that is pulled does.
+// Vanish breaks the connection without a close, as a network that fails does. Disconnect
+// receives CloseAbnormal.
 func (c *Client) Vanish() {
-	c.say(func() { c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal}) })
+	c.addAction(func() { c.session.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal}) })
 }
 
-// Subprotocol returns the one that was chosen, or "".
+// Subprotocol returns the subprotocol that was chosen, or "".
 func (c *Client) Subprotocol() string {
 	c.transport.mu.Lock()
 	defer c.transport.mu.Unlock()
 	return c.transport.mu.accepted.Subprotocol
 }
 
-// Header returns the headers that the consumer added to the answer (AcceptOptions.Header),
-// for example its cookies. It is a copy.
+// Header returns a copy of the headers that the consumer added to the answer
+// (AcceptOptions.Header), for example its cookies.
 func (c *Client) Header() http.Header {
 	c.transport.mu.Lock()
 	defer c.transport.mu.Unlock()
 	return c.transport.mu.accepted.Header.Clone()
 }
 
-// Stats returns the connection's counters.
+// Stats returns the counters of the connection.
 func (c *Client) Stats() protocol.Stats { return c.counters.Stats() }
 
 // Message waits for the next message and returns it.
 func (c *Client) Message() protocol.Message {
 	c.t.Helper()
-	m, closed := c.await()
+	m, closed := c.awaitNext()
 	if closed != nil {
 		c.t.Fatalf("consumertest: the server closed with %v %q (%v) instead of sending a message", closed.Code, closed.Reason, closed.Err)
 	}
 	return m
 }
 
-// SkipTo waits for a message of which match reports true, and returns it; what comes
-// before is thrown away. It fails the test at once if the server closes, or if nothing
-// comes for as long as Options.Patience.
+// SkipTo waits for a message for which match returns true, and returns it. It discards
+// the messages before it. It fails the test if the server closes, or if no message comes
+// within Options.Patience of the one before.
 func (c *Client) SkipTo(match func(m protocol.Message) bool) protocol.Message {
 	c.t.Helper()
 	for skipped := 0; ; skipped++ {
-		m, closed := c.await()
+		m, closed := c.awaitNext()
 		if closed != nil {
 			c.t.Fatalf("consumertest: the server closed with %v %q (%v) after %d messages that were skipped",
 				closed.Code, closed.Reason, closed.Err, skipped)
@@ -173,8 +174,8 @@ func (c *Client) SkipTo(match func(m protocol.Message) bool) protocol.Message {
 	}
 }
 
-// DecodeJSON waits for the next message, which must be text, and decodes it into v, a
-// pointer as for json.Unmarshal. A message that does not decode fails the test.
+// DecodeJSON waits for the next message and decodes it into v, a pointer as for
+// json.Unmarshal. If the message is binary, or cannot be decoded, it fails the test.
 func (c *Client) DecodeJSON(v any) {
 	c.t.Helper()
 	m := c.Message()
@@ -186,7 +187,7 @@ func (c *Client) DecodeJSON(v any) {
 	}
 }
 
-// WantText waits for the next message, which must be the text want.
+// WantText waits for the next message. If it is not the text want, it fails the test.
 func (c *Client) WantText(want string) {
 	c.t.Helper()
 	if m := c.Message(); m.Kind != protocol.KindText || m.Text() != want {
@@ -194,8 +195,8 @@ func (c *Client) WantText(want string) {
 	}
 }
 
-// WantJSON waits for the next message, which must be text that decodes to what
-// want encodes to.
+// WantJSON waits for the next message. If it is not text with the JSON value that want
+// encodes to, it fails the test. The order of fields and white space do not matter.
 func (c *Client) WantJSON(want any) {
 	c.t.Helper()
 	b, err := json.Marshal(want)
@@ -212,11 +213,11 @@ func (c *Client) WantJSON(want any) {
 	}
 }
 
-// WantClose waits until the server closes, with no message before, and returns
-// how. code is what it must close with.
+// WantClose waits until the server closes, and returns the status. If a message comes
+// before the close, or the code is not code, it fails the test.
 func (c *Client) WantClose(code protocol.CloseCode) protocol.CloseStatus {
 	c.t.Helper()
-	m, closed := c.await()
+	m, closed := c.awaitNext()
 	if closed == nil {
 		c.t.Fatalf("consumertest: got the %v message %q, want a close with %v", m.Kind, m.Data, code)
 	}
@@ -226,13 +227,13 @@ func (c *Client) WantClose(code protocol.CloseCode) protocol.CloseStatus {
 	return *closed
 }
 
-// WantNothing fails if a message or a close has come, or comes before everything
-// in the bubble waits for something. It needs a bubble of testing/synctest:
-// without one there is no telling when nothing more will come.
+// WantNothing fails the test if a message or a close has come, or comes before all
+// goroutines of the bubble are blocked. It must be called in a bubble of testing/synctest:
+// outside one it cannot know that nothing more will come, and fails the test.
 func (c *Client) WantNothing() {
 	c.t.Helper()
-	c.settle()
-	switch m, ok, closed, _ := c.transport.next(); {
+	c.waitForBubble()
+	switch m, ok, closed, _ := c.transport.popMessage(); {
 	case ok:
 		c.t.Fatalf("consumertest: got the %v message %q, want nothing", m.Kind, m.Data)
 	case closed != nil:
@@ -240,7 +241,8 @@ func (c *Client) WantNothing() {
 	}
 }
 
-func (c *Client) settle() {
+// waitForBubble waits until the other goroutines of the bubble are blocked.
+func (c *Client) waitForBubble() {
 	c.t.Helper()
 	defer func() {
 		if recover() != nil {
@@ -250,22 +252,22 @@ func (c *Client) settle() {
 	synctest.Wait()
 }
 
-// WantOver waits until the connection is over on the server's side: Disconnect
-// has returned and the groups are left.
+// WantOver waits until the connection is over on the server's side: Disconnect has
+// returned, and the connection has left its groups.
 func (c *Client) WantOver() {
 	c.t.Helper()
-	if !c.isOver(c.patience) {
+	if !c.finishesWithin(c.patience) {
 		c.t.Fatalf("consumertest: the connection is not over after %v; is a callback blocked?", c.patience)
 	}
 }
 
-// await waits for a message or a close.
-func (c *Client) await() (protocol.Message, *protocol.CloseStatus) {
+// awaitNext waits for a message or a close.
+func (c *Client) awaitNext() (protocol.Message, *protocol.CloseStatus) {
 	c.t.Helper()
-	late := time.NewTimer(c.patience)
-	defer late.Stop()
+	timeout := time.NewTimer(c.patience)
+	defer timeout.Stop()
 	for {
-		m, ok, closed, drained := c.transport.next()
+		m, ok, closed, drained := c.transport.popMessage()
 		if drained {
 			c.session.Drained()
 		}
@@ -273,34 +275,35 @@ func (c *Client) await() (protocol.Message, *protocol.CloseStatus) {
 			return m, closed
 		}
 		select {
-		case <-c.transport.moved:
-		case <-late.C:
-			c.t.Fatalf("consumertest: nothing came within %v; is a callback blocked, or the client in no group?", c.patience)
+		case <-c.transport.changed:
+		case <-timeout.C:
+			c.t.Fatalf("consumertest: nothing came within %v; is a callback blocked, or has the connection not joined the group?", c.patience)
 		}
 	}
 }
 
-// cleanup ends the connection with the test, and waits for Disconnect.
+// cleanup closes the connection at the end of the test, and waits for Disconnect.
 func (c *Client) cleanup() {
 	c.t.Helper()
 	c.Close(protocol.CloseGoingAway, "")
-	if c.isOver(disconnectTime) {
+	if c.finishesWithin(disconnectTime) {
 		return
 	}
-	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}) // what the client has said is stuck
-	if !c.isOver(2 * disconnectTime) {
+	c.session.Ended(protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}) // an action of the client is blocked
+	if !c.finishesWithin(2 * disconnectTime) {
 		c.t.Errorf("consumertest: a callback or Disconnect still runs %v after the end of the connection", 3*disconnectTime)
 	}
 }
 
-// isOver reports whether the connection is over within d.
-func (c *Client) isOver(d time.Duration) bool {
-	late := time.NewTimer(d)
-	defer late.Stop()
+// finishesWithin waits for the end of the connection, and reports whether it comes within
+// d.
+func (c *Client) finishesWithin(d time.Duration) bool {
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
 	select {
-	case <-c.over:
+	case <-c.finished:
 		return true
-	case <-late.C:
+	case <-timeout.C:
 		return false
 	}
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// witness hands to the test what its Connect and Disconnect see.
+// witness calls the test's function in Connect, and sends the status of Disconnect to the
+// test.
 type witness struct {
 	consumer.Base
 	connect func(ctx context.Context, c *consumer.Conn) error
-	ended   chan consumer.CloseStatus
+	closed  chan consumer.CloseStatus
 }
 
 func (w *witness) Connect(ctx context.Context, c *consumer.Conn) error {
@@ -34,10 +35,10 @@ func (w *witness) Receive(ctx context.Context, c *consumer.Conn, m consumer.Mess
 }
 
 func (w *witness) Disconnect(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) {
-	w.ended <- s
+	w.closed <- s
 }
 
-func newWitness() *witness { return &witness{ended: make(chan consumer.CloseStatus, 2)} }
+func newWitness() *witness { return &witness{closed: make(chan consumer.CloseStatus, 2)} }
 
 func (w *witness) app() protocol.Application {
 	return consumer.New(func(*consumer.Scope) *witness { return w })
@@ -45,7 +46,7 @@ func (w *witness) app() protocol.Application {
 
 type key struct{}
 
-func TestTheHandshakeIsAsTheOptionsSay(t *testing.T) {
+func TestOptionsDescribeTheHandshake(t *testing.T) {
 	t.Parallel()
 	var value, testsValue any
 	var chosen protocol.AcceptOptions
@@ -86,12 +87,12 @@ func TestTheHandshakeIsAsTheOptionsSay(t *testing.T) {
 	}
 }
 
-func TestTheServerChoosesTheSubprotocol(t *testing.T) {
+func TestSubprotocolOfTheServer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at              testkit.Line
 		spoken, offered []string
-		named, want     string
+		chosen, want    string // chosen by the consumer
 	}{
 		{testkit.Here(), []string{"v2", "v1"}, []string{"v1", "v2"}, "", "v2"},
 		{testkit.Here(), []string{"v3", "v1"}, []string{"v1", "v2"}, "", "v1"},
@@ -102,27 +103,27 @@ func TestTheServerChoosesTheSubprotocol(t *testing.T) {
 	} {
 		w := newWitness()
 		w.connect = func(_ context.Context, c *consumer.Conn) error {
-			return c.Accept(&protocol.AcceptOptions{Subprotocol: row.named})
+			return c.Accept(&protocol.AcceptOptions{Subprotocol: row.chosen})
 		}
 		c := consumertest.Connect(t, w.app(), "/", &consumertest.Options{Subprotocols: row.offered, Spoken: row.spoken})
 		if got := c.Subprotocol(); got != row.want {
-			t.Errorf("%s: chosen is %q, want %q", row.at, got, row.want)
+			t.Errorf("%s: the subprotocol is %q, want %q", row.at, got, row.want)
 		}
 	}
 }
 
-func TestHowAClientEnds(t *testing.T) {
+func TestDisconnectStatus(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
-		at   testkit.Line
-		name string
-		end  func(c *consumertest.Client)
-		want protocol.CloseStatus
+		at    testkit.Line
+		name  string
+		close func(c *consumertest.Client)
+		want  protocol.CloseStatus
 	}{
 		{testkit.Here(), "Close", func(c *consumertest.Client) { c.Close(4000, "bye") }, protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true}},
 		{testkit.Here(), "Close twice", func(c *consumertest.Client) { c.Close(4000, ""); c.Close(4001, "") }, protocol.CloseStatus{Code: 4000, Remote: true}},
 		{testkit.Here(), "Vanish", (*consumertest.Client).Vanish, protocol.CloseStatus{Code: protocol.CloseAbnormal}},
-		{testkit.Here(), "with the test", func(*consumertest.Client) {}, protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}},
+		{testkit.Here(), "end of the test", func(*consumertest.Client) {}, protocol.CloseStatus{Code: protocol.CloseGoingAway, Remote: true}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -130,12 +131,12 @@ func TestHowAClientEnds(t *testing.T) {
 			w := newWitness()
 			failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 				c := consumertest.Connect(tb, w.app(), "/", nil)
-				c.SendText("text: heard before the end")
-				c.WantText("heard before the end") // before: an end could overtake the answer
-				row.end(c)
+				c.SendText("text: before the close")
+				c.WantText("before the close") // wait: the close could overtake the answer
+				row.close(c)
 			})
-			if got := <-w.ended; got != row.want || failures != "" {
-				t.Errorf("%s: ended with %+v, want %+v (%s)", row.at, got, row.want, failures)
+			if got := <-w.closed; got != row.want || failures != "" {
+				t.Errorf("%s: Disconnect received %+v, want %+v (%s)", row.at, got, row.want, failures)
 			}
 		})
 	}
@@ -152,7 +153,7 @@ func TestSendingDoesNotWaitForABlockedCallback(t *testing.T) {
 		c := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: protocol.Limits{ReadAhead: 200}})
 		b := []byte("1")
 		c.Send(protocol.Message{Data: b})
-		b[0] = 'X' // the caller's again
+		b[0] = 'X' // the client must have copied it
 		for _, s := range []string{"2", "3", "4", "5", "6", "7", "8"} {
 			c.SendText(s)
 		}
@@ -171,12 +172,11 @@ func TestSendingDoesNotWaitForABlockedCallback(t *testing.T) {
 	})
 }
 
-// TestTheEndReachesABlockedCallback is what a real transport does: it goes on
-// reading while a callback is busy, and the callback's ctx ends with the
-// connection.
-func TestTheEndReachesABlockedCallback(t *testing.T) {
+// A blocked callback does not delay a close, as with a real transport: the callback's ctx
+// is done when the connection closes.
+func TestACloseReachesABlockedCallback(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(c *consumertest.Client){
+	for name, disconnect := range map[string]func(c *consumertest.Client){
 		"Close":  func(c *consumertest.Client) { c.Close(protocol.CloseNormal, "") },
 		"Vanish": (*consumertest.Client).Vanish,
 	} {
@@ -188,7 +188,7 @@ func TestTheEndReachesABlockedCallback(t *testing.T) {
 					c := consumertest.Connect(tb, w.app(), "/", nil)
 					c.SendText("block")
 					c.SendText("text: behind it")
-					end(c)
+					disconnect(c)
 					c.WantOver()
 				})
 				if failures != "" {
@@ -199,7 +199,7 @@ func TestTheEndReachesABlockedCallback(t *testing.T) {
 	}
 }
 
-func TestLogsAreTheTests(t *testing.T) {
+func TestLogsGoToTheTest(t *testing.T) {
 	t.Parallel()
 	failures, log := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 		c := consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil)
@@ -215,12 +215,17 @@ func TestLogsAreTheTests(t *testing.T) {
 	}
 }
 
-func TestABubblesTimeIsFake(t *testing.T) {
+func TestTimeIsFakeInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil)
-		<-time.After(24 * time.Hour) // silence is no reason to end
+		<-time.After(24 * time.Hour) // silence does not close the connection
 		c.SendText("text: good morning")
 		c.WantText("good morning")
 	})
+}
+
+func TestReminder(t *testing.T) {
+	t.Parallel()
+	testReminder(t)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestConflationAtRandom compares the queue with a list that is searched from end
-// to end.
-func TestConflationAtRandom(t *testing.T) {
+// TestConflationModel compares the queue with a list that is searched from end to end,
+// over random sends and reads.
+func TestConflationModel(t *testing.T) {
 	t.Parallel()
 	var conflated, full, dropped int
 	for seed := range uint64(50) {
@@ -26,7 +26,7 @@ func TestConflationAtRandom(t *testing.T) {
 			r.next()
 		}
 		if n := r.counters.Stats().MessagesConflated; n != int64(r.conflated) || r.queue.mu.bytes != 0 || r.queue.mu.unread.Len() != 0 {
-			t.Errorf("seed %d: %d conflated, want %d; %d bytes are left", seed, n, r.conflated, r.queue.mu.bytes)
+			t.Errorf("seed %d: %d conflated, want %d; %d bytes left", seed, n, r.conflated, r.queue.mu.bytes)
 		}
 		conflated, full, dropped = conflated+r.conflated, full+r.full, dropped+r.dropped
 	}
@@ -65,7 +65,7 @@ func (r *queueModel) step(i int) {
 			r.dropped++
 		}
 		if n > 0 || len(r.want) > 0 && r.bytes()+1000 > r.queue.mu.limit {
-			r.t.Fatalf("seed %d: too many dropped, or too few", r.seed)
+			r.t.Fatalf("seed %d: DropOldest dropped too many messages, or too few", r.seed)
 		}
 	default:
 		r.send(i)
@@ -111,14 +111,14 @@ func (r *queueModel) send(i int) {
 		r.want = before
 		r.full++
 	default:
-		r.t.Fatalf("seed %d: message %d: %v; it fits %v", r.seed, i, err, fits)
+		r.t.Fatalf("seed %d: message %d: %v; it fits: %t", r.seed, i, err, fits)
 	}
 }
 
 func (r *queueModel) next() {
-	m, ok, _, _ := r.queue.next()
+	m, ok, _, _ := r.queue.popMessage()
 	if ok != (len(r.want) > 0) || ok && m.Text() != r.want[0].Text() || m.Key != "" {
-		r.t.Fatalf("seed %d: %q comes next", r.seed, m.Data)
+		r.t.Fatalf("seed %d: popMessage returned %q", r.seed, m.Data)
 	}
 	if ok {
 		r.want = slices.Delete(r.want, 0, 1)

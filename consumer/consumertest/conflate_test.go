@@ -16,9 +16,9 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// named is a message whose key is what stands before the equals sign, if there is
-// one.
-func named(s string) protocol.Message {
+// keyed returns a text message. Its key is the part of s before an equals sign, if there
+// is one.
+func keyed(s string) protocol.Message {
 	m := protocol.Text(s)
 	if key, _, ok := strings.Cut(s, "="); ok {
 		m.Key = key
@@ -26,12 +26,12 @@ func named(s string) protocol.Message {
 	return m
 }
 
-// way is a way to send.
-type way func(ctx context.Context, c *consumer.Conn, m protocol.Message) error
+// sendFunc sends a message to the peer.
+type sendFunc func(ctx context.Context, c *consumer.Conn, m protocol.Message) error
 
-// ways are the sends of a connection of its own, by name.
-func ways() map[string]way {
-	return map[string]way{
+// sendFuncs are the ways to send to the peer, by name.
+func sendFuncs() map[string]sendFunc {
+	return map[string]sendFunc{
 		"Send": func(ctx context.Context, c *consumer.Conn, m protocol.Message) error { return c.Send(ctx, m) },
 		"Broadcast": func(ctx context.Context, c *consumer.Conn, m protocol.Message) error {
 			return c.Broadcast(ctx, "all", m)
@@ -45,7 +45,7 @@ func ways() map[string]way {
 	}
 }
 
-// TestConflation has a client leave everything unread while the consumer sends.
+// The client reads nothing until the consumer has sent all messages.
 func TestConflation(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -58,20 +58,20 @@ func TestConflation(t *testing.T) {
 		{testkit.Here(), "a=1 b=1 hi a=2 b=2", "hi a=2 b=2", 2, protocol.Limits{}},
 		{testkit.Here(), "a=1 hi b=1 a=2 b=2", "hi b=2 a=2", 2, protocol.Limits{}},
 		{testkit.Here(), "hi ho", "hi ho", 0, protocol.Limits{}},
-		{testkit.Here(), "a=1 b=1 c=1 a=22", "c=1 a=22", 0, // dropped, not conflated
+		{testkit.Here(), "a=1 b=1 c=1 a=22", "c=1 a=22", 0, // a is dropped, not conflated
 			protocol.Limits{QueueBytes: 3 * (4 + plumbing.KeyOverhead), Overflow: protocol.OverflowDropOldest}},
-		{testkit.Here(), "a=1 b=1 a=22", "a=1 b=1", 0, // the earlier one stays
+		{testkit.Here(), "a=1 b=1 a=22", "a=1 b=1", 0, // the earlier a stays
 			protocol.Limits{QueueBytes: 2 * (4 + plumbing.KeyOverhead), Overflow: protocol.OverflowDropNewest}},
-		{testkit.Here(), "a=1 b=1 a=2 b=2", "a=2 b=2", 2, // room enough, for as long as you like
+		{testkit.Here(), "a=1 b=1 a=2 b=2", "a=2 b=2", 2, // replacing a message needs no more room
 			protocol.Limits{QueueBytes: 2 * (4 + plumbing.KeyOverhead)}},
 	} {
-		for name, way := range ways() {
+		for name, send := range sendFuncs() {
 			for _, early := range []bool{false, true} {
 				if early && name != "Send" && name != "SendPrepared" || early && row.limits != (protocol.Limits{}) {
-					continue // before the answer there are other bounds, and no groups yet
+					continue // before the answer the bounds differ, and no group is joined
 				}
 				synctest.Test(t, func(t *testing.T) {
-					script := sends{way: way, early: early, list: strings.Fields(row.sent)}
+					script := sends{send: send, early: early, list: strings.Fields(row.sent)}
 					app := router.Use(consumer.New(func(*consumer.Scope) sends { return script }, consumer.Groups[sends]("all")),
 						layers.Middleware(new(layers.Layer)))
 					c := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: row.limits})
@@ -93,48 +93,48 @@ func TestConflation(t *testing.T) {
 	}
 }
 
-// sends is a consumer that sends a list, in Connect or when it is told to.
+// sends is a consumer that sends the messages of list, in Connect if early, and otherwise
+// when it receives a message.
 type sends struct {
 	consumer.Base
-	way   way
+	send  sendFunc
 	early bool
 	list  []string
 }
 
 func (s sends) Connect(ctx context.Context, c *consumer.Conn) error {
 	if s.early {
-		return s.all(ctx, c)
+		return s.sendAll(ctx, c)
 	}
 	return nil
 }
 
 func (s sends) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 	if m.Key != "" {
-		return errors.New("a message came with a key")
+		return errors.New("the message has a key")
 	}
 	if s.early {
 		return nil
 	}
-	return s.all(ctx, c)
+	return s.sendAll(ctx, c)
 }
 
-func (s sends) all(ctx context.Context, c *consumer.Conn) error {
+func (s sends) sendAll(ctx context.Context, c *consumer.Conn) error {
 	for _, text := range s.list {
-		if err := s.way(ctx, c, named(text)); err != nil && !errors.Is(err, protocol.ErrDropped) {
+		if err := s.send(ctx, c, keyed(text)); err != nil && !errors.Is(err, protocol.ErrDropped) {
 			return err
 		}
 	}
 	return nil
 }
 
-// TestKeysDoNotTravel has a client send a message with a key.
-func TestKeysDoNotTravel(t *testing.T) {
+func TestTheConsumerReceivesNoKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := consumertest.Connect(t, consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			return c.SendText(ctx, "key "+m.Key)
 		}), "/", nil)
-		c.Send(named("a=1"))
+		c.Send(keyed("a=1"))
 		c.WantText("key ")
 	})
 }

@@ -1,23 +1,18 @@
-// Package consumertest drives an application without a network: a [Client] is
-// the peer of one connection. Django programmers know it as the
-// WebsocketCommunicator.
+// Package consumertest tests applications without a network. A [Client] is the peer of
+// one connection: it sends messages to the application, and the test says what it wants
+// back. The Django Channels counterpart is WebsocketCommunicator.
 //
-//	synctest.Test(t, func(t *testing.T) {
-//		ann := consumertest.Connect(t, app, "/ws/123/", nil)
-//		bob := consumertest.Connect(t, app, "/ws/123/", nil)
-//		ann.SendText("hello")
-//		bob.WantText("hello")
-//	})
+// See the Example of [Connect] for a test. The Example (Synctest) of the package is one
+// in a bubble of testing/synctest, in which time is fake: an hour's silence takes no
+// time, and [Client.WantNothing] knows that nothing more will come. Outside a bubble
+// everything works except WantNothing.
 //
-// Inside a bubble of testing/synctest time is fake, so that an hour's silence
-// takes no time, and [Client.WantNothing] is exact. Outside one, tests work as
-// well, except for WantNothing.
+// Messages that the test has not read wait in the client's outgoing queue, which
+// has the bounds of [Options].Limits. As in a real queue, a message with a Key replaces
+// one that waits there.
 //
-// What the client has not read yet waits in the outgoing queue, and a message with
-// a Key replaces it.
-//
-// After each callback the bytes that it was lent are overwritten, so that a
-// consumer that kept them fails here and not in production.
+// After each callback the bytes of its message are overwritten, so that a consumer that
+// keeps them by mistake fails in its tests.
 package consumertest
 
 import (
@@ -33,80 +28,83 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Options describe the client's handshake. The zero value, and nil, are right
-// for most tests.
+// Options describe the handshake of a client. Most tests need none: the zero value and
+// nil mean the defaults.
 type Options struct {
-	// Header is sent with the handshake: cookies, Origin, and so on.
+	// Header is the header of the handshake's request: cookies, Origin, and so on.
 	Header http.Header
-	// Subprotocols are offered, in this order.
+	// Subprotocols are the subprotocols that the client offers, in order of preference.
 	Subprotocols []string
-	// Spoken are those of the server (websocket.Options.Subprotocols), of which the
-	// first that is offered is chosen if the consumer chooses none.
+	// Spoken are the subprotocols of the server, as in websocket.Options.Subprotocols.
+	// If the consumer chooses no subprotocol, the first of Spoken that the client offers
+	// is chosen.
 	Spoken []string
-	// Context is the request's, for what middleware of net/http would have
-	// put there. Default: the test's.
+	// Context is the context of the request. Its values stand for those that middleware
+	// of net/http would add. The default is the context of the test.
 	Context context.Context //nolint:containedctx // an option of one call
-	// Limits bound the connection: those of the server (websocket.Options.Limits), or
-	// smaller ones for tests of what happens beyond them.
+	// Limits bound the connection, as in websocket.Options.Limits. Use small ones to test
+	// what happens when they are reached.
 	Limits protocol.Limits
-	// Patience is how long the Want methods wait. Default 5 s, of fake time
-	// inside a bubble.
+	// Patience is how long the methods of Client wait for a message or a close. The
+	// default is 5 s. In a bubble it is fake time.
 	Patience time.Duration
 }
 
-// Connect opens a connection to target, for example "/ws/123/?uid=7", and fails
-// the test at once if it is refused. As with a server, routing and Connect have
-// ten seconds, of fake time inside a bubble. The connection is closed at the end of the test, with
-// 1001, if it is open then. o may be nil.
+// Connect opens a connection to target, for example "/ws/123/?uid=7", and returns its
+// client. If app refuses the connection, Connect fails the test at once. As with a
+// server, app has ten seconds to answer. If the connection is open at the end of the
+// test, it is closed with 1001. o may be nil.
 func Connect(t testing.TB, app protocol.Application, target string, o *Options) *Client {
 	t.Helper()
-	c, refused := dial(t, app, target, o)
+	c, refused := open(t, app, target, o)
 	if refused != nil {
 		t.Fatalf("consumertest: connecting to %s: %v", target, refused)
 	}
 	return c
 }
 
-// Refused opens a connection to target that must be refused, and returns the
-// answer. It fails the test at once if the connection is accepted.
+// Refused opens a connection to target that app must refuse, and returns the refusal. If
+// app accepts the connection, Refused fails the test at once. o may be nil.
 func Refused(t testing.TB, app protocol.Application, target string, o *Options) *protocol.RejectError {
 	t.Helper()
-	_, refused := dial(t, app, target, o)
+	_, refused := open(t, app, target, o)
 	if refused == nil {
 		t.Fatalf("consumertest: connecting to %s: accepted, want it refused", target)
 	}
 	return refused
 }
 
-func dial(t testing.TB, app protocol.Application, target string, o *Options) (*Client, *protocol.RejectError) {
+// open opens a connection, and returns its client or the refusal.
+func open(t testing.TB, app protocol.Application, target string, o *Options) (*Client, *protocol.RejectError) {
 	t.Helper()
 	if o == nil {
 		o = &Options{}
 	}
 	c := newClient(t, o)
-	s, cancel := scope(t, target, o)
-	c.transport.chosen = s.Subprotocol(o.Spoken...)
-	session := protocol.NewSession(context.Background(), lender{app}, s, c.transport,
+	s, cancel := newScope(t, target, o)
+	c.transport.subprotocol = s.Subprotocol(o.Spoken...)
+	session := protocol.NewSession(context.Background(), overwriter{app}, s, c.transport,
 		&protocol.SessionOptions{
 			Limits:   o.Limits,
 			Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 			Counters: &c.counters,
 		})
 	c.session, c.transport.session = session, session
-	session.Conn().Defer(func() { close(c.over) })
+	session.Conn().Defer(func() { close(c.finished) })
 	defer cancel()
 	if !session.Open() {
-		return nil, c.transport.refused()
+		return nil, c.transport.rejection()
 	}
-	go c.deliver()
+	go c.runActions()
 	t.Cleanup(c.cleanup)
 	return c, nil
 }
 
-// handshakeTimeout is what websocket.Options have for it.
+// handshakeTimeout is the default of websocket.Options.HandshakeTimeout.
 const handshakeTimeout = 10 * time.Second
 
-func scope(t testing.TB, target string, o *Options) (*protocol.Scope, context.CancelFunc) {
+// newScope returns the scope of a handshake, and what releases its context.
+func newScope(t testing.TB, target string, o *Options) (*protocol.Scope, context.CancelFunc) {
 	t.Helper()
 	ctx := o.Context
 	if ctx == nil {
@@ -123,23 +121,24 @@ func scope(t testing.TB, target string, o *Options) (*protocol.Scope, context.Ca
 	return protocol.NewScope("websocket", r).WithSubprotocols(o.Subprotocols), cancel
 }
 
-// lender overwrites what callbacks were lent, whoever lent it.
-type lender struct{ app protocol.Application }
+// overwriter is an application whose handlers overwrite the bytes of each message when
+// Receive has returned.
+type overwriter struct{ app protocol.Application }
 
-func (l lender) Open(s *protocol.Scope) (protocol.Handler, error) {
-	h, err := l.app.Open(s)
+func (o overwriter) Open(s *protocol.Scope) (protocol.Handler, error) {
+	h, err := o.app.Open(s)
 	if err != nil || h == nil {
 		return h, err
 	}
-	return lentHandler{h}, nil
+	return overwritingHandler{h}, nil
 }
 
-type lentHandler struct{ protocol.Handler }
+type overwritingHandler struct{ protocol.Handler }
 
-// overwritten is what a consumer finds that kept the bytes.
+// overwritten is the byte that replaces those of a message.
 const overwritten = 0xDB
 
-func (h lentHandler) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+func (h overwritingHandler) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 	lent := m.Clone()
 	defer func() {
 		for i := range lent.Data {

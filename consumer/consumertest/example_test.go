@@ -7,10 +7,10 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 )
 
-// A test of an echo, and what it says when it fails.
+// A test of an echo, and the text of its failure. The T of this Example is *testing.T in
+// a program.
 func ExampleConnect() {
 	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
@@ -20,21 +20,21 @@ func ExampleConnect() {
 		ann := consumertest.Connect(t, echo, "/echo", nil)
 		ann.SendText("hello")
 		ann.WantText("hello")
-		ann.SendText("good bye")
+		ann.SendText("goodbye")
 		ann.WantText("hello")
 	}
 
 	fmt.Println(result(testEcho))
-	// Output: consumertest: got the text message "good bye", want the text "hello"
+	// Output: consumertest: got the text message "goodbye", want the text "hello"
 }
 
-// What comes before the message that a test is about is passed over.
+// SkipTo discards the messages before the one that the test is about.
 func ExampleClient_SkipTo() {
 	type tick struct {
 		Left int `json:"left"`
 	}
 	countdown := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-		err := s.Accept(&protocol.AcceptOptions{Header: http.Header{"Set-Cookie": {"seen=yes"}}})
+		err := s.Accept(&consumer.AcceptOptions{Header: http.Header{"Set-Cookie": {"seen=yes"}}})
 		for left := 5; left >= 0 && err == nil; left-- {
 			err = s.SendJSON(ctx, tick{left})
 		}
@@ -46,10 +46,10 @@ func ExampleClient_SkipTo() {
 		fmt.Println("cookie:", ann.Header().Get("Set-Cookie"))
 		var first, last tick
 		ann.DecodeJSON(&first)
-		ann.SkipTo(func(m protocol.Message) bool { return m.Text() == `{"left":1}` })
+		ann.SkipTo(func(m consumer.Message) bool { return m.Text() == `{"left":1}` })
 		ann.DecodeJSON(&last)
 		fmt.Println("from", first.Left, "to", last.Left)
-		ann.WantClose(protocol.CloseNormal)
+		ann.WantClose(consumer.CloseNormal)
 	}
 
 	fmt.Println(result(testCountdown))

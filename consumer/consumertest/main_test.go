@@ -22,8 +22,8 @@ func result(test func(t *T)) string {
 	return failures
 }
 
-// obey is a consumer that does what it is told: "text: hello", "close", and so
-// on.
+// obey does what a message says: "text: hello" sends the text hello, "close" closes, and
+// so on.
 func obey(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 	switch verb, rest, _ := strings.Cut(m.Text(), ": "); verb {
 	case "text":

@@ -9,45 +9,46 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// transport is a protocol.Transport whose network is a list.
+// transport is a protocol.Transport. What it sends waits in a queue until the test reads
+// it.
 type transport struct {
-	session *protocol.Session
-	chosen  string // the subprotocol, if the consumer names none
-	moved   chan struct{}
-	busy    chan struct{} // a callback begins where Receive was called
+	session     *protocol.Session
+	subprotocol string        // the one that is chosen if the consumer chooses none
+	changed     chan struct{} // capacity 1: there may be a message, or the close
+	busy        chan struct{} // a callback has started on the goroutine that called Receive
 
 	mu struct {
 		sync.Mutex
 		accepted *protocol.AcceptOptions
-		limit    int // bytes that the client leaves unread before the queue is full
-		messages int64
-		payload  int64 // bytes of messages
 		rejected *protocol.RejectError
 		unread   conflate.Queue[protocol.Message]
-		bytes    int
-		full     bool
+		bytes    int   // of unread, as size counts them
+		limit    int   // of bytes
+		full     bool  // a message was refused, and the queue has not drained since
+		messages int64 // that were sent
+		payload  int64 // bytes of messages
 		closed   *protocol.CloseStatus
 	}
 }
 
 func newTransport() *transport {
-	return &transport{moved: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
+	return &transport{changed: make(chan struct{}, 1), busy: make(chan struct{}, 1)}
 }
 
-// changed wakes whoever waits for the state to change.
-func (t *transport) changed() {
+// notifyChanged wakes the test, which may wait for a message or the close.
+func (t *transport) notifyChanged() {
 	select {
-	case t.moved <- struct{}{}:
+	case t.changed <- struct{}{}:
 	default:
 	}
 }
 
-// Busy lets the client go on.
+// Busy lets the client continue with its next action.
 func (t *transport) Busy() { t.busy <- struct{}{} }
 
 func (t *transport) Accept(o protocol.AcceptOptions) error {
 	limits := t.session.Limits()
-	o.Subprotocol = cmp.Or(o.Subprotocol, t.chosen)
+	o.Subprotocol = cmp.Or(o.Subprotocol, t.subprotocol)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.accepted, t.mu.limit = &o, limits.QueueBytes
@@ -60,14 +61,15 @@ func (t *transport) Reject(e *protocol.RejectError) {
 	t.mu.rejected = e
 }
 
-func (t *transport) refused() *protocol.RejectError {
+// rejection returns the error that refused the connection.
+func (t *transport) rejection() *protocol.RejectError {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.mu.rejected
 }
 
 func (t *transport) Send(m protocol.Message) error {
-	defer t.changed()
+	defer t.notifyChanged()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	bytes := t.mu.bytes
@@ -90,7 +92,7 @@ func (t *transport) Send(m protocol.Message) error {
 	return nil
 }
 
-// size is what a message counts in the queue.
+// size returns the bytes that m counts as in the queue.
 func size(m protocol.Message) int {
 	if m.Key == "" {
 		return len(m.Data)
@@ -98,7 +100,7 @@ func size(m protocol.Message) int {
 	return len(m.Data) + len(m.Key) + plumbing.KeyOverhead
 }
 
-// Sent returns what was sent so far.
+// Sent returns how many messages were sent, and the bytes of their payloads.
 func (t *transport) Sent() (messages, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,7 +109,7 @@ func (t *transport) Sent() (messages, bytes int64) {
 
 func (t *transport) SendPrepared(p *protocol.Prepared) error { return t.Send(p.Message()) }
 
-// DropOldest drops what the client has left unread.
+// DropOldest drops unread messages until n bytes fit the queue.
 func (t *transport) DropOldest(n int) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,15 +121,16 @@ func (t *transport) DropOldest(n int) (dropped int) {
 }
 
 func (t *transport) Close(s protocol.CloseStatus) {
-	defer t.changed()
+	defer t.notifyChanged()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.closed = &s
 }
 
-// next takes the oldest unread message. If there is none, closed says whether
-// any will come. drained means that the queue was full and is not any more.
-func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseStatus, drained bool) {
+// popMessage removes and returns the oldest unread message. If there is none, ok is
+// false, and closed is nil if more may come. drained reports that the queue was full and
+// has room again.
+func (t *transport) popMessage() (m protocol.Message, ok bool, closed *protocol.CloseStatus, drained bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.unread.Len() == 0 {
@@ -135,7 +138,7 @@ func (t *transport) next() (m protocol.Message, ok bool, closed *protocol.CloseS
 	}
 	m = t.mu.unread.Pop()
 	t.mu.bytes -= size(m)
-	m.Key = "" // it does not travel
+	m.Key = "" // the peer does not receive it
 	if t.mu.bytes > t.mu.limit/2 {
 		return m, true, nil, false
 	}

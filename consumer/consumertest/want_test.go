@@ -15,19 +15,19 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestHowTheMethodsFail has each method fail, and looks at what it says.
-func TestHowTheMethodsFail(t *testing.T) {
+// Each method fails, with a text that says why.
+func TestFailureTexts(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
 		name string
-		say  string // to the consumer
+		send string // to the consumer
 		want func(c *consumertest.Client)
 		err  string
 	}{
 		{testkit.Here(), "Message, closed", "close: why", func(c *consumertest.Client) { c.Message() }, `the server closed with 4001 "why" (<nil>) instead of sending a message`},
 		{testkit.Here(), "Message, failed", "fail: fail", func(c *consumertest.Client) { c.Message() }, `the server closed with 1011 internal error "" (told to fail) instead`},
-		{testkit.Here(), "Message, nothing", "", func(c *consumertest.Client) { c.Message() }, `nothing came within 5s; is a callback blocked, or the client in no group?`},
+		{testkit.Here(), "Message, nothing", "", func(c *consumertest.Client) { c.Message() }, `nothing came within 5s; is a callback blocked, or has the connection not joined the group?`},
 		{testkit.Here(), "WantText, another", "text: hello", func(c *consumertest.Client) { c.WantText("hallo") }, `got the text message "hello", want the text "hallo"`},
 		{testkit.Here(), "WantText, binary", "binary: hello", func(c *consumertest.Client) { c.WantText("hello") }, `got the binary message "hello", want the text "hello"`},
 		{testkit.Here(), "WantText, closed", "close: why", func(c *consumertest.Client) { c.WantText("hello") }, `closed with 4001 "why"`},
@@ -58,7 +58,7 @@ func TestHowTheMethodsFail(t *testing.T) {
 				reached := false
 				failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 					c := consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil)
-					c.SendText(row.say)
+					c.SendText(row.send)
 					row.want(c)
 					reached = true
 				})
@@ -66,7 +66,7 @@ func TestHowTheMethodsFail(t *testing.T) {
 					t.Errorf("%s: failed with %q, want %q", row.at, failures, row.err)
 				}
 				if reached {
-					t.Errorf("%s: the test went on", row.at)
+					t.Errorf("%s: the method returned", row.at)
 				}
 			})
 		})
@@ -94,10 +94,9 @@ func TestDecodeJSONAndSkipTo(t *testing.T) {
 	if m.Text() != "b" || m.Kind != protocol.KindText {
 		t.Errorf("SkipTo returned the %v message %q, want the text b", m.Kind, m.Data)
 	}
-	c.WantText("c") // what comes behind is still there
+	c.WantText("c") // the message after it is still there
 }
 
-// TestHeader reads what Connect has put into the answer.
 func TestHeader(t *testing.T) {
 	t.Parallel()
 	app := consumer.Func(func(_ context.Context, s *consumer.Stream) error {
@@ -110,7 +109,7 @@ func TestHeader(t *testing.T) {
 	}
 	h.Set("Set-Cookie", "changed")
 	if got := c.Header().Get("Set-Cookie"); got != "seen=1" {
-		t.Errorf("a change of what Header returned has changed the answer: %q", got)
+		t.Errorf("changing what Header returned changed the answer: %q", got)
 	}
 	if got := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil).Header(); len(got) > 0 {
 		t.Errorf("an answer without headers has %v", got)
@@ -130,7 +129,7 @@ func TestConnectAndRefusedFail(t *testing.T) {
 	}
 }
 
-func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
+func TestWantNothingOutsideABubble(t *testing.T) {
 	t.Parallel()
 	failures, _ := testkit.Try(t.Context(), func(tb *testkit.Fake) {
 		consumertest.Connect(tb, consumer.ReceiveFunc(obey), "/", nil).WantNothing()
@@ -140,7 +139,7 @@ func TestWantNothingOutsideABubbleExplainsItself(t *testing.T) {
 	}
 }
 
-func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
+func TestMethodsOutsideABubble(t *testing.T) {
 	t.Parallel()
 	c := consumertest.Connect(t, consumer.ReceiveFunc(obey), "/", nil)
 	c.SendText("text: hello")
@@ -153,7 +152,7 @@ func TestTheMethodsSucceedOutsideABubble(t *testing.T) {
 	if got := c.WantClose(4001); got != (protocol.CloseStatus{Code: 4001, Reason: "why"}) {
 		t.Errorf("WantClose returned %+v", got)
 	}
-	c.WantClose(4001) // a close stays
+	c.WantClose(4001) // the close is still there
 	c.WantOver()
 }
 
@@ -191,7 +190,7 @@ func TestCleanupReportsAStuckDisconnect(t *testing.T) {
 			t.Errorf("failed with %q, want %q", failures, want)
 		}
 		if took < 20*time.Second || took > time.Minute {
-			t.Errorf("reported after %v, want a while more than Disconnect's ten seconds", took)
+			t.Errorf("reported after %v, want more than the ten seconds of Disconnect", took)
 		}
 		close(free)
 	})
