@@ -1,5 +1,5 @@
 // Package bytespool recycles the byte buffers of connections: those of incomplete
-// messages and of outgoing queues.
+// messages, of answers to handshakes, and of small frames that are written together.
 package bytespool
 
 import "sync"

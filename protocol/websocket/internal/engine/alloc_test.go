@@ -24,7 +24,7 @@ func wantNoAllocs(t *testing.T, what string, f func()) {
 // TestAllocSend is about a message through the queue to the socket, written at the end of
 // a batch and by a goroutine that a send has started.
 func TestAllocSend(t *testing.T) {
-	for _, size := range []int{64, 1500, 16 << 10} {
+	for _, size := range []int{64, 1500, 16 << 10, 40 << 10} {
 		c, nc := alone(t)
 		m := protocol.Message{Data: make([]byte, size)}
 		p := protocol.Prepare(m)

@@ -34,6 +34,7 @@ func TestWriteOut(t *testing.T) {
 		{testkit.Here(), []int{300 << 10, 300 << 10, 1}, 0},
 		{testkit.Here(), []int{maxPeek}, 0},
 		{testkit.Here(), []int{2*maxPeek + 1}, 0},
+		{testkit.Here(), []int{maxLockedCopy - 4, minShared - 1, maxLockedCopy - 3, minShared}, 0},
 	}
 	for _, row := range rows {
 		c, nc := alone(t)

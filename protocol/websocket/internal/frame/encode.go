@@ -38,13 +38,6 @@ func EncodedSize(n int) int {
 	return 10 + n
 }
 
-// Size returns the size of the first frame in b, which must be a whole one written
-// by this package.
-func Size(b []byte) int {
-	h, n, _ := parseHeader(b) //nolint:errcheck // this package wrote it
-	return n + int(h.Length)
-}
-
 // OpCodeOf returns the opcode of a message's first frame.
 func OpCodeOf(k protocol.Kind) ws.OpCode {
 	if k == protocol.KindBinary {

@@ -56,7 +56,7 @@ func (p *Pool) charge(n int, must bool) bool {
 }
 
 // hasRoom reports whether a charge of n bytes would succeed now.
-func (p *Pool) hasRoom(n int) bool { return n <= 0 || p.used.Load()+int64(n) <= p.size }
+func (p *Pool) hasRoom(n int) bool { return p.used.Load()+int64(n) <= p.size }
 
 func (p *Pool) refund(n int) { p.used.Add(int64(-n)) }
 

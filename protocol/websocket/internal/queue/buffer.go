@@ -18,11 +18,14 @@ const (
 	maxClass = 16 // 64 KiB: larger ones are not recycled
 )
 
-var buffers [maxClass - minClass + 1]sync.Pool
+var buffers [maxClass - minClass + 1]sync.Pool //nolint:gochecknoglobals // pools
+
+// emptyBuffers has buffers without memory, for what is reserved.
+var emptyBuffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // newBuffer returns an empty buffer with room for n bytes, and at most twice as many.
 func newBuffer(n int) *buffer {
-	class := max(bits.Len(uint(max(n, 1)-1)), minClass) //nolint:gosec // not negative
+	class := max(bits.Len(uint(max(n, 1)-1)), minClass)
 	if class > maxClass {
 		return &buffer{b: make([]byte, 0, n)}
 	}
@@ -49,6 +52,6 @@ func (b *buffer) extend(n int) []byte {
 func (b *buffer) release() {
 	if size := cap(b.b); size >= 1<<minClass && size <= 1<<maxClass {
 		b.b = b.b[:0]
-		buffers[bits.Len(uint(size))-1-minClass].Put(b) //nolint:gosec // not negative
+		buffers[bits.Len(uint(size))-1-minClass].Put(b)
 	}
 }

@@ -20,7 +20,7 @@ func (q *Queue) DropOldest(n int) (dropped int) {
 // refused last.
 func (q *Queue) fits(n int) bool {
 	s := q.state
-	return s.queued == 0 || s.queued+n <= q.Budget.Each && q.affords(min(n, s.need.own), s.need.shared)
+	return s.queued == 0 || s.queued+n <= q.Budget.Each && q.poolTakes(n, 0, 0)
 }
 
 // fitsWithout reports whether it would fit without the messages that wait.
@@ -37,13 +37,18 @@ func (q *Queue) fitsWithout(n int) bool {
 		}
 	}
 	left := s.queued - queued
-	return left == 0 || left+n <= q.Budget.Each && q.affords(min(n, s.need.own)-own, s.need.shared-shared)
+	return left == 0 || left+n <= q.Budget.Each && q.poolTakes(n, own, shared)
 }
 
-// affords reports whether the pool has room for so many more bytes of own, and of a
-// shared frame.
-func (q *Queue) affords(own, shared int) bool {
-	return q.Budget.hasRoom(q.state.account.missing(own) + shared)
+// poolTakes reports whether the pool has room for the message that was refused last, of n
+// bytes, if so many bytes of own and of shared frames are given back.
+func (q *Queue) poolTakes(n, own, shared int) bool {
+	s := q.state
+	more := s.account.missing(min(n, s.need.own) - own)
+	if more <= 0 && s.need.shared == 0 {
+		return true // it is charged already
+	}
+	return q.Budget.hasRoom(more + s.need.shared - shared)
 }
 
 // dropFirst drops the first message of the first entry. Control frames in front of it

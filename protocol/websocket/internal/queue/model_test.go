@@ -144,28 +144,19 @@ func (m *model) saw(what string, really bool) {
 }
 
 func (m *model) step() {
-	switch n := m.dice.roll(28); {
-	case n == 0:
+	switch n := m.dice.roll(28); n {
+	case 0:
 		m.control(false)
-	case n < 3:
+	case 1, 2:
 		m.peek()
-	case n < 5:
+	case 3, 4:
 		m.advance()
-	case (n == 5 || n == 9) && len(m.old) > 0: // also while it is written
-		shared := m.old[m.dice.roll(len(m.old))]
-		for _, s := range m.old {
-			if len(m.copies) > 0 && bytes.Contains(m.copies, s.b) {
-				shared = s
-			}
-		}
-		m.saw("again what is written", bytes.Contains(m.copies, shared.b))
-		m.send(modelFrame{key: m.key(), b: shared.b, shared: shared})
-	case n == 8:
+	case 5, 6:
+		m.sendOld()
+	case 7:
 		m.fill()
-	case n == 6 && m.dice.roll(20) == 0:
-		m.control(true)
-	case n == 7 && m.dice.roll(25) == 0:
-		m.abort()
+	case 8:
+		m.endEarly()
 	default:
 		f := modelFrame{key: m.key(), b: m.bytes()}
 		if m.dice.roll(3) == 0 {
@@ -175,6 +166,31 @@ func (m *model) step() {
 			}
 		}
 		m.send(f)
+	}
+}
+
+// sendOld sends a shared frame again, one that is being written if there is any.
+func (m *model) sendOld() {
+	if len(m.old) == 0 {
+		return
+	}
+	shared := m.old[m.dice.roll(len(m.old))]
+	for _, s := range m.old {
+		if len(m.copies) > 0 && bytes.Contains(m.copies, s.b) {
+			shared = s
+		}
+	}
+	m.saw("again what is written", bytes.Contains(m.copies, shared.b))
+	m.send(modelFrame{key: m.key(), b: shared.b, shared: shared})
+}
+
+// endEarly ends the connection, now and then.
+func (m *model) endEarly() {
+	switch m.dice.roll(40) {
+	case 0:
+		m.abort()
+	case 1, 2:
+		m.control(true)
 	}
 }
 
@@ -216,12 +232,7 @@ func (m *model) send(f modelFrame) {
 
 // add adds f, and compares what happens with what protocol.Message.Key says.
 func (m *model) add(f modelFrame) error {
-	at := -1
-	if f.key != "" {
-		if i := slices.IndexFunc(m.want[m.started:], func(o modelFrame) bool { return o.key == f.key }); i >= 0 {
-			at = m.started + i
-		}
-	}
+	at := m.replaceable(f.key)
 	left := m.queued()
 	if at >= 0 {
 		n, _ := m.want[at].counts(true)
@@ -231,23 +242,35 @@ func (m *model) add(f modelFrame) error {
 	replaced, err := m.toQueue(f)
 	m.didf("send %q of %d shared %v: replaced %v, %v", f.key, len(f.b), f.shared != nil, replaced, err)
 	switch {
-	case m.closed && errors.Is(err, protocol.ErrClosed):
+	case m.closed:
+		if !errors.Is(err, protocol.ErrClosed) || replaced {
+			m.fatalf("closed; got replaced %v, %v", replaced, err)
+		}
 		return err
-	case !m.closed && err == nil && fits && replaced == (at >= 0):
-	case !m.closed && errors.Is(err, protocol.ErrQueueFull) && !replaced && (!fits || !m.ample && left > 0):
+	case err == nil && fits && replaced == (at >= 0):
+		m.put(at, f)
+		return nil
+	case errors.Is(err, protocol.ErrQueueFull) && !replaced && (!fits || !m.ample && left > 0):
 		m.refused = true
 		m.saw("full", true)
 		m.saw("over budget", fits)
 		return err
-	default:
-		m.fatalf("room %v, an earlier one at %d; got replaced %v, %v", fits, at, replaced, err)
 	}
-	m.put(at, f)
-	return nil
+	m.fatalf("room %v, an earlier one at %d; got replaced %v, %v", fits, at, replaced, err)
+	return err
+}
+
+// replaceable returns the index of the frame with that key that waits, or -1.
+func (m *model) replaceable(key string) int {
+	i := slices.IndexFunc(m.want[m.started:], func(o modelFrame) bool { return key != "" && o.key == key })
+	if i < 0 {
+		return -1
+	}
+	return m.started + i
 }
 
 func (m *model) toQueue(f modelFrame) (replaced bool, err error) {
-	frame := Frame{}
+	var frame Frame
 	switch {
 	case f.shared != nil:
 		frame = f.shared.Frame()
@@ -357,7 +380,8 @@ func (m *model) countStarted() {
 func (m *model) control(final bool) {
 	m.number++
 	f := modelFrame{b: fmt.Appendf(nil, "(%d)", m.number), control: true}
-	ok, wanted := false, !m.closed
+	var ok bool
+	wanted := !m.closed
 	if !final && m.dice.roll(2) == 0 {
 		full := m.q.Pending() > m.q.Budget.Each
 		ok = m.q.OfferControl(f.b)

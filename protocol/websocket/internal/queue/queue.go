@@ -4,7 +4,6 @@
 package queue
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/wye-go/wye/internal/conflate"
@@ -64,83 +63,8 @@ type state struct {
 // need is what the message that was refused last needs from the pool.
 type need struct{ own, shared int }
 
-// entry is bytes that lie together: a chunk of small frames, or one frame.
-type entry struct {
-	Frame
-	dropped  int // bytes of a chunk that were dropped, and are not counted
-	frames   int // in a chunk, without those that were dropped; 0: it is no chunk
-	messages int // bytes of messages, without those that were dropped
-}
-
-// Frame is the frame of one message outside of any chunk: in memory of its own, or
-// shared.
-type Frame struct {
-	own    *buffer
-	shared *Shared
-}
-
-// NewFrame returns a frame of n bytes in memory of its own, for the caller to fill. It
-// must be passed to Add, Replace or Fill.
-func NewFrame(n int) Frame {
-	b := newBuffer(n)
-	b.extend(n)
-	return Frame{own: b}
-}
-
-// ReserveFrame returns a frame of n bytes that takes its place in a queue by Add or
-// Replace, and is made afterwards. It, and what is behind it, is not written until Fill
-// is called.
-func ReserveFrame(n int) Frame { return Frame{own: &buffer{reserved: n}} }
-
-// Bytes returns the frame.
-func (f Frame) Bytes() []byte {
-	if f.own != nil {
-		return f.own.b
-	}
-	return f.shared.b
-}
-
-func (f Frame) size() int { return len(f.Bytes()) + f.reserved() }
-
-func (f Frame) reserved() int {
-	if f.own != nil {
-		return f.own.reserved
-	}
-	return 0
-}
-
-// ownSize returns how many of the frame's bytes are in memory of its own.
-func (f Frame) ownSize() int {
-	if f.own != nil {
-		return f.size()
-	}
-	return 0
-}
-
-// memory returns how much memory of its own f has.
-func (f Frame) memory() int {
-	if f.own != nil {
-		return cap(f.own.b)
-	}
-	return 0
-}
-
-// release gives up f. If it is shared, it must have been held.
-func (f Frame) release() {
-	if f.own != nil {
-		f.own.release()
-	} else {
-		f.shared.drop()
-	}
-}
-
-func (e *entry) bytes() []byte { return e.Bytes()[e.dropped:] }
-
-func (e *entry) size() int { return e.Frame.size() - e.dropped }
-
 const (
 	chunkSize   = 2 << 10  // of a chunk's first buffer
-	maxChunk    = 64 << 10 // size from which a chunk takes no more frames
 	maxSpare    = 32 << 10 // size of the spare buffer
 	keyedPeek   = 16 << 10 // bytes that are started at once while messages with keys wait, at most
 	keptEntries = 32       // capacity up to which the lists of an empty queue are recycled
@@ -176,9 +100,9 @@ func (q *Queue) recycle() {
 	}
 	q.state = nil
 	if cap(s.started) > keptEntries || cap(s.pieces) > keptEntries {
-		s.started, s.pieces = nil, nil
+		s.started, s.pieces = s.first.started[:0], s.first.pieces[:0]
 	}
-	s.aborted = false
+	s.aborted, s.need = false, need{}
 	states.Put(s)
 }
 
@@ -255,13 +179,6 @@ func (q *Queue) Add(f Frame) error {
 	return nil
 }
 
-// discard gives up a frame that no queue has taken.
-func (f Frame) discard() {
-	if f.own != nil {
-		f.own.release()
-	}
-}
-
 // AddControl queues a copy of control frames, or of other bytes that count as such,
 // whatever the bounds. Nothing can be added afterwards if final is set. It reports
 // whether anything was queued: nothing is if the queue is final.
@@ -327,15 +244,10 @@ func (s *state) newBuffer(n int) *buffer {
 // release gives up what is in e. Its buffer becomes the spare one.
 func (s *state) release(e *entry) {
 	if e.own == nil || s.spare != nil || cap(e.own.b) > maxSpare {
-		e.Frame.release()
+		e.release()
 		return
 	}
 	s.spare, e.own.b = e.own, e.own.b[:0]
-}
-
-// takesMore reports whether a frame of n bytes may be appended to e.
-func (e *entry) takesMore(n int) bool {
-	return e.frames > 0 && n <= maxChunked && len(e.own.b) < maxChunk
 }
 
 // count counts bytes that are added, or, if they are negative, that are gone.
@@ -382,7 +294,10 @@ func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
 
 // Fill makes reserved, which ReserveFrame has returned and the queue has taken, the frame
 // f, which has the same size. It does not matter if it was dropped or replaced meanwhile.
-func (q *Queue) Fill(reserved, f Frame) { reserved.own.b, reserved.own.reserved = f.own.b, 0 }
+func (q *Queue) Fill(reserved, f Frame) {
+	reserved.own.b, reserved.own.reserved, f.own.b = f.own.b, 0, nil
+	emptyBuffers.Put(f.own) // and not that of reserved, if it was dropped: others may know it
+}
 
 // uncount takes an entry out of the counts, and what its key costs.
 func (q *Queue) uncount(e *entry, cost int) {
@@ -421,115 +336,4 @@ func (q *Queue) mayGrow(n int) bool {
 		q.high = true
 		return q.Growth.QueueAdmits(queued, n)
 	}
-}
-
-// Peek starts what is to be written next, and returns it: most bytes at the most, or
-// fewer. Entries are started as a whole, also if a part of them is returned. The caller
-// owns the pieces until it calls Advance; calls of other methods leave them as they are.
-func (q *Queue) Peek(most int) (pieces [][]byte) {
-	s := q.state
-	if s == nil || s.aborted {
-		return nil
-	}
-	room := most
-	if s.waiting.HasKeys() {
-		room = min(most, keyedPeek)
-	}
-	pieces, from := s.pieces[:0], s.written
-	for i := 0; most > 0 && (i < len(s.started) || s.startNext(i == 0, room)); i++ {
-		b := s.started[i].bytes()[from:]
-		b = b[:min(len(b), most)]
-		pieces = append(pieces, b)
-		from, most, room = 0, most-len(b), room-len(b)
-	}
-	s.pieces, s.lent = pieces, true
-	return pieces
-}
-
-// startNext starts the first entry that waits, if it fits into room or must be.
-func (s *state) startNext(must bool, room int) bool {
-	first, key := s.waiting.First()
-	if first == nil || first.reserved() > 0 || !must && first.size() > room {
-		return false
-	}
-	c := cost(key)
-	s.count(-c, 0, -c)
-	s.sizes.skip(first.frames)
-	s.started = append(s.started, *first)
-	s.waiting.Pop()
-	return true
-}
-
-// Started reports whether a part of an entry is written, and the rest is to follow.
-func (q *Queue) Started() bool { return q.state != nil && len(q.state.started) > 0 }
-
-// Advance tells that the next n bytes are written: at most as many as Peek has returned.
-// drained reports whether the queue is at most half full, after it refused a message.
-func (q *Queue) Advance(n int) (drained bool) {
-	s := q.state
-	if s == nil {
-		return false
-	}
-	clear(s.pieces)
-	s.lent = false
-	if s.aborted {
-		n = 0
-		s.releaseStarted()
-	}
-	s.written += n
-	done := 0
-	for ; done < len(s.started) && s.written >= s.started[done].size(); done++ {
-		e := &s.started[done]
-		s.written -= e.size()
-		q.uncount(e, 0)
-		s.release(e)
-	}
-	if done > 0 {
-		s.started = slices.Delete(s.started, 0, done)
-	}
-	s.account.refundMuch(q.Budget.Pool)
-	return q.noteRoom()
-}
-
-// noteRoom ends what has begun when the queue was more than half full, if it no longer
-// is. drained is that of Advance.
-func (q *Queue) noteRoom() (drained bool) {
-	if q.queued() <= q.Budget.Each/2 {
-		if q.high {
-			q.high = false
-			q.Growth.QueueDrained()
-		}
-		drained, q.refused = q.refused, false
-	}
-	q.recycle()
-	return drained
-}
-
-// Abort drops all, and lets nothing more be added. The caller of Peek keeps the pieces
-// until it calls Advance.
-func (q *Queue) Abort() {
-	q.final = true
-	s := q.state
-	if s == nil {
-		return
-	}
-	for s.waiting.Len() > 0 {
-		e := s.waiting.Pop()
-		s.sizes.skip(e.frames)
-		e.release()
-	}
-	s.aborted, s.queued, s.pending, s.account.own = true, 0, 0, 0
-	s.account.refund(q.Budget.Pool)
-	if !s.lent {
-		s.releaseStarted()
-		q.recycle()
-	}
-}
-
-func (s *state) releaseStarted() {
-	for i := range s.started {
-		s.started[i].release()
-	}
-	clear(s.started)
-	s.started, s.written = s.started[:0], 0
 }

@@ -14,9 +14,6 @@ type Shared struct {
 // NewShared returns the shared form of a frame. Nobody may change frame any more.
 func NewShared(frame []byte, pool *Pool) *Shared { return &Shared{b: frame, pool: pool} }
 
-// Frame returns s for a queue.
-func (s *Shared) Frame() Frame { return Frame{shared: s} }
-
 // hold has one queue more hold s. The first is charged, and refused if the pool has no
 // room, unless must is set; the others cost one atomic operation.
 func (s *Shared) hold(must bool) bool {

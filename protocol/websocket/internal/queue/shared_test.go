@@ -29,7 +29,7 @@ func TestSharedIsCharged(t *testing.T) {
 			for i := range 6 {
 				q := &Queue{Budget: &Budget{Each: roomy, Pool: pools[i%2]}}
 				queues = append(queues, q)
-				err := error(nil)
+				var err error
 				if name == "replaced" {
 					_, err = q.Replace("k", frames[i%2].Frame())
 				} else {

@@ -1,0 +1,115 @@
+package queue
+
+import "slices"
+
+// Peek starts what is to be written next, and returns it: most bytes at the most, or
+// fewer. Entries are started as a whole, also if a part of them is returned. The caller
+// owns the pieces until it calls Advance; calls of other methods leave them as they are.
+func (q *Queue) Peek(most int) (pieces [][]byte) {
+	s := q.state
+	if s == nil || s.aborted {
+		return nil
+	}
+	room := most
+	if s.waiting.HasKeys() {
+		room = min(most, keyedPeek)
+	}
+	pieces, from := s.pieces[:0], s.written
+	for i := 0; most > 0 && (i < len(s.started) || s.startNext(i == 0, room)); i++ {
+		b := s.started[i].bytes()[from:]
+		b = b[:min(len(b), most)]
+		pieces = append(pieces, b)
+		from, most, room = 0, most-len(b), room-len(b)
+	}
+	s.pieces, s.lent = pieces, len(pieces) > 0
+	return pieces
+}
+
+// startNext starts the first entry that waits, if it fits into room or must be.
+func (s *state) startNext(must bool, room int) bool {
+	first, key := s.waiting.First()
+	if first == nil || first.reserved() > 0 || !must && first.size() > room {
+		return false
+	}
+	c := cost(key)
+	s.count(-c, 0, -c)
+	s.sizes.skip(first.frames)
+	s.started = append(s.started, *first)
+	s.waiting.Pop()
+	return true
+}
+
+// Started reports whether a part of an entry is written, and the rest is to follow.
+func (q *Queue) Started() bool { return q.state != nil && len(q.state.started) > 0 }
+
+// Advance tells that the next n bytes are written: at most as many as Peek has returned.
+// They count until all of their entry is written. drained reports whether the queue is at
+// most half full, after it refused a message.
+func (q *Queue) Advance(n int) (drained bool) {
+	s := q.state
+	if s == nil {
+		return false
+	}
+	clear(s.pieces)
+	s.lent = false
+	if s.aborted {
+		n = 0
+		s.releaseStarted()
+	}
+	s.written += n
+	done := 0
+	for ; done < len(s.started) && s.written >= s.started[done].size(); done++ {
+		e := &s.started[done]
+		s.written -= e.size()
+		q.uncount(e, 0)
+		s.release(e)
+	}
+	if done > 0 {
+		s.started = slices.Delete(s.started, 0, done)
+	}
+	s.account.refundMuch(q.Budget.Pool)
+	return q.noteRoom()
+}
+
+// noteRoom ends what has begun when the queue was more than half full, if it no longer
+// is. drained is that of Advance.
+func (q *Queue) noteRoom() (drained bool) {
+	if q.queued() <= q.Budget.Each/2 {
+		if q.high {
+			q.high = false
+			q.Growth.QueueDrained()
+		}
+		drained, q.refused = q.refused, false
+	}
+	q.recycle()
+	return drained
+}
+
+// Abort drops all, and lets nothing more be added. The caller of Peek keeps the pieces
+// until it calls Advance.
+func (q *Queue) Abort() {
+	q.final = true
+	s := q.state
+	if s == nil {
+		return
+	}
+	for s.waiting.Len() > 0 {
+		e := s.waiting.Pop()
+		s.sizes.skip(e.frames)
+		e.release()
+	}
+	s.aborted, s.queued, s.pending, s.account.own = true, 0, 0, 0
+	s.account.refund(q.Budget.Pool)
+	if !s.lent {
+		s.releaseStarted()
+		q.recycle()
+	}
+}
+
+func (s *state) releaseStarted() {
+	for i := range s.started {
+		s.started[i].release()
+	}
+	clear(s.started)
+	s.started, s.written = s.started[:0], 0
+}
