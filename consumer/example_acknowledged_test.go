@@ -6,23 +6,22 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Reading is what an instrument has shown.
+// Reading is one value of an instrument.
 type Reading struct {
 	Value string `json:"value"`
 }
 
-// Measured goes to everybody who watches.
-var Measured = protocol.EventType[Reading]{Name: "reading"}
+// Measured is sent to the group "readings".
+var Measured = consumer.EventType[Reading]{Name: "reading"}
 
-// Watcher sends a reading when its peer has acknowledged the one before, and then the
-// latest. All fields belong to the callbacks, which never overlap.
+// Watcher sends the latest reading each time its peer has acknowledged the one before.
+// Only callbacks use the fields, and callbacks never overlap.
 type Watcher struct {
 	consumer.Base
 	unacknowledged bool
-	latest         string // that has come meanwhile
+	latest         string // came since the last one was sent; "" if none did
 }
 
 func (w *Watcher) measured(ctx context.Context, c *consumer.Conn, r Reading) error {
@@ -34,7 +33,7 @@ func (w *Watcher) measured(ctx context.Context, c *consumer.Conn, r Reading) err
 	return c.SendText(ctx, r.Value)
 }
 
-// Receive takes an acknowledgement.
+// Receive handles an acknowledgement.
 func (w *Watcher) Receive(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 	if w.latest == "" {
 		w.unacknowledged = false
@@ -45,9 +44,9 @@ func (w *Watcher) Receive(ctx context.Context, c *consumer.Conn, _ consumer.Mess
 	return c.SendText(ctx, latest)
 }
 
-// A key replaces what waits in this server. What is on its way, in the buffers of the
-// network, of proxies, and of a peer whose program reads slowly, it cannot replace: only
-// the peer knows what it has handled. So let it acknowledge, and send the next value then.
+// The key of a message replaces messages that wait in this server, but not those in the
+// buffers of the network, of proxies, and of a peer that reads slowly. Only the peer knows
+// which value it has handled: here it acknowledges each one, and receives the latest then.
 func ExampleConn_acknowledged() {
 	app := consumer.New(func(*consumer.Scope) *Watcher { return &Watcher{} },
 		consumer.Groups[*Watcher]("readings"),

@@ -5,10 +5,9 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/layers"
 )
 
-// Visitor sees who is there.
+// Visitor tells its peer which visitors are in the museum.
 type Visitor struct {
 	consumer.Base
 	name string
@@ -17,7 +16,8 @@ type Visitor struct {
 // NewVisitor makes a Visitor for each connection.
 func NewVisitor(s *consumer.Scope) *Visitor { return &Visitor{name: s.Query().Get("name")} }
 
-// Connect joins first, so that nobody who comes is missed, and tells who is there.
+// Connect joins the group before it reads the list, so that no visitor is missed who
+// enters in between.
 func (v *Visitor) Connect(ctx context.Context, c *consumer.Conn) error {
 	if err := c.Join(ctx, "museum"); err != nil {
 		return err
@@ -30,25 +30,26 @@ func (v *Visitor) Connect(ctx context.Context, c *consumer.Conn) error {
 	for _, p := range all {
 		names = append(names, p.Key)
 	}
-	if err := c.SendText(ctx, fmt.Sprintf("%d before you %q", len(names), names)); err != nil {
+	if err := c.SendText(ctx, fmt.Sprintf("%d here already: %q", len(names), names)); err != nil {
 		return err
 	}
 	return c.Enter(ctx, "museum", v.name, nil)
 }
 
-func (v *Visitor) came(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
-	return c.SendText(ctx, of.Presence.Key+" comes")
+func (v *Visitor) entered(ctx context.Context, c *consumer.Conn, e consumer.PresenceEvent) error {
+	return c.SendText(ctx, e.Presence.Key+" enters")
 }
 
-func (v *Visitor) went(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
-	return c.SendText(ctx, of.Presence.Key+" goes")
+func (v *Visitor) exited(ctx context.Context, c *consumer.Conn, e consumer.PresenceEvent) error {
+	return c.SendText(ctx, e.Presence.Key+" exits")
 }
 
-// Connections are present until they end, and those who are in the group are told.
+// A connection is present until it closes. The members of the group receive an event when
+// a visitor enters or exits.
 func ExampleConn_Enter() {
 	app := consumer.New(NewVisitor,
-		consumer.On(layers.Entered, (*Visitor).came),
-		consumer.On(layers.Exited, (*Visitor).went),
+		consumer.On(consumer.Entered, (*Visitor).entered),
+		consumer.On(consumer.Exited, (*Visitor).exited),
 	)
 
 	ann := connect(app, "/?name=Ann")
@@ -60,9 +61,9 @@ func ExampleConn_Enter() {
 		fmt.Println("Ann:", ann.Message().Text())
 	}
 	// Output:
-	// Bob: 1 before you ["Ann"]
-	// Ann: 0 before you []
-	// Ann: Ann comes
-	// Ann: Bob comes
-	// Ann: Bob goes
+	// Bob: 1 here already: ["Ann"]
+	// Ann: 0 here already: []
+	// Ann: Ann enters
+	// Ann: Bob enters
+	// Ann: Bob exits
 }

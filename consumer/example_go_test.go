@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// report makes reports, which takes long.
+// report sends reports, which take long to make.
 type report struct{ consumer.Base }
 
-// Receive starts one and returns, so that the connection goes on meanwhile. If the
-// peer goes away ctx ends; if make panics this connection is closed, and no other.
+// Receive starts a report and returns, so that the connection handles other messages
+// meanwhile. ctx is done if the peer closes. If slowReport panics, only this connection
+// closes.
 func (report) Receive(_ context.Context, c *consumer.Conn, m consumer.Message) error {
-	name := m.Text() // m is lent until Receive returns
+	name := m.Text() // m.Data is valid until Receive returns
 	return c.Go(func(ctx context.Context) error {
 		text, err := slowReport(ctx, name)
 		if err != nil {
@@ -34,15 +34,15 @@ func slowReport(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// Work beside the callbacks. It is bounded by Limits.Goroutines, and has returned when
-// Disconnect runs.
+// Work beside the callbacks. Limits.Goroutines bounds how many functions run at once, and
+// Disconnect waits for them.
 func ExampleConn_Go() {
 	app := consumer.New(func(*consumer.Scope) report { return report{} })
 
 	ann := connect(app, "/reports")
 	ann.SendText("sales")
 	fmt.Println(ann.Message().Text())
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 	ann.WantOver()
 	// Output: sales: all is well
 }

@@ -6,11 +6,11 @@ import (
 	"io"
 	"testing"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 )
 
-// exampleTB is what consumertest needs of a test, where there is none.
+// exampleTB is the testing.TB of the Examples. A program passes its *testing.T.
 type exampleTB struct{ testing.TB }
 
 func (exampleTB) Helper()                  {}
@@ -20,16 +20,15 @@ func (exampleTB) Output() io.Writer        { return io.Discard }
 
 func (exampleTB) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
-// connect opens a connection to app, which a program would serve with
-// websocket.Handler(app).
-func connect(app protocol.Application, target string) *consumertest.Client {
+// connect opens a connection to app. A program serves app with websocket.Handler(app).
+func connect(app consumer.Application, target string) *consumertest.Client {
 	return consumertest.Connect(exampleTB{}, app, target, nil)
 }
 
-// hangUp closes connections.
+// hangUp closes connections, and waits until they are over.
 func hangUp(clients ...*consumertest.Client) {
 	for _, c := range clients {
-		c.Close(protocol.CloseNormal, "")
+		c.Close(consumer.CloseNormal, "")
 		c.WantOver()
 	}
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Goal is scored by a team.
+// Goal says which team has scored.
 type Goal struct {
 	Team string `json:"team"`
 }
 
-// Scored is recorded in the group of a match.
-var Scored = protocol.EventType[Goal]{Name: "match.scored"}
+// Scored is recorded in the history of the group "match".
+var Scored = consumer.EventType[Goal]{Name: "match.scored"}
 
-// Fan follows a match, and reconnects with the position of what it has seen last.
+// Fan follows a match. A peer that connects again passes the position of the last event
+// that it has seen.
 type Fan struct {
 	consumer.Base
-	since    protocol.Position
+	since    consumer.Position
 	sinceErr error
 }
 
@@ -33,17 +33,17 @@ func NewFan(s *consumer.Scope) *Fan {
 	return f
 }
 
-// Connect catches up.
+// Connect joins the group and sends the events that the peer has missed.
 func (f *Fan) Connect(ctx context.Context, c *consumer.Conn) error {
 	if f.sinceErr != nil {
-		return protocol.NewRejectError(400, f.sinceErr.Error())
+		return consumer.NewRejectError(400, f.sinceErr.Error())
 	}
-	h, err := c.JoinFrom(ctx, "match", layers.Range{After: f.since})
+	h, err := c.JoinFrom(ctx, "match", consumer.Range{After: f.since})
 	if err != nil {
 		return err
 	}
 	if !h.Complete {
-		if err := c.SendText(ctx, "some of it is missing"); err != nil {
+		if err := c.SendText(ctx, "some goals are missing"); err != nil {
 			return err
 		}
 	}
@@ -54,43 +54,43 @@ func (f *Fan) scored(ctx context.Context, c *consumer.Conn, g Goal) error {
 	return c.SendJSON(ctx, map[string]any{"team": g.Team, "since": consumer.PositionOf(ctx)})
 }
 
-// Whoever comes back with the position of the last event that it has seen gets what
-// it has missed, and then goes on, through the same handler.
+// A peer that comes back with the position of the last event that it has seen receives
+// the events that it has missed, and then later ones, from the same handler.
 func ExampleConn_JoinFrom() {
 	app := consumer.New(NewFan, consumer.On(Scored, (*Fan).scored))
-	score := func(team string) protocol.Position {
-		p, err := layers.Default().Record(context.Background(), "match", Scored.New(Goal{team}), layers.Retention{})
+	score := func(team string) consumer.Position {
+		p, err := layers.Default().Record(context.Background(), "match", Scored.New(Goal{team}), consumer.Retention{})
 		if err != nil {
 			fmt.Println(err)
 		}
 		return p
 	}
-	hear := func(ann *consumertest.Client) {
-		var told struct {
+	read := func(ann *consumertest.Client) {
+		var goal struct {
 			Team  string            `json:"team"`
-			Since protocol.Position `json:"since"`
+			Since consumer.Position `json:"since"`
 		}
-		if err := json.Unmarshal(ann.Message().Data, &told); err != nil {
+		if err := json.Unmarshal(ann.Message().Data, &goal); err != nil {
 			fmt.Println(err)
 		}
-		fmt.Println("Ann hears of goal", told.Since.Offset, "by", told.Team)
+		fmt.Println("Ann reads: goal", goal.Since.Offset, "by", goal.Team)
 	}
 
 	ann := connect(app, "/")
 	seen := score("Reds")
-	hear(ann)
-	hangUp(ann) // she is in a tunnel
+	read(ann)
+	hangUp(ann) // she loses her connection
 	score("Blues")
 	score("Blues")
 	ann = connect(app, "/?since="+seen.String())
 	defer hangUp(ann)
 	score("Reds")
 	for range 3 {
-		hear(ann)
+		read(ann)
 	}
 	// Output:
-	// Ann hears of goal 1 by Reds
-	// Ann hears of goal 2 by Blues
-	// Ann hears of goal 3 by Blues
-	// Ann hears of goal 4 by Reds
+	// Ann reads: goal 1 by Reds
+	// Ann reads: goal 2 by Blues
+	// Ann reads: goal 3 by Blues
+	// Ann reads: goal 4 by Reds
 }

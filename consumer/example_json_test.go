@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
 // Move is what a player sends.
@@ -32,7 +31,8 @@ func (b *Board) ReceiveJSON(ctx context.Context, c *consumer.Conn, m Move) error
 	return c.SendJSON(ctx, m)
 }
 
-// Messages are decoded; what is no JSON never reaches the consumer.
+// ReceiveJSON handles decoded messages. A message that cannot be decoded closes the
+// connection.
 func ExampleJSON() {
 	ann := connect(consumer.JSON(NewBoard), "/")
 	defer hangUp(ann)
@@ -41,7 +41,7 @@ func ExampleJSON() {
 	ann.SendText("good morning")
 	fmt.Println(ann.Message().Text())
 	fmt.Println(ann.Message().Text())
-	fmt.Println(ann.WantClose(protocol.CloseInvalidPayload).Code)
+	fmt.Println(ann.WantClose(consumer.CloseInvalidPayload).Code)
 	// Output:
 	// {"x":1,"y":2}
 	// {"error":"taken"}

@@ -7,10 +7,9 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Table is a game that several kinds of messages reach.
+// Table is a card game with several types of messages.
 type Table struct {
 	consumer.Base
 }
@@ -31,7 +30,7 @@ func (*Table) pass(ctx context.Context, c *consumer.Conn, _ struct{}) error {
 	return c.SendText(ctx, "passed")
 }
 
-// Each kind of message has a handler with a type of its own.
+// Each type of message has a handler of its own.
 func ExampleJSONBy() {
 	ann := connect(consumer.JSONBy("type", NewTable,
 		consumer.Case("bid", (*Table).bid),
@@ -49,12 +48,13 @@ func ExampleJSONBy() {
 func (*Table) explain(ctx context.Context, c *consumer.Conn, _ consumer.Message, err error) error {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
-		return protocol.NewCloseError(protocol.CloseInvalidPayload, "JSON is expected")
+		return consumer.NewCloseError(consumer.CloseInvalidPayload, "send JSON")
 	}
 	return c.SendText(ctx, "wrong: "+wrong.Field)
 }
 
-// A form that the peer filled in badly need not cost its connection.
+// A message with a wrong field need not close the connection: here the peer is told which
+// field it is.
 func ExampleOnDecodeError() {
 	ann := connect(consumer.JSONBy("type", NewTable,
 		consumer.Case("bid", (*Table).bid),

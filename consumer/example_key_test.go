@@ -5,11 +5,10 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Prices have keys: a peer that does not keep up gets the latest of each and not
-// all there have been.
+// Prices with keys: a peer that reads slowly receives the latest price of each item, and
+// not all earlier ones.
 func ExampleConn_key() {
 	type price struct{ item, text string }
 	ticks := []price{{"tea", "tea 3.10"}, {"rum", "rum 9.00"}, {"tea", "tea 3.20"}, {"tea", "tea 3.30"}}
@@ -18,7 +17,7 @@ func ExampleConn_key() {
 	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
 		defer close(sent)
 		for _, p := range ticks {
-			m := protocol.Text(p.text)
+			m := consumer.Text(p.text)
 			m.Key = p.item
 			if err := c.Send(ctx, m); err != nil {
 				return err
@@ -29,13 +28,13 @@ func ExampleConn_key() {
 
 	slow := connect(app, "/ws/prices/")
 	slow.SendText("open")
-	<-sent // it reads nothing meanwhile
+	<-sent // the peer has read nothing yet
 	fmt.Println(slow.Message().Text())
 	fmt.Println(slow.Message().Text())
-	fmt.Println(slow.Stats().MessagesConflated, "were replaced")
+	fmt.Println(slow.Stats().MessagesConflated, "prices were replaced")
 	hangUp(slow)
 	// Output:
 	// tea 3.30
 	// rum 9.00
-	// 2 were replaced
+	// 2 prices were replaced
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/wye-go/wye/layers"
 )
 
-// Guest sees who comes and goes, and says goodbye to leave at once.
+// Guest tells its peer which guests enter and exit.
 type Guest struct {
 	consumer.Base
 	name string
@@ -18,7 +18,7 @@ type Guest struct {
 // NewGuest makes a Guest for each connection.
 func NewGuest(s *consumer.Scope) *Guest { return &Guest{name: s.Query().Get("name")} }
 
-// Connect joins and enters.
+// Connect joins the group and makes the guest present in it.
 func (g *Guest) Connect(ctx context.Context, c *consumer.Conn) error {
 	if err := c.Join(ctx, "party"); err != nil {
 		return err
@@ -26,38 +26,39 @@ func (g *Guest) Connect(ctx context.Context, c *consumer.Conn) error {
 	return c.Enter(ctx, "party", g.name, nil)
 }
 
-// Receive sends to all others.
+// Receive sends a message to the other guests.
 func (g *Guest) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 	return c.BroadcastOthers(ctx, "party", m)
 }
 
-// Disconnect does not wait for the linger if the peer has closed.
+// Disconnect exits at once if the peer has closed the connection, and not lost it.
 func (g *Guest) Disconnect(ctx context.Context, c *consumer.Conn, s consumer.CloseStatus) {
 	if s.Remote {
-		_ = c.Exit(ctx, "party") // after an error it exits when it has lingered
+		_ = c.Exit(ctx, "party") // after an error the presence ends later, when it has lingered
 	}
 }
 
-func (g *Guest) came(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
-	return c.SendText(ctx, of.Presence.Key+" comes")
+func (g *Guest) entered(ctx context.Context, c *consumer.Conn, e consumer.PresenceEvent) error {
+	return c.SendText(ctx, e.Presence.Key+" enters")
 }
 
-func (g *Guest) went(ctx context.Context, c *consumer.Conn, of layers.PresenceEvent) error {
-	return c.SendText(ctx, of.Presence.Key+" goes")
+func (g *Guest) exited(ctx context.Context, c *consumer.Conn, e consumer.PresenceEvent) error {
+	return c.SendText(ctx, e.Presence.Key+" exits")
 }
 
-// A peer that loses its connection and comes back has not been away for the others.
+// A peer that loses its connection and comes back within the linger time stays present:
+// the other members receive no event.
 func ExamplePresenceLinger() {
 	app := layers.Middleware(new(layers.Layer))(consumer.New(NewGuest,
 		consumer.PresenceLinger[*Guest](30*time.Second),
-		consumer.On(layers.Entered, (*Guest).came),
-		consumer.On(layers.Exited, (*Guest).went),
+		consumer.On(consumer.Entered, (*Guest).entered),
+		consumer.On(consumer.Exited, (*Guest).exited),
 	))
 
 	ann := connect(app, "/?name=Ann")
 	defer hangUp(ann)
 	bob := connect(app, "/?name=Bob")
-	bob.Vanish() // a tunnel
+	bob.Vanish() // he loses his connection
 	bob.WantOver()
 	bob = connect(app, "/?name=Bob")
 	hangUp(bob) // the page is closed
@@ -65,12 +66,12 @@ func ExamplePresenceLinger() {
 		fmt.Println("Ann:", ann.Message().Text())
 	}
 	// Output:
-	// Ann: Ann comes
-	// Ann: Bob comes
-	// Ann: Bob goes
+	// Ann: Ann enters
+	// Ann: Bob enters
+	// Ann: Bob exits
 }
 
-// Typing notices go to all members but the sender.
+// Typing notices go to all members except the sender.
 func ExampleConn_BroadcastOthers() {
 	app := layers.Middleware(new(layers.Layer))(consumer.New(NewGuest))
 

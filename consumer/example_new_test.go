@@ -8,7 +8,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// Chat is one person in one room.
+// Chat is the connection of one person in one room.
 type Chat struct {
 	consumer.Base
 	room string
@@ -17,17 +17,17 @@ type Chat struct {
 // NewChat makes a Chat for each connection.
 func NewChat(s *consumer.Scope) *Chat { return &Chat{room: s.Param("group")} }
 
-// Connect enters the room.
+// Connect joins the group of the room.
 func (c *Chat) Connect(ctx context.Context, conn *consumer.Conn) error {
 	return conn.Join(ctx, c.room)
 }
 
-// Receive passes on what the person says.
+// Receive sends a message to everyone in the room.
 func (c *Chat) Receive(ctx context.Context, conn *consumer.Conn, m consumer.Message) error {
 	return conn.Broadcast(ctx, c.room, m)
 }
 
-// A chat with rooms.
+// A chat with rooms: the group of a connection comes from its URL.
 func ExampleNew() {
 	app := router.NewURLRouter(router.RePath(`^ws/(?P<group>\w{1,99})/$`, consumer.New(NewChat)))
 

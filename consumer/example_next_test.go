@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// One answer to one question, in the middle of a loop.
+// Next reads the answer to a question in the body of a loop.
 func ExampleStream_Next() {
 	vault := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		for m, err := range s.Messages(ctx) {
@@ -29,7 +28,7 @@ func ExampleStream_Next() {
 				return err
 			}
 			if pin.Text() != "4711" {
-				return protocol.NewCloseError(4401, "wrong PIN")
+				return consumer.NewCloseError(4401, "wrong PIN")
 			}
 			if err := s.SendText(ctx, "It is open."); err != nil {
 				return err

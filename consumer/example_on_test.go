@@ -5,19 +5,18 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// Line is what somebody says.
+// Line is one line of the chat.
 type Line struct {
 	From string `json:"from"`
 	Text string `json:"text"`
 }
 
-// Said goes to everybody in the lobby.
-var Said = protocol.EventType[Line]{Name: "chat.message"}
+// Said is sent to the group "lobby".
+var Said = consumer.EventType[Line]{Name: "chat.message"}
 
-// Person is somebody in the lobby.
+// Person is the connection of one person in the lobby.
 type Person struct {
 	consumer.Base
 	name string
@@ -26,7 +25,7 @@ type Person struct {
 // NewPerson makes a Person for each connection.
 func NewPerson(s *consumer.Scope) *Person { return &Person{name: s.Query().Get("name")} }
 
-// Receive tells everybody who has said what.
+// Receive sends a line to every member of the group.
 func (p *Person) Receive(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 	return c.GroupSend(ctx, "lobby", Said.New(Line{From: p.name, Text: m.Text()}))
 }
@@ -38,7 +37,8 @@ func (p *Person) said(ctx context.Context, c *consumer.Conn, l Line) error {
 	return c.SendJSON(ctx, l)
 }
 
-// An event goes to the consumers, each of which makes of it what it likes.
+// An event goes to the handlers of the members, each of which decides what its peer
+// receives.
 func ExampleOn() {
 	app := consumer.New(NewPerson,
 		consumer.Groups[*Person]("lobby"),

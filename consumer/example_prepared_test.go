@@ -10,8 +10,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Quote is what a share costs. Handlers on one node share it, and what it looks like
-// to peers.
+// Quote is the price of a share. The handlers in one process share it, and the message
+// that they send.
 type Quote struct {
 	Share string  `json:"share"`
 	Price float64 `json:"price"`
@@ -20,16 +20,16 @@ type Quote struct {
 	text *protocol.Prepared
 }
 
-// Quoted has a pointer for its payload, so that all handlers get the same Quote.
-var Quoted = protocol.EventType[*Quote]{Name: "share.quoted"}
+// Quoted has a pointer as its payload, so that all handlers receive the same Quote.
+var Quoted = consumer.EventType[*Quote]{Name: "share.quoted"}
 
-// prepared is the message for peers. The first who asks encodes it, for all.
+// prepared returns the message for the peers. The first call encodes it.
 func (q *Quote) prepared() *protocol.Prepared {
-	q.once.Do(func() { q.text = protocol.Prepare(protocol.Text(fmt.Sprintf("%s costs %.2f", q.Share, q.Price))) })
+	q.once.Do(func() { q.text = protocol.Prepare(consumer.Text(fmt.Sprintf("%s costs %.2f", q.Share, q.Price))) })
 	return q.text
 }
 
-// Ticker is somebody who watches the shares that he has said he wants.
+// Ticker sends its peer the quotes of the shares that the peer has asked for.
 type Ticker struct {
 	consumer.Base
 	wants map[string]bool
@@ -47,8 +47,8 @@ func (t *Ticker) quoted(ctx context.Context, c *consumer.Conn, q *Quote) error {
 	return c.SendPrepared(ctx, q.prepared())
 }
 
-// A message that each consumer decides about, and which is the same for all who get
-// it, is encoded once. (If all get it, Conn.Broadcast does so by itself.)
+// Each handler decides whether its peer receives the message, which is encoded once for
+// all of them. If every member of the group receives it, use Conn.Broadcast.
 func ExampleOn_prepared() {
 	app := consumer.New(NewTicker,
 		consumer.Groups[*Ticker]("shares"),

@@ -10,12 +10,12 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// A program that passes on text of unknown origin has it repaired on the routes where a
-// replacement character is better than no message.
+// A route that relays text of unknown origin. With Limits.RepairText, bytes that are not
+// UTF-8 become replacement characters; without it, the send returns an error.
 func Example_repairText() {
 	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
-		err := c.SendText(ctx, string(m.Data)) // whatever it is
-		if errors.Is(err, protocol.ErrNotUTF8) {
+		err := c.SendText(ctx, string(m.Data)) // it may be any bytes
+		if errors.Is(err, consumer.ErrNotUTF8) {
 			return c.SendText(ctx, "this is not a text")
 		}
 		return err

@@ -5,10 +5,9 @@ import (
 	"fmt"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
-// An echo: http.Handle("/echo", websocket.Handler(echo)) serves it.
+// An echo. A program serves it with http.Handle("/echo", websocket.Handler(echo)).
 func ExampleReceiveFunc() {
 	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		return c.Send(ctx, m)
@@ -21,8 +20,8 @@ func ExampleReceiveFunc() {
 	// Output: hello
 }
 
-// A game, as one function for each player. It closes the connection by
-// returning.
+// A game. The function runs once for each player, and the connection closes when it
+// returns.
 func ExampleFunc() {
 	game := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		if err := s.SendText(ctx, "Guess a number."); err != nil {
@@ -39,7 +38,7 @@ func ExampleFunc() {
 				return err
 			}
 		}
-		return nil // the player has gone
+		return nil // the player has closed the connection
 	})
 
 	ann := connect(game, "/game")
@@ -49,7 +48,7 @@ func ExampleFunc() {
 	for range 3 {
 		fmt.Println(ann.Message().Text())
 	}
-	fmt.Println(ann.WantClose(protocol.CloseNormal).Code)
+	fmt.Println(ann.WantClose(consumer.CloseNormal).Code)
 	// Output:
 	// Guess a number.
 	// No.
