@@ -68,6 +68,12 @@ var (
 	Gap     = layers.Gap
 )
 
+// SendType is the type of an event that holds a ready message: [Conn.Broadcast] sends it to
+// the peers of a group. [On] with SendType receives it in a callback instead.
+//
+//nolint:gochecknoglobals // a name of package protocol
+var SendType = protocol.SendType
+
 // The kinds of messages.
 const (
 	KindText   = protocol.KindText
@@ -105,6 +111,10 @@ var (
 	ErrNotUTF8           = protocol.ErrNotUTF8
 	ErrNoRoute           = protocol.ErrNoRoute
 )
+
+// UserAs returns the user of s if an authenticator has set it and its type is U. A nil
+// pointer is an anonymous user: ok is false.
+func UserAs[U any](s *Scope) (user U, ok bool) { return protocol.UserAs[U](s) }
 
 // Text returns a text message.
 func Text(s string) Message { return protocol.Text(s) }

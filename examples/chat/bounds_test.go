@@ -12,18 +12,19 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/protocol"
 )
 
 // from is an application that is reached from another address.
 type from struct {
-	protocol.Application
+	consumer.Application
 
 	addr string
 }
 
-func (f from) Open(s *protocol.Scope) (protocol.Handler, error) {
+func (f from) Open(s *consumer.Scope) (protocol.Handler, error) {
 	return f.Application.Open(s.WithRemoteAddr(f.addr))
 }
 
@@ -51,7 +52,7 @@ func wantIn(t *testing.T, c *consumertest.Client) {
 // wantOut wants the connection to have been closed for a reason.
 func wantOut(t *testing.T, c *consumertest.Client, why error) {
 	t.Helper()
-	if closed := c.WantClose(protocol.CloseTryAgainLater); closed.Reason != why.Error() {
+	if closed := c.WantClose(consumer.CloseTryAgainLater); closed.Reason != why.Error() {
 		t.Fatalf("closed because %q, want %q", closed.Reason, why)
 	}
 	c.WantOver()
@@ -84,7 +85,7 @@ func TestPlacesOfOnePerson(t *testing.T) {
 				}
 				wantOut(t, come(t, c, cookie, room(10), 10), errManyTabs)
 				wantIn(t, come(t, c, cookieOf(t, c, "Ann"), room(10), 11)) // there is room for others
-				first.Close(protocol.CloseNormal, "")
+				first.Close(consumer.CloseNormal, "")
 				synctest.Wait()
 				wantIn(t, come(t, c, cookie, room(10), 10))
 			})
@@ -361,7 +362,7 @@ func TestGone(t *testing.T) {
 		}
 		for i := range 3 {
 			eve := come(t, c, cookie, "/ws/789/", i)
-			if closed := eve.WantClose(protocol.CloseTryAgainLater); !strings.Contains(closed.Reason, "cannot store or read") {
+			if closed := eve.WantClose(consumer.CloseTryAgainLater); !strings.Contains(closed.Reason, "cannot store or read") {
 				t.Errorf("closed because %q", closed.Reason)
 			}
 			eve.WantOver()
@@ -370,7 +371,7 @@ func TestGone(t *testing.T) {
 		ann.leave()
 		tab.Vanish()
 		tab.WantOver()
-		bob.Close(protocol.CloseNormal, "")
+		bob.Close(consumer.CloseNormal, "")
 		bob.WantOver()
 		want(3, 4, 0, 0)
 		if there, err := c.layer.Present(t.Context(), "789"); err != nil || len(there) > 0 {

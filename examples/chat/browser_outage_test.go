@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -76,7 +77,7 @@ func playCrowd(s *stage) {
 		ann.want("all to be here", fmt.Sprintf(`$("#people-count").textContent === "%d"`, 1+len(guests)))
 		for _, guest := range guests {
 			guest.Send(websockettest.Binary("")) // for which it is put out
-			skipToClosed(s.t, guest, protocol.CloseUnsupportedData)
+			skipToClosed(s.t, guest, consumer.CloseUnsupportedData)
 		}
 	}
 	ann.want("nothing but them", `$("#log li.message") === null && !$("#older").hidden`)
@@ -257,9 +258,9 @@ func playButtons(s *stage) {
 func playForbidden(s *stage) {
 	var asked atomic.Int64
 	const why = "This room is for members."
-	rooms := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
+	rooms := protocol.ApplicationFunc(func(*consumer.Scope) (protocol.Handler, error) {
 		asked.Add(1)
-		return nil, protocol.NewCloseError(protocol.CloseForbidden, why).AcceptFirst()
+		return nil, consumer.NewCloseError(consumer.CloseForbidden, why).AcceptFirst()
 	})
 	r := router.New(start(s.t).page(), websocket.New(rooms, &websocket.Options{Subprotocols: []string{subprotocol}}))
 	srv := httptest.NewServer(r)
@@ -312,7 +313,7 @@ func playFull(s *stage) {
 	bob.wantFit()
 	bob.shot("full")
 	guests[0].Send(websockettest.Binary("")) // for which it is put out
-	skipToClosed(s.t, guests[0], protocol.CloseUnsupportedData)
+	skipToClosed(s.t, guests[0], consumer.CloseUnsupportedData)
 	bob.wantState("open")
 }
 

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -226,6 +226,6 @@ func playLines(s *stage) {
 	plain.WantText(guest + ": <b>nobody</b>")
 	ann.wantTexts("hello, who are you?", "<b>nobody</b>")
 	ann.want("the guest's name", `texts("#log li.message .who").at(-1) === `+quote(guest))
-	plain.Close(protocol.CloseNormal, "")
+	plain.Close(consumer.CloseNormal, "")
 	ann.wantPeople("Ann")
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -65,7 +66,7 @@ var limits = protocol.Limits{
 }
 
 // urls are the rooms. The group of a room has its name.
-func (c *chat) urls() protocol.Application {
+func (c *chat) urls() consumer.Application {
 	return router.Use(router.NewURLRouter(
 		router.RePath(`^ws/(?P<group>`+groups+`)/$`, c.members()),
 	), router.Auth(c.people.whoConnects), layers.Middleware(c.layer))

@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
 func TestTwoTalk(t *testing.T) {
@@ -372,14 +372,14 @@ func TestOtherPrograms(t *testing.T) {
 		ann, line := enter(t, c, "Ann", "/ws/123/"), visit(t, c, "Bob", "/ws/123/")
 		line.WantText("* You are Bob in room 123, with Ann.")
 		ann.wantNews("join", "Bob")
-		broadcast := func(m protocol.Message) {
+		broadcast := func(m consumer.Message) {
 			t.Helper()
 			if err := c.layer.Broadcast(t.Context(), "123", m); err != nil {
 				t.Fatal(err)
 			}
 		}
-		broadcast(protocol.Binary([]byte("for other programs")))
-		broadcast(protocol.Text(`{"type":"welcome"} <b>`))
+		broadcast(consumer.Binary([]byte("for other programs")))
+		broadcast(consumer.Text(`{"type":"welcome"} <b>`))
 		if g := ann.want("text"); g.Text != `{"type":"welcome"} <b>` {
 			t.Errorf("Ann got %q", g.Text)
 		}
@@ -407,7 +407,7 @@ func TestMissedEvents(t *testing.T) {
 				}
 			}
 		}
-		send := func(e *protocol.Event) {
+		send := func(e *consumer.Event) {
 			if err := c.layer.GroupSend(t.Context(), "123", e); err != nil {
 				t.Fatal(err)
 			}

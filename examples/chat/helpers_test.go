@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 )
 
 // start starts a chat with a database of its own, until the end of the test. In a
@@ -116,7 +116,7 @@ func (v *visitor) next() got {
 	var g got
 	d := json.NewDecoder(bytes.NewReader(m.Data))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&g); err != nil || m.Kind != protocol.KindText {
+	if err := d.Decode(&g); err != nil || m.Kind != consumer.KindText {
 		v.t.Fatalf("%s got %q: %v", v.welcome.You.Name, m.Data, err)
 	}
 	return g
@@ -173,7 +173,7 @@ func (v *visitor) wantRefused(reason string) got {
 // leave closes the page, and waits until it is gone.
 func (v *visitor) leave() {
 	v.t.Helper()
-	v.Close(protocol.CloseGoingAway, "")
+	v.Close(consumer.CloseGoingAway, "")
 	v.WantOver()
 }
 

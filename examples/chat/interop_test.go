@@ -15,7 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -75,12 +75,12 @@ func TestClients(t *testing.T) {
 	}
 	node.end()
 	python.end()
-	r.page.Close(protocol.CloseNormal, "")
+	r.page.Close(consumer.CloseNormal, "")
 	eve.SendText("did I miss anything?")
 	if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
 		t.Errorf("in another room somebody heard %q", line)
 	}
-	eve.Close(protocol.CloseNormal, "")
+	eve.Close(consumer.CloseNormal, "")
 	chat.Terminate(t)
 	chat.WantExit(t)
 }
@@ -198,11 +198,11 @@ func (g *gopher) ping(payload string) {
 	g.c.Send(websockettest.Ping(payload))
 	g.c.Want(websockettest.Pong(payload))
 }
-func (g *gopher) close() { g.t.Helper(); g.c.Close(protocol.CloseNormal, "") }
+func (g *gopher) close() { g.t.Helper(); g.c.Close(consumer.CloseNormal, "") }
 func (g *gopher) binary() {
 	g.t.Helper()
 	g.c.Send(websockettest.Binary("\x00\xff"))
-	g.c.WantClosed(protocol.CloseUnsupportedData)
+	g.c.WantClosed(consumer.CloseUnsupportedData)
 }
 
 // script is a client in another language. It takes one command at a time.

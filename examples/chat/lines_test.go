@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 )
 
 // TestLines is a room as somebody sees it whose program knows text only.
@@ -43,7 +43,7 @@ func TestLines(t *testing.T) {
 		line.WantText("Ann (only to you): psst")
 		bob := visit(t, c, "Bob", "/ws/123/")
 		line.WantText("* Bob is here")
-		bob.Close(protocol.CloseNormal, "")
+		bob.Close(consumer.CloseNormal, "")
 		line.WantText("* Bob has left")
 
 		line.SendText(" ")
@@ -58,7 +58,7 @@ func TestLines(t *testing.T) {
 		line.WantText("* Slow down, please: say that again in 1s.")
 		line.WantNothing()
 		line.SendBinary(nil)
-		line.WantClose(protocol.CloseUnsupportedData)
+		line.WantClose(consumer.CloseUnsupportedData)
 	})
 }
 
@@ -152,7 +152,7 @@ func TestWhoOneIs(t *testing.T) {
 				strings.HasPrefix(m.Text(), "* You are guest-") == row.ann {
 				t.Errorf("%s: %s, want Ann: %t", row.at, m.Text(), row.ann)
 			}
-			line.Close(protocol.CloseNormal, "")
+			line.Close(consumer.CloseNormal, "")
 			line.WantOver()
 		}
 	})

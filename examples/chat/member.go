@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
 // member is one connection of a person to a room. Its methods are called one at a
@@ -29,20 +27,20 @@ type member struct {
 }
 
 // members is the application behind ws/<group>/.
-func (c *chat) members() protocol.Application {
+func (c *chat) members() consumer.Application {
 	return consumer.New(c.member,
 		consumer.On(Said, (*member).said),
 		consumer.On(Typing, (*member).typing),
-		consumer.On(layers.Entered, (*member).entered),
-		consumer.On(layers.Exited, (*member).exited),
-		consumer.On(protocol.SendType, (*member).foreign),
-		consumer.On(layers.Gap, (*member).gap),
+		consumer.On(consumer.Entered, (*member).entered),
+		consumer.On(consumer.Exited, (*member).exited),
+		consumer.On(consumer.SendType, (*member).foreign),
+		consumer.On(consumer.Gap, (*member).gap),
 	)
 }
 
 func (c *chat) member(s *consumer.Scope) *member {
 	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != "", from: address(s.RemoteAddr())}
-	m.you, _ = protocol.UserAs[Person](s)
+	m.you, _ = consumer.UserAs[Person](s)
 	if m.json {
 		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen
 		m.seen = max(after, 0)
@@ -69,7 +67,7 @@ func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 // later closes a connection that may try again, and does not only refuse it: a browser
 // does not tell its page why it was refused.
 func later(why error) error {
-	return protocol.NewCloseError(protocol.CloseTryAgainLater, why.Error()).AcceptFirst()
+	return consumer.NewCloseError(consumer.CloseTryAgainLater, why.Error()).AcceptFirst()
 }
 
 // welcome tells who is here, and what has been said since the last message that is
@@ -106,11 +104,11 @@ func (m *member) past(p Page) past {
 
 // Receive does what the client wants, or says why not.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
-	if msg.Kind != protocol.KindText {
-		return protocol.NewCloseError(protocol.CloseUnsupportedData, "this chat is for text")
+	if msg.Kind != consumer.KindText {
+		return consumer.NewCloseError(consumer.CloseUnsupportedData, "this chat is for text")
 	}
 	if !m.stay.asks() {
-		return protocol.NewCloseError(protocol.ClosePolicyViolation, "too many requests")
+		return consumer.NewCloseError(consumer.ClosePolicyViolation, "too many requests")
 	}
 	r := request{Type: "say", Text: msg.Text()}
 	if m.json {
@@ -218,11 +216,11 @@ func (m *member) typing(ctx context.Context, c *consumer.Conn, who Person) error
 	return m.news(ctx, c, "typing", who)
 }
 
-func (m *member) entered(ctx context.Context, c *consumer.Conn, v layers.PresenceEvent) error {
+func (m *member) entered(ctx context.Context, c *consumer.Conn, v consumer.PresenceEvent) error {
 	return m.news(ctx, c, "join", present(v.Presence))
 }
 
-func (m *member) exited(ctx context.Context, c *consumer.Conn, v layers.PresenceEvent) error {
+func (m *member) exited(ctx context.Context, c *consumer.Conn, v consumer.PresenceEvent) error {
 	return m.news(ctx, c, "leave", present(v.Presence))
 }
 
@@ -236,14 +234,14 @@ func (m *member) news(ctx context.Context, c *consumer.Conn, what string, who Pe
 
 // foreign tells what another program has sent to the room.
 func (m *member) foreign(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
-	if msg.Kind != protocol.KindText {
+	if msg.Kind != consumer.KindText {
 		return nil
 	}
 	return m.tell(ctx, c, foreign{"text", msg.Text()})
 }
 
 // gap is for layers over a network, which may lose events.
-func (m *member) gap(ctx context.Context, c *consumer.Conn, _ layers.GapEvent) error {
+func (m *member) gap(ctx context.Context, c *consumer.Conn, _ consumer.GapEvent) error {
 	return m.welcome(ctx, c)
 }
 

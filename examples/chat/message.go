@@ -3,8 +3,7 @@ package main
 import (
 	"encoding/json"
 
-	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 )
 
 // Person is somebody who talks. Names are for people; programs compare IDs.
@@ -37,15 +36,15 @@ func (m Message) as(p Person) Message {
 	return m
 }
 
-// What goes through the layer to the members of a room, beside layers.Entered and
-// layers.Exited, and protocol.SendType, which is how other programs talk to them.
+// What goes through the layer to the members of a room, beside consumer.Entered and
+// consumer.Exited, and consumer.SendType, which is how other programs talk to them.
 var (
-	Said   = protocol.EventType[Message]{Name: "chat.said"}
-	Typing = protocol.EventType[Person]{Name: "chat.typing"}
+	Said   = consumer.EventType[Message]{Name: "chat.said"}
+	Typing = consumer.EventType[Person]{Name: "chat.typing"}
 )
 
 // present is who somebody is that is present: members enter with their Person.
-func present(p layers.Presence) Person {
+func present(p consumer.Presence) Person {
 	who := Person{ID: p.Key, Name: p.Key}
 	_ = json.Unmarshal(p.Meta, &who) //nolint:errcheck // if somebody else has put them there, they have at least an ID
 	who.ID = p.Key
@@ -53,7 +52,7 @@ func present(p layers.Presence) Person {
 }
 
 // persons are all that are present, each once, also with several connections.
-func persons(there []layers.Presence) []Person {
+func persons(there []consumer.Presence) []Person {
 	all, known := []Person{}, make(map[string]bool)
 	for _, p := range there {
 		if !known[p.Key] {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/gorilla/securecookie"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 )
 
 const (
@@ -48,7 +48,7 @@ func (p *people) who(r *http.Request) (who Person, known bool) {
 }
 
 // whoConnects is who for sockets, where those without a name are guests.
-func (p *people) whoConnects(_ context.Context, s *protocol.Scope) (Person, error) {
+func (p *people) whoConnects(_ context.Context, s *consumer.Scope) (Person, error) {
 	if who, known := p.who(s.Request()); known {
 		return who, nil
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -192,7 +192,7 @@ func testCrash(t *testing.T) {
 			mine++
 		}
 	}
-	second.Close(protocol.CloseNormal, "")
+	second.Close(consumer.CloseNormal, "")
 	again.Terminate(t)
 	again.WantExit(t)
 	l.wantStored(t, file[1])

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -52,7 +52,7 @@ func testRestart(t *testing.T) {
 
 	chat.Terminate(t)
 	for _, p := range people {
-		if reason := skipToClosed(t, p, protocol.CloseGoingAway); reason != "the server is shutting down" {
+		if reason := skipToClosed(t, p, consumer.CloseGoingAway); reason != "the server is shutting down" {
 			t.Errorf("closed with the reason %q", reason)
 		}
 	}
@@ -66,14 +66,14 @@ func testRestart(t *testing.T) {
 	if line := ann.Text(); !strings.HasSuffix(line, ": hello") {
 		t.Errorf("the history begins with %q", line)
 	}
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 	again.Terminate(t)
 	again.WantExit(t)
 }
 
 // skipToClosed waits until the server closes, whatever text comes before, and returns
 // the reason.
-func skipToClosed(t *testing.T, c *websockettest.Client, code protocol.CloseCode) (reason string) {
+func skipToClosed(t *testing.T, c *websockettest.Client, code consumer.CloseCode) (reason string) {
 	t.Helper()
 	f := c.Next()
 	for f.First == websockettest.FIN|websockettest.OpText {

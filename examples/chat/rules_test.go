@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 )
 
 func TestSlowDown(t *testing.T) {
@@ -119,14 +119,14 @@ func TestWhoDoesNotStopIsPutOut(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		send func(v *visitor)
-		code protocol.CloseCode
+		code consumer.CloseCode
 	}{
 		"too much": {func(v *visitor) {
 			for range 101 {
 				v.SendJSON(request{Type: "typing"})
 			}
-		}, protocol.ClosePolicyViolation},
-		"binary": {func(v *visitor) { v.SendBinary([]byte(`{"type":"typing"}`)) }, protocol.CloseUnsupportedData},
+		}, consumer.ClosePolicyViolation},
+		"binary": {func(v *visitor) { v.SendBinary([]byte(`{"type":"typing"}`)) }, consumer.CloseUnsupportedData},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
@@ -62,7 +62,7 @@ func TestAnyName(t *testing.T) {
 			wantPrice(t, c, row.item, "5.00", "Ann")
 			shop.setPrice(row.item, "5.50")
 			wantPrice(t, c, row.item, "5.50", "Ann")
-			c.Close(protocol.CloseNormal, "")
+			c.Close(consumer.CloseNormal, "")
 		})
 	}
 }
@@ -87,7 +87,7 @@ func TestOneURL(t *testing.T) {
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "h2c"), http.StatusOK, "Hello Ann, honey costs 7.00\n")
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "websocket"), http.StatusUpgradeRequired,
 		"WebSocket version 13 is spoken here\n")
-	socket.Close(protocol.CloseNormal, "")
+	socket.Close(consumer.CloseNormal, "")
 }
 
 func TestLive(t *testing.T) {
@@ -110,7 +110,7 @@ func TestLive(t *testing.T) {
 	}
 	late := shop.view("tea", shop.login("Late", nil))
 	wantPrice(t, late, "tea", "3.20", "Late")
-	bob.Close(protocol.CloseNormal, "")
+	bob.Close(consumer.CloseNormal, "")
 	shop.setPrice("tea", "3.30")
 	wantPrice(t, ann, "tea", "3.30", "Ann")
 	wantPrice(t, late, "tea", "3.30", "Late")
@@ -120,7 +120,7 @@ func TestLive(t *testing.T) {
 	wantPrice(t, ann, "tea", "3.40", "Ann") // and nothing about cake before
 	wantPrice(t, late, "tea", "3.40", "Late")
 	for _, c := range []*websockettest.Client{ann, eve, late} {
-		c.Close(protocol.CloseNormal, "")
+		c.Close(consumer.CloseNormal, "")
 	}
 }
 
@@ -138,7 +138,7 @@ func TestHangUp(t *testing.T) {
 	shop.handler.ServeHTTP(httptest.NewRecorder(), r)
 	shop.want(http.MethodGet, "/items/sugar", cookie, http.StatusOK, "Hello Ann, sugar costs 0.90\n")
 	wantPrice(t, ann, "sugar", "0.90", "Ann")
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 }
 
 // TestAtOnce: when several change a price at once, what viewers are told last is
@@ -171,7 +171,7 @@ func TestAtOnce(t *testing.T) {
 			t.Fatalf("after %d changes at once a viewer was told %s last, and the page says %q", changes, told.Price, got)
 		}
 	}
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 }
 
 func TestRefused(t *testing.T) {
@@ -212,7 +212,7 @@ func TestPanic(t *testing.T) {
 	shop.setPrice("pepper", "6.00")
 	for _, c := range []*websockettest.Client{before, beside} {
 		wantPrice(t, c, "pepper", "6.00", "Ann")
-		c.Close(protocol.CloseNormal, "")
+		c.Close(consumer.CloseNormal, "")
 	}
 }
 
@@ -230,7 +230,7 @@ func TestShutdown(t *testing.T) {
 	defer cancel()
 	go func() { over <- shop.sockets.shutdown(ctx) }()
 	for _, v := range viewers {
-		v.WantClosed(protocol.CloseGoingAway)
+		v.WantClosed(consumer.CloseGoingAway)
 	}
 	wantAway(t, clock)
 	if err := <-over; err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
@@ -24,8 +23,8 @@ type price struct {
 }
 
 var (
-	changed   = protocol.EventType[price]{Name: "item.changed"}
-	loggedOut = protocol.EventType[struct{}]{Name: "session.over"}
+	changed   = consumer.EventType[price]{Name: "item.changed"}
+	loggedOut = consumer.EventType[struct{}]{Name: "session.over"}
 )
 
 // itemGroup is the group of those who look at an item, whatever its name is.
@@ -61,7 +60,7 @@ type viewer struct {
 
 // viewers is the application at an item's URL: it tells the price, now and
 // whenever it changes.
-func viewers(s *shop) protocol.Application {
+func viewers(s *shop) consumer.Application {
 	return consumer.New(func(scope *consumer.Scope) *viewer {
 		return &viewer{shop: s, item: scope.Param("item")} // the {item} of chi's pattern
 	}, consumer.On(changed, (*viewer).changed), consumer.On(loggedOut, (*viewer).loggedOut))
@@ -80,7 +79,7 @@ func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	return v.changed(ctx, c, price{Item: v.item, Price: v.shop.price(v.item)})
 }
 
-var errOver = protocol.NewCloseError(protocol.CloseUnauthorized, "the session is over")
+var errOver = consumer.NewCloseError(consumer.CloseUnauthorized, "the session is over")
 
 // endWithSession closes c when the session ends, by a logout or by its time.
 func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
@@ -95,7 +94,7 @@ func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
 		return err
 	}
 	if v.shop.user(now) == "" {
-		return protocol.NewRejectError(http.StatusUnauthorized, "log in first")
+		return consumer.NewRejectError(http.StatusUnauthorized, "log in first")
 	}
 	timer := time.AfterFunc(time.Until(sessions.Deadline(ctx)), func() { c.CloseWith(errOver) })
 	c.Defer(func() { timer.Stop() })

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -37,14 +37,14 @@ func testTerminate(t *testing.T) {
 	}
 	clock := dialClock(t, started.Addr)
 	started.Terminate(t)
-	viewers[0].WantClosed(protocol.CloseGoingAway)
+	viewers[0].WantClosed(consumer.CloseGoingAway)
 	// The listener has closed before: who is told to go must not come back here.
 	if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", started.Addr); err == nil {
 		conn.Close()
 		t.Error("while sockets are closed, the program still listens")
 	}
 	for _, v := range viewers[1:] {
-		v.WantClosed(protocol.CloseGoingAway)
+		v.WantClosed(consumer.CloseGoingAway)
 	}
 	wantAway(t, clock)
 	started.WantExit(t)

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
@@ -73,7 +73,7 @@ func TestLogout(t *testing.T) {
 		t.Errorf("logout: got %d and Set-Cookie %q, want 204 and one that deletes", a.Status, got)
 	}
 	for _, c := range leave {
-		if got := c.WantClosed(protocol.CloseUnauthorized); got != "the session is over" {
+		if got := c.WantClosed(consumer.CloseUnauthorized); got != "the session is over" {
 			t.Errorf("closed with %q", got)
 		}
 	}
@@ -82,7 +82,7 @@ func TestLogout(t *testing.T) {
 	shop.setPrice("rice", "2.00")
 	for i, c := range stay {
 		wantPrice(t, c, "rice", "2.00", []string{"Ann", "Bob"}[i])
-		c.Close(protocol.CloseNormal, "")
+		c.Close(consumer.CloseNormal, "")
 	}
 	for _, nobody := range []http.Header{nil, desk} {
 		if a := shop.post("/logout", nobody, ""); a.Status != http.StatusNoContent {
@@ -99,14 +99,14 @@ func TestLoginAgain(t *testing.T) {
 	socket := shop.view("oil", ann)
 	wantPrice(t, socket, "oil", "", "Ann")
 	bob := shop.login("Bob", ann)
-	if got := socket.WantClosed(protocol.CloseUnauthorized); got != "the session is over" {
+	if got := socket.WantClosed(consumer.CloseUnauthorized); got != "the session is over" {
 		t.Errorf("closed with %q", got)
 	}
 	shop.want(http.MethodGet, "/items/tea", ann, http.StatusUnauthorized, "log in first\n")
 	shop.want(http.MethodGet, "/items/tea", bob, http.StatusOK, "Hello Bob, tea costs 3.00\n")
 	socket = shop.view("oil", bob)
 	wantPrice(t, socket, "oil", "", "Bob")
-	socket.Close(protocol.CloseNormal, "")
+	socket.Close(consumer.CloseNormal, "")
 }
 
 // TestLogoutMeanwhile is a logout between the moment when the session was loaded
@@ -144,7 +144,7 @@ func TestSessionTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.WantText(`{"item":"flour","price":"1.50","for":"Ann"}`)
-		if got := c.WantClose(protocol.CloseUnauthorized); got.Reason != "the session is over" {
+		if got := c.WantClose(consumer.CloseUnauthorized); got.Reason != "the session is over" {
 			t.Errorf("closed with %q", got.Reason)
 		}
 		if after := time.Since(began); after != s.sessions.Lifetime {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -52,7 +51,7 @@ func wantAway(t *testing.T, clock *websockettest.Client) {
 	t.Helper()
 	for {
 		f := clock.Next()
-		if code, _ := f.Status(); f.First == websockettest.FIN|websockettest.OpClose && code == protocol.CloseGoingAway {
+		if code, _ := f.Status(); f.First == websockettest.FIN|websockettest.OpClose && code == consumer.CloseGoingAway {
 			clock.Send(websockettest.Close(code, ""))
 			clock.WantEnd()
 			return

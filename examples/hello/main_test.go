@@ -9,7 +9,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
@@ -37,11 +36,11 @@ func TestEcho(t *testing.T) {
 		ann.SendText(s)
 		ann.WantText(s)
 		ann.SendBinary([]byte(s))
-		if m := ann.Message(); m.Kind != protocol.KindBinary || string(m.Data) != s {
+		if m := ann.Message(); m.Kind != consumer.KindBinary || string(m.Data) != s {
 			t.Errorf("got the %v message %.200q, want binary %.200q", m.Kind, m.Data, s)
 		}
 	}
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 	ann.WantOver()
 }
 
@@ -59,5 +58,5 @@ func TestSocket(t *testing.T) {
 	}
 	ann.Send(websockettest.Ping("are you there?"))
 	ann.Want(websockettest.Pong("are you there?"))
-	ann.Close(protocol.CloseNormal, "")
+	ann.Close(consumer.CloseNormal, "")
 }

@@ -69,7 +69,7 @@ func TestRequests(t *testing.T) {
 		{here(), "DELETE", send("ann", "hello"), "", 405, "Method Not Allowed"},
 	}
 	for _, row := range rows {
-		chat := newLongPoll(protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) {
+		chat := newLongPoll(protocol.ApplicationFunc(func(*consumer.Scope) (protocol.Handler, error) {
 			return nil, errors.New("the application was asked")
 		}), nil)
 		r := httptest.NewRequestWithContext(t.Context(), row.method, row.target, strings.NewReader(row.body))
@@ -162,10 +162,10 @@ func TestLongest(t *testing.T) {
 // TestDescribed: a connection is described by what opens it, without the message.
 func TestDescribed(t *testing.T) {
 	t.Parallel()
-	var seen *protocol.Scope
-	chat := newLongPoll(protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
+	var seen *consumer.Scope
+	chat := newLongPoll(protocol.ApplicationFunc(func(s *consumer.Scope) (protocol.Handler, error) {
 		seen = s
-		return nil, protocol.ErrNoRoute
+		return nil, consumer.ErrNoRoute
 	}), nil)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, sendPath+"?lang=de", strings.NewReader("uid=ann&text=secret"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -272,7 +272,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				t.Error("the answer has no Retry-After")
 			}
 		}
-		chat.mu.users["ann"].session.Conn().Close(protocol.CloseNormal, "bye")
+		chat.mu.users["ann"].session.Conn().Close(consumer.CloseNormal, "bye")
 		synctest.Wait()
 		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
 		wants(t, chat, get("bob"), http.StatusOK, `["bob: hello"]`)
@@ -297,7 +297,7 @@ func waitFor(t *testing.T, chat *longPoll, open int64) {
 }
 
 // told is an event for a consumer that is slow with events.
-var told = protocol.EventType[struct{}]{Name: "told"}
+var told = consumer.EventType[struct{}]{Name: "told"}
 
 type slow struct {
 	script

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 )
 
 // lobby is the group that everybody is in.
@@ -19,7 +18,7 @@ type member struct {
 }
 
 // chat makes a member for each connection.
-func chat() protocol.Application {
+func chat() consumer.Application {
 	return consumer.New(func(s *consumer.Scope) *member {
 		uid, _ := cleanName(s.Query().Get("uid"))
 		return &member{uid: uid}
@@ -29,7 +28,7 @@ func chat() protocol.Application {
 // Connect refuses a peer without a name that others can be shown.
 func (m *member) Connect(context.Context, *consumer.Conn) error {
 	if m.uid == "" {
-		return protocol.NewRejectError(http.StatusBadRequest,
+		return consumer.NewRejectError(http.StatusBadRequest,
 			fmt.Sprintf("say who you are, in %d bytes of printable text at the most, as in ?uid=ann", maxName))
 	}
 	return nil
@@ -37,8 +36,8 @@ func (m *member) Connect(context.Context, *consumer.Conn) error {
 
 // Receive passes text on to everybody, the sender included.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
-	if msg.Kind != protocol.KindText {
-		return protocol.NewCloseError(protocol.CloseUnsupportedData, "this chat is for text")
+	if msg.Kind != consumer.KindText {
+		return consumer.NewCloseError(consumer.CloseUnsupportedData, "this chat is for text")
 	}
-	return c.Broadcast(ctx, lobby, protocol.Text(m.uid+": "+msg.Text()))
+	return c.Broadcast(ctx, lobby, consumer.Text(m.uid+": "+msg.Text()))
 }

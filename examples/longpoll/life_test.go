@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
@@ -77,10 +76,10 @@ func TestRefused(t *testing.T) {
 			status int
 			body   string
 		}{
-			{here(), protocol.NewRejectError(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
-			{here(), &protocol.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
-			{here(), protocol.NewCloseError(4001, "not you"), 403, "not you"},
-			{here(), protocol.ErrNoRoute, 404, "Not Found"},
+			{here(), consumer.NewRejectError(http.StatusPaymentRequired, "pay first"), 402, "pay first"},
+			{here(), &consumer.RejectError{Status: 401, Header: http.Header{"Www-Authenticate": {"Basic"}}}, 401, "Unauthorized"},
+			{here(), consumer.NewCloseError(4001, "not you"), 403, "not you"},
+			{here(), consumer.ErrNoRoute, 404, "Not Found"},
 			{here(), context.DeadlineExceeded, 503, "Service Unavailable"},
 		}
 		for _, row := range rows {
@@ -102,7 +101,7 @@ func TestRefused(t *testing.T) {
 		}
 		var err error
 		greeter := (&script{connect: func(_ context.Context, c *consumer.Conn) error {
-			err = c.Accept(&protocol.AcceptOptions{Header: http.Header{"X-Greeting": {"hi"}}})
+			err = c.Accept(&consumer.AcceptOptions{Header: http.Header{"X-Greeting": {"hi"}}})
 			return err
 		}}).play()
 		wants(t, greeter, get("ann"), http.StatusInternalServerError, "Internal Server Error")
@@ -119,7 +118,7 @@ func TestRefusedTogether(t *testing.T) {
 		decide := make(chan error)
 		chat := (&script{connect: func(context.Context, *consumer.Conn) error { return <-decide }}).play()
 		first, second := begin(t.Context(), chat, get("ann")), begin(t.Context(), chat, send("ann", "hello"))
-		decide <- protocol.NewRejectError(http.StatusPaymentRequired, "pay first")
+		decide <- consumer.NewRejectError(http.StatusPaymentRequired, "pay first")
 		want(t, "the first", <-first, http.StatusPaymentRequired, "pay first")
 		want(t, "the second", <-second, http.StatusPaymentRequired, "pay first")
 	})
@@ -171,7 +170,7 @@ func TestClosed(t *testing.T) {
 					time.AfterFunc(time.Second, func() { c.Close(4002, "later") })
 					return nil
 				}
-				return errors.Join(c.SendText(ctx, "before"), protocol.NewCloseError(4001, `"bye"`))
+				return errors.Join(c.SendText(ctx, "before"), consumer.NewCloseError(4001, `"bye"`))
 			},
 			disconnect: func(s consumer.CloseStatus) { ends <- s },
 		}).play()
@@ -223,7 +222,7 @@ func TestSilence(t *testing.T) {
 		wantOpen(1, 1)
 		<-time.After(1)
 		wantOpen(0, 1)
-		if s := <-ends; s.Code != protocol.CloseAbnormal || !errors.Is(s.Err, errSilent) {
+		if s := <-ends; s.Code != consumer.CloseAbnormal || !errors.Is(s.Err, errSilent) {
 			t.Errorf("Disconnect got %+v", s)
 		}
 
@@ -295,7 +294,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		for range 2 {
-			if s := <-ends; s.Code != protocol.CloseGoingAway {
+			if s := <-ends; s.Code != consumer.CloseGoingAway {
 				t.Errorf("Disconnect got %+v", s)
 			}
 		}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
@@ -30,7 +29,7 @@ func here() string {
 }
 
 // alone is the chat on a layer of its own, so that tests do not hear each other.
-func alone() protocol.Application { return router.Use(chat(), layers.Middleware(new(layers.Layer))) }
+func alone() consumer.Application { return router.Use(chat(), layers.Middleware(new(layers.Layer))) }
 
 // script is a consumer that does what a test wants.
 type script struct {
@@ -183,7 +182,7 @@ func TestTogether(t *testing.T) {
 	want(t, "the poll that waits", <-waiting, http.StatusOK, `["bob: are you there?"]`)
 
 	bob.Send(websockettest.Binary("\x01"))
-	bob.WantClosed(protocol.CloseUnsupportedData)
+	bob.WantClosed(consumer.CloseUnsupportedData)
 	want(t, "the page", withStore(get("/")), http.StatusOK, strings.TrimSpace(usage))
 	want(t, "elsewhere", withStore(get("/get/")), http.StatusNotFound, "404 page not found")
 }
@@ -227,7 +226,7 @@ func TestBinary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			lent := []byte{0xff, 0}
-			err := c.Send(ctx, protocol.Binary(lent))
+			err := c.Send(ctx, consumer.Binary(lent))
 			clear(lent) // whoever keeps it has something else now
 			return errors.Join(err, c.SendText(ctx, m.Text()))
 		}}

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
@@ -43,7 +43,7 @@ func page() http.Handler {
 }
 
 // newRouter is the whole program: a page, and an application behind two protocols.
-func newRouter(app protocol.Application) *router.ProtocolTypeRouter {
+func newRouter(app consumer.Application) *router.ProtocolTypeRouter {
 	urls := router.NewURLRouter(router.RePath(`^ws/chat/$`, app))
 	return router.New(page(), websocket.New(urls, nil), newLongPoll(app, nil))
 }

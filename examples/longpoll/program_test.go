@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
@@ -43,7 +43,7 @@ func testTerminate(t *testing.T) {
 	for _, p := range polls {
 		want(t, "a poll that waits", <-p, http.StatusGone, "1001 the server is shutting down")
 	}
-	bob.WantClosed(protocol.CloseGoingAway)
+	bob.WantClosed(consumer.CloseGoingAway)
 	chat.WantExit(t)
 }
 
