@@ -66,10 +66,10 @@ func (c *Conn) Go(f func(ctx context.Context) error) error {
 }
 
 // FinalContext returns a context for a callback that has to finish its work after the
-// peer has closed the connection. It is done one second after it was first used, or when
-// every message that the peer sent before its close has been handled, or when the server
-// closes the connection. While the connection is open, and when no such message is left,
-// FinalContext returns what Context returns.
+// peer has closed the connection. The context is done one second after the first call of
+// FinalContext, or earlier: when every message that the peer sent before its close has
+// been handled, or when the server closes the connection. While the connection is open,
+// and when no such message is left, FinalContext returns what Context returns.
 func (c *Conn) FinalContext() context.Context { return c.bind(c.conn.FinalContext()) }
 
 // bind returns ctx, the context of a callback, with the values of middleware. For most
@@ -89,8 +89,8 @@ func (c *Conn) Protocol() *protocol.Conn { return c.conn }
 // accepts with the defaults. After Accept the peer may send, and its messages wait until
 // Connect has returned.
 //
-// Accept returns [ErrAccepted] if the handshake has been answered already. After any
-// other error the connection cannot be accepted.
+// If the handshake has been answered already, Accept returns an error and has no effect.
+// After any other error the connection cannot be accepted.
 func (c *Conn) Accept(o *AcceptOptions) error { return c.conn.Accept(o) }
 
 // Send queues m for the peer and returns. A nil error means that m is queued, not that

@@ -12,12 +12,13 @@ import (
 // pings and the close handshake are answered meanwhile.
 //
 //  1. Connect runs before the handshake is answered. If it returns nil, the connection
-//     is accepted. If it returns an error, the connection is refused: with the status of
-//     a [NewRejectError], with 403 for a [NewCloseError], and otherwise, as a rule, with
-//     500 and a line in the log. What Connect sends arrives right after the handshake.
+//     is accepted. If it returns an error, the connection is refused: with the status
+//     that [NewRejectError] was given; with 403 for an error of [NewCloseError]; and for
+//     most other errors with 500 and a line in the log. What Connect sends arrives right
+//     after the handshake.
 //  2. Receive runs for each message, and the handlers declared with [On] run for each
-//     event. If one returns an error, the connection closes: with the code of a
-//     [NewCloseError]; with 1008 for [ErrInvalidName], [ErrTooManyGroups] and
+//     event. If one returns an error, the connection closes: with the code that
+//     [NewCloseError] was given; with 1008 for [ErrInvalidName], [ErrTooManyGroups] and
 //     [ErrTooManyGoroutines]; and otherwise with 1011 and a line in the log. The peer
 //     does not see the text of the error. [ErrDropped], which a send returns for a
 //     message that was dropped and counted, keeps the connection open.
@@ -27,7 +28,7 @@ import (
 // After a callback has returned an error, or [Conn.Close] was called, neither Receive
 // nor a handler starts again; messages and events that wait are dropped and counted. If
 // only the peer has closed, the messages that it sent before are still received, for one
-// second: see [protocol.Handler].
+// second; the error of a send or of ctx then has no effect. See [protocol.Handler].
 //
 // ctx is done when the connection closes. In Connect, and only there, it has the values
 // of the request's context. The ctx of Disconnect is a new one, which is done after ten

@@ -9,9 +9,9 @@ import (
 // connection leaves its groups by itself, after Disconnect has returned or when it is
 // refused.
 //
-// Join waits for the layer's driver; the other callbacks and goroutines of the
-// connection do not. If ctx is a callback's, the wait ends when the connection closes.
-// If it is another one, the wait goes on, and the connection leaves the group afterwards.
+// Join waits for the layer's driver, but delays nothing else of the connection. With the
+// ctx of a callback, the wait ends when the connection closes. With another ctx, Join may
+// still wait when the connection has closed; the connection leaves the group afterwards.
 //
 // On an error the connection has joined the groups before the one that failed. Errors:
 // [ErrInvalidName]; [ErrTooManyGroups] if the connection is in as many groups as
@@ -89,7 +89,7 @@ func (c *Conn) Groups() []string {
 // errNoChannel means that a random channel name was already bound.
 var errNoChannel = errors.New("wye: Channel: no channel name could be bound")
 
-// Channel returns the channel name of the connection. layers.Layer.Send with this name
+// Channel returns the channel name of the connection. [layers.Layer.Send] with this name
 // reaches this connection and no other. The first call makes the name, and later calls
 // return the same one. When the connection is over, sends to the name reach no
 // connection.

@@ -52,17 +52,19 @@ func (c *Conn) finishRecord(e *groupEntry, err error) {
 
 // JoinFrom is [Conn.Join] for a peer that comes back: it makes the connection a member
 // of group, and returns the events that were recorded after r.After, if they are still
-// kept. The peer usually brings that position back; see [PositionOf]. r.Limit returns
-// only the last so many of them. Pass the events to [Conn.Replay]: the handlers have not
-// received them. Later events reach the handlers, and none is missing or received twice.
+// kept; if r.Limit is set, only the last r.Limit of them. The peer usually brings the
+// position back: see [PositionOf]. The handlers have not received these events; pass them
+// to [Conn.Replay]. Later events reach the handlers. No event is missing, and none is
+// received twice.
 //
 // Call JoinFrom in Connect or another callback: later events wait until the callback has
 // returned. In the function of [Func] they do so only before the connection is accepted.
 //
-// If the connection is a member already, it stays one. Then JoinFrom may also return
-// events that wait for the handlers. If the history was lost and started anew meanwhile,
-// these may be of the old one; to exclude that, make the peer connect again. Events that
-// may be missing are reported by [Gap].
+// If the connection is a member already, it stays one, and JoinFrom returns the events
+// that it may have missed, for example before a [Gap]. Events that wait for the handlers
+// may then be returned, too, so that they are received twice. If the history was lost and
+// started anew meanwhile, they may be of the old history; to exclude that, make the peer
+// connect again.
 //
 // On an error, except layers.ErrJoining, the connection is not a member. Errors: those
 // of [layers.Layer.JoinFrom]; [ErrTooManyGroups] as in Join; [ErrClosed] if the

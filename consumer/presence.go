@@ -7,8 +7,9 @@ import (
 	"fmt"
 )
 
-// Enter makes the connection present in group. [Conn.Present] then returns it, on every
-// node, and members of group that handle [Entered] or [Changed] are told.
+// Enter makes the connection present in group. [Conn.Present] then returns its presence,
+// on every node, and members of group that have a handler for [Entered] or [Changed]
+// receive that event.
 //
 // key usually identifies the user, who may have several connections. meta is encoded by
 // encoding/json; nil means no metadata. Entering again in the same group replaces key

@@ -8,14 +8,12 @@ import (
 	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/scopes"
+	"github.com/wye-go/wye/protocol"
 )
 
 // Stream is a [Conn] with a loop over the peer's messages. The function of [Func]
 // receives one. There is none for callbacks, in which such a loop would wait for the
 // callback itself.
-//
-// A message is lent: Receive sends it to the loop and waits until the loop has returned
-// it.
 type Stream struct {
 	*Conn
 	scope  atomic.Pointer[Scope]
@@ -25,6 +23,7 @@ type Stream struct {
 	decided    chan struct{} // closed when decision is set
 	decision   error         // what Connect returns: nil accepts
 
+	// A message is lent: Receive sends it to the loop and waits until the loop returns it.
 	messages  chan Message  // from Receive to the loop
 	returned  chan struct{} // from the loop to Receive: the message was returned
 	lent      atomic.Uint64 // the number of the message that is lent; 0 if there is none
@@ -58,7 +57,7 @@ func (s *Stream) acceptWith(o *AcceptOptions) error {
 	if s.decide(func() error { return s.joinAndAccept(o) }) {
 		return s.decision
 	}
-	return ErrAccepted
+	return protocol.ErrAccepted
 }
 
 // joinAndAccept joins the groups of the option Groups and answers the handshake.

@@ -100,7 +100,6 @@ const (
 // The errors that the methods of Conn return, and that a consumer may return. Match
 // them with errors.Is. Package protocol describes each of them.
 var (
-	ErrAccepted          = protocol.ErrAccepted
 	ErrClosed            = protocol.ErrClosed
 	ErrDropped           = protocol.ErrDropped
 	ErrSlow              = protocol.ErrSlow

@@ -107,7 +107,7 @@ func (c *Client) SendText(s string) { c.Send(protocol.Text(s)) }
 func (c *Client) SendBinary(b []byte) { c.Send(protocol.Binary(b)) }
 
 // SendJSON sends v, encoded by encoding/json, as a text message. If v cannot be encoded,
-// it fails the test.
+// SendJSON fails the test.
 func (c *Client) SendJSON(v any) {
 	c.t.Helper()
 	b, err := json.Marshal(v)
@@ -147,7 +147,8 @@ func (c *Client) Header() http.Header {
 // Stats returns the counters of the connection.
 func (c *Client) Stats() protocol.Stats { return c.counters.Stats() }
 
-// Message waits for the next message and returns it.
+// Message waits for the next message and returns it. If the server closes first, Message
+// fails the test.
 func (c *Client) Message() protocol.Message {
 	c.t.Helper()
 	m, closed := c.awaitNext()
@@ -157,8 +158,8 @@ func (c *Client) Message() protocol.Message {
 	return m
 }
 
-// SkipTo waits for a message for which match returns true, and returns it. It discards
-// the messages before it. It fails the test if the server closes, or if no message comes
+// SkipTo waits for a message for which match returns true, returns it, and discards the
+// messages before it. SkipTo fails the test if the server closes, or if no message comes
 // within Options.Patience of the one before.
 func (c *Client) SkipTo(match func(m protocol.Message) bool) protocol.Message {
 	c.t.Helper()
@@ -175,7 +176,7 @@ func (c *Client) SkipTo(match func(m protocol.Message) bool) protocol.Message {
 }
 
 // DecodeJSON waits for the next message and decodes it into v, a pointer as for
-// json.Unmarshal. If the message is binary, or cannot be decoded, it fails the test.
+// json.Unmarshal. If the message is binary or cannot be decoded, DecodeJSON fails the test.
 func (c *Client) DecodeJSON(v any) {
 	c.t.Helper()
 	m := c.Message()
@@ -187,7 +188,8 @@ func (c *Client) DecodeJSON(v any) {
 	}
 }
 
-// WantText waits for the next message. If it is not the text want, it fails the test.
+// WantText waits for the next message. If it is not the text want, WantText fails the
+// test.
 func (c *Client) WantText(want string) {
 	c.t.Helper()
 	if m := c.Message(); m.Kind != protocol.KindText || m.Text() != want {
@@ -196,7 +198,7 @@ func (c *Client) WantText(want string) {
 }
 
 // WantJSON waits for the next message. If it is not text with the JSON value that want
-// encodes to, it fails the test. The order of fields and white space do not matter.
+// encodes to, WantJSON fails the test. It ignores the order of fields and white space.
 func (c *Client) WantJSON(want any) {
 	c.t.Helper()
 	b, err := json.Marshal(want)
@@ -214,7 +216,7 @@ func (c *Client) WantJSON(want any) {
 }
 
 // WantClose waits until the server closes, and returns the status. If a message comes
-// before the close, or the code is not code, it fails the test.
+// first, or the server closes with another code, WantClose fails the test.
 func (c *Client) WantClose(code protocol.CloseCode) protocol.CloseStatus {
 	c.t.Helper()
 	m, closed := c.awaitNext()
