@@ -86,9 +86,9 @@ func ofProtocol() []met {
 	return []met{
 		{testkit.Here(), protocol.ErrNoRoute, "wye: no route"},
 		{testkit.Here(), protocol.ErrInvalidName, "wye: invalid name"},
-		{testkit.Here(), protocol.ErrTooManyGroups, "wye: too many groups"},
+		{testkit.Here(), protocol.ErrTooMany, "wye: too many groups"},
 		{testkit.Here(), protocol.ErrClosed, "wye: connection closed"},
-		{testkit.Here(), protocol.ErrAccepted, "wye: the handshake is already answered; call Accept once, in Connect"},
+		{testkit.Here(), plumbing.ErrAccepted, "wye: the handshake is already answered; call Accept once, in Connect"},
 		{testkit.Here(), protocol.ErrQueueFull, "wye: the outgoing queue is full"},
 		{testkit.Here(), protocol.ErrNotUTF8, "wye: the message is text that is not UTF-8; " +
 			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.RepairText"},

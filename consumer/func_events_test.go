@@ -223,7 +223,7 @@ func TestAFunctionIsOneOfTheGoroutines(t *testing.T) {
 		ann := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: protocol.Limits{Goroutines: 2}})
 		ann.SendText("x")
 		ann.WantText("x")
-		if errs[0] != nil || !errors.Is(errs[1], protocol.ErrTooManyGoroutines) {
+		if errs[0] != nil || !errors.Is(errs[1], protocol.ErrTooMany) {
 			t.Errorf("got %v, want one more goroutine than the function and not two", errs)
 		}
 	})

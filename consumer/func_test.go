@@ -14,6 +14,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
@@ -62,7 +63,7 @@ func TestFuncAcceptsByItsFirstStep(t *testing.T) {
 					<-time.After(time.Second) // nothing is decided by waiting
 					before = time.Since(start)
 					err := row.step(ctx, s)
-					if again := s.Accept(nil); err != nil || !errors.Is(again, protocol.ErrAccepted) {
+					if again := s.Accept(nil); err != nil || !errors.Is(again, plumbing.ErrAccepted) {
 						t.Errorf("%s: the step returned %v and a second Accept %v, want ErrAccepted", row.at, err, again)
 					}
 					<-ctx.Done()

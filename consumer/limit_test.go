@@ -79,7 +79,7 @@ func TestGroupsOfAConnectionAreBounded(t *testing.T) {
 	refused := int64(0)
 	for _, row := range rows {
 		err := row.do()
-		if full := errors.Is(err, protocol.ErrTooManyGroups); full != row.full || !row.full && err != nil {
+		if full := errors.Is(err, protocol.ErrTooMany); full != row.full || !row.full && err != nil {
 			t.Errorf("%s: %s: %v, want that it is too many: %t", row.at, row.name, err, row.full)
 		}
 		if row.full {

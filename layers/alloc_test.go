@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -36,7 +37,7 @@ func TestAllocPerSendAndNotPerMember(t *testing.T) {
 	ctx := context.Background()
 	m := protocol.Text("a message of some bytes")
 	sealed := noted().New(note{"x", 1})
-	if err := sealed.Seal(); err != nil {
+	if err := events.Seal(sealed); err != nil {
 		t.Fatal(err)
 	}
 	rows := []struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -28,7 +29,7 @@ func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) 
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
 		return err
 	}
-	if err := e.Seal(); err != nil {
+	if err := events.Seal(e); err != nil {
 		return err
 	}
 	e = withoutPosition(e)

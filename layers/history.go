@@ -3,6 +3,7 @@ package layers
 import (
 	"context"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -32,7 +33,7 @@ func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k R
 	if err != nil {
 		return protocol.Position{}, err
 	}
-	if err := e.Seal(); err != nil {
+	if err := events.Seal(e); err != nil {
 		return protocol.Position{}, err
 	}
 	b := l.backEnd()

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -41,7 +42,7 @@ func (r *receiver) State(cause error) {
 		r.counters.downs.Add(1)
 		e = Down.New(StateEvent{Cause: cause.Error()})
 	}
-	if e.Seal() != nil {
+	if events.Seal(e) != nil {
 		return // it is a struct with a string
 	}
 	seen := make(map[Member]struct{})
@@ -65,7 +66,7 @@ func (r *receiver) Gap(groups ...string) {
 		groups = r.groups.Names()
 	}
 	for _, group := range groups {
-		if e := Gap.New(GapEvent{Group: group}); e.Seal() == nil {
+		if e := Gap.New(GapEvent{Group: group}); events.Seal(e) == nil {
 			(*Layer)(r).deliver(group, e, nil)
 		}
 	}

@@ -3,6 +3,7 @@ package layers
 import (
 	"context"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -35,7 +36,7 @@ func (l *Layer) GroupSendCount(ctx context.Context, group string, e *protocol.Ev
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return 0, err
 	}
-	if err := e.Seal(); err != nil {
+	if err := events.Seal(e); err != nil {
 		return 0, err
 	}
 	e = withoutPosition(e)
@@ -52,7 +53,7 @@ func withoutPosition(e *protocol.Event) *protocol.Event {
 	if e.Position().IsZero() {
 		return e
 	}
-	return e.At(protocol.Position{})
+	return events.At(e, protocol.Position{})
 }
 
 // Broadcast puts a message on the outgoing queue of every connection in group, encoded

@@ -124,7 +124,7 @@ func (w *Worker) checkedChannels() ([]string, error) {
 
 // findChannel returns the error of an App that knows that it does not handle channel.
 func (w *Worker) findChannel(channel string) error {
-	finder, ok := w.App.(protocol.Finder)
+	finder, ok := w.App.(scopes.Finder)
 	if !ok {
 		return nil
 	}

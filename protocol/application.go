@@ -14,6 +14,11 @@ import (
 // s.Context() lasts. It returns the handler of this one connection, or an error
 // that refuses it: see [RejectError] for what the peer is told. It must not
 // keep s.
+//
+// An application that routes may also have a method Find(s *Scope) error, which returns
+// nil if there is a route for s, or the error that Open would return; it must not block.
+// A protocol calls it before it checks the rest of the handshake, so that the faults of a
+// request are always found in the same order.
 type Application interface {
 	// Open decides who serves the connection that s describes.
 	Open(s *Scope) (Handler, error)
@@ -25,15 +30,9 @@ type ApplicationFunc func(s *Scope) (Handler, error)
 // Open calls f.
 func (f ApplicationFunc) Open(s *Scope) (Handler, error) { return f(s) }
 
-// Finder is implemented by an [Application] that routes, and can tell whether it has a
-// route without opening it. A protocol asks (admission.FindRoute does) before it checks the rest of the
-// handshake, so that the faults of a request are always found in the same order; an
-// application that is not a Finder decides last. Find must not block.
-type Finder interface {
-	// Find returns nil if there is a route for s, or the error that Open
-	// would return. Open may still refuse.
-	Find(s *Scope) error
-}
+// finder is an [Application] that routes, and that can tell whether it has a route
+// without opening the application behind it.
+type finder interface{ Find(s *Scope) error }
 
 // Middleware wraps an Application: it may change the scope, refuse the
 // connection, or wrap the handler that the inner application returns.
@@ -105,7 +104,7 @@ type Protocol interface {
 
 // Wrap returns an application that opens connections with open, for middleware
 // around next that leaves the path alone. It can be asked what next can be
-// asked: it is a [Finder] that finds what next finds.
+// asked: its Find method finds what next finds.
 func Wrap(next Application, open func(s *Scope) (Handler, error)) Application {
 	return &wrapped{next: next, open: open}
 }
@@ -120,7 +119,7 @@ func (w *wrapped) Open(s *Scope) (Handler, error) { return w.open(s) }
 // Find asks next if it is a Finder. Otherwise there is a route, as far as is
 // known.
 func (w *wrapped) Find(s *Scope) error {
-	if f, ok := w.next.(Finder); ok {
+	if f, ok := w.next.(finder); ok {
 		return f.Find(s)
 	}
 	return nil

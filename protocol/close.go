@@ -36,7 +36,7 @@ const (
 	CloseMessageTooBig    CloseCode = 1009
 	closeMissingExtension CloseCode = 1010 // clients send it, servers do not
 	CloseInternalError    CloseCode = 1011
-	CloseServiceRestart   CloseCode = 1012
+	closeServiceRestart   CloseCode = 1012
 	CloseTryAgainLater    CloseCode = 1013
 	closeBadGateway       CloseCode = 1014
 	closeTLSHandshake     CloseCode = 1015 // seen by clients whose TLS failed; never sent
@@ -59,7 +59,7 @@ var closeNames = map[CloseCode]string{
 	CloseMessageTooBig:    "message too big",
 	closeMissingExtension: "mandatory extension missing",
 	CloseInternalError:    "internal error",
-	CloseServiceRestart:   "service restart",
+	closeServiceRestart:   "service restart",
 	CloseTryAgainLater:    "try again later",
 	closeBadGateway:       "bad gateway",
 	closeTLSHandshake:     "TLS handshake failed",
@@ -225,7 +225,7 @@ func accepts(err error) bool {
 
 // CloseStatusOf returns the status that err closes a connection with: CloseNormal
 // for nil, what [NewCloseError] was given, ClosePolicyViolation for [ErrInvalidName],
-// [ErrTooManyGroups] and [ErrTooManyGoroutines], otherwise CloseInternalError with err
+// and [ErrTooMany], otherwise CloseInternalError with err
 // as the cause. The CloseError of a send, which tells how some connection ended, is a
 // cause like any other.
 func CloseStatusOf(err error) CloseStatus {
@@ -253,9 +253,9 @@ func isPeersMistake(err error) bool {
 // mistakeReason is what the peer is told about its mistake, or "" if err is none.
 func mistakeReason(err error) string {
 	switch {
-	case errors.Is(err, ErrTooManyGroups):
+	case errors.Is(err, errTooManyGroups):
 		return "too many groups"
-	case errors.Is(err, ErrTooManyGoroutines):
+	case errors.Is(err, errTooManyGoroutines):
 		return "too much at once"
 	case errors.Is(err, ErrInvalidName):
 		return "invalid name"

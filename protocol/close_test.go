@@ -35,7 +35,7 @@ func TestCloseCodes(t *testing.T) {
 		{testkit.Here(), protocol.CloseMessageTooBig, "1009 message too big", true, true},
 		{testkit.Here(), protocol.CloseCode(1010), "1010 mandatory extension missing", true, false},
 		{testkit.Here(), protocol.CloseInternalError, "1011 internal error", true, true},
-		{testkit.Here(), protocol.CloseServiceRestart, "1012 service restart", true, true},
+		{testkit.Here(), 1012, "1012 service restart", true, true},
 		{testkit.Here(), protocol.CloseTryAgainLater, "1013 try again later", true, true},
 		{testkit.Here(), protocol.CloseCode(1014), "1014 bad gateway", true, true},
 		{testkit.Here(), protocol.CloseCode(1015), "1015 TLS handshake failed", false, false},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -89,7 +90,7 @@ func TestEventsKeepTheKeyHere(t *testing.T) {
 	if err != nil || m.Key != "secret" || e.Prepared().Key() != "secret" {
 		t.Errorf("the payload has the key %q and the error %v, the message the key %q", m.Key, err, e.Prepared().Key())
 	}
-	body, err := e.Wire()
+	body, err := events.Payload(e)
 	if err != nil || strings.Contains(string(body), "secret") {
 		t.Errorf("on the wire it is %q, %v", body, err)
 	}

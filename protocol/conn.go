@@ -27,7 +27,7 @@ func (c *Conn) FinalContext() context.Context { return c.s.finalContext() }
 // peer may already send, which waits until Connect has returned. Until then the request
 // stays alive.
 //
-// Errors: ErrAccepted if the handshake is already answered; any other error means that
+// It returns an error if the handshake is already answered; any other error means that
 // the connection could not be accepted, and never will be.
 func (c *Conn) Accept(o *AcceptOptions) error {
 	if o == nil {
@@ -39,7 +39,7 @@ func (c *Conn) Accept(o *AcceptOptions) error {
 // Limit replaces the limits of the connection by those fields of l that are not zero
 // (MaxMessage without MaxFrame is both). It is for middleware, which calls it in Connect
 // before the inner Connect, so that the innermost call has the last word. Once the
-// handshake is answered it changes nothing and returns ErrAccepted.
+// handshake is answered it changes nothing and returns an error.
 func (c *Conn) Limit(l Limits) error { return c.s.limit(l) }
 
 // Answered calls f once, when Connect has returned and the peer has its answer, and
@@ -154,7 +154,7 @@ func (c *Conn) ShouldYield() bool { return c.s.shouldYield() }
 // returned, or an event is dropped, with ErrDropped if it is this one.
 func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 
-// MayJoin returns an error that matches ErrTooManyGroups, and counts it, if the
+// MayJoin returns an error that matches ErrTooMany, and counts it, if the
 // connection is in as many groups as Limits.Groups allows, or more. consumer.Conn calls
 // it, and keeps the number.
 func (c *Conn) MayJoin(groups int) error {
@@ -166,7 +166,7 @@ func (c *Conn) MayJoin(groups int) error {
 	}
 	c.s.shared.Counters.groupsRefused.Add(1)
 	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; "+
-		"let it leave some, or raise that limit, for one route with router.Limit", ErrTooManyGroups, groups)
+		"let it leave some, or raise that limit, for one route with router.Limit", errTooManyGroups, groups)
 }
 
 // Go calls f on a goroutine of the connection's own, beside the callbacks. What f
@@ -185,7 +185,7 @@ func (c *Conn) MayJoin(groups int) error {
 //
 // Go may be called at any time, also in Connect. It does not wait. Errors, with which f
 // is not called: a *CloseError, which matches ErrClosed, once the connection has closed;
-// ErrTooManyGoroutines when
+// ErrTooMany when
 // Limits.Goroutines are running, which is counted. A nil f panics.
 func (c *Conn) Go(f func(ctx context.Context) error) error { return c.s.startGoroutine(f) }
 

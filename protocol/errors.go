@@ -17,22 +17,15 @@ var (
 	// ClosePolicyViolation, and the log has a warning. The error itself says
 	// what is wrong.
 	ErrInvalidName = errors.New("wye: invalid name")
-	// ErrTooManyGroups means that the connection is in as many groups as
-	// Limits.Groups allows, is present in as many, or has recorded to as many.
-	// A callback that returns it closes with ClosePolicyViolation, and the log
-	// has a warning.
-	ErrTooManyGroups = errors.New("wye: too many groups")
-	// ErrTooManyGoroutines means that as many functions of Conn.Go are running
-	// as Limits.Goroutines allows. A callback that returns it closes with
-	// ClosePolicyViolation, and the log has a warning.
-	ErrTooManyGoroutines = errors.New("wye: too many goroutines")
+	// ErrTooMany means that the connection is in as many groups as Limits.Groups
+	// allows, is present in as many, or has recorded to as many; or that as many
+	// functions of Conn.Go are running as Limits.Goroutines allows. A callback that
+	// returns it closes with ClosePolicyViolation, and the log has a warning.
+	ErrTooMany = errors.New("wye: too many")
 	// ErrClosed means that the connection has ended. It matches
 	// net.ErrClosed. The error that a send returns is a *CloseError that says
 	// how it ended.
 	ErrClosed error = &closedError{"wye: connection closed", net.ErrClosed}
-	// ErrAccepted means that Accept was called a second time, or after
-	// Connect had returned.
-	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")
 	// ErrQueueFull is a Transport's: its outgoing queue is full and nothing was
 	// queued. Senders see it only before the handshake is answered, when
 	// more than Limits.QueueBytes wait behind the answer.
@@ -56,13 +49,19 @@ var (
 	ErrEventPayload = errors.New("wye: the event's payload does not fit")
 )
 
+// What ErrTooMany is about.
+var (
+	errTooManyGroups     error = &closedError{"wye: too many groups", ErrTooMany}
+	errTooManyGoroutines error = &closedError{"wye: too many goroutines", ErrTooMany}
+)
+
 // The causes of closes that a session has decided upon itself. They are other
 // values than those that sends return, which may be about another connection.
 var (
 	errSlow = fmt.Errorf("%w", ErrSlow)
 	errBusy = fmt.Errorf("%w", ErrBusy)
 	errFast = errors.New("wye: the peer sent messages faster than Limits.Rate allows")
-	errHeld = errors.New("all connections together held more of incoming messages than their ReadBudget allows")
+	errHeld = errors.New("all connections together held more of incoming messages than SessionOptions.ReadBytes allows")
 )
 
 // closedError is ErrClosed, or one that matches it. Its text says all, so that it does not

@@ -59,11 +59,11 @@ func refusals(t *testing.T) []refusal {
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), status: 404, logged: true},
 		{at: testkit.Here(), err: errors.Join(protocol.ErrNoRoute, protocol.ErrInvalidName), status: 404, logged: true},
 		{at: testkit.Here(), err: &protocol.RejectError{Status: 400, Err: protocol.ErrInvalidName}, status: 400},
-		{at: testkit.Here(), err: protocol.ErrTooManyGroups, status: 500, logged: true},
+		{at: testkit.Here(), err: protocol.ErrTooMany, status: 500, logged: true},
 		{at: testkit.Here(), err: protocol.NewCloseError(4001, "not you"), status: 403, body: "not you"},
 		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseNormal, ""), status: 403},
 		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseGoingAway, "bye"), status: 503, body: "bye"},
-		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseServiceRestart, ""), status: 503},
+		{at: testkit.Here(), err: protocol.NewCloseError(1012, ""), status: 503},
 		{at: testkit.Here(), err: protocol.NewCloseError(protocol.CloseTryAgainLater, ""), status: 503},
 		{at: testkit.Here(), err: context.DeadlineExceeded, status: 503, logged: true},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, context.DeadlineExceeded), status: 503, logged: true},
@@ -139,7 +139,7 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: protocol.NewCloseError(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.NewCloseError(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), receive: 1008, event: 1008, reason: "invalid name", warnings: 1},
-		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooManyGroups), receive: 1008, event: 1008, reason: "too many groups", warnings: 1},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooMany), receive: 1008, event: 1008, reason: "too many groups", warnings: 1},
 		{at: testkit.Here(), err: errors.Join(protocol.NewCloseError(4001, "bye"), protocol.ErrInvalidName), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: protocol.NewCloseError(1005, "bye"), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.NewCloseError(1010, "bye"), receive: 1011, event: 1011, failures: 1},
@@ -260,7 +260,7 @@ func TestPromise12_ErrorsMatch(t *testing.T) {
 				t.Errorf("%s: %s: errors.Is(%v, %v) is false", test.at, test.name, err, want)
 			}
 		}
-		for _, other := range []error{protocol.ErrAccepted, protocol.ErrDropped, protocol.ErrQueueFull, protocol.ErrNoRoute, plumbing.ErrUnread} {
+		for _, other := range []error{plumbing.ErrAccepted, protocol.ErrDropped, protocol.ErrQueueFull, protocol.ErrNoRoute, plumbing.ErrUnread} {
 			if errors.Is(err, other) && !errors.Is(test.match[0], other) {
 				t.Errorf("%s: %s: %v also matches %v", test.at, test.name, err, other)
 			}
@@ -275,7 +275,7 @@ func foundTooLate(t *testing.T) []found {
 			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			defer r.vanish()
 			return r.Conn().Accept(nil)
-		}, []error{protocol.ErrAccepted}},
+		}, []error{plumbing.ErrAccepted}},
 		{testkit.Here(), "ErrClosed", func() error { return ended(t) }, []error{protocol.ErrClosed, net.ErrClosed}},
 		{testkit.Here(), "Accept after a refusal", func() error {
 			r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return errInternal }}, protocol.Limits{})

@@ -122,10 +122,10 @@ func decodingOf[P any](e *Event) *decoded[P] {
 	return d
 }
 
-// Seal encodes the payload. Layers call it before delivery, once or more often.
+// seal encodes the payload. Layers call it before delivery, once or more often.
 // An error is the sender's: the payload cannot be encoded, or is no struct or
 // map. It names the field. Safe for concurrent use.
-func (e *Event) Seal() error {
+func (e *Event) seal() error {
 	e.sealing.Do(func() {
 		err := errEncodePanic
 		defer func() { e.sealed(err) }()
@@ -177,7 +177,7 @@ func (e *Event) encode(v any) ([]byte, error) {
 // Prepared returns the message of a SendType event, ready for many connections,
 // or nil if e is of another type or holds no message. It seals e. Layers call it.
 func (e *Event) Prepared() *Prepared {
-	if e.typ != SendType.Name || e.Seal() != nil {
+	if e.typ != SendType.Name || e.seal() != nil {
 		return nil
 	}
 	e.mu.Lock()
@@ -205,7 +205,7 @@ var errNoMessage = errors.New("it has neither a text nor bytes")
 
 // decode decodes the payload. User code may run in it, so no lock is held.
 func (e *Event) decode(into any) error {
-	if err := e.Seal(); err != nil {
+	if err := e.seal(); err != nil {
 		return err
 	}
 	if m, ok := into.(*Message); ok && e.typ == SendType.Name {
@@ -272,10 +272,10 @@ type placed struct {
 	position Position
 }
 
-// At returns a copy of e at p, which shares e's payload. It seals e, and if that
-// fails so does the copy's Seal. Layers and their drivers call it.
-func (e *Event) At(p Position) *Event {
-	err := e.Seal()
+// at returns a copy of e at p, which shares e's payload. It seals e, and if that
+// fails so does the copy's seal. Layers and their drivers call it.
+func (e *Event) at(p Position) *Event {
+	err := e.seal()
 	at := &placed{position: p}
 	c := &at.event
 	c.typ, c.body = e.typ, e.body

@@ -69,7 +69,7 @@ func TestGoldenVectors(t *testing.T) {
 		{testkit.Here(), struct{}{}, "80"},
 	} {
 		e := EventType[any]{Name: "x"}.New(test.payload)
-		if err := e.Seal(); err != nil {
+		if err := e.seal(); err != nil {
 			t.Errorf("%s: %v", test.at, err)
 		}
 		if got := hex.EncodeToString(e.body); got != test.want {
@@ -83,7 +83,7 @@ func TestGoldenMap(t *testing.T) {
 	t.Parallel()
 	payload := map[string]any{"a": true, "b": nil, "c": map[string]any{"d": []any{}}}
 	e := EventType[map[string]any]{Name: "x"}.New(payload)
-	if err := e.Seal(); err != nil {
+	if err := e.seal(); err != nil {
 		t.Fatal(err)
 	}
 	const a, b, c = "a161c3", "a162c0", "a16381a16490"
@@ -155,11 +155,11 @@ func TestPromise4_PayloadThatPanics(t *testing.T) {
 	}
 	typ := EventType[*explosive]{Name: "x"}
 	e := typ.New(&explosive{Encode: true})
-	if !panics(func() { _ = e.Seal() }) || e.Seal() == nil {
+	if !panics(func() { _ = e.seal() }) || e.seal() == nil {
 		t.Error("a payload whose encoding has panicked counts as encoded")
 	}
 	e = typ.New(&explosive{})
-	if err := e.Seal(); err != nil {
+	if err := e.seal(); err != nil {
 		t.Fatal(err)
 	}
 	if !panics(func() { _, _ = typ.Payload(e) }) {

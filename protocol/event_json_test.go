@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -135,7 +136,7 @@ func TestCircularPayload(t *testing.T) {
 	a.Posts, p.Author = []*article{p}, a
 	typ := protocol.EventType[article]{Name: "blog.posted"}
 	e := typ.New(*p)
-	err := e.Seal()
+	err := events.Seal(e)
 	want := `wye: event "blog.posted": protocol_test.article cannot be encoded: author.posts[0].author: it is circular: this *protocol_test.writer contains itself`
 	if err == nil || err.Error() != want {
 		t.Errorf("Seal says %v,\nwant %s", err, want)
@@ -144,18 +145,18 @@ func TestCircularPayload(t *testing.T) {
 		t.Errorf("Payload says %v", err)
 	}
 	shared := &writer{}
-	if err := (protocol.EventType[[2]*article]{Name: "x"}).New([2]*article{{shared}, {shared}}).Seal(); err == nil || !strings.Contains(err.Error(), "no struct or map") {
+	if err := events.Seal((protocol.EventType[[2]*article]{Name: "x"}).New([2]*article{{shared}, {shared}})); err == nil || !strings.Contains(err.Error(), "no struct or map") {
 		t.Errorf("what is shared: %v", err)
 	}
 }
 
-// FuzzFromWire: an event of another process is whatever that process says.
-func FuzzFromWire(f *testing.F) {
+// FuzzNewEvent: an event of another process is whatever that process says.
+func FuzzNewEvent(f *testing.F) {
 	for _, v := range []any{
 		order{Raw: json.RawMessage("{}")}, map[string]any{"text": "hi"}, map[string]any{"bytes": []byte("hi")},
 		map[string]any{"by_id": map[int]int{1: 2}, "total": "1.25", "posts": []any{map[string]any{"author": nil}}},
 	} {
-		w, err := protocol.EventType[any]{Name: "x"}.New(v).Wire()
+		w, err := events.Payload(protocol.EventType[any]{Name: "x"}.New(v))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -163,11 +164,11 @@ func FuzzFromWire(f *testing.F) {
 		f.Add(protocol.SendType.Name, w)
 	}
 	f.Fuzz(func(t *testing.T, typ string, body []byte) {
-		e, err := protocol.FromWire(typ, body)
+		e, err := events.New(typ, body)
 		if err != nil {
 			return
 		}
-		w, err := e.Wire()
+		w, err := events.Payload(e)
 		if err != nil || !bytes.Equal(w, body) {
 			t.Errorf("Wire returns %q, %v, of %q", w, err, body)
 		}
@@ -180,7 +181,7 @@ func FuzzFromWire(f *testing.F) {
 			}
 		}
 		if err3 == nil {
-			if err := (protocol.EventType[map[string]any]{Name: typ}).New(m).Seal(); err != nil {
+			if err := events.Seal((protocol.EventType[map[string]any]{Name: typ}).New(m)); err != nil {
 				t.Errorf("what was received cannot be sent on: %v", err)
 			}
 		}

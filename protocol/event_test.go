@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -59,7 +60,7 @@ func TestDecision14_EncodedOnceDecodedOncePerType(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				err := e.Seal()
+				err := events.Seal(e)
 				a, errA := first.Payload(e)
 				b, errB := second.Payload(e)
 				if err := errors.Join(err, errA, errB); err != nil || a.N != 7 || b.N != 7 || e.Prepared() != nil || e.Type() != "x" {
@@ -80,7 +81,7 @@ func TestDecision14_PayloadsAreShared(t *testing.T) {
 	t.Parallel()
 	sent := map[string]int{"n": 1}
 	e := said.New(sent)
-	if err := e.Seal(); err != nil {
+	if err := events.Seal(e); err != nil {
 		t.Fatal(err)
 	}
 	sent["n"] = 2 // the sender may, after the send
@@ -148,14 +149,14 @@ func TestEventPayloadsAreObjects(t *testing.T) {
 		{testkit.Here(), map[any]any{1: "a"}, false},
 	} {
 		e := protocol.EventType[any]{Name: "chat.message"}.New(test.payload)
-		err := e.Seal()
+		err := events.Seal(e)
 		if fits := err == nil; fits != test.fits {
 			t.Errorf("%s: Seal of a %T: %v", test.at, test.payload, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), "chat.message") || test.payload != nil && !strings.Contains(err.Error(), fmt.Sprintf("%T", test.payload))) {
 			t.Errorf("%s: the error names neither event nor type: %v", test.at, err)
 		}
-		if again := e.Seal(); (again == nil) != (err == nil) {
+		if again := events.Seal(e); (again == nil) != (err == nil) {
 			t.Errorf("%s: the second Seal says %v", test.at, again)
 		}
 		if _, perr := said.Payload(e); err != nil && !errors.Is(perr, protocol.ErrEventPayload) {
@@ -203,7 +204,7 @@ func TestDecision17_SendTypeHoldsAReadyMessage(t *testing.T) {
 	} {
 		lent := test.m.Clone()
 		e := protocol.SendType.New(lent)
-		if err := e.Seal(); err != nil || e.Type() != "websocket.send" {
+		if err := events.Seal(e); err != nil || e.Type() != "websocket.send" {
 			t.Fatalf("%s: %v, type %q", test.at, err, e.Type())
 		}
 		scribble(lent.Data)
@@ -246,7 +247,7 @@ func TestDecision17_SendTypeFromElsewhere(t *testing.T) {
 	} {
 		for _, preparedFirst := range []bool{true, false} {
 			e := sendFields.New(test.payload)
-			if err := e.Seal(); err != nil {
+			if err := events.Seal(e); err != nil {
 				t.Fatalf("%s: %v", test.at, err)
 			}
 			if preparedFirst {
@@ -258,7 +259,7 @@ func TestDecision17_SendTypeFromElsewhere(t *testing.T) {
 			}
 		}
 	}
-	if e := said.New(map[string]int{"text": 1}); e.Seal() != nil || e.Prepared() != nil {
+	if e := said.New(map[string]int{"text": 1}); events.Seal(e) != nil || e.Prepared() != nil {
 		t.Error("an event of another type holds a message")
 	}
 }

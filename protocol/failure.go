@@ -129,6 +129,6 @@ func (s *Session) evict() {
 	st := CloseStatus{Code: CloseTryAgainLater, Reason: "message not completed in time", Err: errHeld}
 	if s.closeSession(st, true, nil).IsFirst() {
 		s.log(slog.LevelWarn, "wye: the read budget was used up; the connection that had held messages the longest was closed with 1013",
-			[]any{"bytes", s.shared.Reads.limit()})
+			[]any{"bytes", s.shared.ReadBytes})
 	}
 }

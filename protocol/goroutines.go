@@ -45,7 +45,7 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 	if g := s.mu.tasks; g.running >= s.limits.Goroutines {
 		s.shared.Counters.goroutinesRefused.Add(1)
 		return fmt.Errorf("%w: %d are running, as many as Limits.Goroutines allows; "+
-			"let some return, or raise that limit, for one route with router.Limit", ErrTooManyGoroutines, g.running)
+			"let some return, or raise that limit, for one route with router.Limit", errTooManyGoroutines, g.running)
 	}
 	s.mu.tasks.running++
 	go s.runGoroutine(f)

@@ -199,7 +199,7 @@ func TestGo_Refused(t *testing.T) {
 			t.Error(err)
 		}
 		for range 2 {
-			if err := c.Go(never); !errors.Is(err, protocol.ErrTooManyGoroutines) || protocol.CloseStatusOf(err).Code != protocol.ClosePolicyViolation {
+			if err := c.Go(never); !errors.Is(err, protocol.ErrTooMany) || protocol.CloseStatusOf(err).Code != protocol.ClosePolicyViolation {
 				t.Errorf("one too many: %v", err)
 			}
 		}

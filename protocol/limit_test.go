@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -97,13 +98,13 @@ func TestConnLimitTooLate(t *testing.T) {
 		open func(*testing.T) *rig
 		want error
 	}{
-		{testkit.Here(), func(t *testing.T) *rig { t.Helper(); return open(t, &fakes.Handler{}, protocol.Limits{}) }, protocol.ErrAccepted},
+		{testkit.Here(), func(t *testing.T) *rig { t.Helper(); return open(t, &fakes.Handler{}, protocol.Limits{}) }, plumbing.ErrAccepted},
 		{testkit.Here(), func(t *testing.T) *rig {
 			t.Helper()
 			r := open(t, &fakes.Handler{}, protocol.Limits{})
 			r.vanish()
 			return r
-		}, protocol.ErrAccepted},
+		}, plumbing.ErrAccepted},
 		{testkit.Here(), func(*testing.T) *rig {
 			r := newRig(&fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return protocol.NewRejectError(403, "no") }}, protocol.Limits{})
 			r.Open()
@@ -125,7 +126,7 @@ func TestConnLimitTooLate(t *testing.T) {
 		if err := c.Accept(nil); err != nil {
 			return err
 		}
-		if err := c.Limit(protocol.Limits{MaxMessage: 1}); !errors.Is(err, protocol.ErrAccepted) {
+		if err := c.Limit(protocol.Limits{MaxMessage: 1}); !errors.Is(err, plumbing.ErrAccepted) {
 			t.Errorf("behind Accept: got %v, want ErrAccepted", err)
 		}
 		return nil

@@ -95,11 +95,11 @@ type Limits struct {
 	QueueEventBytes int
 	// Groups is how many groups the connection may be in, and, counted each for
 	// itself, in how many it may be present, and to how many it may record: what
-	// consumer.Conn does in one more is an error that matches ErrTooManyGroups,
+	// consumer.Conn does in one more is an error that matches ErrTooMany,
 	// and changes nothing. Default 500.
 	Groups int
 	// Goroutines is how many functions of Conn.Go may run at a time. One more is
-	// an error that matches ErrTooManyGoroutines, and is not called. The function of
+	// an error that matches ErrTooMany, and is not called. The function of
 	// consumer.Func is one of them. Default 100.
 	Goroutines int
 	// EventOverflow is what happens when QueueEvents or QueueEventBytes is

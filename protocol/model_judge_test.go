@@ -291,7 +291,7 @@ func (s *story) earlyStatus() int {
 	switch s.status.Code {
 	case protocol.CloseInternalError: // a failure, or a code that cannot be sent
 		return http.StatusInternalServerError
-	case protocol.CloseGoingAway, protocol.CloseServiceRestart, protocol.CloseTryAgainLater:
+	case protocol.CloseGoingAway, 1012, protocol.CloseTryAgainLater:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusForbidden

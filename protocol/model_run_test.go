@@ -177,7 +177,7 @@ func (r *run) live() {
 	for i, kind := range []deedKind{doSend, doOffer, doPrepare, doPost, doDefer, doGo, doClose, doDrain} {
 		r.do(context.Background(), deed{what: kind, id: 1000 + i, size: 10, code: 4009})
 	}
-	if err := r.session.Conn().Accept(nil); !errors.Is(err, protocol.ErrAccepted) && !errors.Is(err, protocol.ErrClosed) {
+	if err := r.session.Conn().Accept(nil); !errors.Is(err, plumbing.ErrAccepted) && !errors.Is(err, protocol.ErrClosed) {
 		r.faultf("Accept after the end returned %v", err)
 	}
 	synctest.Wait()

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -38,7 +39,7 @@ func (r *run) do(ctx context.Context, d deed) {
 		r.mu.Lock()
 		r.mu.unaccepted = err
 		r.mu.Unlock()
-		if err != nil && !errors.Is(err, protocol.ErrAccepted) {
+		if err != nil && !errors.Is(err, plumbing.ErrAccepted) {
 			r.note(entry{what: unaccepted, id: d.id, err: err})
 		}
 	case doBreak:

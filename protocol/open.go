@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/wye-go/wye/internal/logs"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
@@ -105,7 +106,7 @@ func (s *Session) limit(l Limits) error {
 	case lifecycle.Rejected:
 		return s.causeLocked()
 	case lifecycle.Answering, lifecycle.Open, lifecycle.Closing, lifecycle.Closed:
-		return ErrAccepted
+		return plumbing.ErrAccepted
 	}
 	if limits := l.over(*s.limits); limits != *s.limits {
 		s.limits = &limits // one's own: the server's are shared
@@ -141,7 +142,7 @@ func (s *Session) acceptDefault() error {
 	if s.h == nil {
 		s.h = nobody{}
 	}
-	if err := s.orEarlyClose(s.accept(AcceptOptions{})); !errors.Is(err, ErrAccepted) {
+	if err := s.orEarlyClose(s.accept(AcceptOptions{})); !errors.Is(err, plumbing.ErrAccepted) {
 		return err
 	}
 	return nil
@@ -149,7 +150,7 @@ func (s *Session) acceptDefault() error {
 
 // accept is Conn.Accept: it answers yes, once.
 func (s *Session) accept(opts AcceptOptions) error {
-	err, mine := ErrAccepted, false
+	err, mine := plumbing.ErrAccepted, false
 	if o := s.opening(); o != nil {
 		o.answer.Do(func() { err, mine = s.giveYes(o, opts), true })
 	}

@@ -21,7 +21,15 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
 	})
 	plumbing.ProvideAccepts(accepts)
+	plumbing.ProvideEvents(plumbing.EventFuncs{
+		New:     func(typ string, body []byte) (any, error) { return newEvent(typ, body) },
+		Payload: func(e any) ([]byte, error) { return event(e).wirePayload() },
+		Seal:    func(e any) error { return event(e).seal() },
+		At:      func(e, p any) any { return event(e).at(p.(Position)) }, //nolint:errcheck,forcetypeassert // as in event
+	})
 }
+
+func event(e any) *Event { return e.(*Event) } //nolint:errcheck,forcetypeassert // package events passes nothing else
 
 func scope(s any) *Scope { return s.(*Scope) } //nolint:errcheck,forcetypeassert // package scopes passes nothing else
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -108,22 +109,22 @@ func TestEventAt(t *testing.T) {
 	t.Parallel()
 	p := protocol.Position{Epoch: "A", Offset: 7}
 	e := said.New(map[string]int{"n": 7})
-	at := e.At(p)
-	if !e.Position().IsZero() || at.Position() != p || at.Type() != e.Type() || !at.At(protocol.Position{}).Position().IsZero() {
-		t.Errorf("the event is at %q, its copy at %q, and that one's at %q", e.Position(), at.Position(), at.At(protocol.Position{}).Position())
+	at := events.At(e, p)
+	if !e.Position().IsZero() || at.Position() != p || at.Type() != e.Type() || !events.At(at, protocol.Position{}).Position().IsZero() {
+		t.Errorf("the event is at %q, its copy at %q, and that one's at %q", e.Position(), at.Position(), events.At(at, protocol.Position{}).Position())
 	}
 	got, err := said.Payload(at)
 	if err != nil || got["n"] != 7 {
 		t.Errorf("the copy's payload is %v (%v)", got, err)
 	}
-	body, err := e.Wire()
-	copied, err2 := at.Wire()
+	body, err := events.Payload(e)
+	copied, err2 := events.Payload(at)
 	if errors.Join(err, err2) != nil || unsafe.SliceData(body) != unsafe.SliceData(copied) {
 		t.Errorf("the payload is not shared (%v, %v)", err, err2)
 	}
 
 	bad := protocol.EventType[int]{Name: "bad"}.New(7)
-	if err := bad.At(p).Seal(); err == nil || err.Error() != bad.Seal().Error() {
+	if err := events.Seal(events.At(bad, p)); err == nil || err.Error() != events.Seal(bad).Error() {
 		t.Errorf("the copy of an event that cannot be encoded: %v", err)
 	}
 }
@@ -132,17 +133,17 @@ func TestEventAt(t *testing.T) {
 func TestEventAtOfAMessage(t *testing.T) {
 	t.Parallel()
 	p := protocol.Position{Epoch: "A", Offset: 7}
-	wire, err := protocol.FromWire(protocol.SendType.Name, []byte("\x81\xa4text\xa5hello"))
+	wire, err := events.New(protocol.SendType.Name, []byte("\x81\xa4text\xa5hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := protocol.SendType.New(text("hello"))
 	for at, e := range map[testkit.Line]*protocol.Event{
 		testkit.Here(): protocol.SendType.New(text("hello")),
-		testkit.Here(): read.At(protocol.Position{Epoch: "B", Offset: 1}),
+		testkit.Here(): events.At(read, protocol.Position{Epoch: "B", Offset: 1}),
 		testkit.Here(): wire,
 	} {
-		placed := e.At(p)
+		placed := events.At(e, p)
 		m := placed.Prepared()
 		if m == nil || m.Message().Text() != "hello" || m.Event().Position() != p {
 			t.Errorf("%s: the message is %v, at %q", at, m, m.Event().Position())
@@ -159,8 +160,8 @@ func TestEventAtFromManyGoroutines(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range uint64(8) {
 			wg.Go(func() {
-				at := e.At(protocol.Position{Epoch: "A", Offset: i + 1})
-				if at.Position().Offset != i+1 || at.Seal() != nil {
+				at := events.At(e, protocol.Position{Epoch: "A", Offset: i + 1})
+				if at.Position().Offset != i+1 || events.Seal(at) != nil {
 					t.Errorf("copy %d is at %q", i+1, at.Position())
 				}
 				if e.Prepared() != at.Prepared() && at.Prepared().Event() != at {
@@ -178,7 +179,7 @@ func TestAllocOfEventAt(t *testing.T) {
 	}
 	e := said.New(map[string]int{"n": 7})
 	p := protocol.Position{Epoch: "A", Offset: 7}
-	if n := testing.AllocsPerRun(100, func() { p = e.At(p).Position() }); n != 1 {
+	if n := testing.AllocsPerRun(100, func() { p = events.At(e, p).Position() }); n != 1 {
 		t.Errorf("a copy of an event costs %v allocations, want 1", n)
 	}
 	if size := unsafe.Sizeof(protocol.Event{}); size > 128 {

@@ -12,7 +12,7 @@ import (
 
 // post is Conn.Post.
 func (s *Session) post(ev *Event) error {
-	_ = ev.Seal() //nolint:errcheck // an event that cannot be encoded is the handler's to report
+	_ = ev.seal() //nolint:errcheck // an event that cannot be encoded is the handler's to report
 	e := entry{event: ev}
 	s.mu.Lock()
 	if s.mu.life.IsOver() {

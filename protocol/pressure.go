@@ -67,16 +67,16 @@ func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | exe
 
 // Hold reports how many bytes the transport keeps in memory for this connection: of
 // incomplete messages, and of what it has read beyond. It costs nothing as long as that is
-// little. If it is too much for the [ReadBudget], a connection is closed, which may be
+// little. If it is too much for SessionOptions.ReadBytes, a connection is closed, which may be
 // this one.
 func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
 
 func (s *Session) hold(kind, n int) {
-	b := s.shared.Reads
-	if b == nil || n <= freeRead && s.holding.Load() == nil {
+	limit := s.shared.ReadBytes
+	if limit <= 0 || n <= freeRead && s.holding.Load() == nil {
 		return
 	}
-	for _, h := range b.set(s, kind, n) {
+	for _, h := range s.shared.Counters.reads.set(s, kind, n, limit) {
 		go h.evict() // it takes the session's lock, and the caller may have one
 	}
 }

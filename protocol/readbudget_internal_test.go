@@ -11,7 +11,7 @@ import (
 func TestReadBudgetFree(t *testing.T) {
 	t.Parallel()
 	const kib = 1 << 10
-	b := &ReadBudget{Bytes: 100 * kib}
+	b := &readBudget{}
 	one, two := &Session{}, &Session{}
 	for i, step := range []struct {
 		at       testkit.Line
@@ -31,9 +31,9 @@ func TestReadBudgetFree(t *testing.T) {
 		{testkit.Here(), one, heldWaiting, 0, 41 * kib, 0, false, true},
 		{testkit.Here(), two, heldIncomplete, 101 * kib, 0, 1, false, false},
 	} {
-		evicted := b.set(step.s, step.kind, step.n)
-		if len(evicted) != step.evicted || b.Held() != step.used {
-			t.Errorf("%s: step %d: %d evicted, %d held; want %d, %d", step.at, i, len(evicted), b.Held(), step.evicted, step.used)
+		evicted := b.set(step.s, step.kind, step.n, 100*kib)
+		if len(evicted) != step.evicted || b.held() != step.used {
+			t.Errorf("%s: step %d: %d evicted, %d held; want %d, %d", step.at, i, len(evicted), b.held(), step.evicted, step.used)
 		}
 		if got := [2]bool{one.holding.Load() != nil, two.holding.Load() != nil}; got != [2]bool{step.one, step.two} {
 			t.Errorf("%s: step %d: accounts: %v", step.at, i, got)

@@ -191,7 +191,7 @@ func closedEarly(ce *CloseError) *RejectError {
 		if ce.Err != nil {
 			e.Status = http.StatusInternalServerError
 		}
-	case CloseGoingAway, CloseServiceRestart, CloseTryAgainLater:
+	case CloseGoingAway, closeServiceRestart, CloseTryAgainLater:
 		e.Status = http.StatusServiceUnavailable
 	}
 	return e.filled()

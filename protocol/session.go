@@ -16,10 +16,22 @@ import (
 // SessionOptions configure the sessions of one protocol server. The zero value
 // is safe.
 type SessionOptions struct {
-	Limits   Limits       // zero fields mean the defaults
-	Logger   *slog.Logger // default slog.Default()
-	Counters *Counters    // default: counters that nobody reads
-	Reads    *ReadBudget  // what all sessions hold of incoming messages; nil: as much as each may
+	Limits Limits       // zero fields mean the defaults
+	Logger *slog.Logger // default slog.Default()
+	// Counters are those of the server. Default: counters that are not read.
+	Counters *Counters
+	// ReadBytes bounds what the sessions with these Counters hold of the messages of
+	// their peers, in bytes: of incomplete ones, as the transport reports it with
+	// [Session.Hold], and of those that wait in mailboxes for a callback. Up to 4 KiB of
+	// each of the two are not counted, and neither is the message that a callback is
+	// handling. 0 means that only the Limits of each session hold.
+	//
+	// When they hold more, the connection that has held its part for the longest time is
+	// closed with CloseTryAgainLater, and what it holds is dropped. So a peer that keeps
+	// messages incomplete makes room for those that complete theirs: no connection waits,
+	// and to get others closed a peer must send as much as ReadBytes in the time that
+	// they need for a message.
+	ReadBytes int
 }
 
 // withDefaults returns a copy of o, which may be nil, with the defaults filled
@@ -66,7 +78,7 @@ type Session struct {
 	cancel context.CancelCauseFunc
 
 	pressure atomic.Pointer[pressure] // nil without Limits.Rate until a queue was more than half full
-	holding  atomic.Pointer[account]  // nil while little is held; written with the lock of shared.Reads
+	holding  atomic.Pointer[account]  // nil while little is held; written with the lock of the read budget
 
 	mu struct {
 		sync.Mutex

@@ -23,7 +23,7 @@ type Stats struct {
 	MessagesDropped int64 // going out, dropped because the queue was full, or still behind events when the connection ended
 	SlowClosed      int64 // connections closed because their peer read too slowly
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
-	HeldClosed      int64 // connections closed because all held too much of incoming messages (ReadBudget)
+	HeldClosed      int64 // connections closed because all held too much of incoming messages (SessionOptions.ReadBytes)
 
 	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.RepairText)
 
@@ -46,6 +46,8 @@ type Stats struct {
 // Counters count what happens to the connections of one protocol server. The
 // zero value is ready for use, by any number of sessions at once.
 type Counters struct {
+	reads readBudget
+
 	open, accepted, refused, panics, failures atomic.Int64
 
 	messages struct{ unread, dropped, conflated, invalid atomic.Int64 }
@@ -71,6 +73,9 @@ func (c *Counters) log(log *slog.Logger, level slog.Level, msg string, attrs fun
 
 // maxLogged is how many event types are logged as unknown, all in all.
 const maxLogged = 1000
+
+// HeldBytes returns how many bytes are counted in SessionOptions.ReadBytes now.
+func (c *Counters) HeldBytes() int { return c.reads.held() }
 
 // Stats returns the counters as they are now. They are read one after the
 // other, so that a sum may be off by what happens meanwhile.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -157,8 +158,8 @@ func TestEventsThatHoldInvalidText(t *testing.T) {
 	t.Parallel()
 	own := protocol.SendType.New(text("\xff"))
 	for name, err := range map[string]error{
-		"Seal":    own.Seal(),
-		"Wire":    func() error { _, err := own.Wire(); return err }(),
+		"Seal":    events.Seal(own),
+		"Wire":    func() error { _, err := events.Payload(own); return err }(),
 		"Payload": func() error { _, err := protocol.SendType.Payload(own); return err }(),
 	} {
 		if !errors.Is(err, protocol.ErrNotUTF8) {
@@ -168,10 +169,10 @@ func TestEventsThatHoldInvalidText(t *testing.T) {
 	if own.Prepared() != nil {
 		t.Error("it can be sent")
 	}
-	if err := protocol.SendType.New(protocol.Binary([]byte("\xff"))).Seal(); err != nil {
+	if err := events.Seal(protocol.SendType.New(protocol.Binary([]byte("\xff")))); err != nil {
 		t.Errorf("a binary message: %v", err)
 	}
-	e, err := protocol.FromWire(protocol.SendType.Name, []byte("\x81\xa4text\xa2a\xff"))
+	e, err := events.New(protocol.SendType.Name, []byte("\x81\xa4text\xa2a\xff"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
@@ -39,7 +40,7 @@ func TestWrap(t *testing.T) {
 		{testkit.Here(), through(through(finder{inner, protocol.ErrNoRoute})), protocol.ErrNoRoute},
 	} {
 		s := protocol.NewScope("websocket", request())
-		f, ok := test.app.(protocol.Finder)
+		f, ok := test.app.(scopes.Finder)
 		if !ok {
 			t.Fatalf("%s: it is no Finder", test.at)
 		}

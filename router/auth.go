@@ -33,7 +33,7 @@ var (
 //     logged, and refuses with 500, or with 503 if it is context.DeadlineExceeded.
 //
 // A path that no route matches is answered with 404 before authenticate is called, if
-// the application behind Auth is a [protocol.Finder], as routers are. So converters see
+// the application behind Auth is a router. So converters see
 // paths of peers that are not authenticated.
 //
 // authenticate may block until ctx is done; ctx has the values of the request's context.

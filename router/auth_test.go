@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
@@ -93,7 +94,7 @@ func TestAuthIsAfterRouting(t *testing.T) {
 	for path, found := range map[string]bool{"/a/x/": true, "/a/y/": false, "/b/": true, "/b": false} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		for _, app := range []protocol.Application{urls, router.Use(urls, guard), guard(urls)} {
-			err := app.(protocol.Finder).Find(protocol.NewScope("websocket", r))
+			err := app.(scopes.Finder).Find(protocol.NewScope("websocket", r))
 			if (err == nil) != found || err != nil && !errors.Is(err, protocol.ErrNoRoute) {
 				t.Errorf("%s: Find says %v, want found: %v", path, err, found)
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -16,7 +17,7 @@ type ChannelNameRouter struct {
 	apps map[string]protocol.Application
 }
 
-var _ protocol.Finder = (*ChannelNameRouter)(nil)
+var _ scopes.Finder = (*ChannelNameRouter)(nil)
 
 // NewChannelNameRouter returns a router with an application for each channel. A channel
 // matches only its exact name. An empty name and a nil application panic. See the

@@ -17,7 +17,7 @@ import (
 // to remove a Rate.
 //
 // The limits are set before the inner Connect runs. Middleware further out must not have
-// called Conn.Accept by then: if it has, the connection fails with protocol.ErrAccepted.
+// called Conn.Accept by then: if it has, the connection fails.
 func Limit(l protocol.Limits) protocol.Middleware {
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
@@ -102,7 +103,7 @@ func TestLimitAfterAccept(t *testing.T) {
 		return connect(ctx, c)
 	})
 	c := consumertest.Connect(t, router.Use(accepting(), eager, router.Limit(protocol.Limits{MinRate: 1})), "/", nil)
-	if st := c.WantClose(protocol.CloseInternalError); !errors.Is(st.Err, protocol.ErrAccepted) {
+	if st := c.WantClose(protocol.CloseInternalError); !errors.Is(st.Err, plumbing.ErrAccepted) {
 		t.Errorf("closed because of %v, want ErrAccepted", st.Err)
 	}
 }

@@ -37,7 +37,7 @@ import (
 //
 // Log does not see what the server refuses before it opens an application: bad
 // handshakes, origins that are not allowed, and paths that no route matches if Log is in
-// front of a [protocol.Finder], as routers are. The server counts these in its Stats and
+// front of a router. The server counts these in its Stats and
 // logs some of them. A Log behind a [Mount] does not log a path that no route there
 // matches, because a route of the outer router may match it.
 func Log(l *slog.Logger) protocol.Middleware {
@@ -72,7 +72,7 @@ func openLogged(l *slog.Logger, next protocol.Application, s *protocol.Scope) (p
 	case err != nil && errors.Is(err, protocol.ErrNoRoute) && scopes.IsMounted(s):
 		refusal = nil // the outer router tries its next route
 	case plumbing.Accepts(err):
-		refusal = closeAttrs(protocol.CloseStatusOf(err))
+		refusal = closeAttrs(closeStatusOf(err))
 	case err != nil:
 		refusal = statusAttrs(protocol.AsRejectError(err).Status)
 	}
@@ -139,4 +139,12 @@ func (h *logged) attrs(more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{
 		slog.String("protocol", h.typ), slog.String("route", h.route), slog.String("path", h.path), slog.String("peer", h.peer),
 	}, more...)
+}
+
+// closeStatusOf returns the status of the CloseError that err is.
+func closeStatusOf(err error) (s protocol.CloseStatus) {
+	if ce, ok := errors.AsType[*protocol.CloseError](err); ok {
+		s = ce.CloseStatus
+	}
+	return s
 }

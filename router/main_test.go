@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
@@ -45,7 +46,7 @@ func open(app protocol.Application, path string) string {
 func openRequest(app protocol.Application, r *http.Request) string {
 	scope := protocol.NewScope("websocket", r)
 	h, err := app.Open(scope)
-	if f, ok := app.(protocol.Finder); ok {
+	if f, ok := app.(scopes.Finder); ok {
 		// If Find returns an error, Open must return the same.
 		if missing := f.Find(scope); missing != nil && (err == nil || err.Error() != missing.Error()) {
 			return fmt.Sprintf("Find says %v, and Open %v", missing, err)

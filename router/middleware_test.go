@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/router"
 )
@@ -26,7 +27,7 @@ func TestMiddlewareIsTransparent(t *testing.T) {
 				t.Errorf("%s: %s, want %s", name, got, want)
 			}
 		}
-		if _, ok := router.Use(urls, m).(protocol.Finder); !ok {
+		if _, ok := router.Use(urls, m).(scopes.Finder); !ok {
 			t.Errorf("%s: no Finder", name)
 		}
 		refused := consumertest.Refused(t, router.Use(nothing, m), "/", nil)

@@ -153,17 +153,17 @@ func TestServeShutsDownInOrder(t *testing.T) {
 // protocol say.
 func TestServeUsesShutdownOptions(t *testing.T) {
 	t.Parallel()
-	s := newSiteWith(websocket.ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: 15 * time.Second})
+	s := newSiteWith(websocket.ShutdownOptions{Code: 1012, RetryAfter: 15 * time.Second})
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute}, 10*time.Second)
 	c := websockettest.Dial(t, "ws://"+r.addr+"/ws/", nil)
 	c.SendText("hello")
 	c.WantText("hello")
 	r.stop()
-	if reason := c.WantClose(protocol.CloseServiceRestart); !strings.HasPrefix(reason, "the server is shutting down; reconnect after ") {
+	if reason := c.WantClose(1012); !strings.HasPrefix(reason, "the server is shutting down; reconnect after ") {
 		t.Errorf("closed with %q", reason)
 	}
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
-	if st := await(t, s.gone, "Disconnect"); st.Code != protocol.CloseServiceRestart || st.Remote {
+	if st := await(t, s.gone, "Disconnect"); st.Code != 1012 || st.Remote {
 		t.Errorf("Disconnect got %+v, want our 1012", st)
 	}
 	if err := await(t, r.err, "Serve"); err != nil {

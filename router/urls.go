@@ -30,7 +30,7 @@ type URLRouter struct {
 	names  map[string]Route // by the name that URLFor takes, with the routes of nested routers
 }
 
-var _ protocol.Finder = (*URLRouter)(nil)
+var _ scopes.Finder = (*URLRouter)(nil)
 
 // NewURLRouter returns a router that tries the routes in order. It panics, with the file
 // and line of both routes, if a route can never be reached because a route before it
@@ -127,8 +127,8 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 }
 
 // Find returns nil if a route matches the path, and otherwise the error that Open would
-// return. It opens no application. It asks the application of a route if that is a
-// protocol.Finder; any other application counts as found.
+// return. It opens no application. It asks the application of a route if that has
+// a Find method; any other application counts as found.
 func (u *URLRouter) Find(s *protocol.Scope) error {
 	var b matchBuffers
 	var notFoundErr error
@@ -145,7 +145,7 @@ func (u *URLRouter) Find(s *protocol.Scope) error {
 		if err := scopes.TryBranch(s); err != nil {
 			return notFoundBecause(s, err)
 		}
-		f, ok := r.app.(protocol.Finder)
+		f, ok := r.app.(scopes.Finder)
 		if !ok {
 			return nil
 		}
@@ -225,7 +225,7 @@ func (r Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.S
 // without middleware is not asked, because its Open begins with the same search.
 func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
 	_, isRouter := r.app.(*URLRouter)
-	if f, ok := r.app.(protocol.Finder); ok && r.mounted && !isRouter {
+	if f, ok := r.app.(scopes.Finder); ok && r.mounted && !isRouter {
 		if err := f.Find(s); errors.Is(err, protocol.ErrNoRoute) {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -39,7 +40,7 @@ type wrapped struct {
 
 // Find asks the outermost middleware if it is a Finder.
 func (w *wrapped) Find(s *protocol.Scope) error {
-	if f, ok := w.Application.(protocol.Finder); ok {
+	if f, ok := w.Application.(scopes.Finder); ok {
 		return f.Find(s)
 	}
 	return nil

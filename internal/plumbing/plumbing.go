@@ -70,12 +70,15 @@ const (
 	EncodedSlash = '\x1f'
 )
 
-// What the handlers of consumers return beside the errors of package protocol.
+// Errors that only this module matches.
 var (
 	// ErrUnread means that the application has not read the message, which is counted
 	// as Stats.MessagesUnread. An error that wraps ErrUnread is logged, too: it is
 	// wrapped once, for what the developer should know, and not for each message.
 	ErrUnread = errors.New("wye: message not read by the application")
+	// ErrAccepted means that the handshake is already answered: Accept was called a
+	// second time, or after Connect had returned.
+	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")
 	// ErrEventUnknown means that the application has no handler for events of this
 	// type. They are counted, and the first of each type is logged.
 	ErrEventUnknown = errors.New("wye: no handler for events of this type")
@@ -84,3 +87,17 @@ var (
 // Accepts reports whether an error of Open or Connect accepts the connection before it
 // closes it (CloseError.AcceptFirst). Package protocol provides it.
 var Accepts func(err error) bool //nolint:gochecknoglobals // see the package documentation
+
+// EventFuncs are functions of a *protocol.Event; a position is a protocol.Position.
+type EventFuncs struct {
+	New     func(typ string, body []byte) (event any, err error)
+	Payload func(event any) ([]byte, error)
+	Seal    func(event any) error
+	At      func(event, position any) any
+}
+
+// Events are the functions that package protocol provides.
+var Events EventFuncs //nolint:gochecknoglobals // see the package documentation
+
+// ProvideEvents is called by package protocol when it is initialised.
+func ProvideEvents(f EventFuncs) { Events = f }

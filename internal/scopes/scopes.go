@@ -9,6 +9,13 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
+// Finder is an application that routes, and that can tell whether it has a route without
+// opening the application behind it. Find must not block. It returns nil if there is a
+// route for s, or the error that Open would return; Open may still refuse.
+type Finder interface {
+	Find(s *protocol.Scope) error
+}
+
 // WithRoute returns a copy of s for the application behind a route that has found m in
 // the path. The slices of m must not be changed afterwards.
 func WithRoute(s *protocol.Scope, m plumbing.Match) *protocol.Scope {

@@ -47,8 +47,8 @@ type Driver interface {
 	Subscribe(ctx context.Context, add, drop []string) error
 	// Publish sends e to group on all other nodes, once to each, and never back to this
 	// one. What one goroutine publishes to one group arrives in that order. e is sealed
-	// and shared; e.Wire is what to send, and what arrives must be made by
-	// protocol.FromWire of bytes that nothing else uses.
+	// and shared; Payload(e) is what to send, and what arrives must be made by
+	// NewEvent of bytes that nothing else uses.
 	//
 	// The callback that sends waits for Publish, CallTimeout at most, and nothing else
 	// does. A driver may send what several goroutines publish in one batch.

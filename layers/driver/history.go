@@ -13,7 +13,7 @@ type Historian interface {
 	Driver
 
 	// Append gives e the next position in group's history, keeps it, and delivers
-	// e.At(position) to all nodes that have subscribed to group, this one too, through
+	// AtPosition(e, position), to all nodes that have subscribed to group, this one too, through
 	// Receiver.Group, in the order of the offsets. k has no zero fields, and holds for
 	// the whole group from now on. A history that starts, or starts anew because the
 	// last one was lost, has an epoch that no history had before. After an error no
@@ -28,7 +28,7 @@ type Historian interface {
 }
 
 // Retention says how much of a group's history is kept: the last MaxEvents events, and none
-// that is older than For. A zero field has its default; a field that is negative or
+// that is older than MaxAge. A zero field has its default; a field that is negative or
 // above its maximum is an error of Layer.Record. The Retention of the latest record holds for
 // the whole group.
 type Retention struct {

@@ -3,6 +3,7 @@ package driver
 import (
 	"fmt"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/payload"
 	"github.com/wye-go/wye/protocol"
 )
@@ -11,7 +12,7 @@ import (
 // serializer: one MessagePack map that has the fields of the payload, "type", and, in some
 // places, "__asgi_channel__". A driver that shares its back end with Django writes and
 // reads it without knowing MessagePack; what other drivers write is up to them, see
-// Event.Wire.
+// Payload.
 type Message struct {
 	// Event is the event. Its position is not part of the message.
 	Event *protocol.Event
@@ -29,7 +30,7 @@ type Message struct {
 // Append appends the message to b. The error is that of an event that cannot be encoded, or
 // says that its payload has a field called "type" or "__asgi_channel__".
 func (m *Message) Append(b []byte) ([]byte, error) {
-	body, err := m.Event.Wire()
+	body, err := events.Payload(m.Event)
 	if err != nil {
 		return b, err
 	}
@@ -49,7 +50,7 @@ func ParseMessage(b []byte) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: not a message of Django Channels: %w", protocol.ErrEventPayload, err)
 	}
-	e, err := protocol.FromWire(r.Type, r.Body)
+	e, err := events.New(r.Type, r.Body)
 	return Message{Event: e, Channels: r.Channels, Mark: r.Mark}, err
 }
 

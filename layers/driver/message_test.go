@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
@@ -210,8 +211,8 @@ func FuzzParseMessage(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		was, wasErr := m.Event.Wire()
-		is, isErr := again.Event.Wire()
+		was, wasErr := events.Payload(m.Event)
+		is, isErr := events.Payload(again.Event)
 		if wasErr != nil || isErr != nil || !bytes.Equal(was, is) || m.Event.Type() != again.Event.Type() ||
 			!slices.Equal(m.Channels, again.Channels) || m.Mark != again.Mark {
 			t.Errorf("%x was read as %+v with %x, and %x as %+v with %x", b, m, was, written, again, is)

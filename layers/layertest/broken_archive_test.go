@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
@@ -105,7 +106,7 @@ func brokenHistories() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "delivers without positions", cases: []string{"history-order", "history-join", "history-restart"},
 			harm: func(b *broken) {
-				b.group = func(group string, e *protocol.Event) { b.to.Group(group, e.At(protocol.Position{})) }
+				b.group = func(group string, e *protocol.Event) { b.to.Group(group, events.At(e, protocol.Position{})) }
 			}},
 		{at: testkit.Here(), name: "returns the position before", cases: []string{"history-order", "history-read"}, harm: func(b *broken) {
 			b.append = func(ctx context.Context, group string, e *protocol.Event, k layers.Retention) (protocol.Position, error) {
@@ -242,7 +243,7 @@ func brokenHistories() []brokenDriver {
 				return p, err
 			}
 			b.group = func(group string, e *protocol.Event) {
-				b.to.Group(group, e.At(protocol.Position{Epoch: "E", Offset: e.Position().Offset}))
+				b.to.Group(group, events.At(e, protocol.Position{Epoch: "E", Offset: e.Position().Offset}))
 			}
 		}},
 		{at: testkit.Here(), name: "returns before it has subscribed", cases: []string{"history-join"}, harm: func(b *broken) {

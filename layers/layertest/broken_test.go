@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/driver"
@@ -216,7 +217,7 @@ func (b *broken) shuffle(kind string, f func()) {
 func forever(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 func wireOf(e *protocol.Event) []byte {
-	body, err := e.Wire()
+	body, err := events.Payload(e)
 	if err != nil {
 		panic(err)
 	}
@@ -383,7 +384,7 @@ func brokenPayloads() []brokenDriver {
 		}},
 		{at: testkit.Here(), name: "takes 64 KB", cases: []string{"megabyte", "messages"}, harm: func(b *broken) {
 			b.publish = func(ctx context.Context, group string, e *protocol.Event) error {
-				if body, err := e.Wire(); err != nil || len(body) > 1<<16 {
+				if body, err := events.Payload(e); err != nil || len(body) > 1<<16 {
 					return errors.New("it is too large")
 				}
 				return b.good.Publish(ctx, group, e)
@@ -418,7 +419,7 @@ func brokenPayloads() []brokenDriver {
 			b.group = func(group string, e *protocol.Event) {
 				body := wireOf(e)
 				b.buffer = append(b.buffer[:0], body...)
-				if again, err := protocol.FromWire(e.Type(), b.buffer); err == nil {
+				if again, err := events.New(e.Type(), b.buffer); err == nil {
 					b.to.Group(group, again)
 				}
 			}

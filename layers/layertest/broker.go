@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
@@ -140,13 +141,13 @@ type packet struct {
 }
 
 func pack(e *protocol.Event) (packet, error) {
-	body, err := e.Wire()
+	body, err := events.Payload(e)
 	return packet{e.Type(), bytes.Clone(body)}, err
 }
 
 // unpack makes an event of a copy, which is the receiver's alone.
 func (p packet) unpack() (*protocol.Event, error) {
-	return protocol.FromWire(p.typ, bytes.Clone(p.body))
+	return events.New(p.typ, bytes.Clone(p.body))
 }
 
 // copyEvent returns a copy of e that shares no bytes with it.
@@ -159,7 +160,7 @@ func copyEvent(e *protocol.Event) (*protocol.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return own.At(e.Position()), nil
+	return events.At(own, e.Position()), nil
 }
 
 // sendLocked puts p on its way to a node, where deliver delivers it to the receiver.

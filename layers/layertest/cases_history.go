@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -76,7 +77,7 @@ func plenty() layers.Retention { return layers.Retention{MaxEvents: 1000, MaxAge
 
 func (p *peer) tryAppend(group string, n int, k layers.Retention) (at protocol.Position, err error) {
 	e := newNote(p.name, n)
-	p.env.must("Sealing an event", e.Seal())
+	p.env.must("Sealing an event", events.Seal(e))
 	err = p.env.call("Append", func(ctx context.Context) error {
 		at, err = p.historian().Append(ctx, group, e, k)
 		return err
@@ -279,7 +280,7 @@ func historyCtx(s *env) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
 	e := newNote(a.name, 1)
-	s.must("Sealing an event", e.Seal())
+	s.must("Sealing an event", events.Seal(e))
 	s.wantErr("Append with a ctx that has ended", s.watch("Append", func() error {
 		_, err := d.Append(ctx, g, e, plenty())
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 )
 
@@ -53,7 +54,7 @@ func ctxHasEnded(s *env) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
 	e := newNote(a.name, -1)
-	s.must("Sealing an event", e.Seal())
+	s.must("Sealing an event", events.Seal(e))
 	calls := map[string]func() error{
 		"Publish":   func() error { return a.driver.Publish(ctx, g, e) },
 		"Send":      func() error { return a.driver.Send(ctx, b.own("x"), e) },
@@ -407,7 +408,7 @@ func slow(s *env) {
 	ctx, cancel := context.WithTimeout(s.ctx, took)
 	defer cancel()
 	e := newNote(a.name, -1)
-	s.must("Sealing an event", e.Seal())
+	s.must("Sealing an event", events.Seal(e))
 	err := s.watch("Publish", func() error { return a.driver.Publish(ctx, s.name("none"), e) })
 	s.wantErr("Publish whose ctx ended before the back end answered", err, context.DeadlineExceeded)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -14,7 +15,7 @@ func payloadCases() []testCase {
 	return []testCase{
 		{
 			name: "payloads",
-			rule: "The bytes of Event.Wire arrive as they are, whatever they hold: a driver does not read them.",
+			rule: "The bytes of driver.Payload arrive as they are, whatever they hold: a driver does not read them.",
 			run:  payloads,
 		},
 		{
@@ -30,12 +31,12 @@ func payloadCases() []testCase {
 		{
 			name: "messages",
 			rule: "Events of protocol.SendType that hold a ready message, text or binary, empty or not, " +
-				"arrive as the same message: Event.Wire has their bytes too.",
+				"arrive as the same message: driver.Payload has their bytes too.",
 			run: messages,
 		},
 		{
 			name: "own-bytes",
-			rule: "protocol.FromWire keeps the bytes it is given, so each event needs its own: " +
+			rule: "driver.NewEvent keeps the bytes it is given, so each event needs its own: " +
 				"a buffer that is read into again changes events that have been delivered before.",
 			run: ownBytes,
 		},
@@ -65,10 +66,10 @@ func payloads(s *env) {
 
 // sameWire fails if two events are not the same, byte by byte.
 func (s *env) sameWire(got, want *protocol.Event) {
-	g, err := got.Wire()
-	s.must("Event.Wire of what has arrived", err)
-	w, err := want.Wire()
-	s.must("Event.Wire", err)
+	g, err := events.Payload(got)
+	s.must("driver.Payload of what has arrived", err)
+	w, err := events.Payload(want)
+	s.must("driver.Payload", err)
 	if got.Type() != want.Type() || !bytes.Equal(g, w) {
 		s.fatalf("an event of type %q and the payload %.60q has arrived, want %q and %.60q", got.Type(), g, want.Type(), w)
 	}
@@ -159,9 +160,9 @@ func ownBytes(s *env) {
 
 // shared reports whether the payloads of two events are in the same memory.
 func (s *env) shared(a, b *protocol.Event) bool {
-	x, err := a.Wire()
-	s.must("Event.Wire of what has arrived", err)
-	y, err := b.Wire()
-	s.must("Event.Wire", err)
+	x, err := events.Payload(a)
+	s.must("driver.Payload of what has arrived", err)
+	y, err := events.Payload(b)
+	s.must("driver.Payload", err)
 	return len(x) > 0 && len(y) > 0 && &x[0] == &y[0]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -31,7 +32,7 @@ func (n *node) Append(ctx context.Context, group string, e *protocol.Event, k la
 	b.mu.histories[group] = h
 	at := h.Append(own, k, now).Position()
 	for _, to := range b.mu.groups[group] {
-		b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Group(group, e.At(at)) })
+		b.sendLocked(to, p, func(r layers.Receiver, e *protocol.Event) { r.Group(group, events.At(e, at)) })
 	}
 	return at, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
@@ -204,7 +205,7 @@ func (p *peer) publishEvent(group string, e *protocol.Event) {
 }
 
 func (p *peer) tryPublish(group string, e *protocol.Event) error {
-	p.env.must("Sealing an event", e.Seal())
+	p.env.must("Sealing an event", events.Seal(e))
 	return p.env.call("Publish", func(ctx context.Context) error { return p.driver.Publish(ctx, group, e) })
 }
 
@@ -232,7 +233,7 @@ func (p *peer) trySend(channel string, n int) error {
 }
 
 func (p *peer) trySendEvent(channel string, e *protocol.Event) error {
-	p.env.must("Sealing an event", e.Seal())
+	p.env.must("Sealing an event", events.Seal(e))
 	if _, specific := driver.NodeOf(channel); !specific {
 		return p.env.call("Push", func(ctx context.Context) error { return p.queuer().Push(ctx, channel, e) })
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/store"
 	"github.com/wye-go/wye/protocol"
@@ -55,15 +56,15 @@ func (h *Hub) publish(group string, e *protocol.Event, except *Driver) {
 // copyEvent returns e as it would arrive from another process: in bytes that nothing else
 // uses. The error is that of an event which cannot be encoded.
 func copyEvent(e *protocol.Event) (*protocol.Event, error) {
-	body, err := e.Wire()
+	body, err := events.Payload(e)
 	if err != nil {
 		return nil, err
 	}
-	own, err := protocol.FromWire(e.Type(), bytes.Clone(body))
+	own, err := events.New(e.Type(), bytes.Clone(body))
 	if err != nil {
 		return nil, err
 	}
-	return own.At(e.Position()), nil
+	return events.At(own, e.Position()), nil
 }
 
 func (h *Hub) subscribers(group string) []*Driver {

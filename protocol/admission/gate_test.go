@@ -362,7 +362,7 @@ func TestShutdown(t *testing.T) {
 		g.Answered(open.Conn())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		o := ShutdownOptions{Code: protocol.CloseServiceRestart, RetryAfter: time.Minute}
+		o := ShutdownOptions{Code: 1012, RetryAfter: time.Minute}
 		if err := g.Shutdown(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Shutdown while connections are in: %v, want a deadline", err)
 		}

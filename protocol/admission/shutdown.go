@@ -13,8 +13,8 @@ import (
 // it shuts down. The zero value is ready for use.
 type ShutdownOptions struct {
 	// Code closes the open connections. Default CloseGoingAway (1001), which
-	// is also taken for a code that is not Sendable. CloseServiceRestart
-	// (1012) says that the server comes back.
+	// is also taken for a code that is not Sendable. 1012 (service
+	// restart) says that the server comes back.
 	Code protocol.CloseCode
 	// Reason is sent with Code. Default "the server is shutting down", and if
 	// RetryAfter is set "; reconnect after 12 s" behind it, with a number for

@@ -56,7 +56,7 @@
 //	Limits.QueueEvents          4096      Limits.EventOverflow: close  BusyClosed,
 //	                                      1013, drop an event          EventsOverflowed
 //	Limits.QueueEventBytes      4 MiB     the same                     the same
-//	Limits.Groups               500       protocol.ErrTooManyGroups    GroupsRefused
+//	Limits.Groups               500       protocol.ErrTooMany    GroupsRefused
 //	Limits.Goroutines           100       an error of Conn.Go          GoroutinesRefused
 //	functions of Conn.Go        10 s      Disconnect does not wait     GoroutinesAbandoned
 //	after the end                         for them any longer

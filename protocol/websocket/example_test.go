@@ -78,7 +78,7 @@ func ExampleOptions() {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Capacity:       websocket.Capacity{HandshakesPerSecond: 200},
 		Shutdown: websocket.ShutdownOptions{
-			Code:       protocol.CloseServiceRestart,
+			Code:       1012,
 			RetryAfter: 10 * time.Second, // each waits 10 to 20 s
 		},
 	})

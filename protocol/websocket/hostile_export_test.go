@@ -19,7 +19,7 @@ func Left(s *Server) string {
 	note(gate.Handshakes, "handshakes")
 	note(gate.Addresses, "addresses")
 	note(int(s.engine.Stats().QueuedBytes), "bytes of the budget")
-	note(s.reads.Held(), "bytes of incoming messages")
+	note(s.counters.HeldBytes(), "bytes of incoming messages")
 	return strings.Join(left, ", ")
 }
 

@@ -154,7 +154,7 @@ type Capacity struct {
 	// counted, and neither is the message that a callback is handling. When
 	// the bound is reached, the connection that has held its part for the longest
 	// time is closed with 1013, and its part is dropped: see
-	// [protocol.ReadBudget]. Default 256 MiB.
+	// protocol.SessionOptions. Default 256 MiB.
 	ReadBytes int
 }
 

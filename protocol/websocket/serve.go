@@ -12,7 +12,7 @@ import (
 // ServeHTTP answers the handshake and returns. A refusal does not wait for the
 // rest of the request, and closes the connection. The checks have a fixed order:
 // method (405), HTTP version (501), size (431), route (404,
-// if the application is a protocol.Finder), WebSocket's headers (426, 400),
+// if the application has a Find method), WebSocket's headers (426, 400),
 // host (421), origin (403), room (503, 429); then the application decides, and its
 // authenticators with it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -25,7 +25,6 @@ type Server struct {
 	gate     *admission.Gate
 	engine   *engine.Engine
 	warnings logs.Limiter
-	reads    protocol.ReadBudget
 }
 
 // counters are those of Stats that neither the sessions, the gate nor the engine count.
@@ -61,8 +60,7 @@ func New(app protocol.Application, o *Options) *Server {
 		QueueBytes:   s.opts.Capacity.QueueBytes,
 		Leave:        s.gate.Leave,
 	})
-	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, Reads: &s.reads}
-	s.reads.Bytes = s.opts.Capacity.ReadBytes
+	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, ReadBytes: s.opts.Capacity.ReadBytes}
 	return s
 }
 

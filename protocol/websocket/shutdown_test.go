@@ -289,7 +289,7 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 // call, and has handshakes wait as they say.
 func TestShutdownWith(t *testing.T) {
 	t.Parallel()
-	static := websocket.ShutdownOptions{Code: protocol.CloseServiceRestart, Reason: "a new version", RetryAfter: 30 * time.Second}
+	static := websocket.ShutdownOptions{Code: 1012, Reason: "a new version", RetryAfter: 30 * time.Second}
 	for _, row := range []struct {
 		at      testkit.Line
 		o       websocket.Options

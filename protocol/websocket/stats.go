@@ -68,7 +68,7 @@ func (s *Server) Stats() Stats {
 		Unanswered:    e.PongTimeouts,
 		WriteTimeouts: e.WriteTimeouts,
 		CloseTimeouts: e.CloseTimeouts,
-		HeldBytes:     int64(s.reads.Held()),
+		HeldBytes:     int64(s.counters.HeldBytes()),
 		QueuedBytes:   e.QueuedBytes,
 		QueuesFull:    e.QueuesFull,
 		Pauses:        e.Pauses,

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 )
@@ -125,7 +126,7 @@ func (p *plain) leave(group string, m layers.Member) {
 }
 
 func (p *plain) send(group string, e *protocol.Event) error {
-	if err := e.Seal(); err != nil {
+	if err := events.Seal(e); err != nil {
 		return err
 	}
 	p.Lock()

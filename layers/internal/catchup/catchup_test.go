@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/catchup"
@@ -19,7 +20,7 @@ func event(at string) *protocol.Event {
 	if at == "sent" {
 		return e
 	}
-	return e.At(position(at))
+	return events.At(e, position(at))
 }
 
 func position(at string) (p protocol.Position) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/wye-go/wye/internal/events"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -43,7 +44,7 @@ func (h *History) Continue(now time.Time) *History {
 // from now on.
 func (h *History) Append(e *protocol.Event, k driver.Retention, now time.Time) *protocol.Event {
 	h.last++
-	e = e.At(h.lastPosition())
+	e = events.At(e, h.lastPosition())
 	h.newest, h.age = now, k.MaxAge
 	h.kept = append(h.kept, entry{e, now})
 	h.drop(len(h.kept) - k.MaxEvents)

@@ -6,11 +6,11 @@ import (
 	"github.com/wye-go/wye/internal/payload"
 )
 
-// Wire returns e's payload as it travels between processes: a MessagePack map of
+// wirePayload returns e's payload as it travels between processes: a MessagePack map of
 // its fields, without the type. It seals e. The bytes are shared: do not change
-// them. Drivers of layers call it.
-func (e *Event) Wire() ([]byte, error) {
-	if err := e.Seal(); err != nil {
+// them.
+func (e *Event) wirePayload() ([]byte, error) {
+	if err := e.seal(); err != nil {
 		return nil, err
 	}
 	if e.body != nil {
@@ -19,11 +19,11 @@ func (e *Event) Wire() ([]byte, error) {
 	return payload.Encode(asDirect(e.Prepared().Message())) // it was sealed as a message
 }
 
-// FromWire returns the event of a type and payload that another process has sent.
+// newEvent returns the event of a type and payload that another process has sent.
 // It keeps body. The error says that body is no MessagePack map or that there is
 // no type; whether the fields are those of the type is found out by who reads
-// them. Drivers of layers call it.
-func FromWire(typ string, body []byte) (*Event, error) {
+// them.
+func newEvent(typ string, body []byte) (*Event, error) {
 	switch {
 	case typ == "":
 		return nil, fmt.Errorf("%w: it has no type", ErrEventPayload)
