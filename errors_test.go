@@ -86,7 +86,7 @@ func ofProtocol() []met {
 	return []met{
 		{testkit.Here(), protocol.ErrNoRoute, "wye: no route"},
 		{testkit.Here(), protocol.ErrInvalidName, "wye: invalid name"},
-		{testkit.Here(), protocol.ErrTooMany, "wye: too many groups"},
+		{testkit.Here(), protocol.ErrTooMany, "wye: too many"},
 		{testkit.Here(), protocol.ErrClosed, "wye: connection closed"},
 		{testkit.Here(), plumbing.ErrAccepted, "wye: the handshake is already answered; call Accept once, in Connect"},
 		{testkit.Here(), protocol.ErrQueueFull, "wye: the outgoing queue is full"},

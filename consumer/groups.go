@@ -14,7 +14,7 @@ import (
 // still wait when the connection has closed; the connection leaves the group afterwards.
 //
 // On an error the connection has joined the groups before the one that failed. Errors:
-// [ErrInvalidName]; [ErrTooManyGroups] if the connection is in as many groups as
+// [ErrInvalidName]; [ErrTooMany] if the connection is in as many groups as
 // Limits.Groups allows; the error of ctx or of the driver; [ErrClosed] if the connection
 // is over, or is over before Join returns.
 func (c *Conn) Join(ctx context.Context, groups ...string) error {

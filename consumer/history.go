@@ -14,7 +14,7 @@ import (
 // history; its zero value means the defaults. Record returns the position of e in the
 // history.
 //
-// Errors: those of [layers.Layer.Record]; [ErrTooManyGroups] if the connection has
+// Errors: those of [layers.Layer.Record]; [ErrTooMany] if the connection has
 // recorded to as many other groups as Limits.Groups allows. Leaving a group does not
 // make room for another one, because a history outlives the connection.
 // c.Layer().Record does not have this limit.
@@ -67,7 +67,7 @@ func (c *Conn) finishRecord(e *groupEntry, err error) {
 // connect again.
 //
 // On an error, except layers.ErrJoining, the connection is not a member. Errors: those
-// of [layers.Layer.JoinFrom]; [ErrTooManyGroups] as in Join; [ErrClosed] if the
+// of [layers.Layer.JoinFrom]; [ErrTooMany] as in Join; [ErrClosed] if the
 // connection is over.
 func (c *Conn) JoinFrom(ctx context.Context, group string, r Range) (History, error) {
 	e, _, err := c.startJoin(group)

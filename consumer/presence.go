@@ -19,7 +19,7 @@ import (
 // The connection exits by itself, after Disconnect has returned or when it is refused;
 // see [PresenceLinger].
 //
-// Errors: meta that cannot be encoded; [ErrTooManyGroups] if the connection is present
+// Errors: meta that cannot be encoded; [ErrTooMany] if the connection is present
 // in as many groups as Limits.Groups allows; [ErrClosed] if it is over; those of
 // [layers.Layer.Enter].
 func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {

@@ -257,6 +257,8 @@ func mistakeReason(err error) string {
 		return "too many groups"
 	case errors.Is(err, errTooManyGoroutines):
 		return "too much at once"
+	case errors.Is(err, ErrTooMany):
+		return "too many"
 	case errors.Is(err, ErrInvalidName):
 		return "invalid name"
 	}

@@ -139,7 +139,7 @@ func TestDecision6_ErrorsThatClose(t *testing.T) {
 		{at: testkit.Here(), err: protocol.NewCloseError(4001, "bye"), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.NewCloseError(1000, "bye")), receive: 1000, event: 1000, reason: "bye"},
 		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrInvalidName), receive: 1008, event: 1008, reason: "invalid name", warnings: 1},
-		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooMany), receive: 1008, event: 1008, reason: "too many groups", warnings: 1},
+		{at: testkit.Here(), err: fmt.Errorf("%s: %w", secret, protocol.ErrTooMany), receive: 1008, event: 1008, reason: "too many", warnings: 1},
 		{at: testkit.Here(), err: errors.Join(protocol.NewCloseError(4001, "bye"), protocol.ErrInvalidName), receive: 4001, event: 4001, reason: "bye"},
 		{at: testkit.Here(), err: protocol.NewCloseError(1005, "bye"), receive: 1011, event: 1011, failures: 1},
 		{at: testkit.Here(), err: protocol.NewCloseError(1010, "bye"), receive: 1011, event: 1011, failures: 1},

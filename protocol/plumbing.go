@@ -25,7 +25,9 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		New:     func(typ string, body []byte) (any, error) { return newEvent(typ, body) },
 		Payload: func(e any) ([]byte, error) { return event(e).wirePayload() },
 		Seal:    func(e any) error { return event(e).seal() },
-		At:      func(e, p any) any { return event(e).at(p.(Position)) }, //nolint:errcheck,forcetypeassert // as in event
+		At: func(e any, epoch string, offset uint64) any {
+			return event(e).at(Position{Epoch: epoch, Offset: offset})
+		},
 	})
 }
 

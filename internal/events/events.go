@@ -28,5 +28,5 @@ func Seal(e *protocol.Event) error { return plumbing.Events.Seal(e) }
 // At returns a copy of e that has the position p in the history of its group. The copy
 // shares e's payload.
 func At(e *protocol.Event, p protocol.Position) *protocol.Event {
-	return plumbing.Events.At(e, p).(*protocol.Event) //nolint:errcheck,forcetypeassert // as in New
+	return plumbing.Events.At(e, p.Epoch, p.Offset).(*protocol.Event) //nolint:errcheck,forcetypeassert // as in New
 }

@@ -88,12 +88,12 @@ var (
 // closes it (CloseError.AcceptFirst). Package protocol provides it.
 var Accepts func(err error) bool //nolint:gochecknoglobals // see the package documentation
 
-// EventFuncs are functions of a *protocol.Event; a position is a protocol.Position.
+// EventFuncs are functions of a *protocol.Event; epoch and offset are a position.
 type EventFuncs struct {
 	New     func(typ string, body []byte) (event any, err error)
 	Payload func(event any) ([]byte, error)
 	Seal    func(event any) error
-	At      func(event, position any) any
+	At      func(event any, epoch string, offset uint64) any
 }
 
 // Events are the functions that package protocol provides.
