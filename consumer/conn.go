@@ -57,7 +57,7 @@ func (c *Conn) Context() context.Context { return c.ctx }
 //
 // Go returns an error, and does not call f, if the connection has closed ([ErrClosed])
 // or if as many functions are running as Limits.Goroutines allows
-// ([ErrTooManyGoroutines]). It panics if f is nil.
+// ([ErrTooMany]). It panics if f is nil.
 func (c *Conn) Go(f func(ctx context.Context) error) error {
 	if f == nil {
 		panic("wye: Conn.Go: the function is nil")

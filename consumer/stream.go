@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
@@ -57,7 +58,7 @@ func (s *Stream) acceptWith(o *AcceptOptions) error {
 	if s.decide(func() error { return s.joinAndAccept(o) }) {
 		return s.decision
 	}
-	return protocol.ErrAccepted
+	return plumbing.ErrAccepted
 }
 
 // joinAndAccept joins the groups of the option Groups and answers the handshake.

@@ -100,15 +100,14 @@ const (
 // The errors that the methods of Conn return, and that a consumer may return. Match
 // them with errors.Is. Package protocol describes each of them.
 var (
-	ErrClosed            = protocol.ErrClosed
-	ErrDropped           = protocol.ErrDropped
-	ErrSlow              = protocol.ErrSlow
-	ErrQueueFull         = protocol.ErrQueueFull
-	ErrInvalidName       = protocol.ErrInvalidName
-	ErrTooManyGroups     = protocol.ErrTooManyGroups
-	ErrTooManyGoroutines = protocol.ErrTooManyGoroutines
-	ErrNotUTF8           = protocol.ErrNotUTF8
-	ErrNoRoute           = protocol.ErrNoRoute
+	ErrClosed      = protocol.ErrClosed
+	ErrDropped     = protocol.ErrDropped
+	ErrSlow        = protocol.ErrSlow
+	ErrQueueFull   = protocol.ErrQueueFull
+	ErrInvalidName = protocol.ErrInvalidName
+	ErrTooMany     = protocol.ErrTooMany
+	ErrNotUTF8     = protocol.ErrNotUTF8
+	ErrNoRoute     = protocol.ErrNoRoute
 )
 
 // UserAs returns the user of s if an authenticator has set it and its type is U. A nil
