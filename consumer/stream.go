@@ -9,7 +9,6 @@ import (
 
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/internal/scopes"
-	"github.com/wye-go/wye/protocol"
 )
 
 // Stream is a [Conn] with a loop over the peer's messages. The function of [Func]
