@@ -24,7 +24,8 @@ type presence struct {
 	groups groupSet
 }
 
-// remove reports whether the connection was present in group.
+// remove removes group, and reports whether the connection was present there. p may be
+// nil.
 func (p *presence) remove(group string) bool {
 	return p != nil && p.groups.remove(p.groups.find(group))
 }

@@ -20,7 +20,7 @@ type optionFunc[C any] func(s *spec[C])
 
 func (f optionFunc[C]) apply(s *spec[C]) { f(s) }
 
-// The functions of a consumer: method expressions, or what wraps them.
+// These functions call a method of the consumer, which is their first argument.
 type (
 	receiveFunc[C any] func(C, context.Context, *Conn, Message) error
 	eventFunc[C any]   func(C, context.Context, *Conn, *Event) error

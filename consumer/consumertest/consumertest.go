@@ -7,9 +7,8 @@
 // time, and [Client.WantNothing] knows that nothing more will come. Outside a bubble
 // everything works except WantNothing.
 //
-// Messages that the test has not read wait in the client's outgoing queue, which
-// has the bounds of [Options].Limits. As in a real queue, a message with a Key replaces
-// one that waits there.
+// Messages that the test has not read wait in the outgoing queue of the connection, within
+// [Options].Limits. As with a server, a message with a Key replaces one that waits there.
 //
 // After each callback the bytes of its message are overwritten, so that a consumer that
 // keeps them by mistake fails in its tests.
