@@ -8,30 +8,29 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Everything that many share is bounded three times: for one person, for one
-// network address, and for all together. README.md has the table.
+// Each shared resource has three limits: for one person, for one network address, and
+// for all together. README.md has the table.
 
-// The places: connections in all rooms, connections in one room, and rooms.
+// The limits on connections in all rooms, on connections in one room, and on rooms.
 var (
-	// personPlaces are those of one cookie. A guest has one connection.
-	personPlaces = allowance{
+	// personSlots are for one cookie. A guest has one connection.
+	personSlots = slotLimits{
 		connections: 10, room: 10, rooms: 10,
-		noConnection: errManyTabs, noPlace: errManyTabs, noRoom: errManyTabs,
+		noConnection: errManyTabs, noSlot: errManyTabs, noRoom: errManyTabs,
 	}
-	// addressPlaces are those of one address: a home, a school, or a whole
-	// mobile network.
-	addressPlaces = allowance{
+	// addressSlots are for one address: a home, a school, or a whole mobile network.
+	addressSlots = slotLimits{
 		connections: 200, room: 100, rooms: 50,
-		noConnection: errManyNear, noPlace: errManyNearRoom, noRoom: errManyNearRooms,
+		noConnection: errManyNear, noSlot: errManyNearRoom, noRoom: errManyNearRooms,
 	}
-	// allPlaces are those of the chat.
-	allPlaces = allowance{
+	// allSlots are for the whole chat.
+	allSlots = slotLimits{
 		connections: 10_000, room: 500, rooms: 1000,
-		noConnection: errManyPeople, noPlace: errFullRoom, noRoom: errManyRooms,
+		noConnection: errManyPeople, noSlot: errFullRoom, noRoom: errManyRooms,
 	}
 )
 
-// What is said to those who get no place. Close frames have room for 123 bytes.
+// The reasons for connections over a limit. A close frame has room for 123 bytes.
 var (
 	errManyTabs      = refuse("full", "You have this chat open 10 times. Close it somewhere else.")
 	errManyNear      = refuse("full", "Many people from your network are here. Try again later.")
@@ -39,32 +38,34 @@ var (
 	errManyNearRooms = refuse("full", "People from your network are in many rooms. Go to one of those, or try again later.")
 	errManyPeople    = refuse("full", "There are too many people. Try again later.")
 	errFullRoom      = refuse("full", "This room is full. Go to another, or try again later.")
-	errManyRooms     = refuse("full", "There are too many rooms. Go to one that is there, or try again later.")
-	errManyGuests    = refuse("full", "Many guests come at the moment. Try again soon.")
+	errManyRooms     = refuse("full", "There are too many rooms. Go to an existing one, or try again later.")
+	errManyGuests    = refuse("full", "Many guests are connecting at the moment. Try again soon.")
 	errComesOften    = refuse("full", "You come and go very often. Try again in a minute.")
-	errComeOften     = refuse("full", "Many people come from your network at the moment. Try again soon.")
+	errComeOften     = refuse("full", "Many people from your network are connecting at the moment. Try again soon.")
 )
 
-// Guests are somebody else each time they come.
+// A guest is a new person with each connection, so that only a limit for all guests
+// helps.
 const (
 	guestsAtOnce    = 1000
 	guestsPerSecond = 20
 )
 
-// pace is how fast one person may go, on all connections together.
-type pace struct {
-	places
+// personLimits are the limits of one person, for all connections of the person
+// together.
+type personLimits struct {
+	slots
 
 	says   *rate.Limiter
-	types  *rate.Limiter // is typing; more is not told
-	asks   *rate.Limiter // anything; a client that goes beyond it is a bad program
+	types  *rate.Limiter // typing notices; more are dropped
+	asks   *rate.Limiter // requests of any kind; a client that sends more is broken
 	enters *rate.Limiter // connections
-	pages  *rate.Limiter // of older lines
+	pages  *rate.Limiter // pages of older messages
 }
 
-func newPace() *pace {
-	return &pace{
-		places: places{most: &personPlaces},
+func newPersonLimits() *personLimits {
+	return &personLimits{
+		slots:  slots{most: &personSlots},
 		says:   rate.NewLimiter(rate.Every(time.Second), 5),
 		types:  rate.NewLimiter(rate.Every(time.Second), 2),
 		asks:   rate.NewLimiter(rate.Every(time.Second/20), 100),
@@ -73,24 +74,24 @@ func newPace() *pace {
 	}
 }
 
-// nearby is how fast all people at one address may go together.
-type nearby struct {
-	places
+// addressLimits are the limits that the people at one address share.
+type addressLimits struct {
+	slots
 
-	text   *rate.Limiter // bytes of what is said; each message costs messageBytes as well
+	text   *rate.Limiter // bytes of messages; each message costs messageBytes more
 	types  *rate.Limiter
 	enters *rate.Limiter
 	pages  *rate.Limiter
-	tries  *rate.Limiter // requests for a name, also those that are refused
+	tries  *rate.Limiter // requests for a name, including refused ones
 	names  *rate.Limiter // names that are given
 }
 
-// messageBytes is what a message costs beside its text.
+// messageBytes is what a message costs besides its text.
 const messageBytes = 1 << 10
 
-func newNearby() *nearby {
-	return &nearby{
-		places: places{most: &addressPlaces},
+func newAddressLimits() *addressLimits {
+	return &addressLimits{
+		slots:  slots{most: &addressSlots},
 		text:   rate.NewLimiter(64<<10, 1<<20),
 		types:  rate.NewLimiter(20, 100),
 		enters: rate.NewLimiter(10, 300),
@@ -101,37 +102,37 @@ func newNearby() *nearby {
 }
 
 const (
-	// rest is how long a person who has left is remembered. The limiters are
-	// full again then.
-	rest = 20 * time.Second
-	// restOfAddress is rest for an address.
-	restOfAddress = 20 * time.Minute
-	// remembered is how many of those who have left are remembered at the most.
-	// The one who left first is forgotten first.
-	remembered = 10_000
+	// personTTL is how long a person without connections stays in the cache. By then
+	// the limiters are full again.
+	personTTL = 20 * time.Second
+	// addressTTL is the same for an address.
+	addressTTL = 20 * time.Minute
+	// maxUnused is how many unused entries a cache keeps. The entry that has been
+	// unused for longest is removed first.
+	maxUnused = 10_000
 )
 
-// everybody is how fast all may go together.
-type everybody struct {
-	places
+// totalLimits are the limits that all share.
+type totalLimits struct {
+	slots
 
 	guests *rate.Limiter
 	names  *rate.Limiter
 	pages  *rate.Limiter
 }
 
-func newEverybody() everybody {
-	return everybody{
-		places: places{most: &allPlaces},
+func newTotalLimits() totalLimits {
+	return totalLimits{
+		slots:  slots{most: &allSlots},
 		guests: rate.NewLimiter(guestsPerSecond, guestsAtOnce),
 		names:  rate.NewLimiter(5, 50),
 		pages:  rate.NewLimiter(100, 200),
 	}
 }
 
-// address is what is counted as one address: an IPv4 address, or a /64 of IPv6,
-// which is what one customer has at the least. remote is RemoteAddr of a request or
-// a Scope. What is no address counts as one.
+// address returns what counts as one address: an IPv4 address, or the /64 of an IPv6
+// address, which is the least that one customer has. remote is the RemoteAddr of a
+// request or a Scope. All strings that are not an address count as one.
 func address(remote string) netip.Addr {
 	one, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -145,33 +146,34 @@ func address(remote string) netip.Addr {
 	return addr
 }
 
-// allowance is how many places there are, and what those are told who get none.
-type allowance struct {
-	connections, room, rooms      int
-	noConnection, noPlace, noRoom error
+// slotLimits are the largest counts of slots, with the reasons for connections over
+// them.
+type slotLimits struct {
+	connections, room, rooms     int
+	noConnection, noSlot, noRoom error
 }
 
-// places counts connections by room.
-type places struct {
-	most  *allowance
+// slots counts connections by room.
+type slots struct {
+	most  *slotLimits
 	count int
 	in    map[string]int
 }
 
-// full says why there is no place in a room, or returns nil.
-func (p *places) full(room string) error {
+// full returns the reason if there is no free slot in a room, and else nil.
+func (p *slots) full(room string) error {
 	switch {
 	case p.count >= p.most.connections:
 		return p.most.noConnection
 	case p.in[room] >= p.most.room:
-		return p.most.noPlace
+		return p.most.noSlot
 	case p.in[room] == 0 && len(p.in) >= p.most.rooms:
 		return p.most.noRoom
 	}
 	return nil
 }
 
-func (p *places) take(room string) {
+func (p *slots) enter(room string) {
 	if p.in == nil {
 		p.in = make(map[string]int)
 	}
@@ -179,7 +181,7 @@ func (p *places) take(room string) {
 	p.in[room]++
 }
 
-func (p *places) leave(room string) {
+func (p *slots) leave(room string) {
 	p.count--
 	p.in[room]--
 	if p.in[room] == 0 {
@@ -187,18 +189,18 @@ func (p *places) leave(room string) {
 	}
 }
 
-// toll is a number of tokens that something costs.
-type toll struct {
+// cost is a number of tokens of a limiter.
+type cost struct {
 	of *rate.Limiter
 	n  int
 }
 
-// pay takes all the tokens, or none. It returns how long it is until there are
-// enough, and which toll they are missing for; 0 means that they are taken.
-func pay(tolls ...toll) (wait time.Duration, which int) {
+// reserve takes all the tokens or none. If tokens are missing, it returns how long to
+// wait for them and the index of the limiter; wait 0 means that they are taken.
+func reserve(costs ...cost) (wait time.Duration, which int) {
 	now := time.Now()
-	taken := make([]*rate.Reservation, 0, len(tolls))
-	for i, t := range tolls {
+	taken := make([]*rate.Reservation, 0, len(costs))
+	for i, t := range costs {
 		r := t.of.ReserveN(now, t.n)
 		taken = append(taken, r)
 		if wait := r.DelayFrom(now); wait > 0 {
@@ -211,35 +213,35 @@ func pay(tolls ...toll) (wait time.Duration, which int) {
 	return 0, 0
 }
 
-// memory has a value for each key that is in use, and for some time after. What has
-// not been used for so long is forgotten when other keys come, so that it needs no
-// timer, and no more than `remembered` of those are kept. It is not safe for
-// concurrent use.
-type memory[K comparable, V any] struct {
+// cache has a value for each key that is in use, and keeps it for ttl after that. It
+// removes old entries when it is used, so that it needs no timer, and keeps at most
+// maxUnused unused ones. It is not safe for concurrent use.
+type cache[K comparable, V any] struct {
 	create func() V
-	rest   time.Duration
-	of     map[K]*remembrance[K, V]
-	unused list.List // of *remembrance; those that have not been used for longest first
+	ttl    time.Duration
+	of     map[K]*cacheEntry[K, V]
+	unused list.List // of *cacheEntry; the one that has been unused for longest is first
 }
 
-type remembrance[K comparable, V any] struct {
+type cacheEntry[K comparable, V any] struct {
 	key   K
 	value V
 	users int
-	since time.Time     // when the last user released it
-	place *list.Element // in unused; nil: it is in use
+	since time.Time     // the time of the last release
+	place *list.Element // in unused; nil: the entry is in use
 }
 
-func newMemory[K comparable, V any](rest time.Duration, create func() V) *memory[K, V] {
-	return &memory[K, V]{create: create, rest: rest, of: make(map[K]*remembrance[K, V])}
+func newCache[K comparable, V any](ttl time.Duration, create func() V) *cache[K, V] {
+	return &cache[K, V]{create: create, ttl: ttl, of: make(map[K]*cacheEntry[K, V])}
 }
 
-// use returns the value of a key, which is kept until release.
-func (m *memory[K, V]) use(key K) V {
-	m.forget()
+// use returns the value of a key, and creates it if necessary. The value is kept until
+// release.
+func (m *cache[K, V]) use(key K) V {
+	m.evict()
 	r := m.of[key]
 	if r == nil {
-		r = &remembrance[K, V]{key: key, value: m.create()}
+		r = &cacheEntry[K, V]{key: key, value: m.create()}
 		m.of[key] = r
 	}
 	if r.place != nil {
@@ -251,21 +253,22 @@ func (m *memory[K, V]) use(key K) V {
 }
 
 // release ends one use of a key.
-func (m *memory[K, V]) release(key K) {
+func (m *cache[K, V]) release(key K) {
 	r := m.of[key]
 	r.users--
 	if r.users == 0 {
 		r.since = time.Now()
 		r.place = m.unused.PushBack(r)
 	}
-	m.forget()
+	m.evict()
 }
 
-// forget forgets what has not been used for long, and what is too much.
-func (m *memory[K, V]) forget() {
+// evict removes entries that have been unused for longer than ttl, and those over
+// maxUnused.
+func (m *cache[K, V]) evict() {
 	for e := m.unused.Front(); e != nil; e = m.unused.Front() {
-		r := e.Value.(*remembrance[K, V]) //nolint:errcheck,forcetypeassert // nothing else is there
-		if m.unused.Len() <= remembered && time.Since(r.since) < m.rest {
+		r := e.Value.(*cacheEntry[K, V]) //nolint:errcheck,forcetypeassert // nothing else is there
+		if m.unused.Len() <= maxUnused && time.Since(r.since) < m.ttl {
 			return
 		}
 		m.unused.Remove(e)

@@ -80,7 +80,7 @@ func TestPlacesOfOnePerson(t *testing.T) {
 					return row.room
 				}
 				first := come(t, c, cookie, room(0), 0)
-				for i := 1; i < personPlaces.connections; i++ {
+				for i := 1; i < personSlots.connections; i++ {
 					wantIn(t, come(t, c, cookie, room(i), i))
 				}
 				wantOut(t, come(t, c, cookie, room(10), 10), errManyTabs)
@@ -102,8 +102,8 @@ func TestPlacesOfOneAddress(t *testing.T) {
 		most           int
 		why            error
 	}{
-		{here(), "one room", "/ws/123/", addressPlaces.room, errManyNearRoom},
-		{here(), "rooms", "/ws/room-%d/", addressPlaces.rooms, errManyNearRooms},
+		{here(), "one room", "/ws/123/", addressSlots.room, errManyNearRoom},
+		{here(), "rooms", "/ws/room-%d/", addressSlots.rooms, errManyNearRooms},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -133,12 +133,12 @@ func TestFull(t *testing.T) {
 		at   string
 		name string
 		why  error
-		fill func(p *places)
+		fill func(p *slots)
 	}{
-		{here(), "people", errManyPeople, func(p *places) { p.count += allPlaces.connections - 1 }},
-		{here(), "room", errFullRoom, func(p *places) { p.in["456"] = allPlaces.room }},
-		{here(), "rooms", errManyRooms, func(p *places) {
-			for i := range allPlaces.rooms - 1 {
+		{here(), "people", errManyPeople, func(p *slots) { p.count += allSlots.connections - 1 }},
+		{here(), "room", errFullRoom, func(p *slots) { p.in["456"] = allSlots.room }},
+		{here(), "rooms", errManyRooms, func(p *slots) {
+			for i := range allSlots.rooms - 1 {
 				p.in[fmt.Sprint("full-", i)] = 1
 			}
 		}},
@@ -148,7 +148,7 @@ func TestFull(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := start(t)
 				ann := enter(t, c, "Ann", "/ws/123/")
-				row.fill(&c.rooms.all.places)
+				row.fill(&c.rooms.all.slots)
 				wantOut(t, come(t, c, "", "/ws/456/", 1), row.why)
 				ann.WantNothing()
 				switch row.name {
@@ -222,7 +222,7 @@ func TestPagesArePaced(t *testing.T) {
 		if no := ann.wantRefused("pages"); no.Retry != 1001 || no.Tag != "p1" {
 			t.Errorf("got %+v, want p1 to be asked for again in a second", no)
 		}
-		tab.SendJSON(ask) // a person has one pace
+		tab.SendJSON(ask) // a person has one rate
 		tab.wantRefused("pages")
 		bob := enter(t, c, "Bob", "/ws/123/")
 		bob.SendJSON(ask)
@@ -268,7 +268,7 @@ func TestNoPagesForThoseWhoDoNotRead(t *testing.T) {
 		for range 60 {
 			add(t, c, "123", Message{From: person("Eve"), Text: strings.Repeat("<", maxText)})
 		}
-		guests := make([]*consumertest.Client, addressPlaces.room)
+		guests := make([]*consumertest.Client, addressSlots.room)
 		for i := range guests {
 			guests[i] = come(t, c, "", "/ws/123/", 0)
 		}
@@ -291,7 +291,7 @@ func TestNoPagesForThoseWhoDoNotRead(t *testing.T) {
 				}
 			}
 		}
-		if pages != 50 || size > 50*(pageBytes+8<<10)+addressPlaces.room*(64<<10) {
+		if pages != 50 || size > 50*(pageBytes+8<<10)+addressSlots.room*(64<<10) {
 			t.Errorf("%d pages were sent, and %d bytes in all; want the 50 of one address", pages, size)
 		}
 	})
@@ -377,7 +377,7 @@ func TestGone(t *testing.T) {
 		if there, err := c.layer.Present(t.Context(), "789"); err != nil || len(there) > 0 {
 			t.Errorf("present are %v (%v)", there, err)
 		}
-		<-time.After(restOfAddress)
+		<-time.After(addressTTL)
 		come(t, c, "", "/ws/123/", 4).WantOver()
 		want(1, 1, 0, 0)
 	})
@@ -389,7 +389,7 @@ func TestComingAndGoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
 		enter(t, c, "Ann", "/ws/123/").leave()
-		<-time.After(rest - 100*time.Millisecond)
+		<-time.After(personTTL - 100*time.Millisecond)
 		ann := enter(t, c, "Ann", "/ws/123/")
 		for range 5 {
 			ann.say("hello")
@@ -409,7 +409,7 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
-		m := newMemory[int](time.Minute, func() int { made++; return made })
+		m := newCache[int](time.Minute, func() int { made++; return made })
 		want := func(key, value int) {
 			t.Helper()
 			if got := m.use(key); got != value {
@@ -430,11 +430,11 @@ func TestMemory(t *testing.T) {
 		want(3, 3)
 		<-time.After(time.Second)
 		want(2, 4)
-		for key := range remembered + 100 {
+		for key := range maxUnused + 100 {
 			want(1000+key, 5+key)
 			m.release(1000 + key)
 		}
-		if len(m.of) != remembered+3 || m.unused.Len() != remembered {
+		if len(m.of) != maxUnused+3 || m.unused.Len() != maxUnused {
 			t.Errorf("%d are kept, %d of them unused", len(m.of), m.unused.Len())
 		}
 		want(1, 1)
@@ -459,7 +459,7 @@ func TestPay(t *testing.T) {
 			{here(), 1, 11, rate.InfDuration, 1, 1, 6},
 			{here(), 1, 6, 0, 0, 0, 0},
 		} {
-			wait, which := pay(toll{one, row.n1}, toll{two, row.n2})
+			wait, which := reserve(cost{one, row.n1}, cost{two, row.n2})
 			if wait != row.wait || which != row.which || one.Tokens() != row.has || two.Tokens() != row.and {
 				t.Errorf("%s: wait %v for %d, and %v and %v tokens are left", row.at, wait, which, one.Tokens(), two.Tokens())
 			}

@@ -289,7 +289,7 @@ func playFull(s *stage) {
 	ann := s.person("Ann", "123")
 	ann.run("opening more", fmt.Sprintf(
 		`window.more = Array.from({ length: %d }, (_, i) => new WebSocket("ws://" + location.host + "/ws/" + i + "/"))`,
-		personPlaces.connections-1))
+		personSlots.connections-1))
 	ann.want("them to be open", `window.more.every((socket) => socket.readyState === WebSocket.OPEN)`)
 	again := ann.another()
 	again.open(s.at("456"))
@@ -301,7 +301,7 @@ func playFull(s *stage) {
 	again.wantState("open")
 	again.want("the notice to go", `$("#notice").textContent === ""`)
 
-	guests := make([]*websockettest.Client, addressPlaces.room)
+	guests := make([]*websockettest.Client, addressSlots.room)
 	for i := range guests {
 		guests[i] = websockettest.Dial(s.t, s.chat.WS("/ws/789/"), nil)
 		guests[i].Text()

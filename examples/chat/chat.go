@@ -16,25 +16,27 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// chat is the whole program behind its address.
+// chat is the program without its listener: the database, the people, the limits and
+// the layer.
 type chat struct {
 	store  *store
 	people *people
 	rooms  *rooms
 	layer  *layers.Layer
 
-	proxies  proxies
-	unnamed  rate.Sometimes // tells the operator of a proxy that is not named
-	troubles rate.Sometimes // tells the operator of the database: once, and not for everybody who tries
-	log      *slog.Logger
+	proxies      proxies
+	warnProxy    rate.Sometimes // warns the operator about a proxy that -proxies does not name
+	warnDatabase rate.Sometimes // limits the log lines about a database that fails
+	log          *slog.Logger
 }
 
-// newChat opens the database in a file. trusted are the proxies in front.
+// newChat opens the database file, and creates it if it does not exist. trusted are the
+// proxies in front of the program.
 func newChat(ctx context.Context, file string, trusted ...netip.Prefix) (c *chat, err error) {
 	c = &chat{rooms: newRooms(), layer: new(layers.Layer), proxies: trusted, log: slog.Default()}
-	c.unnamed.First = 1
-	c.troubles.Interval = 10 * time.Second
-	if c.store, err = openStore(ctx, file, c.tell); err != nil {
+	c.warnProxy.First = 1
+	c.warnDatabase.Interval = 10 * time.Second
+	if c.store, err = openStore(ctx, file, c.publish); err != nil {
 		return nil, err
 	}
 	if c.people, err = newPeople(ctx, c.store, c.rooms, c.proxies); err != nil {
@@ -43,10 +45,10 @@ func newChat(ctx context.Context, file string, trusted ...netip.Prefix) (c *chat
 	return c, nil
 }
 
-// Close closes the database. The connections are closed by then.
+// Close closes the database. The caller closes the connections first.
 func (c *chat) Close() error { return c.store.Close() }
 
-// router sends plain requests to the page, and sockets to the rooms.
+// router serves the page to plain requests and the rooms to WebSocket connections.
 func (c *chat) router() *router.ProtocolTypeRouter {
 	return router.New(c.page(), websocket.New(c.urls(), &websocket.Options{
 		Subprotocols:   []string{subprotocol},
@@ -55,44 +57,44 @@ func (c *chat) router() *router.ProtocolTypeRouter {
 	}))
 }
 
-// limits are those of each connection. A message of 2000 characters has 24 KB at the
-// most, as JSON with escapes. What waits for a client is a few pages. The rate is
-// twice what a person may ask for, who is put out for more: it is for what comes before
-// somebody looks at it.
+// limits apply to each connection. A message of 2000 characters takes at most 24 KB as
+// JSON with escapes. The queue holds a few pages of messages. The rate is twice that of
+// the limit on a person's requests, which closes the connection with a reason; this one
+// applies before a message is parsed.
 var limits = protocol.Limits{
 	MaxMessage: 32 << 10,
 	QueueBytes: 1 << 20,
 	Rate:       protocol.Rate{Messages: 40, MessageBurst: 200},
 }
 
-// urls are the rooms. The group of a room has its name.
+// urls routes connections to the rooms. The name of a room is the name of its group.
 func (c *chat) urls() consumer.Application {
 	return router.Use(router.NewURLRouter(
-		router.RePath(`^ws/(?P<group>`+groups+`)/$`, c.members()),
-	), router.Auth(c.people.whoConnects), layers.Middleware(c.layer))
+		router.RePath(`^ws/(?P<group>`+roomNames+`)/$`, c.members()),
+	), router.Auth(c.people.authenticate), layers.Middleware(c.layer))
 }
 
-// groups are the names of rooms.
-const groups = `[\w-]{1,99}`
+// roomNames is the pattern of the names of rooms.
+const roomNames = `[\w-]{1,99}`
 
-// tell sends what has been stored to the room. The store calls it for one message
-// after the other, so that they come in the order of their places.
-func (c *chat) tell(room string, m Message) {
+// publish sends a stored message to the members of its room. The store calls it for one
+// message after the other, in the order of their positions.
+func (c *chat) publish(room string, m Message) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := c.layer.GroupSend(ctx, room, Said.New(m)); err != nil {
-		c.log.Error("chat: a message is stored and was not sent to everybody", "room", room, "seq", m.Seq, "err", err)
+		c.log.Error("chat: a stored message was not sent to all members", "room", room, "seq", m.Seq, "err", err)
 	}
 }
 
-// sorry says that the database does not work: to the operator why, to the person
-// to try again.
-func (c *chat) sorry(ctx context.Context, err error) error {
+// databaseError logs why the database fails, and returns the refusal for the client,
+// which asks it to try again.
+func (c *chat) databaseError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return err // the connection is over
+		return err // the connection has closed
 	}
 	if !errors.Is(err, errStopped) {
-		c.troubles.Do(func() { c.log.Error("chat: the database does not work", "err", err) })
+		c.warnDatabase.Do(func() { c.log.Error("chat: the database failed", "err", err) })
 	}
 	no := refuse("store", "The chat cannot store or read messages at the moment.")
 	no.Retry = 2000

@@ -460,12 +460,12 @@ func TestSorry(t *testing.T) {
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	fault := fmt.Errorf("database /home/ann/chat.db: %w", late.Err())
-	if no := (*refused)(nil); !errors.As(c.sorry(late, fault), &no) || no.Reason != "store" || no.Retry == 0 {
-		t.Errorf("late: got %v, want it refused for now", c.sorry(late, fault))
+	if no := (*refused)(nil); !errors.As(c.databaseError(late, fault), &no) || no.Reason != "store" || no.Retry == 0 {
+		t.Errorf("late: got %v, want it refused for now", c.databaseError(late, fault))
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.sorry(over, context.Canceled); !errors.Is(err, context.Canceled) {
+	if err := c.databaseError(over, context.Canceled); !errors.Is(err, context.Canceled) {
 		t.Errorf("over: got %v, want it to be the end", err)
 	}
 }
@@ -479,9 +479,9 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 		c.log = slog.New(slog.NewTextHandler(&log, nil))
 		for _, want := range []int{1, 1, 2} {
 			for range 100 {
-				_ = c.sorry(t.Context(), errDamaged)
+				_ = c.databaseError(t.Context(), errDamaged)
 			}
-			if got := strings.Count(log.String(), "the database does not work"); got != want {
+			if got := strings.Count(log.String(), "the database failed"); got != want {
 				t.Errorf("there are %d lines, want %d", got, want)
 			}
 			<-time.After(6 * time.Second)

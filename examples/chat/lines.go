@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// lines are an answer for somebody who talks in lines of text, with whatever
-// program he likes. Some answers have none.
+// lines returns an answer as lines of text, for clients without a subprotocol. It
+// returns nil for answers that such clients do not get.
 func lines(answer any, you Person) []string {
 	switch a := answer.(type) {
 	case welcome:
 		return a.lines()
 	case message:
 		return []string{a.line(you)}
-	case foreign:
+	case external:
 		return []string{a.Text}
 	case *refused:
 		return []string{"* " + a.Text}
@@ -28,7 +28,7 @@ func lines(answer any, you Person) []string {
 	return nil
 }
 
-// lines greets whoever comes, and tells what has been said.
+// lines returns the greeting and the stored messages.
 func (w welcome) lines() []string {
 	var all []string
 	if w.Fresh {
@@ -40,7 +40,7 @@ func (w welcome) lines() []string {
 	return all
 }
 
-// company says who is there beside you.
+// company says who is present besides you.
 func company(people []Person, you Person) string {
 	const most = 10
 	var names []string
@@ -61,8 +61,8 @@ func company(people []Person, you Person) string {
 	}
 }
 
-// line is a message. Further lines of it are set in, so that none looks like
-// somebody else's.
+// line returns a message as text. Its further lines are indented, so that they do not
+// look like messages of other people.
 func (m Message) line(you Person) string {
 	text := strings.ReplaceAll(m.Text, "\n", "\n    ")
 	switch {

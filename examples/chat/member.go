@@ -11,29 +11,29 @@ import (
 	"github.com/wye-go/wye/consumer"
 )
 
-// member is one connection of a person to a room. Its methods are called one at a
-// time, so that it needs no lock.
+// member is one connection of a person to a room. Its methods are called one at a time,
+// so that it needs no lock.
 type member struct {
 	consumer.Base
 
 	chat *chat
 	room string
-	you  Person // who is connected: "you" is what the client is called here
-	json bool   // talks JSON, and otherwise in lines
-	seen int64  // the place of the last message that is known here
+	you  Person // the person at this connection; the JSON calls it "you"
+	json bool   // the client uses the JSON subprotocol, and otherwise lines of text
+	seen int64  // the position of the last message that the client has
 
-	from netip.Addr
-	stay *stay // from Connect on
+	from  netip.Addr
+	usage *usage // set by Connect
 }
 
-// members is the application behind ws/<group>/.
+// members returns the application behind ws/<group>/.
 func (c *chat) members() consumer.Application {
 	return consumer.New(c.member,
 		consumer.On(Said, (*member).said),
 		consumer.On(Typing, (*member).typing),
 		consumer.On(consumer.Entered, (*member).entered),
 		consumer.On(consumer.Exited, (*member).exited),
-		consumer.On(consumer.SendType, (*member).foreign),
+		consumer.On(consumer.SendType, (*member).external),
 		consumer.On(consumer.Gap, (*member).gap),
 	)
 }
@@ -42,19 +42,19 @@ func (c *chat) member(s *consumer.Scope) *member {
 	m := &member{chat: c, room: s.Param("group"), json: s.Subprotocol(subprotocol) != "", from: address(s.RemoteAddr())}
 	m.you, _ = consumer.UserAs[Person](s)
 	if m.json {
-		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // then it is 0: nothing has been seen
+		after, _ := strconv.ParseInt(s.Query().Get("after"), 10, 64) //nolint:errcheck // 0 on an error: the client has no messages
 		m.seen = max(after, 0)
 	}
 	return m
 }
 
-// Connect enters the room. It joins first, and reads what has been said then: what is
-// said in between comes twice, and said sees to it.
+// Connect enters the room. It joins the group first and reads the stored messages then.
+// A message that is sent in between comes twice, and said drops the second one.
 func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
-	if m.stay, err = m.chat.rooms.enter(m.room, m.you.ID, m.from); err != nil {
-		return later(err)
+	if m.usage, err = m.chat.rooms.enter(m.room, m.you.ID, m.from); err != nil {
+		return tryAgainLater(err)
 	}
-	c.Defer(m.stay.leave)
+	c.Defer(m.usage.leave)
 	if err := c.Join(ctx, m.room); err != nil {
 		return err
 	}
@@ -64,37 +64,38 @@ func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 	return m.welcome(ctx, c)
 }
 
-// later closes a connection that may try again, and does not only refuse it: a browser
-// does not tell its page why it was refused.
-func later(why error) error {
+// tryAgainLater returns an error that accepts the connection and closes it with 1013,
+// so that the page can show the reason. Browsers do not tell a page why a handshake was
+// refused.
+func tryAgainLater(why error) error {
 	return consumer.NewCloseError(consumer.CloseTryAgainLater, why.Error()).AcceptFirst()
 }
 
-// welcome tells who is here, and what has been said since the last message that is
-// known. It puts everything right, whatever has been missed.
+// welcome sends who is present and the messages after the last one that the client has.
+// It also repairs the client's view after any loss of events.
 func (m *member) welcome(ctx context.Context, c *consumer.Conn) error {
 	there, err := c.Present(ctx, m.room)
 	if err != nil {
 		return err
 	}
 	page, err := m.chat.store.After(ctx, m.room, m.you.ID, m.seen)
-	if err == nil && page.Last < m.seen { // it is not the database that it was
+	if err == nil && page.Last < m.seen { // the database was replaced
 		m.seen = 0
 		page, err = m.chat.store.After(ctx, m.room, m.you.ID, 0)
 	}
 	if err != nil {
-		return later(m.chat.sorry(ctx, err))
+		return tryAgainLater(m.chat.databaseError(ctx, err))
 	}
 	w := welcome{
 		Type: "welcome", Room: m.room, You: m.you, People: persons(there),
-		Fresh: m.seen == 0 || page.More, past: m.past(page),
+		Fresh: m.seen == 0 || page.More, past: m.pageFor(page),
 	}
 	m.seen = page.Last
-	return m.tell(ctx, c, w)
+	return m.send(ctx, c, w)
 }
 
-// past is a page as the member sees it.
-func (m *member) past(p Page) past {
+// pageFor returns a page as the member may see it.
+func (m *member) pageFor(p Page) past {
 	h := past{Messages: make([]Message, len(p.Messages)), More: p.More}
 	for i, one := range p.Messages {
 		h.Messages[i] = one.as(m.you)
@@ -102,102 +103,102 @@ func (m *member) past(p Page) past {
 	return h
 }
 
-// Receive does what the client wants, or says why not.
+// Receive handles a request of the client, or sends why it is refused.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
 	if msg.Kind != consumer.KindText {
 		return consumer.NewCloseError(consumer.CloseUnsupportedData, "this chat is for text")
 	}
-	if !m.stay.asks() {
+	if !m.usage.allowRequest() {
 		return consumer.NewCloseError(consumer.ClosePolicyViolation, "too many requests")
 	}
 	r := request{Type: "say", Text: msg.Text()}
 	if m.json {
 		r = request{}
 		if err := json.Unmarshal(msg.Data, &r); err != nil {
-			return m.tell(ctx, c, refuse("malformed", "That is not the JSON of "+subprotocol+"."))
+			return m.send(ctx, c, refuse("malformed", "That is not the JSON of "+subprotocol+"."))
 		}
 	}
-	err := m.do(ctx, c, r)
+	err := m.handle(ctx, c, r)
 	if no := (*refused)(nil); errors.As(err, &no) {
 		no.Tag = r.Tag
-		return m.tell(ctx, c, no)
+		return m.send(ctx, c, no)
 	}
 	return err
 }
 
-func (m *member) do(ctx context.Context, c *consumer.Conn, r request) error {
+func (m *member) handle(ctx context.Context, c *consumer.Conn, r request) error {
 	switch r.Type {
 	case "say":
 		return m.say(ctx, c, r)
 	case "typing":
-		if !m.stay.types() {
+		if !m.usage.allowTyping() {
 			return nil
 		}
 		return c.GroupSendOthers(ctx, m.room, Typing.New(m.you))
 	case "older":
-		if err := m.stay.pages(); err != nil {
+		if err := m.usage.allowPage(); err != nil {
 			return err
 		}
 		page, err := m.chat.store.Before(ctx, m.room, m.you.ID, r.Before)
 		if err != nil {
-			return m.chat.sorry(ctx, err)
+			return m.chat.databaseError(ctx, err)
 		}
-		return m.tell(ctx, c, older{Type: "older", past: m.past(page)})
+		return m.send(ctx, c, older{Type: "older", past: m.pageFor(page)})
 	default:
 		return refuse("malformed", "There is no request of that type.")
 	}
 }
 
-// say stores what is said; the store tells the room. What was stored before is
-// only acknowledged.
+// say stores a message, and the store sends it to the room. If the same message was
+// stored before, say only acknowledges it.
 func (m *member) say(ctx context.Context, c *consumer.Conn, r request) error {
 	text, err := clean(r)
 	if err != nil {
 		return err
 	}
-	if err := m.stay.says(text); err != nil {
+	if err := m.usage.allowMessage(text); err != nil {
 		return err
 	}
 	said := Message{From: m.you, Text: text, At: time.Now().UnixMilli(), Tag: r.Tag}
 	if r.To != "" {
-		if said.To, err = m.find(ctx, c, r.To); err != nil {
+		if said.To, err = m.findPerson(ctx, c, r.To); err != nil {
 			return err
 		}
 	}
 	stored, again, err := m.chat.store.Add(ctx, m.room, said)
 	if err != nil {
-		return m.chat.sorry(ctx, err)
+		return m.chat.databaseError(ctx, err)
 	}
-	if again && stored.Seq <= m.seen { // otherwise it is on its way
-		return m.tell(ctx, c, message{stored, "message"})
+	if again && stored.Seq <= m.seen { // otherwise said acknowledges it soon
+		return m.send(ctx, c, message{stored, "message"})
 	}
 	return nil
 }
 
-// find returns the person with an ID: one who is here, or has a name.
-func (m *member) find(ctx context.Context, c *consumer.Conn, id string) (*Person, error) {
+// findPerson returns the person with an ID who is present or has a name.
+func (m *member) findPerson(ctx context.Context, c *consumer.Conn, id string) (*Person, error) {
 	there, err := c.Present(ctx, m.room)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range there {
 		if p.Key == id {
-			who := present(p)
+			who := personOf(p)
 			return &who, nil
 		}
 	}
 	who, found, err := m.chat.store.Person(ctx, id)
 	switch {
 	case err != nil:
-		return nil, m.chat.sorry(ctx, err)
+		return nil, m.chat.databaseError(ctx, err)
 	case !found:
-		return nil, refuse("nobody", "There is nobody to get that.")
+		return nil, refuse("nobody", "That person does not exist.")
 	}
 	return &who, nil
 }
 
-// said tells a message, unless it is known. If it is not the next one then others
-// have been missed.
+// said sends a message to the client, unless the client has it. If messages before it
+// are missing, said reads them from the store.
 func (m *member) said(ctx context.Context, c *consumer.Conn, s Message) error {
 	switch {
 	case s.Seq <= m.seen:
@@ -209,48 +210,48 @@ func (m *member) said(ctx context.Context, c *consumer.Conn, s Message) error {
 	if !s.visibleTo(m.you) {
 		return nil
 	}
-	return m.tell(ctx, c, message{s.as(m.you), "message"})
+	return m.send(ctx, c, message{s.as(m.you), "message"})
 }
 
 func (m *member) typing(ctx context.Context, c *consumer.Conn, who Person) error {
-	return m.news(ctx, c, "typing", who)
+	return m.sendNews(ctx, c, "typing", who)
 }
 
 func (m *member) entered(ctx context.Context, c *consumer.Conn, v consumer.PresenceEvent) error {
-	return m.news(ctx, c, "join", present(v.Presence))
+	return m.sendNews(ctx, c, "join", personOf(v.Presence))
 }
 
 func (m *member) exited(ctx context.Context, c *consumer.Conn, v consumer.PresenceEvent) error {
-	return m.news(ctx, c, "leave", present(v.Presence))
+	return m.sendNews(ctx, c, "leave", personOf(v.Presence))
 }
 
-// news tells something about somebody else.
-func (m *member) news(ctx context.Context, c *consumer.Conn, what string, who Person) error {
+// sendNews sends the client that another person joins, leaves or is typing.
+func (m *member) sendNews(ctx context.Context, c *consumer.Conn, what string, who Person) error {
 	if who.ID == m.you.ID {
 		return nil
 	}
-	return m.tell(ctx, c, news{what, who})
+	return m.send(ctx, c, news{what, who})
 }
 
-// foreign tells what another program has sent to the room.
-func (m *member) foreign(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
+// external sends a text that another part of the program has sent to the room.
+func (m *member) external(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
 	if msg.Kind != consumer.KindText {
 		return nil
 	}
-	return m.tell(ctx, c, foreign{"text", msg.Text()})
+	return m.send(ctx, c, external{"text", msg.Text()})
 }
 
-// gap is for layers over a network, which may lose events.
+// gap runs when a layer over a network may have lost events.
 func (m *member) gap(ctx context.Context, c *consumer.Conn, _ consumer.GapEvent) error {
 	return m.welcome(ctx, c)
 }
 
-// tell gives the client an answer, in its way. Of news that wait for a client that
-// does not read, the latest about each person replaces the one before.
-func (m *member) tell(ctx context.Context, c *consumer.Conn, answer any) error {
+// send sends an answer in the client's format. News that wait for a slow client are
+// replaced by the next news about the same person.
+func (m *member) send(ctx context.Context, c *consumer.Conn, answer any) error {
 	key := ""
 	if n, is := answer.(news); is {
-		key = n.about() + n.Who.ID
+		key = n.topic() + n.Who.ID
 	}
 	if m.json {
 		b, err := encode(answer)

@@ -12,46 +12,46 @@ import (
 const (
 	maxName      = 32      // characters
 	maxNameMarks = 3       // on one letter
-	guest        = "guest" // begins the names of those who have not chosen any
+	guest        = "guest" // prefix of the names of people who have not chosen one
 )
 
-// folded is a name that somebody may have.
+// folded is a name and its keys for comparison.
 type folded struct {
 	shown string
-	same  string   // equal for names that are the same (RFC 8266)
-	looks []string // names that have one of these in common look alike
+	same  string   // equal for names that are the same by RFC 8266
+	looks []string // two names that have one of these in common look alike
 }
 
-// fold returns a name as it is shown, and what names that people take for the same
-// have in common with it.
+// fold returns a name as it is shown, with the keys that other names must not share. It
+// refuses names that could be misread.
 func fold(wanted string) (n folded, err error) {
-	wanted = plain(wanted)
+	wanted = simplify(wanted)
 	if n.shown, err = precis.Nickname.String(wanted); err == nil {
 		n.same, err = precis.Nickname.CompareKey(wanted)
 	}
 	switch {
-	case err != nil || !readable(n.shown):
-		return folded{}, refuse("bad", "A name is made of letters, digits, emoji, single spaces, and punctuation other than : and *.")
+	case err != nil || !fitsInLine(n.shown):
+		return folded{}, refuse("bad", "A name consists of letters, digits, emoji, single spaces, and punctuation other than : and *.")
 	case utf8.RuneCountInString(n.shown) > maxName:
 		return folded{}, refuse("long", "That name is too long: 32 characters are the most.")
 	case !oneScript(n.shown):
-		return folded{}, refuse("mixed", "The letters of a name are of one script, so that it cannot be taken for another.")
+		return folded{}, refuse("mixed", "Use letters of one script only, so that the name cannot be confused with another.")
 	}
 	n.looks = []string{likeness(n.shown), likeness(n.same)}
 	switch {
 	case n.looks[0] == "" || n.looks[1] == "":
-		return folded{}, refuse("bad", "A name has a letter, a digit or an emoji.")
+		return folded{}, refuse("bad", "A name needs a letter, a digit or an emoji.")
 	case strings.HasPrefix(n.looks[0], guest) || strings.HasPrefix(n.looks[1], guest):
 		return folded{}, refuse("guest", "Only guests have names that begin like that.")
-	case mistaken(n.shown):
+	case looksLikeNotice(n.shown):
 		return folded{}, refuse("bad", "That name could be taken for something else.")
 	}
 	return n, nil
 }
 
-// plain writes a name with fewer characters, where nobody sees a difference: emoji
-// without variants and joiners, and O’Neill as O'Neill.
-func plain(wanted string) string {
+// simplify replaces characters by simpler ones that look the same: it removes variation
+// selectors and joiners of emoji, and writes O’Neill as O'Neill.
+func simplify(wanted string) string {
 	last := rune(0)
 	return strings.Map(func(r rune) rune {
 		before := last
@@ -70,11 +70,10 @@ func plain(wanted string) string {
 	}, wanted)
 }
 
-// readable reports whether a name has only characters that can stand in a line
-// beside others ("Ann: hello", "* Ann is here") without being taken for a part of
-// that line.
-func readable(shown string) bool {
-	marks := maxNameMarks // there is no letter for one yet
+// fitsInLine reports whether a name has only characters that can stand in a line of
+// text ("Ann: hello", "* Ann is here") without being read as a part of that line.
+func fitsInLine(shown string) bool {
+	marks := maxNameMarks // a mark needs a letter before it
 	for _, r := range shown {
 		switch {
 		case unicode.IsMark(r):
@@ -84,7 +83,7 @@ func readable(shown string) bool {
 		default:
 			marks = 0
 		}
-		if marks > maxNameMarks || !allowed(r) || punctual(r) {
+		if marks > maxNameMarks || !allowed(r) || looksLikeSeparator(r) {
 			return false
 		}
 	}
@@ -95,11 +94,11 @@ func allowed(r rune) bool {
 	switch {
 	case r < utf8.RuneSelf:
 		return r >= ' ' && r < '\x7f'
-	case r == '·' || r == '・': // between names: Catalan, Japanese
+	case r == '·' || r == '・': // used inside Catalan and Japanese names
 		return true
-	case r == '\u200c' || r == '\u200d': // joiners, where package precis has let them pass
+	case r == '\u200c' || r == '\u200d': // joiners that package precis has allowed
 		return true
-	case unicode.Is(unicode.Common, r) && unicode.IsLetter(r): // signs, mostly
+	case unicode.Is(unicode.Common, r) && unicode.IsLetter(r): // mostly symbols
 		return r == 'ー' || r == 'ʻ' || r == 'ʼ'
 	default:
 		return unicode.In(r, unicode.L, unicode.M, unicode.Nd) || r == '〇' ||
@@ -107,14 +106,14 @@ func allowed(r rune) bool {
 	}
 }
 
-// punctual reports whether a character looks like the ":" behind a name or the "*"
-// before a notice. Marks that do, such as India's visarga, stand behind letters of
-// their script, where that is read as it is meant.
-func punctual(r rune) bool {
+// looksLikeSeparator reports whether a character looks like the ":" after a name or the
+// "*" before a notice. Marks such as the visarga of Indian scripts do, but they follow
+// letters of their script, where readers know them.
+func looksLikeSeparator(r rune) bool {
 	return !unicode.IsMark(r) && strings.ContainsAny(confusable.Skeleton(string(r)), ":*")
 }
 
-// emoji are where the pictures are among the symbols, but for those that look like an
+// emoji are the ranges of symbols that are pictures, except those that look like an
 // asterisk.
 var emoji = &unicode.RangeTable{
 	R16: []unicode.Range16{
@@ -126,7 +125,7 @@ var emoji = &unicode.RangeTable{
 		{0x2b50, 0x2b55, 5},
 	},
 	R32: []unicode.Range32{
-		{0x1f1e6, 0x1f1ff, 1}, // letters, two of which are a flag
+		{0x1f1e6, 0x1f1ff, 1}, // regional indicators: two of them are a flag
 		{0x1f300, 0x1f6ff, 1},
 		{0x1f7e0, 0x1f7f0, 1},
 		{0x1f900, 0x1f9ff, 1},
@@ -134,31 +133,31 @@ var emoji = &unicode.RangeTable{
 	},
 }
 
-// together are scripts that are written beside each other.
-var together = [][]*unicode.RangeTable{
+// scriptSets are scripts that are written together.
+var scriptSets = [][]*unicode.RangeTable{
 	{unicode.Latin, unicode.Han, unicode.Hiragana, unicode.Katakana},
 	{unicode.Latin, unicode.Han, unicode.Hangul},
 	{unicode.Latin, unicode.Han, unicode.Bopomofo},
 }
 
 // oneScript reports whether the letters are of one script, or of scripts that are
-// written together: the level "Highly Restrictive" of UTS 39.
+// written together. UTS 39 calls this level "Highly Restrictive".
 func oneScript(shown string) bool {
-	for _, row := range together {
-		if written(shown, row) {
+	for _, row := range scriptSets {
+		if usesOnly(shown, row) {
 			return true
 		}
 	}
 	for _, script := range unicode.Scripts {
-		if written(shown, []*unicode.RangeTable{script}) {
+		if usesOnly(shown, []*unicode.RangeTable{script}) {
 			return true
 		}
 	}
 	return false
 }
 
-// written reports whether the letters are of some of the scripts.
-func written(shown string, scripts []*unicode.RangeTable) bool {
+// usesOnly reports whether all letters are of the given scripts.
+func usesOnly(shown string, scripts []*unicode.RangeTable) bool {
 	for _, r := range shown {
 		if !unicode.In(r, unicode.Common, unicode.Inherited) && !unicode.In(r, scripts...) {
 			return false
@@ -167,7 +166,7 @@ func written(shown string, scripts []*unicode.RangeTable) bool {
 	return true
 }
 
-// likeness is what people see of a name who do not look closely: its skeleton (UTS 39),
+// likeness returns the key for names that look alike at a glance: the skeleton (UTS 39)
 // without case, spaces and punctuation.
 func likeness(shown string) string {
 	return strings.Map(func(r rune) rune {
@@ -181,7 +180,8 @@ func likeness(shown string) string {
 	}, strings.ToLower(confusable.Skeleton(shown)))
 }
 
-// mistaken reports whether a name says something in lines of text.
-func mistaken(shown string) bool {
+// looksLikeNotice reports whether a name contains what lines of text add to a direct
+// message.
+func looksLikeNotice(shown string) bool {
 	return strings.Contains(strings.ToLower(confusable.Skeleton(shown)), confusable.Skeleton("(only to "))
 }

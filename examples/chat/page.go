@@ -15,30 +15,31 @@ import (
 //go:embed page
 var files embed.FS
 
-// policy lets the page load its own files and talk to its own server.
+// policy lets the page load its own files and connect to its own server, and nothing
+// else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-var aGroup = regexp.MustCompile(`^` + groups + `$`)
+var roomName = regexp.MustCompile(`^` + roomNames + `$`)
 
-// page is everything that is not a socket: the page of each room, its files, and
-// who one is.
+// page serves everything except the WebSocket connections: the page of each room, its
+// files, and the person in the cookie.
 func (c *chat) page() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", index)
 	mux.HandleFunc("GET /room/{group}/{$}", index)
-	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) { serve(w, r, r.PathValue("file")) })
-	mux.HandleFunc("GET /me", c.people.get)
-	mux.HandleFunc("POST /me", c.people.post)
-	mux.HandleFunc("DELETE /me", c.people.forget)
-	return http.NewCrossOriginProtection().Handler(c.guarded(mux))
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, r.PathValue("file")) })
+	mux.HandleFunc("GET /me", c.people.getMe)
+	mux.HandleFunc("POST /me", c.people.postMe)
+	mux.HandleFunc("DELETE /me", c.people.deleteMe)
+	return http.NewCrossOriginProtection().Handler(c.withHeaders(mux))
 }
 
-// guarded adds what makes browsers careful.
-func (c *chat) guarded(next http.Handler) http.Handler {
+// withHeaders adds the security headers, and warns the operator about an unknown proxy.
+func (c *chat) withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c.proxies.unnamed(r) {
-			c.unnamed.Do(func() {
+		if c.proxies.viaUnknownProxy(r) {
+			c.warnProxy.Do(func() {
 				c.log.Warn("chat: a request came through a proxy that -proxies does not name; its clients share the bounds of one address",
 					"proxy", r.RemoteAddr)
 			})
@@ -51,21 +52,22 @@ func (c *chat) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// index is the page, the same for all rooms: it sees from its address which.
+// index serves the page, which is the same for all rooms: it reads the room from its
+// URL.
 func index(w http.ResponseWriter, r *http.Request) {
 	group := r.PathValue("group")
 	if group == "" {
 		group = r.URL.Query().Get("group")
 	}
-	if group != "" && !aGroup.MatchString(group) {
+	if group != "" && !roomName.MatchString(group) {
 		http.Error(w, "A room's name has 1 to 99 letters (A to Z), digits, hyphens and underscores.", http.StatusNotFound)
 		return
 	}
-	serve(w, r, "index.html")
+	serveFile(w, r, "index.html")
 }
 
-// serve serves a file of the page. Browsers ask each time whether it is another.
-func serve(w http.ResponseWriter, r *http.Request, name string) {
+// serveFile serves a file of the page. Browsers revalidate it each time.
+func serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	b, err := fs.ReadFile(files, path.Join("page", path.Base(name)))
 	if err != nil {
 		http.NotFound(w, r)

@@ -21,11 +21,11 @@ const (
 	cookieAge  = 365 * 24 * time.Hour
 )
 
-// people knows who somebody is: a cookie says it, which only this chat can sign.
+// people knows the people by their cookies. Only this chat can sign them.
 type people struct {
 	store   *store
 	cookie  *securecookie.SecureCookie
-	rooms   *rooms // knows how fast names may be taken
+	rooms   *rooms // has the limits on names
 	proxies proxies
 }
 
@@ -38,8 +38,8 @@ func newPeople(ctx context.Context, s *store, r *rooms, trusted proxies) (*peopl
 	return &people{store: s, cookie: cookie, rooms: r, proxies: trusted}, nil
 }
 
-// who is the person that a request comes from.
-func (p *people) who(r *http.Request) (who Person, known bool) {
+// fromCookie returns the person in r's cookie. known is false without a valid cookie.
+func (p *people) fromCookie(r *http.Request) (who Person, known bool) {
 	c, err := r.Cookie(cookieName)
 	if err != nil {
 		return Person{}, false
@@ -47,77 +47,80 @@ func (p *people) who(r *http.Request) (who Person, known bool) {
 	return who, p.cookie.Decode(cookieName, c.Value, &who) == nil
 }
 
-// whoConnects is who for sockets, where those without a name are guests.
-func (p *people) whoConnects(_ context.Context, s *consumer.Scope) (Person, error) {
-	if who, known := p.who(s.Request()); known {
+// authenticate returns the user of a connection: the person in the cookie, or a guest
+// with a new name.
+func (p *people) authenticate(_ context.Context, s *consumer.Scope) (Person, error) {
+	if who, known := p.fromCookie(s.Request()); known {
 		return who, nil
 	}
 	id := guest + "-" + strings.ToLower(rand.Text()[:8])
 	return Person{ID: id, Name: id}, nil
 }
 
-// get says who asks, who keeps the name for another year.
-func (p *people) get(w http.ResponseWriter, r *http.Request) {
-	who, known := p.who(r)
+// getMe answers with the person who sends the request, and renews the cookie for a
+// year.
+func (p *people) getMe(w http.ResponseWriter, r *http.Request) {
+	who, known := p.fromCookie(r)
 	if !known {
-		w.WriteHeader(http.StatusNoContent) // and not 404, of which browsers complain
+		w.WriteHeader(http.StatusNoContent) // not 404, which browsers log as an error
 		return
 	}
-	p.welcome(w, r, who)
+	p.replyPerson(w, r, who)
 }
 
-// post gives whoever asks a name. He keeps it until he forgets it.
-func (p *people) post(w http.ResponseWriter, r *http.Request) {
-	if _, known := p.who(r); known {
-		complain(w, http.StatusConflict, refuse("named", "You have a name already."))
+// postMe gives the sender of the request a name. The name belongs to the cookie until
+// deleteMe.
+func (p *people) postMe(w http.ResponseWriter, r *http.Request) {
+	if _, known := p.fromCookie(r); known {
+		reply(w, http.StatusConflict, refuse("named", "You have a name already."))
 		return
 	}
-	near, release := p.rooms.near(address(p.proxies.client(r).RemoteAddr))
+	near, release := p.rooms.useAddress(address(p.proxies.client(r).RemoteAddr))
 	defer release()
-	if wait, _ := pay(toll{near.tries, 1}); wait > 0 {
-		p.explain(w, slow("tries", "Many names are asked for from your network. Try again in %v.", wait))
+	if wait, _ := reserve(cost{near.tries, 1}); wait > 0 {
+		p.replyError(w, slow("tries", "There are too many requests for names from your network. Try again in %v.", wait))
 		return
 	}
 	var wanted Person
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&wanted); err != nil {
-		complain(w, http.StatusBadRequest, refuse("malformed", "That is not the JSON of a name."))
+		reply(w, http.StatusBadRequest, refuse("malformed", "That is not the JSON of a name."))
 		return
 	}
-	who, err := p.add(r.Context(), near, wanted.Name)
+	who, err := p.register(r.Context(), near, wanted.Name)
 	if err != nil {
-		p.explain(w, err)
+		p.replyError(w, err)
 		return
 	}
-	p.welcome(w, r, who)
+	p.replyPerson(w, r, who)
 }
 
-// welcome says who somebody is, and gives him the cookie that says so from now on.
-func (p *people) welcome(w http.ResponseWriter, r *http.Request, who Person) {
+// replyPerson answers with a person and sets the cookie.
+func (p *people) replyPerson(w http.ResponseWriter, r *http.Request, who Person) {
 	value, err := p.cookie.Encode(cookieName, who)
 	if err != nil {
-		p.explain(w, err)
+		p.replyError(w, err)
 		return
 	}
 	http.SetCookie(w, p.newCookie(r, value, int(cookieAge.Seconds())))
 	reply(w, http.StatusOK, who)
 }
 
-// forget takes the cookie away. The name stays taken, because of what was said.
-func (p *people) forget(w http.ResponseWriter, r *http.Request) {
+// deleteMe deletes the cookie. The name stays taken, because stored messages have it.
+func (p *people) deleteMe(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, p.newCookie(r, "", -1))
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (p *people) newCookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // it is secure where the client uses TLS
+	return &http.Cookie{ //nolint:gosec // Secure is set if the client uses TLS
 		Name: cookieName, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: p.proxies.client(r).Scheme == "https",
 	}
 }
 
-// add makes somebody with a name that nobody has, nor one that looks the same. What
-// cannot be had costs nothing of the names that all may take together.
-func (p *people) add(ctx context.Context, near *nearby, wanted string) (Person, error) {
+// register creates a person. The name must not be taken, nor look like one that is. A
+// name that is refused uses no token of the limits that all people share.
+func (p *people) register(ctx context.Context, near *addressLimits, wanted string) (Person, error) {
 	name, err := fold(wanted)
 	if err != nil {
 		return Person{}, err
@@ -128,7 +131,7 @@ func (p *people) add(ctx context.Context, near *nearby, wanted string) (Person, 
 	case taken:
 		return Person{}, errTaken
 	}
-	switch wait, which := pay(toll{near.names, 1}, toll{p.rooms.all.names, 1}); {
+	switch wait, which := reserve(cost{near.names, 1}, cost{p.rooms.all.names, 1}); {
 	case wait > 0 && which == 0:
 		return Person{}, slow("names", "Many names have been taken from your network. Try again in %v.", wait)
 	case wait > 0:
@@ -138,28 +141,26 @@ func (p *people) add(ctx context.Context, near *nearby, wanted string) (Person, 
 	return who, p.store.AddPerson(ctx, who, name)
 }
 
-// explain answers with what was wrong.
-func (p *people) explain(w http.ResponseWriter, err error) {
+// replyError answers with the refusal or the status for err.
+func (p *people) replyError(w http.ResponseWriter, err error) {
 	no := (*refused)(nil)
 	switch {
 	case errors.Is(err, errTaken):
-		complain(w, http.StatusConflict, refuse("taken", "Somebody else has this name."))
+		reply(w, http.StatusConflict, refuse("taken", "Somebody else has this name."))
 	case !errors.As(err, &no):
-		slog.Error("chat: a name is not stored", "err", err)
-		complain(w, http.StatusServiceUnavailable, refuse("store", "The chat cannot store names at the moment."))
+		slog.Error("chat: a name was not stored", "err", err)
+		reply(w, http.StatusServiceUnavailable, refuse("store", "The chat cannot store names at the moment."))
 	case no.Retry > 0:
 		w.Header().Set("Retry-After", strconv.FormatInt(no.Retry/1000+1, 10))
-		complain(w, http.StatusTooManyRequests, no)
+		reply(w, http.StatusTooManyRequests, no)
 	default:
-		complain(w, http.StatusBadRequest, no)
+		reply(w, http.StatusBadRequest, no)
 	}
 }
-
-func complain(w http.ResponseWriter, status int, why *refused) { reply(w, status, why) }
 
 func reply(w http.ResponseWriter, status int, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(what) //nolint:errcheck,errchkjson // what can be encoded; and whoever asked has gone
+	_ = json.NewEncoder(w).Encode(what) //nolint:errcheck,errchkjson // it fails only if the client has disconnected
 }

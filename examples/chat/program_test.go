@@ -137,7 +137,7 @@ func testNoDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, output := failProgram(t, freeAddr(t), "-db", file)
-	if code != 1 || !strings.Contains(output, "chat: database "+file+": it is no database, or it is damaged; move it away") {
+	if code != 1 || !strings.Contains(output, "chat: database "+file+": it is not a database, or it is damaged; move it away") {
 		t.Errorf("it ended with %d and wrote:\n%s", code, output)
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != notes {
@@ -157,7 +157,7 @@ func testWrong(t *testing.T) {
 	}{
 		{here(), "8000", nil, 1, "missing port in address"},
 		{here(), "127.0.0.1:99999", nil, 1, "invalid port"},
-		{here(), freeAddr(t), []string{"tea"}, 1, `"tea" is no flag; there are -addr, -db and -proxies`},
+		{here(), freeAddr(t), []string{"tea"}, 1, `unexpected argument "tea"; use the flags -addr, -db and -proxies`},
 		{here(), freeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
 	} {
 		file := filepath.Join(t.TempDir(), "chat.db")

@@ -9,13 +9,13 @@ import (
 	"github.com/wye-go/wye/protocol/admission"
 )
 
-// proxies are the networks of the proxies in front of the chat, whose headers are
-// believed. As a flag they are a list: 127.0.0.1,10.0.0.0/8.
+// proxies are the networks of the trusted proxies in front of the chat. The flag is a
+// list: 127.0.0.1,10.0.0.0/8.
 type proxies []netip.Prefix
 
 func (p *proxies) String() string { return fmt.Sprint([]netip.Prefix(*p)) }
 
-// Set is for package flag.
+// Set implements flag.Value.
 func (p *proxies) Set(list string) error {
 	for one := range strings.SplitSeq(list, ",") {
 		network, err := netip.ParsePrefix(one)
@@ -30,11 +30,12 @@ func (p *proxies) Set(list string) error {
 	return nil
 }
 
-// client is who has sent a request: the peer, or the client that a proxy reports.
+// client returns the client of a request: the peer, or the client that a trusted proxy
+// reports.
 func (p *proxies) client(r *http.Request) admission.Client { return admission.ClientOf(r, *p) }
 
-// unnamed reports whether a request comes through a proxy that is not named, or
-// pretends to.
-func (p *proxies) unnamed(r *http.Request) bool {
+// viaUnknownProxy reports whether a request has the header of a proxy, but comes from
+// an address that is not a trusted proxy.
+func (p *proxies) viaUnknownProxy(r *http.Request) bool {
 	return (r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "") && p.client(r).RemoteAddr == r.RemoteAddr
 }

@@ -8,123 +8,128 @@ import (
 	"time"
 )
 
-// rooms counts who is where, and how much each has had of what all share.
+// rooms counts the connections of each room, person and address, and holds their rate
+// limits.
 type rooms struct {
-	all everybody // its places are guarded by mu
+	all totalLimits // mu guards its slots
 
 	mu        sync.Mutex
-	people    *memory[string, *pace] // by ID
-	addresses *memory[netip.Addr, *nearby]
+	people    *cache[string, *personLimits] // by Person.ID
+	addresses *cache[netip.Addr, *addressLimits]
 }
 
 func newRooms() *rooms {
 	return &rooms{
-		all:       newEverybody(),
-		people:    newMemory[string](rest, newPace),
-		addresses: newMemory[netip.Addr](restOfAddress, newNearby),
+		all:       newTotalLimits(),
+		people:    newCache[string](personTTL, newPersonLimits),
+		addresses: newCache[netip.Addr](addressTTL, newAddressLimits),
 	}
 }
 
-// stay is one connection of a person to a room, until leave.
-type stay struct {
+// usage is what one connection of a person to a room uses of the limits, until leave.
+type usage struct {
 	rooms  *rooms
 	room   string
 	id     string
 	from   netip.Addr
-	person *pace
-	near   *nearby
+	person *personLimits
+	near   *addressLimits
 }
 
-// enter counts a connection to a room, or says why there is no place for it.
-func (r *rooms) enter(room, id string, from netip.Addr) (*stay, error) {
+// enter counts a connection to a room, or returns why the limits do not allow it.
+func (r *rooms) enter(room, id string, from netip.Addr) (*usage, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := &stay{rooms: r, room: room, id: id, from: from, person: r.people.use(id), near: r.addresses.use(from)}
-	if err := v.admit(); err != nil {
-		v.release()
+	u := &usage{rooms: r, room: room, id: id, from: from, person: r.people.use(id), near: r.addresses.use(from)}
+	if err := u.admit(); err != nil {
+		u.release()
 		return nil, err
 	}
-	for _, p := range v.places() {
-		p.take(room)
+	for _, p := range u.slots() {
+		p.enter(room)
 	}
-	return v, nil
+	return u, nil
 }
 
-// places are those that the connection needs. rooms.mu is held.
-func (v *stay) places() [3]*places {
-	return [...]*places{&v.person.places, &v.near.places, &v.rooms.all.places}
+// slots returns the counts that the connection belongs to. The caller holds rooms.mu.
+func (u *usage) slots() [3]*slots {
+	return [...]*slots{&u.person.slots, &u.near.slots, &u.rooms.all.slots}
 }
 
-// admit says why the connection cannot be, or pays for it. rooms.mu is held.
-func (v *stay) admit() error {
-	for _, p := range v.places() {
-		if err := p.full(v.room); err != nil {
+// admit checks all limits and takes the tokens of the rate limits. The caller holds
+// rooms.mu.
+func (u *usage) admit() error {
+	for _, p := range u.slots() {
+		if err := p.full(u.room); err != nil {
 			return err
 		}
 	}
-	tolls := []toll{{v.person.enters, 1}, {v.near.enters, 1}}
-	if strings.HasPrefix(v.id, guest) {
-		tolls = append(tolls, toll{v.rooms.all.guests, 1})
+	costs := []cost{{u.person.enters, 1}, {u.near.enters, 1}}
+	if strings.HasPrefix(u.id, guest) {
+		costs = append(costs, cost{u.rooms.all.guests, 1})
 	}
-	if wait, which := pay(tolls...); wait > 0 {
+	if wait, which := reserve(costs...); wait > 0 {
 		return [...]*refused{errComesOften, errComeOften, errManyGuests}[which]
 	}
 	return nil
 }
 
-// release gives back what enter has used. rooms.mu is held.
-func (v *stay) release() {
-	v.rooms.people.release(v.id)
-	v.rooms.addresses.release(v.from)
+// release lets the cache forget the person and the address. The caller holds rooms.mu.
+func (u *usage) release() {
+	u.rooms.people.release(u.id)
+	u.rooms.addresses.release(u.from)
 }
 
-// leave ends the stay.
-func (v *stay) leave() {
-	v.rooms.mu.Lock()
-	defer v.rooms.mu.Unlock()
-	for _, p := range v.places() {
-		p.leave(v.room)
+// leave removes the connection from the counts.
+func (u *usage) leave() {
+	u.rooms.mu.Lock()
+	defer u.rooms.mu.Unlock()
+	for _, p := range u.slots() {
+		p.leave(u.room)
 	}
-	v.release()
+	u.release()
 }
 
-// asks allows one more request now, of whatever kind.
-func (v *stay) asks() bool { return v.person.asks.Allow() }
+// allowRequest reports whether the person may send one more request of any kind now.
+func (u *usage) allowRequest() bool { return u.person.asks.Allow() }
 
-// types allows the others to be told that the person is typing.
-func (v *stay) types() bool {
-	wait, _ := pay(toll{v.person.types, 1}, toll{v.near.types, 1})
+// allowTyping reports whether the others may be told that the person is typing.
+func (u *usage) allowTyping() bool {
+	wait, _ := reserve(cost{u.person.types, 1}, cost{u.near.types, 1})
 	return wait == 0
 }
 
-// says allows one more message, or says when to try again.
-func (v *stay) says(text string) error {
-	wait, which := pay(toll{v.person.says, 1}, toll{v.near.text, len(text) + messageBytes})
+// allowMessage returns nil if the person may send text now, and else when to send it
+// again.
+func (u *usage) allowMessage(text string) error {
+	wait, which := reserve(cost{u.person.says, 1}, cost{u.near.text, len(text) + messageBytes})
 	switch {
 	case wait == 0:
 		return nil
 	case which == 0:
 		return slow("slow", "Slow down, please: say that again in %v.", wait)
 	default:
-		return slow("crowd", "Much is said by people from your network: say that again in %v.", wait)
+		return slow("crowd", "People from your network have sent a lot: send that again in %v.", wait)
 	}
 }
 
-// pages allows one more page of older lines, or says when to ask again.
-func (v *stay) pages() error {
-	wait, which := pay(toll{v.person.pages, 1}, toll{v.near.pages, 1}, toll{v.rooms.all.pages, 1})
+// allowPage returns nil if the person may read a page of older messages, and else when
+// to ask again.
+func (u *usage) allowPage() error {
+	wait, which := reserve(cost{u.person.pages, 1}, cost{u.near.pages, 1}, cost{u.rooms.all.pages, 1})
 	switch {
 	case wait == 0:
 		return nil
 	case which == 0:
-		return slow("pages", "You read fast: ask for older lines again in %v.", wait)
+		return slow("pages", "You are reading too fast: ask for older messages again in %v.", wait)
 	default:
-		return slow("pages", "Many people read older lines: ask for them again in %v.", wait)
+		return slow("pages", "Many people are reading older messages: ask for them again in %v.", wait)
 	}
 }
 
-// near returns how fast the people at an address may go, until release is called.
-func (r *rooms) near(from netip.Addr) (n *nearby, release func()) {
+// useAddress returns the limits that the people at an address share. The caller
+// calls release when it is done with them.
+func (r *rooms) useAddress(from netip.Addr) (n *addressLimits, release func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.addresses.use(from), func() {
@@ -134,7 +139,7 @@ func (r *rooms) near(from netip.Addr) (n *nearby, release func()) {
 	}
 }
 
-// slow refuses something for now. text has a verb for how long to wait.
+// slow returns a refusal to try again after wait. text has one verb, for the wait.
 func slow(reason, text string, wait time.Duration) *refused {
 	no := refuse(reason, fmt.Sprintf(text, max(wait.Round(time.Second), time.Second)))
 	no.Retry = wait.Milliseconds() + 1

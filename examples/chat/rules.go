@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	maxText = 2000 // characters of a message, without those that cannot be seen
+	maxText = 2000 // characters of a message, after legible has removed what is not visible
 	maxTag  = 64   // bytes of its tag
 )
 
-// clean returns what is said, as it is stored, or why it cannot be said.
+// clean returns the text of r as it is stored, or the refusal if it is not allowed.
 func clean(r request) (string, error) {
 	text := legible(r.Text)
 	switch {

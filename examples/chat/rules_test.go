@@ -28,7 +28,7 @@ func TestSlowDown(t *testing.T) {
 		if no.Tag != "t6" || no.Retry < 900 || no.Retry > 1001 {
 			t.Errorf("got %+v, want t6 to be tried again in a second", no)
 		}
-		tab.say("elsewhere") // a person has one pace
+		tab.say("elsewhere") // a person has one rate
 		tab.wantRefused("slow")
 		bob.say("I am another")
 		bob.wantSaid("Bob", "I am another")
@@ -45,7 +45,7 @@ func TestSlowDown(t *testing.T) {
 		ann.wantRefused("slow")
 		bob.WantNothing()
 
-		ann.leave() // who comes back goes on at his pace
+		ann.leave() // who comes back goes on at his rate
 		tab.leave()
 		bob.wantNews("leave", "Ann")
 		ann = enter(t, c, "Ann", "/ws/123/")

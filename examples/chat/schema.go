@@ -18,28 +18,28 @@ var schema string
 const (
 	// applicationID marks a database as a chat's.
 	applicationID = 0x57796501
-	// version is that of the schema. Version 1 had no table looks.
+	// version is the version of the schema. Version 1 had no table looks.
 	version = 2
-	// busy is how long the database may be locked by somebody else.
+	// busy is how long to wait for a database that another program has locked.
 	busy = 3 * time.Second
 )
 
-// open opens a file. What has been committed is on the disk, also if the machine
-// stops (synchronous=FULL).
+// open opens a database file. A committed transaction survives a crash of the machine
+// (synchronous=FULL).
 func open(path, option string) (*sql.DB, error) {
 	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: fmt.Sprintf(
 		"_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&%s", busy.Milliseconds(), option)}
 	return sql.Open("sqlite", name.String())
 }
 
-// prepare makes the schema, if the database is new, and otherwise sees whether it
-// is a chat's and sound.
+// prepare creates the schema in a new database. It checks that an existing database is
+// a chat's and not damaged, and upgrades it to this version.
 func prepare(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing is left to be rolled back after Commit
+	defer tx.Rollback() //nolint:errcheck // it does nothing after Commit
 	var id, is, tables int
 	err = tx.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
 		FROM pragma_application_id, pragma_user_version`).Scan(&id, &is, &tables)
@@ -52,7 +52,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 	case is == 1:
 		err = upgrade(ctx, tx)
 	case is != version:
-		err = fmt.Errorf("it is of version %d, and this program knows %d: %w", is, version, errForeign)
+		err = fmt.Errorf("its version is %d, and this program supports %d: %w", is, version, errForeign)
 	default:
 		err = check(ctx, tx)
 	}
@@ -71,7 +71,7 @@ func create(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// upgrade brings a file of an older version to this one.
+// upgrade upgrades a file of an older version to this one.
 func upgrade(ctx context.Context, tx *sql.Tx) error {
 	if err := check(ctx, tx); err != nil {
 		return err
@@ -79,8 +79,8 @@ func upgrade(ctx context.Context, tx *sql.Tx) error {
 	return addLooks(ctx, tx)
 }
 
-// addLooks brings a file of version 1 to version 2. Of names that look alike, which
-// could be had then, one keeps others from looking like it.
+// addLooks upgrades a file of version 1 to version 2. Version 1 allowed names that look
+// alike: one of them gets the row in looks.
 func addLooks(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, `CREATE TABLE looks (look TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID`); err != nil {
 		return err
@@ -117,7 +117,7 @@ func check(ctx context.Context, tx *sql.Tx) error {
 	if found != "ok" {
 		return fmt.Errorf("%w: %s", errDamaged, found)
 	}
-	// Whether it can be written to shows when that is done.
+	// A write shows whether the file is read-only.
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version))
 	return err
 }

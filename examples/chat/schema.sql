@@ -1,15 +1,15 @@
--- What the chat keeps, in a new file. Whoever changes it raises version in schema.go
--- and has prepare bring older files there.
+-- The schema of a new database file. To change it, raise version in schema.go and let
+-- prepare upgrade older files.
 
 CREATE TABLE people (
 	id    TEXT PRIMARY KEY,
 	name  TEXT NOT NULL,
-	same  TEXT NOT NULL UNIQUE, -- equal for names that people take for the same
-	since INTEGER NOT NULL      -- Unix milliseconds, as all times here
+	same  TEXT NOT NULL UNIQUE, -- equal for names that are the same
+	since INTEGER NOT NULL -- Unix milliseconds, as all times here
 ) STRICT;
 
--- What people see of a name who do not look closely; see likeness in names.go. A name has
--- one or two, and no other name has them.
+-- The keys of names that look alike; see likeness in names.go. A name has one or two
+-- keys, which no other name has.
 CREATE TABLE looks (
 	look TEXT PRIMARY KEY,
 	id   TEXT NOT NULL
@@ -17,19 +17,19 @@ CREATE TABLE looks (
 
 CREATE TABLE rooms (
 	room TEXT PRIMARY KEY,
-	last INTEGER NOT NULL -- the place of the last message there has been, also if it is gone
+	last INTEGER NOT NULL -- the position of the last message there has been, even if it was deleted
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE messages (
 	room      TEXT NOT NULL,
-	seq       INTEGER NOT NULL, -- its place in the room, from 1; those that are deleted are not given again
+	seq       INTEGER NOT NULL, -- the position in the room, from 1; positions of deleted messages are not used again
 	from_id   TEXT NOT NULL,
 	from_name TEXT NOT NULL,
-	to_id     TEXT NOT NULL,    -- '' for everybody
+	to_id     TEXT NOT NULL, -- '' for everyone
 	to_name   TEXT NOT NULL,
 	text      TEXT NOT NULL,
 	at        INTEGER NOT NULL,
-	tag       TEXT,             -- the writer's own; a second message with it is the same
+	tag       TEXT, -- the sender's; a second message with the same tag is not stored
 	PRIMARY KEY (room, seq),
 	UNIQUE (room, from_id, tag)
 ) STRICT, WITHOUT ROWID;
@@ -38,8 +38,8 @@ CREATE TRIGGER messages_place AFTER INSERT ON messages BEGIN
 	INSERT INTO rooms VALUES (new.room, new.seq) ON CONFLICT (room) DO UPDATE SET last = max(last, new.seq);
 END;
 
--- Whoever opens a room finds his page of it, however much others have written to each
--- other in it; see view in store.go.
+-- Indexes for the messages that one person may see, so that reading them takes no
+-- longer if there are many messages between other people; see query in store.go.
 CREATE INDEX messages_to ON messages (room, to_id, seq);
 CREATE INDEX messages_alone ON messages (room, from_id, seq) WHERE to_id <> '';
 

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// openTest opens a store until the end of the test. told may be nil.
-func openTest(t *testing.T, file string, told func(room string, m Message)) *store {
+// openTest opens a store until the end of the test. stored may be nil.
+func openTest(t *testing.T, file string, stored func(room string, m Message)) *store {
 	t.Helper()
-	if told == nil {
-		told = func(string, Message) {}
+	if stored == nil {
+		stored = func(string, Message) {}
 	}
-	s, err := openStore(t.Context(), file, told)
+	s, err := openStore(t.Context(), file, stored)
 	if err != nil {
 		t.Fatal(err)
 	}

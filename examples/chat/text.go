@@ -5,42 +5,43 @@ import (
 	"unicode"
 )
 
-// maxMarks is how many marks one letter may have. Tibetan has as many; more grow
-// over the lines above and below.
+// maxMarks is how many combining marks one letter may have. Tibetan needs this many;
+// more marks would cover the lines above and below.
 const maxMarks = 4
 
 const (
-	blackFlag   = '\U0001f3f4' // with tags behind it, that of a part of a country
+	blackFlag   = '\U0001f3f4' // followed by tags, it is the flag of a region
 	maxFlagTags = 7
-	blank       = '\u2800' // of Braille
+	blank       = '\u2800' // the empty Braille pattern
 )
 
-// legible returns text without what cannot be seen, and without what changes how
-// other text is shown. What is left are the characters of RFC 8264's FreeformClass,
-// and what joins letters and emoji, where it does.
+// legible returns text without invisible characters and without characters that change
+// how other text is shown. It keeps the characters of the FreeformClass of RFC 8264,
+// and the joiners that join two letters or emoji.
 func legible(text string) string {
-	v := viewer{}
+	v := filter{}
 	v.out.Grow(len(text))
 	for _, r := range newlines.Replace(text) {
-		v.see(r)
+		v.add(r)
 	}
 	return strings.TrimFunc(v.out.String(), func(r rune) bool { return unicode.IsSpace(r) || r == blank })
 }
 
-// newlines are what starts a line in some programs; see line in lines.go.
+// newlines replaces the characters that start a line in some programs; see line in
+// lines.go.
 var newlines = strings.NewReplacer("\r\n", "\n", "\u2028", "\n", "\u2029", "\n")
 
-// viewer takes a text one character after the other, and keeps what can be seen.
-type viewer struct {
+// filter reads a text character by character, and writes the visible ones to out.
+type filter struct {
 	out    strings.Builder
-	base   rune // the last character that others can be attached to; 0: none, because a line or a word starts
-	joiner rune // comes before the next character, if that can be joined to base
-	lines  int  // newlines since the last one that was no space
+	base   rune // the last character that others can be attached to; 0 at the start of a word or line
+	joiner rune // a joiner to write before the next character, if that one can be joined to base
+	lines  int  // newlines since the last character that is not a space
 
-	variants, marks, tags int // attached to base
+	variants, marks, tags int // how many are attached to base
 }
 
-func (v *viewer) see(r rune) {
+func (v *filter) add(r rune) {
 	switch {
 	case r == '\u200c' || r == '\u200d':
 		v.joiner = r
@@ -60,16 +61,16 @@ func (v *viewer) see(r rune) {
 	}
 }
 
-// attach keeps a character if base can have it, and has no more than most of them.
-func (v *viewer) attach(r rune, n *int, most int) {
+// attach writes a character if base can have one more of its kind.
+func (v *filter) attach(r rune, n *int, most int) {
 	if v.base != 0 && *n < most {
 		*n++
 		v.join(r)
 	}
 }
 
-// join keeps a character, with the joiner that came before it.
-func (v *viewer) join(r rune) {
+// join writes a character, after the joiner that came before it.
+func (v *filter) join(r rune) {
 	if v.base != 0 && v.joiner != 0 {
 		v.out.WriteRune(v.joiner)
 	}
@@ -77,8 +78,8 @@ func (v *viewer) join(r rune) {
 	v.out.WriteRune(r)
 }
 
-// space keeps a space, and one empty line of several. Nothing is joined to it.
-func (v *viewer) space(r rune) {
+// space writes a space. It writes at most one empty line in a row.
+func (v *filter) space(r rune) {
 	v.base, v.joiner = 0, 0
 	if r == '\n' {
 		v.lines++
@@ -88,8 +89,8 @@ func (v *viewer) space(r rune) {
 	}
 }
 
-// hidden reports whether a character is not shown, or is not one. Emoji that are
-// newer than package unicode are shown.
+// hidden reports whether a character is invisible or not a character. Emoji that are
+// newer than package unicode are visible.
 func hidden(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':

@@ -12,27 +12,27 @@ import (
 var (
 	errForeign = errors.New("it is not the database of this chat; choose another file with -db")
 	errDamaged = errors.New("it is damaged")
-	errMoved   = errors.New("it has been moved, deleted or replaced; put it back, or start the chat anew")
+	errMoved   = errors.New("it has been moved, deleted or replaced; put it back, or restart the chat")
 )
 
-// advice is what to do about what SQLite says, by its primary result code.
+// advice says what to do about an error of SQLite, by its primary result code.
 var advice = map[int]string{
-	sqlite3.SQLITE_BUSY:     "another program has locked it; end that one, or choose another file with -db",
-	sqlite3.SQLITE_LOCKED:   "another program has locked it; end that one, or choose another file with -db",
+	sqlite3.SQLITE_BUSY:     "another program has locked it; stop that program, or choose another file with -db",
+	sqlite3.SQLITE_LOCKED:   "another program has locked it; stop that program, or choose another file with -db",
 	sqlite3.SQLITE_FULL:     "the disk is full; make room",
-	sqlite3.SQLITE_NOTADB:   "it is no database, or it is damaged; move it away, or choose another file with -db",
+	sqlite3.SQLITE_NOTADB:   "it is not a database, or it is damaged; move it away, or choose another file with -db",
 	sqlite3.SQLITE_CORRUPT:  "it is damaged; restore it, or move it away, or choose another file with -db",
-	sqlite3.SQLITE_READONLY: "it must not be written to; see to its owner and mode, or choose another file with -db",
-	sqlite3.SQLITE_CANTOPEN: "it cannot be opened; see to its folder, or choose another file with -db",
+	sqlite3.SQLITE_READONLY: "it is read-only; check its owner and mode, or choose another file with -db",
+	sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its folder, or choose another file with -db",
 	sqlite3.SQLITE_IOERR:    "the disk fails",
 }
 
-// trouble says what is wrong with the database, and what to do.
-func trouble(path string, err error) error {
+// explain adds to an error of the database what is wrong and what to do.
+func explain(path string, err error) error {
 	if err == nil || errors.Is(err, errStopped) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	const primary = 0xff // result codes have more above that
+	const primary = 0xff // the bits above are the extended result code
 	if known := (*sqlite.Error)(nil); errors.As(err, &known) && advice[known.Code()&primary] != "" {
 		return fmt.Errorf("database %s: %s (%w)", path, advice[known.Code()&primary], err)
 	}

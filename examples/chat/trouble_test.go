@@ -36,13 +36,13 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			file := made(t, 1)
 			change(t, file, fmt.Sprintf(`PRAGMA user_version = %d`, version+1))
 			return file
-		}, fmt.Sprintf("it is of version %d, and this program knows %d: %v", version+1, version, errForeign)},
+		}, fmt.Sprintf("its version is %d, and this program supports %d: %v", version+1, version, errForeign)},
 		{here(), "garbage", func(t *testing.T) string {
 			t.Helper()
 			file := filepath.Join(t.TempDir(), "chat.db")
 			write(t, file, []byte("no database at all"))
 			return file
-		}, "it is no database, or it is damaged; move it away, or " + another},
+		}, "it is not a database, or it is damaged; move it away, or " + another},
 		{here(), "short", func(t *testing.T) string {
 			t.Helper()
 			file := made(t, 100)
@@ -62,13 +62,13 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 		{here(), "a folder", func(t *testing.T) string {
 			t.Helper()
 			return t.TempDir()
-		}, "it cannot be opened; see to its folder, or " + another},
+		}, "it cannot be opened; check its folder, or " + another},
 		{here(), "no name", func(*testing.T) string { return "" }, "stat : no such file"},
 		{here(), "no file", func(*testing.T) string { return ":memory:" }, "stat :memory:: no such file"},
 		{here(), "no folder", func(t *testing.T) string {
 			t.Helper()
 			return filepath.Join(t.TempDir(), "none", "chat.db")
-		}, "it cannot be opened; see to its folder, or " + another},
+		}, "it cannot be opened; check its folder, or " + another},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,8 +113,8 @@ func write(t *testing.T, file string, b []byte) {
 func TestWithoutPermission(t *testing.T) {
 	t.Parallel()
 	const (
-		cannotBeOpened  = "it cannot be opened; see to its folder"
-		cannotBeWritten = "it must not be written to; see to its owner and mode"
+		cannotBeOpened  = "it cannot be opened; check its folder"
+		cannotBeWritten = "it is read-only; check its owner and mode"
 	)
 	for _, row := range []struct {
 		at           string
@@ -185,7 +185,7 @@ func TestLockedAtTheStart(t *testing.T) {
 	if s, err := openStore(t.Context(), file, nil); err == nil {
 		s.Close()
 		t.Error("it is opened")
-	} else if want := "database " + file + ": another program has locked it; end that one, or"; !strings.HasPrefix(err.Error(), want) {
+	} else if want := "database " + file + ": another program has locked it; stop that program, or"; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	unlock()
@@ -210,7 +210,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 			t.Helper()
 			pragma(t, c, `PRAGMA busy_timeout = 20`)
 			return lock(t, c.store.path)
-		}, "another program has locked it; end that one"},
+		}, "another program has locked it; stop that program"},
 		"full": {func(t *testing.T, c *chat) func() {
 			t.Helper()
 			pragma(t, c, `PRAGMA max_page_count = 1`) // of which there are more
@@ -230,7 +230,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 			t.Helper()
 			pragma(t, c, `PRAGMA query_only = 1`)
 			return func() { pragma(t, c, `PRAGMA query_only = 0`) }
-		}, "it must not be written to"},
+		}, "it is read-only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,21 +5,21 @@ import (
 	"encoding/json"
 )
 
-// subprotocol is that of the page: each message is one JSON object, a request or
-// one of the answers. Whoever asks for no subprotocol talks in lines; see lines.go.
+// subprotocol is the page's. Each message is one JSON object: a request or one of the
+// answers. A client that asks for no subprotocol uses lines of text; see lines.go.
 const subprotocol = "wye.chat.json"
 
-// request is what a client wants.
+// request is a message from a client.
 type request struct {
 	Type   string `json:"type"`   // say, typing or older
-	Text   string `json:"text"`   // to say
-	Tag    string `json:"tag"`    // the client's name for what it says, the same when it says it again
-	To     string `json:"to"`     // the ID of the only one it is for, or ""
-	Before int64  `json:"before"` // the place that older messages come before
+	Text   string `json:"text"`   // of type say
+	Tag    string `json:"tag"`    // the client's ID for the message; the same if the client sends it again
+	To     string `json:"to"`     // the ID of the only recipient, or "" for everyone
+	Before int64  `json:"before"` // of type older: the position that the messages come before
 }
 
-// welcome is what a client begins with, and what it goes on with when it may have
-// missed something.
+// welcome is the first answer to a client. The member sends it again when the client
+// may have missed something.
 type welcome struct {
 	past
 
@@ -27,59 +27,59 @@ type welcome struct {
 	Room   string   `json:"room"`
 	You    Person   `json:"you"`
 	People []Person `json:"people"`
-	Fresh  bool     `json:"fresh"` // Messages are instead of what the client has, not behind it
+	Fresh  bool     `json:"fresh"` // Messages replaces what the client has, instead of following it
 }
 
-// past is a page of messages.
+// page is a page of messages.
 type past struct {
 	Messages []Message `json:"messages"`
 	More     bool      `json:"more"` // there are older ones
 }
 
-// older is the answer to a request for what came before.
+// older is the answer to a request for older messages.
 type older struct {
 	past
 
 	Type string `json:"type"`
 }
 
-// message is something that has been said. The writer's own, with its tag, is how
-// he knows that it is stored.
+// message is a message in the room. For the sender it is the acknowledgement: it has
+// the tag, and it is stored.
 type message struct {
 	Message
 
 	Type string `json:"type"`
 }
 
-// news is that somebody joins, leaves, or is typing.
+// news says that a person joins, leaves or is typing.
 type news struct {
 	Type string `json:"type"`
 	Who  Person `json:"who"`
 }
 
-// about is what the news replaces of the same person: who leaves need not be told to
-// have joined.
-func (n news) about() string {
+// topic returns which earlier news of the same person this one replaces: leave replaces
+// join.
+func (n news) topic() string {
 	if n.Type == "typing" {
 		return "typing "
 	}
 	return "here "
 }
 
-// foreign is what another program has said to the room.
-type foreign struct {
+// external is a text that another part of the program has sent to the room.
+type external struct {
 	Type string `json:"type"`
 	Text string `json:"text"`
 }
 
-// refused is why something has not been done. It is an error, so that rules can
-// return it.
+// refused says why a request was not done. It is an error, so that the rules can return
+// it.
 type refused struct {
 	Type   string `json:"type"`
 	Reason string `json:"reason"` // for programs
 	Text   string `json:"text"`   // for people
 	Tag    string `json:"tag,omitempty"`
-	Retry  int64  `json:"retry,omitempty"` // milliseconds until the same may be tried again; 0: never
+	Retry  int64  `json:"retry,omitempty"` // milliseconds until the client may try again; 0: never
 }
 
 func refuse(reason, text string) *refused {
@@ -88,8 +88,8 @@ func refuse(reason, text string) *refused {
 
 func (r *refused) Error() string { return r.Text }
 
-// encode returns the JSON of an answer. It is not put into HTML, so that "<" need not
-// take the room of six characters.
+// encode returns the JSON of an answer. It does not escape "<" into six characters,
+// because the JSON is not part of an HTML page.
 func encode(answer any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -6,20 +6,20 @@ import (
 	"errors"
 )
 
-// batch is how many messages one transaction stores at the most.
+// batch is the largest number of messages in one transaction.
 const batch = 256
 
-// writer stores messages, all that wait in one transaction: to be sure that they
-// are on the disk takes the time, for one as for many.
+// writer stores all messages that wait in one transaction, because syncing the disk
+// takes as long for one message as for many.
 type writer struct {
 	db      *sql.DB
-	told    func(room string, m Message)
+	stored  func(room string, m Message)
 	waiting chan *addition
-	quit    chan struct{} // closed: stop when nothing waits
-	done    chan struct{} // closed: it has
+	quit    chan struct{} // closed: the writer stops when no message waits
+	done    chan struct{} // closed when the writer has stopped
 }
 
-// addition is a message that is to be stored.
+// addition is a message to store.
 type addition struct {
 	room   string
 	result result
@@ -28,20 +28,21 @@ type addition struct {
 
 type result struct {
 	message Message
-	again   bool // it was there before
+	again   bool // the message was stored before
 	err     error
 }
 
-// errStopped means that the store is being closed.
+// errStopped is returned when the store is closing.
 var errStopped = errors.New("the chat is shutting down")
 
-func startWriter(db *sql.DB, told func(room string, m Message)) *writer {
-	w := &writer{db: db, told: told, waiting: make(chan *addition), quit: make(chan struct{}), done: make(chan struct{})}
+func startWriter(db *sql.DB, stored func(room string, m Message)) *writer {
+	w := &writer{db: db, stored: stored, waiting: make(chan *addition), quit: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-// add waits until m is stored. If ctx ends before, it may be stored all the same.
+// add stores m and returns when it is stored. If ctx ends before, m may be stored
+// nevertheless.
 func (w *writer) add(ctx context.Context, room string, m Message) (result, error) {
 	a := &addition{room: room, result: result{message: m}, stored: make(chan struct{})}
 	select {
@@ -59,7 +60,7 @@ func (w *writer) add(ctx context.Context, room string, m Message) (result, error
 	}
 }
 
-// stop returns when everything that was taken is stored.
+// stop returns when every message that the writer has accepted is stored.
 func (w *writer) stop() {
 	close(w.quit)
 	<-w.done
@@ -70,15 +71,15 @@ func (w *writer) run() {
 	for {
 		select {
 		case a := <-w.waiting:
-			w.write(w.more(a))
+			w.write(w.collect(a))
 		case <-w.quit:
 			return
 		}
 	}
 }
 
-// more returns a and what else waits by now.
-func (w *writer) more(a *addition) []*addition {
+// collect returns a and the other messages that wait now, up to batch.
+func (w *writer) collect(a *addition) []*addition {
 	all := []*addition{a}
 	for len(all) < batch {
 		select {
@@ -91,7 +92,7 @@ func (w *writer) more(a *addition) []*addition {
 	return all
 }
 
-// write stores all, or nothing, and tells.
+// write stores all messages or none, and notifies about each stored one.
 func (w *writer) write(all []*addition) {
 	err := w.store(all)
 	for _, a := range all {
@@ -99,19 +100,19 @@ func (w *writer) write(all []*addition) {
 		case err != nil:
 			a.result = result{err: err}
 		case !a.result.again:
-			w.told(a.room, a.result.message)
+			w.stored(a.room, a.result.message)
 		}
 		close(a.stored)
 	}
 }
 
 func (w *writer) store(all []*addition) error {
-	ctx := context.Background() // what is taken is stored, also if nobody waits any more
+	ctx := context.Background() // an accepted message is stored even if its sender has gone
 	tx, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing is left to be rolled back after Commit
+	defer tx.Rollback() //nolint:errcheck // it does nothing after Commit
 	for _, a := range all {
 		if err := a.insert(ctx, tx); err != nil {
 			return err
@@ -120,8 +121,8 @@ func (w *writer) store(all []*addition) error {
 	return tx.Commit()
 }
 
-// insert gives the message the next place in its room, unless it is there already.
-// The room's oldest goes if there are too many.
+// insert gives the message the next position in its room, unless it was stored before.
+// It deletes the oldest message of a room that has too many.
 func (a *addition) insert(ctx context.Context, tx *sql.Tx) error {
 	m := &a.result.message
 	to := Person{}

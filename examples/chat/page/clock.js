@@ -1,4 +1,4 @@
-// Times and days as the reader writes them.
+// Times and days in the reader's locale.
 
 import { locale, words } from "./words.js";
 
@@ -15,7 +15,7 @@ export function showTime(element, at) {
   element.title = full.format(when);
 }
 
-/** Days are equal if they read the same. @param {number} at */
+/** Equal for two times of the same day. @param {number} at */
 export function dayOf(at) {
   return new Date(at).toDateString();
 }

@@ -1,4 +1,4 @@
-// Where one writes: the text, to whom it goes, and what is left of the length.
+// The message form: the text, its recipient, and the number of characters left.
 
 import { tab } from "./storage.js";
 import { LONGEST } from "./wire.js";
@@ -6,7 +6,7 @@ import { words } from "./words.js";
 
 /** @typedef {import("./wire.js").Who} Who */
 
-const NEAR = 200; // characters before the end from where they are counted
+const NEAR = 200; // show the number of characters left from here on
 
 /**
  * @typedef {object} Parts
@@ -22,7 +22,7 @@ export class Composer {
   #key;
   #on;
   /** @type {Who | undefined} */ #to;
-  /** @type {{text: string, to?: Who}[]} */ #returned = []; // waits until there is nothing else in the field
+  /** @type {{text: string, to?: Who}[]} */ #returned = []; // shown when the field is empty
 
   /**
    * @param {Parts} parts
@@ -39,7 +39,7 @@ export class Composer {
     form.addEventListener("keydown", (event) => this.#escape(event));
     text.addEventListener("input", () => {
       this.#fit();
-      // What is for one person alone is not the others' business.
+      // While writing to one person, the others get no typing notice.
       if (text.value.trim() !== "" && !this.#to) this.#on.typed();
     });
     toClear.addEventListener("click", () => { this.address(); this.focus(); });
@@ -51,15 +51,15 @@ export class Composer {
     this.#parts.text.focus();
   }
 
-  /** Says to whom the text goes; to everybody without. @param {Who} [who] */
+  /** Sets the recipient; without one the text goes to everybody. @param {Who} [who] */
   address(who) {
     this.#to = who;
     this.presence();
   }
 
   /**
-   * People have come or gone. Who was addressed stays addressed: what is meant for one
-   * person must not go to everybody because that person has left.
+   * Called when people join or leave. The recipient stays the same after leaving, so that
+   * a direct message does not go to everybody.
    */
   presence() {
     const { form, text, to } = this.#parts;
@@ -71,7 +71,7 @@ export class Composer {
     text.placeholder = this.#to ? words.sayTo(name) : words.say;
   }
 
-  /** Something that was not taken. @param {string} text @param {Who} [to] */
+  /** Puts back a text that the server refused. @param {string} text @param {Who} [to] */
   giveBack(text, to) {
     this.#returned.push(to ? { text, to } : { text });
     this.#takeBack();
@@ -79,7 +79,7 @@ export class Composer {
 
   #takeBack() {
     const { text } = this.#parts;
-    if (text.value !== "") return; // it would be mixed with what is for others, perhaps
+    if (text.value !== "") return; // two texts may have two recipients
     const back = this.#returned.shift();
     if (!back) return;
     text.value = back.text;
@@ -118,7 +118,7 @@ export class Composer {
     return LONGEST - [...this.#parts.text.value.trimEnd()].length;
   }
 
-  /** Fits the field to the text, which the style sheet does with a copy of it, and counts. */
+  /** Updates the copy of the text, by which the style sheet sizes the field, and the count. */
   #fit() {
     const { form, text, left } = this.#parts;
     /** @type {HTMLElement} */ (text.parentElement).dataset.value = text.value;
@@ -145,8 +145,8 @@ export class Composer {
 }
 
 /**
- * While a word is being composed, the keys are the input method's. Safari tells the
- * last of them by the code alone.
+ * Reports whether an input method handles the key. Safari marks the last key of a
+ * composition by its key code alone.
  * @param {KeyboardEvent} event
  */
 function isComposing(event) {

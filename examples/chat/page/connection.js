@@ -1,27 +1,28 @@
-// The connection: one WebSocket after the other, until disconnect is called.
+// The connection: opens a WebSocket, and another one after it has closed, until
+// disconnect is called.
 
 import { Backoff } from "./backoff.js";
 import { parse, SUBPROTOCOL } from "./wire.js";
 
-const OPEN_WITHIN = 15_000; // until the server's welcome; some networks swallow everything
-const STEADY = 10_000;      // open for so long, it is not the server's fault any more
+const OPEN_WITHIN = 15_000; // until the server's welcome; some networks drop everything silently
+const STEADY = 10_000;      // a connection that was open for so long starts the backoff again
 const FULL_WAIT = 5_000;
 
-/** The server has no room: it is not asked again at once. */
+/** The server is over a limit: the page waits longer before the next attempt. */
 export const FULL = 1013;
 
-/** We may not be in this room: the server is not asked again. */
+/** Access to this room is denied: the page does not try again. */
 export const FORBIDDEN = 3003;
 
 /** @typedef {"connecting" | "open" | "waiting" | "offline" | "closed"} State */
 
 /**
  * @typedef {object} Options
- * @property {() => string} url asked for every attempt
- * @property {() => Promise<void>} prepare done before every attempt; if it fails, so does the attempt
+ * @property {() => string} url called before each attempt
+ * @property {() => Promise<void>} prepare called before each attempt, which fails if it fails
  * @property {(frame: import("./wire.js").Frame) => void} onframe
  * @property {(state: State, next: number) => void} onstate next: the time of the next attempt, or 0
- * @property {(code: number, reason: string) => void} onlost before the new state is told
+ * @property {(code: number, reason: string) => void} onlost called before onstate
  */
 
 export class Connection {
@@ -29,7 +30,7 @@ export class Connection {
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {State} */ #state = "closed";
   #wanted = false;
-  #attempt = 0; // the number of the current one, so that what is left of earlier ones is ignored
+  #attempt = 0; // number of the current attempt: events of earlier ones are ignored
   #timer = 0;
   #backoff = new Backoff();
 
@@ -38,7 +39,7 @@ export class Connection {
     this.#options = options;
     addEventListener("online", () => this.#wake());
     addEventListener("pageshow", () => this.#wake());
-    // A page that is left is not here any more, even if the browser keeps it for "back".
+    // Leaving the page disconnects, even if the browser keeps the page for "back".
     addEventListener("pagehide", () => { if (this.#wanted) this.#leave("waiting"); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#wake(); });
     addEventListener("offline", () => { if (this.#wanted) this.#lose(0, ""); });
@@ -61,19 +62,19 @@ export class Connection {
     this.#show(state);
   }
 
-  /** Ends a connection that does not answer, and begins another. */
+  /** Closes a connection that does not answer, and opens another. */
   restart() {
     if (this.#wanted) this.#lose(0, "");
   }
 
-  /** @param {object} frame @returns {boolean} whether it is on its way */
+  /** @param {object} frame @returns {boolean} whether it was sent */
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
     return true;
   }
 
-  /** Something has changed: the next attempt need not wait. */
+  /** Makes the next attempt now, because something has changed. */
   #wake() {
     if (this.#state === "waiting" || this.#state === "offline") this.#try();
   }
@@ -81,8 +82,8 @@ export class Connection {
   async #try() {
     this.#drop();
     const attempt = this.#attempt;
-    // While there is no network, attempts are made quietly: a server on this very
-    // machine can be reached without.
+    // Without a network the attempts go on, but the state stays "offline": a server on
+    // this machine is reachable nevertheless.
     this.#show(this.#state === "offline" && !navigator.onLine ? "offline" : "connecting");
     try {
       await this.#options.prepare();
@@ -114,7 +115,7 @@ export class Connection {
     this.#show("open");
   }
 
-  /** Waits for the next attempt, if there is any use in it. @param {number} code @param {string} reason */
+  /** Schedules the next attempt, unless the code says not to. @param {number} code @param {string} reason */
   #lose(code, reason) {
     this.#drop();
     this.#options.onlost(code, reason);
@@ -127,7 +128,7 @@ export class Connection {
     this.#show(navigator.onLine ? "waiting" : "offline", Date.now() + wait);
   }
 
-  /** Forgets the socket, the timers and the attempt that there is. */
+  /** Drops the socket, the timers and the current attempt. */
   #drop() {
     this.#attempt++;
     clearTimeout(this.#timer);

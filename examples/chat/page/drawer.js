@@ -1,4 +1,4 @@
-// The side of the page, which is a drawer where there is no room beside the log.
+// The side of the page. On narrow screens it is a drawer over the log.
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const side = byId("side"), shade = byId("shade"), opener = byId("people-button"), closer = byId("people-close");
@@ -27,5 +27,5 @@ opener.addEventListener("click", open);
 closer.addEventListener("click", closeDrawer);
 shade.addEventListener("click", closeDrawer);
 side.addEventListener("keydown", (event) => { if (event.key === "Escape") closeDrawer(); });
-// There is room now: it is no drawer any more. The width is the style sheet's.
+// The screen is wide again, so the drawer closes. The style sheet has the same width.
 matchMedia("(min-width: 48rem)").addEventListener("change", () => set(false));

@@ -1,16 +1,16 @@
-// What a person looks like: a colour by the id, which stays when the name is
-// another's elsewhere, and initials.
+// The colour and the initials of a person. The colour depends on the ID, which differs
+// between people with the same name.
 
 /** @param {string} id @returns {number} a hue in degrees */
 function hue(id) {
   let hash = 2166136261; // FNV-1a
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 16777619);
-  return (hash >>> 0) % 24 * 15; // steps that can be told apart
+  return (hash >>> 0) % 24 * 15; // in steps that differ visibly
 }
 
 /** @param {HTMLElement} element @param {string} id */
 export function colour(element, id) {
-  element.style.setProperty("--hue", String(hue(id))); // the style sheet makes it readable
+  element.style.setProperty("--hue", String(hue(id))); // the style sheet adds lightness and chroma for contrast
 }
 
 /** @param {string} name */
@@ -20,7 +20,7 @@ export function initials(name) {
   return (letter(first) + (two ? letter(second) : "")).toUpperCase();
 }
 
-/** The first letter as people see it: emoji and accents are several code points. */
+/** The first grapheme: emoji and accented letters are several code points. */
 function letter(/** @type {string} */ word) {
   if (!("Segmenter" in Intl)) return [...word][0] ?? "";
   for (const { segment } of new Intl.Segmenter().segment(word)) return segment;
@@ -38,6 +38,6 @@ export function face(who) {
 
 /** @param {HTMLElement} element @param {import("./wire.js").Who} who */
 export function show(element, who) {
-  element.dataset.initials = initials(who.name); // drawn by the style sheet: no part of the text
+  element.dataset.initials = initials(who.name); // drawn by the style sheet, so that it is not part of the text
   colour(element, who.id);
 }

@@ -1,4 +1,4 @@
-// One line of the log as an element.
+// The element of one line of the log.
 
 import { dayName, showTime } from "./clock.js";
 import { colour, face } from "./face.js";
@@ -8,7 +8,7 @@ import { words } from "./words.js";
 /** @typedef {import("./wire.js").Message} Message */
 
 /**
- * What is told of a message while it is not stored: no seq, but a tag.
+ * A message that may not be stored yet: it has a tag, and no seq.
  * @typedef {Omit<Message, "seq"> & {seq?: number}} Draft
  */
 
@@ -48,7 +48,7 @@ export function messageLine(message, own) {
 }
 
 /**
- * Writes into the line what is known of the message now.
+ * Updates the line with the message as the server stored it.
  * @param {HTMLElement} line
  * @param {Draft} message
  */
@@ -56,7 +56,7 @@ export function settleLine(line, message) {
   line.dataset.at = String(message.at);
   line.dataset.from = message.from.id;
   line.dataset.to = message.to?.id ?? "";
-  // The server trims what is said, and drops what cannot be shown.
+  // The server trims the text, and removes characters that are not visible.
   const text = /** @type {HTMLElement} */ (line.querySelector(".text"));
   if (text.textContent !== message.text) showText(text, message.text);
   showTime(/** @type {HTMLTimeElement} */ (line.querySelector("time")), message.at);
@@ -87,12 +87,12 @@ export function dayLine(at) {
   return line;
 }
 
-/** What was today is yesterday now. @param {HTMLElement} line */
+/** Updates "today" and "yesterday". @param {HTMLElement} line */
 export function renameDay(line) {
   line.replaceChildren(element("span", "", dayName(Number(line.dataset.at))));
 }
 
-/** The divider before what has not been read. */
+/** The divider before the unread messages. */
 export function unreadLine() {
   const line = element("li", "");
   line.id = "unread";

@@ -1,7 +1,7 @@
-// Text with links in it, made of text nodes: nothing that anybody writes is markup.
+// Text with links, made of text nodes, so that no user's text becomes markup.
 
-// The last character is none that ends a sentence. To look for it from the end
-// takes no longer than the link is, whatever it is made of.
+// The last character of a link must not be one that ends a sentence. Searching it from
+// the end takes time linear in the length of the link, whatever the text.
 const LINK = /\bhttps?:\/\/[^\s<>"'`]*[^\s<>"'`.,:;!?)\]}*_~。，！？；：）】」』、]/giu;
 
 /** @param {HTMLElement} element @param {string} text */

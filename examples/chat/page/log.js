@@ -1,14 +1,14 @@
-// The lines, oldest first: messages by seq, then those of ours that are under way.
-// Days and groups are settled where lines come or go.
+// The lines, oldest first: stored messages by seq, then the own messages that are being
+// sent. Day lines and groups are updated when lines are added or removed.
 
 import { dayOf } from "./clock.js";
 import { dayLine, messageLine, noticeLine, renameDay, settleLine, unreadLine } from "./line.js";
 
 /** @typedef {import("./wire.js").Message} Message */
 /** @typedef {import("./wire.js").Who} Who */
-/** @typedef {import("./outbox.js").Letter} Letter */
+/** @typedef {import("./outbox.js").Pending} Pending */
 
-const TOGETHER = 5 * 60_000; // what somebody says within this time is one group
+const TOGETHER = 5 * 60_000; // messages of one person within this time form a group
 const MOST = 1000;           // lines in the page; older ones can be loaded again
 
 export class Log {
@@ -17,7 +17,7 @@ export class Log {
   /** @type {Map<string, HTMLElement>} */ #pending = new Map();
   #unread = unreadLine();
 
-  /** The seq of the last message there was. None that is not newer is shown again. */
+  /** The seq of the last message that was added. Messages up to it are not added again. */
   last = 0;
 
   /**
@@ -42,7 +42,7 @@ export class Log {
     return this.#unread;
   }
 
-  /** Everything but what is under way. */
+  /** Removes all lines except the messages that are being sent. */
   clear() {
     this.#list.replaceChildren(...this.#pending.values());
     this.last = 0;
@@ -50,7 +50,7 @@ export class Log {
   }
 
   /**
-   * A message at the end. One of ours takes the place of what was under way.
+   * Adds a message at the end. An own message replaces the line that was being sent.
    * @param {Message} message
    * @returns {boolean} whether it is new
    */
@@ -67,14 +67,14 @@ export class Log {
       settleLine(line, message);
     }
     const next = this.#firstPending;
-    // Moving it without need would be read aloud again.
+    // Screen readers would read a moved line again.
     if (!waiting || (next && isBefore(next, line))) this.#list.insertBefore(line, next);
     this.#settle(line);
     this.#settle(messageAfter(line));
     return true;
   }
 
-  /** Older ones, oldest first. @param {Message[]} messages */
+  /** Adds older messages at the start, oldest first. @param {Message[]} messages */
   prepend(messages) {
     const first = this.first || Infinity;
     const lines = messages.filter((m) => m.seq < first).map((m) => messageLine(m, this.#isOwn(m.from)));
@@ -83,16 +83,16 @@ export class Log {
     this.#settle(messageAfter(lines.at(-1)));
   }
 
-  /** Shows what is under way. @param {Letter} letter @param {Who} me */
-  send(letter, me) {
-    if (this.#pending.has(letter.tag)) return;
-    const line = messageLine({ ...letter, from: me }, true);
-    this.#pending.set(letter.tag, line);
+  /** Adds or updates a message that is being sent. @param {Pending} pending @param {Who} me */
+  send(pending, me) {
+    if (this.#pending.has(pending.tag)) return;
+    const line = messageLine({ ...pending, from: me }, true);
+    this.#pending.set(pending.tag, line);
     this.#list.append(line);
     this.#settle(line);
   }
 
-  /** Takes out what is not under way any more. @param {string | undefined} tag */
+  /** Removes a message that is no longer being sent. @param {string | undefined} tag */
   withdraw(tag = "") {
     const line = this.#pending.get(tag);
     if (!line) return;
@@ -103,10 +103,10 @@ export class Log {
   }
 
   /**
-   * A line that is nobody's.
+   * Adds a line without an author.
    * @param {string} text
    * @param {"foreign" | "presence"} kind
-   * @param {string} [id] whom it is about: only the last of a row of notices about somebody stays
+   * @param {string} [id] the person it is about: of consecutive notices about one person only the last stays
    */
   notice(text, kind, id = "") {
     const line = noticeLine(text, kind);
@@ -128,7 +128,7 @@ export class Log {
   }
 
   /**
-   * Puts the divider before the first message of others after that seq.
+   * Puts the divider before the first message of another person after seq.
    * @param {number} seq
    */
   divide(seq) {
@@ -143,12 +143,12 @@ export class Log {
     }
   }
 
-  /** What has been read is not divided from the rest. */
+  /** Removes the divider. */
   join() {
     this.divide(Infinity);
   }
 
-  /** How many messages of others there are after that seq. @param {number} seq */
+  /** Returns the number of other people's messages after seq. @param {number} seq */
   countAfter(seq) {
     let n = 0;
     for (let line = this.#list.lastElementChild; line instanceof HTMLElement; line = line.previousElementSibling) {
@@ -159,7 +159,7 @@ export class Log {
     return n;
   }
 
-  /** Takes out the oldest lines if there are too many. @returns {boolean} whether there were */
+  /** Removes the oldest lines if there are too many. @returns {boolean} whether it has removed any */
   prune() {
     const spare = this.#list.childElementCount - MOST;
     if (spare <= 0) return false;
@@ -183,8 +183,8 @@ export class Log {
   }
 
   /**
-   * Gives a message the line of its day, if it is the first of it, and finds out
-   * whether it goes on with what is above.
+   * Adds the day line before the first message of a day, and sets whether the message
+   * belongs to the group above it.
    * @param {HTMLElement | null} line
    */
   #settle(line) {
@@ -200,7 +200,7 @@ export class Log {
     line.classList.toggle("follow", !newDay && before === line.previousElementSibling && goesOn(before, line));
   }
 
-  /** What a message's day begins with: there may be notices before it. @param {HTMLElement} line */
+  /** Returns where the day line goes: before the notices that precede the message. @param {HTMLElement} line */
   #dawn(line) {
     const day = dayOf(Number(line.dataset.at));
     let first = line;
@@ -233,7 +233,7 @@ function messageAfter(line) {
   return /** @type {HTMLElement | null} */ (e);
 }
 
-/** The day that stands between the message and the one above. @param {HTMLElement} line */
+/** Returns the day line between the message and the one above it. @param {HTMLElement} line */
 function dayBefore(line) {
   let e = line.previousElementSibling;
   while (e && !e.classList.contains("message")) {

@@ -1,5 +1,5 @@
-// The page of one room: what comes over the connection is put where it belongs, and
-// so is what the person in front of it does. Start reading here.
+// The page of one room. It passes frames from the connection and actions of the user to
+// the other modules. Start reading here.
 
 import { Composer } from "./composer.js";
 import { Connection, FORBIDDEN, FULL } from "./connection.js";
@@ -21,7 +21,7 @@ import { translate, words } from "./words.js";
 /** @typedef {import("./wire.js").Who} Who */
 /** @typedef {import("./wire.js").Message} Message */
 
-const RETURN = 60_000; // who is back so soon after a broken connection has not been away
+const RETURN = 60_000; // a person who is back this soon after a lost connection is not announced
 
 const room = decodeURIComponent(/^\/room\/([^/]+)\/?$/.exec(location.pathname)?.[1] ?? "") ||
   (new URLSearchParams(location.search).get("group") || "lobby");
@@ -34,15 +34,15 @@ function byId(id) {
 translate();
 byId("room-name").textContent = room;
 
-/** Nothing is focused by itself then: a keyboard would come up over the log. */
+/** On a touch screen nothing is focused automatically: a keyboard would cover the log. */
 const touched = matchMedia("(pointer: coarse)").matches;
 
 /** @type {Who | null} */ let me = null;
-let entered = false; // the server has told what there is in the room
-let checked = false; // the server and /me have been asked twice who we are
-/** @type {Map<string, number>} */ const returning = new Map(); // ids, and until when
+let entered = false; // the server's welcome has come
+let checked = false; // the page has asked /me again because the welcome named another person
+/** @type {Map<string, number>} */ const returning = new Map(); // by ID: until when a join is not announced
 
-/** What begins when it is known who is there. @type {ReturnType<typeof begin> | null} */
+/** The modules that start when the user's name is known. @type {ReturnType<typeof begin> | null} */
 let parts = null;
 
 const connection = new Connection({
@@ -56,14 +56,14 @@ const connection = new Connection({
   },
   onframe: receive,
   onlost: (code, reason) => {
-    const flying = parts?.outbox.flying;
+    const inFlight = parts?.outbox.inFlight;
     parts?.outbox.down();
     typing.clear();
     setOlder(older.hidden, false);
     if (code === FULL) notice(reason || words.full, true);
     if (code === FORBIDDEN) notice(reason || words.forbidden);
-    // Too big, and so it would be the next time.
-    if (code === 1009) giveBack(flying, reason || words.long);
+    // The message is too big, and would be again.
+    if (code === 1009) giveBack(inFlight, reason || words.long);
   },
   onstate: showState,
 });
@@ -81,7 +81,7 @@ const composer = new Composer({
 }, `wye.draft.${room}`, { say, typed: () => typing.typed(), here: (id) => people.has(id) });
 
 /**
- * We know who we are: what is kept for this person and room is taken up.
+ * Starts the modules with what is stored for this person and room.
  * @param {Who} who
  */
 function begin(who) {
@@ -99,9 +99,9 @@ function meet(who) {
   showFace(byId("me-face"), who);
   byId("leave").hidden = false;
   parts?.outbox.down();
-  parts?.outbox.letters.forEach((letter) => log.withdraw(letter.tag));
+  parts?.outbox.unsent.forEach((pending) => log.withdraw(pending.tag));
   parts = begin(who);
-  parts.outbox.letters.forEach((letter) => log.send(letter, who));
+  parts.outbox.unsent.forEach((pending) => log.send(pending, who));
   changed();
   if (!touched) composer.focus();
 }
@@ -137,8 +137,8 @@ function welcome(frame) {
 }
 
 /**
- * The server may know us as somebody else: the cookie has been left in another tab, or
- * is not good any more. Then both are asked again, once.
+ * The server may know the user by another name: another tab has changed the cookie, or it
+ * is no longer valid. Then the page asks for both again, once.
  * @param {Who} you
  */
 function recognised(you) {
@@ -156,7 +156,7 @@ function recognised(you) {
   return false;
 }
 
-/** Shows what the server has, instead of what was there. @param {import("./wire.js").Welcome} frame */
+/** Replaces the lines by the server's messages. @param {import("./wire.js").Welcome} frame */
 function refill(frame) {
   log.clear();
   frame.messages.forEach((message) => log.append(message));
@@ -197,17 +197,17 @@ function refused({ reason, tag, text, retry }) {
   });
   notice(Object.hasOwn(sentence, reason) ? sentence[reason] : text);
   if (reason === "pages" && retry !== undefined) return olderLater(retry);
-  if (tag === undefined) return setOlder(older.hidden, false); // it was that, perhaps
-  if (retry !== undefined) parts?.outbox.later(tag, Math.max(retry, 0));
+  if (tag === undefined) return setOlder(older.hidden, false); // the request for older lines, perhaps
+  if (retry !== undefined) parts?.outbox.retry(tag, Math.max(retry, 0));
   else giveBack(tag, "");
 }
 
-/** Gives what is not stored, and never will be, to the writer. @param {string | undefined} tag @param {string} why */
+/** Puts a message that will not be stored back into the form. @param {string | undefined} tag @param {string} why */
 function giveBack(tag, why) {
-  const letter = tag ? parts?.outbox.remove(tag) : undefined;
-  if (!letter) return;
+  const pending = tag ? parts?.outbox.remove(tag) : undefined;
+  if (!pending) return;
   log.withdraw(tag);
-  composer.giveBack(letter.text, letter.to);
+  composer.giveBack(pending.text, pending.to);
   if (why) notice(why);
   changed();
 }
@@ -250,11 +250,11 @@ older.addEventListener("click", () => {
 });
 
 function askOlder() {
-  // If there are notices only, what was said is before the last that there was.
+  // If there are only notices, older messages are those up to the last one.
   if (connection.send({ type: "older", before: log.first || log.last + 1 })) setOlder(false, true);
 }
 
-/** The server wants to be asked again. @param {number} wait */
+/** Asks again after the time that the server wants. @param {number} wait */
 function olderLater(wait) {
   setTimeout(() => { if (loading) askOlder(); }, Math.max(wait, 0));
 }
@@ -269,12 +269,12 @@ function showOlder(messages, more) {
   messages.forEach((message) => giveUp(message.tag));
 }
 
-/** What is in the history is not under way. @param {string | undefined} tag */
+/** A message in the history is stored, so it is no longer being sent. @param {string | undefined} tag */
 function giveUp(tag) {
   if (parts?.outbox.remove(tag)) log.withdraw(tag);
 }
 
-// What is seen.
+// What the user has seen.
 
 function looking() {
   return !document.hidden && scroll.atEnd;
@@ -293,7 +293,7 @@ function showUnread() {
   jump.textContent = words.below(count);
 }
 
-/** The lines have changed. */
+/** Called when the lines have changed. */
 function changed() {
   if (scroll.atEnd && log.prune()) setOlder(false, loading);
   byId("empty").hidden = !entered || !log.empty;
@@ -311,7 +311,7 @@ document.addEventListener("visibilitychange", () => {
   looked();
 });
 
-/** Does something to the log that is not read aloud: history is no news. @param {() => void} change */
+/** Changes the log without screen readers announcing it: older lines are not new. @param {() => void} change */
 function quietly(change) {
   const box = byId("log");
   box.ariaLive = "off";

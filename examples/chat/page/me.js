@@ -1,8 +1,8 @@
-// Who is in front of the page, as the server knows by the signed cookie.
+// The user of the page, whom the server knows by the signed cookie.
 
 /** @typedef {import("./wire.js").Who} Who */
 
-/** The server's answer, if it is one of refusal. */
+/** A refusal by the server. */
 export class Refusal extends Error {
   /** @param {string} reason @param {string} text */
   constructor(reason, text) {

@@ -1,4 +1,4 @@
-// The dialogs about the name: it is chosen once, and may be left.
+// The dialogs for the name: the user chooses it once, and may give it up.
 
 import { leaveName, Refusal, takeName, whoAmI } from "./me.js";
 import { words } from "./words.js";
@@ -14,7 +14,7 @@ const leaving = /** @type {HTMLDialogElement} */ (document.getElementById("leave
 /** @type {Promise<Who> | null} */
 let asking = null;
 
-/** Asks until there is a name. Who asks twice gets the same answer. */
+/** Asks until there is a name. Concurrent calls get the same promise. */
 export function askName() {
   asking ??= ask().finally(() => { asking = null; });
   return asking;
@@ -39,7 +39,7 @@ function ask() {
       if (dialog.open) input.focus();
     }
   };
-  // There is no way around it. Browsers let the second Escape pass.
+  // The dialog cannot be cancelled. Browsers close it at the second Escape.
   dialog.oncancel = (event) => event.preventDefault();
   dialog.onclose = () => dialog.showModal();
   dialog.showModal();
@@ -61,7 +61,7 @@ async function take(name) {
   try {
     return await takeName(name);
   } catch (error) {
-    // Another tab was faster. Its name is ours.
+    // Another tab has set the name.
     const there = error instanceof Refusal && error.reason === "named" ? await whoAmI() : null;
     if (there) return there;
     throw error;
@@ -96,7 +96,7 @@ input.addEventListener("input", () => {
   input.removeAttribute("aria-invalid");
 });
 
-/** Asks whether the name is to be left, and leaves it. The page begins anew then. */
+/** Asks whether to give up the name, gives it up, and reloads the page. */
 export function offerLeaving() {
   leaving.returnValue = "";
   leaving.onclose = async () => {

@@ -1,26 +1,26 @@
-// What has been written and is not known to be stored. A letter has a random tag that
-// it keeps: however often it is sent, the server stores it once. One letter is under
-// way at a time, so that their order is the writer's even when one is refused.
+// The messages that are not known to be stored. Each has a random tag, so that the
+// server stores it once however often it is sent. One message is in flight at a time,
+// so that the order stays the writer's even if one is refused.
 
 import { tab } from "./storage.js";
 
-const PATIENCE = 20_000; // no answer for so long: the connection is dead
+const PATIENCE = 20_000; // without an answer for so long, the connection is considered dead
 
 /** @typedef {import("./wire.js").Who} Who */
-/** @typedef {{tag: string, text: string, to?: Who, at: number}} Letter */
+/** @typedef {{tag: string, text: string, to?: Who, at: number}} Pending */
 
 export class Outbox {
   #key;
   #send;
   #stuck;
-  /** @type {Letter[]} */ #letters;
+  /** @type {Pending[]} */ #unsent;
   #up = false;    // connected
-  #flying = "";   // the tag of the letter that waits for its answer
+  #inFlight = "";   // the tag of the message that waits for its answer
   #timer = 0;
 
   /**
-   * @param {string} key in the tab's storage: what is not sent survives a reload
-   * @param {(letter: Letter) => boolean} send
+   * @param {string} key of the tab's storage: unsent messages survive a reload
+   * @param {(pending: Pending) => boolean} send
    * @param {() => void} stuck called when no answer comes
    */
   constructor(key, send, stuck) {
@@ -28,47 +28,47 @@ export class Outbox {
     this.#send = send;
     this.#stuck = stuck;
     const kept = tab.get(key);
-    this.#letters = Array.isArray(kept) ? kept.filter(isLetter) : [];
+    this.#unsent = Array.isArray(kept) ? kept.filter(isPending) : [];
   }
 
-  /** @returns {readonly Letter[]} */
-  get letters() {
-    return this.#letters;
+  /** @returns {readonly Pending[]} */
+  get unsent() {
+    return this.#unsent;
   }
 
   /** @param {string} text @param {Who} [to] */
   add(text, to) {
-    /** @type {Letter} */
-    const letter = { tag: newTag(), text, at: Date.now() };
-    if (to) letter.to = to;
-    this.#letters.push(letter);
+    /** @type {Pending} */
+    const pending = { tag: newTag(), text, at: Date.now() };
+    if (to) pending.to = to;
+    this.#unsent.push(pending);
     this.#save();
     this.#next();
-    return letter;
+    return pending;
   }
 
   /**
-   * Takes a letter out: it is stored, or it never will be.
+   * Removes a message that is stored, or that never will be.
    * @param {string | undefined} tag
    */
   remove(tag) {
-    const i = this.#letters.findIndex((letter) => letter.tag === tag);
+    const i = this.#unsent.findIndex((pending) => pending.tag === tag);
     if (i < 0) return undefined;
-    const [letter] = this.#letters.splice(i, 1);
+    const [pending] = this.#unsent.splice(i, 1);
     this.#save();
-    this.#landed(letter.tag);
+    this.#settle(pending.tag);
     this.#next();
-    return letter;
+    return pending;
   }
 
-  /** Sends a letter again, and those behind it, when the server wants to hear of it. */
-  later(/** @type {string} */ tag, /** @type {number} */ wait) {
-    if (tag !== this.#flying) return;
-    this.#landed(tag);
+  /** Sends a message, and those after it, again after the time that the server wants. */
+  retry(/** @type {string} */ tag, /** @type {number} */ wait) {
+    if (tag !== this.#inFlight) return;
+    this.#settle(tag);
     this.#timer = setTimeout(() => { this.#timer = 0; this.#next(); }, wait);
   }
 
-  /** The server has said welcome, and what it has of ours has been removed. */
+  /** Called after the server's welcome, when the messages that it has stored have been removed. */
   up() {
     this.down();
     this.#up = true;
@@ -77,40 +77,40 @@ export class Outbox {
 
   down() {
     this.#up = false;
-    this.#landed(this.#flying);
+    this.#settle(this.#inFlight);
     clearTimeout(this.#timer);
     this.#timer = 0;
   }
 
-  /** The letter that the server has not answered. */
-  get flying() {
-    return this.#flying;
+  /** Returns the message that waits for its answer. */
+  get inFlight() {
+    return this.#inFlight;
   }
 
   #next() {
-    if (!this.#up || this.#flying || this.#timer || this.#letters.length === 0) return;
-    const [letter] = this.#letters;
-    if (!this.#send(letter)) return; // the connection is ending; up() comes again
-    this.#flying = letter.tag;
+    if (!this.#up || this.#inFlight || this.#timer || this.#unsent.length === 0) return;
+    const [pending] = this.#unsent;
+    if (!this.#send(pending)) return; // the connection is closing; up() is called again
+    this.#inFlight = pending.tag;
     this.#timer = setTimeout(() => this.#stuck(), PATIENCE);
   }
 
   /** @param {string} tag */
-  #landed(tag) {
-    if (!tag || tag !== this.#flying) return;
-    this.#flying = "";
+  #settle(tag) {
+    if (!tag || tag !== this.#inFlight) return;
+    this.#inFlight = "";
     clearTimeout(this.#timer);
     this.#timer = 0;
   }
 
   #save() {
-    if (this.#letters.length > 0) tab.set(this.#key, this.#letters);
+    if (this.#unsent.length > 0) tab.set(this.#key, this.#unsent);
     else tab.remove(this.#key);
   }
 }
 
 /** @param {any} v */
-function isLetter(v) {
+function isPending(v) {
   return typeof v?.tag === "string" && typeof v.text === "string" && typeof v.at === "number";
 }
 

@@ -1,4 +1,4 @@
-// Who is here, as a list of buttons that address somebody alone.
+// The people in the room, as a list of buttons that choose the recipient.
 
 import { colour, face } from "./face.js";
 import { locale, words } from "./words.js";
@@ -41,7 +41,7 @@ export class People {
     this.#show();
   }
 
-  /** @param {Who} who @returns {boolean} whether that is news */
+  /** @param {Who} who @returns {boolean} whether the list has changed */
   add(who) {
     if (this.#here.has(who.id)) return false;
     this.#here.set(who.id, who);
@@ -49,14 +49,14 @@ export class People {
     return true;
   }
 
-  /** @param {Who} who @returns {boolean} whether that is news */
+  /** @param {Who} who @returns {boolean} whether the list has changed */
   remove(who) {
     if (who.id === this.#me?.id || !this.#here.delete(who.id)) return false;
     this.#show();
     return true;
   }
 
-  /** Lines of those who stay stay themselves, and so does the focus in them. */
+  /** Elements of people who stay are kept, and so is the focus. */
   #show() {
     const me = this.#me?.id;
     const sorted = [...this.#here.values()].sort((a, b) =>

@@ -1,5 +1,5 @@
-// Where the log stands. At its end it stays there, whatever comes; elsewhere, the
-// lines that somebody reads do not move.
+// The position of the log. At its end it stays there when lines are added; elsewhere,
+// the lines in view do not move.
 
 const NEAR = 40; // pixels from the end that count as the end
 
@@ -7,19 +7,19 @@ export class Scroll {
   #box;
   #changed;
 
-  /** Whether the newest line is in sight. */
+  /** Whether the newest line is in view. */
   atEnd = true;
 
   /**
    * @param {HTMLElement} box what scrolls
    * @param {HTMLElement} content what grows in it
-   * @param {() => void} changed called when the end comes into sight or leaves it
+   * @param {() => void} changed called when the end comes into view or leaves it
    */
   constructor(box, content, changed) {
     this.#box = box;
     this.#changed = changed;
     box.addEventListener("scroll", () => this.#look(), { passive: true });
-    // Windows, keyboards and lines change their sizes without scrolling.
+    // A resize of the window, the keyboard or a line sends no scroll event.
     const sizes = new ResizeObserver(() => this.follow());
     sizes.observe(box);
     sizes.observe(content);
@@ -34,7 +34,7 @@ export class Scroll {
     this.follow();
   }
 
-  /** Brings a line that is above into sight. @param {HTMLElement} line */
+  /** Scrolls up to a line. @param {HTMLElement} line */
   reveal(line) {
     const above = this.#box.getBoundingClientRect().top - line.getBoundingClientRect().top;
     if (line.isConnected && above > 0) {
@@ -43,7 +43,7 @@ export class Scroll {
     }
   }
 
-  /** Changes what is above without moving what is in sight. @param {() => void} change */
+  /** Changes lines above without moving those in view. @param {() => void} change */
   keep(change) {
     const below = this.#box.scrollHeight - this.#box.scrollTop;
     change();

@@ -1,5 +1,5 @@
-// The state of the connection, in words and buttons. The countdown is a part of its
-// own, which nobody has read aloud every second.
+// The state of the connection, in words and buttons. The countdown is an element of its
+// own, so that screen readers do not announce it every second.
 
 import { words } from "./words.js";
 
@@ -21,7 +21,7 @@ export function showState(now, next) {
   connect.hidden = now === "open" || now === "connecting";
   disconnect.hidden = now === "closed";
   connect.textContent = now === "closed" ? words.connect : words.reconnect;
-  // The focus is not lost with the button that had it.
+  // If the focused button disappears, the other one gets the focus.
   if (focused === connect && connect.hidden) disconnect.focus();
   if (focused === disconnect && disconnect.hidden) connect.focus();
   clearInterval(ticking);

@@ -1,12 +1,12 @@
-// Storage that does without: where it is full or forbidden (private windows), the
-// page forgets things, and works.
+// Storage that never fails: where it is full or forbidden (private windows), the page
+// does not remember things, and works.
 
 /**
- * @param {() => Storage} area asked each time, since the asking itself may throw
+ * @param {() => Storage} area called each time, because the access itself may throw
  */
 function storage(area) {
   return {
-    /** @param {string} key @returns {unknown} what was put there, or null */
+    /** @param {string} key @returns {unknown} the stored value, or null */
     get(key) {
       try {
         return JSON.parse(area().getItem(key) ?? "null");

@@ -1,9 +1,9 @@
-// Who is typing, for some seconds or until they have said it.
+// Who is typing: each person for some seconds, or until their message comes.
 
 import { words } from "./words.js";
 
 const FADES = 5000;
-const AGAIN = 3000; // we tell of our own typing no more often
+const AGAIN = 3000; // the least time between two own typing notices
 
 /** @typedef {import("./wire.js").Who} Who */
 
@@ -13,13 +13,13 @@ export class Typing {
   #told = 0;
   /** @type {Map<string, {name: string, timer: number}>} */ #who = new Map();
 
-  /** @param {HTMLElement} element @param {() => void} tell tells the others that we type */
+  /** @param {HTMLElement} element @param {() => void} tell sends the typing notice */
   constructor(element, tell) {
     this.#element = element;
     this.#tell = tell;
   }
 
-  /** We have typed something. */
+  /** Called when the user types. */
   typed() {
     const now = Date.now();
     if (now - this.#told < AGAIN) return;
@@ -27,7 +27,7 @@ export class Typing {
     this.#tell();
   }
 
-  /** We have said it: what is typed now is something else. */
+  /** Called when the user has sent the message: the next key sends a notice again. */
   said() {
     this.#told = 0;
   }

@@ -1,5 +1,5 @@
-// What has come and not been seen: how much it is, and where it begins. The last
-// seq that was seen is kept in the browser, for the next time.
+// The unread messages: how many there are, and where they start. The browser's storage
+// keeps the last seq that the user has seen.
 
 import { browser } from "./storage.js";
 
@@ -9,7 +9,7 @@ export class Unread {
   #changed;
   /** @type {number | null} */ #seen;
 
-  /** How many messages of others have not been seen. */
+  /** The number of other people's unread messages. */
   count = 0;
 
   /**
@@ -26,34 +26,34 @@ export class Unread {
     addEventListener("storage", (event) => { if (event.key === key) this.#elsewhere(); });
   }
 
-  /** The log has been filled anew. */
+  /** Called when the log has been replaced. */
   entered() {
-    // The first time here, or the server has begun anew: nothing has been missed.
+    // The first visit, or a new database: nothing is unread.
     if (this.#seen === null || this.#seen > this.#log.last) this.seen();
     this.#count();
     if (this.count > 0) this.#log.divide(this.#seen ?? 0);
   }
 
-  /** Older lines have come, and the divider may belong there. */
+  /** Called when older lines were added: the divider may belong there. */
   grown() {
     if (this.count > 0) this.#log.divide(this.#seen ?? 0);
   }
 
-  /** A message of somebody else is there. @param {boolean} looking whether it is seen at once */
+  /** Called for another person's message. @param {boolean} looking whether the user sees it now */
   arrived(looking) {
     if (looking) return this.seen();
     this.#count();
     if (this.count === 1) this.#log.divide(this.#seen ?? 0);
   }
 
-  /** Everything has been seen. The divider stays for orientation. */
+  /** Marks everything as seen. The divider stays. */
   seen() {
     this.#seen = this.#log.last;
     browser.set(this.#key, this.#seen);
     this.#count();
   }
 
-  /** Another tab has the same room, and was looked at. */
+  /** Called when another tab with the same room has marked messages as seen. */
   #elsewhere() {
     const kept = browser.get(this.#key);
     if (typeof kept !== "number" || this.#seen === null || kept <= this.#seen) return;

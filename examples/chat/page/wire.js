@@ -1,5 +1,5 @@
-// What goes over the WebSocket with the subprotocol wye.chat.json. Whatever the
-// server sends is looked at here, once, so that nobody else needs to.
+// The frames of the subprotocol wye.chat.json. Frames from the server are checked here,
+// so that the other modules can rely on their shape.
 
 /** @typedef {{id: string, name: string}} Who */
 /** @typedef {{seq: number, from: Who, to?: Who, text: string, at: number, tag?: string}} Message */
@@ -15,10 +15,10 @@
 
 export const SUBPROTOCOL = "wye.chat.json";
 
-/** How long a message may be, in characters. */
+/** The longest message, in characters. */
 export const LONGEST = 2000;
 
-const LAST_DATE = 8.64e15; // later ones are no Date
+const LAST_DATE = 8.64e15; // the largest time of a Date
 
 const isText = (/** @type {unknown} */ v) => typeof v === "string";
 const isFlag = (/** @type {unknown} */ v) => typeof v === "boolean";
@@ -55,7 +55,7 @@ const shapes = {
 
 /**
  * @param {unknown} data of a WebSocket message
- * @returns {Frame | null} null if it is none that this page knows
+ * @returns {Frame | null} null for frames that this page does not know
  */
 export function parse(data) {
   try {

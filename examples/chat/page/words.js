@@ -1,5 +1,5 @@
-// All words of the page, in every language that it speaks. A sentence with something
-// in it is a function. To add a language, add a table and a line to `tables`.
+// All texts of the page in each language. A text with variables is a function. To add a
+// language, add a table and an entry in `tables`.
 
 const en = {
   skip: "Skip to the message field",
@@ -152,7 +152,7 @@ const zh = {
 
 const tables = { en, zh };
 
-/** The first of the reader's languages that there is a table for. */
+/** The first of the browser's languages that has a table. */
 function choose() {
   for (const locale of navigator.languages ?? [navigator.language]) {
     const language = locale.toLowerCase().split("-")[0];
@@ -164,7 +164,7 @@ function choose() {
 /** The locale decides how times and dates are written. */
 export const { locale, table: words } = choose();
 
-/** Puts the words into the page, where data-t and data-t-ATTRIBUTE ask for them. */
+/** Sets the texts of elements with data-t, and the attributes named by data-t-ATTRIBUTE. */
 export function translate() {
   document.documentElement.lang = locale;
   for (const element of document.querySelectorAll("[data-t]")) {
