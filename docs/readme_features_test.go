@@ -1,3 +1,4 @@
+//nolint:gochecknoglobals // programs declare their middleware once
 package docs_test
 
 import (
@@ -188,7 +189,7 @@ func TestReadmeToken(t *testing.T) {
 		}
 	}
 	ann := websockettest.Dial(t, server.URL, offer("chat, token.s3cret"))
-	if got := ann.Answer.Header.Get("Sec-WebSocket-Protocol"); got != "chat" {
+	if got := ann.Answer.Header.Get("Sec-Websocket-Protocol"); got != "chat" {
 		t.Errorf("the server chose %q, want chat", got)
 	}
 	ann.SendText("hello")
