@@ -16,7 +16,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// TestAsBefore is about what was there before the sockets.
+// TestAsBefore checks what the program did before it had sockets.
 func TestAsBefore(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -35,8 +35,8 @@ func TestAsBefore(t *testing.T) {
 	shop.want(http.MethodGet, "/items/milk", ann, http.StatusOK, "Hello Ann, milk costs 1.20\n")
 }
 
-// TestAnyName: items had any names before the socket was there, written as
-// browsers and other programs do.
+// TestAnyName: an item may have any name, in the encodings of browsers and of other
+// programs.
 func TestAnyName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("very-", 20) + "long"
@@ -67,7 +67,7 @@ func TestAnyName(t *testing.T) {
 	}
 }
 
-// TestOneURL: a page, a form and a socket.
+// TestOneURL: one URL has a page, a form and a WebSocket connection.
 func TestOneURL(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -82,8 +82,8 @@ func TestOneURL(t *testing.T) {
 	wantPrice(t, socket, "honey", "7.00", "Ann")
 	shop.want(http.MethodGet, path, ann, http.StatusOK, "Hello Ann, honey costs 7.00\n")
 
-	// What wants something else than WebSocket is the page's, what wants
-	// WebSocket in a wrong way is not.
+	// A request for another protocol gets the page; a malformed WebSocket handshake is
+	// refused.
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "h2c"), http.StatusOK, "Hello Ann, honey costs 7.00\n")
 	shop.want(http.MethodGet, path, with(ann, "Connection", "Upgrade", "Upgrade", "websocket"), http.StatusUpgradeRequired,
 		"WebSocket version 13 is spoken here\n")
@@ -95,7 +95,7 @@ func TestLive(t *testing.T) {
 	shop := open(t)
 	ann, bob := shop.view("tea", shop.login("Ann", nil)), shop.view("tea", shop.login("Bob", nil))
 	eve := shop.view("cake", shop.login("Eve", nil))
-	// The name is what the session has.
+	// The name is the one in the session.
 	wantPrice(t, ann, "tea", "3.00", "Ann")
 	wantPrice(t, bob, "tea", "3.00", "Bob")
 	wantPrice(t, eve, "cake", "4.50", "Eve")
@@ -115,16 +115,16 @@ func TestLive(t *testing.T) {
 	wantPrice(t, ann, "tea", "3.30", "Ann")
 	wantPrice(t, late, "tea", "3.30", "Late")
 	shop.setPrice("cake", "4.60")
-	wantPrice(t, eve, "cake", "4.60", "Eve") // and nothing about tea before
+	wantPrice(t, eve, "cake", "4.60", "Eve") // and nothing about tea before it
 	shop.setPrice("tea", "3.40")
-	wantPrice(t, ann, "tea", "3.40", "Ann") // and nothing about cake before
+	wantPrice(t, ann, "tea", "3.40", "Ann") // and nothing about cake before it
 	wantPrice(t, late, "tea", "3.40", "Late")
 	for _, c := range []*websockettest.Client{ann, eve, late} {
 		c.Close(consumer.CloseNormal, "")
 	}
 }
 
-// TestHangUp: who changes a price need not wait for the answer.
+// TestHangUp: a price changes even if the client does not wait for the answer.
 func TestHangUp(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -141,8 +141,8 @@ func TestHangUp(t *testing.T) {
 	ann.Close(consumer.CloseNormal, "")
 }
 
-// TestAtOnce: when several change a price at once, what viewers are told last is
-// what it is.
+// TestAtOnce: after concurrent changes of a price, the last message to the viewers has
+// the current price.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -183,7 +183,7 @@ func TestRefused(t *testing.T) {
 			http.StatusForbidden, `a page from "https://evil.example" may not connect to host "`+shop.host+`"...`)
 		shop.want(http.MethodGet, path, upgrade(cookie, "Origin", "null"),
 			http.StatusForbidden, `a page without an origin of its own...`)
-		// The same without what was wrong.
+		// The same request with a valid origin.
 		a := shop.do(http.MethodGet, path, upgrade(cookie, "Origin", "http://"+shop.host), "")
 		if a.Status != http.StatusSwitchingProtocols {
 			t.Errorf("%s from a page of the same origin: got %d, want 101", path, a.Status)
@@ -195,8 +195,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestPanic: a handler that panics is chi's to recover from, beside a socket as
-// well; no socket notices.
+// TestPanic: chi recovers from a handler that panics, also beside a WebSocket server.
+// Open connections are not affected.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	shop := open(t)

@@ -19,16 +19,16 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// here returns where it is called, for the rows of tables.
+// here returns the caller's line, for the rows of tables.
 func here() string {
 	_, file, line, _ := runtime.Caller(1)
 	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
-// The groups of viewers are the process's: tests that announce something each
-// have an item of their own.
+// All tests share the groups of the process, so tests that change a price use an item
+// of their own.
 
-// shopAt is the program's handler at an address of its own.
+// shopAt is the program's handler behind an HTTP server.
 type shopAt struct {
 	t       *testing.T
 	host    string
@@ -47,8 +47,8 @@ func open(t *testing.T) *shopAt {
 	return &shopAt{t: t, host: server.Listener.Addr().String(), shop: s, handler: handler, sockets: sockets}
 }
 
-// quietShop is a shop whose sessions have no goroutine that tidies up. It is made
-// in a bubble, because to stop that goroutine is a race anywhere else.
+// quietShop returns a shop whose session store has no cleanup goroutine. It stops the
+// goroutine in a synctest bubble, because elsewhere StopCleanup races with it.
 func quietShop() *shop {
 	s := newShop()
 	synctest.Wait()
@@ -58,8 +58,8 @@ func quietShop() *shop {
 
 const form = "application/x-www-form-urlencoded"
 
-// login logs in, with the cookie of header if there is one, and returns a header
-// with the new cookie.
+// login logs in, with the cookie in header if there is one, and returns a header with
+// the new cookie.
 func (s *shopAt) login(name string, header http.Header) http.Header {
 	s.t.Helper()
 	a := s.post("/login", header, "name="+url.QueryEscape(name))
@@ -70,14 +70,14 @@ func (s *shopAt) login(name string, header http.Header) http.Header {
 	return http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
 }
 
-// view opens a socket to an item. Its path is given as it travels.
+// view opens a WebSocket connection to an item. path is percent-encoded.
 func (s *shopAt) view(path string, user http.Header) *websockettest.Client {
 	s.t.Helper()
 	return websockettest.Dial(s.t, "ws://"+s.host+"/items/"+path, user)
 }
 
-// do makes one request on a connection of its own. Of an upgrade that is accepted it
-// returns the answer, and hangs up.
+// do makes one request on a connection of its own. If an upgrade is accepted, do
+// returns the answer and disconnects.
 func (s *shopAt) do(method, path string, header http.Header, body string) websockettest.Answer {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.host+path, strings.NewReader(body))
@@ -108,7 +108,7 @@ func (s *shopAt) post(path string, header http.Header, body string) websockettes
 	return s.do(http.MethodPost, path, with(header, "Content-Type", form), body)
 }
 
-// with is header and more, in names and values in turn.
+// with returns header with more fields, given as pairs of name and value.
 func with(header http.Header, more ...string) http.Header {
 	h := http.Header{}
 	maps.Copy(h, header)
@@ -118,7 +118,7 @@ func with(header http.Header, more ...string) http.Header {
 	return h
 }
 
-// upgrade is header, and that of a handshake, and more.
+// upgrade returns header with the fields of a handshake, and more.
 func upgrade(header http.Header, more ...string) http.Header {
 	return with(header, append([]string{
 		"Connection", "Upgrade", "Upgrade", "websocket",
@@ -126,8 +126,8 @@ func upgrade(header http.Header, more ...string) http.Header {
 	}, more...)...)
 }
 
-// want makes a request, and checks status and body. A body that ends in "..." is
-// only the beginning.
+// want makes a request, and checks status and body. A body that ends in "..." is a
+// prefix.
 func (s *shopAt) want(method, path string, header http.Header, status int, body string) websockettest.Answer {
 	s.t.Helper()
 	a := s.do(method, path, header, "")
@@ -138,7 +138,7 @@ func (s *shopAt) want(method, path string, header http.Header, status int, body 
 	return a
 }
 
-// setPrice changes a price, as a form does.
+// setPrice changes a price with a form.
 func (s *shopAt) setPrice(item, price string) {
 	s.t.Helper()
 	path := "/items/" + url.PathEscape(item)

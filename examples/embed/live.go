@@ -15,7 +15,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
-// price is what the peer gets, and what travels through the layer.
+// price is the payload of changed and the JSON for the peer.
 type price struct {
 	Item  string `json:"item"`
 	Price string `json:"price"`
@@ -27,30 +27,30 @@ var (
 	loggedOut = consumer.EventType[struct{}]{Name: "session.over"}
 )
 
-// itemGroup is the group of those who look at an item, whatever its name is.
+// itemGroup returns the group of the viewers of an item. The item may have any name.
 func itemGroup(item string) string { return layers.GroupName("item", item) }
 
-// sessionGroup is the group of the sockets of a session. Its token is a secret, and
-// names of groups are in logs: hence the hash.
+// sessionGroup returns the group of the connections of a session. It hashes the token,
+// which is a secret, because names of groups appear in logs.
 func sessionGroup(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return layers.GroupName("session", hex.EncodeToString(sum[:]))
 }
 
-// announce tells everybody who looks at an item. Plain HTTP handlers call it.
+// announce sends a price to the viewers of an item. Plain HTTP handlers call it.
 func announce(ctx context.Context, item, now string) error {
 	return layers.Default().GroupSend(ctx, itemGroup(item), changed.New(price{Item: item, Price: now}))
 }
 
-// hangUp closes the sockets of a session that is over. Plain HTTP handlers call
-// it: a socket is let in by a session, but does not look at it again.
+// hangUp closes the connections of a session that has ended. Plain HTTP handlers call
+// it: an open connection does not check its session again.
 func hangUp(ctx context.Context, token string) {
 	if err := layers.Default().GroupSend(ctx, sessionGroup(token), loggedOut.New(struct{}{})); err != nil {
 		log.Print(err)
 	}
 }
 
-// viewer is one open socket.
+// viewer is the consumer of one connection.
 type viewer struct {
 	consumer.Base
 	shop *shop
@@ -58,16 +58,16 @@ type viewer struct {
 	name string
 }
 
-// viewers is the application at an item's URL: it tells the price, now and
-// whenever it changes.
+// viewers returns the application at an item's URL. It sends the price when a peer
+// connects, and each time it changes.
 func viewers(s *shop) consumer.Application {
 	return consumer.New(func(scope *consumer.Scope) *viewer {
 		return &viewer{shop: s, item: scope.Param("item")} // the {item} of chi's pattern
 	}, consumer.On(changed, (*viewer).changed), consumer.On(loggedOut, (*viewer).loggedOut))
 }
 
-// Connect sees the session, in ctx as any handler does; later callbacks do not,
-// because the request is gone by then.
+// Connect reads the session from ctx as any HTTP handler does. Later callbacks cannot:
+// the request has ended by then.
 func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	v.name = v.shop.user(ctx)
 	if err := c.Join(ctx, itemGroup(v.item)); err != nil {
@@ -79,16 +79,17 @@ func (v *viewer) Connect(ctx context.Context, c *consumer.Conn) error {
 	return v.changed(ctx, c, price{Item: v.item, Price: v.shop.price(v.item)})
 }
 
-var errOver = consumer.NewCloseError(consumer.CloseUnauthorized, "the session is over")
+var errOver = consumer.NewCloseError(consumer.CloseUnauthorized, "the session has ended")
 
-// endWithSession closes c when the session ends, by a logout or by its time.
+// endWithSession closes c when the session ends: at a logout or at its deadline.
 func (v *viewer) endWithSession(ctx context.Context, c *consumer.Conn) error {
 	sessions := v.shop.sessions
 	token := sessions.Token(ctx)
 	if err := c.Join(ctx, sessionGroup(token)); err != nil {
 		return err
 	}
-	// Who has logged out while this request was under way was not in the group yet.
+	// A logout during this request came before the Join, so the session is checked
+	// again.
 	now, err := sessions.Load(context.Background(), token)
 	if err != nil {
 		return err
@@ -108,9 +109,9 @@ func (v *viewer) changed(ctx context.Context, c *consumer.Conn, p price) error {
 
 func (v *viewer) loggedOut(context.Context, *consumer.Conn, struct{}) error { return errOver }
 
-// tellTime does so every second. It is a socket in the function form.
+// tellTime sends the time every second. It is a consumer in the form of a function.
 func tellTime(ctx context.Context, s *consumer.Stream) error {
-	s.Discard() // what the peer says
+	s.Discard() // messages of the peer
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for now := time.Now(); ; {
@@ -125,10 +126,10 @@ func tellTime(ctx context.Context, s *consumer.Stream) error {
 	}
 }
 
-// sockets are what http.Server does not know of.
+// sockets are the servers whose connections http.Server does not know.
 type sockets []*websocket.Server
 
-// shutdown closes all of them with 1001, and returns when they are gone.
+// shutdown closes all connections with 1001, and returns when they have closed.
 func (s sockets) shutdown(ctx context.Context) error {
 	errs := make([]error, len(s))
 	var all sync.WaitGroup

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// login lets in who has a name. A real shop asks for more.
+// login starts a session for anyone with a name. A real shop checks a password.
 func (s *shop) login(w http.ResponseWriter, r *http.Request) {
 	ctx, name := context.WithoutCancel(r.Context()), r.PostFormValue("name")
 	if name == "" {
@@ -14,7 +14,7 @@ func (s *shop) login(w http.ResponseWriter, r *http.Request) {
 	}
 	before := s.sessions.Token(ctx) // new
 	if err := s.sessions.RenewToken(ctx); err != nil {
-		http.Error(w, "no session can be had", http.StatusInternalServerError)
+		http.Error(w, "the session cannot be renewed", http.StatusInternalServerError)
 		return
 	}
 	s.sessions.Put(ctx, "user", name)
@@ -26,14 +26,14 @@ func (s *shop) logout(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithoutCancel(r.Context())
 	before := s.sessions.Token(ctx) // new
 	if err := s.sessions.Destroy(ctx); err != nil {
-		http.Error(w, "the session is still there", http.StatusInternalServerError)
+		http.Error(w, "the session cannot be deleted", http.StatusInternalServerError)
 		return
 	}
 	hangUp(ctx, before) // new
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// loggedIn lets pass who has logged in.
+// loggedIn is middleware that requires a session.
 func (s *shop) loggedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.user(r.Context()) == "" {

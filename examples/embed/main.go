@@ -1,8 +1,8 @@
-// Embed is a program that was there before Wye: a shop with chi as its router and
-// sessions of scs. It gains sockets and loses nothing: what looks at an item with
-// a browser's address line gets a page as ever, and what opens a WebSocket at the
-// same URL is told of every change of the price. What is new is in live.go and
-// marked here.
+// Embed is a program that existed before Wye: a shop with chi as its router and
+// sessions of scs. It gets WebSocket connections and keeps everything else: a browser
+// that opens the URL of an item gets the page as before, and a WebSocket connection to
+// the same URL receives each change of the price. The new code is in live.go, and
+// marked "new" here.
 package main
 
 import (
@@ -37,7 +37,7 @@ type shop struct {
 
 func newShop() *shop {
 	s := &shop{sessions: scs.New(), prices: map[string]string{"tea": "3.00", "cake": "4.50"}}
-	s.sessions.Lifetime = 12 * time.Hour // and s.sessions.Cookie.Secure = true where there is TLS
+	s.sessions.Lifetime = 12 * time.Hour // with TLS also s.sessions.Cookie.Secure = true
 	return s
 }
 
@@ -47,8 +47,8 @@ func (s *shop) price(item string) string {
 	return s.prices[item]
 }
 
-// setPrice changes a price and tells about it, in one step, so that what is told
-// last is what it is.
+// setPrice changes a price and announces it while it holds the lock, so that the last
+// announcement is the current price.
 func (s *shop) setPrice(ctx context.Context, item, price string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,14 +63,14 @@ func (s *shop) showItem(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *shop) changePrice(w http.ResponseWriter, r *http.Request) {
-	ctx := context.WithoutCancel(r.Context()) // a price changes also if nobody waits for the answer
+	ctx := context.WithoutCancel(r.Context()) // the price changes even if the client has disconnected
 	if err := s.setPrice(ctx, r.PathValue("item"), r.FormValue("price")); err != nil {
 		log.Print(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// routes returns the program's handler, and what has to be shut down.
+// routes returns the program's handler, and the WebSocket servers to shut down.
 func routes(s *shop) (chi.Router, sockets) {
 	live := websocket.Handler(viewers(s))               // new
 	clock := websocket.Handler(consumer.Func(tellTime)) // new
@@ -82,15 +82,15 @@ func routes(s *shop) (chi.Router, sockets) {
 	r.Method(http.MethodGet, "/time", clock) // new
 	r.Group(func(r chi.Router) {
 		r.Use(s.loggedIn)
-		// It was r.Get("/items/{item}", s.showItem).
+		// Before: r.Get("/items/{item}", s.showItem)
 		r.Method(http.MethodGet, "/items/{item}", router.New(http.HandlerFunc(s.showItem), live)) // new
 		r.Post("/items/{item}", s.changePrice)
 	})
 	return r, sockets{live, clock}
 }
 
-// decoded lets chi match the path as net/http has decoded it, and not as the
-// client wrote it.
+// decoded lets chi match the decoded path of net/http, instead of the path as the
+// client has encoded it.
 func decoded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chi.RouteContext(r.Context()).RoutePath = r.URL.Path
@@ -122,6 +122,6 @@ func run(addr string) error {
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	over := make(chan error, 1)                                      // new
-	srv.RegisterOnShutdown(func() { over <- sockets.shutdown(end) }) // new: srv does not know upgraded connections
+	srv.RegisterOnShutdown(func() { over <- sockets.shutdown(end) }) // new: srv does not close upgraded connections
 	return errors.Join(srv.Shutdown(end), <-over)
 }

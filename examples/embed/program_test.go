@@ -38,7 +38,8 @@ func testTerminate(t *testing.T) {
 	clock := dialClock(t, started.Addr)
 	started.Terminate(t)
 	viewers[0].WantClosed(consumer.CloseGoingAway)
-	// The listener has closed before: who is told to go must not come back here.
+	// The listener has closed first: peers that are closed must not reconnect to this
+	// process.
 	if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", started.Addr); err == nil {
 		conn.Close()
 		t.Error("while sockets are closed, the program still listens")
@@ -50,8 +51,8 @@ func testTerminate(t *testing.T) {
 	started.WantExit(t)
 }
 
-// testTerminateBusy stops the program while it reads a request, which it has to
-// answer before it ends.
+// testTerminateBusy stops the program while it reads a request. It has to answer the
+// request before it exits.
 func testTerminateBusy(t *testing.T) {
 	t.Parallel()
 	started := startProgram(t)
@@ -69,7 +70,7 @@ func testTerminateBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	wantStatus(t, in, http.StatusContinue) // the handler reads
+	wantStatus(t, in, http.StatusContinue) // the handler reads the body
 
 	started.Terminate(t)
 	started.await(t, false)

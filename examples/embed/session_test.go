@@ -15,8 +15,8 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// wantOutside fails the test if anything but a login is possible with cookie.
-func (s *shopAt) wantOutside(cookie http.Header) {
+// wantLoggedOut checks that a cookie allows nothing but a login.
+func (s *shopAt) wantLoggedOut(cookie http.Header) {
 	s.t.Helper()
 	s.want(http.MethodGet, "/items/tea", cookie, http.StatusUnauthorized, "log in first\n")
 	s.want(http.MethodPost, "/items/tea", cookie, http.StatusUnauthorized, "log in first\n")
@@ -32,17 +32,16 @@ func (s *shopAt) wantOutside(cookie http.Header) {
 func TestWithoutLogin(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
-	shop.wantOutside(nil)
-	shop.wantOutside(http.Header{"Cookie": {"session=made-up"}})
-	shop.wantOutside(http.Header{"Cookie": {"user=Ann"}})
+	shop.wantLoggedOut(nil)
+	shop.wantLoggedOut(http.Header{"Cookie": {"session=made-up"}})
+	shop.wantLoggedOut(http.Header{"Cookie": {"user=Ann"}})
 	if a := shop.post("/login", nil, "name="); a.Status != http.StatusBadRequest || a.Header.Get("Set-Cookie") != "" {
 		t.Errorf("login without a name: got %d %v, want 400 and no cookie", a.Status, a.Header)
 	}
 	shop.want(http.MethodGet, "/items/tea", shop.login("Ann", nil), http.StatusOK, "Hello Ann, tea costs 3.00\n")
 }
 
-// TestSessionGone is a session that the store does not have any more, as when its
-// time is over.
+// TestSessionGone: the store no longer has the session, as after its deadline.
 func TestSessionGone(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -51,10 +50,10 @@ func TestSessionGone(t *testing.T) {
 	if err := shop.shop.sessions.Store.Delete(token); err != nil {
 		t.Fatal(err)
 	}
-	shop.wantOutside(ann)
+	shop.wantLoggedOut(ann)
 }
 
-// TestLogout ends the sockets of the session, and no others.
+// TestLogout: a logout closes the connections of its session, and no others.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -73,7 +72,7 @@ func TestLogout(t *testing.T) {
 		t.Errorf("logout: got %d and Set-Cookie %q, want 204 and one that deletes", a.Status, got)
 	}
 	for _, c := range leave {
-		if got := c.WantClosed(consumer.CloseUnauthorized); got != "the session is over" {
+		if got := c.WantClosed(consumer.CloseUnauthorized); got != "the session has ended" {
 			t.Errorf("closed with %q", got)
 		}
 	}
@@ -91,7 +90,8 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// TestLoginAgain is somebody else at the same browser.
+// TestLoginAgain: a login as another user closes the connections of the browser's
+// session.
 func TestLoginAgain(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -99,7 +99,7 @@ func TestLoginAgain(t *testing.T) {
 	socket := shop.view("oil", ann)
 	wantPrice(t, socket, "oil", "", "Ann")
 	bob := shop.login("Bob", ann)
-	if got := socket.WantClosed(consumer.CloseUnauthorized); got != "the session is over" {
+	if got := socket.WantClosed(consumer.CloseUnauthorized); got != "the session has ended" {
 		t.Errorf("closed with %q", got)
 	}
 	shop.want(http.MethodGet, "/items/tea", ann, http.StatusUnauthorized, "log in first\n")
@@ -109,8 +109,8 @@ func TestLoginAgain(t *testing.T) {
 	socket.Close(consumer.CloseNormal, "")
 }
 
-// TestLogoutMeanwhile is a logout between the moment when the session was loaded
-// for a handshake and the moment when the socket is in its group.
+// TestLogoutMeanwhile: the logout comes after the session was loaded for the handshake,
+// and before the connection joins the group.
 func TestLogoutMeanwhile(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -130,7 +130,7 @@ func TestLogoutMeanwhile(t *testing.T) {
 	}
 }
 
-// TestSessionTime: a socket ends when its session's time is over.
+// TestSessionTime: a connection closes at the deadline of its session.
 func TestSessionTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestSessionTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.WantText(`{"item":"flour","price":"1.50","for":"Ann"}`)
-		if got := c.WantClose(consumer.CloseUnauthorized); got.Reason != "the session is over" {
+		if got := c.WantClose(consumer.CloseUnauthorized); got.Reason != "the session has ended" {
 			t.Errorf("closed with %q", got.Reason)
 		}
 		if after := time.Since(began); after != s.sessions.Lifetime {

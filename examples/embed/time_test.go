@@ -10,7 +10,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// TestTime is the function form, in fake time.
+// TestTime tests a consumer in the form of a function, in fake time.
 func TestTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTime(t *testing.T) {
 			}
 			now := time.Now().Format(time.TimeOnly)
 			c.WantText(now)
-			c.SendText("what time is it?") // it is told anyway
+			c.SendText("what time is it?") // it is discarded
 			c.WantNothing()
 			<-time.After(time.Second)
 		}
@@ -30,7 +30,7 @@ func TestTime(t *testing.T) {
 	})
 }
 
-// TestTimeForAll: nobody has to log in for it.
+// TestTimeForAll: the time needs no login.
 func TestTimeForAll(t *testing.T) {
 	t.Parallel()
 	shop := open(t)
@@ -40,13 +40,13 @@ func TestTimeForAll(t *testing.T) {
 	}
 }
 
-// dialClock opens a socket to the clock, which may say something at any time.
+// dialClock connects to the clock, which may send a message at any time.
 func dialClock(t *testing.T, host string) *websockettest.Client {
 	t.Helper()
 	return websockettest.Dial(t, "ws://"+host+"/time", nil)
 }
 
-// wantAway reads until the clock closes with 1001, and answers.
+// wantAway reads messages until the clock closes with 1001, and answers the close.
 func wantAway(t *testing.T, clock *websockettest.Client) {
 	t.Helper()
 	for {

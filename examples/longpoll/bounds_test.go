@@ -21,8 +21,7 @@ import (
 	"github.com/wye-go/wye/protocol/admission"
 )
 
-// TestRequests is about what is wrong with requests. None of them gets as far as
-// the application.
+// TestRequests: malformed requests are refused, and do not reach the application.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	const (
@@ -102,7 +101,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestOrigin: pages of other origins neither send nor poll, by whatever method.
+// TestOrigin: pages of other origins can neither send nor poll, by any method.
 func TestOrigin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rows := []struct {
@@ -110,9 +109,9 @@ func TestOrigin(t *testing.T) {
 			header []string
 			ok     bool
 		}{
-			{here(), nil, true}, // no browser
+			{here(), nil, true}, // not a browser
 			{here(), []string{"Sec-Fetch-Site", "same-origin"}, true},
-			{here(), []string{"Sec-Fetch-Site", "none"}, true}, // typed in
+			{here(), []string{"Sec-Fetch-Site", "none"}, true}, // the user typed the URL
 			{here(), []string{"Sec-Fetch-Site", "cross-site"}, false},
 			{here(), []string{"Sec-Fetch-Site", "same-site"}, false},
 			{here(), []string{"Origin", "http://example.com"}, true}, // what httptest calls us
@@ -142,7 +141,7 @@ func TestOrigin(t *testing.T) {
 	})
 }
 
-// TestLongest: a text may be as long as that, whatever it takes to write it.
+// TestLongest: a text may have maxText bytes, however long its encoding is.
 func TestLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := (&script{}).play()
@@ -159,7 +158,8 @@ func TestLongest(t *testing.T) {
 	})
 }
 
-// TestDescribed: a connection is described by what opens it, without the message.
+// TestDescribed: the scope describes the connection by its first request, without the
+// message.
 func TestDescribed(t *testing.T) {
 	t.Parallel()
 	var seen *consumer.Scope
@@ -175,15 +175,15 @@ func TestDescribed(t *testing.T) {
 	}
 }
 
-// TestQueueIsBounded: who does not poll what is sent is closed, as with WebSocket,
-// and gets what was sent before it.
+// TestQueueIsBounded: a client that does not poll is closed, as with WebSocket, and
+// gets the messages from before.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
 		const each = maxText - len(`"ann: 00",`)
 		wants(t, chat, get("bob"), http.StatusOK, "[]")
 		for i := range 20 {
-			if i%10 == 0 { // but ann does
+			if i%10 == 0 { // ann polls
 				ask(t.Context(), chat, get("ann"))
 			}
 			wants(t, chat, send("ann", fmt.Sprintf("%02d%s", i, strings.Repeat("x", each))), http.StatusNoContent, "")
@@ -199,13 +199,14 @@ func TestQueueIsBounded(t *testing.T) {
 		if got := ask(t.Context(), chat, get("ann")).Body; strings.Count(got, `"ann: `) != 10 {
 			t.Errorf("ann, who polls, has %.40s", got)
 		}
-		wants(t, chat, get("bob"), http.StatusOK, "[]") // it is another connection
+		wants(t, chat, get("bob"), http.StatusOK, "[]") // a new connection
 		wants(t, chat, send("ann", "more"), http.StatusNoContent, "")
 		wants(t, chat, get("bob"), http.StatusOK, `["ann: more"]`)
 	})
 }
 
-// TestEmptyMessagesAreBounded, and one message always fits.
+// TestEmptyMessagesAreBounded: empty messages count as well, and one message of any
+// size always fits.
 func TestEmptyMessagesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
@@ -230,7 +231,7 @@ func TestEmptyMessagesAreBounded(t *testing.T) {
 	})
 }
 
-// TestBlocked: with another policy, a send waits for a poll that makes room.
+// TestBlocked: with OverflowBlock, Send waits for a poll that makes room.
 func TestBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
@@ -254,13 +255,13 @@ func TestUsersAreBounded(t *testing.T) {
 		got := ask(t.Context(), chat, get("ann"))
 		want(t, "one more", got, http.StatusServiceUnavailable, "there are too many users")
 		wants(t, chat, get("0"), http.StatusOK, `["hello"]`)
-		waitFor(t, chat, 1) // who has polled
+		waitFor(t, chat, 1) // the one that has polled
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
 	})
 }
 
-// TestConnectionsAreBounded: a connection that has ended has left the gate, also if no
-// poll has been told.
+// TestConnectionsAreBounded: a closed connection has left the gate, even if no poll has
+// reported it.
 func TestConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), &admission.Options{Capacity: admission.Capacity{Conns: 1}, Logger: slog.New(slog.DiscardHandler)})
@@ -282,7 +283,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 }
 
-// waitFor lets the time pass in which all are forgotten that have never polled.
+// waitFor waits until all users that have never polled are removed.
 func waitFor(t *testing.T, chat *longPoll, open int64) {
 	t.Helper()
 	poll := begin(t.Context(), chat, get("0"))
@@ -296,7 +297,7 @@ func waitFor(t *testing.T, chat *longPoll, open int64) {
 	}
 }
 
-// told is an event for a consumer that is slow with events.
+// told is the event that the slow consumer handles.
 var told = consumer.EventType[struct{}]{Name: "told"}
 
 type slow struct {
@@ -309,12 +310,12 @@ func (s *slow) told(context.Context, *consumer.Conn, struct{}) error {
 	return nil
 }
 
-// TestBusyConsumer: requests wait while a consumer is busy and has enough to do,
-// for as long as a poll waits. Those that have given up were not sent.
+// TestBusyConsumer: while a consumer is busy and the queue is full, requests wait as
+// long as a poll. A request that has given up was not delivered.
 func TestBusyConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})
-		calls := 0 // the race detector finds callbacks that overlap
+		calls := 0 // without a lock: the race detector finds concurrent callbacks
 		chat := (&script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			calls++
 			<-hold
@@ -348,8 +349,8 @@ func TestBusyConsumer(t *testing.T) {
 	})
 }
 
-// TestReadAhead: while a consumer is busy with an event, messages wait in the
-// session, up to its bound; then requests do.
+// TestReadAhead: while a consumer is busy with an event, messages wait in the session
+// up to its limit; then requests wait.
 func TestReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{hold: make(chan struct{})}
@@ -380,7 +381,7 @@ func TestReadAhead(t *testing.T) {
 	})
 }
 
-// TestLog: the lines of a fault name the uid.
+// TestLog: log lines about a fault have the uid.
 func TestLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

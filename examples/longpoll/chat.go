@@ -8,16 +8,16 @@ import (
 	"github.com/wye-go/wye/consumer"
 )
 
-// lobby is the group that everybody is in.
+// lobby is the group of all members.
 const lobby = "lobby"
 
-// member is one person in the chat. It does not know by which protocol.
+// member is the consumer of one connection, by either protocol.
 type member struct {
 	consumer.Base
 	uid string
 }
 
-// chat makes a member for each connection.
+// chat returns the application.
 func chat() consumer.Application {
 	return consumer.New(func(s *consumer.Scope) *member {
 		uid, _ := cleanName(s.Query().Get("uid"))
@@ -25,7 +25,7 @@ func chat() consumer.Application {
 	}, consumer.Groups[*member](lobby))
 }
 
-// Connect refuses a peer without a name that others can be shown.
+// Connect refuses a peer without a valid name.
 func (m *member) Connect(context.Context, *consumer.Conn) error {
 	if m.uid == "" {
 		return consumer.NewRejectError(http.StatusBadRequest,
@@ -34,7 +34,7 @@ func (m *member) Connect(context.Context, *consumer.Conn) error {
 	return nil
 }
 
-// Receive passes text on to everybody, the sender included.
+// Receive sends a text to all members, the sender included.
 func (m *member) Receive(ctx context.Context, c *consumer.Conn, msg consumer.Message) error {
 	if msg.Kind != consumer.KindText {
 		return consumer.NewCloseError(consumer.CloseUnsupportedData, "this chat is for text")

@@ -16,7 +16,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// TestSlowConnect: what is asked while the application decides waits for that.
+// TestSlowConnect: requests wait while the application decides.
 func TestSlowConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		decide := make(chan error)
@@ -38,7 +38,7 @@ func TestSlowConnect(t *testing.T) {
 		decide <- nil
 		want(t, "1", <-first, http.StatusNoContent, "")
 		want(t, "2", <-second, http.StatusNoContent, "")
-		heard := (<-poll).Body + ask(t.Context(), chat, get("ann")).Body // which comes first is nobody's promise
+		heard := (<-poll).Body + ask(t.Context(), chat, get("ann")).Body // the two have no order
 		if strings.Count(heard, `"1"`) != 1 || strings.Count(heard, `"2"`) != 1 || strings.Contains(heard, "never") {
 			t.Errorf("the polls got %s, want 1 and 2", heard)
 		}
@@ -48,7 +48,8 @@ func TestSlowConnect(t *testing.T) {
 	})
 }
 
-// TestEarlyAccept: nobody waits for the end of a Connect that has accepted.
+// TestEarlyAccept: requests go on when Connect has accepted, even if Connect has not
+// returned.
 func TestEarlyAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -112,7 +113,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestRefusedTogether: who has waited for the answer gets the same.
+// TestRefusedTogether: all requests that wait get the refusal.
 func TestRefusedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		decide := make(chan error)
@@ -124,8 +125,8 @@ func TestRefusedTogether(t *testing.T) {
 	})
 }
 
-// TestOpeningGivenUp: a connection opens also if the request that opens it is
-// given up, but not for ever.
+// TestOpeningGivenUp: a connection opens even if its first request is given up, but not
+// after the time wait.
 func TestOpeningGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		decide := make(chan error)
@@ -159,8 +160,8 @@ func TestOpeningGivenUp(t *testing.T) {
 	})
 }
 
-// TestClosed: a close comes after what was sent before it, and is told once; the
-// next request opens a new connection.
+// TestClosed: a close is reported once, after the messages sent before it. The next
+// request opens a new connection.
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := make(chan consumer.CloseStatus, 1)
@@ -189,7 +190,7 @@ func TestClosed(t *testing.T) {
 		wants(t, chat, send("ann", "later"), http.StatusNoContent, "")
 		wants(t, chat, get("ann"), http.StatusGone, "4002 later")
 		<-ends
-		for range 5 { // it is open again, and outlives what is left of the one before
+		for range 5 { // the new connection is not affected by the timers of the old one
 			wants(t, chat, get("ann"), http.StatusOK, "[]")
 		}
 		if s := chat.counters.Stats(); s.Open != 1 || s.Accepted != 3 {
@@ -198,7 +199,7 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-// TestSilence: polls keep a connection, messages do not.
+// TestSilence: polls keep a connection open, and messages do not.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := make(chan consumer.CloseStatus, 10)
@@ -226,12 +227,12 @@ func TestSilence(t *testing.T) {
 			t.Errorf("Disconnect got %+v", s)
 		}
 
-		wants(t, chat, get("ann"), http.StatusOK, "[]") // and nothing of hello
+		wants(t, chat, get("ann"), http.StatusOK, "[]") // and not hello
 		wantOpen(1, 2)
 		<-time.After(silence)
 		wantOpen(0, 2)
 
-		// Who never polls is there for as long.
+		// A client that never polls stays for as long.
 		start := time.Now()
 		for range 3 {
 			wants(t, chat, send("bob", "hello"), http.StatusNoContent, "")
@@ -246,8 +247,8 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// TestJustInTime: a poll that comes as the time of its connection has run out, and
-// before it has ended, is the first of another one.
+// TestJustInTime: a poll that comes after its connection's timer has fired, and before
+// the connection has ended, opens another connection.
 func TestJustInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := (&script{}).play()
@@ -268,7 +269,7 @@ func TestShutdown(t *testing.T) {
 			<-hold
 			ends <- s
 		}}).play()
-		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "") // who is not polling
+		wants(t, chat, send("bob", "hello"), http.StatusNoContent, "") // bob does not poll
 		waiting := begin(t.Context(), chat, get("ann"))
 
 		soon, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -304,7 +305,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestShutdownWhileOpening: Connect is told, and the request that waits for it.
+// TestShutdownWhileOpening: the context of Connect ends, and the request that waits
+// gets an answer.
 func TestShutdownWhileOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := (&script{connect: func(ctx context.Context, _ *consumer.Conn) error {
@@ -323,7 +325,7 @@ func TestShutdownWhileOpening(t *testing.T) {
 	})
 }
 
-// TestShutdownPaced: not everybody is told at once.
+// TestShutdownPaced: a shutdown spreads its closes over time.
 func TestShutdownPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
@@ -355,7 +357,7 @@ func TestShutdownPaced(t *testing.T) {
 	})
 }
 
-// TestFault: a callback that fails costs its connection, and nobody else's.
+// TestFault: a callback that panics or fails closes its own connection only.
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})

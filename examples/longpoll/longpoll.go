@@ -12,40 +12,41 @@ import (
 )
 
 const (
-	wait     = 10 * time.Second // for messages, and for the application; proxies wait longer
-	silence  = 40 * time.Second // without a poll is the end of a connection; a poll takes less
+	wait     = 10 * time.Second // for messages, and for the application to accept; proxies must allow more
+	silence  = 40 * time.Second // the time without a poll after which a connection closes
 	maxUsers = 1000
 	maxText  = 4 << 10  // bytes
-	maxQueue = 64 << 10 // bytes in JSON that wait for a poll; then the connection is closed
+	maxQueue = 64 << 10 // bytes of JSON that wait for a poll; more close the connection
 )
 
-var errSilent = errors.New("longpoll: nobody has polled for too long")
+var errSilent = errors.New("longpoll: the client has not polled for too long")
 
-// longPoll carries connections of app over plain requests, one for each uid. It
-// is a protocol.Protocol as websocket.Server is, made of public names only.
+// longPoll carries connections of app over plain requests, one connection for each uid.
+// It implements protocol.Protocol as websocket.Server does, and uses public names only.
 //
-// The first request of a uid opens its connection. It ends when the application
-// closes it, or when nobody has polled for as long as silence.
+// The first request of a uid opens its connection. The connection ends when the
+// application closes it, or after the time silence without a poll.
 //
-// A uid is no proof of who asks: whoever knows it reads and sends. And the
-// application, with its authenticators, sees the request that opens a connection
-// and no later one. Where that matters, have middleware of net/http in front find
-// out who asks, every time, and take that for the uid.
+// A uid does not authenticate the client: anyone who knows it can read and send. The
+// authenticators of the application see only the request that opens a connection. If
+// that matters, authenticate each request in net/http middleware, and take the uid from
+// there.
 type longPoll struct {
 	app      protocol.Application
-	gate     *admission.Gate // has the connections until their Disconnect has returned
+	gate     *admission.Gate // holds the connections until their Disconnect has returned
 	sessions protocol.SessionOptions
 	counters protocol.Counters
 
 	mu struct {
 		sync.Mutex
-		users map[string]*user // also those whose connection has ended, until a poll is told
+		users map[string]*user // a closed connection stays until a poll has reported it
 	}
 }
 
 var _ protocol.Protocol = (*longPoll)(nil)
 
-// newLongPoll carries connections of app, those that o lets in. o may be nil.
+// newLongPoll returns a protocol for app. o decides which requests it serves; nil means
+// the defaults.
 func newLongPoll(app protocol.Application, o *admission.Options) *longPoll {
 	s := &longPoll{app: app, gate: admission.New(o)}
 	s.mu.users = make(map[string]*user)
@@ -56,10 +57,10 @@ func newLongPoll(app protocol.Application, o *admission.Options) *longPoll {
 // Type returns "longpoll".
 func (s *longPoll) Type() string { return "longpoll" }
 
-// Match claims the two paths.
+// Match reports whether r is for one of the two paths.
 func (s *longPoll) Match(r *http.Request) bool { return len(methods[r.URL.Path]) > 0 }
 
-// ServeHTTP sends one message, or waits for some.
+// ServeHTTP sends a message to the application, or answers a poll.
 func (s *longPoll) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := s.serve(w, r); err != nil {
@@ -67,9 +68,9 @@ func (s *longPoll) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve opens the uid's connection if there is none, and does what is asked when
-// the application has accepted. A client that gives this request up may have made
-// the next one already, so that the connection opens all the same.
+// serve opens the uid's connection if there is none, and handles the request when the
+// application has accepted. The connection opens even if the client gives up this
+// request, because its next request may wait for it already.
 func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := checkMethod(r); err != nil {
 		return err
@@ -103,25 +104,26 @@ func (s *longPoll) serve(w http.ResponseWriter, r *http.Request) error {
 		defer u.silent.Reset(silence)
 		return u.poll(w, r)
 	}
-	return u.say(w, r, text)
+	return u.deliver(w, r, text)
 }
 
-// find returns the uid's connection, and whether it is for the caller to open.
+// find returns the uid's connection. first reports whether it is new, so that the
+// caller must open it.
 func (s *longPoll) find(uid string, polls bool, r *http.Request, client admission.Client) (u *user, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u = s.mu.users[uid]
-	gone := u != nil && polls && !u.silent.Reset(silence) // its time is up, this very moment
+	gone := u != nil && polls && !u.silent.Reset(silence) // its timer has fired at this moment
 	switch {
 	case u != nil && !gone:
 		return u, false, nil
 	case len(s.mu.users) >= maxUsers:
 		return nil, false, protocol.NewRejectError(http.StatusServiceUnavailable, "there are too many users")
 	}
-	u = &user{server: s, uid: uid, answered: make(chan struct{}), home: make(chan struct{})}
+	u = &user{server: s, uid: uid, answered: make(chan struct{}), replaced: make(chan struct{})}
 	u.polling, u.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	asked := r.Clone(r.Context())
-	asked.URL.RawQuery = r.Form.Encode() // a uid in a form as well
+	asked.URL.RawQuery = r.Form.Encode() // the uid may be in a form
 	scope := protocol.NewScope(s.Type(), asked).WithRemoteAddr(client.RemoteAddr)
 	u.session = protocol.NewSession(context.Background(), s.app, scope, u, &s.sessions)
 	u.silent = time.AfterFunc(silence, func() {
@@ -132,7 +134,7 @@ func (s *longPoll) find(uid string, polls bool, r *http.Request, client admissio
 	return u, true, nil
 }
 
-// openSession opens a connection, if there is room for it.
+// openSession opens the session, if the gate lets the connection in.
 func (s *longPoll) openSession(u *user, client admission.Client) {
 	conn := u.session.Conn()
 	if refused := s.gate.Enter(conn, client); refused != nil {
@@ -144,7 +146,7 @@ func (s *longPoll) openSession(u *user, client admission.Client) {
 	u.session.Open()
 }
 
-// forget lets the uid's next request open another connection.
+// forget removes u, so that the next request of the uid opens another connection.
 func (s *longPoll) forget(u *user) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,8 +155,8 @@ func (s *longPoll) forget(u *user) {
 	}
 }
 
-// Shutdown refuses requests from now on, closes all connections, which answers
-// the polls that wait, and returns when every Disconnect has run or ctx ends.
+// Shutdown refuses new requests, closes all connections, which answers the waiting
+// polls, and returns when every Disconnect has returned or ctx is done.
 func (s *longPoll) Shutdown(ctx context.Context) error {
 	return s.gate.Shutdown(ctx, admission.ShutdownOptions{})
 }

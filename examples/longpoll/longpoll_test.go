@@ -22,16 +22,17 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// here returns where it is called, for the rows of tables.
+// here returns the caller's line, for the rows of tables.
 func here() string {
 	_, file, line, _ := runtime.Caller(1)
 	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
-// alone is the chat on a layer of its own, so that tests do not hear each other.
+// alone returns the chat on a layer of its own, so that tests do not receive each
+// other's messages.
 func alone() consumer.Application { return router.Use(chat(), layers.Middleware(new(layers.Layer))) }
 
-// script is a consumer that does what a test wants.
+// script is a consumer whose callbacks a test sets.
 type script struct {
 	consumer.Base
 	connect    func(ctx context.Context, c *consumer.Conn) error
@@ -59,21 +60,22 @@ func (s *script) Disconnect(_ context.Context, _ *consumer.Conn, status consumer
 	}
 }
 
-// play is the application of one script for all. It keeps what goes wrong to itself.
+// play returns a protocol for an application that uses s for every connection, and does
+// not log.
 func (s *script) play() *longPoll {
 	l := newLongPoll(consumer.New(func(*consumer.Scope) *script { return s }), nil)
 	l.sessions.Logger = slog.New(slog.DiscardHandler)
 	return l
 }
 
-// ask makes a request, and returns the answer.
+// ask makes a request and returns the answer.
 func ask(ctx context.Context, h http.Handler, target string) websockettest.Answer {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil))
 	return websockettest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 }
 
-// begin makes a request that waits.
+// begin makes a request that waits for its answer.
 func begin(ctx context.Context, h http.Handler, target string) <-chan websockettest.Answer {
 	answer := make(chan websockettest.Answer, 1)
 	go func() { answer <- ask(ctx, h, target) }()
@@ -97,7 +99,7 @@ func want(t *testing.T, what string, got websockettest.Answer, status int, body 
 	}
 }
 
-// do makes one request over a network. A form makes it one that has it.
+// do makes one request over a network, with the form if it is not empty.
 func do(t *testing.T, method, address, form string) websockettest.Answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form))
@@ -119,14 +121,14 @@ func do(t *testing.T, method, address, form string) websockettest.Answer {
 	return websockettest.Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
 }
 
-// wants asks, is content with this answer only, and waits for what comes of it.
+// wants makes a request, checks the answer, and waits until its effects have happened.
 func wants(t *testing.T, h http.Handler, target string, status int, body string) {
 	t.Helper()
 	want(t, target, ask(t.Context(), h, target), status, body)
 	synctest.Wait()
 }
 
-// wantWaiting fails if there is an answer.
+// wantWaiting fails the test if there is an answer.
 func wantWaiting(t *testing.T, what string, answer <-chan websockettest.Answer) {
 	t.Helper()
 	synctest.Wait()
@@ -137,7 +139,7 @@ func wantWaiting(t *testing.T, what string, answer <-chan websockettest.Answer) 
 	}
 }
 
-// TestTogether has people of both protocols in one room, over a real network.
+// TestTogether has members of both protocols in one room, over a real network.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newRouter(alone()))
@@ -154,7 +156,7 @@ func TestTogether(t *testing.T) {
 	bob.SendText("Grüße, <Ann>")
 	bob.WantText("bob: Grüße, <Ann>")
 	heard := ""
-	hears := func(message string) { // what is said by two has no order that all agree on
+	hears := func(message string) { // the order of concurrent messages may differ between members
 		t.Helper()
 		for !strings.Contains(heard, message) {
 			polled := get(poll)
@@ -167,7 +169,7 @@ func TestTogether(t *testing.T) {
 	hears(`"ann: hello"`)
 	hears(`"bob: Grüße, \u003cAnn\u003e"`)
 
-	// A uid in a form is one in the query.
+	// A uid in a form has the same effect as one in the query.
 	want(t, "eve's first", do(t, http.MethodPost, server.URL+sendPath, "uid=eve&text=a%26b"), http.StatusNoContent, "")
 	bob.WantText("eve: a&b")
 	hears(`"eve: a\u0026b"`)
@@ -187,7 +189,8 @@ func TestTogether(t *testing.T) {
 	want(t, "elsewhere", withStore(get("/get/")), http.StatusNotFound, "404 page not found")
 }
 
-// withStore is an answer of which the protocol knows nothing.
+// withStore adds the header that want expects of all answers to one from outside the
+// protocol.
 func withStore(a websockettest.Answer) websockettest.Answer {
 	a.Header.Set("Cache-Control", "no-store")
 	return a
@@ -227,7 +230,7 @@ func TestBinary(t *testing.T) {
 		s := &script{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			lent := []byte{0xff, 0}
 			err := c.Send(ctx, consumer.Binary(lent))
-			clear(lent) // whoever keeps it has something else now
+			clear(lent) // the protocol must not keep the bytes
 			return errors.Join(err, c.SendText(ctx, m.Text()))
 		}}
 		chat := s.play()
@@ -236,7 +239,7 @@ func TestBinary(t *testing.T) {
 	})
 }
 
-// TestTwoPolls: the later one gets the messages, and the other is told.
+// TestTwoPolls: the later poll gets the messages, and the earlier one ends with 409.
 func TestTwoPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
@@ -253,7 +256,8 @@ func TestTwoPolls(t *testing.T) {
 	})
 }
 
-// TestGivenUp: what comes after a client has given up its poll is for the next.
+// TestGivenUp: messages that come after a client has given up its poll go to the next
+// poll.
 func TestGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
@@ -264,12 +268,12 @@ func TestGivenUp(t *testing.T) {
 			t.Errorf("a poll that was given up got %d %s", got.Status, got.Body)
 		}
 		wants(t, chat, send("ann", "1"), http.StatusNoContent, "")
-		ask(ctx, chat, get("ann")) // whose client has gone before it was looked at
+		ask(ctx, chat, get("ann")) // the client disconnects before the poll starts
 		wants(t, chat, get("ann"), http.StatusOK, `["ann: 1"]`)
 	})
 }
 
-// broken is a ResponseWriter of which some part fails.
+// broken is a ResponseWriter that fails in one of its methods.
 type broken struct {
 	*httptest.ResponseRecorder
 	writing  func()
@@ -287,8 +291,8 @@ func (b *broken) Write(p []byte) (int, error) {
 
 func (b *broken) FlushError() error { return b.flushing }
 
-// TestUnwritten: messages whose answer cannot be written are for the next poll, in
-// order, and so are those that come meanwhile.
+// TestUnwritten: messages whose answer cannot be written go to the next poll in order,
+// with those that come meanwhile.
 func TestUnwritten(t *testing.T) {
 	errCut := errors.New("the connection was cut")
 	rows := []struct {
@@ -329,8 +333,8 @@ func TestUnwritten(t *testing.T) {
 	})
 }
 
-// TestPollDuringWrite: a poll that comes while another one's answer is written
-// waits for how that ends.
+// TestPollDuringWrite: a poll that comes while an answer is being written waits for the
+// result.
 func TestPollDuringWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)

@@ -1,6 +1,5 @@
-// Longpoll is a chat that speaks WebSocket and, to those who cannot, a protocol of
-// its own: long polling, as tutorials teach it. It is about longpoll.go, which
-// adds the protocol to Wye from outside. README.md says what to try:
+// Longpoll is a chat over WebSocket and over long polling, a protocol that this example
+// adds to Wye in longpoll.go. README.md has commands to try:
 //
 //	go run ./examples/longpoll
 package main
@@ -21,7 +20,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// grace is how long open connections have to end.
+// grace is how long a shutdown waits for open connections.
 const grace = 5 * time.Second
 
 const usage = `This is a chat.
@@ -31,7 +30,7 @@ const usage = `This is a chat.
   /ws/chat/?uid=ann               is the same by WebSocket
 `
 
-// page is plain HTTP.
+// page serves plain HTTP.
 func page() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +41,8 @@ func page() http.Handler {
 	return mux
 }
 
-// newRouter is the whole program: a page, and an application behind two protocols.
+// newRouter returns the program's handler: a page, and an application behind two
+// protocols.
 func newRouter(app consumer.Application) *router.ProtocolTypeRouter {
 	urls := router.NewURLRouter(router.RePath(`^ws/chat/$`, app))
 	return router.New(page(), websocket.New(urls, nil), newLongPoll(app, nil))
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// run serves until the program is asked to end.
+// run serves until the program receives SIGINT or SIGTERM.
 func run(addr string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

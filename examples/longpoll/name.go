@@ -6,13 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how long a name may be, in bytes: everybody in the room gets it with each
-// message.
+// maxName is the longest name in bytes. Each message has the sender's name.
 const maxName = 64
 
-// cleanName returns a name as others see it, without spaces around it. ok is false for
-// one that is empty, longer than maxName, not UTF-8, or has what is not printed, such as
-// a new line, which would look like another person's.
+// cleanName returns name without spaces around it. ok is false if the name is empty,
+// longer than maxName, not UTF-8, or has characters that are not printable: a new line
+// would look like another person's message.
 func cleanName(name string) (clean string, ok bool) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) {

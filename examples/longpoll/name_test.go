@@ -11,13 +11,13 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 )
 
-// TestNames: what cannot be shown to others as one short line is nobody's name, by
-// whatever protocol.
+// TestNames: names that cannot be shown as one short line are refused by both
+// protocols.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at       string
-		in, want string // "" for none
+		in, want string // "" if it is refused
 	}{
 		{here(), "ann", "ann"},
 		{here(), " ann\t", "ann"},

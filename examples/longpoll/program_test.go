@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// TestProgram is about the program as it is built and run.
+// TestProgram tests the program in a process of its own.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	t.Run("SIGTERM", testTerminate)
@@ -20,14 +20,14 @@ func TestProgram(t *testing.T) {
 	t.Run("port taken", func(t *testing.T) { t.Parallel(); wantPortTaken(t) })
 }
 
-// testTerminate stops the program while people poll.
+// testTerminate stops the program while clients poll.
 func testTerminate(t *testing.T) {
 	t.Parallel()
 	chat := startProgram(t)
 	var polls []<-chan websockettest.Answer
 	for i := range 20 {
 		uid := fmt.Sprint("user", i)
-		// Whichever came first is sent home by the other, which waits from then on.
+		// The later of the two polls ends the earlier one, and waits from then on.
 		a, b := poll(t, chat, uid), poll(t, chat, uid)
 		var first websockettest.Answer
 		select {
@@ -59,7 +59,8 @@ var (
 	commands = regexp.MustCompile(`^\$ curl(?: -d '([^']*)')? 'http://127\.0\.0\.1:8000(/[^']*)'$`)
 )
 
-// testReadme does what README.md says, and wants what it says comes of it.
+// testReadme runs the commands of README.md, and compares their output with the
+// README's.
 func testReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -86,7 +87,7 @@ func testReadme(t *testing.T) {
 	}
 }
 
-// curl does as the program of that name: a form makes a POST.
+// curl makes the request that curl would make: with a form it is a POST.
 func curl(t *testing.T, chat *process, path, form string) string {
 	t.Helper()
 	method := http.MethodGet

@@ -11,7 +11,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// What requests of the protocol look like, and what is said about wrong ones.
+// The form of requests, and the answers to malformed ones.
 
 const (
 	sendPath = "/send/msg/"
@@ -20,7 +20,7 @@ const (
 
 var methods = map[string][]string{sendPath: {http.MethodGet, http.MethodPost}, getPath: {http.MethodGet}}
 
-// checkMethod returns the refusal of a method that r's path does not have.
+// checkMethod returns the refusal for a method that r's path does not support.
 func checkMethod(r *http.Request) error {
 	if allow := methods[r.URL.Path]; !slices.Contains(allow, r.Method) {
 		return &protocol.RejectError{Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": allow}}
@@ -28,9 +28,10 @@ func checkMethod(r *http.Request) error {
 	return nil
 }
 
-// parse returns what is asked for, or what is wrong with it. A poll has no text.
+// parse returns the parameters of a request, or the refusal if they are wrong. A poll
+// has no text.
 func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, 4*maxText) // percent-encoded it is three times as long
+	r.Body = http.MaxBytesReader(w, r.Body, 4*maxText) // percent-encoding takes three times as much
 	if r.ParseForm() != nil {
 		return "", "", protocol.NewRejectError(http.StatusBadRequest, "the query or the form is malformed, or too long")
 	}
@@ -38,7 +39,7 @@ func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error)
 	if sends {
 		text = r.Form.Get("text")
 	}
-	r.Form.Del("text") // what is left describes the connection
+	r.Form.Del("text") // the rest describes the connection
 	given := r.Form.Get("uid")
 	uid, named := cleanName(given)
 	switch {
@@ -57,8 +58,9 @@ func parse(w http.ResponseWriter, r *http.Request) (uid, text string, err error)
 	return uid, text, err
 }
 
-// gone is the answer when a connection has ended: how, with the codes of WebSocket.
-func gone(err error) error {
+// closedAnswer turns the error of a closed connection into an answer with the close
+// code.
+func closedAnswer(err error) error {
 	if over, ok := errors.AsType[*protocol.CloseError](err); ok {
 		return protocol.NewRejectError(http.StatusGone, strings.TrimSpace(fmt.Sprintf("%d %s", over.Code, over.Reason)))
 	}

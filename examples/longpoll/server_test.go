@@ -9,7 +9,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// serve has chat behind net/http until the end of the test. request sends a request
+// serve serves chat with net/http until the end of the test. request sends a request
 // for a target on a connection of its own.
 func serve(t *testing.T, chat *longPoll, srv *http.Server) (request func(target string) *websockettest.Client) {
 	t.Helper()
@@ -24,7 +24,7 @@ func serve(t *testing.T, chat *longPoll, srv *http.Server) (request func(target 
 	}
 }
 
-// TestServerTimeouts: a poll has its time also where requests have less.
+// TestServerTimeouts: a poll may wait longer than the server's timeouts.
 func TestServerTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		request := serve(t, newLongPoll(alone(), nil), &http.Server{ReadTimeout: time.Second, WriteTimeout: time.Second})
@@ -34,7 +34,7 @@ func TestServerTimeouts(t *testing.T) {
 	})
 }
 
-// TestHangUp: what comes after a client has hung up is for its next poll.
+// TestHangUp: messages that come after a client has disconnected go to its next poll.
 func TestHangUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
@@ -46,8 +46,8 @@ func TestHangUp(t *testing.T) {
 	})
 }
 
-// TestDeaf: a client that does not read its answer has so long to do it; then it
-// is for the next poll.
+// TestDeaf: a client that does not read its answer within wait loses nothing: the
+// messages go to the next poll.
 func TestDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chat := newLongPoll(alone(), nil)
@@ -55,7 +55,7 @@ func TestDeaf(t *testing.T) {
 		wants(t, chat, send("ann", "hello"), http.StatusNoContent, "")
 		start := time.Now()
 		request(get("ann"))
-		<-time.After(1) // the next poll waits a little longer than the answer
+		<-time.After(1) // the next poll ends a little later than the answer
 		wants(t, chat, get("ann"), http.StatusOK, `["ann: hello"]`)
 		if took := time.Since(start); took != wait {
 			t.Errorf("it took %v, want %v", took, wait)

@@ -19,20 +19,20 @@ type user struct {
 	server   *longPoll
 	uid      string
 	session  *protocol.Session
-	silent   *time.Timer           // since the last poll
+	silent   *time.Timer           // fires after the time silence without a poll
 	answered chan struct{}         // closed when the application has accepted or refused
-	refused  *protocol.RejectError // by then, if it has
-	polling  chan struct{}         // has room for one poll
-	home     chan struct{}         // sends that one home
-	wake     chan struct{}         // has one when a message has come
+	refused  *protocol.RejectError // nil if it has accepted
+	polling  chan struct{}         // holds one value while a poll waits
+	replaced chan struct{}         // tells that poll that a newer one has come
+	wake     chan struct{}         // holds one value after a message was queued
 
 	mu struct {
 		sync.Mutex
-		queue []byte // messages in JSON, each with a comma behind it, until they are written
+		queue []byte // messages as JSON, each followed by a comma, until they are written
 	}
 }
 
-// Accept lets the requests of the uid go on.
+// Accept lets the waiting requests of the uid go on.
 func (u *user) Accept(o protocol.AcceptOptions) error {
 	if len(o.Header) > 0 {
 		return errors.New("longpoll: an answer has no headers of the application's")
@@ -41,7 +41,7 @@ func (u *user) Accept(o protocol.AcceptOptions) error {
 	return nil
 }
 
-// Reject answers them.
+// Reject answers the waiting requests with e.
 func (u *user) Reject(e *protocol.RejectError) {
 	u.refused = e
 	u.server.forget(u)
@@ -49,13 +49,13 @@ func (u *user) Reject(e *protocol.RejectError) {
 	close(u.answered)
 }
 
-// Send queues a message: text as a string, and what is binary as {"bytes": base64}.
+// Send queues a message: text as a string, binary as {"bytes": base64}.
 func (u *user) Send(m protocol.Message) error {
 	var value any = m.Text()
 	if m.Kind == protocol.KindBinary {
 		value = map[string][]byte{"bytes": m.Data}
 	}
-	entry, _ := json.Marshal(value) //nolint:errcheck,errchkjson // text and bytes always can be written
+	entry, _ := json.Marshal(value) //nolint:errcheck,errchkjson // strings and bytes cannot fail
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.mu.queue) > 0 && len(u.mu.queue)+len(entry) >= maxQueue {
@@ -69,38 +69,38 @@ func (u *user) Send(m protocol.Message) error {
 	return nil
 }
 
-// SendPrepared is Send.
+// SendPrepared queues p's message.
 func (u *user) SendPrepared(p *protocol.Prepared) error { return u.Send(p.Message()) }
 
-// Close has nothing to do: polls see that the connection's context has ended.
+// Close does nothing: polls see that the connection's context is done.
 func (u *user) Close(protocol.CloseStatus) {}
 
-// LogValue names the connection in log lines.
+// LogValue identifies the connection in log lines.
 func (u *user) LogValue() slog.Value { return slog.GroupValue(slog.String("uid", u.uid)) }
 
-// say hands a message over. It waits while too many are waiting for the consumer.
-func (u *user) say(w http.ResponseWriter, r *http.Request, text string) error {
+// deliver passes text to the session. It waits while the session's queue is full.
+func (u *user) deliver(w http.ResponseWriter, r *http.Request, text string) error {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	if err := u.session.Deliver(ctx, protocol.Text(text)); err != nil {
-		return gone(err)
+		return closedAnswer(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// poll answers with the messages that wait, or with the first to come. It sends a
-// poll that waits already home: that one's client may have gone.
+// poll answers with the queued messages, or waits for the first. It ends an earlier
+// poll of the uid that still waits, because its client may have gone.
 func (u *user) poll(w http.ResponseWriter, r *http.Request) error {
 	timeout := time.After(wait)
 	select {
 	case u.polling <- struct{}{}:
-	case u.home <- struct{}{}:
+	case u.replaced <- struct{}{}:
 		u.polling <- struct{}{}
 	}
 	defer func() { <-u.polling }()
 	for ended := u.session.Conn().Context(); ; {
-		over := context.Cause(ended) // looked at first: what was sent before the end is in the queue
+		over := context.Cause(ended) // read before the queue: messages sent before the close are in the queue by then
 		u.mu.Lock()
 		queue := u.mu.queue
 		u.mu.Unlock()
@@ -112,13 +112,13 @@ func (u *user) poll(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		case over != nil:
 			u.server.forget(u)
-			return gone(over)
+			return closedAnswer(over)
 		}
 		select {
 		case <-u.wake:
 		case <-ended.Done():
 		case <-r.Context().Done():
-		case <-u.home:
+		case <-u.replaced:
 			return protocol.NewRejectError(http.StatusConflict, "a newer poll of this uid has taken over")
 		case <-timeout:
 			u.answer(w, nil)
@@ -127,8 +127,8 @@ func (u *user) poll(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// answer writes what is in the queue, as a list, and takes it off. What cannot be
-// written stays for the next poll.
+// answer writes the queued messages as a list, and then removes them from the queue. If
+// the write fails, they stay for the next poll.
 func (u *user) answer(w http.ResponseWriter, queue []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
