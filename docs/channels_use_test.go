@@ -41,7 +41,7 @@ func TestRoutes(t *testing.T) {
 		reader.SendText("rain")
 		reader.WantText("rain")
 		if got := consumertest.Refused(t, urls, "/ws/tea/page/x/", nil); got.Status != http.StatusNotFound {
-			t.Errorf("a path that nobody serves: %v, want 404", got)
+			t.Errorf("a path without a route: %v, want 404", got)
 		}
 	})
 	for name, row := range map[string]struct {

@@ -118,7 +118,7 @@ func enter(ctx context.Context, c *consumer.Conn, room, name string) error {
 	return c.Enter(ctx, room, name, nil) // name is present in room until the connection closes
 }
 
-// TestReadmePresence: each peer is told who is in the room.
+// TestReadmePresence: each peer receives the names in the room.
 func TestReadmePresence(t *testing.T) {
 	t.Parallel()
 	app := router.Use(consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
