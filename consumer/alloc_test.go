@@ -10,8 +10,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// skipUnderRace leaves out what counts allocations: the race detector makes its
-// own.
+// skipUnderRace skips a test that counts allocations: the race detector allocates.
 func skipUnderRace(t *testing.T) {
 	t.Helper()
 	if testkit.Race {
@@ -24,7 +23,7 @@ func TestAllocOfAnEcho(t *testing.T) {
 	s := benchSession(t, benchApp(new(layers.Layer)))
 	m := protocol.Message{Data: make([]byte, 64)}
 	if n := testing.AllocsPerRun(1000, func() { s.Receive(m) }); n != 0 {
-		t.Errorf("a message through session, consumer and Conn, and back, allocates %v times, want 0", n)
+		t.Errorf("an echo through session, consumer and Conn allocates %v times, want 0", n)
 	}
 }
 
@@ -57,6 +56,6 @@ func TestAllocOfContextsWithoutValues(t *testing.T) {
 	}}).app())
 	m := protocol.Text("x")
 	if n := testing.AllocsPerRun(100, func() { s.Receive(m) }); n != 0 || !same {
-		t.Errorf("a callback's ctx costs %v allocations, and is the connection's own: %v", n, same)
+		t.Errorf("a callback's ctx costs %v allocations, and is the connection's ctx: %t", n, same)
 	}
 }

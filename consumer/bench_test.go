@@ -12,8 +12,8 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// sink is a transport that takes everything and does nothing, so that what is
-// measured is session, consumer and layer.
+// sink is a transport that counts the bytes it is given and discards them, so that a
+// benchmark measures session, consumer and layer.
 type sink struct{ bytes int }
 
 func (t *sink) Accept(protocol.AcceptOptions) error { return nil }
@@ -53,8 +53,8 @@ func benchSession(tb testing.TB, app protocol.Application) *protocol.Session {
 	return s
 }
 
-// BenchmarkEcho is one message of 64 bytes through session, consumer and Conn,
-// and back to the transport. No framing, no socket.
+// BenchmarkEcho sends one message of 64 bytes through session, consumer and Conn back to
+// the transport, without framing and socket.
 func BenchmarkEcho(b *testing.B) {
 	s := benchSession(b, benchApp(new(layers.Layer)))
 	m := protocol.Message{Data: make([]byte, 64)}
@@ -64,8 +64,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkBroadcast is one message of 128 bytes to the transports of 1000
-// members.
+// BenchmarkBroadcast sends one message of 128 bytes to the transports of 1000 members.
 func BenchmarkBroadcast(b *testing.B) {
 	l := new(layers.Layer)
 	app := benchApp(l)

@@ -16,7 +16,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// nodes are two layers that a broker connects.
+// nodes returns two layers that a broker connects.
 func nodes(t *testing.T) (here, there *layers.Layer) {
 	t.Helper()
 	b := layertest.NewBroker(nil)
@@ -35,7 +35,7 @@ func nodes(t *testing.T) (here, there *layers.Layer) {
 	return open(), open()
 }
 
-// TestCloseGroup closes the members of a group on all nodes, one of which is busy.
+// CloseGroup closes the members on all nodes, also one whose callback is busy.
 func TestCloseGroup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestCloseGroup(t *testing.T) {
 			}
 		}
 		if len(disconnected) != 1 {
-			t.Errorf("%d are disconnected while a callback is busy, want the one that is not", len(disconnected))
+			t.Errorf("%d connections have run Disconnect while a callback is busy, want 1", len(disconnected))
 		}
 		close(free)
 		synctest.Wait()
@@ -78,7 +78,7 @@ func TestCloseGroup(t *testing.T) {
 	})
 }
 
-// TestCloseChannel closes one connection, on another node.
+// CloseChannel closes one connection, also on another node.
 func TestCloseChannel(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,9 +94,9 @@ func TestCloseChannel(t *testing.T) {
 		ann.WantOver()
 		bob.WantNothing()
 		for name, call := range map[string]func() error{
-			"gone":          func() error { return here.CloseChannel(t.Context(), channel, 4001, "") },
-			"gone here":     func() error { return there.CloseChannel(t.Context(), channel, 4001, "") },
-			"empty group":   func() error { return here.CloseGroup(t.Context(), "nobody", 4001, "") },
+			"closed":        func() error { return here.CloseChannel(t.Context(), channel, 4001, "") },
+			"closed here":   func() error { return there.CloseChannel(t.Context(), channel, 4001, "") },
+			"empty group":   func() error { return here.CloseGroup(t.Context(), "empty", 4001, "") },
 			"another event": func() error { return there.Send(t.Context(), channel, layers.Close.New(layers.Closing{Code: 4001})) },
 		} {
 			if err := call(); err != nil {
@@ -106,7 +106,7 @@ func TestCloseChannel(t *testing.T) {
 	})
 }
 
-func TestClosesThatCannotBe(t *testing.T) {
+func TestCloseGroupErrors(t *testing.T) {
 	t.Parallel()
 	l := new(layers.Layer)
 	for _, row := range []struct {
@@ -126,7 +126,8 @@ func TestClosesThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestCloseGroupWhileAMemberReadsHistory closes what stands for a member, too.
+// After JoinFrom a stand-in is in the group in place of the member. Closing the stand-in
+// closes the member.
 func TestCloseGroupWhileAMemberReadsHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,8 +148,9 @@ func TestCloseGroupWhileAMemberReadsHistory(t *testing.T) {
 	})
 }
 
-// TestWhatASendReached counts members of this process, and says whether a consumer is there.
-func TestWhatASendReached(t *testing.T) {
+// GroupSendCount counts the members in this process, and TrySend reports whether a
+// connection has the channel name.
+func TestGroupSendCountAndTrySend(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, conns := keep()
@@ -176,20 +178,20 @@ func TestWhatASendReached(t *testing.T) {
 		}
 		channel := all[2].Channel()
 		if err := l.TrySend(t.Context(), channel, e); err != nil {
-			t.Errorf("TrySend to a consumer that is there: %v", err)
+			t.Errorf("TrySend to an open connection: %v", err)
 		}
 		all[2].Close(protocol.CloseNormal, "")
 		synctest.Wait()
 		if err := l.TrySend(t.Context(), channel, e); !errors.Is(err, layers.ErrNoConsumer) {
-			t.Errorf("TrySend to a consumer that has gone: %v, want ErrNobody", err)
+			t.Errorf("TrySend to a closed connection: %v, want ErrNoConsumer", err)
 		}
 		if err := l.Send(t.Context(), channel, e); err != nil {
-			t.Errorf("Send to a consumer that has gone: %v, want no error", err)
+			t.Errorf("Send to a closed connection: %v, want no error", err)
 		}
 		if err := l.TrySend(t.Context(), "specific.nowhere!x", e); !errors.Is(err, layers.ErrNoConsumer) {
-			t.Errorf("TrySend to a node that is not there: %v, want ErrNobody of this driver", err)
+			t.Errorf("TrySend to an unknown node: %v, want ErrNoConsumer from this driver", err)
 		}
-		if got := l.Stats().Unheard; got != 4 { // two groups, two sends to what has gone
+		if got := l.Stats().Unheard; got != 4 { // two sends to an empty group, two to a closed connection
 			t.Errorf("%d sends counted as Unheard, want 4", got)
 		}
 	})

@@ -16,20 +16,20 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// keep is a consumer that hands its connection to the test.
+// keep returns an application that sends each of its connections to the test.
 func keep() (app protocol.Application, conns <-chan *consumer.Conn) {
 	ch := make(chan *consumer.Conn, 10)
 	return (&stub{connect: func(_ context.Context, c *consumer.Conn) error { ch <- c; return nil }}).app(), ch
 }
 
-func TestConnAfterTheEnd(t *testing.T) {
+func TestConnAfterTheClose(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	app, l := onLayer(app)
 	ann := consumertest.Connect(t, app, "/", nil)
 	c := await(t, conns, "the connection")
 	if c.Layer() != l || c.Context().Err() != nil {
-		t.Fatalf("the layer is %p, want %p; the context has ended with %v", c.Layer(), l, c.Context().Err())
+		t.Fatalf("the layer is %p, want %p; the error of the context is %v", c.Layer(), l, c.Context().Err())
 	}
 	ann.Close(4005, "bye")
 	ann.WantOver()
@@ -56,15 +56,15 @@ func TestConnAfterTheEnd(t *testing.T) {
 		t.Errorf("the cause is %v, want the peer's close", context.Cause(c.Context()))
 	}
 	if err := c.Broadcast(ctx, "news", protocol.Text("x")); err != nil {
-		t.Errorf("Broadcast: %v; the layer is there for everybody", err)
+		t.Errorf("Broadcast after the close: %v, want no error", err)
 	}
 	c.Leave("news")
 	if got := c.Groups(); len(got) > 0 {
-		t.Errorf("still in %v", got)
+		t.Errorf("in %v after the close, want no group", got)
 	}
 }
 
-func TestSendJSONOfWhatCannotBeEncoded(t *testing.T) {
+func TestSendJSONErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, conns := keep()
@@ -86,7 +86,7 @@ type (
 	scopeKey   struct{}
 )
 
-// withValue is middleware that gives everything behind it a value.
+// withValue is middleware that adds a value to the scope.
 func withValue(next protocol.Application) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		return next.Open(s.WithValue(scopeKey{}, "scope's"))
@@ -133,12 +133,12 @@ func TestValuesOfMiddlewareAreInEveryContext(t *testing.T) {
 		await(t, p.over, "the end")
 		want := "Connect: scope's request's|Conn: scope's |message: scope's |Event: scope's |slow: scope's |late: scope's |Disconnect: scope's "
 		if got := strings.Join(seen, "|"); got != want {
-			t.Errorf("the callbacks have seen\n%s, want\n%s", got, want)
+			t.Errorf("the callbacks saw\n%s, want\n%s", got, want)
 		}
 	})
 }
 
-// withRequestValue is a protocol whose requests have a value: dial has none.
+// withRequestValue adds a value to the context of Connect, as a request would.
 func withRequestValue(next protocol.Application) protocol.Application {
 	return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		h, err := next.Open(s)
@@ -152,7 +152,7 @@ func (h requestValue) Connect(ctx context.Context, c *protocol.Conn) error {
 	return h.Handler.Connect(context.WithValue(ctx, requestKey{}, "request's"), c)
 }
 
-func TestDisconnectHasTimeOfItsOwn(t *testing.T) {
+func TestDisconnectHasItsOwnDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var took time.Duration
@@ -163,14 +163,14 @@ func TestDisconnectHasTimeOfItsOwn(t *testing.T) {
 			<-ctx.Done()
 			took = time.Since(start)
 			if c.Context().Err() == nil {
-				t.Error("the connection's own context has not ended")
+				t.Error("the connection's context is not done")
 			}
 		}}).app()
 		ann := consumertest.Connect(t, app, "/", &consumertest.Options{Patience: time.Minute})
 		ann.Vanish()
 		ann.WantOver()
 		if before != nil || took != 10*time.Second {
-			t.Errorf("ctx began with %v and ended after %v; want nil and 10 s", before, took)
+			t.Errorf("the error of ctx was %v at first, and ctx was done after %v; want nil and 10 s", before, took)
 		}
 	})
 }
@@ -180,6 +180,6 @@ func TestDefaultLayer(t *testing.T) {
 	app, conns := keep()
 	consumertest.Connect(t, app, "/", nil)
 	if c := await(t, conns, "the connection"); c.Layer() != layers.Default() {
-		t.Error("a consumer that was given no layer is not on the process's own")
+		t.Error("a consumer without layers.Middleware does not use layers.Default")
 	}
 }

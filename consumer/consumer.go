@@ -18,9 +18,10 @@ import (
 //     after the handshake.
 //  2. Receive runs for each message, and the handlers declared with [On] run for each
 //     event. If one returns an error, the connection closes: with the code that
-//     [NewCloseError] was given; with 1008 for [ErrInvalidName], [ErrTooMany]; and otherwise with 1011 and a line in the log. The peer
-//     does not see the text of the error. [ErrDropped], which a send returns for a
-//     message that was dropped and counted, keeps the connection open.
+//     [NewCloseError] was given; with 1008 for [ErrInvalidName] and [ErrTooMany]; and
+//     otherwise with 1011 and a line in the log. The peer does not see the text of the
+//     error. [ErrDropped], which a send returns for a message that was dropped and
+//     counted, keeps the connection open.
 //  3. Disconnect runs exactly once for each accepted connection, also after an error or
 //     a panic. Then the connection leaves its groups.
 //

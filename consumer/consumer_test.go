@@ -42,9 +42,9 @@ type misspelt struct{ consumer.Base }
 
 func (*misspelt) OnMessage(context.Context, *consumer.Conn, consumer.Message) error { return nil }
 
-// TestBaseCountsWhatNobodyReads: a consumer without a Receive drops messages, which must
-// be seen in Stats, and once in the log.
-func TestBaseCountsWhatNobodyReads(t *testing.T) {
+// A consumer without a Receive drops messages: each is counted, and the first of an
+// application is logged.
+func TestBaseCountsUnreadMessages(t *testing.T) {
 	t.Parallel()
 	app := consumer.New(func(*consumer.Scope) *misspelt { return &misspelt{} })
 	for i, want := range []string{"*consumer_test.misspelt declares no method Receive", ""} {
@@ -63,12 +63,12 @@ func TestBaseCountsWhatNobodyReads(t *testing.T) {
 	}
 }
 
-// ignores declares that it has no use for messages.
+// ignores has a Receive that ignores messages.
 type ignores struct{ consumer.Base }
 
 func (*ignores) Receive(context.Context, *consumer.Conn, consumer.Message) error { return nil }
 
-func TestAnOwnReceiveThatIgnoresIsNotCounted(t *testing.T) {
+func TestReceiveThatIgnoresMessages(t *testing.T) {
 	t.Parallel()
 	out := &logged{TB: t}
 	ann := consumertest.Connect(out, consumer.New(func(*consumer.Scope) *ignores { return &ignores{} }), "/", nil)
@@ -80,7 +80,7 @@ func TestAnOwnReceiveThatIgnoresIsNotCounted(t *testing.T) {
 	}
 }
 
-func TestReceiveCallsTheFunctionForEachMessage(t *testing.T) {
+func TestReceiveFunc(t *testing.T) {
 	t.Parallel()
 	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error { return c.Send(ctx, m) })
 	ann := consumertest.Connect(t, echo, "/", nil)
@@ -94,17 +94,17 @@ func TestReceiveCallsTheFunctionForEachMessage(t *testing.T) {
 	ann.WantText("")
 }
 
-// TestDisconnectRunsOnceWhateverEndsTheConnection also tells what the peer sees
-// of each end.
-func TestDisconnectRunsOnceWhateverEndsTheConnection(t *testing.T) {
+// Disconnect runs once, in whatever way the connection closes. The rows also have the
+// status that the peer sees.
+func TestDisconnectRunsOnce(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at    testkit.Line
 		name  string
-		ends  func(c *consumer.Conn) error // in Receive
+		close func(c *consumer.Conn) error // called by Receive
 		peer  func(ann *consumertest.Client)
 		want  protocol.CloseStatus
-		cause string // in what Disconnect is told
+		cause string // in the Err that Disconnect receives
 		log   string
 	}{
 		{at: testkit.Here(), name: "the peer closes", want: protocol.CloseStatus{Code: 4005, Reason: "bye", Remote: true},
@@ -112,22 +112,22 @@ func TestDisconnectRunsOnceWhateverEndsTheConnection(t *testing.T) {
 		{at: testkit.Here(), name: "the network breaks", want: protocol.CloseStatus{Code: protocol.CloseAbnormal},
 			peer: (*consumertest.Client).Vanish},
 		{at: testkit.Here(), name: "the consumer closes", want: protocol.CloseStatus{Code: 4001, Reason: "enough"},
-			ends: func(c *consumer.Conn) error { c.Close(4001, "enough"); return nil }},
+			close: func(c *consumer.Conn) error { c.Close(4001, "enough"); return nil }},
 		{at: testkit.Here(), name: "Receive returns a close", want: protocol.CloseStatus{Code: 4002, Reason: "why"},
-			ends: func(*consumer.Conn) error { return protocol.NewCloseError(4002, "why") }},
+			close: func(*consumer.Conn) error { return protocol.NewCloseError(4002, "why") }},
 		{at: testkit.Here(), name: "Receive returns an error", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
-			ends: func(*consumer.Conn) error { return fmt.Errorf("query: %w", errSecret) }, cause: "swordfish", log: "swordfish"},
+			close: func(*consumer.Conn) error { return fmt.Errorf("query: %w", errSecret) }, cause: "swordfish", log: "swordfish"},
 		{at: testkit.Here(), name: "Receive panics", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
-			ends: func(*consumer.Conn) error { panic(errSecret) }, cause: "swordfish", log: "consumer_test.go"},
+			close: func(*consumer.Conn) error { panic(errSecret) }, cause: "swordfish", log: "consumer_test.go"},
 		{at: testkit.Here(), name: "Receive ends its goroutine", want: protocol.CloseStatus{Code: protocol.CloseInternalError},
-			ends: func(*consumer.Conn) error { runtime.Goexit(); return nil }, cause: "Goexit", log: "Goexit"},
+			close: func(*consumer.Conn) error { runtime.Goexit(); return nil }, cause: "Goexit", log: "Goexit"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			ended := make(chan consumer.CloseStatus, 2)
 			app := (&stub{
-				receive:    func(_ context.Context, c *consumer.Conn, _ consumer.Message) error { return row.ends(c) },
+				receive:    func(_ context.Context, c *consumer.Conn, _ consumer.Message) error { return row.close(c) },
 				disconnect: func(_ context.Context, _ *consumer.Conn, s consumer.CloseStatus) { ended <- s },
 			}).app()
 			out := &logged{TB: t}
@@ -148,8 +148,7 @@ func TestDisconnectRunsOnceWhateverEndsTheConnection(t *testing.T) {
 	}
 }
 
-// sameClose compares got with want, and looks for the cause in got.Err. An empty
-// cause is not looked for.
+// sameClose fails the test unless got is want, and the text of got.Err contains cause.
 func sameClose(t *testing.T, at testkit.Line, got, want protocol.CloseStatus, cause string) {
 	t.Helper()
 	if text := fmt.Sprint(got.Err); !strings.Contains(text, cause) || (cause == "swordfish") && !errors.Is(got.Err, errSecret) {
@@ -205,7 +204,7 @@ func TestConnectDecidesTheAnswer(t *testing.T) {
 	}
 }
 
-func TestConstructorsPanicOnWhatCanNeverWork(t *testing.T) {
+func TestConstructorPanics(t *testing.T) {
 	t.Parallel()
 	said := protocol.EventType[map[string]string]{Name: "chat.said"}
 	unnamed := protocol.EventType[map[string]string]{}
@@ -235,14 +234,14 @@ func TestConstructorsPanicOnWhatCanNeverWork(t *testing.T) {
 
 func TestDecision2_AConsumerIsAStructThatEmbedsBase(t *testing.T) {
 	t.Parallel()
-	// Base is all of the interface, so that a struct which embeds it needs
-	// only the methods that it is about.
+	// Base has all methods of the interface, so that a struct which embeds it declares
+	// only those that it needs.
 	var _ consumer.Consumer = consumer.Base{}
 	type quiet struct{ consumer.Base }
 	app := consumer.New(func(*consumer.Scope) quiet { return quiet{} })
 	consumertest.Connect(t, app, "/", nil)
 
-	// The handler behind it is the engine's, and has all four of its methods.
+	// The application returns a protocol.Handler, which has all four methods.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// line is what is said in these tests.
+// line is the payload of said.
 type line struct {
 	From string   `json:"from"`
 	Text string   `json:"text"`
@@ -27,7 +27,7 @@ type line struct {
 
 func said() protocol.EventType[line] { return protocol.EventType[line]{Name: "chat.said"} }
 
-// listener is in the group "all" and passes on what is said there.
+// listener joins the group "all" and sends its peer the lines that are said there.
 type listener struct{ stub }
 
 func newListener(*consumer.Scope) *listener {
@@ -79,7 +79,7 @@ func TestOnHandlesEventsOfAGroup(t *testing.T) {
 	})
 }
 
-// obeyed does what is said.
+// obeyed does what the line says.
 func (*listener) obeyed(ctx context.Context, c *consumer.Conn, l line) error {
 	switch l.Text {
 	case "dropped":
@@ -94,7 +94,7 @@ func (*listener) obeyed(ctx context.Context, c *consumer.Conn, l line) error {
 	return c.SendText(ctx, l.Text)
 }
 
-func TestWhatAnEventsHandlerReturns(t *testing.T) {
+func TestEventHandlerResults(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
@@ -116,7 +116,7 @@ func TestWhatAnEventsHandlerReturns(t *testing.T) {
 			ann := consumertest.Connect(out, app, "/", nil)
 			for _, text := range []string{row.text, "still here"} {
 				if err := l.GroupSend(t.Context(), "all", said().New(line{Text: text})); err != nil {
-					t.Errorf("%s: the sender was told %v", row.at, err)
+					t.Errorf("%s: GroupSend returned %v", row.at, err)
 				}
 			}
 			if row.code == 0 {
@@ -125,7 +125,7 @@ func TestWhatAnEventsHandlerReturns(t *testing.T) {
 				}
 				ann.WantText("still here")
 			} else if got := ann.WantClose(row.code); got.Reason != "" {
-				t.Errorf("%s: the peer was told %q", row.at, got.Reason)
+				t.Errorf("%s: the close reason is %q, want none", row.at, got.Reason)
 			}
 			out.wantLog(row.at, row.log)
 		})
@@ -172,7 +172,7 @@ type costly struct {
 	encoded *atomic.Int32
 }
 
-var decoded atomic.Int32 //nolint:gochecknoglobals // a payload is made by the decoder, which has nothing to give it
+var decoded atomic.Int32 //nolint:gochecknoglobals // the decoder makes the payload, and cannot pass it a counter
 
 func (p *costly) MarshalJSON() ([]byte, error) {
 	p.encoded.Add(1)
@@ -210,7 +210,7 @@ func TestDecision14_PayloadEncodedOnceDecodedOnceShared(t *testing.T) {
 		if err := l.GroupSend(t.Context(), "all", e); err != nil {
 			t.Fatal(err)
 		}
-		sent.list[0] = 99 // the sender's own again
+		sent.list[0] = 99 // the sender may change its payload again
 		if err := l.GroupSend(t.Context(), "all", e); err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestDecision14_PayloadEncodedOnceDecodedOnceShared(t *testing.T) {
 func TestDecision16_EventRunsOnTheConnectionsOwnGoroutine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var sending sync.Mutex // the handler would wait for itself on the sender's goroutine
+		var sending sync.Mutex // held by the sender: a handler on the sender's goroutine would deadlock
 		busy, handled := false, 0
 		app, l := onLayer(consumer.New(func(s *consumer.Scope) *listener {
 			m := newListener(s)
@@ -252,7 +252,7 @@ func TestDecision16_EventRunsOnTheConnectionsOwnGoroutine(t *testing.T) {
 				t.Error("the handler runs while Receive does")
 			}
 			if l.Text == "panic" {
-				panic("not the sender's")
+				panic("must not reach the sender")
 			}
 			handled++
 			return nil
@@ -268,13 +268,13 @@ func TestDecision16_EventRunsOnTheConnectionsOwnGoroutine(t *testing.T) {
 		}
 		send("idle")
 		synctest.Wait()
-		ann.SendText("be busy") // no lock around busy and handled: the race detector would tell
+		ann.SendText("be busy") // busy and handled have no lock: the race detector reports callbacks that overlap
 		synctest.Wait()
 		start := time.Now()
 		send("busy")
 		send("panic")
 		if took := time.Since(start); took != 0 {
-			t.Errorf("the sender has waited %v for a busy consumer", took)
+			t.Errorf("GroupSend waited %v for a busy consumer", took)
 		}
 		ann.WantNothing()
 		<-time.After(2 * time.Minute)
@@ -304,7 +304,7 @@ func TestDecision17_DirectMessagesBypassConsumers(t *testing.T) {
 		if err := l.Broadcast(t.Context(), "all", protocol.Message{Data: want}); err != nil {
 			t.Fatal(err)
 		}
-		copy(want, "XXXX") // nobody has kept it
+		copy(want, "XXXX") // the layer must have copied it
 		if err := l.GroupSend(t.Context(), "all", protocol.SendType.New(protocol.Binary([]byte("more")))); err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestDecision17_DirectMessagesBypassConsumers(t *testing.T) {
 	})
 }
 
-func TestDecision17_ADeclaredSendTypeIsTheConsumers(t *testing.T) {
+func TestDecision17_AHandlerOfSendTypeReceivesMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, l := onLayer(consumer.New(newListener,
@@ -349,7 +349,7 @@ func TestDecision17_ADeclaredSendTypeIsTheConsumers(t *testing.T) {
 		ann.WantNothing()
 		for _, want := range []string{"secret", "a", "b", "c"} {
 			if m := plain.Message(); m.Text() != want {
-				t.Errorf("the member that declares nothing got %q, want %q", m.Data, want)
+				t.Errorf("the member without a handler got %q, want %q", m.Data, want)
 			}
 		}
 	})

@@ -17,32 +17,32 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-//nolint:revive // On's handler is a method expression as a rule, which a Stream cannot have
+//nolint:revive // the consumer comes first, as in a method expression
 func onSaid(_ *consumer.Stream, ctx context.Context, c *consumer.Conn, l line) error {
 	return c.SendText(ctx, "event: "+l.Text)
 }
 
-func TestEventsComeBetweenTheTurnsOfALoop(t *testing.T) {
+func TestEventsBetweenIterations(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		inTurn := false // no lock: the race detector would tell
+		inBody := false // has no lock: the race detector reports a handler that runs during the body
 		app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			for m, err := range s.Messages(ctx) {
 				if err != nil {
 					return err
 				}
-				inTurn = true
+				inBody = true
 				<-time.After(time.Minute)
 				if err := s.SendText(ctx, m.Text()); err != nil {
 					return err
 				}
-				inTurn = false
+				inBody = false
 			}
 			return nil
 		}, consumer.Groups[*consumer.Stream]("all"),
 			consumer.On(said(), func(s *consumer.Stream, ctx context.Context, c *consumer.Conn, l line) error {
-				if inTurn {
-					t.Error("an event is handled during a turn")
+				if inBody {
+					t.Error("an event is handled during the body of the loop")
 				}
 				return onSaid(s, ctx, c, l)
 			})))
@@ -56,18 +56,18 @@ func TestEventsComeBetweenTheTurnsOfALoop(t *testing.T) {
 		}
 		send("before")
 		ann.WantText("event: before")
-		ann.SendText("first turn")
+		ann.SendText("first")
 		synctest.Wait()
 		send("meanwhile")
 		ann.WantNothing()
-		ann.WantText("first turn")
+		ann.WantText("first")
 		ann.WantText("event: meanwhile")
-		ann.SendText("second turn")
-		ann.WantText("second turn")
+		ann.SendText("second")
+		ann.WantText("second")
 	})
 }
 
-func TestEventsAreHandledBesideAFunctionThatIsInNoLoop(t *testing.T) {
+func TestEventsOutsideALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		discard := make(chan struct{})
@@ -89,22 +89,22 @@ func TestEventsAreHandledBesideAFunctionThatIsInNoLoop(t *testing.T) {
 		send("1")
 		ann.WantText("event: 1")
 
-		ann.SendText("a word that nobody reads")
+		ann.SendText("an unread message")
 		synctest.Wait()
 		send("2")
-		ann.WantNothing() // a message that no turn takes holds up what is behind it
+		ann.WantNothing() // the unread message blocks the event behind it
 		close(discard)
 		ann.WantText("event: 2")
-		ann.SendText("another one")
+		ann.SendText("another unread message")
 		synctest.Wait()
 		send("3")
 		ann.WantText("event: 3")
 	})
 }
 
-// TestGroupsAreJoinedWhenAFunctionGoesOn looks at the groups as soon as f has
-// accepted, many times, because another goroutine joins them.
-func TestGroupsAreJoinedWhenAFunctionGoesOn(t *testing.T) {
+// The groups of the option Groups are joined when Accept returns. The test is repeated,
+// because several goroutines take part.
+func TestGroupsAreJoinedByAccept(t *testing.T) {
 	t.Parallel()
 	l := new(layers.Layer)
 	missing := 0
@@ -122,21 +122,21 @@ func TestGroupsAreJoinedWhenAFunctionGoesOn(t *testing.T) {
 		await(t, p.over, "the end")
 	}
 	if missing > 0 {
-		t.Errorf("%d of 100 functions were not in their groups after Accept; a group send of theirs misses themselves", missing)
+		t.Errorf("%d of 100 functions were not in their groups after Accept", missing)
 	}
 }
 
-// takes is how long the end takes that the peer begins.
-func (p *peer) takes(code protocol.CloseCode) time.Duration {
+// timeHangUp closes from the peer's side, and returns how long the connection takes to end.
+func (p *peer) timeHangUp(code protocol.CloseCode) time.Duration {
 	start := time.Now()
 	p.hangUp(code)
 	<-p.over
 	return time.Since(start)
 }
 
-// TestAFunctionThatIgnoresTheEndHasTenSeconds: and a moment before them in which it
-// could take what the peer had said.
-func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
+// Disconnect waits ten seconds for a function that ignores ctx, after the time in which
+// the function may read messages that the peer sent before its close.
+func TestFuncThatIgnoresItsContext(t *testing.T) {
 	t.Parallel()
 	const longest = 10*time.Second + plumbing.FinalTime
 	rows := []struct {
@@ -159,13 +159,13 @@ func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
 					conn = s.Conn
 					_ = s.Join(ctx, "all")
 					_ = s.SendText(ctx, "welcome")
-					<-free // and not ctx
+					<-free // ignores ctx
 					return nil
 				}))
 				p := connected(t, app)
 				p.say(row.unread...)
-				if took := p.takes(protocol.CloseNormal); took > longest {
-					t.Errorf("%s: the end took %v, want at most %v", row.at, took, longest)
+				if took := p.timeHangUp(protocol.CloseNormal); took > longest {
+					t.Errorf("%s: the connection took %v to end, want at most %v", row.at, took, longest)
 				}
 				if got := conn.Groups(); len(got) > 0 {
 					t.Errorf("%s: still in %q", row.at, got)
@@ -184,7 +184,7 @@ func TestAFunctionThatIgnoresTheEndHasTenSeconds(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatEndsInTimeIsInItsGroupsUntilThen(t *testing.T) {
+func TestFuncIsInItsGroupsUntilItReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, _ := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -193,24 +193,24 @@ func TestAFunctionThatEndsInTimeIsInItsGroupsUntilThen(t *testing.T) {
 			}
 			_ = s.SendText(ctx, "welcome")
 			<-ctx.Done()
-			<-time.After(4 * time.Second) // saving what there is to save
+			<-time.After(4 * time.Second) // finishes its work
 			if got := s.Groups(); len(got) != 1 {
 				t.Errorf("in %q, want all", got)
 			}
 			return ctx.Err()
 		}))
 		p := connected(t, app)
-		if took := p.takes(protocol.CloseAbnormal); took != 4*time.Second {
-			t.Errorf("the end took %v, want 4 s", took)
+		if took := p.timeHangUp(protocol.CloseAbnormal); took != 4*time.Second {
+			t.Errorf("the connection took %v to end, want 4 s", took)
 		}
 		if got := p.counters.Stats(); got.Failures != 0 || p.text() != "" {
-			t.Errorf("returning ctx's error is no failure, but %+v %s", got, p.text())
+			t.Errorf("ctx's error was treated as a failure: %+v %s", got, p.text())
 		}
 	})
 }
 
-// TestAFunctionIsOneOfTheGoroutines of its connection, in Limits.Goroutines.
-func TestAFunctionIsOneOfTheGoroutines(t *testing.T) {
+// The function of Func counts in Limits.Goroutines.
+func TestFuncCountsAsAGoroutine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var errs [2]error
@@ -224,7 +224,7 @@ func TestAFunctionIsOneOfTheGoroutines(t *testing.T) {
 		ann.SendText("x")
 		ann.WantText("x")
 		if errs[0] != nil || !errors.Is(errs[1], protocol.ErrTooMany) {
-			t.Errorf("got %v, want one more goroutine than the function and not two", errs)
+			t.Errorf("got %v, want one goroutine beside the function, and not two", errs)
 		}
 	})
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// collector is a Func that reads all messages, each for a while, and tells at
-// the end what it has read and how the loop ended.
+// collector is a function for Func. It reads all messages, waits for pause after each, and
+// sends to read what it has read.
 type collector struct {
-	turn time.Duration
-	read chan []string
-	err  error // read it after read
+	pause time.Duration
+	read  chan []string
+	err   error // of the loop; set before read is sent
 }
 
 func (l *collector) run(ctx context.Context, s *consumer.Stream) error {
@@ -33,26 +33,26 @@ func (l *collector) run(ctx context.Context, s *consumer.Stream) error {
 			return err
 		}
 		all = append(all, m.Text())
-		<-time.After(l.turn)
+		<-time.After(l.pause)
 	}
 	return nil
 }
 
-func collect(turn time.Duration) *collector {
-	return &collector{turn: turn, read: make(chan []string, 1)}
+func collect(pause time.Duration) *collector {
+	return &collector{pause: pause, read: make(chan []string, 1)}
 }
 
-// closes is a client's close.
+// closes returns a function that closes a connection from the client's side.
 func closes(code protocol.CloseCode) func(*consumertest.Client) {
 	return func(ann *consumertest.Client) { ann.Close(code, "why") }
 }
 
-func TestTheLoopEndsAsTheConnectionDoes(t *testing.T) {
+func TestLoopEndsWithTheConnection(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at    testkit.Line
 		code  protocol.CloseCode
-		end   func(ann *consumertest.Client)
+		close func(ann *consumertest.Client)
 		quiet bool
 	}{
 		{testkit.Here(), protocol.CloseNormal, closes(protocol.CloseNormal), true},
@@ -69,7 +69,7 @@ func TestTheLoopEndsAsTheConnectionDoes(t *testing.T) {
 				l, out := collect(0), &logged{TB: t}
 				ann := consumertest.Connect(out, consumer.Func(l.run), "/", nil)
 				ann.SendText("hello")
-				row.end(ann)
+				row.close(ann)
 				ann.WantOver()
 				if got := await(t, l.read, "the end of the loop"); !slices.Equal(got, []string{"hello"}) {
 					t.Errorf("%s: read %q", row.at, got)
@@ -81,20 +81,21 @@ func TestTheLoopEndsAsTheConnectionDoes(t *testing.T) {
 				case !row.quiet && (!errors.As(l.err, &ce) || ce.Code != row.code || !errors.Is(l.err, protocol.ErrClosed)):
 					t.Errorf("%s: the loop ended with %v, want the close", row.at, l.err)
 				}
-				out.wantLog(row.at, "") // to pass on how the connection ended is no failure
+				out.wantLog(row.at, "") // returning the close as an error is not a failure
 			})
 		})
 	}
 }
 
-// TestMessagesThatCameBeforeTheCloseAreYielded: for FinalTime; then the loop ends.
-func TestMessagesThatCameBeforeTheCloseAreYielded(t *testing.T) {
+// Messages that the peer sent before its close are yielded for plumbing.FinalTime; then
+// the loop ends.
+func TestMessagesFromBeforeTheClose(t *testing.T) {
 	t.Parallel()
 	all := []string{"1", "2", "3", "4", "5", "6"}
 	for _, row := range []struct {
-		at   testkit.Line
-		turn time.Duration
-		want []string // the first is in its turn when the peer ends
+		at    testkit.Line
+		pause time.Duration
+		want  []string // the first is being handled when the peer closes
 	}{
 		{testkit.Here(), 0, all},
 		{testkit.Here(), 200 * time.Millisecond, all},
@@ -102,10 +103,10 @@ func TestMessagesThatCameBeforeTheCloseAreYielded(t *testing.T) {
 		{testkit.Here(), 25 * time.Second, all[:2]},
 	} {
 		for _, code := range []protocol.CloseCode{protocol.CloseNormal, protocol.CloseAbnormal} {
-			t.Run(row.turn.String()+" "+code.String(), func(t *testing.T) {
+			t.Run(row.pause.String()+" "+code.String(), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					l := collect(row.turn)
+					l := collect(row.pause)
 					p := connected(t, consumer.Func(l.run))
 					p.say(all...)
 					p.hangUp(code)
@@ -122,9 +123,9 @@ func TestMessagesThatCameBeforeTheCloseAreYielded(t *testing.T) {
 	}
 }
 
-// TestALoopThatHasEndedTheConnectionGetsNoMore: in each way to end it, before and
-// after the peer's close, and if it ranges again.
-func TestALoopThatHasEndedTheConnectionGetsNoMore(t *testing.T) {
+// After the function has closed the connection, it receives no message: in each way to
+// close, before and after the peer's close, and if it ranges again.
+func TestNoMessageAfterFuncCloses(t *testing.T) {
 	t.Parallel()
 	type step = func(ctx context.Context, s *consumer.Stream) error
 	again := func(end func(s *consumer.Stream)) step {
@@ -141,7 +142,7 @@ func TestALoopThatHasEndedTheConnectionGetsNoMore(t *testing.T) {
 	for _, row := range []struct {
 		at   testkit.Line
 		name string
-		end  step // in the turn of the second message; it leaves the loop
+		end  step // what the function does after the second message
 	}{
 		{testkit.Here(), "returns nil", func(context.Context, *consumer.Stream) error { return nil }},
 		{testkit.Here(), "returns Close", func(context.Context, *consumer.Stream) error { return protocol.NewCloseError(4401, "wrong PIN") }},
@@ -188,7 +189,7 @@ func TestALoopThatHasEndedTheConnectionGetsNoMore(t *testing.T) {
 	}
 }
 
-// next leaves the loop after the first message.
+// next returns the text of one message: it leaves the loop after the first iteration.
 func next(ctx context.Context, s *consumer.Stream) string {
 	for m, err := range s.Messages(ctx) {
 		if err == nil {
@@ -198,7 +199,7 @@ func next(ctx context.Context, s *consumer.Stream) string {
 	return ""
 }
 
-func TestLeavingTheLoopAndRangingAgain(t *testing.T) {
+func TestRangingAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -209,7 +210,7 @@ func TestLeavingTheLoopAndRangingAgain(t *testing.T) {
 			<-time.After(time.Minute)
 			err := errors.Join(s.SendText(ctx, name+": "+next(ctx, s)), echo(ctx, s))
 			if after := next(ctx, s); after != "" {
-				t.Errorf("the connection has ended, and the loop goes on with %q", after)
+				t.Errorf("a loop after the close yields %q", after)
 			}
 			return err
 		})
@@ -226,14 +227,14 @@ func TestLeavingTheLoopAndRangingAgain(t *testing.T) {
 	})
 }
 
-func TestTheLoopsOwnContext(t *testing.T) {
+func TestContextOfALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			idle, cancel := context.WithTimeoutCause(ctx, time.Minute, errSecret)
 			defer cancel()
 			if err := echo(idle, s); !errors.Is(err, errSecret) || ctx.Err() != nil {
-				t.Errorf("the loop ended with %v, want its own cause; the connection has ended with %v", err, ctx.Err())
+				t.Errorf("the loop ended with %v, want the cause of its context; the error of the connection is %v", err, ctx.Err())
 			}
 			return errors.Join(s.SendText(ctx, "still there?"), echo(ctx, s))
 		})
@@ -250,7 +251,7 @@ func TestTheLoopsOwnContext(t *testing.T) {
 	})
 }
 
-// echo sends everything back.
+// echo sends each message back.
 func echo(ctx context.Context, s *consumer.Stream) error {
 	for m, err := range s.Messages(ctx) {
 		if err != nil {
@@ -263,7 +264,7 @@ func echo(ctx context.Context, s *consumer.Stream) error {
 	return nil
 }
 
-func TestTheLoopEndsAlsoIfItsContextDoesNot(t *testing.T) {
+func TestLoopEndsBeforeItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 1)
@@ -278,7 +279,7 @@ func TestTheLoopEndsAlsoIfItsContextDoesNot(t *testing.T) {
 		ann.Vanish()
 		var ce *protocol.CloseError
 		if err := await(t, ended, "the end of the loop"); !errors.As(err, &ce) || ce.Code != protocol.CloseAbnormal {
-			t.Errorf("the loop ended with %v, want the end of the connection", err)
+			t.Errorf("the loop ended with %v, want the close of the connection", err)
 		}
 	})
 }
@@ -315,7 +316,7 @@ func TestDiscardedMessagesAreCounted(t *testing.T) {
 	})
 }
 
-func TestDiscardReleasesAMessageThatWaits(t *testing.T) {
+func TestDiscardReleasesAWaitingMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -326,7 +327,7 @@ func TestDiscardReleasesAMessageThatWaits(t *testing.T) {
 			return err
 		})
 		ann := consumertest.Connect(t, app, "/", nil)
-		ann.SendText("anybody?")
+		ann.SendText("hello?")
 		synctest.Wait()
 		if got := ann.Stats().MessagesUnread; got != 0 {
 			t.Errorf("%d messages counted before Discard", got)
@@ -338,14 +339,14 @@ func TestDiscardReleasesAMessageThatWaits(t *testing.T) {
 	})
 }
 
-func TestAPanicInATurnGivesTheMessageBack(t *testing.T) {
+func TestPanicInALoopReturnsTheMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			func() {
 				defer func() { _ = recover() }()
 				for m, err := range s.Messages(ctx) {
-					panic(fmt.Sprint("half way through ", m.Text(), err))
+					panic(fmt.Sprint("panic in the body: ", m.Text(), err))
 				}
 			}()
 			return echo(ctx, s)

@@ -35,7 +35,7 @@ func TestDecision4_LoopOnlyOnStream(t *testing.T) {
 	}
 }
 
-func TestFuncAcceptsByItsFirstStep(t *testing.T) {
+func TestFirstCallOfFuncAccepts(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
@@ -60,7 +60,7 @@ func TestFuncAcceptsByItsFirstStep(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start, before := time.Now(), time.Duration(-1)
 				app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
-					<-time.After(time.Second) // nothing is decided by waiting
+					<-time.After(time.Second) // waiting does not accept
 					before = time.Since(start)
 					err := row.step(ctx, s)
 					if again := s.Accept(nil); err != nil || !errors.Is(again, plumbing.ErrAccepted) {
@@ -83,9 +83,8 @@ func TestFuncAcceptsByItsFirstStep(t *testing.T) {
 	}
 }
 
-// TestFuncLetsGoOfTheRequest: a stream that is open has a scope without what only the
-// handshake needs.
-func TestFuncLetsGoOfTheRequest(t *testing.T) {
+// The scope of an accepted connection does not keep what only the handshake needs.
+func TestFuncReleasesTheRequest(t *testing.T) {
 	t.Parallel()
 	app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		first := s.Scope()
@@ -164,7 +163,7 @@ func TestFuncRefuses(t *testing.T) {
 	}
 }
 
-func TestFuncEndsAsItReturns(t *testing.T) {
+func TestFuncResults(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
@@ -179,14 +178,14 @@ func TestFuncEndsAsItReturns(t *testing.T) {
 		{testkit.Here(), "a panic", func() error { panic(errSecret) }, protocol.CloseStatus{Code: protocol.CloseInternalError}, "func_test.go"},
 		{testkit.Here(), "Goexit", func() error { runtime.Goexit(); return nil }, protocol.CloseStatus{Code: protocol.CloseInternalError}, "Goexit"},
 	}
-	places := map[string]func(end func() error) run{
+	positions := map[string]func(end func() error) run{
 		"after a send": func(end func() error) run {
 			return func(ctx context.Context, s *consumer.Stream) error {
 				_ = s.SendText(ctx, "welcome")
 				return end()
 			}
 		},
-		"in a turn": func(end func() error) run {
+		"in a loop": func(end func() error) run {
 			return func(ctx context.Context, s *consumer.Stream) error {
 				_ = s.SendText(ctx, "welcome")
 				for _, err := range s.Messages(ctx) {
@@ -197,8 +196,8 @@ func TestFuncEndsAsItReturns(t *testing.T) {
 		},
 	}
 	for _, row := range rows {
-		for place, f := range places {
-			t.Run(row.name+" "+place, func(t *testing.T) {
+		for position, f := range positions {
+			t.Run(row.name+" "+position, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					out := &logged{TB: t}
@@ -207,7 +206,7 @@ func TestFuncEndsAsItReturns(t *testing.T) {
 					ann.WantText("welcome")
 					got := ann.WantClose(row.want.Code)
 					if got.Reason != row.want.Reason {
-						t.Errorf("%s: the peer was told %q, want %q", row.at, got.Reason, row.want.Reason)
+						t.Errorf("%s: the close reason is %q, want %q", row.at, got.Reason, row.want.Reason)
 					}
 					ann.WantOver()
 					out.wantLog(row.at, row.log)
@@ -229,8 +228,8 @@ func TestFuncThatReturnsAtOnceAcceptsAndCloses(t *testing.T) {
 	})
 }
 
-// TestFuncThatReturnsBeforeConnectDoes has f return while Connect still waits
-// for its decision, which takes luck: hence the many times.
+// The function returns while Connect still waits for its decision. That depends on
+// scheduling, so the test is repeated.
 func TestFuncThatReturnsBeforeConnectDoes(t *testing.T) {
 	t.Parallel()
 	for failures, end := range []error{nil, errSecret} {
@@ -249,7 +248,7 @@ func TestFuncThatReturnsBeforeConnectDoes(t *testing.T) {
 	}
 }
 
-func TestFuncThatNeverDecidesIsRefusedInTheEnd(t *testing.T) {
+func TestFuncThatNeverDecidesIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 1)
@@ -277,7 +276,7 @@ func TestFuncThatNeverDecidesIsRefusedInTheEnd(t *testing.T) {
 			t.Errorf("refused with %d, and logged %q; want 503 and the deadline", got.Status, out.text())
 		}
 		if cause := await(t, ended, "the end of f's ctx"); !errors.Is(cause, context.DeadlineExceeded) {
-			t.Errorf("f's ctx ended with %v", cause)
+			t.Errorf("the cause of f's ctx is %v", cause)
 		}
 		synctest.Wait()
 	})

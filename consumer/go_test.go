@@ -13,8 +13,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestGo: a goroutine has the connection's values, is in its groups until it has
-// returned, and Disconnect needs no lock for what it has used.
+// The ctx of the function has the connection's values, the connection is in its groups
+// until the function has returned, and Disconnect needs no lock for what it has used.
 func TestGo(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -46,7 +46,7 @@ func TestGo(t *testing.T) {
 			worked := 0
 			app, _ := onLayer(withValue(row.form(func(ctx context.Context, c *consumer.Conn) error {
 				if ctx != c.Context() || ctx.Value(key{}) != "scope's" {
-					t.Errorf("%s: its ctx is not the connection's", row.at)
+					t.Errorf("%s: the function's ctx is not the connection's", row.at)
 				}
 				for ctx.Err() == nil {
 					worked++
@@ -57,19 +57,19 @@ func TestGo(t *testing.T) {
 				}
 				<-time.After(time.Second)
 				if got := c.Groups(); len(got) != 1 {
-					t.Errorf("%s: in %q while it runs, want all", row.at, got)
+					t.Errorf("%s: in %q while the function runs, want all", row.at, got)
 				}
 				worked = -worked
 				return ctx.Err()
 			}, func() {
 				if worked != -3 {
-					t.Errorf("%s: Disconnect finds %d", row.at, worked)
+					t.Errorf("%s: Disconnect read %d, want -3", row.at, worked)
 				}
 			})))
 			p := connected(t, app)
 			<-time.After(2*time.Minute + time.Second)
-			if took := p.takes(protocol.CloseNormal); took != time.Second || worked != -3 {
-				t.Errorf("%s: the end took %v, and %d was done", row.at, took, worked)
+			if took := p.timeHangUp(protocol.CloseNormal); took != time.Second || worked != -3 {
+				t.Errorf("%s: the connection took %v to end, and the count is %d", row.at, took, worked)
 			}
 			if st := p.counters.Stats(); st.Failures != 0 || st.Open != 0 || p.text() != "" {
 				t.Errorf("%s: counted %+v, logged %s", row.at, st, p.text())
@@ -78,8 +78,8 @@ func TestGo(t *testing.T) {
 	}
 }
 
-// TestGo_PanicCostsOneConnection and is in the log with its stack.
-func TestGo_PanicCostsOneConnection(t *testing.T) {
+// A panic closes one connection, and is logged with its stack.
+func TestGo_PanicClosesOneConnection(t *testing.T) {
 	t.Parallel()
 	app := (&stub{receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 		if m.Text() == "panic" {

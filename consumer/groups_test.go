@@ -17,8 +17,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// room is a consumer that is in a group of its own choice, and says there what
-// it is told.
+// room returns an application whose connections join the group that their path names, and
+// broadcast what they receive.
 func room() protocol.Application {
 	return consumer.New(func(s *consumer.Scope) *stub {
 		name := strings.Trim(s.Path(), "/")
@@ -77,7 +77,7 @@ func TestJoinAndLeave(t *testing.T) {
 		{testkit.Here(), "leave", func() error { c.Leave("a", "nowhere", "not valid"); return nil }, "", []string{"b", "c"}},
 		{testkit.Here(), "back again", func() error { return c.Join(ctx, "a") }, "", []string{"b", "c", "a"}},
 		{testkit.Here(), "up to the invalid one", func() error { return c.Join(ctx, "d", "not valid", "e") }, `"not valid"`, []string{"b", "c", "a", "d"}},
-		{testkit.Here(), "ctx has ended", func() error { return c.Join(ended, "f") }, "swordfish", []string{"b", "c", "a", "d"}},
+		{testkit.Here(), "ctx is done", func() error { return c.Join(ended, "f") }, "swordfish", []string{"b", "c", "a", "d"}},
 		{testkit.Here(), "leave all", func() error { c.Leave(c.Groups()...); return nil }, "", nil},
 	}
 	for _, row := range rows {
@@ -88,7 +88,7 @@ func TestJoinAndLeave(t *testing.T) {
 		if got := c.Groups(); !slices.Equal(got, row.want) {
 			t.Errorf("%s: %s: in %q, want %q", row.at, row.name, got, row.want)
 		}
-		// What Groups says is what the layer knows.
+		// The layer agrees with Groups.
 		for _, g := range []string{"a", "b", "c", "d", "e", "f"} {
 			if err := l.Broadcast(ctx, g, protocol.Text(g)); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestJoinAndLeave(t *testing.T) {
 			ann.WantText(g)
 		}
 	}
-	if err := l.Broadcast(ctx, "a", protocol.Text("nobody is there")); err != nil {
+	if err := l.Broadcast(ctx, "a", protocol.Text("to an empty group")); err != nil {
 		t.Error(err)
 	}
 	if err := c.SendText(ctx, "last"); err != nil {
@@ -125,7 +125,7 @@ func TestGroupsOption(t *testing.T) {
 	ann.SendText("which?")
 	ann.WantText("ok")
 	if want := []string{"own", "weather", "news", "sport"}; len(inConnect) != 0 || !slices.Equal(inReceive, want) {
-		t.Errorf("in %q while Connect ran and in %q then, want none and %q", inConnect, inReceive, want)
+		t.Errorf("in %q during Connect and in %q during Receive, want none and %q", inConnect, inReceive, want)
 	}
 	if err := l.Broadcast(t.Context(), "sport", protocol.Text("1:0")); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestGroupsOption(t *testing.T) {
 	ann.WantText("1:0")
 }
 
-func TestGroupsThatCannotBeJoinedRefuse(t *testing.T) {
+func TestErrorOfGroupsOptionRefuses(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	app := (&stub{
@@ -142,19 +142,19 @@ func TestGroupsThatCannotBeJoinedRefuse(t *testing.T) {
 	}).app(consumer.Groups[*stub]("news"))
 	out := &logged{TB: t}
 	if got := consumertest.Refused(out, app, "/", &consumertest.Options{Context: ctx}); got.Status != 500 || got.Body != "Internal Server Error" {
-		t.Errorf("refused with %d %q, want 500 that tells nothing", got.Status, got.Body)
+		t.Errorf("refused with %d %q, want 500 without details", got.Status, got.Body)
 	}
 	out.wantLog(testkit.Here(), "joining the groups of consumer.Groups: the password is swordfish")
 }
 
-// whenRefused is a transport that cannot accept.
-type whenRefused struct {
+// cannotAccept is a transport whose Accept fails.
+type cannotAccept struct {
 	sink
 	answer *protocol.RejectError
 }
 
-func (*whenRefused) Accept(protocol.AcceptOptions) error   { return errSecret }
-func (w *whenRefused) Reject(answer *protocol.RejectError) { w.answer = answer }
+func (*cannotAccept) Accept(protocol.AcceptOptions) error   { return errSecret }
+func (w *cannotAccept) Reject(answer *protocol.RejectError) { w.answer = answer }
 
 func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 	t.Parallel()
@@ -167,8 +167,8 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 	}{
 		{at: testkit.Here(), name: "Connect returns an error", tr: &sink{}, err: errSecret},
 		{at: testkit.Here(), name: "Connect refuses", tr: &sink{}, err: protocol.NewRejectError(401, "")},
-		{at: testkit.Here(), name: "the transport cannot accept", tr: &whenRefused{}},
-		{at: testkit.Here(), name: "the transport cannot accept, Groups", tr: &whenRefused{}, options: []consumer.Option[*stub]{consumer.Groups[*stub]("all")}},
+		{at: testkit.Here(), name: "the transport cannot accept", tr: &cannotAccept{}},
+		{at: testkit.Here(), name: "the transport cannot accept, Groups", tr: &cannotAccept{}, options: []consumer.Option[*stub]{consumer.Groups[*stub]("all")}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -200,9 +200,8 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 	}
 }
 
-// TestTheLayerForgetsConnectionsThatAreOver looks whether what a connection
-// leaves behind can be collected, because a layer does not tell its members.
-func TestTheLayerForgetsConnectionsThatAreOver(t *testing.T) {
+// When a connection is over, its layer does not refer to it: it can be garbage-collected.
+func TestLayerReleasesConnections(t *testing.T) {
 	t.Parallel()
 	l := new(layers.Layer)
 	rows := []struct {
@@ -221,7 +220,7 @@ func TestTheLayerForgetsConnectionsThatAreOver(t *testing.T) {
 			func(p *peer) { p.hangUp(protocol.CloseNormal) }},
 	}
 	for _, row := range rows {
-		conn := lived(t, l, row.stub, row.end)
+		conn := connectAndEnd(t, l, row.stub, row.end)
 		for range 3 {
 			runtime.GC()
 		}
@@ -232,8 +231,9 @@ func TestTheLayerForgetsConnectionsThatAreOver(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
-// lived is a connection that was in groups and had a channel name, and is over.
-func lived(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointer[consumer.Conn] {
+// connectAndEnd opens a connection that joins groups and has a channel name, ends it, and
+// returns it when it is over.
+func connectAndEnd(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) weak.Pointer[consumer.Conn] {
 	t.Helper()
 	var conn weak.Pointer[consumer.Conn]
 	s.connect = func(ctx context.Context, c *consumer.Conn) error {
@@ -276,22 +276,22 @@ func TestChannelNamesOneConnection(t *testing.T) {
 		ann.WantText("psst")
 		bob.WantNothing()
 		if got := a.Groups(); len(got) > 0 {
-			t.Errorf("a channel name is no group, but in %q", got)
+			t.Errorf("in %q, want no group", got)
 		}
 
 		ann.Close(protocol.CloseNormal, "")
 		bob.Close(protocol.CloseNormal, "")
 		ann.WantOver()
 		bob.WantOver()
-		send() // nobody is there, which is no error
+		send() // the connection is over, which is not an error
 		synctest.Wait()
 		if a.Channel() != name {
-			t.Error("the name has changed after the end")
+			t.Error("the name changed when the connection ended")
 		}
 	})
 }
 
-func TestChannelAskedForAfterTheEnd(t *testing.T) {
+func TestChannelAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	app, l := onLayer(app)
@@ -303,15 +303,16 @@ func TestChannelAskedForAfterTheEnd(t *testing.T) {
 	if err := layers.ValidChannel(name); err != nil || c.Channel() != name {
 		t.Errorf("the name is %q, then %q (%v)", name, c.Channel(), err)
 	}
-	// It is not bound: somebody else could have it.
-	unbind, err := l.Bind(name, nobody{})
+	// The name is not bound, so that another member can bind it.
+	unbind, err := l.Bind(name, silentMember{})
 	if err != nil {
 		t.Fatalf("the name of a connection that is over is bound: %v", err)
 	}
 	unbind()
 }
 
-type nobody struct{}
+// silentMember is a layers.Member that ignores what it receives.
+type silentMember struct{}
 
-func (nobody) Deliver(*protocol.Event) bool  { return false }
-func (nobody) Offer(*protocol.Prepared) bool { return false }
+func (silentMember) Deliver(*protocol.Event) bool  { return false }
+func (silentMember) Offer(*protocol.Prepared) bool { return false }

@@ -85,7 +85,7 @@ func (c *Conn) JoinFrom(ctx context.Context, group string, r Range) (History, er
 
 // Replay handles the events that [Conn.JoinFrom] has returned as if they had just
 // arrived: it calls the consumer's handler for each, in order. A message for the peer is
-// sent, unless there is a handler for protocol.SendType. [PositionOf] works in the
+// sent, unless there is a handler for [SendType]. [PositionOf] works in the
 // handlers. Call Replay in a callback; see the Example of JoinFrom.
 //
 // Events without a handler, and events whose payload does not fit, are skipped. Replay

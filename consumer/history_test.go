@@ -17,7 +17,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// follower joins "all" from where the URL says, and tells where what it hears is.
+// follower joins "all" from the position in its URL, and sends its peer each line with its
+// offset.
 type follower struct{ stub }
 
 func newFollower(s *consumer.Scope) *follower {
@@ -45,7 +46,7 @@ func (*follower) said(ctx context.Context, c *consumer.Conn, l line) error {
 	return c.SendText(ctx, fmt.Sprint(consumer.PositionOf(ctx).Offset, " ", l.Text))
 }
 
-// recorded records what is to be found in the group "all" later.
+// recorded records events in the group "all", and returns the position of the last one.
 func recorded(t *testing.T, l *layers.Layer, events ...*protocol.Event) (last protocol.Position) {
 	t.Helper()
 	for _, e := range events {
@@ -60,7 +61,7 @@ func recorded(t *testing.T, l *layers.Layer, events ...*protocol.Event) (last pr
 
 func text(s string) *protocol.Event { return said().New(line{Text: s}) }
 
-func TestWhoComesBackHearsWhatItHasMissed(t *testing.T) {
+func TestReplayOfMissedEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, l := onLayer(consumer.New(newFollower, consumer.On(said(), (*follower).said)))
@@ -92,22 +93,22 @@ func TestWhoComesBackHearsWhatItHasMissed(t *testing.T) {
 		} {
 			for _, want := range row.want {
 				if got := row.client.Message().Text(); got != want {
-					t.Errorf("%s: heard %q, want %q", row.at, got, want)
+					t.Errorf("%s: got %q, want %q", row.at, got, want)
 				}
 			}
-			// A message that goes past the consumer may overtake an event.
+			// A message that no handler receives may overtake an event.
 			live := []string{row.client.Message().Text(), row.client.Message().Text(), row.client.Message().Text()}
 			slices.Sort(live)
 			if want := []string{"0 only sent", "7 seven", "eight, as it is"}; !slices.Equal(live, want) {
-				t.Errorf("%s: heard %q, want %q in any order", row.at, live, want)
+				t.Errorf("%s: got %q, want %q in any order", row.at, live, want)
 			}
 			row.client.WantNothing()
 		}
 	})
 }
 
-// TestAHandlerOfMessagesLearnsTheirPlaces, live and from history.
-func TestAHandlerOfMessagesLearnsTheirPlaces(t *testing.T) {
+// A handler of protocol.SendType knows the positions of messages, live and from history.
+func TestPositionOfMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, l := onLayer(consumer.New(newFollower, consumer.On(protocol.SendType,
@@ -126,7 +127,7 @@ func TestAHandlerOfMessagesLearnsTheirPlaces(t *testing.T) {
 	})
 }
 
-func TestReplayEndsWithTheFirstError(t *testing.T) {
+func TestReplayStopsAtTheFirstError(t *testing.T) {
 	t.Parallel()
 	app, l := onLayer(consumer.New(newFollower, consumer.On(said(), (*follower).said)))
 	recorded(t, l, text("bad"))
@@ -137,7 +138,7 @@ func TestReplayEndsWithTheFirstError(t *testing.T) {
 	out.wantLog(testkit.Here(), "swordfish")
 }
 
-func TestStreamsReplayToo(t *testing.T) {
+func TestReplayOnAStream(t *testing.T) {
 	t.Parallel()
 	app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 		h, err := s.JoinFrom(ctx, "all", layers.Range{})
@@ -158,8 +159,8 @@ func TestStreamsReplayToo(t *testing.T) {
 	ann.WantText("2 two")
 }
 
-// TestFollowersHearEverythingOnce while many record and connections come and go.
-func TestFollowersHearEverythingOnce(t *testing.T) {
+// Each follower receives each event once, while several goroutines record and connect.
+func TestFollowersReceiveEachEventOnce(t *testing.T) {
 	t.Parallel()
 	const recorders, each, followers = 3, 10, 6
 	synctest.Test(t, func(t *testing.T) {
@@ -187,29 +188,30 @@ func TestFollowersHearEverythingOnce(t *testing.T) {
 	})
 }
 
-// library is a driver with history whose Read waits to be let.
-type library struct {
+// blockingHistory is a driver with history. Read sends to reading, and returns when let is
+// closed.
+type blockingHistory struct {
 	layers.Driver
 	reading, let chan struct{}
 	err          error
 }
 
-func (*library) Start(context.Context, layers.Receiver) error           { return nil }
-func (*library) Subscribe(context.Context, []string, []string) error    { return nil }
-func (*library) Publish(context.Context, string, *protocol.Event) error { return nil }
-func (*library) Close(context.Context) error                            { return nil }
-func (*library) Append(context.Context, string, *protocol.Event, layers.Retention) (p protocol.Position, err error) {
+func (*blockingHistory) Start(context.Context, layers.Receiver) error           { return nil }
+func (*blockingHistory) Subscribe(context.Context, []string, []string) error    { return nil }
+func (*blockingHistory) Publish(context.Context, string, *protocol.Event) error { return nil }
+func (*blockingHistory) Close(context.Context) error                            { return nil }
+func (*blockingHistory) Append(context.Context, string, *protocol.Event, layers.Retention) (p protocol.Position, err error) {
 	return p, nil
 }
 
-func (d *library) Read(context.Context, string, layers.Range) (h layers.History, err error) {
+func (d *blockingHistory) Read(context.Context, string, layers.Range) (h layers.History, err error) {
 	d.reading <- struct{}{}
 	<-d.let
 	return h, d.err
 }
 
-// TestAConnectionIsWhereItSaysAfterJoinFrom, whatever happens while it reads.
-func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
+// After JoinFrom, Groups is right whatever has happened while the history was read.
+func TestGroupsAfterJoinFrom(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at        testkit.Line
@@ -232,7 +234,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 		{testkit.Here(), "another JoinFrom", func(t *testing.T, _ *peer, c *consumer.Conn) {
 			t.Helper()
 			if _, err := c.JoinFrom(t.Context(), "news", layers.Range{}); !errors.Is(err, layers.ErrJoining) {
-				t.Errorf("the other one: %v", err)
+				t.Errorf("the second JoinFrom: %v", err)
 			}
 		}, nil, "", []string{"news"}},
 		{testkit.Here(), "it ends", func(_ *testing.T, p *peer, _ *consumer.Conn) {
@@ -244,7 +246,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := &library{reading: make(chan struct{}), let: make(chan struct{}), err: row.readErr}
+				d := &blockingHistory{reading: make(chan struct{}), let: make(chan struct{}), err: row.readErr}
 				l, err := layers.Open(t.Context(), d)
 				if err != nil {
 					t.Fatal(err)
@@ -281,8 +283,7 @@ func TestAConnectionIsWhereItSaysAfterJoinFrom(t *testing.T) {
 	}
 }
 
-// meanwhile is a context that does something when it is asked whether it has ended,
-// which is when the layer begins.
+// meanwhile is a context whose Err calls do. The layer calls Err before it joins.
 type meanwhile struct {
 	context.Context //nolint:containedctx // it is one
 	do              func()
@@ -293,7 +294,7 @@ func (m meanwhile) Err() error {
 	return nil
 }
 
-// TestLeaveBeforeTheLayerJoins: what the layer does after that is undone.
+// If the connection leaves before the layer has joined it, the join is undone.
 func TestLeaveBeforeTheLayerJoins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,14 +11,14 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// adder answers numbers with their sum, and remembers them.
+// adder answers numbers with their sum, and keeps them.
 type adder struct {
 	consumer.Base
-	heard [][]int
+	received [][]int
 }
 
 func (a *adder) ReceiveJSON(ctx context.Context, c *consumer.Conn, in []int) error {
-	a.heard = append(a.heard, in)
+	a.received = append(a.received, in)
 	sum := 0
 	for _, n := range in {
 		sum += n
@@ -26,7 +26,7 @@ func (a *adder) ReceiveJSON(ctx context.Context, c *consumer.Conn, in []int) err
 	return c.SendJSON(ctx, map[string]int{"sum": sum})
 }
 
-func TestJSONDecodesWhatComesIn(t *testing.T) {
+func TestJSONDecodesMessages(t *testing.T) {
 	t.Parallel()
 	a := &adder{}
 	ann := consumertest.Connect(t, consumer.JSON(func(*consumer.Scope) *adder { return a }), "/", nil)
@@ -36,12 +36,12 @@ func TestJSONDecodesWhatComesIn(t *testing.T) {
 	ann.WantText(`{"sum":7}`)
 	ann.Close(protocol.CloseNormal, "")
 	ann.WantOver()
-	if len(a.heard) != 2 || !slices.Equal(a.heard[0], []int{1, 2}) || !slices.Equal(a.heard[1], []int{7}) {
-		t.Errorf("the consumer has kept %v, want [[1 2] [7]]", a.heard)
+	if len(a.received) != 2 || !slices.Equal(a.received[0], []int{1, 2}) || !slices.Equal(a.received[1], []int{7}) {
+		t.Errorf("the consumer received %v, want [[1 2] [7]]", a.received)
 	}
 }
 
-func TestJSONClosesOverWhatItCannotDecode(t *testing.T) {
+func TestJSONClosesOnDecodeErrors(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		at   testkit.Line
@@ -66,14 +66,14 @@ func TestJSONClosesOverWhatItCannotDecode(t *testing.T) {
 				t.Errorf("%s: closed with the reason %q and the cause %v, want a reason and no cause", row.at, closed.Reason, closed.Err)
 			}
 			ann.WantOver()
-			if len(a.heard) > 0 || out.text() != "" || ann.Stats().Failures != 0 {
-				t.Errorf("%s: the consumer heard %v, the log has %q; a peer's mistake is no fault of ours", row.at, a.heard, out.text())
+			if len(a.received) > 0 || out.text() != "" || ann.Stats().Failures != 0 {
+				t.Errorf("%s: the consumer received %v and the log is %q, want neither", row.at, a.received, out.text())
 			}
 		})
 	}
 }
 
-func TestJSONTakesOptions(t *testing.T) {
+func TestJSONOptions(t *testing.T) {
 	t.Parallel()
 	said := protocol.EventType[map[string]int]{Name: "sum.wanted"}
 	app, l := onLayer(consumer.JSON(func(*consumer.Scope) *adder { return &adder{} },

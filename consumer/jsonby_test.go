@@ -15,7 +15,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// talker says what reached it.
+// talker sends its peer what its handlers receive.
 type talker struct{ consumer.Base }
 
 type say struct {
@@ -79,7 +79,8 @@ func TestJSONBy(t *testing.T) {
 	}
 }
 
-// TestJSONByWithoutReceive: what no case takes is seen, and costs nobody the connection.
+// A message without a Case is counted and logged if the consumer declares no Receive. The
+// connection stays open.
 func TestJSONByWithoutReceive(t *testing.T) {
 	t.Parallel()
 	type quiet struct{ consumer.Base }
@@ -97,7 +98,6 @@ func TestJSONByWithoutReceive(t *testing.T) {
 	}
 }
 
-// TestOnDecodeError has the program decide about what does not decode.
 func TestOnDecodeError(t *testing.T) {
 	t.Parallel()
 	decide := consumer.OnDecodeError(func(_ *adder, ctx context.Context, c *consumer.Conn, m consumer.Message, err error) error {
@@ -125,8 +125,7 @@ func TestOnDecodeError(t *testing.T) {
 	ann.WantClose(4000)
 }
 
-// TestTheCloseNamesTheFieldThatIsWrong looks at the reason that the peer gets.
-func TestTheCloseNamesTheFieldThatIsWrong(t *testing.T) {
+func TestCloseReasonNamesTheField(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at       testkit.Line
@@ -152,7 +151,7 @@ type jsonOnly struct{ consumer.Base }
 
 func (*jsonOnly) ReceiveJSON(context.Context, *consumer.Conn, int) error { return nil }
 
-func TestMistakesWithJSONPanicAtTheStart(t *testing.T) {
+func TestJSONConstructorPanics(t *testing.T) {
 	t.Parallel()
 	ignore := func(*talker, context.Context, *consumer.Conn, consumer.Message, error) error { return nil }
 	newJSONOnly := func(*consumer.Scope) *jsonOnly { return &jsonOnly{} }

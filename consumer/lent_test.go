@@ -41,7 +41,7 @@ func TestDecision20_LentBytesAreOverwritten(t *testing.T) {
 		loop := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 			for m, err := range s.Messages(ctx) {
 				for _, k := range all {
-					k.check(t, "in the next turn of a loop", "hello")
+					k.check(t, "in the next iteration", "hello")
 				}
 				all = append(all, keepOf(m))
 				if err != nil || s.Send(ctx, m) != nil {
@@ -55,7 +55,7 @@ func TestDecision20_LentBytesAreOverwritten(t *testing.T) {
 			ann := consumertest.Connect(t, app, "/", nil)
 			ann.SendText("hello")
 			ann.SendText("hello")
-			ann.WantText("hello") // what is sent is copied
+			ann.WantText("hello") // Send has copied it
 			ann.WantText("hello")
 			ann.Close(protocol.CloseNormal, "")
 			ann.WantOver()
@@ -69,7 +69,7 @@ func TestDecision20_LentBytesAreOverwritten(t *testing.T) {
 	})
 }
 
-func TestDecision20_WhatIsSentIsNeverKept(t *testing.T) {
+func TestDecision20_SendsCopyTheirBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, _ := onLayer((&stub{

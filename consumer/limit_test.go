@@ -16,9 +16,9 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestGroupsOfAConnectionAreBounded: by Limits.Groups, those it is in, is present in and
-// records to each for themselves.
-func TestGroupsOfAConnectionAreBounded(t *testing.T) {
+// Limits.Groups bounds three numbers separately: the groups that a connection is a member
+// of, those that it is present in, and those that it records to.
+func TestLimitOfGroups(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	app, _ = onLayer(app)
@@ -80,7 +80,7 @@ func TestGroupsOfAConnectionAreBounded(t *testing.T) {
 	for _, row := range rows {
 		err := row.do()
 		if full := errors.Is(err, protocol.ErrTooMany); full != row.full || !row.full && err != nil {
-			t.Errorf("%s: %s: %v, want that it is too many: %t", row.at, row.name, err, row.full)
+			t.Errorf("%s: %s: %v, want that it is one too many: %t", row.at, row.name, err, row.full)
 		}
 		if row.full {
 			refused++
@@ -97,9 +97,9 @@ func TestGroupsOfAConnectionAreBounded(t *testing.T) {
 	}
 }
 
-// TestAPeerThatJoinsTooMuchIsClosed: a consumer that lets its peer choose, and passes
-// the error on, closes as over any rule that a peer breaks.
-func TestAPeerThatJoinsTooMuchIsClosed(t *testing.T) {
+// A consumer that joins the groups which its peer names, and returns the error of Join,
+// closes with 1008.
+func TestErrorOfJoinCloses(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at     testkit.Line
@@ -126,9 +126,9 @@ func TestAPeerThatJoinsTooMuchIsClosed(t *testing.T) {
 	}
 }
 
-// TestTextThatIsNotUTF8CostsNobodyElse: who relays bytes as text is told, and the others
-// in the group get nothing, or what is repaired if the sender's limits say so.
-func TestTextThatIsNotUTF8CostsNobodyElse(t *testing.T) {
+// A broadcast of text that is not UTF-8 is an error for its sender. The other members
+// receive nothing, or the repaired text if the sender's limits say so.
+func TestBroadcastOfTextThatIsNotUTF8(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at     testkit.Line
@@ -160,7 +160,7 @@ func TestTextThatIsNotUTF8CostsNobodyElse(t *testing.T) {
 			out.wantLog(row.at, "the message is text that is not UTF-8")
 			bob.WantNothing()
 			bob.SendText("still here")
-			bob.WantText("still here") // the others are none by now
+			bob.WantText("still here") // from Broadcast; BroadcastOthers reaches no other member
 		})
 	}
 }

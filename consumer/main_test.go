@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// stub is a consumer whose callbacks are the test's functions; those that are
-// missing do what Base does.
+// stub is a consumer whose callbacks call the test's functions. For a nil function it does
+// what Base does.
 type stub struct {
 	consumer.Base
 	connect    func(ctx context.Context, c *consumer.Conn) error
@@ -52,12 +52,12 @@ func (s *stub) Disconnect(ctx context.Context, c *consumer.Conn, st consumer.Clo
 	s.disconnect(ctx, c, st)
 }
 
-// app is an application whose only consumer is s.
+// app returns an application that serves every connection with s.
 func (s *stub) app(opts ...consumer.Option[*stub]) protocol.Application {
 	return consumer.New(func(*consumer.Scope) *stub { return s }, opts...)
 }
 
-// onLayer puts app on a layer of its own.
+// onLayer returns app with a layer of its own.
 func onLayer(app protocol.Application) (protocol.Application, *layers.Layer) {
 	l := new(layers.Layer)
 	return layers.Middleware(l)(app), l
@@ -77,7 +77,7 @@ func await[T any](t *testing.T, ch <-chan T, what string) T {
 	}
 }
 
-// panicOf returns what f panics with, nil if it does not.
+// panicOf returns the value that f panics with, or nil.
 func panicOf(f func()) (v any) {
 	defer func() { v = recover() }()
 	f()
@@ -117,8 +117,8 @@ func (l *logged) wantLog(at testkit.Line, want string) {
 	}
 }
 
-// peer is the other side of a session that the test drives itself: unlike a
-// client of consumertest it goes on talking while a callback is busy.
+// peer is the peer of a session that the test drives directly. Unlike a client of
+// consumertest, it can send while a callback is busy.
 type peer struct {
 	*logged
 	session  *protocol.Session
@@ -126,7 +126,7 @@ type peer struct {
 	over     chan struct{}
 }
 
-// dial opens app on a transport. accepted is Session.Open's answer.
+// dial opens a session of app over tr. accepted is the result of Session.Open.
 func dial(t *testing.T, app protocol.Application, tr protocol.Transport) (p *peer, accepted bool) {
 	t.Helper()
 	p = &peer{logged: &logged{TB: t}, over: make(chan struct{})}
@@ -139,7 +139,7 @@ func dial(t *testing.T, app protocol.Application, tr protocol.Transport) (p *pee
 	return p, p.session.Open()
 }
 
-// connected is dial in a bubble for an app that accepts.
+// connected is dial, in a bubble, for an app that must accept.
 func connected(t *testing.T, app protocol.Application) *peer {
 	t.Helper()
 	p, ok := dial(t, app, &sink{})
@@ -150,7 +150,7 @@ func connected(t *testing.T, app protocol.Application) *peer {
 	return p
 }
 
-// say sends, and returns when everything in the bubble waits for something.
+// say sends texts, and returns when all goroutines of the bubble are blocked.
 func (p *peer) say(texts ...string) {
 	for _, s := range texts {
 		go p.session.Receive(protocol.Text(s))
@@ -158,7 +158,7 @@ func (p *peer) say(texts ...string) {
 	}
 }
 
-// hangUp closes from the peer's side.
+// hangUp closes from the peer's side, or breaks the connection if code is CloseAbnormal.
 func (p *peer) hangUp(code protocol.CloseCode) {
 	p.session.Ended(protocol.CloseStatus{Code: code, Remote: code != protocol.CloseAbnormal})
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// ask reads one answer, in some way.
+// ask reads one answer.
 type ask = func(ctx context.Context, s *consumer.Stream) (string, error)
 
+// asks returns the ways to read one answer, by name.
 func asks() map[string]ask {
 	return map[string]ask{
 		"Next": func(ctx context.Context, s *consumer.Stream) (string, error) {
@@ -33,7 +34,7 @@ func asks() map[string]ask {
 		},
 		"a loop in a loop": func(ctx context.Context, s *consumer.Stream) (string, error) {
 			for m, err := range s.Messages(ctx) {
-				first := m.Text() // m is lent until the next one is taken
+				first := m.Text() // m is lent until the next message is read
 				for n, err := range s.Messages(ctx) {
 					return first + n.Text(), err
 				}
@@ -44,8 +45,8 @@ func asks() map[string]ask {
 	}
 }
 
-// TestOneAnswerInTheBodyOfALoop: every question is answered by the message behind the
-// command, and the loop goes on behind that.
+// The body of a loop asks a question and reads the answer. The loop continues with the
+// message after the answer.
 func TestOneAnswerInTheBodyOfALoop(t *testing.T) {
 	t.Parallel()
 	for name, ask := range asks() {
@@ -94,8 +95,8 @@ func TestOneAnswerInTheBodyOfALoop(t *testing.T) {
 	}
 }
 
-// TestNextErrors: the end of the connection is one whatever its code, and to return it
-// is no failure.
+// Next returns the close as an error, whatever its code. A function that returns this
+// error does not fail.
 func TestNextErrors(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -119,7 +120,7 @@ func TestNextErrors(t *testing.T) {
 					if err != nil {
 						_, again := s.Next(context.WithoutCancel(ctx))
 						if m.Data != nil || !errors.Is(again, err) {
-							t.Errorf("%s: with the error the message %q, and again %v", row.at, m.Data, again)
+							t.Errorf("%s: Next returned the message %q with its error, and %v when called again", row.at, m.Data, again)
 						}
 						ended = err
 						return err
@@ -145,7 +146,7 @@ func TestNextErrors(t *testing.T) {
 	}
 }
 
-// TestNextWithADeadline: what comes after it is not lost.
+// A message that comes after the deadline of Next is not lost.
 func TestNextWithADeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,8 +167,8 @@ func TestNextWithADeadline(t *testing.T) {
 	})
 }
 
-// TestNextOwnsItsBytes, and lets events through as soon as it has returned.
-func TestNextOwnsItsBytes(t *testing.T) {
+// The caller of Next owns the bytes, and events are handled as soon as Next has returned.
+func TestNextReturnsACopy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -203,8 +204,8 @@ func TestNextOwnsItsBytes(t *testing.T) {
 	})
 }
 
-// TestNextInAnEventHandlerEnds: it waits for itself while the connection lasts, and
-// must not hold up its end.
+// Next in an event handler waits for itself while the connection is open. It must not
+// delay the end of the connection.
 func TestNextInAnEventHandlerEnds(t *testing.T) {
 	t.Parallel()
 	for _, read := range []func(ctx context.Context, s *consumer.Stream) error{
@@ -237,7 +238,7 @@ func TestNextInAnEventHandlerEnds(t *testing.T) {
 				}
 				<-p.over
 				if took := time.Since(start); took > plumbing.FinalTime {
-					t.Errorf("the end took %v", took)
+					t.Errorf("the connection took %v to end", took)
 				}
 			})
 		}

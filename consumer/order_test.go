@@ -12,9 +12,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// TestPromise11_EventsAndMessagesInOneOrder has many senders use all ways of sending
-// to a group by turns. Each member gets what each sender has sent in its order; one of
-// them joins late, from a position.
+// Several senders use all ways to send to a group, one after the other. Each member
+// receives what each sender has sent, in order. One member joins with JoinFrom.
 func TestPromise11_EventsAndMessagesInOneOrder(t *testing.T) {
 	t.Parallel()
 	const senders, each, members = 4, 300, 3
@@ -64,7 +63,7 @@ func TestPromise11_EventsAndMessagesInOneOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n != next[from] {
-				t.Fatalf("client %d: of sender %d came %d, want %d", i, from, n, next[from])
+				t.Fatalf("client %d: got %[3]d from sender %[2]d, want %[4]d", i, from, n, next[from])
 			}
 			next[from]++
 		}

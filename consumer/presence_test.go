@@ -19,7 +19,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// keys are those who are present in a group.
+// keys returns the keys in group, each with its metadata.
 func keys(t *testing.T, l *layers.Layer, group string) (all []string) {
 	t.Helper()
 	present, err := l.Present(context.Background(), group)
@@ -32,7 +32,7 @@ func keys(t *testing.T, l *layers.Layer, group string) (all []string) {
 	return all
 }
 
-func TestConnectionsArePresent(t *testing.T) {
+func TestEnterAndExit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, conns := keep()
@@ -46,19 +46,19 @@ func TestConnectionsArePresent(t *testing.T) {
 			err  string
 			a, b []string // present in the groups a and b
 		}{
-			{testkit.Here(), "no", func() error { return c.Exit(ctx, "a") }, "", nil, nil},
-			{testkit.Here(), "one", func() error { return c.Enter(ctx, "a", "ann", nil) }, "", []string{"ann"}, nil},
-			{testkit.Here(), "two", func() error { return c.Enter(ctx, "b", "ann", 7) }, "", []string{"ann"}, []string{"ann7"}},
+			{testkit.Here(), "exit first", func() error { return c.Exit(ctx, "a") }, "", nil, nil},
+			{testkit.Here(), "enter", func() error { return c.Enter(ctx, "a", "ann", nil) }, "", []string{"ann"}, nil},
+			{testkit.Here(), "another group", func() error { return c.Enter(ctx, "b", "ann", 7) }, "", []string{"ann"}, []string{"ann7"}},
 			{testkit.Here(), "again", func() error { return c.Enter(ctx, "a", "bob", []int{1}) }, "", []string{"bob[1]"}, []string{"ann7"}},
 			{testkit.Here(), "no key", func() error { return c.Enter(ctx, "a", "", nil) }, "the key", []string{"bob[1]"}, []string{"ann7"}},
-			{testkit.Here(), "no JSON", func() error { return c.Enter(ctx, "a", "x", func() {}) }, "unsupported", []string{"bob[1]"}, []string{"ann7"}},
-			{testkit.Here(), "bad name", func() error { return c.Enter(ctx, "c d", "x", nil) }, `"c d"`, []string{"bob[1]"}, []string{"ann7"}},
-			{testkit.Here(), "gone", func() error { return c.Exit(ctx, "a") }, "", nil, []string{"ann7"}},
-			{testkit.Here(), "gone already", func() error { return c.Exit(ctx, "a") }, "", nil, []string{"ann7"}},
-			{testkit.Here(), "back", func() error { return c.Enter(ctx, "a", "ann", nil) }, "", []string{"ann"}, []string{"ann7"}},
-			{testkit.Here(), "over", func() error { client.Close(protocol.CloseNormal, ""); client.WantOver(); return nil }, "", nil, nil},
-			{testkit.Here(), "too late", func() error { return c.Enter(ctx, "a", "ann", nil) }, protocol.ErrClosed.Error(), nil, nil},
-			{testkit.Here(), "no matter", func() error { return c.Exit(ctx, "a") }, "", nil, nil},
+			{testkit.Here(), "meta that cannot be encoded", func() error { return c.Enter(ctx, "a", "x", func() {}) }, "unsupported", []string{"bob[1]"}, []string{"ann7"}},
+			{testkit.Here(), "invalid name", func() error { return c.Enter(ctx, "c d", "x", nil) }, `"c d"`, []string{"bob[1]"}, []string{"ann7"}},
+			{testkit.Here(), "exit", func() error { return c.Exit(ctx, "a") }, "", nil, []string{"ann7"}},
+			{testkit.Here(), "exit twice", func() error { return c.Exit(ctx, "a") }, "", nil, []string{"ann7"}},
+			{testkit.Here(), "enter again", func() error { return c.Enter(ctx, "a", "ann", nil) }, "", []string{"ann"}, []string{"ann7"}},
+			{testkit.Here(), "close", func() error { client.Close(protocol.CloseNormal, ""); client.WantOver(); return nil }, "", nil, nil},
+			{testkit.Here(), "enter after the close", func() error { return c.Enter(ctx, "a", "ann", nil) }, protocol.ErrClosed.Error(), nil, nil},
+			{testkit.Here(), "exit after the close", func() error { return c.Exit(ctx, "a") }, "", nil, nil},
 		}
 		for _, row := range rows {
 			err := row.do()
@@ -72,8 +72,8 @@ func TestConnectionsArePresent(t *testing.T) {
 	})
 }
 
-// TestNobodyIsPresentAfterTheEnd, whenever it has entered.
-func TestNobodyIsPresentAfterTheEnd(t *testing.T) {
+// A connection that is over is not present, whenever it has called Enter.
+func TestNoPresenceAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	for range 50 {
 		app, conns := keep()
@@ -99,31 +99,30 @@ func TestNobodyIsPresentAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestPromise10_ExitAtTheEndHoldsNoLock: whoever is told uses the connection that
-// goes.
+// A member that receives the Exited event calls methods of the connection that exits.
 func TestPromise10_ExitAtTheEndHoldsNoLock(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	app, l := onLayer(app)
 	client := consumertest.Connect(t, app, "/", nil)
 	c := await(t, conns, "the connection")
-	told := &asker{c: c, done: make(chan error, 2)}
-	if err := errors.Join(l.Join(t.Context(), "a", told), c.Enter(t.Context(), "a", "ann", nil)); err != nil {
+	asking := &asker{c: c, done: make(chan error, 2)}
+	if err := errors.Join(l.Join(t.Context(), "a", asking), c.Enter(t.Context(), "a", "ann", nil)); err != nil {
 		t.Fatal(err)
 	}
 	client.Close(protocol.CloseNormal, "")
 	client.WantOver()
-	if err := await(t, told.done, "the first event"); err != nil {
-		t.Errorf("in the first event the connection says %v", err)
+	if err := await(t, asking.done, "the first event"); err != nil {
+		t.Errorf("during the first event Join returned %v", err)
 	}
-	if err := await(t, told.done, "the second event"); !errors.Is(err, protocol.ErrClosed) {
-		t.Errorf("in the second event the connection says %v", err)
+	if err := await(t, asking.done, "the second event"); !errors.Is(err, protocol.ErrClosed) {
+		t.Errorf("during the second event Join returned %v, want ErrClosed", err)
 	}
 }
 
-// asker uses a connection in the midst of delivery.
+// asker is a member that calls methods of a connection when it receives an event.
 type asker struct {
-	nobody
+	silentMember
 	c    *consumer.Conn
 	done chan error
 }
@@ -133,14 +132,14 @@ func (a *asker) Watches(string) bool { return true }
 func (a *asker) Deliver(*protocol.Event) bool {
 	_, err := a.c.Present(context.Background(), "a")
 	if len(a.c.Groups()) > 0 || err != nil {
-		panic("it is in no group")
+		panic("the connection is in a group, or Present failed")
 	}
 	a.done <- a.c.Join(context.Background(), "a")
 	a.c.Leave("a")
 	return false
 }
 
-// traveller enters when it connects, as its name.
+// traveller enters with its name as the key when it connects.
 type traveller struct {
 	consumer.Base
 	name   string
@@ -162,10 +161,10 @@ func (v *traveller) Connect(ctx context.Context, c *consumer.Conn) error {
 }
 
 func (v *traveller) Receive(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
-	return c.Exit(ctx, "train") // says goodbye
+	return c.Exit(ctx, "train") // the message means goodbye
 }
 
-// visits returns what a member of a group is told about who is present.
+// visits returns the types of events.
 func visits(events []*protocol.Event) (all []string) {
 	for _, e := range events {
 		all = append(all, e.Type())
@@ -173,7 +172,7 @@ func visits(events []*protocol.Event) (all []string) {
 	return all
 }
 
-// TestPresenceLingers: whoever comes back in time has not been away.
+// A key that enters again in time has not exited for the other members.
 func TestPresenceLingers(t *testing.T) {
 	t.Parallel()
 	const linger = 10 * time.Second
@@ -234,7 +233,7 @@ func TestPresenceLingers(t *testing.T) {
 				})
 				synctest.Wait()
 				if got := visits(guard.all()); !slices.Equal(got, row.want) {
-					t.Errorf("%s: told %q, want %q", row.at, got, row.want)
+					t.Errorf("%s: received %q, want %q", row.at, got, row.want)
 				}
 				if got := keys(t, l, "train"); !slices.Equal(got, row.present) {
 					t.Errorf("%s: present are %q, want %q", row.at, got, row.present)
@@ -244,8 +243,7 @@ func TestPresenceLingers(t *testing.T) {
 	}
 }
 
-// TestPresenceLingersForTheFunctionForm is the same for consumer.Func.
-func TestPresenceLingersForTheFunctionForm(t *testing.T) {
+func TestPresenceLingersForFunc(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		app, l := onLayer(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
@@ -274,10 +272,10 @@ func TestPresenceLingerIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, d := range []time.Duration{-1, layers.MaxLinger + 1} {
 		if v := panicOf(func() { consumer.PresenceLinger[*traveller](d) }); v == nil {
-			t.Errorf("PresenceLinger(%v) has not panicked", d)
+			t.Errorf("PresenceLinger(%v) did not panic", d)
 		}
 		if err := new(layers.Layer).ExitAfter(t.Context(), "g", "1", d); err == nil {
-			t.Errorf("ExitAfter(%v) has returned no error", d)
+			t.Errorf("ExitAfter(%v) returned no error", d)
 		}
 	}
 }
@@ -305,9 +303,9 @@ func (r *recording) all() []*protocol.Event {
 	return slices.Clone(r.events)
 }
 
-// TestPresenceCostsOnlyThoseWhoAsk has many enter and leave a group while the callbacks
-// of its members are busy: those that declared no handler are not concerned.
-func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
+// Many keys enter a group while the callbacks of its members are busy. Members without a
+// handler receive nothing, so that nothing waits for them.
+func TestPresenceEventsNeedAHandler(t *testing.T) {
 	t.Parallel()
 	const arrivals = 150
 	synctest.Test(t, func(t *testing.T) {
@@ -333,7 +331,7 @@ func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
 		few := &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10}}
 		busy, asking := consumertest.Connect(t, deaf, "/", few), consumertest.Connect(t, asks, "/", nil)
 		late := consumertest.Connect(t, layers.Middleware(l)((&stub{connect: func(ctx context.Context, c *consumer.Conn) error {
-			_, err := c.JoinFrom(ctx, "a", layers.Range{}) // something stands for it in the group
+			_, err := c.JoinFrom(ctx, "a", layers.Range{}) // a stand-in is in the group
 			return err
 		}}).app()), "/", few)
 		busy.SendText("busy")
@@ -354,14 +352,14 @@ func TestPresenceCostsOnlyThoseWhoAsk(t *testing.T) {
 			}
 		}
 		if len(told) != arrivals || asking.Stats().EventsUnknown != 0 {
-			t.Errorf("who asks is told %d times, and counted %+v", len(told), asking.Stats())
+			t.Errorf("the handler ran %d times, and its connection counted %+v", len(told), asking.Stats())
 		}
 	})
 }
 
-// TestExitWithAContextThatHasEnded: nobody stays present for ever because the connection
-// ended while a callback was about to take it out.
-func TestExitWithAContextThatHasEnded(t *testing.T) {
+// Exit ends the presence although its ctx is done: the connection may close while a
+// callback calls Exit.
+func TestExitWithACancelledContext(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	app, l := onLayer(app)
@@ -376,6 +374,6 @@ func TestExitWithAContextThatHasEnded(t *testing.T) {
 		t.Errorf("Exit returned %v, want ctx's error", err)
 	}
 	if got := keys(t, l, "train"); got != nil {
-		t.Errorf("present are %q, want nobody", got)
+		t.Errorf("present are %q, want none", got)
 	}
 }

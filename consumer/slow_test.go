@@ -16,24 +16,24 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// answers is how long the back end of slowly takes for each call.
-const answers = 5 * time.Second
+// callTime is how long the back end of a slowConn takes for each call.
+const callTime = 5 * time.Second
 
-// slowly is a connection whose layer has a slow back end, and another node.
-type slowly struct {
-	here, there *layers.Layer
-	peer        *peer
-	conn        *consumer.Conn
-	calls       sync.WaitGroup
-	errs        sync.Map // by name
-	stop        map[string]func()
-	farewell    chan struct{} // closed by Disconnect
+// slowConn is a connection whose layer has a slow back end. there is another node.
+type slowConn struct {
+	here, there  *layers.Layer
+	peer         *peer
+	conn         *consumer.Conn
+	calls        sync.WaitGroup
+	errs         sync.Map // by the name of the call
+	stop         map[string]func()
+	disconnected chan struct{} // closed by Disconnect
 }
 
-func connectSlowly(t *testing.T) *slowly {
+func connectSlow(t *testing.T) *slowConn {
 	t.Helper()
 	b := layertest.NewBroker(nil)
-	s := &slowly{stop: map[string]func(){}, farewell: make(chan struct{})}
+	s := &slowConn{stop: map[string]func(){}, disconnected: make(chan struct{})}
 	for _, l := range []**layers.Layer{&s.here, &s.there} {
 		opened, err := layers.Open(t.Context(), b.Node())
 		if err != nil {
@@ -54,14 +54,14 @@ func connectSlowly(t *testing.T) *slowly {
 		receive: func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
 			return enters()[m.Text()](ctx, c)
 		},
-		disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { close(s.farewell) },
+		disconnect: func(context.Context, *consumer.Conn, consumer.CloseStatus) { close(s.disconnected) },
 	}).app()))
-	b.Slow(answers)
+	b.Slow(callTime)
 	t.Cleanup(func() { b.Slow(0) })
 	return s
 }
 
-// enters are the ways into a group.
+// enters returns the calls that enter the group "g".
 func enters() map[string]func(ctx context.Context, c *consumer.Conn) error {
 	return map[string]func(ctx context.Context, c *consumer.Conn) error{
 		"Join": func(ctx context.Context, c *consumer.Conn) error { return c.Join(ctx, "g") },
@@ -73,8 +73,8 @@ func enters() map[string]func(ctx context.Context, c *consumer.Conn) error {
 	}
 }
 
-// begin has a call wait.
-func (s *slowly) begin(name, way string) {
+// startCall starts a call, which waits for the back end.
+func (s *slowConn) startCall(name, way string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop[name] = cancel
 	s.calls.Go(func() {
@@ -85,18 +85,18 @@ func (s *slowly) begin(name, way string) {
 	synctest.Wait()
 }
 
-// end ends a call's ctx.
-func (s *slowly) end(name string) {
+// cancelCall cancels the ctx of a call.
+func (s *slowConn) cancelCall(name string) {
 	s.stop[name]()
 	synctest.Wait()
 }
 
-// wantIn waits for all calls, and for the back end to have heard of what they wanted,
-// and fails unless the connection is in the group, or present, or neither.
-func (s *slowly) wantIn(t *testing.T, at testkit.Line, in, present bool) {
+// wantIn waits until all calls have returned and the back end has handled them. Then it
+// fails the test unless the connection is in the group, and present there, as wanted.
+func (s *slowConn) wantIn(t *testing.T, at testkit.Line, in, present bool) {
 	t.Helper()
 	s.calls.Wait()
-	<-time.After(10 * answers)
+	<-time.After(10 * callTime)
 	var want []string
 	if in {
 		want = []string{"g"}
@@ -110,24 +110,23 @@ func (s *slowly) wantIn(t *testing.T, at testkit.Line, in, present bool) {
 	}
 	synctest.Wait()
 	if got := s.here.Stats().Received - before; got != int64(len(want)) {
-		t.Errorf("%s: %d broadcasts came to the node, want %d: it has subscribed or not", at, got, len(want))
+		t.Errorf("%s: the node received %d broadcasts, want %d", at, got, len(want))
 	}
 	all, err := s.there.Present(t.Context(), "g")
 	if err != nil || len(all) == 1 != present {
-		t.Errorf("%s: present are %v (%v), want it to be: %t", at, all, err, present)
+		t.Errorf("%s: present are %v (%v), want the connection: %t", at, all, err, present)
 	}
 }
 
-// TestNothingWaitsForASlowLayerBehindACall: what needs no answer takes no time, while
-// somebody else waits for one.
-func TestNothingWaitsForASlowLayerBehindACall(t *testing.T) {
+// While one call waits for the back end, methods that need no answer return at once.
+func TestASlowCallDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	for way := range enters() {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := connectSlowly(t)
-				s.begin("it", way)
+				s := connectSlow(t)
+				s.startCall("it", way)
 				start := time.Now()
 				s.conn.Channel()
 				s.conn.Groups()
@@ -136,7 +135,7 @@ func TestNothingWaitsForASlowLayerBehindACall(t *testing.T) {
 					t.Error(err)
 				}
 				if d := time.Since(start); d > 0 {
-					t.Errorf("what needs no answer has waited for %v", d)
+					t.Errorf("methods that need no answer took %v", d)
 				}
 				s.wantIn(t, testkit.Here(), way != "Enter", way == "Enter")
 			})
@@ -144,39 +143,39 @@ func TestNothingWaitsForASlowLayerBehindACall(t *testing.T) {
 	}
 }
 
-// TestAConnectionEndsWhileItWaitsForASlowLayer: it is done at once, whoever waits, and
-// nothing is left of it when the back end has answered. Only of who is present must the
-// back end be told before.
-func TestAConnectionEndsWhileItWaitsForASlowLayer(t *testing.T) {
+// A connection that closes while a call waits is over at once, and is in no group when the
+// back end has answered. Only Enter delays the end, because the back end must handle the
+// exit first.
+func TestCloseDuringASlowCall(t *testing.T) {
 	t.Parallel()
 	for way := range enters() {
 		for _, row := range []struct {
 			at   testkit.Line
 			name string
-			wait func(s *slowly)
+			wait func(s *slowConn)
 		}{
-			{testkit.Here(), "a callback", func(s *slowly) { s.peer.say(way) }},
-			{testkit.Here(), "a goroutine with a ctx of its own", func(s *slowly) { s.begin("it", way) }},
-			{testkit.Here(), "both", func(s *slowly) {
-				s.begin("it", way)
+			{testkit.Here(), "a callback", func(s *slowConn) { s.peer.say(way) }},
+			{testkit.Here(), "a goroutine with a ctx of its own", func(s *slowConn) { s.startCall("it", way) }},
+			{testkit.Here(), "both", func(s *slowConn) {
+				s.startCall("it", way)
 				s.peer.say(way)
 			}},
 		} {
 			t.Run(way+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					s := connectSlowly(t)
+					s := connectSlow(t)
 					row.wait(s)
 					start := time.Now()
 					s.peer.hangUp(protocol.CloseNormal)
-					<-s.farewell
+					<-s.disconnected
 					<-s.peer.over
-					if d := time.Since(start); d > 0 && (way != "Enter" || d > 2*answers) {
-						t.Errorf("%s: the end has taken %v", row.at, d)
+					if d := time.Since(start); d > 0 && (way != "Enter" || d > 2*callTime) {
+						t.Errorf("%s: the connection took %v to end", row.at, d)
 					}
 					s.calls.Wait()
 					if err, _ := s.errs.Load("it"); s.stop["it"] != nil && !errors.Is(err.(error), protocol.ErrClosed) {
-						t.Errorf("%s: who waited was told %v, want ErrClosed", row.at, err)
+						t.Errorf("%s: the call returned %v, want ErrClosed", row.at, err)
 					}
 					s.wantIn(t, row.at, false, false)
 				})
@@ -185,63 +184,63 @@ func TestAConnectionEndsWhileItWaitsForASlowLayer(t *testing.T) {
 	}
 }
 
-func TestCallsOfOneConnectionSideBySide(t *testing.T) {
+func TestConcurrentCalls(t *testing.T) {
 	t.Parallel()
-	const comesBack = "it leaves and comes back, and the first gives up"
+	const comesBack = "it leaves and comes back, and the first is cancelled"
 	rows := []struct {
 		at   testkit.Line
 		name string
-		do   func(s *slowly, way string)
+		do   func(s *slowConn, way string)
 		in   bool
 	}{
-		{testkit.Here(), "the first gives up", func(s *slowly, way string) {
-			s.begin("first", way)
-			s.begin("second", way)
-			s.end("first")
+		{testkit.Here(), "the first is cancelled", func(s *slowConn, way string) {
+			s.startCall("first", way)
+			s.startCall("second", way)
+			s.cancelCall("first")
 		}, true},
-		{testkit.Here(), "the second gives up", func(s *slowly, way string) {
-			s.begin("first", way)
-			s.begin("second", way)
-			s.end("second")
+		{testkit.Here(), "the second is cancelled", func(s *slowConn, way string) {
+			s.startCall("first", way)
+			s.startCall("second", way)
+			s.cancelCall("second")
 		}, true},
-		{testkit.Here(), "both give up", func(s *slowly, way string) {
-			s.begin("first", way)
-			s.begin("second", way)
-			s.end("first")
-			s.end("second")
+		{testkit.Here(), "both are cancelled", func(s *slowConn, way string) {
+			s.startCall("first", way)
+			s.startCall("second", way)
+			s.cancelCall("first")
+			s.cancelCall("second")
 		}, false},
-		{testkit.Here(), "another gives up, later", func(s *slowly, way string) {
-			s.begin("first", way)
+		{testkit.Here(), "a later one is cancelled", func(s *slowConn, way string) {
+			s.startCall("first", way)
 			s.calls.Wait()
-			s.begin("second", way)
-			s.end("second")
+			s.startCall("second", way)
+			s.cancelCall("second")
 		}, true},
-		{testkit.Here(), "it leaves", func(s *slowly, way string) {
-			s.begin("first", way)
+		{testkit.Here(), "it leaves", func(s *slowConn, way string) {
+			s.startCall("first", way)
 			s.leave()
 		}, false},
-		{testkit.Here(), comesBack, func(s *slowly, way string) {
-			s.begin("first", way)
+		{testkit.Here(), comesBack, func(s *slowConn, way string) {
+			s.startCall("first", way)
 			s.leave()
-			s.begin("second", way)
-			s.end("first")
+			s.startCall("second", way)
+			s.cancelCall("first")
 		}, true},
-		{testkit.Here(), "it leaves and comes back, and gives that up", func(s *slowly, way string) {
-			s.begin("first", way)
+		{testkit.Here(), "it leaves and comes back, and the second is cancelled", func(s *slowConn, way string) {
+			s.startCall("first", way)
 			s.leave()
-			s.begin("second", way)
-			s.end("second")
+			s.startCall("second", way)
+			s.cancelCall("second")
 		}, false},
 	}
 	for _, way := range []string{"Join", "Enter"} {
 		for _, row := range rows {
 			if way == "Enter" && row.name == comesBack {
-				continue // who enters while an Exit is under way may be there or not
+				continue // an Enter during an Exit may end present or not
 			}
 			t.Run(way+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					s := connectSlowly(t)
+					s := connectSlow(t)
 					row.do(s, way)
 					s.wantIn(t, row.at, row.in && way == "Join", row.in && way == "Enter")
 				})
@@ -251,7 +250,7 @@ func TestCallsOfOneConnectionSideBySide(t *testing.T) {
 }
 
 // leave leaves and exits, without waiting for the back end.
-func (s *slowly) leave() {
+func (s *slowConn) leave() {
 	s.conn.Leave("g")
 	s.calls.Go(func() {
 		if err := s.conn.Exit(context.Background(), "g"); err != nil {

@@ -68,8 +68,9 @@ var (
 	Gap     = layers.Gap
 )
 
-// SendType is the type of an event that holds a ready message: [Conn.Broadcast] sends it to
-// the peers of a group. [On] with SendType receives it in a callback instead.
+// SendType is the type of the events that hold a message for the peer, such as those of
+// [Conn.Broadcast]. They go to the peer and no handler sees them, unless the consumer
+// declares a handler for SendType with [On]: then only that handler receives them.
 //
 //nolint:gochecknoglobals // a name of package protocol
 var SendType = protocol.SendType
