@@ -165,7 +165,7 @@ func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *Event) erro
 
 // Broadcast sends m to the peer of every member of group, including this connection's
 // peer if it is a member. m is encoded once and goes to the peers' queues; consumers do
-// not see it.
+// not see it, unless they handle [SendType].
 //
 // If m is text that is not UTF-8, no peer receives it and the error matches
 // [ErrNotUTF8], unless Limits.RepairText is set for this connection. The other errors

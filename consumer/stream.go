@@ -89,8 +89,8 @@ func (s *Stream) isDecided() bool {
 	}
 }
 
-// Scope describes the connection. Until the connection is accepted it also has the
-// request, with its header, its query and the subprotocols that the peer offers: read
+// Scope returns the scope of the connection. Until the connection is accepted it also has
+// the request, with its header, its query and the subprotocols that the peer offers: read
 // them before that. Path, parameters, addresses, user and values stay available.
 //
 // Do not keep a Scope that was returned before the connection was accepted: it would
@@ -104,8 +104,8 @@ func (s *Stream) Scope() *Scope { return s.scope.Load() }
 // with the defaults.
 func (s *Stream) Accept(o *AcceptOptions) error { return s.acceptWith(o) }
 
-// Send queues a message; see [Conn.Send]. It accepts the connection if f has not
-// accepted it yet.
+// Send queues a message; see [Conn.Send]. It accepts the connection if that has
+// not been done.
 func (s *Stream) Send(ctx context.Context, m Message) error {
 	s.acceptIfNeeded()
 	return s.Conn.Send(ctx, m)
@@ -128,8 +128,8 @@ func (s *Stream) SendJSON(ctx context.Context, v any) error {
 // read-ahead buffer, and the connection stops reading. Later calls have no effect.
 func (s *Stream) Discard() { s.discardOnce.Do(func() { close(s.discarded) }) }
 
-// Messages returns an iterator over the peer's messages. It accepts the connection if f
-// has not accepted it yet.
+// Messages returns an iterator over the peer's messages. It accepts the connection if that
+// has not been done.
 //
 // The loop ends when the connection closes. If it closes with 1000, 1001 or without a
 // code, the loop ends without an error; otherwise the last iteration yields the error.
@@ -164,16 +164,16 @@ func (s *Stream) Messages(ctx context.Context) iter.Seq2[Message, error] {
 
 // Next waits for the peer's next message and returns it. Use it to read one message,
 // such as the answer to a question, also in the body of a loop over Messages: the loop
-// continues with the message after it. Next accepts the connection if f has not accepted
-// it yet.
+// continues with the message after it. Next accepts the connection if that has not been
+// done.
 //
 // m.Data is a copy, which the caller owns. Only one goroutine at a time may call Next or
 // range over Messages, and an event handler must do neither.
 //
 // Errors: the cause of ctx if ctx is done while the connection is open, in which case no
 // message is lost; a *[CloseError], which matches [ErrClosed], if the connection has
-// closed, also if the peer closed it normally. f may return either of them: that is not
-// reported as a failure. Messages that the peer sent before it closed are returned
+// closed, also if the peer closed it normally. The function of Func may return either of
+// them: that is not reported as a failure. Messages that the peer sent before it closed are returned
 // first, as in a loop.
 func (s *Stream) Next(ctx context.Context) (m Message, err error) {
 	s.acceptIfNeeded()

@@ -134,7 +134,7 @@ func (o overwriter) Open(s *protocol.Scope) (protocol.Handler, error) {
 
 type overwritingHandler struct{ protocol.Handler }
 
-// overwritten is the byte that replaces those of a message.
+// overwritten is the byte that messages are overwritten with.
 const overwritten = 0xDB
 
 func (h overwritingHandler) Receive(ctx context.Context, c *protocol.Conn, m protocol.Message) error {

@@ -1,4 +1,4 @@
-package consumertest_test
+package consumertest_test //nolint:testableexamples // a bubble needs a *testing.T: TestReminder runs the Example
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func reminder() consumer.Application {
 }
 
 // testReminder tests reminder. In a program it is called TestReminder.
-func testReminder(t *testing.T) {
+func testReminder(t *testing.T) { //nolint:thelper // it is a test under another name
 	synctest.Test(t, func(t *testing.T) {
 		ann := consumertest.Connect(t, reminder(), "/ws/reminder/", &consumertest.Options{Patience: 48 * time.Hour})
 		ann.SendText("water the flowers")

@@ -43,7 +43,8 @@ func (t *transport) notifyChanged() {
 	}
 }
 
-// Busy lets the client continue with its next action.
+// Busy is called when a callback has started on the goroutine that called Receive. It lets
+// the client continue with its next action.
 func (t *transport) Busy() { t.busy <- struct{}{} }
 
 func (t *transport) Accept(o protocol.AcceptOptions) error {
