@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -162,5 +164,39 @@ func TestConnAnsweredIsUserCode(t *testing.T) {
 				t.Errorf("%s: the request is kept", test.at)
 			}
 		}
+	}
+}
+
+// TestConnAnsweredLateGoexit has the function end its goroutine, from a callback and
+// beside them: the callbacks that are left still run one at a time.
+func TestConnAnsweredLateGoexit(t *testing.T) {
+	t.Parallel()
+	exit := func(c *protocol.Conn) { c.Answered(func(*protocol.RejectError) { runtime.Goexit() }) }
+	for _, test := range []struct {
+		at     testkit.Line
+		inside bool // of a callback
+	}{{testkit.Here(), true}, {testkit.Here(), false}} {
+		synctest.Test(t, func(t *testing.T) {
+			var done []string // by one callback at a time
+			h := &fakes.Handler{
+				OnReceive: func(_ context.Context, c *protocol.Conn, _ protocol.Message) error { exit(c); return nil },
+				OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) {
+					<-time.After(time.Second)
+					done = append(done, "disconnect")
+				},
+			}
+			r := open(t, h, protocol.Limits{})
+			r.Conn().Defer(func() { done = append(done, "over") })
+			if test.inside {
+				go r.Receive(text("x"))
+			} else {
+				go exit(r.Conn())
+			}
+			<-r.over
+			if got := strings.Join(done, " "); got != "disconnect over" {
+				t.Errorf("%s: got %q", test.at, got)
+			}
+			<-time.After(time.Minute)
+		})
 	}
 }

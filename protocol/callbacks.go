@@ -63,9 +63,19 @@ func (s *Session) callDeferred(f func()) {
 	done = true
 }
 
-// recoverCallback is deferred around user code that sets done when it returns. It turns
-// a panic into a close of the connection. If the code ends the goroutine instead,
-// another one goes on with the executor.
+// callLate is callDeferred for a function that was given so late that it is called at
+// once: by a caller that need not have the executor, or by a callback, which is
+// contained by itself.
+func (s *Session) callLate(f func()) {
+	done := false
+	defer s.recoverFault(&done, errGoexit)
+	f()
+	done = true
+}
+
+// recoverCallback is deferred around user code that sets done when it returns, by the
+// goroutine that has the executor. It closes the connection after a panic. If the code
+// ends its goroutine, it does too, and another one goes on with the executor.
 func (s *Session) recoverCallback(done *bool) {
 	if *done {
 		return
@@ -76,6 +86,19 @@ func (s *Session) recoverCallback(done *bool) {
 	}
 	s.closeFaulty(errGoexit)
 	s.schedule()
+}
+
+// recoverFault is deferred around user code that sets done when it returns, by a goroutine
+// that need not have the executor. It closes the connection after a panic, and with exit
+// if the code ends its goroutine.
+func (s *Session) recoverFault(done *bool, exit error) {
+	switch v := recover(); {
+	case *done:
+	case v != nil:
+		s.closeFaulty(&PanicError{Value: v, Stack: debug.Stack()})
+	default:
+		s.closeFaulty(exit)
+	}
 }
 
 // callContained calls f and returns its error, or its panic as one. It leaves Goexit to

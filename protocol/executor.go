@@ -102,6 +102,6 @@ func (s *Session) deferred(f func()) {
 	}
 	s.mu.Unlock()
 	if over {
-		s.callDeferred(f)
+		s.callLate(f)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 )
 
@@ -56,15 +55,7 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 func (s *Session) runGoroutine(f func(ctx context.Context) error) {
 	returned := false
 	defer s.goroutineDone()
-	defer func() {
-		switch v := recover(); {
-		case returned:
-		case v != nil:
-			s.closeFaulty(&PanicError{Value: v, Stack: debug.Stack()})
-		default:
-			s.closeFaulty(errGoroutineExit)
-		}
-	}()
+	defer s.recoverFault(&returned, errGoroutineExit)
 	err := f(s.ctx)
 	returned = true
 	s.applyError(err)

@@ -302,7 +302,7 @@ func (s *Session) answered(f func(*RejectError)) {
 	rejected := s.mu.life.State() == lifecycle.Rejected
 	s.mu.Unlock()
 	if !rejected {
-		s.callDeferred(func() { f(nil) })
+		s.callLate(func() { f(nil) })
 	}
 }
 
