@@ -27,7 +27,7 @@ func TestConnAfterTheClose(t *testing.T) {
 	app, conns := keep()
 	app, l := onLayer(app)
 	ann := consumertest.Connect(t, app, "/", nil)
-	c := await(t, conns, "the connection")
+	c := testkit.Await(t, conns, "the connection")
 	if c.Layer() != l || c.Context().Err() != nil {
 		t.Fatalf("the layer is %p, want %p; the error of the context is %v", c.Layer(), l, c.Context().Err())
 	}
@@ -69,7 +69,7 @@ func TestSendJSONErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, conns := keep()
 		ann := consumertest.Connect(t, app, "/", nil)
-		c := await(t, conns, "the connection")
+		c := testkit.Await(t, conns, "the connection")
 		if err := c.SendJSON(t.Context(), make(chan int)); err == nil || !strings.Contains(err.Error(), "SendJSON") {
 			t.Errorf("SendJSON of a channel: %v", err)
 		}
@@ -130,7 +130,7 @@ func TestValuesOfMiddlewareAreInEveryContext(t *testing.T) {
 		synctest.Wait()
 		p.say("slow", "late")
 		p.hangUp(protocol.CloseNormal)
-		await(t, p.over, "the end")
+		testkit.Await(t, p.over, "the end")
 		want := "Connect: scope's request's|Conn: scope's |message: scope's |Event: scope's |slow: scope's |late: scope's |Disconnect: scope's "
 		if got := strings.Join(seen, "|"); got != want {
 			t.Errorf("the callbacks saw\n%s, want\n%s", got, want)
@@ -179,7 +179,7 @@ func TestDefaultLayer(t *testing.T) {
 	t.Parallel()
 	app, conns := keep()
 	consumertest.Connect(t, app, "/", nil)
-	if c := await(t, conns, "the connection"); c.Layer() != layers.Default() {
+	if c := testkit.Await(t, conns, "the connection"); c.Layer() != layers.Default() {
 		t.Error("a consumer without layers.Middleware does not use layers.Default")
 	}
 }

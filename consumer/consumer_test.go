@@ -57,7 +57,7 @@ func TestBaseCountsUnreadMessages(t *testing.T) {
 		if got, want := ann.Stats(), (protocol.Stats{Accepted: 1, MessagesUnread: 2}); got != want {
 			t.Errorf("counted %+v, want %+v", got, want)
 		}
-		if got := out.text(); strings.Count(got, "\n") > 1 || !strings.Contains(got, want) || want == "" && got != "" {
+		if got := out.String(); strings.Count(got, "\n") > 1 || !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("connection %d: logged %q, want one line with %q, if any", i+1, got, want)
 		}
 	}
@@ -75,8 +75,8 @@ func TestReceiveThatIgnoresMessages(t *testing.T) {
 	ann.SendText("hello")
 	ann.Close(protocol.CloseNormal, "")
 	ann.WantOver()
-	if got := ann.Stats(); got.MessagesUnread != 0 || out.text() != "" {
-		t.Errorf("counted %+v and logged %q, want nothing", got, out.text())
+	if got := ann.Stats(); got.MessagesUnread != 0 || out.String() != "" {
+		t.Errorf("counted %+v and logged %q, want nothing", got, out.String())
 	}
 }
 
@@ -139,7 +139,7 @@ func TestDisconnectRunsOnce(t *testing.T) {
 				sameClose(t, row.at, ann.WantClose(row.want.Code), row.want, "")
 			}
 			ann.WantOver()
-			sameClose(t, row.at, await(t, ended, "Disconnect"), row.want, row.cause)
+			sameClose(t, row.at, testkit.Await(t, ended, "Disconnect"), row.want, row.cause)
 			if len(ended) > 0 {
 				t.Errorf("%s: Disconnect was called again", row.at)
 			}

@@ -50,7 +50,7 @@ func TestOnHandlesEventsOfAGroup(t *testing.T) {
 		ann := consumertest.Connect(t, app, "/", nil)
 		bob := consumertest.Connect(t, app, "/", nil)
 		ann.SendText("I am here")
-		c := await(t, conns, "ann's connection")
+		c := testkit.Await(t, conns, "ann's connection")
 
 		rows := []struct {
 			at       testkit.Line
@@ -157,7 +157,7 @@ func TestDecision13_UndeclaredEventsAreCountedAndLoggedOnce(t *testing.T) {
 		if got.EventsUnknown != 6 || got.EventsUndecodable != 1 || got.Failures != 0 || got.Open != 1 {
 			t.Errorf("counted %+v, want 6 unknown, 1 undecodable, no failure", got)
 		}
-		log := out.text()
+		log := out.String()
 		for _, want := range []string{"chat.typing", "chat_said", `\"chat.said\"`} {
 			if n := strings.Count(log, want); n != 1 {
 				t.Errorf("%s is logged %d times, want once:\n%s", want, n, log)

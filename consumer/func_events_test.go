@@ -116,10 +116,10 @@ func TestGroupsAreJoinedByAccept(t *testing.T) {
 			return err
 		}, consumer.Groups[*consumer.Stream]("all")))
 		p, _ := dial(t, app, &sink{})
-		if got := await(t, groups, "the groups"); !slices.Equal(got, []string{"all"}) {
+		if got := testkit.Await(t, groups, "the groups"); !slices.Equal(got, []string{"all"}) {
 			missing++
 		}
-		await(t, p.over, "the end")
+		testkit.Await(t, p.over, "the end")
 	}
 	if missing > 0 {
 		t.Errorf("%d of 100 functions were not in their groups after Accept", missing)
@@ -174,8 +174,8 @@ func TestFuncThatIgnoresItsContext(t *testing.T) {
 				if st.MessagesUnread != int64(len(row.unread)) || st.GoroutinesAbandoned != 1 {
 					t.Errorf("%s: counted %+v, want %d unread messages", row.at, st, len(row.unread))
 				}
-				if !strings.Contains(p.text(), "did not return within ten seconds") {
-					t.Errorf("%s: logged %s", row.at, p.text())
+				if !strings.Contains(p.String(), "did not return within ten seconds") {
+					t.Errorf("%s: logged %s", row.at, p.String())
 				}
 				close(free)
 				<-gone
@@ -203,8 +203,8 @@ func TestFuncIsInItsGroupsUntilItReturns(t *testing.T) {
 		if took := p.timeHangUp(protocol.CloseAbnormal); took != 4*time.Second {
 			t.Errorf("the connection took %v to end, want 4 s", took)
 		}
-		if got := p.counters.Stats(); got.Failures != 0 || p.text() != "" {
-			t.Errorf("ctx's error was treated as a failure: %+v %s", got, p.text())
+		if got := p.counters.Stats(); got.Failures != 0 || p.String() != "" {
+			t.Errorf("ctx's error was treated as a failure: %+v %s", got, p.String())
 		}
 	})
 }

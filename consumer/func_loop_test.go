@@ -71,7 +71,7 @@ func TestLoopEndsWithTheConnection(t *testing.T) {
 				ann.SendText("hello")
 				row.close(ann)
 				ann.WantOver()
-				if got := await(t, l.read, "the end of the loop"); !slices.Equal(got, []string{"hello"}) {
+				if got := testkit.Await(t, l.read, "the end of the loop"); !slices.Equal(got, []string{"hello"}) {
 					t.Errorf("%s: read %q", row.at, got)
 				}
 				var ce *protocol.CloseError
@@ -113,7 +113,7 @@ func TestMessagesFromBeforeTheClose(t *testing.T) {
 					if got := <-l.read; !slices.Equal(got, row.want) {
 						t.Errorf("%s: read %q, want %q", row.at, got, row.want)
 					}
-					await(t, p.over, "the end")
+					testkit.Await(t, p.over, "the end")
 					if got := p.counters.Stats(); got.MessagesUnread != int64(len(all)-len(row.want)) || got.Open != 0 || got.Failures != 0 {
 						t.Errorf("%s: counted %+v", row.at, got)
 					}
@@ -278,7 +278,7 @@ func TestLoopEndsBeforeItsContext(t *testing.T) {
 		ann.WantText("hello")
 		ann.Vanish()
 		var ce *protocol.CloseError
-		if err := await(t, ended, "the end of the loop"); !errors.As(err, &ce) || ce.Code != protocol.CloseAbnormal {
+		if err := testkit.Await(t, ended, "the end of the loop"); !errors.As(err, &ce) || ce.Code != protocol.CloseAbnormal {
 			t.Errorf("the loop ended with %v, want the close of the connection", err)
 		}
 	})

@@ -237,8 +237,8 @@ func TestFuncThatReturnsBeforeConnectDoes(t *testing.T) {
 		wrong := 0
 		for range 1000 {
 			p, _ := dial(t, app, &sink{})
-			await(t, p.over, "the end")
-			if p.counters.Stats().Failures != int64(failures) || strings.Count(p.text(), "level=ERROR") != failures {
+			testkit.Await(t, p.over, "the end")
+			if p.counters.Stats().Failures != int64(failures) || strings.Count(p.String(), "level=ERROR") != failures {
 				wrong++
 			}
 		}
@@ -272,10 +272,10 @@ func TestFuncThatNeverDecidesIsRefused(t *testing.T) {
 		defer cancel()
 		out := &logged{TB: t}
 		got := consumertest.Refused(out, app, "/", &consumertest.Options{Context: ctx})
-		if got.Status != http.StatusServiceUnavailable || !strings.Contains(out.text(), "deadline") {
-			t.Errorf("refused with %d, and logged %q; want 503 and the deadline", got.Status, out.text())
+		if got.Status != http.StatusServiceUnavailable || !strings.Contains(out.String(), "deadline") {
+			t.Errorf("refused with %d, and logged %q; want 503 and the deadline", got.Status, out.String())
 		}
-		if cause := await(t, ended, "the end of f's ctx"); !errors.Is(cause, context.DeadlineExceeded) {
+		if cause := testkit.Await(t, ended, "the end of f's ctx"); !errors.Is(cause, context.DeadlineExceeded) {
 			t.Errorf("the cause of f's ctx is %v", cause)
 		}
 		synctest.Wait()

@@ -71,8 +71,8 @@ func TestGo(t *testing.T) {
 			if took := p.timeHangUp(protocol.CloseNormal); took != time.Second || worked != -3 {
 				t.Errorf("%s: the connection took %v to end, and the count is %d", row.at, took, worked)
 			}
-			if st := p.counters.Stats(); st.Failures != 0 || st.Open != 0 || p.text() != "" {
-				t.Errorf("%s: counted %+v, logged %s", row.at, st, p.text())
+			if st := p.counters.Stats(); st.Failures != 0 || st.Open != 0 || p.String() != "" {
+				t.Errorf("%s: counted %+v, logged %s", row.at, st, p.String())
 			}
 		})
 	}

@@ -60,7 +60,7 @@ func TestJoinAndLeave(t *testing.T) {
 	app, conns := keep()
 	app, l := onLayer(app)
 	ann := consumertest.Connect(t, app, "/", nil)
-	c, ctx := await(t, conns, "the connection"), t.Context()
+	c, ctx := testkit.Await(t, conns, "the connection"), t.Context()
 	ended, cancel := context.WithCancelCause(ctx)
 	cancel(errSecret)
 
@@ -183,7 +183,7 @@ func TestDecision5_GroupsJoinedInConnectAreLeftOnRefusal(t *testing.T) {
 			if ok {
 				t.Fatalf("%s: accepted", row.at)
 			}
-			await(t, p.over, "the end")
+			testkit.Await(t, p.over, "the end")
 			if got := c.Groups(); len(got) > 0 {
 				t.Errorf("%s: still in %q", row.at, got)
 			}
@@ -250,7 +250,7 @@ func connectAndEnd(t *testing.T, l *layers.Layer, s stub, end func(p *peer)) wea
 		t.Fatal(err)
 	}
 	end(p)
-	await(t, p.over, "the end")
+	testkit.Await(t, p.over, "the end")
 	return conn
 }
 
@@ -261,7 +261,7 @@ func TestChannelNamesOneConnection(t *testing.T) {
 		app, l := onLayer(app)
 		ann := consumertest.Connect(t, app, "/", nil)
 		bob := consumertest.Connect(t, app, "/", nil)
-		a, b := await(t, conns, "ann"), await(t, conns, "bob")
+		a, b := testkit.Await(t, conns, "ann"), testkit.Await(t, conns, "bob")
 		name := a.Channel()
 		if err := layers.ValidChannel(name); err != nil || a.Channel() != name || b.Channel() == name {
 			t.Errorf("ann's name is %q, then %q, and bob's %q (%v)", name, a.Channel(), b.Channel(), err)
@@ -296,7 +296,7 @@ func TestChannelAfterTheEnd(t *testing.T) {
 	app, conns := keep()
 	app, l := onLayer(app)
 	ann := consumertest.Connect(t, app, "/", nil)
-	c := await(t, conns, "the connection")
+	c := testkit.Await(t, conns, "the connection")
 	ann.Close(protocol.CloseNormal, "")
 	ann.WantOver()
 	name := c.Channel()

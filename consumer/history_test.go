@@ -301,7 +301,7 @@ func TestLeaveBeforeTheLayerJoins(t *testing.T) {
 		app, conns := keep()
 		app, l := onLayer(app)
 		client := consumertest.Connect(t, app, "/", nil)
-		c := await(t, conns, "the connection")
+		c := testkit.Await(t, conns, "the connection")
 		ctx := meanwhile{t.Context(), func() { c.Leave("news") }}
 		if _, err := c.JoinFrom(ctx, "news", layers.Range{}); err != nil {
 			t.Error(err)

@@ -66,8 +66,8 @@ func TestJSONClosesOnDecodeErrors(t *testing.T) {
 				t.Errorf("%s: closed with the reason %q and the cause %v, want a reason and no cause", row.at, closed.Reason, closed.Err)
 			}
 			ann.WantOver()
-			if len(a.received) > 0 || out.text() != "" || ann.Stats().Failures != 0 {
-				t.Errorf("%s: the consumer received %v and the log is %q, want neither", row.at, a.received, out.text())
+			if len(a.received) > 0 || out.String() != "" || ann.Stats().Failures != 0 {
+				t.Errorf("%s: the consumer received %v and the log is %q, want neither", row.at, a.received, out.String())
 			}
 		})
 	}

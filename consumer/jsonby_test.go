@@ -93,8 +93,8 @@ func TestJSONByWithoutReceive(t *testing.T) {
 	ann.SendText(`{"type":"other"}`)
 	ann.SendText(`{"type":"ping"}`)
 	ann.WantText("pong")
-	if got := ann.Stats().MessagesUnread; got != 1 || !strings.Contains(out.text(), "declares no method Receive") {
-		t.Errorf("counted %d as unread and logged %q", got, out.text())
+	if got := ann.Stats().MessagesUnread; got != 1 || !strings.Contains(out.String(), "declares no method Receive") {
+		t.Errorf("counted %d as unread and logged %q", got, out.String())
 	}
 }
 

@@ -23,7 +23,7 @@ func TestLimitOfGroups(t *testing.T) {
 	app, conns := keep()
 	app, _ = onLayer(app)
 	ann := consumertest.Connect(t, app, "/", &consumertest.Options{Limits: protocol.Limits{Groups: 3}})
-	c, ctx := await(t, conns, "the connection"), t.Context()
+	c, ctx := testkit.Await(t, conns, "the connection"), t.Context()
 	join := func(groups ...string) func() error { return func() error { return c.Join(ctx, groups...) } }
 	joinFrom := func(group string) func() error {
 		return func() error {

@@ -1,17 +1,14 @@
 package consumer_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
@@ -63,20 +60,6 @@ func onLayer(app protocol.Application) (protocol.Application, *layers.Layer) {
 	return layers.Middleware(l)(app), l
 }
 
-// await returns what comes out of ch.
-func await[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	late := time.NewTimer(time.Minute)
-	defer late.Stop()
-	select {
-	case v := <-ch:
-		return v
-	case <-late.C:
-		t.Fatalf("%s: nothing within a minute", what)
-		panic("not reached")
-	}
-}
-
 // panicOf returns the value that f panics with, or nil.
 func panicOf(f func()) (v any) {
 	defer func() { v = recover() }()
@@ -87,32 +70,16 @@ func panicOf(f func()) (v any) {
 // logged is a test whose connections log into a buffer.
 type logged struct {
 	testing.TB
-	mu struct {
-		sync.Mutex
-		text bytes.Buffer
-	}
+	testkit.Buffer
 }
 
 func (l *logged) Output() io.Writer { return l }
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.text.Write(b)
-}
-
-// text is all that has been logged.
-func (l *logged) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.text.String()
-}
 
 // wantLog fails unless want is in what has been logged, or nothing has been if
 // want is empty.
 func (l *logged) wantLog(at testkit.Line, want string) {
 	l.Helper()
-	if got := l.text(); !strings.Contains(got, want) || want == "" && got != "" {
+	if got := l.String(); !strings.Contains(got, want) || want == "" && got != "" {
 		l.Errorf("%s: logged %q, want %q in it", at, got, want)
 	}
 }

@@ -38,7 +38,7 @@ func TestEnterAndExit(t *testing.T) {
 		app, conns := keep()
 		app, l := onLayer(app)
 		client := consumertest.Connect(t, app, "/", nil)
-		c, ctx := await(t, conns, "the connection"), t.Context()
+		c, ctx := testkit.Await(t, conns, "the connection"), t.Context()
 		rows := []struct {
 			at   testkit.Line
 			name string
@@ -79,7 +79,7 @@ func TestNoPresenceAfterTheEnd(t *testing.T) {
 		app, conns := keep()
 		app, l := onLayer(app)
 		client := consumertest.Connect(t, app, "/", nil)
-		c := await(t, conns, "the connection")
+		c := testkit.Await(t, conns, "the connection")
 		var wg sync.WaitGroup
 		for _, group := range []string{"a", "b", "a"} {
 			wg.Go(func() {
@@ -105,17 +105,17 @@ func TestPromise10_ExitAtTheEndHoldsNoLock(t *testing.T) {
 	app, conns := keep()
 	app, l := onLayer(app)
 	client := consumertest.Connect(t, app, "/", nil)
-	c := await(t, conns, "the connection")
+	c := testkit.Await(t, conns, "the connection")
 	asking := &asker{c: c, done: make(chan error, 2)}
 	if err := errors.Join(l.Join(t.Context(), "a", asking), c.Enter(t.Context(), "a", "ann", nil)); err != nil {
 		t.Fatal(err)
 	}
 	client.Close(protocol.CloseNormal, "")
 	client.WantOver()
-	if err := await(t, asking.done, "the first event"); err != nil {
+	if err := testkit.Await(t, asking.done, "the first event"); err != nil {
 		t.Errorf("during the first event Join returned %v", err)
 	}
-	if err := await(t, asking.done, "the second event"); !errors.Is(err, protocol.ErrClosed) {
+	if err := testkit.Await(t, asking.done, "the second event"); !errors.Is(err, protocol.ErrClosed) {
 		t.Errorf("during the second event Join returned %v, want ErrClosed", err)
 	}
 }
@@ -364,7 +364,7 @@ func TestExitWithACancelledContext(t *testing.T) {
 	app, conns := keep()
 	app, l := onLayer(app)
 	consumertest.Connect(t, app, "/", nil)
-	c := await(t, conns, "the connection")
+	c := testkit.Await(t, conns, "the connection")
 	if err := c.Enter(t.Context(), "train", "ann", nil); err != nil {
 		t.Fatal(err)
 	}

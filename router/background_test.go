@@ -55,7 +55,7 @@ func TestBackgroundWorkerEndsLast(t *testing.T) {
 	r.stop()
 	c.WantClose(protocol.CloseGoingAway)
 	c.Conn.Close()
-	if err := await(t, r.err, "Serve"); err != nil {
+	if err := testkit.Await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v", err)
 	}
 	select {
@@ -104,7 +104,7 @@ func TestBackgroundTasks(t *testing.T) {
 		if !row.ends {
 			r.stop()
 		}
-		err := await(t, r.err, "Serve")
+		err := testkit.Await(t, r.err, "Serve")
 		if fmt.Sprint(err) == "<nil>" && row.want == "" {
 			continue
 		}

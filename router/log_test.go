@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,16 +26,9 @@ import (
 
 // logRecorder keeps the text of a log, without the attributes that drop names.
 type logRecorder struct {
-	mu    sync.Mutex
-	text  strings.Builder
+	testkit.Buffer
 	drop  string // names of attributes, with spaces around them
 	write func(ctx context.Context)
-}
-
-func (l *logRecorder) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
 }
 
 func (l *logRecorder) logger() *slog.Logger {
@@ -52,11 +44,9 @@ func (l *logRecorder) logger() *slog.Logger {
 // lines returns the lines of the log. The level and message of the access log are shortened
 // to one word.
 func (l *logRecorder) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	short := strings.NewReplacer(`level=INFO msg="wye: connection opened"`, "opened",
 		`level=INFO msg="wye: connection refused"`, "refused", `level=INFO msg="wye: connection closed"`, "closed")
-	return strings.Split(strings.TrimSuffix(short.Replace(l.text.String()), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(short.Replace(l.String()), "\n"), "\n")
 }
 
 // notifyingHandler calls write of the recorder, with the context of the record.
@@ -414,7 +404,7 @@ func TestLogOverSocket(t *testing.T) {
 	c.WantClose(protocol.CloseGoingAway)
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
 	c.Conn.Close()
-	if err := await(t, ended, "Shutdown"); err != nil {
+	if err := testkit.Await(t, ended, "Shutdown"); err != nil {
 		t.Error(err)
 	}
 	l.want(t, testkit.Here(), "a server that shuts down", `opened protocol=websocket path=/ws/`,

@@ -1,13 +1,11 @@
 package router_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/wye-go/wye/consumer"
@@ -16,24 +14,6 @@ import (
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
-
-// logBuffer is an io.Writer for logs.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
 
 // TestPromise4_PanicsInFrontOfConsumers checks that a panic in a converter, middleware or
 // factory is answered with 500 and logged with its stack, and that the next connection is
@@ -57,7 +37,7 @@ func TestPromise4_PanicsInFrontOfConsumers(t *testing.T) {
 		{testkit.Here(), router.NewURLRouter(router.Path("x/", consumer.New(func(*consumer.Scope) *site { fail(); return nil })))},
 	}
 	for _, row := range rows {
-		var log logBuffer
+		var log testkit.Buffer
 		ws := websocket.New(row.app, &websocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		srv := httptest.NewServer(router.New(http.NotFoundHandler(), ws, &fake{typ: "other"}))
 		for range 2 {

@@ -78,20 +78,6 @@ func serve(t *testing.T, s *site, srv *http.Server, grace time.Duration) *runnin
 	return r
 }
 
-// await returns the next value of ch.
-func await[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	timeout := time.NewTimer(10 * time.Second)
-	defer timeout.Stop()
-	select {
-	case v := <-ch:
-		return v
-	case <-timeout.C:
-		t.Fatalf("%s: nothing within 10 s", what)
-		panic("not reached")
-	}
-}
-
 // getSlow requests /slow, and returns a channel for the answer.
 func getSlow(t *testing.T, addr string) <-chan string {
 	t.Helper()
@@ -121,7 +107,7 @@ func TestServeShutsDownInOrder(t *testing.T) {
 	c.SendText("hello")
 	c.WantText("hello")
 	answer := getSlow(t, r.addr)
-	await(t, s.asked, "the plain request")
+	testkit.Await(t, s.asked, "the plain request")
 
 	r.stop()
 	if reason := c.WantClose(protocol.CloseGoingAway); reason != "the server is shutting down" {
@@ -137,14 +123,14 @@ func TestServeShutsDownInOrder(t *testing.T) {
 	default:
 	}
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
-	if st := await(t, s.gone, "Disconnect"); st.Code != 1001 || st.Remote {
+	if st := testkit.Await(t, s.gone, "Disconnect"); st.Code != 1001 || st.Remote {
 		t.Errorf("Disconnect got %+v, want our 1001", st)
 	}
 	close(s.release)
-	if got := await(t, answer, "the answer to the plain request"); got != "200 OK finished" {
+	if got := testkit.Await(t, answer, "the answer to the plain request"); got != "200 OK finished" {
 		t.Errorf("the plain request that was running got %q", got)
 	}
-	if err := await(t, r.err, "Serve"); err != nil {
+	if err := testkit.Await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v after a clean shutdown", err)
 	}
 }
@@ -163,10 +149,10 @@ func TestServeUsesShutdownOptions(t *testing.T) {
 		t.Errorf("closed with %q", reason)
 	}
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
-	if st := await(t, s.gone, "Disconnect"); st.Code != 1012 || st.Remote {
+	if st := testkit.Await(t, s.gone, "Disconnect"); st.Code != 1012 || st.Remote {
 		t.Errorf("Disconnect got %+v, want our 1012", st)
 	}
-	if err := await(t, r.err, "Serve"); err != nil {
+	if err := testkit.Await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v after a clean shutdown", err)
 	}
 }
@@ -180,19 +166,19 @@ func TestServeReportsWhatExceedsGrace(t *testing.T) {
 	c.SendText("hello")
 	c.WantText("hello")
 	answer := getSlow(t, r.addr)
-	await(t, s.asked, "the plain request")
+	testkit.Await(t, s.asked, "the plain request")
 
 	r.stop()
-	err := await(t, r.err, "Serve")
+	err := testkit.Await(t, r.err, "Serve")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Serve returned %v, want the deadline's error", err)
 	}
 	wantAll(t, testkit.Here(), err.Error(), "wye: plain HTTP: ", "wye: shutdown: 1 connections had to be cut")
-	if got := await(t, answer, "the plain request"); !strings.HasPrefix(got, "error: ") {
+	if got := testkit.Await(t, answer, "the plain request"); !strings.HasPrefix(got, "error: ") {
 		t.Errorf("the plain request got %q, want its connection cut", got)
 	}
 	close(s.release)
-	await(t, s.gone, "Disconnect")
+	testkit.Await(t, s.gone, "Disconnect")
 }
 
 func TestServeRouterBehindMux(t *testing.T) {
@@ -206,7 +192,7 @@ func TestServeRouterBehindMux(t *testing.T) {
 	r.stop()
 	c.WantClose(protocol.CloseGoingAway)
 	c.Conn.Close()
-	if err := await(t, r.err, "Serve"); err != nil {
+	if err := testkit.Await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v", err)
 	}
 	if srv.Handler != http.Handler(mux) {
@@ -232,7 +218,7 @@ func TestServeListenerFails(t *testing.T) {
 	if !errors.Is(err, net.ErrClosed) || !errors.Is(err, errShutdown) {
 		t.Errorf("Serve returned %v, want the listener's error and the protocol's", err)
 	}
-	if left := await(t, closed, "the protocol's Shutdown"); left > time.Hour || left < time.Minute {
+	if left := testkit.Await(t, closed, "the protocol's Shutdown"); left > time.Hour || left < time.Minute {
 		t.Errorf("the protocol had %v to end, want the grace of an hour", left)
 	}
 }
@@ -263,7 +249,7 @@ func TestServeClosesTheListenerFirst(t *testing.T) {
 	if err := router.Serve(ctx, l, &http.Server{ReadHeaderTimeout: time.Minute}, r, 10*time.Second); err != nil {
 		t.Errorf("Serve returned %v", err)
 	}
-	if !await(t, shut, "the protocol's Shutdown") {
+	if !testkit.Await(t, shut, "the protocol's Shutdown") {
 		t.Error("the protocols were shut down before the listener was closed")
 	}
 }
@@ -290,13 +276,13 @@ func TestRun(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- router.Run(ctx, srv, s.router, 10*time.Second) }()
-	c := websockettest.Dial(t, "ws://"+await(t, addr, "the address")+"/ws/", nil)
+	c := websockettest.Dial(t, "ws://"+testkit.Await(t, addr, "the address")+"/ws/", nil)
 	c.SendText("hello")
 	c.WantText("hello")
 	stop()
 	c.WantClose(protocol.CloseGoingAway)
 	c.Send(websockettest.Close(protocol.CloseGoingAway, ""))
-	if err := await(t, ended, "Run"); err != nil {
+	if err := testkit.Await(t, ended, "Run"); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
 	if srv.Handler != http.Handler(s.router) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
 )
 
 // connStates counts the calls of http.Server.ConnState.
@@ -37,8 +39,8 @@ func TestServeClosesUnusedConnections(t *testing.T) {
 	states := &connStates{counts: map[http.ConnState]int{}, opened: make(chan struct{}, 2), closed: make(chan struct{}, 2)}
 	r := serve(t, s, &http.Server{ReadHeaderTimeout: time.Minute, ConnState: states.add}, 30*time.Second)
 	unused, used := dialTCP(t, r.addr), dialTCP(t, r.addr)
-	await(t, states.opened, "a connection")
-	await(t, states.opened, "another connection")
+	testkit.Await(t, states.opened, "a connection")
+	testkit.Await(t, states.opened, "another connection")
 	if _, err := io.WriteString(used, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestServeClosesUnusedConnections(t *testing.T) {
 
 	start := time.Now()
 	r.stop()
-	if err := await(t, r.err, "Serve"); err != nil {
+	if err := testkit.Await(t, r.err, "Serve"); err != nil {
 		t.Errorf("Serve returned %v, want nil", err)
 	}
 	if took := time.Since(start); took > 4*time.Second {
@@ -59,8 +61,8 @@ func TestServeClosesUnusedConnections(t *testing.T) {
 	if n, err := unused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the unused connection read %d bytes (%v), want io.EOF", n, err)
 	}
-	await(t, states.closed, "the close of a connection")
-	await(t, states.closed, "the close of the other")
+	testkit.Await(t, states.closed, "the close of a connection")
+	testkit.Await(t, states.closed, "the close of the other")
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	if states.counts[http.StateNew] != 2 || states.counts[http.StateActive] != 1 || states.counts[http.StateClosed] != 2 {

@@ -1,7 +1,6 @@
 package matrix_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,11 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -35,7 +33,7 @@ type bed struct {
 	tb   testing.TB
 	ws   *websocket.Server
 	both http.Handler
-	log  *logBuffer
+	log  *testkit.Buffer
 
 	// What a test may change before the first request.
 	room    func(*protocol.Scope) string                                          // how a consumer gets its room
@@ -50,7 +48,7 @@ func newBed(tb testing.TB, opts *websocket.Options) *bed {
 	tb.Helper()
 	b := &bed{
 		tb:       tb,
-		log:      &logBuffer{},
+		log:      &testkit.Buffer{},
 		room:     byParam,
 		page:     page,
 		connect:  nothing,
@@ -131,18 +129,6 @@ func (b *bed) mux() http.Handler {
 	return mux
 }
 
-// wait waits for what has to come on c.
-func wait[T any](tb testing.TB, c <-chan T, what string) T {
-	tb.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		tb.Fatalf("%s has not come within %v", what, patience)
-		panic("unreachable")
-	}
-}
-
 // guest is the consumer. It keeps its scope, as nobody should, so that the tests
 // see what is left of it.
 type guest struct {
@@ -213,22 +199,4 @@ func (p *peer) report() report {
 		p.tb.Fatalf("the report: %v", err)
 	}
 	return r
-}
-
-// logBuffer is a log that may be read while it is written to.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wye-go/wye/internal/testkit"
 )
 
 // program returns where a program is, and fails the test if it is nowhere.
@@ -28,7 +30,7 @@ func program(tb testing.TB, name string) string {
 // child is a program that the test runs.
 type child struct {
 	cmd  *exec.Cmd
-	out  logBuffer
+	out  testkit.Buffer
 	over chan error // has one value when it has ended
 }
 

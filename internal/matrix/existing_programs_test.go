@@ -82,7 +82,7 @@ func end(t *testing.T, srv *http.Server, live *websocket.Server) {
 	over := make(chan error, 1)
 	go func() { over <- stop(t.Context(), srv, live) }()
 	p.wantClosed(1001, "the server is shutting down")
-	if err := wait(t, over, "the end of the program"); err != nil {
+	if err := testkit.Await(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
 }
@@ -98,7 +98,7 @@ func TestExistingRun(t *testing.T) {
 	p := viewAs(t, addr, "/items/", "run", "Ann")
 	cancel()
 	p.wantClosed(1001, "the server is shutting down")
-	if err := wait(t, over, "the end of the program"); err != nil {
+	if err := testkit.Await(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
 }
@@ -116,9 +116,9 @@ func TestExistingAccessLog(t *testing.T) {
 	defer server.Close()
 	addr := server.Listener.Addr().String()
 	dial(t, "tcp", addr).ask(upgrade(addr, "/live/log"))
-	wait(t, returned, "the return of the handler")
+	testkit.Await(t, returned, "the return of the handler")
 	p := viewAs(t, addr, "/live/", "log", "Ann")
-	wait(t, returned, "the return of the handler") // while the socket is open
+	testkit.Await(t, returned, "the return of the handler") // while the socket is open
 	const want = "level=INFO msg=served path=/live/log status=401\nlevel=INFO msg=served path=/live/log status=200\n"
 	if got := log.String(); got != want {
 		t.Errorf("the access log has %q, want %q", got, want)
@@ -129,7 +129,7 @@ func TestExistingAccessLog(t *testing.T) {
 // TestExistingLog is a connection's end in the log.
 func TestExistingLog(t *testing.T) {
 	t.Parallel()
-	log := &logBuffer{}
+	log := &testkit.Buffer{}
 	live := newLoggedLive(slog.New(slog.NewTextHandler(log, nil)))
 	server := httptest.NewServer(withServeMux(live))
 	defer server.Close()

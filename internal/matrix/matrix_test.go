@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
@@ -75,7 +76,7 @@ func (c *combination) talk(t *testing.T) {
 	if got := a.Header.Get("Content-Encoding"); got != "" {
 		t.Errorf("the 101 says Content-Encoding: %s", got)
 	}
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	p.echo(websockettest.Text("hello"))
 	p.echo(websockettest.Binary("\x00\xff"))
 	p.echo(websockettest.Text(strings.Repeat("large ", 20_000)))
@@ -87,7 +88,7 @@ func (c *combination) talk(t *testing.T) {
 
 func (c *combination) wantDisconnect(t *testing.T, want protocol.CloseStatus) {
 	t.Helper()
-	if got := wait(t, c.bed.ended, "Disconnect"); got != want {
+	if got := testkit.Await(t, c.bed.ended, "Disconnect"); got != want {
 		t.Errorf("Disconnect has seen %+v, want %+v", got, want)
 	}
 }
@@ -101,7 +102,7 @@ func (c *combination) earlyBytes(t *testing.T) {
 	}
 	p.WantText("early")
 	p.Want(websockettest.Binary("birds"))
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	p.close(1000, "")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 1000, Remote: true})
 }
@@ -113,14 +114,14 @@ func (c *combination) both(t *testing.T) {
 	if a.Status != http.StatusOK || a.Body != "a page" || a.Header.Get("Set-Cookie") == "" {
 		t.Errorf("the page: status %d %q %v, want 200, \"a page\" and the cookie", a.Status, a.Body, a.Header)
 	}
-	wait(t, c.bed.returned, "the return of the page")
+	testkit.Await(t, c.bed.returned, "the return of the page")
 	a = p.ask(strings.Replace(get(c.addr, "/both/lobby", "Content-Length: 0"), http.MethodGet, http.MethodPost, 1))
 	if a.Status != http.StatusOK || a.Body != "a page" {
 		t.Errorf("a form sent to the page: status %d %q, want 200 \"a page\"", a.Status, a.Body)
 	}
-	wait(t, c.bed.returned, "the return of the page")
+	testkit.Await(t, c.bed.returned, "the return of the page")
 	p.Upgrade(upgrade(c.addr, "/both/lobby")) // on the same connection, as browsers may
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	p.echo(websockettest.Text("hello"))
 	if got := p.report().Room; got != "lobby" {
 		t.Errorf("the socket beside the page is in room %q, want lobby", got)
@@ -145,7 +146,7 @@ func (c *combination) refusal(t *testing.T, p *peer) {
 	if got := a.Header.Get("Set-Cookie"); !strings.HasPrefix(got, seen) {
 		t.Errorf("the middleware's Set-Cookie has come as %q, want %q", got, seen)
 	}
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 }
 
 // plain is a request that does not ask for WebSocket where nothing else is.
@@ -154,20 +155,20 @@ func (c *combination) plain(t *testing.T) {
 	if a.Status != http.StatusUpgradeRequired || a.Header.Get("Upgrade") != "websocket" || !strings.Contains(a.Body, "speaks WebSocket") {
 		t.Errorf("status %d %v %q, want 426 with Upgrade: websocket and an explanation", a.Status, a.Header, a.Body)
 	}
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 }
 
 // others uses what the first connection's handler may have given back to a pool.
 func (c *combination) others(t *testing.T) {
 	first := c.dial(t)
 	first.Upgrade(upgrade(c.addr, "/live/first"))
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	for range 10 {
 		c.dial(t).ask(get(c.addr, "/both/other"))
-		wait(t, c.bed.returned, "the return of the page")
+		testkit.Await(t, c.bed.returned, "the return of the page")
 		other := c.dial(t)
 		other.Upgrade(upgrade(c.addr, "/live/other"))
-		wait(t, c.bed.returned, "the return of the handler")
+		testkit.Await(t, c.bed.returned, "the return of the handler")
 		c.wantReport(t, first, "first")
 		c.wantReport(t, other, "other")
 		other.close(1000, "")
@@ -194,7 +195,7 @@ func (c *combination) wantReport(t *testing.T, p *peer, room string) {
 func (c *combination) leave(t *testing.T) {
 	p := c.dial(t)
 	p.Upgrade(upgrade(c.addr, "/live/lobby"))
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	p.SendText("leave")
 	p.wantClosed(4321, "as you wish")
 	c.wantDisconnect(t, protocol.CloseStatus{Code: 4321, Reason: "as you wish"})
@@ -212,7 +213,7 @@ func (c *combination) cannot(t *testing.T) {
 	if a.Status != want || a.Body != body {
 		t.Errorf("status %d %q, want %d %q", a.Status, a.Body, want, body)
 	}
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	for _, want := range []string{
 		"level=ERROR", "the connection cannot be taken over from net/http", "a middleware in front wraps the ResponseWriter", "path=/live/lobby",
 	} {

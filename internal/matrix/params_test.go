@@ -83,11 +83,11 @@ func (c *combination) param(t *testing.T, written, want string) {
 		if a := p.ask(upgrade(c.addr, "/live/"+written)); a.Status != http.StatusNotFound {
 			t.Errorf("/live/%s: status %d, want 404", written, a.Status)
 		}
-		wait(t, c.bed.returned, "the return of the handler")
+		testkit.Await(t, c.bed.returned, "the return of the handler")
 		return
 	}
 	p.Upgrade(upgrade(c.addr, "/live/"+written))
-	wait(t, c.bed.returned, "the return of the handler")
+	testkit.Await(t, c.bed.returned, "the return of the handler")
 	later := ""
 	if c.router.kept {
 		later = want

@@ -176,7 +176,7 @@ type behindDenial struct {
 	ws      *websocket.Server
 	reached atomic.Int64 // the room that is denied
 	rooms   chan string  // that others asked for
-	log     logBuffer
+	log     testkit.Buffer
 }
 
 func newBehindDenial(t *testing.T, stripped bool) *behindDenial {

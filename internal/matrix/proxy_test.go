@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -204,7 +205,7 @@ type site struct {
 
 func (s *site) wantDisconnect(t *testing.T, want protocol.CloseStatus) {
 	t.Helper()
-	if got := wait(t, s.bed.ended, "Disconnect"); got.Code != want.Code || got.Reason != want.Reason || got.Remote != want.Remote {
+	if got := testkit.Await(t, s.bed.ended, "Disconnect"); got.Code != want.Code || got.Reason != want.Reason || got.Remote != want.Remote {
 		t.Errorf("Disconnect has seen %+v, want %+v", got, want)
 	}
 }
@@ -318,7 +319,7 @@ func (s *site) shutdown(t *testing.T) {
 	over := make(chan struct{})
 	go func() { defer close(over); s.bed.shutdown() }()
 	p.wantClosed(1001, "the server is shutting down")
-	wait(t, over, "the end of the shutdown")
+	testkit.Await(t, over, "the end of the shutdown")
 	s.wantDisconnect(t, protocol.CloseStatus{Code: 1001, Reason: "the server is shutting down"})
 }
 
@@ -350,7 +351,7 @@ func TestProxyIdle(t *testing.T) {
 		if took := time.Since(began); took < time.Second {
 			t.Errorf("cut after %v, want 2s", took)
 		}
-		if got := wait(t, b.ended, "Disconnect"); got.Code != protocol.CloseAbnormal {
+		if got := testkit.Await(t, b.ended, "Disconnect"); got.Code != protocol.CloseAbnormal {
 			t.Errorf("Disconnect has seen %+v, want 1006", got)
 		}
 	})
@@ -360,7 +361,7 @@ func TestProxyIdle(t *testing.T) {
 		p := nginx(t, server, impatient()...).open(t)
 		p.AnswerPings = false
 		wantPing(t, p)
-		if got := wait(t, b.ended, "Disconnect"); !errors.Is(got.Err, websocket.ErrPongTimeout) {
+		if got := testkit.Await(t, b.ended, "Disconnect"); !errors.Is(got.Err, websocket.ErrPongTimeout) {
 			t.Errorf("Disconnect has seen %+v, want ErrPongTimeout", got)
 		}
 		p.wantCut()
@@ -463,7 +464,7 @@ func TestProxyStops(t *testing.T) {
 		if err := f.child.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		return p, wait(t, b.ended, "Disconnect")
+		return p, testkit.Await(t, b.ended, "Disconnect")
 	}
 	t.Run("nginx", func(t *testing.T) {
 		t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
@@ -53,7 +54,7 @@ func TestServe(t *testing.T) {
 	p.echo(websockettest.Text("hello"))
 	stop()
 	p.wantClosed(1001, "the server is shutting down")
-	if err := wait(t, over, "the end of the program"); err != nil {
+	if err := testkit.Await(t, over, "the end of the program"); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -100,7 +101,7 @@ func (s *sessionBed) ask(t *testing.T, request func(host, path string, lines ...
 	t.Helper()
 	p := s.dial(t)
 	a := p.ask(request(s.addr, path, "Cookie: "+cookie))
-	wait(t, s.bed.returned, "the return of the handler")
+	testkit.Await(t, s.bed.returned, "the return of the handler")
 	if a.Status == http.StatusSwitchingProtocols {
 		p.echo(websockettest.Text("hello"))
 		p.close(1000, "")
@@ -132,7 +133,7 @@ func (s *sessionBed) open(t *testing.T, path, cookie, name string) string {
 	if a.Status != http.StatusSwitchingProtocols {
 		t.Fatalf("%s: status %d %q, want 101", path, a.Status, a.Body)
 	}
-	if got := wait(t, s.got, "Connect"); got != name {
+	if got := testkit.Await(t, s.got, "Connect"); got != name {
 		t.Errorf("%s: Connect has found %q in the session, want %q", path, got, name)
 	}
 	return set
@@ -200,7 +201,7 @@ func (s *sessionBed) middle(t *testing.T) {
 // library sets it by itself.
 func (s *sessionBed) refused(t *testing.T) {
 	a, set := s.ask(t, upgrade, "/live/refuse", "")
-	wait(t, s.got, "Connect")
+	testkit.Await(t, s.got, "Connect")
 	if a.Status != http.StatusForbidden || (set != "") != s.row.itself {
 		t.Errorf("status %d, cookie %q, want 403, and a cookie: %t", a.Status, set, s.row.itself)
 	}
@@ -227,7 +228,7 @@ func TestSessionNotSaved(t *testing.T) {
 	addr := b.serve(m.LoadAndSave(b.mux()))
 	p := dial(t, "tcp", addr)
 	p.Upgrade(upgrade(addr, "/live/lobby"))
-	wait(t, b.returned, "the return of the handler")
+	testkit.Await(t, b.returned, "the return of the handler")
 	p.echo(websockettest.Text("hello"))
 	p.close(1000, "")
 	if want := "on hijacked connection"; !strings.Contains(b.log.String(), want) {

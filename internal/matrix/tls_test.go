@@ -24,6 +24,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
@@ -135,7 +136,7 @@ func TestTLS(t *testing.T) {
 			p.echo(websockettest.Binary(strings.Repeat("\x00\xff", 500_000)))
 			p.close(4000, "bye")
 			want := protocol.CloseStatus{Code: 4000, Reason: "bye", Remote: true}
-			if got := wait(t, b.ended, "Disconnect"); got != want {
+			if got := testkit.Await(t, b.ended, "Disconnect"); got != want {
 				t.Errorf("Disconnect has seen %+v, want %+v", got, want)
 			}
 		})
@@ -170,7 +171,7 @@ func TestTLSShutdown(t *testing.T) {
 	over := make(chan struct{})
 	go func() { defer close(over); b.shutdown() }()
 	p.wantClosed(1001, "the server is shutting down")
-	wait(t, over, "the end of the shutdown")
+	testkit.Await(t, over, "the end of the shutdown")
 }
 
 // useHTTP1 is in the answer to whoever asks over HTTP/2.

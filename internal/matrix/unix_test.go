@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
@@ -35,7 +36,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("report %+v, want %+v", got, want)
 	}
 	p.close(1000, "")
-	if got := wait(t, b.ended, "Disconnect"); got != (protocol.CloseStatus{Code: 1000, Remote: true}) {
+	if got := testkit.Await(t, b.ended, "Disconnect"); got != (protocol.CloseStatus{Code: 1000, Remote: true}) {
 		t.Errorf("Disconnect has seen %+v", got)
 	}
 }

@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,9 +16,9 @@ import (
 type Fake struct {
 	testing.TB
 	ctx context.Context //nolint:containedctx // it is the test's, as in testing.T
+	log Buffer
 	mu  struct {
 		sync.Mutex
-		log      bytes.Buffer
 		failures []string
 		cleanups []func()
 	}
@@ -46,7 +45,7 @@ func Try(ctx context.Context, test func(tb *Fake), after ...func()) (failures, l
 		test(f)
 	}()
 	<-done
-	return strings.Join(f.mu.failures, "\n"), f.mu.log.String()
+	return strings.Join(f.mu.failures, "\n"), f.log.String()
 }
 
 // Helper does nothing.
@@ -56,14 +55,7 @@ func (f *Fake) Helper() {}
 func (f *Fake) Context() context.Context { return f.ctx }
 
 // Output returns the log.
-func (f *Fake) Output() io.Writer { return f }
-
-// Write writes to the log.
-func (f *Fake) Write(b []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.mu.log.Write(b)
-}
+func (f *Fake) Output() io.Writer { return &f.log }
 
 // Cleanup has clean run when the test has returned.
 func (f *Fake) Cleanup(clean func()) {
