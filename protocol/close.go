@@ -76,8 +76,8 @@ func (c CloseCode) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// Receivable reports whether a peer's close may carry c. Every other code, also
-// one that is not assigned, is a protocol error (RFC 6455 section 7.4.2).
+// Receivable reports whether a peer may close with c: 1000 to 1014 without 1004, 1005 and
+// 1006, or 3000 to 4999. Another code is a protocol error (RFC 6455 section 7.4.2).
 func (c CloseCode) Receivable() bool {
 	switch c {
 	case closeReserved, CloseNoStatus, CloseAbnormal, closeTLSHandshake:
@@ -86,23 +86,25 @@ func (c CloseCode) Receivable() bool {
 	return c >= 1000 && c <= 1014 || c >= 3000 && c <= 4999
 }
 
-// Sendable reports whether a server's close may carry c: what is receivable,
-// less CloseMissingExtension, which only clients have a use for. An attempt to
-// close with any other code closes with CloseInternalError and is logged.
+// Sendable reports whether a server may close with c: c is Receivable and is not 1010,
+// which only clients send. A connection that a program closes with another code is closed
+// with CloseInternalError, and the log has an error.
 func (c CloseCode) Sendable() bool { return c.Receivable() && c != closeMissingExtension }
 
-// CloseStatus is how a connection ended.
+// CloseStatus says how a connection closed.
 type CloseStatus struct {
-	// Code is the peer's if Remote, ours otherwise; CloseNoStatus if the peer
-	// closed without one, CloseAbnormal if the connection broke.
+	// Code is the code that the peer sent if Remote is set, and otherwise the code that
+	// the server sent. It is CloseNoStatus if the peer closed without a code, and
+	// CloseAbnormal if the connection broke.
 	Code CloseCode
-	// Remote says that the peer closed. Otherwise we did, or the network.
+	// Remote says that the peer closed the connection. Otherwise the server closed it, or
+	// it broke.
 	Remote bool // beside Code, because every connection has a status
-	// Reason is a text for humans, at most 123 bytes of UTF-8 (RFC
-	// 6455 section 5.5: a control frame's 125 less the code). Longer ones are cut.
+	// Reason is a text for humans, of at most 123 bytes of UTF-8 (a control frame holds
+	// 125 bytes, and the code takes two). A longer one is cut.
 	Reason string
-	// Err is the cause, where there is one: what the callback returned, a
-	// *PanicError, a network error. It is never shown to the peer.
+	// Err is the cause, or nil if there is none: the error that a callback returned, a
+	// *PanicError, or an error of the network. The peer does not see it.
 	Err error
 }
 
@@ -152,18 +154,19 @@ func trimReason(reason string) string {
 	return reason[:n]
 }
 
-// CloseError is a [CloseStatus] as an error. A callback that returns one closes
-// the connection with it; [Conn.Send] and context.Cause(conn.Context()) return
-// one once the connection has ended. It matches ErrClosed and net.ErrClosed.
+// CloseError is a [CloseStatus] as an error. If a callback returns one made by
+// [NewCloseError], the connection is closed with that status. When a connection has closed,
+// [Conn.Send] and context.Cause(conn.Context()) return one that says how. It matches
+// ErrClosed and net.ErrClosed.
 type CloseError struct {
 	CloseStatus
 	// closed marks the report of a close that has happened, which a callback may pass on
 	// without asking for a close of its own connection.
 	closed bool
-	accept bool // the peer is to be told, also if it is not accepted yet
+	accept bool // of AcceptFirst
 }
 
-// Error names the code, the reason and the side.
+// Error returns a text with the code, the reason, the cause, and whether the peer closed.
 func (e *CloseError) Error() string {
 	var b strings.Builder
 	b.WriteString("wye: connection closed")
@@ -195,21 +198,19 @@ func (e *CloseError) Unwrap() error { return e.Err }
 func (e *CloseError) Is(target error) bool { return target == ErrClosed || target == net.ErrClosed }
 
 // NewCloseError returns the error that closes a connection with code and reason when a
-// callback returns it. The call by itself does nothing. Returned by Open or Connect, the
-// error refuses the connection with 403, as Channels does; [NewRejectError] chooses
-// another answer, and [CloseError.AcceptFirst] tells the peer.
+// callback returns it. The call by itself does nothing. If Open or Connect returns the
+// error, the connection is refused with 403, as in Django Channels. [NewRejectError]
+// refuses with another answer, and [CloseError.AcceptFirst] sends the code to the peer.
 func NewCloseError(code CloseCode, reason string) *CloseError {
 	return &CloseError{CloseStatus: CloseStatus{Code: code, Reason: reason}}
 }
 
-// AcceptFirst returns a copy of e for a peer that has to know why it may not connect:
-// if Open or Connect, or what they call, such as the function given to router.Auth,
-// returns it, the connection is accepted and then closed with the code and reason.
-// Browsers do not show a page why a connection was refused, neither the status nor the
-// text. It costs a handshake, and a page that does not look at the code takes it for a
-// connection that was lost: choose a code for which your page does not connect again.
-// Disconnect runs if Connect has returned it. Another callback that returns it closes as
-// with e.
+// AcceptFirst returns a copy of e. If Open, Connect, or the function given to router.Auth
+// returns it, the connection is accepted and then closed with the code and reason of e.
+// So a web page learns why it may not connect: a browser shows its page neither the status
+// nor the text of a refusal. A page that ignores the code takes the close for a lost
+// connection and connects again: have it stop at this code. Disconnect runs if Connect has
+// returned the error. In other callbacks the copy has the effect of e.
 func (e *CloseError) AcceptFirst() *CloseError {
 	c := *e
 	c.accept = true
@@ -223,11 +224,11 @@ func accepts(err error) bool {
 	return ok && ce.accept && !ce.closed && !isPanic(err)
 }
 
-// CloseStatusOf returns the status that err closes a connection with: CloseNormal
-// for nil, what [NewCloseError] was given, ClosePolicyViolation for [ErrInvalidName],
-// and [ErrTooMany], otherwise CloseInternalError with err
-// as the cause. The CloseError of a send, which tells how some connection ended, is a
-// cause like any other.
+// CloseStatusOf returns the status with which a connection is closed if a callback returns
+// err: CloseNormal for nil; the code and reason of an error made by [NewCloseError];
+// ClosePolicyViolation for [ErrInvalidName] and [ErrTooMany]; otherwise CloseInternalError
+// with err as the cause. The last is also right for the CloseError that a send returns,
+// because it says how a connection has closed, and does not ask for a close.
 func CloseStatusOf(err error) CloseStatus {
 	if err == nil {
 		return CloseStatus{Code: CloseNormal}
@@ -244,13 +245,14 @@ func CloseStatusOf(err error) CloseStatus {
 	return CloseStatus{Code: CloseInternalError, Err: err}
 }
 
-// isPeersMistake reports whether err is one that a callback mostly passes on because of
-// what the peer has asked for.
+// isPeersMistake reports whether err is one that mostly comes from a request of the peer,
+// and that a callback passes on.
 func isPeersMistake(err error) bool {
 	return mistakeReason(err) != "" && !isPanic(err)
 }
 
-// mistakeReason is what the peer is told about its mistake, or "" if err is none.
+// mistakeReason returns the close reason that tells the peer its mistake, or "" if err is
+// not one.
 func mistakeReason(err error) string {
 	switch {
 	case errors.Is(err, errTooManyGroups):
@@ -265,8 +267,8 @@ func mistakeReason(err error) string {
 	return ""
 }
 
-// isPanic reports whether err is a panic, and not the report of an end that was one:
-// that has been dealt with.
+// isPanic reports whether err is a panic. The CloseError of a connection that a panic has
+// closed is not: that panic has been handled.
 func isPanic(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) { //nolint:errorlint // it looks at each of them itself

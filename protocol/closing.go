@@ -14,7 +14,7 @@ type closing struct {
 	cause   *CloseError // ends the connection's context; nil if that goes on
 
 	counted     bool // the connection was open
-	notify      bool // the transport has to be told
+	notify      bool // the transport's Close has to be called
 	run         bool // the executor was claimed for what is due
 	resume      func()
 	stopConnect func(cause error)
@@ -22,8 +22,8 @@ type closing struct {
 
 // closeSession closes the connection with st. local says that our side closes it, so
 // that the transport has to be told, and the handler is called for Disconnect only, also
-// if the peer has closed before. report, which may be nil, logs and counts before
-// anybody else notices.
+// if the peer has closed before. report, which may be nil, logs and counts the close. It is
+// called before the close takes effect elsewhere.
 func (s *Session) closeSession(st CloseStatus, local bool, report func(lifecycle.Effect)) lifecycle.Effect {
 	given := st.Code
 	if local {

@@ -2,19 +2,18 @@ package protocol
 
 import "context"
 
-// Deliver hands over one message of the peer, for protocols whose messages come
-// in requests, each on a goroutine of its own. Where [Session.Receive] tells the
-// transport to stop reading, Deliver waits: for earlier calls, and for room
-// (Limits.ReadAhead, Limits.Rate), until ctx is done. The message is copied, and
-// callbacks run elsewhere, so that neither a busy one nor one that panics holds up the
-// caller.
+// Deliver hands over one message of the peer, for protocols whose messages come in
+// requests, each on its own goroutine. Where [Session.Receive] tells the transport to stop
+// reading, Deliver waits: for earlier calls, and for room (Limits.ReadAhead, Limits.Rate),
+// until ctx is done. The message is copied, and callbacks run on other goroutines, so that
+// the caller does not wait for a callback.
 //
 // nil means that the message waits in the connection's mailbox, not that it has been
-// handled. The handler gets it, unless the connection is refused or closed on our side
-// before, or a second has passed since the peer closed; then it is counted as unread.
-// Any other result means that it was not handed over and will not be: the *CloseError
-// that context.Cause(conn.Context()) is, if the connection has closed or was refused,
-// and ctx's cause otherwise.
+// handled. The handler gets it, unless before that the connection is refused or closed by
+// the server's side, or a second has passed since the peer closed; then it is counted as
+// unread. An error means that the message was not handed over and will not be: a
+// *CloseError, the same as context.Cause(conn.Context()), if the connection has closed or
+// was refused, and otherwise context.Cause(ctx).
 //
 // Before the handshake is answered, messages wait behind the answer. A transport
 // that uses Deliver uses neither Receive nor Resume.
@@ -54,10 +53,10 @@ func (s *Session) deliverTurn() chan struct{} {
 	return s.mu.deliverTurn
 }
 
-// put queues a copy of m and has it handled. If there is no room, it returns a channel
-// that is closed when it is worth another try.
+// put queues a copy of m and has it handled. If there is not enough room, it returns a
+// channel that is closed when put may be called again.
 func (s *Session) put(m Message) (room <-chan struct{}) {
-	m.Key = "" // it is for what goes out
+	m.Key = "" // only outgoing messages have one
 	s.mu.Lock()
 	switch {
 	case s.mu.life.IsOver():

@@ -5,8 +5,9 @@ import (
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
-// sendEarly has a message wait for the answer. done is false, and nothing has been done,
-// if the connection has opened since; once it is over, err is how it closed.
+// sendEarly queues a message that is sent behind the answer to the handshake. done is
+// false, and nothing has been done, if the connection is open by now; if it has closed, err
+// says how.
 func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,8 +27,8 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	return true, nil
 }
 
-// add has a send wait for the answer, if there is room for it. conflated says that it
-// has replaced one with its key.
+// add queues a send until the answer, if there is room for it. conflated reports whether it
+// has replaced one with the same key.
 func (o *opening) add(m outgoing, limit int) (conflated, ok bool) {
 	queued := o.queued
 	if old := o.waiting.Find(m.key()); old != nil {
@@ -45,7 +46,7 @@ func (o *opening) add(m outgoing, limit int) (conflated, ok bool) {
 	return conflated, true
 }
 
-// dequeueWaiting returns the sends that have waited, which wait no longer.
+// dequeueWaiting removes the queued sends and returns them.
 func (o *opening) dequeueWaiting() (waiting conflate.Queue[outgoing]) {
 	waiting, o.waiting, o.queued = o.waiting, conflate.Queue[outgoing]{}, 0
 	return waiting

@@ -25,14 +25,14 @@ var errNoHandler = errors.New("wye: the application returned neither a handler n
 //     once, and the sends that wait follow it (openAfterEarlySends); then the connection
 //     is open, or closes if a close was remembered.
 //  3. When Connect has returned, concludeOpen tells the transport a no (refuse), lets go
-//     of the request, and notifies those who want to know the answer (notifyAnswered).
+//     of the request, and calls the functions of Conn.Answered (notifyAnswered).
 //  4. The executor, which Open has held from the start, is released (releaseOpening):
 //     what has become due runs elsewhere.
 
 // NewSession prepares a session of app for the connection that scope describes. ctx
 // gives the connection's own context its values: it must not be the request's, and its
-// end does not close the connection. o may be nil; sessions share it, so it must not be
-// changed afterwards.
+// end does not close the connection. o may be nil. Sessions share o: the caller must not
+// change it afterwards.
 func NewSession(ctx context.Context, app Application, scope *Scope, t Transport, o *SessionOptions) *Session {
 	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
 		o = o.withDefaults()
@@ -50,9 +50,10 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	return s
 }
 
-// Open routes, runs Connect, and accepts or rejects; it reports whether the connection
-// was accepted. It is called once, on a goroutine that may wait for user code, and
-// returns when Connect has. Later callbacks run elsewhere.
+// Open calls the application's Open and the handler's Connect, and has the transport accept
+// or reject. It reports whether the connection was accepted. The protocol calls it once, on
+// a goroutine that may block: it returns when Connect has returned. Later callbacks run on
+// other goroutines.
 func (s *Session) Open() (accepted bool) {
 	o, err := s.opening(), errGoexit
 	defer func() {
@@ -140,7 +141,7 @@ func (s *Session) orEarlyClose(err error) error {
 // acceptDefault accepts, unless that has been done.
 func (s *Session) acceptDefault() error {
 	if s.h == nil {
-		s.h = nobody{}
+		s.h = closingHandler{}
 	}
 	if err := s.orEarlyClose(s.accept(AcceptOptions{})); !errors.Is(err, plumbing.ErrAccepted) {
 		return err
@@ -223,7 +224,7 @@ func (s *Session) openAfterEarlySends(o *opening) {
 	s.carryOut(c)
 }
 
-// reject is the answer no: from here on nobody can accept.
+// reject is the answer no: from here on accept fails.
 func (s *Session) reject() {
 	s.mu.Lock()
 	s.mu.life.Reject()
@@ -233,7 +234,7 @@ func (s *Session) reject() {
 // concludeOpen does what is left when Connect has returned err. It reports whether the
 // connection was accepted.
 func (s *Session) concludeOpen(o *opening, err error) (accepted bool) {
-	o.answer.Do(s.reject) // unless somebody has accepted, or tried to
+	o.answer.Do(s.reject) // unless accept was called before
 	accepted = !s.isRejected()
 	var refused *RejectError
 	if accepted {
@@ -269,7 +270,7 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 		s.logRefused(scope, answer, cause)
 	}
 	s.closeRefused(err)
-	// Middleware of net/http may have its hands in the answer, and panic.
+	// Middleware of net/http may wrap the ResponseWriter, and panic.
 	if err := s.callContained(func() error { s.t.Reject(answer); return nil }); err != nil {
 		s.reportFault(err, lifecycle.Ignored)
 	}

@@ -8,14 +8,14 @@ import (
 
 var errReadAhead = errors.New("wye: the transport went on reading after Receive had told it to stop")
 
-// Receive hands over one message of the peer. If no callback is running, it runs the
-// handler on the caller's goroutine, with m.Data as it is; otherwise the message waits
-// as a copy. It reports whether the transport may go on reading; if not, because
-// Limits.ReadAhead or Limits.Rate is reached, the transport must not call Receive again
-// before the function given to Resume is called. When the connection has closed,
+// Receive hands over one message of the peer. If no callback is running, it calls the
+// handler on the caller's goroutine, with m.Data as it is; otherwise it queues a copy of
+// the message. It reports whether the transport may go on reading. If it returns false,
+// because Limits.ReadAhead or Limits.Rate is reached, the transport must not call Receive
+// again before the function given to Resume is called. After the connection has closed,
 // messages are counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
-	m.Key = "" // it is for what goes out
+	m.Key = "" // only outgoing messages have one
 	if s.exec.ClaimForMessage(len(m.Data)) {
 		s.runMessage(m)
 		return true
@@ -23,8 +23,8 @@ func (s *Session) Receive(m Message) (more bool) {
 	return s.receiveSlowly(m)
 }
 
-// ReceiveChecked is Receive for a transport that has found text to be UTF-8: if the
-// application sends the text on, it is not checked again.
+// ReceiveChecked is Receive for a transport that has checked that text is UTF-8. If the
+// application sends the same message to others, its text is not checked again.
 func (s *Session) ReceiveChecked(m Message) (more bool) {
 	if m.Kind == KindText {
 		m = checked(m)
@@ -32,7 +32,7 @@ func (s *Session) ReceiveChecked(m Message) (more bool) {
 	return s.Receive(m)
 }
 
-// runMessage handles m and what has become due meanwhile. The caller has claimed the
+// runMessage handles m, and then runs the callbacks that have become due. The caller has claimed the
 // executor.
 func (s *Session) runMessage(m Message) {
 	s.notifyBusy()
@@ -98,14 +98,15 @@ func (s *Session) closeTooFast() {
 	s.closeSession(CloseStatus{Code: ClosePolicyViolation, Reason: "messages sent too fast", Err: errFast}, true, nil)
 }
 
-// Ended reports how the peer closed (st.Remote) or how the connection broke. Messages
-// that were handed over before still reach the handler, for a second and up to 1000
-// of them, unless our side closes the connection as well, before or
-// after; what is left is dropped and counted, events at once. Then Disconnect runs. The
-// transport's Close is no longer called.
+// Ended tells the session that the peer has closed (st.Remote) or that the connection has
+// broken. The transport's Close is not called afterwards. The handler still gets up to 1000
+// messages that were handed over before, for up to a second, unless the server's side
+// closes the connection too. Other messages, and all events that wait, are dropped and
+// counted. Then Disconnect runs.
 func (s *Session) Ended(st CloseStatus) { s.closeSession(st, false, nil) }
 
-// Fail closes the connection as [Conn.CloseWith] does, for a transport whose peer broke
-// a rule or exceeded a limit. It reports whether that is what closed the connection:
-// false if it had closed before, so that the transport has nothing to count.
+// Fail closes the connection as [Conn.CloseWith] does, for a transport whose peer has
+// broken a rule or exceeded a limit. It reports whether this call has closed the
+// connection: if it returns false, the connection had closed before, and the transport
+// does not count the failure.
 func (s *Session) Fail(err error) (first bool) { return s.closeWith(err).IsFirst() }
