@@ -1,8 +1,8 @@
-// Command typecheck type-checks packages, their tests, and everything that they import, for
+// Command typecheck type-checks modules, their tests, and everything that they import, for
 // platforms other than this one. It generates no code: type-checking takes seconds where
 // go build and go vet, which compile all dependencies for the platform first, take minutes.
 //
-// Usage: go run ./internal/typecheck GOOS/GOARCH[,GOOS/GOARCH...] PATTERN...
+// Usage: go run ./internal/typecheck GOOS/GOARCH[,GOOS/GOARCH...] DIRECTORY...
 package main
 
 import (
@@ -23,16 +23,18 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: typecheck GOOS/GOARCH[,GOOS/GOARCH...] PATTERN...")
+		fmt.Fprintln(os.Stderr, "usage: typecheck GOOS/GOARCH[,GOOS/GOARCH...] DIRECTORY...")
 		os.Exit(2)
 	}
 	for platform := range strings.SplitSeq(os.Args[1], ",") {
-		named, all, err := check(".", platform, os.Args[2:])
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%v\ntypecheck: %s: failed\n", err, platform)
-			os.Exit(1)
+		for _, dir := range os.Args[2:] {
+			named, all, err := check(dir, platform, "./...")
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%v\ntypecheck: %s does not compile for %s\n", err, dir, platform)
+				os.Exit(1)
+			}
+			fmt.Fprintf(os.Stderr, "==> %s: %d packages and %d that they import [%s]\n", platform, named, all-named, dir)
 		}
-		fmt.Fprintf(os.Stderr, "typecheck: %s: %d packages, tests included, and %d that they import\n", platform, named, all-named)
 	}
 }
 
@@ -41,7 +43,7 @@ func main() {
 type listed struct {
 	ImportPath string            `json:"ImportPath"`
 	Dir        string            `json:"Dir"`
-	DepOnly    bool              `json:"DepOnly"` // no pattern matches it
+	DepOnly    bool              `json:"DepOnly"` // the pattern does not match it
 	GoFiles    []string          `json:"GoFiles"`
 	ImportMap  map[string]string `json:"ImportMap"` // from the path in the source to the ImportPath, where they differ
 	Module     *module           `json:"Module"`    // nil for the standard library
@@ -51,10 +53,11 @@ type module struct {
 	GoVersion string `json:"GoVersion"`
 }
 
-// check type-checks the packages that patterns match in dir, and reports how many they are,
-// and how many with their dependencies. The error holds all that is wrong with one package.
-func check(dir, platform string, patterns []string) (named, all int, err error) {
-	list, err := goList(dir, platform, patterns)
+// check type-checks the packages that pattern matches in dir, tests included, and reports
+// how many they are, and how many with their dependencies. The error holds all that is wrong
+// with one package.
+func check(dir, platform, pattern string) (named, all int, err error) {
+	list, err := goList(dir, platform, pattern)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -79,14 +82,14 @@ func check(dir, platform string, patterns []string) (named, all int, err error) 
 	}
 }
 
-func goList(dir, platform string, patterns []string) (string, error) {
+func goList(dir, platform, pattern string) (string, error) {
 	goos, arch, ok := strings.Cut(platform, "/")
 	if !ok {
 		return "", fmt.Errorf("%q is not a platform such as windows/amd64", platform)
 	}
-	args := append([]string{"list", "-deps", "-test", "-json=ImportPath,Dir,DepOnly,GoFiles,ImportMap,Module", "--"}, patterns...)
-	//nolint:gosec // the arguments are those of the developer who runs this
-	cmd := exec.CommandContext(context.Background(), "go", args...)
+	//nolint:gosec // the pattern is main's, or that of a test
+	cmd := exec.CommandContext(context.Background(),
+		"go", "list", "-deps", "-test", "-json=ImportPath,Dir,DepOnly,GoFiles,ImportMap,Module", pattern)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch)
 	cmd.Stderr = os.Stderr
@@ -98,7 +101,7 @@ func goList(dir, platform string, patterns []string) (string, error) {
 }
 
 // check type-checks p, whose dependencies are in done. Bodies of functions are checked only
-// in packages that a pattern matches.
+// in packages that the pattern matches.
 func (p *listed) check(arch string, done map[string]*types.Package) (*types.Package, error) {
 	fset := token.NewFileSet()
 	files := make([]*ast.File, len(p.GoFiles))

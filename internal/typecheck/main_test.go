@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 			path := filepath.Join("p", row.file)
 			write(t, dir, path, "package "+filepath.Base(filepath.Dir(path))+"\n\n"+row.text+"\n")
 
-			named, all, err := check(dir, "windows/amd64", []string{"./p"})
+			named, all, err := check(dir, "windows/amd64", "./p")
 			switch {
 			case row.wants != "" && (err == nil || !strings.Contains(err.Error(), row.wants)):
 				t.Errorf("%s: got %v, want an error with %q", row.at, err, row.wants)
@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := check(t.TempDir(), "windows", nil); err == nil || !strings.Contains(err.Error(), "not a platform") {
+	if _, _, err := check(t.TempDir(), "windows", "./..."); err == nil || !strings.Contains(err.Error(), "not a platform") {
 		t.Errorf("a platform without an architecture: got %v", err)
 	}
 }
