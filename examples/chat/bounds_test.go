@@ -17,7 +17,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// from is an application that is reached from another address.
+// from returns the application for connections from another address.
 type from struct {
 	consumer.Application
 
@@ -28,7 +28,7 @@ func (f from) Open(s *consumer.Scope) (protocol.Handler, error) {
 	return f.Application.Open(s.WithRemoteAddr(f.addr))
 }
 
-// come opens a connection, from an address of its own.
+// come opens a connection from an address of its own.
 func come(t *testing.T, c *chat, cookie, target string, n int) *consumertest.Client {
 	t.Helper()
 	o := &consumertest.Options{
@@ -41,7 +41,7 @@ func come(t *testing.T, c *chat, cookie, target string, n int) *consumertest.Cli
 	return consumertest.Connect(t, from{c.urls(), fmt.Sprintf("198.51.%d.%d:99", 100+n/200, n%200)}, target, o)
 }
 
-// wantIn fails if the connection has been closed.
+// wantIn fails the test if the connection has been closed.
 func wantIn(t *testing.T, c *consumertest.Client) {
 	t.Helper()
 	if m := c.Message(); !strings.HasPrefix(m.Text(), `{"messages"`) && !strings.Contains(m.Text(), `"type":"welcome"`) {
@@ -49,7 +49,7 @@ func wantIn(t *testing.T, c *consumertest.Client) {
 	}
 }
 
-// wantOut wants the connection to have been closed for a reason.
+// wantOut waits until the connection is closed with a reason.
 func wantOut(t *testing.T, c *consumertest.Client, why error) {
 	t.Helper()
 	if closed := c.WantClose(consumer.CloseTryAgainLater); closed.Reason != why.Error() {
@@ -58,9 +58,9 @@ func wantOut(t *testing.T, c *consumertest.Client, why error) {
 	c.WantOver()
 }
 
-// TestPlacesOfOnePerson: one cookie has ten places, whatever rooms they are in and
-// whatever addresses they are used from.
-func TestPlacesOfOnePerson(t *testing.T) {
+// TestLimitsOfOnePerson: one cookie has ten connections, in any rooms and from any
+// addresses.
+func TestLimitsOfOnePerson(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at, name, room string
@@ -84,7 +84,7 @@ func TestPlacesOfOnePerson(t *testing.T) {
 					wantIn(t, come(t, c, cookie, room(i), i))
 				}
 				wantOut(t, come(t, c, cookie, room(10), 10), errManyTabs)
-				wantIn(t, come(t, c, cookieOf(t, c, "Ann"), room(10), 11)) // there is room for others
+				wantIn(t, come(t, c, cookieOf(t, c, "Ann"), room(10), 11)) // others may still connect
 				first.Close(consumer.CloseNormal, "")
 				synctest.Wait()
 				wantIn(t, come(t, c, cookie, room(10), 10))
@@ -93,9 +93,9 @@ func TestPlacesOfOnePerson(t *testing.T) {
 	}
 }
 
-// TestPlacesOfOneAddress: guests, who are somebody else each time, share what one
-// address has.
-func TestPlacesOfOneAddress(t *testing.T) {
+// TestLimitsOfOneAddress: guests are new people each time, so that they share the
+// limits of their address.
+func TestLimitsOfOneAddress(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at, name, room string
@@ -119,14 +119,14 @@ func TestPlacesOfOneAddress(t *testing.T) {
 					wantIn(t, come(t, c, "", room(i), 0))
 				}
 				wantOut(t, come(t, c, "", room(row.most), 0), row.why)
-				wantIn(t, come(t, c, "", room(row.most), 1)) // from elsewhere
+				wantIn(t, come(t, c, "", room(row.most), 1)) // from another address
 			})
 		})
 	}
 }
 
-// TestFull: a client that finds no place is told why, and there is one when others
-// have gone.
+// TestFull: a client over a limit gets the reason, and can connect when others have
+// left.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -165,12 +165,13 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestGuests: guests who come all the time are stopped, and nobody else.
+// TestGuests: guests that connect without end reach a limit, which does not apply to
+// named people.
 func TestGuests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
-		c.rooms.all.guests.AllowN(time.Now(), guestsAtOnce-1) // they have come
+		c.rooms.all.guests.AllowN(time.Now(), guestsAtOnce-1) // the guests that have connected before
 		wantIn(t, come(t, c, "", "/ws/123/", 1))
 		wantOut(t, come(t, c, "", "/ws/123/", 2), errManyGuests)
 		enter(t, c, "Ann", "/ws/123/")
@@ -179,8 +180,9 @@ func TestGuests(t *testing.T) {
 	})
 }
 
-// TestComingAndGoingAllTheTime: each time, a page is read and the others are told.
-func TestComingAndGoingAllTheTime(t *testing.T) {
+// TestRateOfConnections: each connection reads a page and sends notices, so its
+// rate is limited.
+func TestRateOfConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -203,8 +205,8 @@ func TestComingAndGoingAllTheTime(t *testing.T) {
 	})
 }
 
-// TestPagesArePaced: whoever asks for older lines all the time gets a page a second,
-// and is told when to ask again. The people at one address share some more.
+// TestPagesArePaced: a person who asks for older messages without end gets a page a
+// second, and the time to wait. People at one address share a higher limit.
 func TestPagesArePaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -222,7 +224,7 @@ func TestPagesArePaced(t *testing.T) {
 		if no := ann.wantRefused("pages"); no.Retry != 1001 || no.Tag != "p1" {
 			t.Errorf("got %+v, want p1 to be asked for again in a second", no)
 		}
-		tab.SendJSON(ask) // a person has one rate
+		tab.SendJSON(ask) // a person has one limit for all tabs
 		tab.wantRefused("pages")
 		bob := enter(t, c, "Bob", "/ws/123/")
 		bob.SendJSON(ask)
@@ -256,12 +258,12 @@ func TestPagesArePaced(t *testing.T) {
 	})
 }
 
-// near is the address that visitors come from.
+// near is the address of the visitors.
 func (*visitor) near() netip.Addr { return address("192.0.2.1:1") }
 
-// TestNoPagesForThoseWhoDoNotRead: a hundred guests who ask for older lines without
-// reading them get as many as their address may have, whatever they ask for.
-func TestNoPagesForThoseWhoDoNotRead(t *testing.T) {
+// TestPagesForSlowClients: a hundred guests that ask for older messages without
+// reading them get no more than the limit of their address.
+func TestPagesForSlowClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -280,7 +282,7 @@ func TestNoPagesForThoseWhoDoNotRead(t *testing.T) {
 		synctest.Wait()
 		pages, size := 0, 0
 		for _, g := range guests {
-			for g.SendText(""); ; { // which is answered behind all
+			for g.SendText(""); ; { // its answer comes after all others
 				m := g.Message().Text()
 				size += len(m)
 				if strings.Contains(m, `"type":"older"`) {
@@ -297,9 +299,9 @@ func TestNoPagesForThoseWhoDoNotRead(t *testing.T) {
 	})
 }
 
-// TestNewsThatNobodyReads: of comings and goings, and of typing, the latest of each
-// person wait for a client that does not read.
-func TestNewsThatNobodyReads(t *testing.T) {
+// TestNewsForSlowClient: for a client that does not read, only the latest join or
+// leave and typing notice of each person wait.
+func TestNewsForSlowClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -316,8 +318,8 @@ func TestNewsThatNobodyReads(t *testing.T) {
 	})
 }
 
-// TestTextOfOneAddress: people at one address can say so much together. Others can
-// talk.
+// TestTextOfOneAddress: people at one address share a limit on the bytes they send. It
+// does not apply to others.
 func TestTextOfOneAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -340,9 +342,9 @@ func TestTextOfOneAddress(t *testing.T) {
 	})
 }
 
-// TestGone: nothing is left of those who have gone, or could not come, when somebody
-// else comes later.
-func TestGone(t *testing.T) {
+// TestNothingIsLeft: connections that have closed or were refused leave nothing behind, except
+// entries in the caches.
+func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -383,8 +385,8 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestComingAndGoing does not make anybody faster.
-func TestComingAndGoing(t *testing.T) {
+// TestReconnectKeepsLimits: a reconnect does not reset the limits.
+func TestReconnectKeepsLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -403,9 +405,9 @@ func TestComingAndGoing(t *testing.T) {
 	})
 }
 
-// TestMemory: values last as long as they are used and some time longer, and not
-// too many of them.
-func TestMemory(t *testing.T) {
+// TestCache: values are kept while they are in use, some time longer, and up to a
+// number.
+func TestCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
@@ -419,12 +421,12 @@ func TestMemory(t *testing.T) {
 		want(1, 1)
 		want(2, 2)
 		want(2, 2)
-		m.release(2) // one use is left
+		m.release(2) // one of two uses remains
 		<-time.After(time.Hour)
 		want(1, 1)
 		m.release(2)
 		<-time.After(59 * time.Second)
-		want(2, 2) // again
+		want(2, 2) // created again
 		m.release(2)
 		<-time.After(59 * time.Second)
 		want(3, 3)
@@ -442,7 +444,7 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-func TestPay(t *testing.T) {
+func TestReserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		one, two := rate.NewLimiter(1, 2), rate.NewLimiter(10, 10)
@@ -451,7 +453,7 @@ func TestPay(t *testing.T) {
 			n1, n2   int
 			wait     time.Duration
 			which    int
-			has, and float64 // tokens that are left
+			has, and float64 // tokens that remain
 		}{
 			{here(), 1, 4, 0, 0, 1, 6},
 			{here(), 2, 1, time.Second, 0, 1, 6},

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// playHostile is somebody who means no good.
+// playHostile: messages that try to run scripts, or to look like something else.
 func playHostile(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
@@ -23,7 +23,7 @@ func playHostile(s *stage) {
 	title := look[string](ann, `document.title`)
 	hostile := []string{
 		`<script>document.title = "hacked"</script>`,
-		// An image that cannot be loaded would run its script even where <script> does not.
+		// The error handler of an image would run where <script> does not.
 		`<img src="x" onerror="document.title = 'hacked'"><b>bold</b>`,
 		`javascript:alert(1) data:text/html,<script>alert(1)</script> //evil.example https://%zz`,
 		strings.Repeat("W", 2000),
@@ -47,7 +47,7 @@ func playHostile(s *stage) {
 	ann.run("scrolling up", `$("#log").scrollTop = 0`)
 	ann.shot("hostile")
 
-	// What is too long is not sent, and one is told by how much.
+	// A message that is too long is not sent, and the page shows by how much.
 	ann.write("#text", strings.Repeat("🙂", 2001))
 	ann.want("to be told", `$("#left").textContent === "1 too many"`)
 	ann.shot("too-long")
@@ -55,7 +55,7 @@ func playHostile(s *stage) {
 	ann.want("it not to be sent", `$("#text").value.length === 4002 && $("#log li.own") === null`)
 }
 
-// playUnread is about what comes while nobody looks.
+// playUnread: messages that come while the user does not look.
 func playUnread(s *stage) {
 	s.fill(60)
 	s.start()
@@ -76,7 +76,7 @@ func playUnread(s *stage) {
 	ann.want("to be there, with nothing new", plain+` && $("#jump").hidden`)
 	ann.shot("unread-seen")
 
-	// The window is not looked at.
+	// The window is in the background.
 	ann.look(false)
 	bob.say("d")
 	ann.want("to be told of one", `document.title.startsWith("(1) ")`)
@@ -84,7 +84,7 @@ func playUnread(s *stage) {
 	ann.look(true)
 	ann.want("nothing to be new", plain)
 
-	// What has been said in the meantime is new after a reload.
+	// After a reload, the messages from the meantime are new.
 	ann.open("about:blank")
 	bob.wantPeople("Bob")
 	bob.say("e")
@@ -94,7 +94,7 @@ func playUnread(s *stage) {
 	ann.want("a line before what is new", `$("#unread").nextElementSibling.querySelector(".text").textContent === "e"`)
 }
 
-// look puts the window away, or brings it back.
+// look puts the window in the background, or in front.
 func (p *tab) look(there bool) {
 	p.t.Helper()
 	state := browser.WindowStateMinimized
@@ -114,8 +114,8 @@ func (p *tab) look(there bool) {
 	p.want(fmt.Sprintf("to be looked at: %t", there), fmt.Sprintf(`document.hidden === %t`, !there))
 }
 
-// tabTo presses Tab until selector has the focus, and looks whether one sees where
-// it is at every stop.
+// tabTo presses Tab until selector has the focus, and checks at every stop that the
+// focus is visible.
 func (p *tab) tabTo(selector string, with ...chromedp.KeyOption) {
 	p.t.Helper()
 	for range 40 {
@@ -131,17 +131,17 @@ func (p *tab) tabTo(selector string, with ...chromedp.KeyOption) {
 	p.t.Fatalf("%s: Tab does not reach %s", p.who, selector)
 }
 
-// seen is whether one sees where the focus is. Around the field for the text it is
-// the field's border.
+// seen reports whether the focus is visible. For the message field it is the border of
+// the box around it.
 const seen = `(() => {
 	const e = document.activeElement, style = getComputedStyle(e);
-	if (e === document.body) return true; // the browser's own buttons are next
+	if (e === document.body) return true; // the next stop is the browser's own interface
 	if (!e.checkVisibility()) return false;
 	if (e.matches("#text")) return getComputedStyle(e.closest(".field")).boxShadow.includes("0px 0px 0px 1px");
 	return e.matches(":focus-visible") && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
 })()`
 
-// playKeyboard does everything without a mouse.
+// playKeyboard: everything without a mouse.
 func playKeyboard(s *stage) {
 	s.fill(60)
 	s.start()
@@ -155,7 +155,7 @@ func playKeyboard(s *stage) {
 	ann.key(enterKey)
 	bob.wantTexts(append(counted(11, 60), "hello")...)
 
-	// Somebody alone, and back to everybody.
+	// A direct message, and then to everybody again.
 	ann.tabTo("#people button", shift)
 	ann.shot("focus")
 	ann.key(enterKey)
@@ -171,7 +171,7 @@ func playKeyboard(s *stage) {
 	ann.key(enterKey)
 	ann.want("to write to everybody", `!$("#to").checkVisibility() && document.activeElement === $("#text")`)
 
-	// Older lines. The button goes when there are none.
+	// Older lines. The button disappears when there are none.
 	ann.tabTo("#older", shift)
 	ann.key(enterKey)
 	ann.wantTexts(append(counted(1, 60), "hello", "hush")...)
@@ -186,7 +186,7 @@ func playKeyboard(s *stage) {
 	ann.want("the focus where the button was", `document.activeElement === $("#disconnect") && `+seen)
 	ann.tabTo("#text")
 
-	// Another room, by the shortest way: from the beginning.
+	// Another room, by the skip link at the start of the page.
 	ann.tabTo("#room", shift)
 	ann.enter("456")
 	ann.key(enterKey)
@@ -199,7 +199,7 @@ func playKeyboard(s *stage) {
 	ann.want("to keep the name", `!$("#leave-dialog").open && $("#me").textContent === "Ann"`)
 }
 
-// playComposing writes Chinese with an input method, in which Enter takes a word.
+// playComposing: Chinese with an input method, in which Enter accepts a word.
 func playComposing(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
@@ -216,7 +216,7 @@ func playComposing(s *stage) {
 	ann.wantTexts("你好")
 }
 
-// playChinese is the page for somebody whose browser speaks Chinese.
+// playChinese: the page in a Chinese browser.
 func playChinese(s *stage) {
 	s.known = append(s.known, conflict)
 	s.known = append(s.known, unreachable...)
@@ -268,8 +268,8 @@ func playChinese(s *stage) {
 	ann.wantChinese("waiting")
 }
 
-// words are all that is seen or read aloud, hidden things included: they are seen
-// some time.
+// words returns all texts that are visible or read aloud, those of hidden elements
+// included.
 const allWords = `(() => {
 	const all = [document.title];
 	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT);
@@ -281,7 +281,8 @@ const allWords = `(() => {
 	return all.map((s) => s.trim()).filter(Boolean);
 })()`
 
-// ours are Latin words in the Chinese page: names of people, rooms, keys and the chat.
+// ours are the Latin words on the Chinese page: names of people, rooms and keys, and
+// the name of the chat.
 var (
 	ours  = regexp.MustCompile(`Wye chat|\b(Ann|Bob|A|B|lobby|Shift\+Enter|Enter)\b|guest-`)
 	latin = regexp.MustCompile(`[A-Za-z]+`)
@@ -301,10 +302,10 @@ func (p *tab) wantChinese(what string) {
 	p.wantFit()
 }
 
-// node is a part of the page as a screen reader has it.
+// node is a node of the accessibility tree.
 type node struct{ role, name string }
 
-// reads are all parts of the page that a screen reader knows.
+// reads returns the nodes of the accessibility tree.
 func (p *tab) reads() (all []node) {
 	p.t.Helper()
 	p.do("reading the page", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -328,8 +329,7 @@ func (p *tab) reads() (all []node) {
 	return all
 }
 
-// wantRead fails if there is something to press or to write in without a name, or
-// if a part is missing.
+// wantRead fails the test if a control has no name, or if an expected node is missing.
 func (p *tab) wantRead(parts ...node) {
 	p.t.Helper()
 	all := p.reads()
@@ -350,7 +350,7 @@ func (p *tab) wantRead(parts ...node) {
 	}
 }
 
-// playReader is the page for somebody who does not see it.
+// playReader: the page for a screen reader.
 func playReader(s *stage) {
 	s.fill(60)
 	s.start()
@@ -377,8 +377,8 @@ func playReader(s *stage) {
 	ann.want("errors to be read", `$("#notice").role === "alert" && $("#name-error").role === "alert"`)
 }
 
-// faint are the texts that differ too little from what is behind them: 4.5 is
-// what WCAG asks for. The browser computes the colours.
+// faint returns the texts whose contrast is less than the 4.5 of WCAG. The browser
+// computes the colours.
 const faint = `(() => {
 	const canvas = document.createElement("canvas");
 	canvas.width = canvas.height = 1;
@@ -407,14 +407,14 @@ const faint = `(() => {
 		const ground = behind(e), colour = getComputedStyle(e, pseudo).color;
 		const [a, b] = [luminance(paint(ground)), luminance(paint([...ground, colour]))].sort((x, y) => y - x);
 		const contrast = (a + 0.05) / (b + 0.05);
-		// What cannot be pressed, and pictures, need less.
+		// Disabled controls and pictures need less contrast.
 		const least = e.matches("button > svg") ? ($("#say").classList.contains("blank") && e.closest("#send") ? 0 : 3) : 4.5;
 		if (contrast < least) found.push(contrast.toFixed(2) + " " + e.tagName + "#" + e.id + "." + e.className + " " + e.textContent.slice(0, 20));
 	}
 	return found;
 })()`
 
-// playColours is about text that can be read.
+// playColours: the contrast of all texts.
 func playColours(s *stage) {
 	s.known = append(s.known, conflict)
 	s.start()

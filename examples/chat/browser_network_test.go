@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// wire is what is between a browser and the program. It can stall, in one
-// direction or both, and break.
+// wire is a proxy between a browser and the program. It can stall in either direction,
+// and break connections.
 type wire struct {
-	Addr string // where the browser finds the program
+	Addr string // the address for the browser
 
 	to       string
 	listener net.Listener
-	asks     valve // what the browser sends
+	asks     valve // from the browser
 	answers  valve
 	over     sync.WaitGroup
 
 	mu    sync.Mutex
-	conns map[net.Conn]chan struct{} // closed when the connection is to end
+	conns map[net.Conn]chan struct{} // closed to end the connection
 }
 
 func startWire(t *testing.T, to string) *wire {
@@ -54,7 +54,7 @@ func (n *wire) accept() {
 	}
 }
 
-// join carries what comes until one side ends, or the connection is cut.
+// join copies in both directions until one side closes or the wire is cut.
 func (n *wire) join(conn net.Conn, ended chan struct{}) {
 	defer n.forget(conn)
 	program, err := net.Dial("tcp", n.to)
@@ -77,7 +77,7 @@ func (n *wire) forget(conn net.Conn) {
 	}
 }
 
-// cut breaks all connections. What has not been carried is lost.
+// cut breaks all connections. Bytes in transit are lost.
 func (n *wire) cut() {
 	n.mu.Lock()
 	var all []net.Conn
@@ -90,10 +90,10 @@ func (n *wire) cut() {
 	}
 }
 
-// valve lets through, or does not.
+// valve stalls one direction while it is closed.
 type valve struct {
 	mu     sync.Mutex
-	opened chan struct{} // closed while it is open
+	opened chan struct{} // closed while the valve is open
 }
 
 func (v *valve) open() {

@@ -18,14 +18,14 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// unreachable is how the browser tells that nobody listens, or that a connection
-// ends before it is one.
+// unreachable are the browser's console lines for a connection that is refused, or that
+// closes during the handshake.
 var unreachable = []*regexp.Regexp{
 	regexp.MustCompile(`^error: WebSocket connection to 'ws://[^']+' failed: .*$`),
 	regexp.MustCompile(`^error: Failed to load resource: net::ERR_(CONNECTION_(REFUSED|RESET)|EMPTY_RESPONSE|INTERNET_DISCONNECTED) `),
 }
 
-// playHistory is about what was said before.
+// playHistory: messages from before the page was opened.
 func playHistory(s *stage) {
 	s.known = append(s.known, unreachable...)
 	s.fill(150)
@@ -62,21 +62,21 @@ func playHistory(s *stage) {
 	ann.want("the last to be in sight", `$("#log").scrollHeight - $("#log").scrollTop - $("#log").clientHeight < 2`)
 }
 
-// playCrowd has a thousand come and go, so that nothing else is left in the page. What
-// was said is there when it is asked for.
+// playCrowd: a thousand people join and leave, so that their notices replace all
+// messages on the page. The messages come back on demand.
 func playCrowd(s *stage) {
 	s.fill(60)
 	s.start()
-	ann := s.person("Ann", "%31%32%33") // which is 123
+	ann := s.person("Ann", "%31%32%33") // 123, percent-encoded
 	ann.wantTexts(counted(11, 60)...)
-	for some := range 21 { // a page is not told of those who have gone before it reads that they came
+	for some := range 21 { // a page that opens later does not get the notices
 		guests := make([]*websockettest.Client, 48)
 		for i := range guests {
 			guests[i] = websockettest.Dial(s.t, s.chat.WS("/ws/123/"), elsewhere(some))
 		}
 		ann.want("all to be here", fmt.Sprintf(`$("#people-count").textContent === "%d"`, 1+len(guests)))
 		for _, guest := range guests {
-			guest.Send(websockettest.Binary("")) // for which it is put out
+			guest.Send(websockettest.Binary("")) // the server closes the connection for it
 			skipToClosed(s.t, guest, consumer.CloseUnsupportedData)
 		}
 	}
@@ -86,7 +86,7 @@ func playCrowd(s *stage) {
 	ann.wantTexts(counted(11, 60)...)
 }
 
-// playPending stalls the network under a message.
+// playPending: the network stalls while a message is sent.
 func playPending(s *stage) {
 	s.start()
 	net := startWire(s.t, s.chat.Addr)
@@ -109,7 +109,7 @@ func playPending(s *stage) {
 	ann.want("it to be as others are", `$("#log li.own").dataset.seq === "2" && $("#log li.own .sending") === null`)
 }
 
-// playLost loses the acknowledgement of what is stored.
+// playLost: the acknowledgement of a stored message is lost.
 func playLost(s *stage) {
 	s.known = append(s.known, unreachable...)
 	s.start()
@@ -121,13 +121,14 @@ func playLost(s *stage) {
 	ann.say("once")
 	bob.wantTexts("once")
 	ann.want("it to wait", `$("#log li.pending .text").textContent === "once"`)
-	ann.say("and once more") // behind it
+	ann.say("and once more") // behind the lost one
 	net.cut()
 	net.answers.open()
 	ann.wantTexts("once", "and once more")
 	bob.wantTexts("once", "and once more")
 
-	// The same, and the page is loaded anew before it knows. What waits is kept.
+	// The same, with a reload of the page before it has the acknowledgement. Unsent
+	// messages survive the reload.
 	net.asks.shut()
 	ann.say("kept")
 	ann.want("it to wait", `$("#log li.pending .text").textContent === "kept"`)
@@ -142,7 +143,7 @@ func playLost(s *stage) {
 	}
 }
 
-// playKilled kills the program under two people who go on writing, several times.
+// playKilled: the program is killed several times while two people write.
 func playKilled(s *stage) {
 	s.known = append(s.known, unreachable...)
 	s.start()
@@ -157,7 +158,7 @@ func playKilled(s *stage) {
 		say(ann, round, 1)
 		say(bob, round, 1)
 		say(ann, round, 2)
-		s.chat.Kill(s.t) // whatever has become of them
+		s.chat.Kill(s.t) // in whatever state the messages are
 		say(bob, round, 2)
 		say(ann, round, 3)
 		for _, p := range []*tab{ann, bob} {
@@ -206,7 +207,7 @@ func playKilled(s *stage) {
 	}
 }
 
-// playButtons is about the connection that one ends oneself, and others.
+// playButtons: the user disconnects, and the network does.
 func playButtons(s *stage) {
 	s.known = append(s.known, unreachable...)
 	s.start()
@@ -234,13 +235,14 @@ func playButtons(s *stage) {
 
 	s.chat.Kill(s.t)
 	buttons("waiting", "Reconnect now", true)
-	// The longer it lasts, the longer the page waits: at last long enough for a finger.
+	// The longer the outage, the longer the wait: in the end long enough to press the
+	// button.
 	ann.want("to wait for seconds", `/[3-9]/.test($("#countdown").textContent)`)
 	s.again()
 	ann.press("#connect")
 	buttons("open", "", true)
 
-	// The network is gone. The browser says so.
+	// The network is down, and the browser reports it.
 	ann.offline(true)
 	buttons("offline", "Reconnect now", true)
 	ann.shot("offline")
@@ -253,8 +255,8 @@ func playButtons(s *stage) {
 	}
 }
 
-// playForbidden is about a room that one may not be in. This chat has none: what
-// one who copies it would put there stands in the place of its rooms.
+// playForbidden: a room without access. The chat has none, so the test replaces the
+// rooms by an application that refuses.
 func playForbidden(s *stage) {
 	var asked atomic.Int64
 	const why = "This room is for members."
@@ -281,9 +283,9 @@ func playForbidden(s *stage) {
 	}
 }
 
-// playFull has somebody open the chat once too often, and somebody come to a room where
-// there is no place for more people of that network. Each is told, and is in when
-// there is a place.
+// playFull: a person opens the chat too often, and a person joins a room that has too
+// many people of one network. The page shows the reason, and connects when there is a
+// free slot.
 func playFull(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
@@ -312,12 +314,12 @@ func playFull(s *stage) {
 	bob.want("to be told why, and nothing of what there is", `$("#empty").hidden && $("#notice").textContent === `+quote(errManyNearRoom.Error()))
 	bob.wantFit()
 	bob.shot("full")
-	guests[0].Send(websockettest.Binary("")) // for which it is put out
+	guests[0].Send(websockettest.Binary("")) // the server closes the connection for it
 	skipToClosed(s.t, guests[0], consumer.CloseUnsupportedData)
 	bob.wantState("open")
 }
 
-// offline takes the network away from a page, or gives it back.
+// offline disconnects a page from the network, or connects it again.
 func (p *tab) offline(gone bool) {
 	p.t.Helper()
 	rule := network.Conditions{Offline: gone, DownloadThroughput: -1, UploadThroughput: -1}

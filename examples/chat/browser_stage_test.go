@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestBrowser is about the page, in a browser: each scenario with a program of its
-// own, on every screen where it is another.
+// TestBrowser tests the page in a browser. Each scenario has a program of its own, and
+// runs on every screen where the page differs.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	t.Helper()
@@ -56,14 +56,14 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// stage is what a scenario plays on.
+// stage is the environment of a scenario.
 type stage struct {
 	t       *testing.T
 	browser context.Context //nolint:containedctx // chromedp has its browser in a context
 	screen  screen
 	file    string // the database
 	chat    *process
-	addr    string // where pages are opened, if it is not the program's own address
+	addr    string // the host and port of the pages, if it is not the program's own
 	known   []*regexp.Regexp
 }
 
@@ -73,18 +73,18 @@ func (s *stage) start() {
 	s.chat = startProgram(s.t, "-db", s.file, "-proxies", "127.0.0.1")
 }
 
-// again starts the program where it was.
+// again starts the program again at the same address.
 func (s *stage) again() {
 	s.t.Helper()
 	s.chat = startProgramAt(s.t, s.chat.Addr, "-db", s.file, "-proxies", "127.0.0.1")
 }
 
-// elsewhere is the header of a client at another address.
+// elsewhere returns the header of a client with another address.
 func elsewhere(n int) http.Header {
 	return http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", n)}}
 }
 
-// at is the address of a room's page.
+// at returns the URL of a room's page.
 func (s *stage) at(room string) string {
 	if s.addr != "" {
 		return "http://" + s.addr + "/room/" + room + "/"
@@ -92,7 +92,7 @@ func (s *stage) at(room string) string {
 	return s.chat.HTTP("/room/" + room + "/")
 }
 
-// visitor opens the page for the first time, and is asked for a name.
+// visitor opens the page as a new user, and waits for the question for a name.
 func (s *stage) visitor(who, room string) *tab {
 	s.t.Helper()
 	p := openTab(s.browser, s.t, who, s.screen, s.known...)
@@ -101,7 +101,7 @@ func (s *stage) visitor(who, room string) *tab {
 	return p
 }
 
-// person opens the page, and says what the name is.
+// person opens the page as a new user, and chooses a name.
 func (s *stage) person(who, room string) *tab {
 	s.t.Helper()
 	p := s.visitor(who, room)
@@ -111,14 +111,14 @@ func (s *stage) person(who, room string) *tab {
 	return p
 }
 
-// name answers the question for a name.
+// name enters a name in the dialog.
 func (p *tab) name(name string) {
 	p.t.Helper()
 	p.write("#name", name)
 	p.press("#name-form button")
 }
 
-// say writes a message, and sends it: with Enter, and on a phone with the button.
+// say writes a message and sends it: with Enter, and on a phone with the button.
 func (p *tab) say(text string) {
 	p.t.Helper()
 	p.write("#text", text)
@@ -134,8 +134,7 @@ func (p *tab) wantState(state string) {
 	p.want("the state "+state, `$("#state").dataset.state === `+quote(state))
 }
 
-// wantTexts waits until the page shows these messages and no others, and until
-// those of its own are acknowledged.
+// wantTexts waits until the page shows exactly these messages, all acknowledged.
 func (p *tab) wantTexts(want ...string) {
 	p.t.Helper()
 	if want == nil {
@@ -145,19 +144,19 @@ func (p *tab) wantTexts(want ...string) {
 		`same(texts("#log li.message .text"), `+quote(want)+`) && $("#log li.pending") === null`)
 }
 
-// wantPeople waits until these are here, oneself first.
+// wantPeople waits until the list has these people, the tab's own user first.
 func (p *tab) wantPeople(want ...string) {
 	p.t.Helper()
 	p.want(fmt.Sprintf("%q to be here", want), `same(texts("#people li[data-id] .who"), `+quote(want)+`)`)
 }
 
-// wantNotices waits until the page has told of these comings and goings.
+// wantNotices waits until the page shows these notices of joins and leaves.
 func (p *tab) wantNotices(want ...string) {
 	p.t.Helper()
 	p.want(fmt.Sprintf("the notices %q", want), `same(texts("#log li.notice.presence"), `+quote(want)+`)`)
 }
 
-// wantFit fails if the page is wider than the screen.
+// wantFit fails the test if the page is wider than the screen.
 func (p *tab) wantFit() {
 	p.t.Helper()
 	wide := look[[]string](p, `[document.scrollingElement, ...$$("#log, #side, #say, #people, header, dialog")].
@@ -171,7 +170,7 @@ func (p *tab) wantFit() {
 	}
 }
 
-// openSide opens the list of people where it is a drawer.
+// openSide opens the list of people on a phone.
 func (p *tab) openSide() {
 	p.t.Helper()
 	if !p.screen.phone {
@@ -181,14 +180,14 @@ func (p *tab) openSide() {
 	p.want("the people", `$("#people-button").ariaExpanded === "true" && $("#side").getBoundingClientRect().right <= innerWidth`)
 }
 
-// line is a message as the database has it, or the page.
+// line is a message in the database or on the page.
 type line struct {
 	Seq  int64  `json:"seq"`
 	From string `json:"from"`
 	Text string `json:"text"`
 }
 
-// stored are the messages of a room.
+// stored returns the messages of a room in the database.
 func (s *stage) stored(room string) (all []line) {
 	s.t.Helper()
 	db, err := sql.Open("sqlite", s.file)
@@ -214,7 +213,8 @@ func (s *stage) stored(room string) (all []line) {
 	return all
 }
 
-// fill stores messages of Old's in the room 123 before the program is started: 1, 2, 3 and so on.
+// fill stores the messages 1, 2, 3 and so on in room 123, from a person named Old,
+// before the program starts.
 func (s *stage) fill(count int) {
 	s.t.Helper()
 	db, err := openStore(s.t.Context(), s.file, func(string, Message) {})
@@ -234,7 +234,7 @@ func (s *stage) fill(count int) {
 	}
 }
 
-// counted are the messages that fill has stored.
+// counted returns the messages that fill has stored.
 func counted(from, to int) (all []string) {
 	for i := from; i <= to; i++ {
 		all = append(all, fmt.Sprint(i))

@@ -8,10 +8,10 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// conflict is how the browser tells of a name that is not given.
+// conflict is the browser's console line for a name that is taken.
 var conflict = regexp.MustCompile(`^error: Failed to load resource: the server responded with a status of 4\d\d \(.*/me\)$`)
 
-// playNames has somebody ask for names that cannot be given.
+// playNames: names that are refused, and the reasons that the page shows.
 func playNames(s *stage) {
 	s.known = append(s.known, conflict)
 	s.start()
@@ -45,16 +45,16 @@ func playNames(s *stage) {
 		p.write("#name", "Bo")
 		p.want("the complaint to go", `$("#name-error").textContent === ""`)
 	}
-	p.key(escapeKey) // there is no way around it
+	p.key(escapeKey) // the dialog cannot be cancelled
 	p.want("still to be asked", `$("#name-dialog").open`)
 	p.name("Bob")
 	p.wantState("open")
 	p.wantPeople("Bob", "Ann")
-	p.reload() // the name stays
+	p.reload() // the name is kept
 	p.want("the name", `$("#me").textContent === "Bob" && !$("#name-dialog").open`)
 }
 
-// playTalk is two people who talk, and a third elsewhere.
+// playTalk: two people write to each other, and a third is in another room.
 func playTalk(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
@@ -70,16 +70,16 @@ func playTalk(s *stage) {
 	ann.want("what is one's own to be marked", `same($$("#log li.message").map((e) => e.classList.contains("own")), [true, false])`)
 	ann.want("the writers", `same(texts("#log li.message .who"), ["Ann", "Bob"])`)
 	eve.say("is anybody here?")
-	eve.wantTexts("is anybody here?") // and nothing before
+	eve.wantTexts("is anybody here?") // and no message before it
 
-	// Shift+Enter is a new line, on a desk.
+	// On a desk, Shift+Enter inserts a line break.
 	ann.write("#text", "one")
 	ann.key(enterKey, shift)
 	ann.enter("two")
 	ann.press("#send")
 	bob.wantTexts("hello, Bob", "Grüße, Ann! 你好 🙂", "one\ntwo")
 
-	// Eve comes.
+	// Eve joins.
 	eve.openSide()
 	eve.shot("people")
 	eve.write("#room", "no room")
@@ -100,7 +100,7 @@ func playTalk(s *stage) {
 	ann.shot("talk")
 }
 
-// playPresence is people who come and go, with more than one tab.
+// playPresence: people join and leave, with more than one tab.
 func playPresence(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")
@@ -119,9 +119,9 @@ func playPresence(s *stage) {
 	again.close()
 	eve := s.person("Eve", "123")
 	bob.wantPeople("Bob", "Ann", "Eve")
-	bob.wantNotices("Eve is here") // and nothing of Ann's
+	bob.wantNotices("Eve is here") // and no notice about Ann
 
-	// Eve goes elsewhere, and comes back by the browser's button.
+	// Eve opens another room, and goes back with the browser's button.
 	eve.open(s.at("456"))
 	bob.wantPeople("Bob", "Ann")
 	bob.want("Eve's leave", `texts("#log li.notice.presence").at(-1) === "Eve has left"`)
@@ -150,11 +150,11 @@ func playTyping(s *stage) {
 	bob.key(enterKey)
 	ann.want("him to have typed", `$("#typing").textContent === ""`)
 	bob.want("nothing else", `$("#typing").textContent === "Ann is typing"`)
-	bob.want("it to fade", `$("#typing").textContent === ""`) // Ann does nothing more
+	bob.want("it to fade", `$("#typing").textContent === ""`) // Ann sends nothing more
 	eve.want("nothing", `$("#typing").textContent === ""`)
 }
 
-// playDirect is a message for one person.
+// playDirect: a message for one person.
 func playDirect(s *stage) {
 	s.start()
 	ann, bob, eve := s.person("Ann", "123"), s.person("Bob", "123"), s.person("Eve", "123")
@@ -193,7 +193,7 @@ func playDirect(s *stage) {
 	}
 }
 
-// playHurry is somebody who writes faster than the server likes.
+// playHurry: a person sends faster than the limit.
 func playHurry(s *stage) {
 	s.start()
 	ann, bob := s.person("Ann", "123"), s.person("Bob", "123")
@@ -208,7 +208,7 @@ func playHurry(s *stage) {
 	ann.want("what was told to go when all is well", `$("#notice").textContent === ""`)
 }
 
-// playLines has clients for plain text take part.
+// playLines: clients with lines of text are in the same room.
 func playLines(s *stage) {
 	s.start()
 	ann := s.person("Ann", "123")

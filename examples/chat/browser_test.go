@@ -21,11 +21,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// chromium are the names of the browser, as scripts/deps knows them.
+// chromium are the names of the browser's program.
 var chromium = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell", "headless_shell"}
 
-// startBrowser starts a browser without a window, which talks to this machine
-// only. It is gone at the end of the test.
+// startBrowser starts a headless browser that connects to this machine only. The
+// browser closes at the end of the test.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := findProgram(t, chromium...)
@@ -36,8 +36,8 @@ func startBrowser(t *testing.T) context.Context {
 	for _, flag := range []string{
 		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
 		"disable-extensions", "disable-domain-reliability", "disable-breakpad", "metrics-recording-only", "no-pings",
-		"disable-dev-shm-usage", // it is small in containers
-		// Pages that are not in front are as fast as the one that is.
+		"disable-dev-shm-usage", // /dev/shm is small in containers
+		// Background tabs run as fast as the one in front.
 		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
 	} {
 		options = append(options, chromedp.Flag(flag, true))
@@ -45,7 +45,7 @@ func startBrowser(t *testing.T) context.Context {
 	var output collected
 	options = append(options,
 		chromedp.Flag("lang", "en-US"),
-		// There is a mouse, though this machine may have none: hover: hover, pointer: fine.
+		// Report a mouse, even if this machine has none: hover: hover, pointer: fine.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		chromedp.Flag("no-proxy-server", true),
@@ -55,9 +55,9 @@ func startBrowser(t *testing.T) context.Context {
 	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
 	browser, _ := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		late := time.AfterFunc(patience, cancel) // kills it
+		late := time.AfterFunc(patience, cancel) // kills the browser
 		defer late.Stop()
-		if err := chromedp.Cancel(browser); err != nil { // closes it as its menu does
+		if err := chromedp.Cancel(browser); err != nil { // closes it cleanly
 			t.Errorf("closing the browser: %v", err)
 		}
 		stop()
@@ -72,7 +72,7 @@ func startBrowser(t *testing.T) context.Context {
 	return browser
 }
 
-// screen is what the pages are shown on.
+// screen is the screen of a tab.
 type screen struct {
 	name          string
 	width, height int64
@@ -84,7 +84,7 @@ var (
 	phone = screen{name: "phone", width: 390, height: 844, phone: true}
 )
 
-// prepare makes a tab the screen.
+// prepare sets the screen of a tab.
 func (s screen) prepare() chromedp.Action[chromedp.Void] {
 	if s.phone {
 		return chromedp.EmulateViewport(s.width, s.height,
@@ -93,19 +93,19 @@ func (s screen) prepare() chromedp.Action[chromedp.Void] {
 	return chromedp.EmulateViewport(s.width, s.height)
 }
 
-// tab is one tab with the chat's page, and who looks at it.
+// tab is one tab with the chat's page, and the name of its user.
 type tab struct {
 	t       *testing.T
 	who     string
 	screen  screen
 	ctx     context.Context //nolint:containedctx // chromedp has its tabs in contexts
 	close   context.CancelFunc
-	console collected        // what the browser has complained of
-	known   []*regexp.Regexp // complaints that the scenario is the reason of
+	console collected        // errors and warnings of the browser
+	known   []*regexp.Regexp // those that the scenario causes
 }
 
-// openTab opens a tab of somebody who has not been here before. The browser must
-// be quiet in it until the end of the test, but for what it is told to expect.
+// openTab opens a tab of a new user. The test fails if the browser's console has lines
+// that are not in known.
 func openTab(browser context.Context, t *testing.T, who string, s screen, known ...*regexp.Regexp) *tab {
 	t.Helper()
 	p := &tab{t: t, who: who, screen: s, known: known}
@@ -113,7 +113,7 @@ func openTab(browser context.Context, t *testing.T, who string, s screen, known 
 	return p
 }
 
-// another opens one more tab of the same person.
+// another opens one more tab of the same user.
 func (p *tab) another() *tab {
 	p.t.Helper()
 	q := &tab{t: p.t, who: p.who + " again", screen: p.screen, known: p.known}
@@ -142,8 +142,8 @@ func (p *tab) begin(ctx context.Context, cancel context.CancelFunc) {
 	p.scheme("light")
 }
 
-// listen collects what the page writes to its console, exceptions and the
-// browser's own complaints included, until the page is closed.
+// listen collects the lines of the page's console, exceptions and the browser's own
+// errors included, until the page closes.
 func (p *tab) listen(messages iter.Seq2[chromedp.ConsoleMessage, error]) func() {
 	return func() {
 		for m, err := range messages {
@@ -169,7 +169,7 @@ func (p *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// press does what a finger does, or a mouse.
+// press clicks or taps an element.
 func (p *tab) press(selector string) {
 	p.t.Helper()
 	action := chromedp.Click(chromedp.CSS(selector))
@@ -179,13 +179,13 @@ func (p *tab) press(selector string) {
 	p.do("pressing "+selector, action)
 }
 
-// enter puts text where the writing goes.
+// enter inserts text at the cursor.
 func (p *tab) enter(text string) {
 	p.t.Helper()
 	p.do("writing "+text, send(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
-// These are keys.
+// Keys.
 const (
 	tabKey    = "\t"
 	enterKey  = "\r"
@@ -204,8 +204,8 @@ func (p *tab) key(key string, with ...chromedp.KeyOption) {
 	p.do(fmt.Sprintf("pressing %q", key), press)
 }
 
-// pressEnter is Enter as a keyboard has it: what it writes comes with the key, and
-// not if the page does something else with that. KeyEvent writes in any case.
+// pressEnter presses Enter as a keyboard does: the line break comes with the key event,
+// so that the page can prevent it. KeyEvent inserts it in any case.
 func pressEnter(with ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		down := input.DispatchKeyEventParams{
@@ -222,14 +222,14 @@ func pressEnter(with ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// write replaces what is in a field.
+// write replaces the text of a field.
 func (p *tab) write(selector, text string) {
 	p.t.Helper()
 	p.run("selecting "+selector+"'s text", `$(`+quote(selector)+`).focus(), $(`+quote(selector)+`).select()`)
 	p.enter(text)
 }
 
-// send is a command of the browser's protocol as an action.
+// send is a command of the DevTools protocol as an action.
 func send[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, command, params)
@@ -237,8 +237,8 @@ func send[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 	})
 }
 
-// scheme sets whether somebody likes pages light or dark. Nothing slides in or out:
-// a finger that does not wait for it would miss what it presses.
+// scheme sets light or dark, and turns animations off: a click on an element that still
+// moves would miss it.
 func (p *tab) scheme(name string) {
 	p.t.Helper()
 	p.do("a page that is "+name, send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -249,11 +249,11 @@ func (p *tab) scheme(name string) {
 	}))
 }
 
-// short are names for what conditions have in them all the time.
+// short are helpers for conditions in JavaScript.
 const short = `const $ = (s) => document.querySelector(s), $$ = (s) => [...document.querySelectorAll(s)],
 	texts = (s) => $$(s).map((e) => e.textContent), same = (a, b) => JSON.stringify(a) === JSON.stringify(b);`
 
-// look evaluates an expression in the page.
+// look evaluates an expression in the page and returns its value.
 func look[T any](p *tab, expression string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -265,14 +265,14 @@ func look[T any](p *tab, expression string) T {
 	return v
 }
 
-// run evaluates expressions of which no value is wanted.
+// run evaluates an expression in the page.
 func (p *tab) run(what, expressions string) {
 	p.t.Helper()
 	p.do(what, chromedp.Evaluate[chromedp.Void](`{ `+short+` void (`+expressions+`) }`))
 }
 
-// want waits until condition holds. The page is looked at whenever it changes, and
-// now and then, because not all that changes is told.
+// want waits until condition holds. It evaluates condition at each change of the page,
+// and periodically, because some changes send no event.
 func (p *tab) want(what, condition string) {
 	p.t.Helper()
 	const wait = `new Promise((resolve) => {
@@ -295,7 +295,7 @@ func (p *tab) want(what, condition string) {
 	for ctx.Err() == nil && !held {
 		held, err = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(wait, short, condition), chromedp.EvalAwaitPromise))
 		if wrong := (*chromedp.ExceptionError)(nil); errors.As(err, &wrong) {
-			break // and otherwise another page has come in between
+			break // otherwise the page was reloaded meanwhile
 		}
 	}
 	if err != nil || !held {
@@ -303,7 +303,7 @@ func (p *tab) want(what, condition string) {
 	}
 }
 
-// state is what a failure shows.
+// state describes the page in failures.
 func (p *tab) state() string {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -313,14 +313,14 @@ func (p *tab) state() string {
 	return fmt.Sprintf("the page shows (%v):\n%s\nand the console: %q", err, text, p.console.all())
 }
 
-// reload loads the page anew, and returns when it is connected.
+// reload reloads the page and returns when it is connected.
 func (p *tab) reload() {
 	p.t.Helper()
 	p.do("reloading", chromedp.Reload())
 	p.wantState("open")
 }
 
-// shot saves what the page looks like, light and dark, if somebody wants to see it.
+// shot saves screenshots of the page, light and dark, if WYE_SCREENSHOTS is set.
 func (p *tab) shot(name string) {
 	p.t.Helper()
 	folder := os.Getenv("WYE_SCREENSHOTS")
@@ -340,7 +340,7 @@ func (p *tab) shot(name string) {
 	p.scheme("light")
 }
 
-// quote is v as it is written in JavaScript.
+// quote returns v as a JavaScript literal.
 func quote(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -349,7 +349,7 @@ func quote(v any) string {
 	return string(b)
 }
 
-// collected is what several goroutines collect.
+// collected is a list for concurrent use.
 type collected struct {
 	mu   sync.Mutex
 	list []string
@@ -367,7 +367,7 @@ func (c *collected) all() []string {
 	return slices.Clone(c.list)
 }
 
-// Write adds what the browser writes.
+// Write adds the output of the browser.
 func (c *collected) Write(b []byte) (int, error) {
 	c.add(string(b))
 	return len(b), nil

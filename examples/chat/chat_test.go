@@ -34,7 +34,7 @@ func TestTwoTalk(t *testing.T) {
 		if m.Seq != 2 || m.To != nil || m.At == 0 {
 			t.Errorf("the message is %+v, want the second of the room, to everybody, and with its time", m)
 		}
-		eve.WantNothing() // she is in another room
+		eve.WantNothing() // eve is in another room
 	})
 }
 
@@ -63,8 +63,8 @@ func TestWelcome(t *testing.T) {
 	})
 }
 
-// TestComingBack: whoever was here before asks for what came after the last message
-// that he knows.
+// TestComingBack: a client that reconnects gets the messages after the last one that it
+// has.
 func TestComingBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,15 +73,15 @@ func TestComingBack(t *testing.T) {
 			at    string
 			query string
 			fresh bool
-			first int // of the messages; the last is the room's
+			first int // the number of the first message; the last is the room's
 		}{
 			{here(), "", true, 11},
 			{here(), "?after=0", true, 11},
-			{here(), "?after=9", true, 11}, // 10 is missed too, and that is more than a page
+			{here(), "?after=9", true, 11}, // 10 is missing too, which is more than a page
 			{here(), "?after=10", false, 11},
 			{here(), "?after=58", false, 59},
 			{here(), "?after=60", false, 61},
-			{here(), "?after=61", true, 11}, // it was another database
+			{here(), "?after=61", true, 11}, // from another database
 			{here(), "?after=many", true, 11},
 			{here(), "?after=99999999999999999999", true, 11},
 		} {
@@ -102,8 +102,8 @@ func TestComingBack(t *testing.T) {
 	})
 }
 
-// TestOlderPages: by the place of the oldest message that is known, until there are
-// no more.
+// TestOlderPages: the client asks by the position of its oldest message, until there
+// are no older ones.
 func TestOlderPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -141,8 +141,8 @@ func TestOlderPages(t *testing.T) {
 	})
 }
 
-// TestEnteringWhileOthersTalk: nothing is missed and nothing comes twice, whenever
-// somebody enters.
+// TestEnteringWhileOthersTalk: a client that joins at any moment gets each message
+// exactly once.
 func TestEnteringWhileOthersTalk(t *testing.T) {
 	t.Parallel()
 	const count = 150
@@ -162,7 +162,7 @@ func TestEnteringWhileOthersTalk(t *testing.T) {
 	})
 }
 
-// follow does with what comes what the page does, until a message.
+// follow applies answers as the page does, until a message.
 func (v *visitor) follow(t *testing.T, known, until int64) {
 	t.Helper()
 	take := func(messages ...Message) {
@@ -206,7 +206,8 @@ func TestTags(t *testing.T) {
 			}
 		}
 
-		// Again is acknowledged again, and not said again, whatever it says now.
+		// The same tag is acknowledged again and not stored again, whatever the text is
+		// now.
 		tagged.Text = "hello again"
 		ann.SendJSON(tagged)
 		if m := ann.wantSaid("Ann", "hello"); m.Tag != "t1" || m.Seq != 1 {
@@ -216,7 +217,7 @@ func TestTags(t *testing.T) {
 		tab.WantNothing()
 		bob.WantNothing()
 
-		// The same tag of somebody else, or in another room, is another's.
+		// The same tag of another person, or in another room, is another message.
 		bob.SendJSON(tagged)
 		if m := bob.wantSaid("Bob", "hello again"); m.Tag != "t1" || m.Seq != 2 {
 			t.Errorf("Bob's is %+v, want the second with his tag", m)
@@ -233,7 +234,7 @@ func TestTags(t *testing.T) {
 			t.Errorf("without a tag it is %+v, want the third", m)
 		}
 
-		// In what was said before, tags are the writer's too.
+		// In the history only the sender sees the tag, too.
 		for name, want := range map[string]string{"Ann": `["t1" ""]`, "Bob": `["" "t1"]`, "Eve": `["" ""]`} {
 			v := enter(t, c, name, "/ws/123/")
 			v.SendJSON(request{Type: "older", Before: 3})
@@ -248,7 +249,8 @@ func TestTags(t *testing.T) {
 	})
 }
 
-// TestOneTagFromTwoTabs: what is on its way to a page is not acknowledged before.
+// TestOneTagFromTwoTabs: a message that is on its way to a page is not acknowledged
+// early.
 func TestOneTagFromTwoTabs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -292,10 +294,10 @@ func TestDirectMessages(t *testing.T) {
 		eve.WantNothing()
 		ann.say("hello, all")
 		for _, v := range []*visitor{ann, bob, tab, eve} {
-			v.wantSaid("Ann", "hello, all") // and Eve does not ask for what she must not see
+			v.wantSaid("Ann", "hello, all") // and Eve does not ask for the direct message
 		}
 
-		// Who is not here gets it when he comes, also elsewhere than he was.
+		// A person who is not connected gets it later, in the same room only.
 		bob.leave()
 		tab.leave()
 		ann.wantNews("leave", "Bob")
@@ -337,7 +339,7 @@ func TestTyping(t *testing.T) {
 	})
 }
 
-// TestPresence is about people, and not their tabs.
+// TestPresence: presence is per person, not per tab.
 func TestPresence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -357,14 +359,15 @@ func TestPresence(t *testing.T) {
 
 		enter(t, c, "Bob", "/ws/456/")
 		eve.wantNews("join", "Bob")
-		ann.WantNothing() // he is elsewhere
+		ann.WantNothing() // Bob is in another room
 		if got := fmt.Sprint(enter(t, c, "Joe", "/ws/123/").welcome.People); got != "[{id-of-ann Ann} {id-of-joe Joe}]" {
 			t.Errorf("there are %s, want Ann and Joe", got)
 		}
 	})
 }
 
-// TestOtherPrograms put text into the group of a room. Members see it as it is.
+// TestOtherPrograms: text that a program sends to the group of a room is shown
+// unchanged.
 func TestOtherPrograms(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -389,8 +392,8 @@ func TestOtherPrograms(t *testing.T) {
 	})
 }
 
-// TestMissedEvents: the layer may lose some, and what is stored is told all the
-// same.
+// TestMissedEvents: if the layer loses events, members read the messages from the
+// store.
 func TestMissedEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -446,15 +449,15 @@ func TestMissedEvents(t *testing.T) {
 		}
 		bob.WantText("Ann: hello")
 
-		send(Said.New(Message{Seq: 1, From: person("Eve"), Text: "1"})) // again
+		send(Said.New(Message{Seq: 1, From: person("Eve"), Text: "1"})) // a duplicate
 		ann.WantNothing()
 		bob.WantNothing()
 	})
 }
 
-// TestSorry: what takes too long is not the end of the connection, and what is wrong
-// inside is not for those outside.
-func TestSorry(t *testing.T) {
+// TestDatabaseError: a timeout of the database does not close the connection, and
+// clients do not see internal errors.
+func TestDatabaseError(t *testing.T) {
 	t.Parallel()
 	c := start(t)
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -470,8 +473,8 @@ func TestSorry(t *testing.T) {
 	}
 }
 
-// TestTroubleIsLoggedOnce, and not for everybody who tries again.
-func TestTroubleIsLoggedOnce(t *testing.T) {
+// TestDatabaseErrorIsLoggedOnce: and not for each request that fails.
+func TestDatabaseErrorIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)

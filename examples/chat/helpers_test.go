@@ -17,14 +17,14 @@ import (
 )
 
 // start starts a chat with a database of its own, until the end of the test. In a
-// bubble of testing/synctest time is fake.
+// synctest bubble its time is fake.
 func start(t *testing.T) *chat {
 	t.Helper()
 	c, err := newChat(t.Context(), filepath.Join(t.TempDir(), "chat.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.store.writes.Exec(`PRAGMA synchronous = OFF`); err != nil { // no test stops the machine
+	if _, err := c.store.writes.Exec(`PRAGMA synchronous = OFF`); err != nil { // the machine does not crash in a test
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -35,7 +35,8 @@ func start(t *testing.T) *chat {
 	return c
 }
 
-// cookieOf is the cookie of somebody with a name, who is made at the first time.
+// cookieOf returns the cookie of the person with a name, and creates the person at the
+// first call.
 func cookieOf(t *testing.T, c *chat, name string) string {
 	t.Helper()
 	who := person(name)
@@ -50,10 +51,10 @@ func cookieOf(t *testing.T, c *chat, name string) string {
 	return cookieName + "=" + value
 }
 
-// person is who has a name in these tests.
+// person returns the person with a name.
 func person(name string) Person { return Person{ID: "id-of-" + strings.ToLower(name), Name: name} }
 
-// visitor is somebody with the page open.
+// visitor is a client with the page's subprotocol.
 type visitor struct {
 	*consumertest.Client
 
@@ -61,8 +62,8 @@ type visitor struct {
 	welcome got
 }
 
-// enter has somebody open the page of a room, a moment after the last: who is
-// there is told in that order.
+// enter connects a visitor to a room. It waits a moment first, so that presence has an
+// order.
 func enter(t *testing.T, c *chat, name, target string) *visitor {
 	t.Helper()
 	<-time.After(time.Millisecond)
@@ -81,8 +82,7 @@ func enter(t *testing.T, c *chat, name, target string) *visitor {
 	return v
 }
 
-// visit has somebody come to a room with a client for plain text. Nobody, "", is a
-// guest.
+// visit connects a client for lines of text. Without a name it is a guest.
 func visit(t *testing.T, c *chat, name, target string) *consumertest.Client {
 	t.Helper()
 	<-time.After(time.Millisecond)
@@ -93,7 +93,7 @@ func visit(t *testing.T, c *chat, name, target string) *consumertest.Client {
 	return consumertest.Connect(t, c.urls(), target, o)
 }
 
-// got is any answer of the server to the page.
+// got has the fields of all answers to the page.
 type got struct {
 	Message
 
@@ -122,7 +122,7 @@ func (v *visitor) next() got {
 	return g
 }
 
-// want waits for the next answer, which must be of that type.
+// want waits for the next answer, and checks its type.
 func (v *visitor) want(what string) got {
 	v.t.Helper()
 	g := v.next()
@@ -132,16 +132,16 @@ func (v *visitor) want(what string) got {
 	return g
 }
 
-// say says something to everybody.
+// say sends a message to everybody.
 func (v *visitor) say(text string) { v.t.Helper(); v.SendJSON(request{Type: "say", Text: text}) }
 
-// tell says something to one.
+// tell sends a direct message.
 func (v *visitor) tell(to, text string) {
 	v.t.Helper()
 	v.SendJSON(request{Type: "say", Text: text, To: person(to).ID})
 }
 
-// wantSaid waits for a message, which must be the next that comes.
+// wantSaid checks that the next answer is this message.
 func (v *visitor) wantSaid(from, text string) Message {
 	v.t.Helper()
 	g := v.want("message")
@@ -151,7 +151,7 @@ func (v *visitor) wantSaid(from, text string) Message {
 	return g.Message
 }
 
-// wantNews waits for somebody's join, leave or typing.
+// wantNews checks that the next answer is a join, leave or typing of this person.
 func (v *visitor) wantNews(what, who string) {
 	v.t.Helper()
 	if g := v.want(what); g.Who != person(who) {
@@ -159,8 +159,7 @@ func (v *visitor) wantNews(what, who string) {
 	}
 }
 
-// wantRefused waits until something is refused, and returns the tag it had and when
-// to try again.
+// wantRefused checks that the next answer is a refusal, and returns it.
 func (v *visitor) wantRefused(reason string) got {
 	v.t.Helper()
 	g := v.want("refused")
@@ -170,14 +169,14 @@ func (v *visitor) wantRefused(reason string) got {
 	return g
 }
 
-// leave closes the page, and waits until it is gone.
+// leave closes the connection, and waits until the server has closed it.
 func (v *visitor) leave() {
 	v.t.Helper()
 	v.Close(consumer.CloseGoingAway, "")
 	v.WantOver()
 }
 
-// fill stores messages of somebody's: 1, 2, 3 and so on.
+// fill stores the messages 1, 2, 3 and so on of one person.
 func fill(t *testing.T, c *chat, room, name string, count int) {
 	t.Helper()
 	for i := range count {
@@ -194,7 +193,7 @@ func add(t *testing.T, c *chat, room string, m Message) Message {
 	return stored
 }
 
-// everything is what a room has, for everybody to see.
+// everything returns all messages of a room that are visible to everybody.
 func everything(t *testing.T, s *store, room string) (all []Message) {
 	t.Helper()
 	for before := int64(1) << 62; ; before = all[0].Seq {
@@ -209,13 +208,13 @@ func everything(t *testing.T, s *store, room string) (all []Message) {
 	}
 }
 
-// here is where a row of a table stands.
+// here returns the caller's line, for the rows of tables.
 func here() string {
 	_, file, line, _ := runtime.Caller(1)
 	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
-// texts are what messages say.
+// texts returns the texts of messages.
 func texts(messages []Message) []string {
 	all := make([]string, len(messages))
 	for i, m := range messages {

@@ -19,7 +19,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// TestClients has clients of three makes and the page in one room.
+// TestClients has clients in Go, JavaScript and Python and the page in one room.
 func TestClients(t *testing.T) {
 	t.Parallel()
 	node, python := startNode(t), startPython(t)
@@ -38,16 +38,16 @@ func TestClients(t *testing.T) {
 
 	long := strings.Repeat("привет🙂, ", maxText/9)
 	long = strings.TrimSpace(long) + strings.Repeat("x", maxText-utf8.RuneCountInString(strings.TrimSpace(long)))
-	// Who talks is heard by everybody.
+	// All clients get each message.
 	for i := range r.there {
 		r.say(i, "hello", "hello")
 		r.say(i, "Grüße, 你好, שלום, 🙋🏽‍♀️ and \U0010FFFF, \x00\x1b[1mclean\r\nin two lines",
-			"Grüße, 你好, שלום, 🙋🏽‍♀️ and , [1mclean\nin two lines") // without what is no character
+			"Grüße, 你好, שלום, 🙋🏽‍♀️ and , [1mclean\nin two lines") // without invalid characters
 		r.say(i, long, long)
 	}
 	r.pageSays("hello, all of you", "")
 
-	// What cannot be said is heard by nobody, nor is what is for one by others.
+	// Refused messages reach no other client, nor do direct messages.
 	for i, c := range r.there {
 		c.send(" ")
 		c.text("* There is nothing in that message.")
@@ -58,7 +58,8 @@ func TestClients(t *testing.T) {
 		c.ping("are you there?")
 	}
 
-	// Who sends binary is out, and nobody else. Who comes back is told what was said.
+	// A binary message closes its connection only. A client that reconnects gets the
+	// history.
 	for range makes {
 		c := r.there[0]
 		c.binary()
@@ -77,7 +78,7 @@ func TestClients(t *testing.T) {
 	python.end()
 	r.page.Close(consumer.CloseNormal, "")
 	eve.SendText("did I miss anything?")
-	if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has heard nothing before
+	if line := eve.Text(); !strings.HasSuffix(line, ": did I miss anything?") { // she has received nothing before
 		t.Errorf("in another room somebody heard %q", line)
 	}
 	eve.Close(consumer.CloseNormal, "")
@@ -85,23 +86,23 @@ func TestClients(t *testing.T) {
 	chat.WantExit(t)
 }
 
-// client talks in text. All of it fails the test if it does not go so.
+// client sends and receives text. Its methods fail the test on errors.
 type client interface {
 	connect(url string)
 	send(text string)
-	text(want string) // is the next that comes
+	text(want string) // checks the next message
 	ping(payload string)
-	binary() // is sent, and the server closes because of that
+	binary() // sends a binary message, for which the server closes the connection
 	close()
 }
 
-// talk is a room with clients in it, and a page that sees what they are called.
+// talk is a room with clients, and a page that sees their names.
 type talk struct {
 	t     *testing.T
 	url   string
 	page  *websockettest.Client
 	there []client
-	names []string // theirs
+	names []string // of the clients
 	said  []string // as lines
 }
 
@@ -114,7 +115,7 @@ func (r *talk) next() got {
 	return g
 }
 
-// hear has all clients hear a line.
+// hear checks that all clients receive a line.
 func (r *talk) hear(line string) {
 	r.t.Helper()
 	for _, c := range r.there {
@@ -122,8 +123,8 @@ func (r *talk) hear(line string) {
 	}
 }
 
-// enter has a client enter the room, which is greeted, told what was said, and
-// announced.
+// enter connects a client, and checks its greeting, its history, and the notices to the
+// others.
 func (r *talk) enter(c client) {
 	r.t.Helper()
 	c.connect(r.url)
@@ -144,7 +145,7 @@ func (r *talk) enter(c client) {
 	r.there, r.names = append(r.there, c), append(r.names, who)
 }
 
-// gone is the first client, who has left.
+// gone checks the notices after the first client has left.
 func (r *talk) gone() {
 	r.t.Helper()
 	who := r.names[0]
@@ -155,7 +156,7 @@ func (r *talk) gone() {
 	}
 }
 
-// say has a client say something, which everybody hears.
+// say sends a message from a client, and checks that everybody receives it.
 func (r *talk) say(i int, text, heard string) {
 	r.t.Helper()
 	r.there[i].send(text)
@@ -167,7 +168,7 @@ func (r *talk) say(i int, text, heard string) {
 	}
 }
 
-// pageSays has the page say something, to everybody or to one.
+// pageSays sends a message from the page, to everybody or to one person.
 func (r *talk) pageSays(text, to string) {
 	r.t.Helper()
 	b, err := json.Marshal(request{Type: "say", Text: text, Tag: text + to, To: to})
@@ -205,7 +206,7 @@ func (g *gopher) binary() {
 	g.c.WantClosed(consumer.CloseUnsupportedData)
 }
 
-// script is a client in another language. It takes one command at a time.
+// script is a client in another language. It executes one command at a time.
 type script struct {
 	t    *testing.T
 	name string
@@ -229,7 +230,7 @@ func startNode(t *testing.T) *script {
 
 func startPython(t *testing.T) *script {
 	t.Helper()
-	// The system's own Python: that is where the system's packages are.
+	// The system's own Python has the system's packages.
 	python := findProgram(t, "/usr/bin/python3")
 	if out, err := exec.Command(python, "-c", "import websockets").CombinedOutput(); err != nil {
 		t.Fatalf("the Python package websockets is not installed (%v); install it, or use go test -short\n%s", err, out)
@@ -239,7 +240,7 @@ func startPython(t *testing.T) *script {
 
 func startScript(t *testing.T, name, interpreter, file string) *script {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for all of it; then it is killed
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // kills the client in the end
 	t.Cleanup(cancel)
 	s := &script{t: t, name: name, cmd: exec.CommandContext(ctx, interpreter, filepath.Join(clients, file))}
 	s.cmd.Stderr = &s.errs
@@ -256,7 +257,7 @@ func startScript(t *testing.T, name, interpreter, file string) *script {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if s.cmd.ProcessState == nil { // not waited for by end
+		if s.cmd.ProcessState == nil { // end has not waited for it
 			_ = s.cmd.Process.Kill()
 			_ = s.cmd.Wait()
 		}
@@ -271,8 +272,8 @@ func (s *script) ping(payload string) { s.t.Helper(); s.do("ping", payload) }
 func (s *script) binary()             { s.t.Helper(); s.do("binary", "00ff"); s.do("closed", 1003) }
 func (s *script) close()              { s.t.Helper(); s.do("close", 1000) }
 
-// do has the client do something, and fails the test with the client's reason if
-// that fails. The client sees to it that it does not take forever.
+// do executes a command, and fails the test with the client's reason if the command
+// fails. The client has timeouts of its own.
 func (s *script) do(command ...any) {
 	s.t.Helper()
 	line, err := json.Marshal(command)
@@ -288,8 +289,8 @@ func (s *script) do(command ...any) {
 func (s *script) answer(to string) {
 	s.t.Helper()
 	var answer struct {
-		Done string `json:"done"` // the command, or
-		Why  string `json:"why"`  // what failed
+		Done string `json:"done"` // the command
+		Why  string `json:"why"`  // the reason of a failure
 	}
 	line, err := s.out.ReadBytes('\n')
 	if err == nil {
@@ -301,7 +302,7 @@ func (s *script) answer(to string) {
 	}
 }
 
-// end is the end of the commands, at which the client must end well.
+// end closes the standard input of the client, which must exit with 0.
 func (s *script) end() {
 	s.t.Helper()
 	s.in.Close()

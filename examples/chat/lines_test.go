@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 )
 
-// TestLines is a room as somebody sees it whose program knows text only.
+// TestLines: a room for a client with lines of text.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestLines(t *testing.T) {
 		if m := ann.want("message"); m.From != who || m.Text != "hi Ann[31m" || m.Tag != "" {
 			t.Errorf("Ann got %+v", m)
 		}
-		line.SendText(`{"type":"typing"}`) // that is text too
+		line.SendText(`{"type":"typing"}`) // a text like any other
 		line.WantText(who.Name + `: {"type":"typing"}`)
 		ann.want("message")
 
@@ -62,8 +62,8 @@ func TestLines(t *testing.T) {
 	})
 }
 
-// TestLinesOfThePast: who comes gets a greeting and then what was said.
-func TestLinesOfThePast(t *testing.T) {
+// TestLinesOfHistory: a client gets a greeting, and then the stored messages.
+func TestLinesOfHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
@@ -77,7 +77,7 @@ func TestLinesOfThePast(t *testing.T) {
 		} {
 			add(t, c, "123", m)
 		}
-		line := visit(t, c, "Bob", "/ws/123/?after=4") // there is nothing to be seen of that
+		line := visit(t, c, "Bob", "/ws/123/?after=4") // which applies to the page only
 		for _, want := range []string{
 			"* You are Bob in room 123, alone.",
 			"Ann: one\n    two",
@@ -121,8 +121,8 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-// TestWhoOneIs: nobody speaks as somebody else.
-func TestWhoOneIs(t *testing.T) {
+// TestSenderCannotBeForged: a client cannot send as another person.
+func TestSenderCannotBeForged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)

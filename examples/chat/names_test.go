@@ -10,7 +10,7 @@ func TestFold(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at                string
-		name, shown, same string // "": it is refused
+		name, shown, same string // "" if it is refused
 	}{
 		{here(), "Ann", "Ann", "ann"},
 		{here(), " Ann   Lee ", "Ann Lee", "ann lee"},
@@ -21,7 +21,7 @@ func TestFold(t *testing.T) {
 		{here(), "김 ann", "김 ann", "김 ann"},
 		{here(), "عائشة", "عائشة", "عائشة"},
 		{here(), "नमस्ते", "नमस्ते", "नमस्ते"},
-		{here(), "रामः", "रामः", "रामः"}, // a letter of the name, though it looks like a colon
+		{here(), "रामः", "रामः", "रामः"}, // a letter of the name that looks like a colon
 		{here(), "ཧཱུྃ", "ཧཱུྃ", "ཧཱུྃ"}, // three marks
 		{here(), "Ann 🙂", "Ann 🙂", "ann 🙂"},
 		{here(), "Ann ❤️", "Ann ❤", "ann ❤"},
@@ -42,8 +42,8 @@ func TestFold(t *testing.T) {
 		{here(), "ｇｕｅｓｔ-x", "", ""},
 		{here(), "ɡuest-x", "", ""}, // U+0261
 
-		// What cannot be seen.
-		{here(), "a\u202eb", "", ""}, // writes backwards
+		// Invisible characters.
+		{here(), "a\u202eb", "", ""}, // right-to-left override
 		{here(), "a\u200bb", "", ""},
 		{here(), "a\u200db", "", ""},
 		{here(), "a\u00adb", "", ""},
@@ -51,12 +51,12 @@ func TestFold(t *testing.T) {
 		{here(), "Ann\u2800", "", ""},
 		{here(), "\U000e0041nn", "", ""},
 		{here(), "\xff", "", ""},
-		{here(), "\u0301", "", ""}, // goes on what is before it
+		{here(), "\u0301", "", ""}, // a mark for the character before it
 		{here(), "Ann \u0301", "", ""},
 		{here(), "A\u0334\u0335\u0336\u0337nn", "", ""},
 
-		// What could be a line.
-		{here(), "Ann: I owe you 5", "", ""}, // says things as Ann
+		// Names that read as a line of text.
+		{here(), "Ann: I owe you 5", "", ""}, // reads as a message of Ann
 		{here(), "Ann：", "", ""},
 		{here(), "Ann꞉", "", ""},      // U+A789
 		{here(), "Annː", "", ""},      // U+02D0, a letter
@@ -77,7 +77,7 @@ func TestFold(t *testing.T) {
 		{here(), "٭ Ann", "", ""}, // U+066D
 		{here(), "✱ Ann", "", ""}, // U+2731
 		{here(), "⚹ Ann", "", ""}, // U+26B9
-		{here(), "✳ Ann", "", ""}, // which is an emoji
+		{here(), "✳ Ann", "", ""}, // an emoji
 		{here(), "• Ann", "", ""},
 		{here(), "-", "", ""},
 		{here(), "...", "", ""},
@@ -94,7 +94,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// TestNamesThatLookAlike cannot both be had, whichever comes first.
+// TestNamesThatLookAlike: of two names that look alike only the first is given.
 func TestNamesThatLookAlike(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

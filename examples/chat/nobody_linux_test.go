@@ -6,17 +6,18 @@ import (
 	"syscall"
 )
 
-// asNobody calls f with no more rights to files than anybody has. Root has all.
+// asNobody calls f with the file permissions of the user nobody, if the tests run as
+// root.
 func asNobody(f func() error) error {
 	if os.Getuid() != 0 {
 		return f()
 	}
 	const nobody = 65534
-	runtime.LockOSThread() // who one is, each thread knows for itself
+	runtime.LockOSThread() // setfsuid changes the calling thread only
 	defer runtime.UnlockOSThread()
 	if err := syscall.Setfsuid(nobody); err != nil {
 		return err
 	}
-	defer syscall.Setfsuid(0) //nolint:errcheck // whoever could become nobody can go back
+	defer syscall.Setfsuid(0) //nolint:errcheck // root may always go back
 	return f()
 }

@@ -2,5 +2,5 @@
 
 package main
 
-// asNobody calls f as who we are, which is not root.
+// asNobody calls f as the current user, which is not root.
 func asNobody(f func() error) error { return f() }

@@ -53,7 +53,7 @@ func TestPages(t *testing.T) {
 				}
 			}
 		}
-		for part := range strings.SplitSeq(policy, "; ") { // loosen it on purpose only
+		for part := range strings.SplitSeq(policy, "; ") { // the policy must not become looser by accident
 			if strings.Contains(part, "unsafe") || strings.Contains(part, "*") || strings.Contains(part, "http") {
 				t.Errorf("the policy has %s", part)
 			}
@@ -67,7 +67,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestFiles: all files of the page are there, and are sent once.
+// TestFiles: each file of the page exists, and is not sent again to a browser that has
+// it.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,8 +123,8 @@ func TestProxiesFlag(t *testing.T) {
 	}
 }
 
-// TestBehindAProxy: people behind a proxy have their own addresses if the proxy is
-// named, for names as for sockets, and cookies are for TLS alone where they use it.
+// TestBehindAProxy: behind a trusted proxy clients have their own addresses, for names
+// and for sockets, and cookies are Secure if the clients use TLS.
 func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

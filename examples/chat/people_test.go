@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// answer is what a request got.
+// answer is the response to a request.
 type answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// ask makes a request of the page's, with a cookie unless it is nil, and headers in
-// names and values in turn.
+// ask makes a request of the page, with a cookie unless it is nil, and headers as pairs
+// of name and value.
 func ask(t *testing.T, c *chat, method, target, body string, cookie *http.Cookie, header ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -34,12 +34,12 @@ func ask(t *testing.T, c *chat, method, target, body string, cookie *http.Cookie
 	return answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 }
 
-// cookies are those that an answer sets.
+// cookies returns the cookies that an answer sets.
 func cookies(a answer) []*http.Cookie {
 	return (&http.Response{Header: a.Header}).Cookies()
 }
 
-// wantReply takes the JSON of an answer, which must have that status.
+// wantReply checks the status of an answer, and decodes its JSON.
 func wantReply[R any](t *testing.T, a answer, status int) (r R) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.Body), &r); err != nil || a.Status != status {
@@ -59,7 +59,7 @@ func name(n string) string {
 	return string(b)
 }
 
-// choose gives somebody a name.
+// choose chooses a name.
 func choose(t *testing.T, c *chat, n string) (Person, *http.Cookie) {
 	t.Helper()
 	w := ask(t, c, http.MethodPost, "/me", name(n), nil)
@@ -97,7 +97,7 @@ func TestChoosingAName(t *testing.T) {
 	})
 }
 
-// TestKeepingAName: whoever looks in once a year keeps the name for ever.
+// TestKeepingAName: a visit a year keeps the cookie.
 func TestKeepingAName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestLeavingAName(t *testing.T) {
 		if set := cookies(a); a.Status != http.StatusNoContent || len(set) != 1 || set[0].MaxAge >= 0 || set[0].Name != cookie.Name {
 			t.Errorf("forgetting got %d and the cookies %v", a.Status, set)
 		}
-		// It stays hers.
+		// It is still taken.
 		if no := wantReply[refused](t, ask(t, c, http.MethodPost, "/me", name("ann"), nil), http.StatusConflict); no.Reason != "taken" {
 			t.Errorf("a name that was left is refused with %+v, want it to be taken", no)
 		}
@@ -158,7 +158,7 @@ func TestNamesThatCannotBe(t *testing.T) {
 			{here(), name("guest-ann"), http.StatusBadRequest, "guest"},
 			{here(), name("Guest-1"), http.StatusBadRequest, "guest"},
 			{here(), name(strings.Repeat("ä", 33)), http.StatusBadRequest, "long"},
-			{here(), name("Αnn"), http.StatusBadRequest, "mixed"}, // with an alpha
+			{here(), name("Αnn"), http.StatusBadRequest, "mixed"}, // with a Greek alpha
 			{here(), name("Ann꞉"), http.StatusBadRequest, "bad"},
 			{here(), name("∗ Ann"), http.StatusBadRequest, "bad"},
 			{here(), name("ꓮꓠꓠ"), http.StatusConflict, "taken"}, // Lisu
@@ -176,7 +176,7 @@ func TestNamesThatCannotBe(t *testing.T) {
 	})
 }
 
-// TestOtherSites cannot take names for those who look at them.
+// TestOtherSites: pages of other sites cannot choose a name for their visitors.
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestOtherSites(t *testing.T) {
 	})
 }
 
-// askFrom asks for a name, from an address.
+// askFrom asks for a name from an address.
 func askFrom(t *testing.T, c *chat, remote, wanted string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/me", strings.NewReader(name(wanted)))
@@ -205,7 +205,7 @@ func askFrom(t *testing.T, c *chat, remote, wanted string) answer {
 	return answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 }
 
-// wantLater wants a name to be refused for some time.
+// wantLater checks that a name is refused with a time to wait.
 func wantLater(t *testing.T, a answer, reason, after string) {
 	t.Helper()
 	no := wantReply[refused](t, a, http.StatusTooManyRequests)
@@ -214,8 +214,7 @@ func wantLater(t *testing.T, a answer, reason, after string) {
 	}
 }
 
-// TestManyNames: one address can take some names, and all together can take some
-// more.
+// TestManyNames: the limits on names of one address and of all together.
 func TestManyNames(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -243,8 +242,8 @@ func TestManyNames(t *testing.T) {
 	})
 }
 
-// TestTakenNamesCostNothing: requests for a name that cannot be had do not keep
-// others from getting one.
+// TestTakenNamesCostNothing: requests for names that are taken do not use up the limit
+// of all together.
 func TestTakenNamesCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,12 +16,12 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// load is several people who talk without end, each in one of some rooms, and who
-// know what was acknowledged.
+// load is a number of clients that send messages without end, each to one of some
+// rooms, and the messages that were acknowledged.
 type load struct {
 	addr  string
 	rooms []string
-	many  chan struct{} // closed when enough has been acknowledged
+	many  chan struct{} // closed when enough messages are acknowledged
 	over  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -29,7 +29,7 @@ type load struct {
 	acked map[string]said // by tag
 }
 
-// said is a message as it was acknowledged.
+// said is an acknowledged message.
 type said struct {
 	room string
 	seq  int64
@@ -43,8 +43,8 @@ func startLoad(addr string, people, enough int) *load {
 	return l
 }
 
-// person is one guest after the other, so that none is too fast: each says five
-// things and goes. It ends with the server.
+// person connects as one guest after another, so that it stays below the limits: each
+// guest sends five messages. It returns when the server has stopped.
 func (l *load) person(room string, enough int) {
 	for {
 		conn, in, err := l.guest(room)
@@ -81,7 +81,8 @@ func (l *load) person(room string, enough int) {
 	}
 }
 
-// guest opens a connection as a page does. The error is no failure: the server ends.
+// guest opens a connection as the page does. An error means that the server has
+// stopped.
 func (l *load) guest(room string) (net.Conn, *bufio.Reader, error) {
 	conn, err := net.DialTimeout("tcp", l.addr, patience)
 	if err != nil {
@@ -115,7 +116,7 @@ func (l *load) ack(tag string, s said, enough int) {
 	}
 }
 
-// enough waits until so many messages are acknowledged.
+// enough waits until enough messages are acknowledged.
 func (l *load) enough(t *testing.T) {
 	t.Helper()
 	select {
@@ -125,8 +126,8 @@ func (l *load) enough(t *testing.T) {
 	}
 }
 
-// wantStored wants everything that was acknowledged in its place, once, and no
-// holes.
+// wantStored checks that each acknowledged message is stored once, at its position, and
+// that positions have no gaps.
 func (l *load) wantStored(t *testing.T, file string) {
 	t.Helper()
 	s, err := openStore(t.Context(), file, func(string, Message) {})
@@ -154,8 +155,8 @@ func (l *load) wantStored(t *testing.T, file string) {
 	t.Logf("%d were said, %d acknowledged and %d stored", l.tags, len(l.acked), len(stored))
 }
 
-// testCrash kills the program under load and starts it again. Whoever was not
-// told that his message is stored says it again.
+// testCrash kills the program under load and starts it again. A client sends its
+// unacknowledged messages again.
 func testCrash(t *testing.T) {
 	t.Parallel()
 	file := db(t)
@@ -198,7 +199,8 @@ func testCrash(t *testing.T) {
 	l.wantStored(t, file[1])
 }
 
-// named is the header for the page's socket of somebody who has chosen a name.
+// named returns the handshake header of a person with a name, for the page's
+// subprotocol.
 func named(t *testing.T, chat *process, who string) http.Header {
 	t.Helper()
 	a := do(t, http.MethodPost, chat.HTTP("/me"), name(who))
@@ -209,7 +211,7 @@ func named(t *testing.T, chat *process, who string) http.Header {
 	return http.Header{"Cookie": {cookie}, "Sec-Websocket-Protocol": {subprotocol}}
 }
 
-// testEnd ends the program under load.
+// testEnd stops the program under load.
 func testEnd(t *testing.T) {
 	t.Parallel()
 	file := db(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// TestProgram is about the program as it is built and run.
+// TestProgram tests the program in a process of its own.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	t.Run("restart", testRestart)
@@ -26,14 +26,14 @@ func TestProgram(t *testing.T) {
 	t.Run("port taken", func(t *testing.T) { t.Parallel(); wantPortTaken(t, db(t)...) })
 }
 
-// db are the arguments for a database of one's own.
+// db returns the arguments for a new database.
 func db(t *testing.T) []string {
 	t.Helper()
 	return []string{"-db", filepath.Join(t.TempDir(), "chat.db")}
 }
 
-// testRestart stops the program with many people in it, and starts it where it
-// was.
+// testRestart stops the program with many connections, and starts it again at the same
+// address.
 func testRestart(t *testing.T) {
 	t.Parallel()
 	file := db(t)
@@ -45,7 +45,7 @@ func testRestart(t *testing.T) {
 	people[0].SendText("hello")
 	for _, p := range people {
 		line := p.Text()
-		for !strings.HasSuffix(line, ": hello") { // before that, others come
+		for !strings.HasSuffix(line, ": hello") { // joins come before it
 			line = p.Text()
 		}
 	}
@@ -71,8 +71,8 @@ func testRestart(t *testing.T) {
 	again.WantExit(t)
 }
 
-// skipToClosed waits until the server closes, whatever text comes before, and returns
-// the reason.
+// skipToClosed skips text until the server closes the connection, and returns the
+// reason.
 func skipToClosed(t *testing.T, c *websockettest.Client, code consumer.CloseCode) (reason string) {
 	t.Helper()
 	f := c.Next()
@@ -88,7 +88,7 @@ func skipToClosed(t *testing.T, c *websockettest.Client, code consumer.CloseCode
 	return reason
 }
 
-// testServed is about what is on its address.
+// testServed checks what the program serves.
 func testServed(t *testing.T) {
 	t.Parallel()
 	chat := startProgram(t, db(t)...)
@@ -111,8 +111,8 @@ func testServed(t *testing.T) {
 	}
 }
 
-// testSilent stops the program while somebody is connected who has not made a
-// request yet, as browsers are that expect to make one.
+// testSilent stops the program while a connection has not sent a request, as browsers
+// open in advance.
 func testSilent(t *testing.T) {
 	t.Parallel()
 	chat := startProgram(t, db(t)...)
@@ -121,14 +121,15 @@ func testSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	// The server takes connections in turn: when this has its answer, the silent
-	// one is known.
+	// The server accepts connections in order: when this request is answered, it has
+	// accepted the silent one.
 	do(t, http.MethodGet, chat.HTTP("/"), "")
 	chat.Terminate(t)
 	chat.WantExit(t)
 }
 
-// testNoDatabase starts the program with what is no database, which stays as it is.
+// testNoDatabase starts the program with a file that is not a database. The file does
+// not change.
 func testNoDatabase(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "notes.txt")
@@ -145,7 +146,8 @@ func testNoDatabase(t *testing.T) {
 	}
 }
 
-// testWrong starts the program with what is a mistake: it says so, and makes nothing.
+// testWrong starts the program with wrong arguments. It reports them, and creates no
+// file.
 func testWrong(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -171,14 +173,13 @@ func testWrong(t *testing.T) {
 	}
 }
 
-// testEndedAtTheStart ends the program while it waits for its database, which is
-// locked. It has nothing to end.
+// testEndedAtTheStart stops the program while it waits for a locked database.
 func testEndedAtTheStart(t *testing.T) {
 	t.Parallel()
 	file := made(t, 1)
 	unlock := lock(t, file)
 	defer unlock()
-	chat := startProgram(t, "-db", file) // listens before
+	chat := startProgram(t, "-db", file) // it listens before it opens the database
 	chat.Terminate(t)
 	chat.WantExit(t)
 }

@@ -28,7 +28,7 @@ func TestSlowDown(t *testing.T) {
 		if no.Tag != "t6" || no.Retry < 900 || no.Retry > 1001 {
 			t.Errorf("got %+v, want t6 to be tried again in a second", no)
 		}
-		tab.say("elsewhere") // a person has one rate
+		tab.say("elsewhere") // a person has one limit for all tabs
 		tab.wantRefused("slow")
 		bob.say("I am another")
 		bob.wantSaid("Bob", "I am another")
@@ -45,7 +45,7 @@ func TestSlowDown(t *testing.T) {
 		ann.wantRefused("slow")
 		bob.WantNothing()
 
-		ann.leave() // who comes back goes on at his rate
+		ann.leave() // a reconnect does not reset the limit
 		tab.leave()
 		bob.wantNews("leave", "Ann")
 		ann = enter(t, c, "Ann", "/ws/123/")
@@ -62,8 +62,8 @@ func TestSlowDown(t *testing.T) {
 	})
 }
 
-// TestRefused is what may not be said. It costs nothing of what may be, but to look
-// for somebody.
+// TestRefused: refused messages do not count for the limit on messages, except those to
+// unknown people.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
@@ -97,10 +97,10 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%s: got %+v, want %s of %q, and no retry", row.at, g, row.reason, row.tag)
 			}
 		}
-		// What begins a line anywhere does so here.
+		// All line separators become line breaks.
 		ann.SendText(`{"type":"say","text":"one\u2028Bob: two\u2029three"}`)
 		ann.wantSaid("Ann", "one\nBob: two\nthree")
-		// As much as may be, and as often.
+		// The longest message, as often as the limit allows.
 		for i := range 2 {
 			ann.SendJSON(request{Type: "say", Text: " " + strings.Repeat("你", 2000) + "\n"})
 			if m := ann.wantSaid("Ann", strings.Repeat("你", 2000)); m.Seq != int64(i+2) {
@@ -115,7 +115,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-func TestWhoDoesNotStopIsPutOut(t *testing.T) {
+func TestTooManyRequests(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		send func(v *visitor)
@@ -141,7 +141,7 @@ func TestWhoDoesNotStopIsPutOut(t *testing.T) {
 				typing := 0
 				for g := bob.next(); g.Type != "leave"; g = bob.next() {
 					typing++
-					if g.Type != "typing" || typing > 2 { // others are not told of all
+					if g.Type != "typing" || typing > 2 { // some typing notices are dropped
 						t.Errorf("Bob got %+v", g)
 					}
 				}

@@ -29,15 +29,15 @@ func openTest(t *testing.T, file string, stored func(room string, m Message)) *s
 			t.Error(err)
 		}
 	})
-	if _, err := s.writes.ExecContext(t.Context(), `PRAGMA synchronous = OFF`); err != nil { // no test stops the machine
+	if _, err := s.writes.ExecContext(t.Context(), `PRAGMA synchronous = OFF`); err != nil { // the machine does not crash in a test
 		t.Fatal(err)
 	}
 	return s
 }
 
-// TestPlaces: many add to some rooms. Each message has a place of its own, without
-// holes, and is told in the order of the places, before Add returns.
-func TestPlaces(t *testing.T) {
+// TestPositions: concurrent messages in some rooms get positions without gaps, and
+// stored is called in their order before Add returns.
+func TestPositions(t *testing.T) {
 	t.Parallel()
 	const writers, each, rooms = 50, 10, 3
 	var mu sync.Mutex
@@ -85,7 +85,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestMessagesAreThereAgain when the program is.
+// TestMessagesAreThereAgain: messages survive a restart.
 func TestMessagesAreThereAgain(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "chat.db")
@@ -119,7 +119,7 @@ func TestMessagesAreThereAgain(t *testing.T) {
 	}
 }
 
-// TestPeopleAreThereAgain, and their cookies hold.
+// TestPeopleAreThereAgain: people and their cookies survive a restart.
 func TestPeopleAreThereAgain(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "chat.db")
@@ -151,7 +151,7 @@ func TestPeopleAreThereAgain(t *testing.T) {
 	}
 }
 
-// TestSafe: what is acknowledged is on the disk, and after the end nothing is.
+// TestSafe: an acknowledged message is on disk, and Add fails after Close.
 func TestSafe(t *testing.T) {
 	t.Parallel()
 	s, err := openStore(t.Context(), filepath.Join(t.TempDir(), "chat.db"), nil)
@@ -198,9 +198,9 @@ func TestTrimming(t *testing.T) {
 	}
 }
 
-// TestWhoWaitsNoLonger: a message that is taken is stored, also if its writer has
-// gone; one that is not taken is not.
-func TestWhoWaitsNoLonger(t *testing.T) {
+// TestCancelledAdd: an accepted message is stored even if its sender has gone; one that
+// was not accepted is not stored.
+func TestCancelledAdd(t *testing.T) {
 	t.Parallel()
 	told := make(chan Message, 10)
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), func(_ string, m Message) { told <- m })
@@ -236,8 +236,8 @@ func TestWhoWaitsNoLonger(t *testing.T) {
 	}
 }
 
-// TestDeleted: places of messages that somebody has deleted are not given again.
-// Whoever has seen them would take what comes for something known.
+// TestDeleted: positions of deleted messages are not used again, because clients that
+// have them would drop the new message.
 func TestDeleted(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
@@ -262,7 +262,7 @@ func TestDeleted(t *testing.T) {
 	}
 }
 
-// TestPaths: a database may be called anything.
+// TestPaths: a database may have any name.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"chat.db", "a b.db", "what?.db", "a#b.db", "100%.db", "a%20b.db", "a&b=c;d.db", "聊天 ö🙂.db", "file:x.db", "-db", "x?mode=ro", "a+b.db"} {
@@ -292,8 +292,8 @@ func TestPaths(t *testing.T) {
 	})
 }
 
-// TestOthersAreNotRead: a page is found without reading what others have written to
-// each other, of which there may be 100,000 messages.
+// TestOthersAreNotRead: reading a page does not read the direct messages between
+// others, of which there may be 100,000.
 func TestOthersAreNotRead(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
@@ -323,8 +323,8 @@ func TestOthersAreNotRead(t *testing.T) {
 	}
 }
 
-// TestUpgrade: a file of version 1 is brought to this version, with names that could
-// be had then and cannot any more.
+// TestUpgrade: a file of version 1 is upgraded, including names that would be refused
+// now.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	file := made(t, 1)
@@ -350,7 +350,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestPageBytes: a page ends where it gets too big, and the rest is on the next.
+// TestPageBytes: a page has a limit in bytes, and the rest is on the next page.
 func TestPageBytes(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)

@@ -17,18 +17,18 @@ func TestLegible(t *testing.T) {
 		{here(), "a\r\nb\u2028c\u2029d", "a\nb\nc\nd"},
 		{here(), "a\n\n\n\nb\n \n \nc", "a\n\nb\n \n c"},
 
-		// What cannot be seen.
+		// Invisible characters.
 		{here(), strings.Repeat("\u200b", 2000), ""},
 		{here(), "\u200c\u200d\u2060\ufeff\u00ad\u034f\u115f\u3164\uffa0\u17b4\u180e\U000e0001", ""},
 		{here(), "a\u200b\u2060\ufeff\u00adb", "ab"},
 		{here(), "a\x00\x07\x1b[2J\x7f\u0085b", "a[2Jb"},
-		{here(), "\u202eabc\u2066\u061c\u200f", "abc"}, // turns text round
+		{here(), "\u202eabc\u2066\u061c\u200f", "abc"}, // changes the direction of the text
 		{here(), "\U0001d173\ufff9\U000f0000\ue000\ufdd0", ""},
 		{here(), "\u2800\u2800", ""},
 		{here(), "\ufe0f\ufe0f", ""},
 		{here(), "a\xffb", "a\ufffdb"},
 
-		// What joins others, or is a part of them.
+		// Characters that join others, or are a part of them.
 		{here(), "👨‍👩‍👧‍👦 ❤️ 1️⃣ 👩🏽", "👨‍👩‍👧‍👦 ❤️ 1️⃣ 👩🏽"},
 		{here(), "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"},
 		{here(), "🏴" + strings.Repeat("\U000e0067", 100) + "x", "🏴" + strings.Repeat("\U000e0067", maxFlagTags) + "x"},
@@ -53,15 +53,15 @@ func TestLegible(t *testing.T) {
 	}
 }
 
-// TestLengthIsOfWhatIsSeen: what is not shown is not stored, and does not count.
-func TestLengthIsOfWhatIsSeen(t *testing.T) {
+// TestLengthCountsVisible: invisible characters are neither stored nor counted.
+func TestLengthCountsVisible(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
 		ann := enter(t, c, "Ann", "/ws/123/")
 		ann.say(strings.Repeat("\u200b", 2000))
 		ann.wantRefused("empty")
-		ann.say("a" + strings.Repeat("\u0301", 1999)) // a tower of marks
+		ann.say("a" + strings.Repeat("\u0301", 1999)) // more marks than allowed
 		ann.wantSaid("Ann", "a"+strings.Repeat("\u0301", maxMarks))
 		ann.say(strings.Repeat("x\u200b", 2000))
 		ann.wantSaid("Ann", strings.Repeat("x", 2000))

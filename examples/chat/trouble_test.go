@@ -15,7 +15,8 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 )
 
-// TestDatabasesThatCannotBeUsed are refused with what to do, and stay as they are.
+// TestDatabasesThatCannotBeUsed: the error says what to do, and the file does not
+// change.
 func TestDatabasesThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	const another = "choose another file with -db"
@@ -109,7 +110,7 @@ func write(t *testing.T, file string, b []byte) {
 	}
 }
 
-// TestWithoutPermission: as a user who may not do everything.
+// TestWithoutPermission: files that the user may not read or write.
 func TestWithoutPermission(t *testing.T) {
 	t.Parallel()
 	const (
@@ -161,7 +162,8 @@ func allow(t *testing.T, path string, mode os.FileMode) {
 	}
 }
 
-// lock is another program that has locked the database, until it is closed.
+// lock locks the database as another program would, until the returned function is
+// called.
 func lock(t *testing.T, file string) (unlock func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -192,8 +194,8 @@ func TestLockedAtTheStart(t *testing.T) {
 	openTest(t, file, nil)
 }
 
-// TestTroubleWhileRunning: what cannot be stored is refused, told to nobody, and
-// stored when it is said again later. What was acknowledged is there.
+// TestTroubleWhileRunning: a message that cannot be stored is refused and sent to no
+// one, and stored when it is sent again later. Acknowledged messages stay.
 func TestTroubleWhileRunning(t *testing.T) {
 	t.Parallel()
 	pragma := func(t *testing.T, c *chat, statement string) {
@@ -213,7 +215,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 		}, "another program has locked it; stop that program"},
 		"full": {func(t *testing.T, c *chat) func() {
 			t.Helper()
-			pragma(t, c, `PRAGMA max_page_count = 1`) // of which there are more
+			pragma(t, c, `PRAGMA max_page_count = 1`) // the file has more
 			return func() { pragma(t, c, `PRAGMA max_page_count = 1000000`) }
 		}, "the disk is full; make room"},
 		"moved": {func(t *testing.T, c *chat) func() {
@@ -259,7 +261,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 				if want := "database " + c.store.path + ": " + row.why; err == nil || !strings.HasPrefix(err.Error(), want) {
 					t.Errorf("got %v, want %s", err, want)
 				}
-				// Who reads is not held up.
+				// Readers do not wait.
 				eve := consumertest.Connect(t, c.urls(), "/ws/123/", &consumertest.Options{Header: cookie})
 				eve.WantText("* You are Eve in room 123, with Ann and Bob.")
 				eve.WantText("Joe: before")
@@ -277,7 +279,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 				if m := bob.wantSaid("Ann", long); m.Seq != 2 {
 					t.Errorf("it has the place %d, want the second", m.Seq)
 				}
-				ann.SendJSON(tagged) // he has not heard of it
+				ann.SendJSON(tagged) // it was not acknowledged
 				ann.wantSaid("Ann", long)
 				bob.WantNothing()
 			})
@@ -285,7 +287,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 	}
 }
 
-// made is a database of the chat, closed, with some messages.
+// made creates a database of the chat with some messages, and closes it.
 func made(t *testing.T, count int) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "chat.db")
@@ -302,7 +304,7 @@ func made(t *testing.T, count int) (file string) {
 	return file
 }
 
-// change changes a database behind the chat's back.
+// change changes a closed database.
 func change(t *testing.T, file, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
