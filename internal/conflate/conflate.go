@@ -103,8 +103,8 @@ func (q *Queue[T]) Put(key string, v T) (old T, replaced bool) {
 			q.items[at].value = v
 			return old, true
 		}
-		q.remove(at)
-		q.index = x // also if it is empty
+		q.clear(at)
+		q.index = x // clear gives it up if nothing else waits
 	}
 	q.append(key, v)
 	x.at[key] = len(q.items) - 1
@@ -178,6 +178,11 @@ func (q *Queue[T]) remove(at int) {
 	if q.isKnown(at) {
 		delete(q.index.at, q.items[at].key)
 	}
+	q.clear(at)
+}
+
+// clear is remove for an item that has left the index, or will be replaced in it.
+func (q *Queue[T]) clear(at int) {
 	q.items[at] = item[T]{fences: removed}
 	q.waiting--
 	if q.waiting == 0 {

@@ -10,16 +10,16 @@ import (
 const unsentLow = 16 << 10
 
 // pacer lets a writer wait until the kernel has little left to send, so that messages with
-// a key wait in the queue, where they can be replaced. Without it they wait in the
-// socket's buffer, which may hold megabytes. A connection has one from its first message
-// with a key on. The owner of the right to write uses it.
+// a key wait in the queue, where they can be replaced, and not in the socket's buffer,
+// which may hold megabytes. A connection has one from its first message with a key on.
+// Only the owner of the right to write uses it.
 type pacer struct {
 	raw      syscall.RawConn
 	writable func(fd uintptr) bool
 }
 
-// newPacer returns nil if the kernel cannot be asked: nc is no TCP connection and has none
-// inside that it shows, or the platform has no way.
+// newPacer returns nil if the kernel cannot be asked: nc is not a TCP connection and does
+// not show one that it wraps, or the platform has no such option.
 func newPacer(nc net.Conn) *pacer {
 	raw := rawConnOf(nc)
 	if raw == nil {
@@ -65,7 +65,7 @@ func (p *pacer) wait() error {
 	return err
 }
 
-// pace gives the connection a pacer, if it can have one.
+// pace gives the connection a pacer. One that cannot have any gets an empty one.
 func (c *Conn) pace() {
 	p := newPacer(c.nc)
 	if p == nil {

@@ -4,7 +4,7 @@ package engine
 
 import "syscall"
 
-// limitUnsent says that there is no way here.
+// limitUnsent fails: this platform has no such option.
 func limitUnsent(uintptr, int) syscall.Errno { return syscall.EINVAL }
 
 func isWritable(uintptr) bool { return true }

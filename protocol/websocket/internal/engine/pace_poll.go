@@ -17,8 +17,8 @@ type pollFD struct {
 
 const pollOut = 4 // POLLOUT
 
-// limitUnsent has the kernel call the socket writable only while it has fewer unsent bytes
-// than n, in fact than half of it.
+// limitUnsent makes the kernel report the socket as writable only while it has fewer unsent
+// bytes than half of n.
 func limitUnsent(fd uintptr, n int) syscall.Errno {
 	err := syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, n)
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
@@ -27,9 +27,9 @@ func limitUnsent(fd uintptr, n int) syscall.Errno {
 	return 0
 }
 
-// isWritable reports whether the kernel calls the socket writable, or broken, of which
-// the write tells. To ask by poll also has the kernel wake Go's poller when it changes; a
-// count of the unsent bytes would not.
+// isWritable reports whether the socket is writable, or broken, which the next write shows.
+// poll(2) also makes the kernel wake Go's poller when that changes; a count of the unsent
+// bytes would not.
 func isWritable(fd uintptr) bool {
 	p := pollFD{fd: int32(fd), events: pollOut} //nolint:gosec // descriptors are small
 	n, err := poll(unsafe.Pointer(&p))          //nolint:gosec // package syscall has no poll

@@ -54,9 +54,9 @@ type state struct {
 	need    need
 
 	first struct { // memory of the lists above, so that few allocations make a state
-		started [2]entry
-		pieces  [2][]byte
-		sizes   [16]uint16
+		started [1]entry
+		pieces  [1][]byte
+		sizes   [4]uint16
 	}
 }
 
