@@ -11,12 +11,15 @@ import (
 // to notice what changes, and a write's deadline is its own.
 const maxPeek = 128 << 10
 
-// outgoing is the queue of a connection, and the right to write what is in it. One
-// goroutine owns that right at a time: the owner peeks, writes, and calls wrote, until
-// that says that there is no more. Whoever adds to a queue that nobody owns gets the
-// right, and passes it to a goroutine; no goroutine waits for something to write. While
-// the reader runs callbacks for what it has read, a batch, additions are left to it: it
-// writes them at once when the batch ends.
+// outgoing is the queue of a connection, and the right to write what is in it.
+//
+//   - Nobody owns the right: an addition gives it to its caller, which starts a writer. No
+//     goroutine waits for something to write.
+//   - A writer owns it: it peeks, writes, and calls wrote, until wrote reports that there
+//     is no more.
+//   - A batch is on, because the reader runs callbacks for what it has read: additions
+//     leave the right where it is, and the reader gets it when it ends the batch, so that
+//     one write has all of them.
 //
 // All methods are safe for concurrent use. Where they return write, true means that the
 // caller owns the right to write, and has to start a writer.
@@ -78,8 +81,8 @@ func (o *outgoing) messageAddedLocked(payload int) (write bool) {
 	return o.addedLocked()
 }
 
-// addedLocked takes the right to write if nobody owns it, and, during a batch, much is
-// queued.
+// addedLocked takes the right to write if nobody owns it. During a batch it does so only
+// if much is queued.
 func (o *outgoing) addedLocked() (write bool) {
 	if o.mu.batching.Load() && o.mu.queue.Pending() < min(maxPeek, o.mu.queue.Budget.Each/2) {
 		return false
@@ -115,8 +118,8 @@ func (o *outgoing) endBatch(peek bool) (pieces [][]byte, write bool) {
 	return pieces, write
 }
 
-// claim takes the right to write what a batch has left to its end, because it takes
-// long.
+// claim takes the right to write if something is queued that nobody is about to write: a
+// batch takes long.
 func (o *outgoing) claim() (write bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
