@@ -43,8 +43,8 @@ type eventHandlers interface {
 }
 
 // Context returns the context of the connection, with the values that middleware added
-// by Scope.WithValue. It is done when the connection closes; context.Cause then returns
-// a *[CloseError] that says how. To start a goroutine with it, use [Conn.Go].
+// by Scope.WithValue. The context is done when the connection closes; context.Cause then
+// returns a *[CloseError] that says how. [Conn.Go] starts goroutines with it.
 func (c *Conn) Context() context.Context { return c.ctx }
 
 // Go calls f on a new goroutine of the connection, and returns without waiting for it.
@@ -207,16 +207,16 @@ var (
 // Close closes the connection, for layers.Layer.CloseGroup and CloseChannel.
 func (m *member) Close(code CloseCode, reason string) { m.conn.Close(code, reason) }
 
-// Deliver queues e for the connection's handlers. If there is no room, the session has
+// Deliver queues e for the connection's handlers. If the mailbox is full, the session has
 // counted e as dropped.
 func (m *member) Deliver(e *Event) (yield bool) {
 	_ = m.conn.Post(e) //nolint:errcheck // see above
 	return m.conn.ShouldYield()
 }
 
-// Offer adds p to the outgoing queue. If the consumer declared a handler for
-// protocol.SendType, the handler receives p as an event instead. If there is no room, the
-// session has counted p as dropped.
+// Offer adds p to the outgoing queue. If the consumer declared a handler for SendType, the
+// handler receives p as an event instead. If the queue is full, the session has counted p
+// as dropped.
 func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 	if m.wantsSends {
 		return m.Deliver(p.Event())

@@ -88,8 +88,8 @@ func refuseReceiveJSON(c reflect.Type) {
 }
 
 // ReceiveFunc returns an application that accepts every connection and calls f for each
-// message. f means what [Consumer].Receive means. It is called for many connections at
-// once, but its calls for one connection never overlap. ReceiveFunc panics if f is nil.
+// message, as [Consumer].Receive is called. f runs for many connections at once, but its
+// calls for one connection never overlap. ReceiveFunc panics if f is nil.
 func ReceiveFunc(f func(ctx context.Context, c *Conn, m Message) error) Application {
 	if f == nil {
 		panic("wye: consumer.ReceiveFunc: the function is nil")

@@ -50,25 +50,26 @@ func (c *Conn) finishRecord(e *groupEntry, err error) {
 	}
 }
 
-// JoinFrom is [Conn.Join] for a peer that comes back: it makes the connection a member
-// of group, and returns the events that were recorded after r.After, if they are still
-// kept; if r.Limit is set, only the last r.Limit of them. The peer usually brings the
-// position back: see [PositionOf]. The handlers have not received these events; pass them
-// to [Conn.Replay]. Later events reach the handlers. No event is missing, and none is
-// received twice.
+// JoinFrom is [Conn.Join] for a peer that comes back. It makes the connection a member of
+// group, and returns the events that were recorded after the position r.After and are
+// still kept; if r.Limit is set, only the last r.Limit of them. The peer brings the
+// position back: see [PositionOf].
+//
+// No handler has received the returned events; pass them to [Conn.Replay]. The handlers
+// receive the events that are recorded later. No event is missing or received twice.
 //
 // Call JoinFrom in Connect or another callback: later events wait until the callback has
 // returned. In the function of [Func] they do so only before the connection is accepted.
 //
 // If the connection is a member already, it stays one, and JoinFrom returns the events
-// that it may have missed, for example before a [Gap]. Events that wait for the handlers
-// may then be returned, too, so that they are received twice. If the history was lost and
-// started anew meanwhile, they may be of the old history; to exclude that, make the peer
-// connect again.
+// that it may have missed, for example before a [Gap]. Then events that already wait for
+// the handlers may be among those returned, and be received twice. They may also be of an
+// old history, if the history was lost and started anew meanwhile. To exclude both, close
+// the connection and let the peer connect again.
 //
-// On an error, except layers.ErrJoining, the connection is not a member. Errors: those
-// of [layers.Layer.JoinFrom]; [ErrTooMany] as in Join; [ErrClosed] if the
-// connection is over.
+// On an error the connection is not a member, except that layers.ErrJoining changes
+// nothing. Errors: those of [layers.Layer.JoinFrom]; [ErrTooMany] as in Join; [ErrClosed]
+// if the connection is over.
 func (c *Conn) JoinFrom(ctx context.Context, group string, r Range) (History, error) {
 	e, _, err := c.startJoin(group)
 	if err != nil {

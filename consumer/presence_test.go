@@ -258,7 +258,7 @@ func TestPresenceLingersForFunc(t *testing.T) {
 		ann.Vanish()
 		ann.WantOver()
 		if got := keys(t, l, "train"); !slices.Equal(got, []string{"ann"}) {
-			t.Errorf("present are %q, want ann, who lingers", got)
+			t.Errorf("present are %q, want ann, whose presence lingers", got)
 		}
 		<-time.After(time.Minute)
 		synctest.Wait()
@@ -310,7 +310,7 @@ func TestPresenceEventsNeedAHandler(t *testing.T) {
 	const arrivals = 150
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
-		var told []string
+		var handled []string
 		member := func() *stub {
 			return &stub{
 				connect: func(ctx context.Context, c *consumer.Conn) error {
@@ -325,7 +325,7 @@ func TestPresenceEventsNeedAHandler(t *testing.T) {
 		deaf, l := onLayer(member().app())
 		asks := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *stub { return member() },
 			consumer.On(layers.Entered, func(_ *stub, _ context.Context, _ *consumer.Conn, v layers.PresenceEvent) error {
-				told = append(told, v.Presence.Key)
+				handled = append(handled, v.Presence.Key)
 				return nil
 			})))
 		few := &consumertest.Options{Limits: protocol.Limits{QueueEvents: 10}}
@@ -351,8 +351,8 @@ func TestPresenceEventsNeedAHandler(t *testing.T) {
 				t.Errorf("%s: counted %+v", name, st)
 			}
 		}
-		if len(told) != arrivals || asking.Stats().EventsUnknown != 0 {
-			t.Errorf("the handler ran %d times, and its connection counted %+v", len(told), asking.Stats())
+		if len(handled) != arrivals || asking.Stats().EventsUnknown != 0 {
+			t.Errorf("the handler ran %d times, and its connection counted %+v", len(handled), asking.Stats())
 		}
 	})
 }

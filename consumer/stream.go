@@ -94,9 +94,9 @@ func (s *Stream) isDecided() bool {
 // them before that. Path, parameters, addresses, user and values stay available.
 //
 // Do not keep a Scope that was returned before the connection was accepted: it would
-// keep the request in memory. The path stays in memory as long as the connection, and
-// may be as long as websocket.Options.MaxHandshake; routes whose parameters have a
-// bounded length bound it.
+// keep the request in memory. The path stays in memory until the connection closes. Its
+// length is bounded by the route, if the parameters of the route have bounded lengths, and
+// otherwise by websocket.Options.MaxHandshake.
 func (s *Stream) Scope() *Scope { return s.scope.Load() }
 
 // Accept accepts the connection with the subprotocol and headers of o; see

@@ -119,7 +119,7 @@ func UserAs[U any](s *Scope) (user U, ok bool) { return protocol.UserAs[U](s) }
 func Text(s string) Message { return protocol.Text(s) }
 
 // Binary returns a binary message. The message uses b, which must not change until the
-// message has been sent.
+// send of the message has returned.
 func Binary(b []byte) Message { return protocol.Binary(b) }
 
 // NewCloseError returns an error. A callback that returns it closes the connection with

@@ -32,9 +32,9 @@ type Client struct {
 
 const defaultPatience = 5 * time.Second
 
-func newClient(t testing.TB, o *Options) *Client {
+func newClient(t testing.TB, patience time.Duration) *Client {
 	t.Helper()
-	c := &Client{t: t, transport: newTransport(), patience: o.Patience, finished: make(chan struct{})}
+	c := &Client{t: t, transport: newTransport(), patience: patience, finished: make(chan struct{})}
 	c.actions.added = make(chan struct{}, 1)
 	if c.patience <= 0 {
 		c.patience = defaultPatience

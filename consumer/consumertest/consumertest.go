@@ -79,7 +79,7 @@ func open(t testing.TB, app protocol.Application, target string, o *Options) (*C
 	if o == nil {
 		o = &Options{}
 	}
-	c := newClient(t, o)
+	c := newClient(t, o.Patience)
 	s, cancel := newScope(t, target, o)
 	c.transport.subprotocol = s.Subprotocol(o.Spoken...)
 	session := protocol.NewSession(context.Background(), overwriter{app}, s, c.transport,
