@@ -65,7 +65,6 @@ type need struct{ own, shared int }
 
 const (
 	chunkSize   = 2 << 10  // of a chunk's first buffer
-	maxSpare    = 32 << 10 // size of the spare buffer
 	keyedPeek   = 16 << 10 // bytes that are started at once while messages with keys wait, at most
 	keptEntries = 32       // capacity up to which the lists of an empty queue are recycled
 )
@@ -241,9 +240,10 @@ func (s *state) newBuffer(n int) *buffer {
 	return b
 }
 
-// release gives up what is in e. Its buffer becomes the spare one.
+// release gives up what is in e. Its buffer becomes the spare one if it is small, because
+// that is not charged, and stays while the state is used by other queues.
 func (s *state) release(e *entry) {
-	if e.own == nil || s.spare != nil || cap(e.own.b) > maxSpare {
+	if e.own == nil || s.spare != nil || cap(e.own.b) > chunkSize {
 		e.release()
 		return
 	}

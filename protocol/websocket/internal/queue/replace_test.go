@@ -107,6 +107,21 @@ func TestReplaceGivesBack(t *testing.T) {
 	}
 }
 
+// TestMemoryOfOtherQueues has a queue that was emptied leave no large buffer to one that
+// is used next, which would not count it.
+func TestMemoryOfOtherQueues(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the pool of states may give either
+		before, q := queueOf(roomy), queueOf(roomy)
+		send(t, before, "", strings.Repeat("x", 20_000), false)
+		writeAll(before)
+		send(t, q, "key", "x", false)
+		if memory := q.Memory(); memory > 128+chunkSize+2*keptSizes {
+			t.Fatalf("a message of 1 byte has %d of memory", memory)
+		}
+	}
+}
+
 // TestReplaceMemory has many messages with keys wait, between which lie control frames,
 // and replaces them: a queue has about the memory that it counts.
 func TestReplaceMemory(t *testing.T) {
