@@ -53,7 +53,7 @@ func (b *backEnd) historian() (Historian, error) {
 	return nil, b.unsupported("keeps no history", "layers.Historian")
 }
 
-// presencer returns the driver, if it knows who is present.
+// presencer returns the driver if it implements presence.
 func (b *backEnd) presencer() (Presencer, error) {
 	if d, ok := b.driver.(Presencer); ok {
 		return d, nil

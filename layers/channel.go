@@ -23,7 +23,7 @@ func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) err
 	return nil
 }
 
-// TrySend is Send, except that it returns ErrNoConsumer if no consumer has this name any more:
+// TrySend is Send, except that it returns ErrNoConsumer if no consumer has this name:
 // in this process always, for a consumer of another node if the driver can tell.
 func (l *Layer) TrySend(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {

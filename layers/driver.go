@@ -20,7 +20,7 @@ type (
 	Queuer = driver.Queuer
 	// Historian is a Driver that keeps the history of groups.
 	Historian = driver.Historian
-	// Presencer is a Driver that knows who is present in groups.
+	// Presencer is a Driver that implements presence.
 	Presencer = driver.Presencer
 
 	// Retention says how much of a group's history [Layer.Record] keeps.
@@ -30,7 +30,7 @@ type (
 	// History is what was read of a group's history.
 	History = driver.History
 
-	// Presence says that somebody is present in a group.
+	// Presence is one entry of a group: a key that is present, such as a user.
 	Presence = driver.Presence
 	// PresenceCount is how many are present in a group.
 	PresenceCount = driver.PresenceCount
@@ -60,7 +60,7 @@ const (
 // The errors of a layer. Match them with errors.Is.
 var (
 	// ErrDown means that the back end cannot be reached. Members in the sender's
-	// process receive what is sent all the same, and nobody else does.
+	// process receive what is sent all the same; members on other nodes do not.
 	ErrDown = driver.ErrDown
 	// ErrChannelFull means that the named channel holds as many events as it may, and that
 	// this one was not taken.
@@ -70,7 +70,7 @@ var (
 	// ErrNoConsumer means that no consumer has the channel name that [Layer.TrySend] was
 	// given.
 	ErrNoConsumer = driver.ErrNoConsumer
-	// ErrBehind means that more events of a group wait than may, because those who
+	// ErrBehind means that more events of a group wait than may, because the members that
 	// receive them are slow: nothing was recorded, or the member has not joined.
 	ErrBehind = driver.ErrBehind
 	// ErrJoining means that another JoinFrom of the same member and group has not
@@ -91,7 +91,7 @@ var (
 	Gap = protocol.EventType[GapEvent]{Name: driver.Gap.Name}
 )
 
-// What the members of a group receive about who is present there, on all nodes: those
+// What the members of a group receive about the presences there, on all nodes: those
 // members that watch it (see [Watcher]), such as consumers that declared a handler for
 // the event with consumer.On. For other members nothing is sent, and nothing waits. The
 // events of one group come in the order in which it happened. A consumer that needs the

@@ -12,11 +12,11 @@ import (
 // in the group's history. Members receive a copy of e that knows its position.
 //
 // Recorded events have an order of their own: all members receive them in the order of
-// their positions, whoever has sent them, and a recorded event and one that is only sent
-// may overtake each other. When Record returns the event is kept and on its way; if nobody
+// their positions, whichever node has sent them, and a recorded event and one that is only sent
+// may overtake each other. When Record returns the event is kept and on its way; if nothing
 // else records to the group at the time, it is in the members' queues.
 //
-// Errors as in GroupSend, but then nobody has received e, and it is not kept (unless the
+// Errors as in GroupSend, but then no member has received e, and it is not kept (unless the
 // back end has not answered in time: then it may be); and a Retention that is out of bounds,
 // ErrBehind if a few hundred events of the group wait and none is delivered for a second, or
 // errors.ErrUnsupported for a driver without history. How many groups have a history is not

@@ -80,7 +80,7 @@ func (l *Layer) catchUp(ctx context.Context, group string, w *catchingUp, subscr
 	if err := w.deliverWaiting(ctx, h.Last); err != nil {
 		return History{}, err
 	}
-	if h.Last.IsZero() { // no event that was read can arrive any more
+	if h.Last.IsZero() { // no event that was read can still arrive
 		l.promote(group, h.Last)
 	}
 	return h, nil

@@ -19,7 +19,7 @@ import (
 //
 // Errors: an invalid name, a p that is not within bounds, ctx's, the driver's, ErrBehind if
 // a few hundred events of the group wait and none is delivered for a second,
-// errors.ErrUnsupported if the driver does not know who is present; then p has not entered.
+// errors.ErrUnsupported if the driver does not implement presence; then p has not entered.
 // How many may be present is not limited.
 func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 	if err := l.usable(ctx, errors.Join(ValidName(group), checkPresence(&p))); err != nil {
@@ -72,7 +72,7 @@ func validLinger(d time.Duration) error {
 	return nil
 }
 
-// Present returns who is present in group, on any node, ordered by Since and then by ID.
+// Present returns the presences in group, on all nodes, ordered by Since and then by ID.
 // The slice is the caller's, what Meta holds is not. Errors: an invalid name, ctx's, the
 // driver's, errors.ErrUnsupported if it does not know.
 func (l *Layer) Present(ctx context.Context, group string) ([]Presence, error) {

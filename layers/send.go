@@ -24,7 +24,7 @@ func (l *Layer) GroupSend(ctx context.Context, group string, e *protocol.Event) 
 	return l.GroupSendExcept(ctx, group, e, nil)
 }
 
-// GroupSendExcept is GroupSend to all members but one. nil excludes nobody.
+// GroupSendExcept is GroupSend to all members but one. nil excludes none.
 func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.Event, except Member) error {
 	_, err := l.GroupSendCount(ctx, group, e, except)
 	return err
@@ -63,13 +63,13 @@ func withoutPosition(e *protocol.Event) *protocol.Event {
 // consumer sends to its own peer meanwhile does not wait. m may be used again when it
 // returns. If m has a key, it is conflated in the queues of this process's members; what
 // travels to other nodes has no field for it, so that there every message is sent. Errors
-// and waiting as in GroupSend, and protocol.ErrNotUTF8 for a text that is not: then nobody
+// and waiting as in GroupSend, and protocol.ErrNotUTF8 for a text that is not: then no member
 // receives it.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
 	return l.BroadcastExcept(ctx, group, m, nil)
 }
 
-// BroadcastExcept is Broadcast to all members but one. nil excludes nobody.
+// BroadcastExcept is Broadcast to all members but one. nil excludes none.
 func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Message, except Member) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err

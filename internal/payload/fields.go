@@ -197,7 +197,7 @@ func isZero(t reflect.Type) func(reflect.Value) bool {
 			if v.Kind() == reflect.Interface && !v.IsNil() && v.Elem().Kind() == reflect.Pointer && v.Elem().IsNil() {
 				return true
 			}
-			z, found, _ := method[isZeroer](v) //nolint:errcheck // whoever writes the field finds the error again
+			z, found, _ := method[isZeroer](v) //nolint:errcheck // the writer of the field finds the error again
 			return !found || z.IsZero()
 		}
 	case reflect.PointerTo(t).Implements(isZeroerType):

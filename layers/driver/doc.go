@@ -3,7 +3,7 @@
 // which has an alias for each name here.
 //
 // A [Driver] connects the layers of several processes, its nodes. What it can store is
-// in optional interfaces: [Historian] keeps the history of groups, [Presencer] knows who
-// is present in them. Package layertest has the suite that every driver must pass, and a
+// in optional interfaces: [Historian] keeps the history of groups, [Presencer] knows which keys
+// are present in them. Package layertest has the suite that every driver must pass, and a
 // driver within one process, for tests.
 package driver

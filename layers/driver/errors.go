@@ -5,7 +5,7 @@ import "errors"
 // The errors of a driver. Match them with errors.Is.
 var (
 	// ErrDown means that the back end cannot be reached. Members in the sender's
-	// process receive what is sent all the same, and nobody else does.
+	// process receive what is sent all the same; members on other nodes do not.
 	ErrDown = errors.New("wye: the layer's back end is down; delivery within this process goes on")
 	// ErrChannelFull means that the named channel holds as many events as it may, and that
 	// this one was not taken.
@@ -14,7 +14,7 @@ var (
 	ErrLayerClosed = errors.New("wye: the layer is closed")
 	// ErrNoConsumer means that no consumer has the channel name that an event was sent to.
 	ErrNoConsumer = errors.New("wye: no consumer has this channel name")
-	// ErrBehind means that more events of a group wait than may, because those who
+	// ErrBehind means that more events of a group wait than may, because the members that
 	// receive them are slow: nothing was recorded, or the member has not joined.
 	ErrBehind = errors.New("wye: events of the group come faster than they are taken")
 )

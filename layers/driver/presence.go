@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Presencer is a [Driver] that knows who is present.
+// Presencer is a [Driver] that implements presence.
 //
 // It sends Entered, Changed and Exited to all nodes that have subscribed to the group,
 // this one too, through Receiver.Group, and in order. What a dead node had entered exits
@@ -37,13 +37,13 @@ type Presencer interface {
 	Count(ctx context.Context, group string) (PresenceCount, error)
 }
 
-// Presence says that somebody is present in a group. Presence is independent of
+// Presence is one entry of a group: a key that is present, such as a user. Presence is independent of
 // membership.
 type Presence struct {
 	// ID identifies the presence, such as a connection, in its group: 1 to MaxName
 	// bytes.
 	ID string `json:"id"`
-	// Key is whom others see, such as a user, who may be present more than once: 1 to
+	// Key is what others see, such as a user; a key may be present more than once: 1 to
 	// MaxKey bytes.
 	Key string `json:"key"`
 	// Meta is what others see of them, as JSON, at most MaxMeta bytes; or nil.

@@ -180,7 +180,7 @@ func (p *peer) awaitPresent(group string, want ...layers.Presence) {
 	}
 }
 
-// visits waits for n events about who is present, and returns all: "+ann/1" if ann
+// visits waits for n presence events and returns them: "+ann/1" if ann
 // has entered, with the ID 1, "~ann/1" if that has changed.
 func (p *peer) visits(group string, n int) []string {
 	events := p.events(group, n)

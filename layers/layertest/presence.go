@@ -127,7 +127,7 @@ func (b *Broker) removePresenceLocked(n *node, group, id string) {
 }
 
 // sendChangesLocked sends what has changed in group to all nodes that have subscribed to it,
-// and forgets the group if nobody is present any more.
+// and forgets the group if no key is left.
 func (b *Broker) sendChangesLocked(group string, changes []store.Change) {
 	if b.mu.presences[group].Count().Presences == 0 {
 		delete(b.mu.presences, group)

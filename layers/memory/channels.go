@@ -60,7 +60,7 @@ func (c *channels) pull(ctx context.Context, channel string, owner any, closed f
 }
 
 // startPull returns an event, or a puller that waits, unless the owner has been closed: then
-// nobody would dismiss the puller.
+// the puller would wait for ever.
 func (c *channels) startPull(channel string, owner any, closed func() error) (*protocol.Event, *store.Puller, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -78,7 +78,7 @@ func (ts *topics) findOrAdd(group string) *topic {
 	return t
 }
 
-// addChangesAndUnlock delivers what has changed about who is present in t.
+// addChangesAndUnlock delivers the presence changes of t.
 func (ts *topics) addChangesAndUnlock(t *topic, changes []store.Change) {
 	events := make([]*protocol.Event, len(changes))
 	for i, c := range changes {

@@ -88,7 +88,7 @@ func (b *Buffer) Discard() { b.waiting = nil }
 // IsSettled reports whether events no longer wait.
 func (b *Buffer) IsSettled() bool { return b.settled }
 
-// IsDone reports whether no event that was read can arrive any more once the event at p is
+// IsDone reports whether no event that was read can still arrive once the event at p is
 // being delivered: then the Buffer is no longer needed.
 func (b *Buffer) IsDone(p protocol.Position) bool {
 	return b.settled && (b.last.IsZero() || p.Covers(b.last))

@@ -24,7 +24,7 @@ func (c Change) Event(group string) *protocol.Event {
 }
 
 // Presences are those of one group. Each belongs to the owner that has entered it last,
-// such as a node. The zero value is nobody. It is not safe for concurrent use.
+// such as a node. The zero value owns nothing. It is not safe for concurrent use.
 type Presences[O comparable] struct {
 	byID      map[string]present[O]
 	ids       map[string][]string  // by key, in no order
@@ -212,7 +212,7 @@ func (c *Presences[O]) Owner(id string) (owner O, ok bool) {
 	return p.owner, ok
 }
 
-// Owners returns all who own a presence, in no order.
+// Owners returns all owners of a presence, in no order.
 func (c *Presences[O]) Owners() []O {
 	owners := make(map[O]struct{})
 	for _, p := range c.byID {

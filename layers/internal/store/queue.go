@@ -28,7 +28,7 @@ type Queues struct {
 	nextSweep time.Time // when all queues are searched for expired events
 }
 
-// sweepEvery is how often Push searches channels that nobody pulls from for expired events.
+// sweepEvery is how often Push searches channels without a puller for expired events.
 const sweepEvery = time.Minute
 
 // queue is one named channel. It has events or pullers, and not both.

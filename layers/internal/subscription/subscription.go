@@ -25,7 +25,7 @@ type Groups struct {
 		asked  map[string]bool // the driver has been asked to add; false: and has failed
 		wanted map[string]bool // what is to change: the last Want holds
 		next   *Round          // that makes the driver do what is wanted
-		done   chan struct{}   // closed when no round is under way any more; nil: none is
+		done   chan struct{}   // closed when no round is under way; nil: none is
 		closed bool
 	}
 }

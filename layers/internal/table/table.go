@@ -10,7 +10,7 @@ import (
 // others.
 const Shards = 64
 
-// seed differs from process to process, so that nobody can choose names that share a
+// seed differs from process to process, so that a peer cannot choose names that share a
 // shard.
 var seed = maphash.MakeSeed() //nolint:gochecknoglobals // the zero value of a Table is ready for use
 
