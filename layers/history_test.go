@@ -169,7 +169,7 @@ func TestWhatARecorderCanGetWrong(t *testing.T) {
 	}{
 		{testkit.Here(), "invalid name", t.Context(), "two words", fine, layers.Retention{}, `"two words"`},
 		{testkit.Here(), "ctx has ended", ended, "g", fine, layers.Retention{}, "canceled"},
-		{testkit.Here(), "a number", t.Context(), "g", number, layers.Retention{}, "no struct or map"},
+		{testkit.Here(), "a number", t.Context(), "g", number, layers.Retention{}, "send a struct or a map"},
 		{testkit.Here(), "too many", t.Context(), "g", fine, layers.Retention{MaxEvents: layers.MaxRetentionEvents + 1}, "at most 10000 events"},
 		{testkit.Here(), "less than none", t.Context(), "g", fine, layers.Retention{MaxEvents: -1}, "not -1"},
 		{testkit.Here(), "too long", t.Context(), "g", fine, layers.Retention{MaxAge: layers.MaxRetentionAge + 1}, "168h0m0s"},

@@ -225,9 +225,9 @@ func TestWhatASenderCanGetWrong(t *testing.T) {
 		{testkit.Here(), "invalid name", t.Context(), "two words", fine, `"two words"`},
 		{testkit.Here(), "empty name", t.Context(), "", fine, "1 to 99 bytes"},
 		{testkit.Here(), "ctx has ended", ended, "g", fine, "went home"},
-		{testkit.Here(), "a function in the payload", t.Context(), "g", unencodable, `event "bad": map[string]interface {} cannot be encoded`},
+		{testkit.Here(), "a function in the payload", t.Context(), "g", unencodable, `event "bad": the payload of type map[string]interface {} cannot be encoded`},
 		{testkit.Here(), "text that is not UTF-8", t.Context(), "g", torn, "the message is text that is not UTF-8"},
-		{testkit.Here(), "a number", t.Context(), "g", number, `event "bad": the payload int is no struct or map`},
+		{testkit.Here(), "a number", t.Context(), "g", number, `event "bad": the payload is int; send a struct or a map`},
 	}
 	for _, row := range rows {
 		errs := map[string]error{

@@ -8,41 +8,40 @@ import (
 	"github.com/wye-go/wye/internal/payload"
 )
 
-// Event is what travels through a channel layer: a type and a payload. It is
-// made by [EventType.New], immutable once sent, and shared: one value reaches
-// every member of a group.
+// Event is what a channel layer carries: a type and a payload. [EventType.New] makes it. It
+// is immutable once sent, and shared: all members of a group in a process get the same
+// value.
 //
 // A payload is a struct or a map, because on the wire an event is
-// {"type": ..., its fields...}, as in Channels. It is encoded once, by the send
-// and on every layer, also the one in memory, so that a program behaves the same
-// on all of them. It is decoded once per process and Go type, and that value is
-// shared as well, so a handler must not change what its slices and maps hold.
+// {"type": ..., its fields...}, as in Django Channels. The send encodes it once, on every
+// layer, also on the one in memory, so that a program behaves the same on all of them. It
+// is decoded once per process and Go type. Handlers share the decoded value as well, so
+// they must not change the contents of its slices and maps.
 //
-// What is encoded follows the rules of encoding/json: its tags and their options,
-// embedded structs, MarshalJSON and MarshalText, json.Number, json.RawMessage. A
-// payload arrives as if it had been sent as JSON, except that:
+// The encoding follows the rules of encoding/json: its tags and their options, embedded
+// structs, MarshalJSON and MarshalText, json.Number, json.RawMessage. A payload arrives as
+// if it had been sent as JSON, except that:
 //
-//   - a []byte or [N]byte travels as bytes, which an any receives as a []byte,
-//     and which no string can be read from;
-//   - numbers in an any are int64, or uint64 beyond it, and float64 if they were
-//     floats;
+//   - a []byte or [N]byte travels as bytes: a field of type any receives it as a []byte,
+//     and a field of type string cannot receive it;
+//   - a field of type any receives a number as int64, as uint64 if it is larger, or as
+//     float64 if it was a float;
 //   - NaN and infinities arrive;
-//   - numbers that a MarshalJSON or a json.Number writes arrive by value, 1.50 as
-//     1.5; those that fit no int64, uint64 or float64 are an error.
+//   - numbers that a MarshalJSON or a json.Number writes arrive by value, 1.50 as 1.5; a
+//     number that fits neither int64, uint64 nor float64 is an error of the send.
 //
-// What JSON cannot carry, such as a func, a chan, a value that contains itself or
-// one that is nested more than 500 levels deep, is an error of the send, which
-// names the field. The encoding is MessagePack: a peer in Python gets dicts with
-// str for keys, lists, str, bytes, int, float, bool and None, and a time as its
-// RFC 3339 text. What such a peer sends is read by the same rules; keys of a dict
-// that are int or bytes become text.
+// The send returns an error, which names the field, for what JSON cannot carry: a func, a
+// chan, a value that contains itself, or one that is nested more than 500 levels deep. The
+// encoding is MessagePack: a node in Python gets dicts with str for keys, lists, str,
+// bytes, int, float, bool and None, and a time as its RFC 3339 text. What such a node sends
+// is decoded by the same rules; keys of a dict that are int or bytes become text.
 type Event struct {
 	typ      string
 	sealing  sync.Once
 	payload  any          // the sender's value; nil once it is sealed
-	failure  *sealFailure // what was wrong with it; nil if nothing was, or it is not sealed yet
+	failure  *sealFailure // why it could not be encoded; nil if it could, or it is not sealed yet
 	body     []byte       // a MessagePack map; nil if the event was sealed as a message
-	position *Position    // in its group's history; nil if it has none
+	position *Position    // in its group's history; nil if it was not recorded
 
 	mu struct {
 		sync.Mutex
@@ -69,38 +68,37 @@ func (*decoded[P]) isDecoding() {}
 // Type returns the event's type, for example "chat.message".
 func (e *Event) Type() string { return e.typ }
 
-// EventType ties a wire name to the Go type of its payload, for the sender and
-// the handler alike, so that neither can misspell it. Declare it once, as a
-// package variable:
+// EventType declares a type of event: its name on the wire, and the Go type of its payload.
+// Declare it once, as a package variable that the sender and the handler use:
 //
 //	var Said = protocol.EventType[Line]{Name: "chat.message"}
 //
-// Names are written as in Channels: ASCII letters, digits, underscores, and
-// periods between words.
+// A name has ASCII letters, digits and underscores, and periods between words, as in Django
+// Channels.
 type EventType[P any] struct{ Name string }
 
-// SendType is the type of events that hold a ready message, as ASGI names it. A
-// layer puts the message on each member's outgoing queue, encoded once, without
-// waking the consumers; a consumer that declares a handler for SendType gets
-// the event instead. Its wire form has one field, "text" or "bytes", so that a
-// Message.Key counts for members in the sender's process only. Text that is not UTF-8
-// is an error of the send, which matches ErrNotUTF8; text that another node has sent is
-// repaired with U+FFFD, as in all payloads.
+// SendType is the type of events that hold a ready message; ASGI has the same name. A layer
+// encodes the message once and puts it on the outgoing queue of each member, without
+// calling a consumer. A consumer that declares a handler for SendType gets the event
+// instead. On the wire the event has one field, "text" or "bytes", so that a Message.Key
+// has an effect in the sender's process only. For text that is not UTF-8 the send returns
+// an error that matches ErrNotUTF8; text that another node has sent is repaired with
+// U+FFFD, as in all payloads.
 var SendType = EventType[Message]{Name: "websocket.send"}
 
-// New returns an event to send. The payload is encoded by the send and may be
-// changed after it, not before.
+// New returns an event to send. The send encodes the payload. The caller must not change
+// the payload before the send has returned.
 func (t EventType[P]) New(payload P) *Event { return &Event{typ: t.Name, payload: payload} }
 
-// Payload returns e's payload as a P, decoded once for this process. The error
-// matches ErrEventPayload. Safe for concurrent use.
+// Payload returns e's payload as a P. It is decoded once in this process, and shared. If
+// the payload does not fit P, the error matches ErrEventPayload. Safe for concurrent use.
 func (t EventType[P]) Payload(e *Event) (P, error) {
 	d := decodingOf[P](e)
 	d.once.Do(func() {
-		d.err = errDecodePanic // unless it returns
+		d.err = errDecodePanic // unless decode returns
 		err := e.decode(&d.value)
 		if err != nil {
-			d.value = *new(P) // not half of it
+			d.value = *new(P) // it may be decoded in part
 			err = fmt.Errorf("%w: event %q as %T: %w", ErrEventPayload, e.typ, d.value, err)
 		}
 		d.err = err
@@ -108,7 +106,7 @@ func (t EventType[P]) Payload(e *Event) (P, error) {
 	return d.value, d.err
 }
 
-// decodingOf finds or adds the place for e's payload as a P.
+// decodingOf returns e's decoding as a P, which it adds if there is none.
 func decodingOf[P any](e *Event) *decoded[P] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -122,9 +120,9 @@ func decodingOf[P any](e *Event) *decoded[P] {
 	return d
 }
 
-// seal encodes the payload. Layers call it before delivery, once or more often.
-// An error is the sender's: the payload cannot be encoded, or is no struct or
-// map. It names the field. Safe for concurrent use.
+// seal encodes the payload. Layers call it before delivery; later calls return the same
+// result. It returns an error, which names the field, if the payload cannot be encoded, or
+// is neither a struct nor a map. Safe for concurrent use.
 func (e *Event) seal() error {
 	e.sealing.Do(func() {
 		err := errEncodePanic
@@ -142,7 +140,7 @@ func (e *Event) seal() error {
 	return e.failure.err
 }
 
-// sealed drops the sender's value, and keeps what was wrong with it.
+// sealed drops the sender's value, and keeps the error of its encoding.
 func (e *Event) sealed(err error) {
 	e.payload = nil
 	if err != nil {
@@ -165,17 +163,18 @@ func (e *Event) encode(v any) ([]byte, error) {
 	b, err := payload.Encode(v)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("wye: event %q: %T cannot be encoded: %w", e.typ, v, err)
+		return nil, fmt.Errorf("wye: event %q: the payload of type %T cannot be encoded: %w", e.typ, v, err)
 	case len(b) == 1 && b[0] == packedNil:
-		return nil, fmt.Errorf("wye: event %q: the payload %T is nil; send an empty one", e.typ, v)
+		return nil, fmt.Errorf("wye: event %q: the payload of type %T is nil; send an empty one", e.typ, v)
 	case !isMap(b):
-		return nil, fmt.Errorf("wye: event %q: the payload %T is no struct or map", e.typ, v)
+		return nil, fmt.Errorf("wye: event %q: the payload is %T; send a struct or a map", e.typ, v)
 	}
 	return b, nil
 }
 
-// Prepared returns the message of a SendType event, ready for many connections,
-// or nil if e is of another type or holds no message. It seals e. Layers call it.
+// Prepared returns the message of a SendType event, to be sent to many connections, or nil
+// if e has another type or does not hold a message. It encodes e if that was not done.
+// Layers call it.
 func (e *Event) Prepared() *Prepared {
 	if e.typ != SendType.Name || e.seal() != nil {
 		return nil
@@ -195,10 +194,10 @@ func (e *Event) Prepared() *Prepared {
 	return e.mu.frame
 }
 
-// What is left of a payload whose own code has panicked.
+// The errors of an event whose payload's own methods have panicked.
 var (
-	errDecodePanic = fmt.Errorf("%w: decoding it has panicked", ErrEventPayload)
-	errEncodePanic = errors.New("wye: the event's payload has panicked when it was encoded")
+	errDecodePanic = fmt.Errorf("%w: its method panicked while it was decoded", ErrEventPayload)
+	errEncodePanic = errors.New("wye: the event cannot be sent: a method of its payload panicked while it was encoded")
 )
 
 var errNoMessage = errors.New("it has neither a text nor bytes")
@@ -219,14 +218,14 @@ func (e *Event) decode(into any) error {
 	if e.body != nil {
 		return payload.Decode(e.body, into)
 	}
-	body, err := payload.Encode(asDirect(e.Prepared().Message())) // a ready message that is to be read as its wire form
+	body, err := payload.Encode(asDirect(e.Prepared().Message())) // a ready message, as it is on the wire
 	if err != nil {
 		return err
 	}
 	return payload.Decode(body, into)
 }
 
-// direct is the wire form of a SendType event, of which one field is there.
+// direct is a SendType event on the wire, which has one of the fields.
 type direct struct {
 	Text  *string `json:"text"`
 	Bytes []byte  `json:"bytes"`
@@ -249,16 +248,16 @@ func (d direct) message() (m Message, ok bool) {
 	return Message{}, false
 }
 
-// packedNil is what MessagePack makes of nil.
+// packedNil is nil in MessagePack.
 const packedNil = 0xc0
 
-// isMap reports whether b begins a MessagePack map: fixmap, map 16 or map 32.
+// isMap reports whether b starts a MessagePack map: fixmap, map 16 or map 32.
 func isMap(b []byte) bool {
 	return len(b) > 0 && (b[0]&0xf0 == 0x80 || b[0] == 0xde || b[0] == 0xdf)
 }
 
-// Position returns the event's place in its group's history, as its layer has
-// kept it: the zero value if it was not recorded.
+// Position returns the event's position in the history of its group, or the zero value if
+// the event was not recorded.
 func (e *Event) Position() Position {
 	if e.position == nil {
 		return Position{}
@@ -266,14 +265,14 @@ func (e *Event) Position() Position {
 	return *e.position
 }
 
-// placed is an event with its place, in one piece of memory.
+// placed is an event and its position, in one allocation.
 type placed struct {
 	event    Event
 	position Position
 }
 
-// at returns a copy of e at p, which shares e's payload. It seals e, and if that
-// fails so does the copy's seal. Layers and their drivers call it.
+// at returns a copy of e with the position p, which shares e's payload. It seals e; if that
+// fails, the copy's seal returns the same error. Layers and their drivers call it.
 func (e *Event) at(p Position) *Event {
 	err := e.seal()
 	at := &placed{position: p}

@@ -137,7 +137,7 @@ func TestCircularPayload(t *testing.T) {
 	typ := protocol.EventType[article]{Name: "blog.posted"}
 	e := typ.New(*p)
 	err := events.Seal(e)
-	want := `wye: event "blog.posted": protocol_test.article cannot be encoded: author.posts[0].author: it is circular: this *protocol_test.writer contains itself`
+	want := `wye: event "blog.posted": the payload of type protocol_test.article cannot be encoded: author.posts[0].author: it is circular: this *protocol_test.writer contains itself`
 	if err == nil || err.Error() != want {
 		t.Errorf("Seal says %v,\nwant %s", err, want)
 	}
@@ -145,7 +145,7 @@ func TestCircularPayload(t *testing.T) {
 		t.Errorf("Payload says %v", err)
 	}
 	shared := &writer{}
-	if err := events.Seal((protocol.EventType[[2]*article]{Name: "x"}).New([2]*article{{shared}, {shared}})); err == nil || !strings.Contains(err.Error(), "no struct or map") {
+	if err := events.Seal((protocol.EventType[[2]*article]{Name: "x"}).New([2]*article{{shared}, {shared}})); err == nil || !strings.Contains(err.Error(), "send a struct or a map") {
 		t.Errorf("what is shared: %v", err)
 	}
 }

@@ -19,16 +19,15 @@ func (e *Event) wirePayload() ([]byte, error) {
 	return payload.Encode(asDirect(e.Prepared().Message())) // it was sealed as a message
 }
 
-// newEvent returns the event of a type and payload that another process has sent.
-// It keeps body. The error says that body is no MessagePack map or that there is
-// no type; whether the fields are those of the type is found out by who reads
-// them.
+// newEvent returns an event that another process has sent, with its type and payload. It
+// keeps body. It returns an error if typ is empty or body is not a MessagePack map. The
+// fields are not checked here: decoding does it.
 func newEvent(typ string, body []byte) (*Event, error) {
 	switch {
 	case typ == "":
 		return nil, fmt.Errorf("%w: it has no type", ErrEventPayload)
 	case !isMap(body):
-		return nil, fmt.Errorf("%w: event %q is no MessagePack map", ErrEventPayload, typ)
+		return nil, fmt.Errorf("%w: event %q is not a MessagePack map", ErrEventPayload, typ)
 	}
 	e := &Event{typ: typ, body: body}
 	e.sealing.Do(func() {})

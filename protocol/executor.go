@@ -14,14 +14,14 @@ func (s *Session) runCallbacks() {
 	}
 }
 
-// runNext does what is due next. It returns false when it has released the executor, or
-// left it to the goroutines that Disconnect waits for.
+// runNext does what is due next. It returns false if it has released the executor, or
+// has passed it to the goroutines that Disconnect waits for.
 func (s *Session) runNext() bool {
 	s.mu.Lock()
 	life := &s.mu.life
 	if life.State() == lifecycle.Closing {
-		// No callback may start after the close and find the connection's context
-		// alive: the goroutine that closes may not have come so far.
+		// A callback that starts after the close must see that the connection's context
+		// has ended. The goroutine that closes may not have canceled it yet.
 		s.cancel(s.mu.cause)
 	}
 	pending := lifecycle.Pending{Mail: !s.mu.mail.empty(), Goroutines: s.mu.tasks.hold(), Deferred: len(s.mu.deferred) > 0}
@@ -52,7 +52,7 @@ func (s *Session) runNext() bool {
 	return true
 }
 
-// handOverUnlock hands over the oldest mailbox entry, or counts it as lost.
+// handOverUnlock hands over the oldest mailbox entry, or drops and counts it.
 func (s *Session) handOverUnlock() {
 	if s.mu.mail.events == 0 {
 		s.exec.Put(executor.Ordered, false) // none waits, and none is being handled

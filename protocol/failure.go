@@ -25,16 +25,16 @@ func (s *Session) applyError(err error) {
 }
 
 // countUnread counts a message that the handler has left unread. An error that wraps
-// ErrUnread says more, which is logged.
+// ErrUnread, and so says more, is logged.
 func (s *Session) countUnread(err error) {
 	s.shared.Counters.messages.unread.Add(1)
-	if err != plumbing.ErrUnread { //nolint:errorlint,err113 // it has nothing to say
+	if err != plumbing.ErrUnread { //nolint:errorlint,err113 // by itself it has no details
 		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
 	}
 }
 
-// closeWith closes the connection with err, and logs it if it is a fault. That a
-// connection which has closed cannot be used any more is not one.
+// closeWith closes the connection with err, and logs err if it is a fault. An error that
+// says only that the connection has closed is not a fault.
 func (s *Session) closeWith(err error) lifecycle.Effect {
 	echo, partly := s.isEcho(err)
 	if echo {
@@ -59,14 +59,14 @@ func (s *Session) closeFaulty(err error) {
 // faultOf returns what is logged about err, which closes with st.
 func faultOf(err error, st CloseStatus) error {
 	if wrong, ok := errors.AsType[*unsendableError](st.Err); ok {
-		return wrong // of err alone it cannot be seen what is wrong with the code
+		return wrong // err alone does not say what is wrong with the code
 	}
 	return err
 }
 
 // isEcho reports whether err only passes on that the connection has closed: the error
 // of a send, or of a ctx that ended with it. Such an error does not ask for a close.
-// partly reports whether it is so of one of the errors that err joins.
+// partly reports whether one of the errors that err joins does.
 func (s *Session) isEcho(err error) (echo, partly bool) {
 	s.mu.Lock()
 	closed, expired := s.mu.cause != nil || s.mu.life.IsOver(), s.mu.final.expired()
@@ -84,8 +84,8 @@ func (s *Session) isEcho(err error) (echo, partly bool) {
 	return all(err, is), is(err)
 }
 
-// all reports whether is holds for each of the errors that err joins. It does not
-// hold for what Close has returned.
+// all reports whether is returns true for each of the errors that err joins. For an error
+// of NewCloseError, all returns false.
 func all(err error, is func(error) bool) bool {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		switch e := e.(type) { //nolint:errorlint // it looks at each of them itself
@@ -98,8 +98,8 @@ func all(err error, is func(error) bool) bool {
 	return is(err)
 }
 
-// reportFault counts and logs what should not happen. effect is that of the close which
-// the fault asks for.
+// reportFault counts and logs a fault of user code or of the transport. effect is that of
+// the close which the fault has caused.
 func (s *Session) reportFault(err error, effect lifecycle.Effect) {
 	s.shared.Counters.failures.Add(1)
 	if isPanic(err) {
@@ -124,7 +124,7 @@ func (s *Session) reportFault(err error, effect lifecycle.Effect) {
 	s.log(slog.LevelError, msg, attrs)
 }
 
-// evict closes a connection that has held messages for too long. It implements holder.
+// evict closes a connection because of SessionOptions.ReadBytes. It implements holder.
 func (s *Session) evict() {
 	st := CloseStatus{Code: CloseTryAgainLater, Reason: "message not completed in time", Err: errHeld}
 	if s.closeSession(st, true, nil).IsFirst() {

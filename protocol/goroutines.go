@@ -17,8 +17,8 @@ var errGoroutineExit = errors.New("wye: a function of Conn.Go or consumer.Func e
 // does until they have returned or are abandoned.
 func (g *goroutines) hold() bool { return g != nil && g.running > 0 && !g.abandoned }
 
-// resume ends the waiting. It reports whether there was any, so that the caller has to
-// have the rest run.
+// resume ends the waiting for the goroutines. If it returns true, there was such a wait,
+// and the caller has to schedule what follows the callbacks.
 func (g *goroutines) resume() bool {
 	if !g.isAwaited() {
 		return false
@@ -80,7 +80,7 @@ func (s *Session) goroutineDone() {
 
 // awaitGoroutinesLocked has what follows the callbacks wait for the goroutines. No
 // goroutine has to wait with it: the executor stays claimed, and goes to the last of
-// them, or to the timer. Whoever waits for messages in a FinalContext gets none any more.
+// them, or to the timer. The FinalContext ends, because no message follows.
 func (s *Session) awaitGoroutinesLocked() {
 	s.mu.final.end()
 	s.mu.tasks.wait = time.AfterFunc(goroutineTime, s.abandonGoroutines)
@@ -101,7 +101,7 @@ func (s *Session) abandonGoroutines() {
 		return
 	}
 	s.shared.Counters.goroutinesAbandoned.Add(int64(running))
-	s.log(slog.LevelError, "wye: functions of Conn.Go did not return within ten seconds of the end; Disconnect did not wait longer",
+	s.log(slog.LevelError, "wye: functions of Conn.Go did not return within ten seconds of the connection's close; Disconnect did not wait longer",
 		[]any{"running", running})
 	s.schedule()
 }

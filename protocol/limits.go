@@ -1,33 +1,31 @@
 package protocol
 
-// Overflow is what happens to a message when the outgoing queue of its
-// connection is full. The sender is never slowed, except where it asks for it
-// with OverflowBlock.
+// Overflow is the policy for a message when the outgoing queue of its connection is full.
+// Only OverflowBlock makes the sender wait.
 type Overflow uint8
 
-// The policies. Whatever they drop or close is counted in [Stats]. None of them
-// is zero, which stands for the default, as in all of [Limits].
+// The policies. Messages that they drop and connections that they close are counted in
+// [Stats]. The zero Overflow means the default, as in all fields of [Limits].
 const (
-	// OverflowClose closes the connection with CloseTryAgainLater; the send
-	// returns ErrSlow, and ErrBusy if it is events that wait. It is the default:
-	// a peer that does not keep up finds out, and can come back and catch up.
+	// OverflowClose closes the connection with CloseTryAgainLater; the send returns
+	// ErrSlow, or ErrBusy if the queue of events is full. It is the default: a peer that
+	// does not keep up learns it, and can connect again and catch up.
 	//
 	// It closes only a connection that had time to keep up. A queue may go
 	// beyond its limit, to four times the limit, as long as it has been more
 	// than half full for less than a second.
 	OverflowClose Overflow = iota + 1
-	// OverflowDropNewest drops the message; the send returns ErrDropped.
+	// OverflowDropNewest drops the new message; the send returns ErrDropped.
 	OverflowDropNewest
-	// OverflowDropOldest drops the oldest messages that wait until the new one
-	// fits; the send returns nil. It is for state of which only the latest
-	// counts, such as positions and prices; with Message.Key it need not come to
-	// that. What is being written already is not dropped; if there is nothing
-	// else, it is the new message that is dropped, and the send returns
-	// ErrDropped.
+	// OverflowDropOldest drops the oldest messages that wait until the new one fits; the
+	// send returns nil. It is for values of which only the latest is of use, such as
+	// positions and prices; Message.Key mostly keeps such a queue from getting full. A
+	// message that is being written is not dropped; if only that one is queued, the new
+	// message is dropped, and the send returns ErrDropped.
 	OverflowDropOldest
-	// OverflowBlock makes the send wait for room, for as long as its ctx and
-	// the connection last. It is for direct sends; for group sends, where
-	// waiting would hold up everybody else, it means OverflowClose.
+	// OverflowBlock makes the send wait for room, until its ctx is done or the connection
+	// closes. It is for direct sends. For group sends, where one member would delay all
+	// others, it means OverflowClose.
 	OverflowBlock
 )
 
@@ -47,73 +45,69 @@ const (
 
 // Limits bound one connection. A zero field means its default.
 type Limits struct {
-	// MaxMessage is the size of an incoming message in bytes, over all its
-	// frames. A larger one closes with CloseMessageTooBig as soon as its
-	// size is known. Default 1 MiB.
+	// MaxMessage is the largest size of an incoming message in bytes, over all its
+	// frames. As soon as a larger size is known, the connection is closed with
+	// CloseMessageTooBig. Default 1 MiB.
 	MaxMessage int
-	// MaxFrame is the size of one incoming frame in bytes, for protocols
-	// that have frames. A larger one closes as a message does that is too
-	// large. Default MaxMessage.
+	// MaxFrame is the largest size of an incoming frame in bytes, for protocols that have
+	// frames. A larger frame closes the connection with CloseMessageTooBig. Default
+	// MaxMessage.
 	MaxFrame int
-	// MaxFragments is how many frames a message may come in, for protocols
-	// that have frames. One more closes with ClosePolicyViolation. Default
-	// 100,000: 4 MiB in frames of 64 bytes are less.
+	// MaxFragments is the largest number of frames of one incoming message, for protocols
+	// that have frames. One more closes the connection with ClosePolicyViolation. Default
+	// 100,000, which is more than 4 MiB in frames of 64 bytes.
 	MaxFragments int
-	// MaxControlFrames is how many pings and pongs may come within one
-	// message, and, between messages, in the few seconds between two looks at
-	// a connection. One more closes with ClosePolicyViolation. Default 1000.
+	// MaxControlFrames is the largest number of pings and pongs within one message, and,
+	// between messages, in the few seconds between two checks of a connection. One more
+	// closes the connection with ClosePolicyViolation. Default 1000.
 	MaxControlFrames int
-	// MinRate is how fast, in bytes of payload per second, a message must come
-	// that has begun; pings and empty frames in between do not count. It is
-	// measured over ten seconds, and over as long as 16 KiB take at that rate,
-	// because TLS delivers up to so much at once; the time in which we do not
-	// read is not counted. A slower one closes with ClosePolicyViolation.
-	// Default 240, over 68 s.
+	// MinRate is the least rate, in bytes of payload per second, at which the rest of an
+	// incomplete message must come; pings and empty frames do not count. It is measured
+	// over ten seconds, or over the time that 16 KiB take at this rate if that is longer,
+	// because TLS delivers up to 16 KiB at once. The time in which the server does not
+	// read is not counted. A slower peer's connection is closed with ClosePolicyViolation.
+	// Default 240, measured over 68 s.
 	MinRate int
-	// ReadAhead is how much of what the peer sends is kept, in bytes (each
-	// message counts its size and 64), while a callback is busy. Then the
-	// peer is not read from until there is room. One message always fits.
-	// Default 64 KiB.
+	// ReadAhead is how many bytes of incoming messages are queued while a callback is
+	// busy; each message counts its size and 64. When it is reached, the server does not
+	// read from the peer until there is room. One message always fits. Default 64 KiB.
 	ReadAhead int
-	// Rate is how fast the peer may send. Default: as fast as it is read.
+	// Rate is how fast the peer may send. Default: as fast as the server reads.
 	Rate Rate
-	// QueueBytes is the size of the outgoing queue, in bytes on the wire where
-	// the protocol has frames (a message with a Key counts that, and
-	// KeyOverhead, too). What happens then is Overflow. One message always
-	// fits. Default 4 MiB, so that several messages of the default MaxMessage
-	// fit.
+	// QueueBytes is the size of the outgoing queue in bytes, with headers of frames where
+	// the protocol has frames. A message with a Key also counts the key and 128 bytes.
+	// When QueueBytes is reached, Overflow decides. One message always fits. Default
+	// 4 MiB, so that several messages of the default MaxMessage fit.
 	QueueBytes int
-	// QueueEvents is how many layer events may wait for the consumer, with the
-	// messages of group sends that wait behind them. What happens then is
-	// EventOverflow. Default 4096.
+	// QueueEvents is how many events of layers may wait for the consumer, together with
+	// the messages of group sends that wait behind them. When it is reached, EventOverflow
+	// decides. Default 4096.
 	QueueEvents int
-	// QueueEventBytes is how many bytes of layer events may wait for the
-	// consumer. Each counts its encoded payload and 64. An event that many
-	// connections share is in memory once, and counts in full for each of
-	// them. What happens then is EventOverflow. One event always fits.
-	// Default 4 MiB.
+	// QueueEventBytes is how many bytes of layer events may wait for the consumer. Each
+	// event counts its encoded payload and 64. An event that many connections share is in
+	// memory once, and counts in full for each of them. When QueueEventBytes is reached,
+	// EventOverflow decides. One event always fits. Default 4 MiB.
 	QueueEventBytes int
-	// Groups is how many groups the connection may be in, and, counted each for
-	// itself, in how many it may be present, and to how many it may record: what
-	// consumer.Conn does in one more is an error that matches ErrTooMany,
-	// and changes nothing. Default 500.
+	// Groups is how many groups the connection may be in. It also bounds in how many
+	// groups the connection may be present, and to how many it may record events; each
+	// is counted separately. For one more, the method of consumer.Conn changes nothing
+	// and returns an error that matches ErrTooMany. Default 500.
 	Groups int
-	// Goroutines is how many functions of Conn.Go may run at a time. One more is
-	// an error that matches ErrTooMany, and is not called. The function of
-	// consumer.Func is one of them. Default 100.
+	// Goroutines is how many functions of Conn.Go may run at a time. For one more, Conn.Go
+	// returns an error that matches ErrTooMany. The function of consumer.Func is one of
+	// them. Default 100.
 	Goroutines int
-	// EventOverflow is what happens when QueueEvents or QueueEventBytes is
-	// reached: the connection is closed with CloseTryAgainLater, as
-	// OverflowClose says, or the newest or the oldest event is dropped, of
-	// which the consumer is not notified. OverflowBlock means OverflowClose.
-	// Default OverflowClose.
+	// EventOverflow is the policy when QueueEvents or QueueEventBytes is reached:
+	// OverflowClose closes the connection with CloseTryAgainLater; OverflowDropNewest and
+	// OverflowDropOldest drop an event without notifying the consumer. OverflowBlock means
+	// OverflowClose. Default OverflowClose.
 	EventOverflow Overflow
-	// RepairText sends a text message that is not UTF-8 with U+FFFD in place of each run
-	// of bytes that is not. By default the message is not sent, and the send returns
-	// ErrNotUTF8: no peer accepts it. A route can turn it on and not off.
+	// RepairText has a text message that is not UTF-8 sent with U+FFFD in place of each
+	// run of invalid bytes. By default the message is not sent, because peers do not
+	// accept it, and the send returns ErrNotUTF8. The limits of a route can set it, but
+	// cannot clear it.
 	RepairText bool
-	// Overflow is what happens when QueueBytes is reached. Default
-	// OverflowClose.
+	// Overflow is the policy when QueueBytes is reached. Default OverflowClose.
 	Overflow Overflow
 }
 
@@ -137,8 +131,8 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// over returns base with the fields replaced that l has. MaxMessage alone is
-// MaxFrame too: it is that field's default.
+// over returns base with those fields replaced that are set in l. If l has MaxMessage and
+// not MaxFrame, MaxFrame is MaxMessage.
 func (l Limits) over(base Limits) Limits {
 	base.MaxFrame = positive(l.MaxFrame, positive(l.MaxMessage, base.MaxFrame))
 	base.MaxMessage = positive(l.MaxMessage, base.MaxMessage)
@@ -174,31 +168,31 @@ func positive(n, otherwise int) int {
 	return otherwise
 }
 
-// Rate bounds how fast one peer may send messages: on average, with bursts. The zero
-// value is no bound. Pings and other control frames do not count (see
-// Limits.MaxControlFrames), and neither do bytes of frames and headers.
+// Rate bounds how fast one peer may send messages: an average rate, and bursts. The zero
+// value does not bound it. Pings and other control frames do not count (see
+// Limits.MaxControlFrames), and neither do the headers of frames.
 type Rate struct {
-	// Messages is how many messages may come per second. 0 is no bound.
+	// Messages is how many messages may come per second on average. 0: any number.
 	Messages int
-	// MessageBurst is how many may come at once when nothing has come for a while.
-	// Default Messages.
+	// MessageBurst is how many messages may come at once after a pause. Default Messages.
 	MessageBurst int
-	// Bytes is how many bytes of payload may come per second. 0 is no bound.
+	// Bytes is how many bytes of payload may come per second on average. 0: any number.
 	Bytes int
-	// ByteBurst is how many may come at once when nothing has come for a while. A
-	// larger message is not refused: what comes behind it waits for as long as its
-	// bytes take at this rate. Default Bytes.
+	// ByteBurst is how many bytes may come at once after a pause. A larger message is not
+	// refused: the messages behind it wait for as long as its bytes take at this rate.
+	// Default Bytes.
 	ByteBurst int
-	// Close closes a connection whose peer sends faster with ClosePolicyViolation.
-	// Otherwise the peer is not read from until it may send again, so that TCP slows
-	// it down; meanwhile its pings and its close wait, too, that it has hung up is not
-	// noticed, and it is not cut for being silent or slow. How long that takes at most
-	// is what the largest message and the burst take at this rate.
+	// Close has a connection whose peer sends faster closed with ClosePolicyViolation.
+	// Otherwise the server does not read from the peer until it may send again, so that
+	// TCP slows the peer down. Meanwhile the peer's pings and its close wait as well, the
+	// server does not notice that the peer has hung up, and it does not close the
+	// connection of a silent or slow peer. This lasts at most for as long as the largest
+	// message and the burst take at this rate.
 	Close bool
 }
 
 // withDefaults returns r with its defaults filled in. Negative values mean zero, so
-// that a route can lift its server's bound with {Messages: -1}.
+// that a route can remove its server's bound with {Messages: -1}.
 func (r Rate) withDefaults() Rate {
 	r.Messages, r.Bytes = max(r.Messages, 0), max(r.Bytes, 0)
 	r.MessageBurst = burst(r.MessageBurst, r.Messages)

@@ -5,8 +5,8 @@ import (
 	"github.com/wye-go/wye/protocol/internal/backlog"
 )
 
-// entry is what waits in a mailbox: an event, a message of the peer, or a message that
-// was sent to the connection behind events.
+// entry is an entry of a mailbox: an event, a message of the peer, or a message of a group
+// send that waits behind events.
 type entry struct {
 	event    *Event
 	prepared *Prepared
@@ -20,7 +20,7 @@ func (e *entry) message() Message { return Message{Kind: e.kind, Data: e.data} }
 // isMessage reports whether it is a message of the peer.
 func (e *entry) isMessage() bool { return e.event == nil && e.prepared == nil }
 
-// size returns what the entry counts.
+// size returns how many bytes the entry counts for the limits.
 func (e *entry) size() int {
 	switch {
 	case e.event != nil:
@@ -31,10 +31,10 @@ func (e *entry) size() int {
 	return len(e.data) + messageOverhead
 }
 
-// contents counts entries.
+// contents is how many entries of each kind there are.
 type contents struct{ events, messages, sent int }
 
-// contents counts the entry.
+// contents returns the entry as a count of one.
 func (e *entry) contents() contents {
 	switch {
 	case e.event != nil:
@@ -45,24 +45,23 @@ func (e *entry) contents() contents {
 	return contents{messages: 1}
 }
 
-// add counts what d has counted.
+// add adds the counts of d.
 func (c *contents) add(d contents) {
 	c.events += d.events
 	c.messages += d.messages
 	c.sent += d.sent
 }
 
-// mailbox holds what waits for a connection's callbacks, in order, and the messages
-// that are sent behind events. Its zero value is empty and costs nothing. It bounds
-// nothing by itself: it counts, and [Session] decides.
+// mailbox holds, in order, the entries that wait for a connection's callbacks. Its zero
+// value is empty and costs nothing. It has no bounds: it counts, and [Session] decides.
 type mailbox struct {
 	queue      conflate.Queue[entry]
-	events     int // in queue, and messages that were sent
-	eventBytes int // what these count
-	bytes      int // what the peer's messages in queue count
+	events     int // events and messages of group sends in queue
+	eventBytes int // their sizes
+	bytes      int // the sizes of the peer's messages in queue
 }
 
-// fill returns how full of events the mailbox is with so many more, of n bytes
+// fill returns how full of events the mailbox would be with more entries, of n bytes
 // together. One event always fits.
 func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
 	f := backlog.FillOf(b.eventBytes+n, l.QueueEventBytes)
@@ -72,7 +71,7 @@ func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
 	return max(f, backlog.FillOf(b.events+more, l.QueueEvents))
 }
 
-// addEvent adds an event, or a message without a key that was sent. Messages with a key
+// addEvent adds an event, or a message of a group send without a key. Messages with a key
 // must not overtake it.
 func (b *mailbox) addEvent(e entry) {
 	b.queue.ForgetKeys()
@@ -80,7 +79,7 @@ func (b *mailbox) addEvent(e entry) {
 	b.count(&e, 1)
 }
 
-// addPrepared adds a message that was sent. It replaces one with its key, unless an
+// addPrepared adds a message of a group send. It replaces one with the same key, unless an
 // event or a message without a key was added since.
 func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 	e, key := entry{prepared: p}, p.Key()
@@ -102,7 +101,7 @@ func (b *mailbox) addMessage(m Message) {
 	b.count(&e, 1)
 }
 
-// count counts an entry n times.
+// count adds an entry to the sums n times; n may be -1.
 func (b *mailbox) count(e *entry, n int) {
 	if e.isMessage() {
 		b.bytes += n * e.size()
@@ -114,14 +113,14 @@ func (b *mailbox) count(e *entry, n int) {
 
 func (b *mailbox) empty() bool { return b.queue.Len() == 0 }
 
-// dequeue takes out the oldest entry and returns it. The mailbox must not be empty.
+// dequeue removes the oldest entry and returns it. The mailbox must not be empty.
 func (b *mailbox) dequeue() entry {
 	e := b.queue.Pop()
 	b.removed(&e)
 	return e
 }
 
-// dropEvent takes out the oldest event or message that was sent. There must be one.
+// dropEvent removes the oldest event or message of a group send. There must be one.
 func (b *mailbox) dropEvent() (dropped entry) {
 	dropped, _ = b.queue.RemoveFirst(func(e *entry) bool { return !e.isMessage() })
 	b.removed(&dropped)

@@ -24,53 +24,51 @@ func (k Kind) String() string {
 	return "text"
 }
 
-// Message is one application message, in either direction. The zero Message is
-// an empty text message, which is legal.
+// Message is one message of an application, in either direction. The zero Message is an
+// empty text message, which is legal.
 //
-// Incoming: Data belongs to the engine and is valid until the callback returns
-// (in a loop over Stream.Messages: until the next turn). It must not be changed. Keep it
-// with Clone or Text.
+// Incoming: Data belongs to the engine and is valid until the callback returns (in a loop
+// over Stream.Messages: until the next iteration). The application must not change it. Keep
+// a copy, made by Clone or Text.
 //
-// Outgoing: Wye never keeps Data. When a send returns, the caller may use it
-// again. Text must be UTF-8. It is checked, once for all who get it: Limits.RepairText
-// says whether a send of text that is not returns ErrNotUTF8, or repairs it.
+// Outgoing: Wye does not keep Data. When a send has returned, the caller may use it again.
+// Text must be UTF-8, which the send checks, once for all receivers. If it is not UTF-8,
+// the send returns ErrNotUTF8, or repairs it if Limits.RepairText is set.
 type Message struct {
 	Kind Kind
 	Data []byte
 
-	// Key conflates: a message with a key replaces an earlier one with the same
-	// key that still waits in the outgoing queue of its connection, so that a
-	// peer which does not keep up gets the latest price, position or typing
-	// notice and not all there have been. It is never sent, and incoming
-	// messages have none. "" is no key.
+	// Key conflates messages. A message with a key replaces an earlier one with the same
+	// key that still waits in the outgoing queue of its connection. So a peer that does
+	// not keep up gets the latest price, position or typing notice, and not every one.
+	// The key is not sent, and incoming messages have none. "" means that the message has
+	// no key.
 	//
-	// Every send does so, not only one that finds the queue full. What is being
-	// written is not replaced. The new message takes the place of the earlier
-	// one, so that what changes often is not put off for ever; but it never
-	// overtakes a message without a key: if one was sent in between, it goes to
-	// the end. So the order of messages with different keys may change, and no
-	// other. If there is no room for the new message, the earlier one stays, and
-	// Limits.Overflow decides. What was replaced is counted as
-	// Stats.MessagesConflated; the send that had queued it has returned nil.
+	// A message is replaced whether or not the queue is full, but not while it is being
+	// written. The new message takes the position of the earlier one in the queue, so
+	// that frequent changes do not delay it for ever. It never overtakes a message without
+	// a key: if one was sent in between, the new message goes to the end of the queue. So
+	// only messages with different keys may change their order. If there is no room for
+	// the new message, the earlier one stays, and Limits.Overflow decides. A message that
+	// was replaced is counted as Stats.MessagesConflated; its send has returned nil.
 	//
 	// A message of a group send that waits behind events for the consumer (see
 	// Conn.Offer) replaces one with its key there only if no event and no message
 	// without a key has come in between.
 	//
-	// It helps a peer whose network is slow as far as the transport can keep
-	// messages from waiting behind its queue: WebSocket does over TCP, also with
-	// TLS, on Linux and macOS. What is on its way, and what waits in a proxy or in
-	// front of a peer that reads slowly, cannot be replaced: have the peer
-	// acknowledge, and send the next value then, as the example of consumer.Conn
+	// Only messages that wait in this queue can be replaced. WebSocket lets them wait
+	// there, and not in the kernel, over TCP and TLS on Linux and macOS. Messages in the
+	// network, in a proxy, or unread at a slow peer cannot be replaced: have the peer
+	// acknowledge a value, and send the next one then, as the Example of consumer.Conn
 	// does.
 	Key string
 
-	checked *byte // first byte of Data when it was found to be UTF-8; nil if it was not checked
+	checked *byte // first byte of Data when Data was checked to be UTF-8; nil if it was not
 	length  int   // of Data then
 }
 
-// messageOverhead is what a waiting message or event counts beside its bytes, so that
-// empty ones are bounded as well.
+// messageOverhead is added to the size of a waiting message or event, so that the number of
+// empty ones is bounded as well.
 const messageOverhead = 64
 
 // Text returns a text message.
@@ -92,9 +90,10 @@ func (m Message) Clone() Message {
 	return m
 }
 
-// checked returns m with a note that its Data is UTF-8. A program that sends the message
-// on, with these very bytes, does not pay for a second check. The note is void when Data
-// is other bytes, or more or fewer; it trusts that the bytes themselves do not change.
+// checked returns m with a note that its Data is UTF-8, so that a program that sends the
+// same bytes to others does not pay for a second check. The note does not hold for another
+// slice or another length. It does hold if the bytes are changed, which the contract
+// forbids.
 func checked(m Message) Message {
 	if len(m.Data) > 0 {
 		m.checked, m.length = &m.Data[0], len(m.Data)

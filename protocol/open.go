@@ -284,10 +284,10 @@ func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 			"status", answer.Status)
 	}
 	switch cause {
-	case nobodys:
-	case ours:
+	case notLogged:
+	case serverFault:
 		s.shared.Counters.log(s.shared.Logger, slog.LevelError, "wye: connection refused because of an error", attrs)
-	case peers:
+	case peerMistake:
 		s.shared.Counters.log(s.shared.Logger, slog.LevelWarn, "wye: connection refused because of what the peer asked for", attrs)
 	}
 }

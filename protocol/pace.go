@@ -6,10 +6,10 @@ import (
 	"github.com/wye-go/wye/internal/rate"
 )
 
-// pace is how fast a peer sends. It has no clock and no lock.
+// pace measures how fast a peer sends. It has no clock and no lock.
 type pace struct {
 	rate            Rate
-	messages, bytes rate.Bucket // one that has no rate is not used
+	messages, bytes rate.Bucket // without a rate, a bucket is not used
 	timer           *time.Timer // for the next message; nil if none had to wait yet
 }
 
@@ -31,7 +31,7 @@ func (p *pace) wait(now time.Time) (wait time.Duration) {
 	return wait
 }
 
-// spend takes note of a message of n bytes.
+// spend counts a message of n bytes.
 func (p *pace) spend(n int, now time.Time) {
 	p.messages.Spend(now, 1)
 	p.bytes.Spend(now, float64(n))

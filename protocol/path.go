@@ -6,14 +6,14 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// RoutePath returns Path as routers match it: each slash in it separates segments,
-// and each U+001F in it is a slash that the peer wrote as %2F, which is part of a segment.
-// No peer can send U+001F: a path with a control character is not canonical. Both have
-// the same length, so that what matches one can be cut out of the other.
+// RoutePath returns Path in the form that routers match: a slash separates segments, and
+// U+001F stands for a slash that the peer wrote as %2F, which is part of a segment. A peer
+// cannot send U+001F itself: a path with a control character is not canonical. Both forms
+// have the same length, so that an offset in one is valid in the other.
 //
-// It returns an error that is ErrNoRoute if the path is not canonical, so that
-// something in front of the router may have taken it for another path. The text of the
-// error says why, and holds nothing that the peer has sent. A path is canonical if
+// It returns an error that matches ErrNoRoute if the path is not canonical: a proxy or
+// middleware in front of the router may then have taken it for another path. The text of
+// the error says why, and has no text of the peer in it. A path is canonical if
 //
 //   - no segment is empty, except that the path may end with a slash;
 //   - no segment is "." or "..", whether or not its slashes are escaped;
@@ -23,8 +23,8 @@ import (
 //   - it is known which of its slashes were escaped: http.Request.RawPath belongs to
 //     Path, and is valid.
 //
-// The first three also hold for the path that the peer has sent
-// (http.Request.RequestURI), whatever middleware in front has made of it.
+// The first three must also be true for the path that the peer has sent
+// (http.Request.RequestURI), even if middleware has changed the request's URL.
 //
 // A router calls it once, at the start of its Open or Find.
 func (s *Scope) RoutePath() (string, error) {
@@ -41,7 +41,7 @@ func (s *Scope) RoutePath() (string, error) {
 	return s.path, nil
 }
 
-// isFormOf reports whether form is path but for the slashes that were escaped.
+// isFormOf reports whether form is path, apart from slashes that were escaped.
 func isFormOf(form, path string) bool {
 	for i := range len(form) {
 		if form[i] != path[i] && (form[i] != plumbing.EncodedSlash || path[i] != '/') {

@@ -9,7 +9,7 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// init gives the other packages of this module what programs do not need.
+// init gives the other packages of this module functions that are not exported.
 func init() { //nolint:gochecknoinits // an internal package is given functions of a package that imports it
 	plumbing.ProvideScopes(errBranches, plumbing.ScopeFuncs{
 		WithRoute: func(s any, m plumbing.Match) any { return scope(s).withRoute(m) },
@@ -35,16 +35,16 @@ func event(e any) *Event { return e.(*Event) } //nolint:errcheck,forcetypeassert
 
 func scope(s any) *Scope { return s.(*Scope) } //nolint:errcheck,forcetypeassert // package scopes passes nothing else
 
-// newChannelScope describes what arrives on a worker's channel. ctx is what Context
-// returns.
+// newChannelScope returns the scope of a worker that receives from channel. Its Context
+// returns ctx.
 func newChannelScope(ctx context.Context, channel string) *Scope {
 	return &Scope{typ: "channel", channel: channel, origin: &origin{base: ctx}}
 }
 
-// withRoute returns a copy for the application behind a route: what the route has
-// matched moves from Path to RootPath. Params are added to those of outer routers, of
-// which they replace those of the same name, and Args follow theirs. The slices of m
-// must not be changed afterwards.
+// withRoute returns a copy for the application behind a route. The part of Path that the
+// route has matched moves to RootPath. Parameters are added to those of outer routers, and
+// replace those of the same name; Args follow theirs. The slices of m must not be changed
+// afterwards.
 func (s *Scope) withRoute(m plumbing.Match) *Scope {
 	c := *s
 	c.rootPath, c.path = s.rootPath+m.Taken, m.Rest
@@ -66,10 +66,10 @@ func concat[T any](a, b []T) []T {
 	return slices.Concat(a, b)
 }
 
-// taken notes whether the application that s is for has taken the connection, or
-// refused it for good, so that Route returns its route; false if another route is tried.
-// Routers call it when that application's Open has returned, the innermost first, whose
-// yes counts: the routes further out, of which its route is a part, say less.
+// taken records whether the application that s is for has decided about the connection,
+// taking it or refusing it, so that Route returns its route. yes is false if the router
+// tries another route. Routers call it when that application's Open has returned. The
+// innermost router calls it first, and its yes is kept: its route is the longest.
 func (s *Scope) taken(yes bool) {
 	taken := s.origin.taken.Load()
 	within := taken != nil && strings.HasPrefix(taken.route, s.route)
@@ -82,15 +82,15 @@ func (s *Scope) taken(yes bool) {
 }
 
 // errBranches means that the routers have tried [plumbing.MaxBranches] routes for one
-// connection without an answer, and gave up.
+// connection without finding an application, and have given up.
 var errBranches = fmt.Errorf("%w: %d branches of the routers were tried; "+
 	"mount fewer routers that begin with the same path within each other", ErrNoRoute, plumbing.MaxBranches)
 
-// tryBranch counts a route that matches and that a router is about to try. Routers
-// within routers multiply: twenty with two ways each have a million branches. It returns
-// errBranches when MaxBranches have been tried. The router then refuses the connection
-// with that error and tries no other route, since the path may lead to one that was left
-// out. RoutePath of the outermost router starts the count again.
+// tryBranch counts a matching route that a router is about to try. It returns errBranches
+// when MaxBranches have been tried: twenty nested routers with two matching routes each
+// have a million branches. The router then refuses the connection with that error, because
+// one of the other branches could have led to an application. The outermost router's call
+// of RoutePath sets the count back.
 func (s *Scope) tryBranch() error {
 	if s.origin.branches.Add(1) > plumbing.MaxBranches {
 		return errBranches
@@ -98,9 +98,9 @@ func (s *Scope) tryBranch() error {
 	return nil
 }
 
-// kept returns a copy of s for the time after the handshake is answered. It has no
-// header, query and subprotocols, and of the request's memory it needs one copy of the
-// path, of which the parameters are parts.
+// kept returns a copy of s that may be used after the handshake is answered. It has no
+// header, query and subprotocols, and does not keep the memory of the request: it has one
+// copy of the path, and the parameters are parts of it.
 func (s *Scope) kept() *Scope {
 	c := *s
 	path := strings.Clone(s.rootPath + s.path)

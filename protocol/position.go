@@ -7,35 +7,33 @@ import (
 	"strings"
 )
 
-// Position is the place of an event in the history of its group. The zero value
-// is no place: that of an event which was not recorded, and of whoever has seen
-// none yet.
+// Position is the position of an event in the history of its group. An event that was not
+// recorded has the zero Position. A peer that has not seen an event yet has it too.
 //
-// Two positions of one epoch can be compared. A history that begins anew, because
-// the old one was lost or forgotten, has another epoch, and then they cannot.
+// Two positions can be compared if their epochs are equal. If the history of a group is
+// lost or forgotten, the next history of that group has another epoch.
 //
-// As text, in JSON too, it is "17-3ZKX5QNEB2VH": letters, digits and hyphens, fit
-// for a URL; the zero value is "". Give it to the peer along with what it is told,
-// and take it back when the peer returns.
+// As text, also in JSON, a Position is "17-3ZKX5QNEB2VH": letters, digits, hyphens and
+// underscores, so that it can be part of a URL. The zero value is "". Send the peer the
+// position with each event, and have the peer send the last one when it connects again.
 type Position struct {
-	Epoch  string // of the history; ASCII letters, digits, hyphens and underscores, as a rule random
-	Offset uint64 // 1 for the first event, and then one more for each
+	Epoch  string // of the history, usually random; ASCII letters, digits, hyphens and underscores
+	Offset uint64 // 1 for the first event, and one more for each event that follows
 }
 
 // maxEpoch is the greatest length of an epoch, in bytes.
 const maxEpoch = 64
 
-// IsZero reports whether p is no place.
+// IsZero reports whether p is the zero Position.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// Covers reports whether whoever has seen everything up to p has seen the event
-// at q. Nobody can tell for another epoch, and then it is false, as it is if q is
-// no place.
+// Covers reports whether a peer that has seen all events up to p has seen the event at q.
+// It returns false if the epochs differ, because then it is not known, and if q is zero.
 func (p Position) Covers(q Position) bool {
 	return p.Epoch == q.Epoch && 0 < q.Offset && q.Offset <= p.Offset
 }
 
-// String returns p as text, "" for no place.
+// String returns p as text, "" for the zero Position.
 func (p Position) String() string {
 	if p.IsZero() {
 		return ""
@@ -43,8 +41,8 @@ func (p Position) String() string {
 	return strconv.FormatUint(p.Offset, 10) + "-" + p.Epoch
 }
 
-// MarshalText returns p as text. The error says that p has only half of what a
-// position has, or an epoch that does not fit.
+// MarshalText returns p as text. It returns an error if p has an offset without an epoch,
+// an epoch without an offset, or an invalid epoch.
 func (p Position) MarshalText() ([]byte, error) {
 	if !p.IsZero() {
 		if err := p.check(); err != nil {
@@ -54,8 +52,8 @@ func (p Position) MarshalText() ([]byte, error) {
 	return []byte(p.String()), nil
 }
 
-// UnmarshalText takes what MarshalText has made; it may come from a peer. On an
-// error p is as it was.
+// UnmarshalText parses the text that MarshalText returns; the text may come from a peer. If
+// it returns an error, p is unchanged.
 func (p *Position) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*p = Position{}
@@ -64,7 +62,7 @@ func (p *Position) UnmarshalText(text []byte) error {
 	digits, epoch, _ := strings.Cut(string(text), "-")
 	offset, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || digits != strconv.FormatUint(offset, 10) {
-		return fmt.Errorf("wye: %.100q is no position, which is an offset, a hyphen and an epoch", text)
+		return fmt.Errorf("wye: %.100q is not a position; write an offset, a hyphen and an epoch", text)
 	}
 	q := Position{Epoch: epoch, Offset: offset}
 	if err := q.check(); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // post is Conn.Post.
 func (s *Session) post(ev *Event) error {
-	_ = ev.seal() //nolint:errcheck // an event that cannot be encoded is the handler's to report
+	_ = ev.seal() //nolint:errcheck // if the event cannot be encoded, the handler's Payload returns the error
 	e := entry{event: ev}
 	s.mu.Lock()
 	if s.mu.life.IsOver() {
@@ -29,7 +29,7 @@ func (s *Session) post(ev *Event) error {
 	return nil
 }
 
-// queuedUnlock has the event or message that was put into the mailbox handled, and the
+// queuedUnlock schedules the handling of the entry that was added to the mailbox. The
 // messages of later group sends wait behind it.
 func (s *Session) queuedUnlock() {
 	claimed := s.exec.Claim(executor.Waiting | executor.Ordered)
@@ -69,8 +69,8 @@ func (s *Session) offerSlowly(p *Prepared) error {
 	return s.overflowNow(err, outgoing{prepared: p})
 }
 
-// offerBehind has p wait behind the events that wait or are being handled. done is
-// false if there are none any more.
+// offerBehind queues p behind the events that wait or are being handled. done is false,
+// and nothing was done, if there are no such events.
 func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 	e, more := entry{prepared: p}, 1
 	n := e.size()
@@ -96,9 +96,9 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 	return true, nil
 }
 
-// makeRoomUnlock applies the bounds of the mailbox to e, with which there will be so many
-// entries more, of n bytes. If e may be added, done is false. Otherwise makeRoomUnlock has
-// unlocked, and err is the result.
+// makeRoomUnlock applies the bounds of the mailbox to e. more and n are how many entries
+// and bytes the mailbox grows by. If e may be added, done is false. Otherwise makeRoomUnlock
+// has unlocked, and err is the result.
 func (s *Session) makeRoomUnlock(e entry, more, n int) (done bool, err error) {
 	now, g, policy := time.Now(), &s.pressed().mail, s.limits.EventOverflow
 	exact := policy == OverflowDropOldest || policy == OverflowDropNewest

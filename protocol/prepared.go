@@ -7,14 +7,14 @@ import (
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
-// Prepared is one message on its way to many connections. Every transport
-// encodes it once per variant, for example plain and deflated, and the
-// connections share the bytes. It is immutable and safe for concurrent use.
+// Prepared is a message that is sent to many connections. It is encoded once per variant of
+// a transport, for example plain or compressed, and the connections share the bytes. It is
+// immutable and safe for concurrent use. [Prepare] makes it.
 type Prepared struct {
 	msg     Message // its Data is own
-	own     []byte  // memory of the copy
+	own     []byte  // the copy
 	kept    atomic.Bool
-	claimed atomic.Bool // somebody makes, or has made, first
+	claimed atomic.Bool // first is set, or a goroutine is about to set it
 	invalid bool        // it is text that is not UTF-8
 	first   encoded
 	frames  atomic.Pointer[encoded]
@@ -22,7 +22,7 @@ type Prepared struct {
 	fixed   atomic.Pointer[Prepared] // the repaired one, if it is invalid
 }
 
-// encoded is one encoding, in front of older ones.
+// encoded is one encoding, in a list with the newest first.
 type encoded struct {
 	variant any
 	bytes   []byte // of AppendFrame
@@ -32,10 +32,11 @@ type encoded struct {
 
 var preparedPool = sync.Pool{New: func() any { return new(Prepared) }}
 
-// pooledBytes is the size up to which the memory of a Prepared is used again.
+// pooledBytes is the largest memory of a Prepared that is recycled.
 const pooledBytes = 4 << 10
 
-// Prepare copies m, once, and checks whether its text is UTF-8: see [Prepared.Err].
+// Prepare returns a copy of m that can be sent to many connections. It checks that text is
+// UTF-8: see [Prepared.Err].
 func Prepare(m Message) *Prepared {
 	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	p.own = append(p.own[:0], m.Data...)
@@ -44,9 +45,10 @@ func Prepare(m Message) *Prepared {
 	return p
 }
 
-// Release gives up a Prepared whose caller made it with Prepare, and will not
-// touch it again. Its memory is used again, unless somebody keeps a part of it.
-// It is never necessary; it saves group sends their allocations.
+// Release recycles the memory of p, unless a part of it is still in use: a message that
+// Message has returned, or one that waits. Only the caller of Prepare may call Release, and
+// must not use p afterwards. A program need not call it; group sends do, to save
+// allocations.
 func (p *Prepared) Release() {
 	if p.kept.Load() || cap(p.own) > pooledBytes || cap(p.first.bytes) > pooledBytes {
 		return
@@ -64,14 +66,13 @@ func (p *Prepared) keep() {
 	}
 }
 
-// Message returns the message. Its Data may be kept, and nobody may change it.
+// Message returns the message. The caller may keep its Data, and must not change it.
 func (p *Prepared) Message() Message {
 	p.keep()
 	return p.msg
 }
 
-// Event returns the message as an event of SendType, the same one for all who
-// ask.
+// Event returns the message as an event of SendType. All calls return the same event.
 func (p *Prepared) Event() *Event {
 	p.keep()
 	if p.event.Load() == nil {
@@ -85,23 +86,22 @@ func (p *Prepared) Event() *Event {
 // Len returns the size of the message in bytes.
 func (p *Prepared) Len() int { return len(p.msg.Data) }
 
-// Key returns the message's key, which is no part of its encodings.
+// Key returns the message's key, which is not part of the encodings.
 func (p *Prepared) Key() string { return p.msg.Key }
 
-// AppendFrame appends the encoding of the message for variant to b. encode makes it
-// for the first caller. Variants are compared with ==; a transport uses values of a
-// type of its own. If several ask at once, encode may run more than once. Transports
-// call it, applications need not know it.
+// AppendFrame appends the encoding of the message for variant to b, and returns the
+// result. The first call for a variant calls encode; later calls use the same bytes.
+// Concurrent first calls may each call encode. Variants are compared with ==; a transport
+// uses values of its own type. Only transports call AppendFrame.
 func (p *Prepared) AppendFrame(b []byte, variant any, encode func(b []byte, m Message) []byte) []byte {
 	return append(b, p.encoded(variant, encode, nil).bytes...)
 }
 
-// Share returns what share makes of the message for the first caller with this
-// variant, and the same value to all later ones: connections share the frame of a
-// large message, and what a transport counts of it. Variants are those of
-// AppendFrame; share is given the one that was asked for. If several ask at once,
-// share may run more than once; they all get the same value. share must not keep
-// m.Data. The value may be kept: Release does not touch it.
+// Share returns the value that share returns for variant and the message. All calls with
+// the same variant return the same value, so that connections share, for example, the frame
+// of a large message. The first call calls share; concurrent first calls may each call it,
+// and still return one value. share must not keep m.Data. The caller may keep the value,
+// also after Release. Variants are those of AppendFrame. Only transports call Share.
 func (p *Prepared) Share(variant any, share func(variant any, m Message) any) any {
 	return p.encoded(variant, nil, share).shared
 }
@@ -128,14 +128,14 @@ func (p *Prepared) encoded(variant any, encode func([]byte, Message) []byte, sha
 		if p.frames.CompareAndSwap(head, e) {
 			return e
 		}
-		if e == &p.first { // lost against another variant, or the same one: put it behind
+		if e == &p.first { // another goroutine was first, with this variant or another: try again
 			p.claimed.Store(false)
 		}
 	}
 }
 
-// Err returns ErrNotUTF8 if the message is text that is not UTF-8, and so cannot be
-// sent to connections that do not repair it (Limits.RepairText). Layers call it.
+// Err returns ErrNotUTF8 if the message is text that is not UTF-8: only connections with
+// Limits.RepairText can send it. Layers call it.
 func (p *Prepared) Err() error {
 	if p.invalid {
 		return ErrNotUTF8
@@ -143,7 +143,7 @@ func (p *Prepared) Err() error {
 	return nil
 }
 
-// repaired returns the repaired message, the same one for all who ask.
+// repaired returns the message with valid text. All calls return the same Prepared.
 func (p *Prepared) repaired() *Prepared {
 	p.keep()
 	if p.fixed.Load() == nil {
@@ -152,7 +152,7 @@ func (p *Prepared) repaired() *Prepared {
 	return p.fixed.Load()
 }
 
-// outgoing is a message that is sent: one of its own, or a shared one.
+// outgoing is a message that is sent: msg, or prepared if it is set.
 type outgoing struct {
 	msg      Message
 	prepared *Prepared
@@ -166,7 +166,7 @@ func (o outgoing) key() string {
 	return o.msg.Key
 }
 
-// size returns what the message counts while it waits.
+// size returns how many bytes the message counts while it waits.
 func (o outgoing) size() int {
 	n := len(o.msg.Data)
 	if o.prepared != nil {

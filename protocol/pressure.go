@@ -8,12 +8,12 @@ import (
 	"github.com/wye-go/wye/protocol/internal/executor"
 )
 
-// QueueAdmits reports whether a transport's outgoing queue that holds queued bytes
-// may take a message of n bytes more, by Limits.QueueBytes and Limits.Overflow. If it
-// may not, the transport's send returns ErrQueueFull. A transport need not ask while the
-// queue is at most half full with the message, and sends to an empty queue are always
-// taken. It calls QueueAdmits and [Session.QueueDrained] one at a time, for example
-// with the lock of its queue held: the session takes no lock of its own.
+// QueueAdmits reports whether a transport may add a message of n bytes to its outgoing
+// queue, which holds queued bytes, by Limits.QueueBytes and Limits.Overflow. If it returns
+// false, the transport's send returns ErrQueueFull. A transport need not call it if the
+// queue is empty, or if with the message it is at most half full: then the message fits.
+// Calls of QueueAdmits and [Session.QueueDrained] must not overlap. The transport may hold
+// the lock of its queue: they take no lock.
 func (s *Session) QueueAdmits(queued, n int) bool {
 	f := backlog.FillOf(queued+n, s.limits.QueueBytes)
 	if f == backlog.Low {
@@ -25,8 +25,8 @@ func (s *Session) QueueAdmits(queued, n int) bool {
 	return ok
 }
 
-// QueueDrained reports that the outgoing queue for which QueueAdmits was asked is at
-// most half full again.
+// QueueDrained tells the session that the outgoing queue for which QueueAdmits was called
+// is at most half full again.
 func (s *Session) QueueDrained() {
 	if p := s.pressure.Load(); p != nil {
 		p.queue.Drained()
@@ -34,8 +34,8 @@ func (s *Session) QueueDrained() {
 	}
 }
 
-// Drained reports that the transport's outgoing queue has room again, after a send has
-// returned ErrQueueFull.
+// Drained tells the session that the transport's outgoing queue has room again. The
+// transport calls it after a send has returned ErrQueueFull.
 func (s *Session) Drained() {
 	s.mu.Lock()
 	room := s.mu.room
@@ -46,11 +46,11 @@ func (s *Session) Drained() {
 	}
 }
 
-// Conflated reports that a message has replaced one with the same key, which is counted.
-// A transport may call it before its send returns.
+// Conflated counts a message that another one with the same key has replaced. A transport
+// may call it before its send returns.
 func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
 
-// mailShrunkLocked takes note that something was taken out of the mailbox.
+// mailShrunkLocked updates the flags of the mailbox after entries were removed.
 func (s *Session) mailShrunkLocked() {
 	if s.mu.mail.empty() {
 		s.exec.Put(executor.Waiting, false)
@@ -65,10 +65,10 @@ func (s *Session) mailShrunkLocked() {
 // shouldYield is Conn.ShouldYield.
 func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }
 
-// Hold reports how many bytes the transport keeps in memory for this connection: of
-// incomplete messages, and of what it has read beyond. It costs nothing as long as that is
-// little. If it is too much for SessionOptions.ReadBytes, a connection is closed, which may be
-// this one.
+// Hold tells the session how many bytes of incoming messages the transport keeps in memory
+// for this connection: incomplete messages, and bytes that it has read behind them. Up to
+// 4 KiB are not counted. If all connections together hold more than
+// SessionOptions.ReadBytes, a connection is closed, which may be this one.
 func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
 
 func (s *Session) hold(kind, n int) {

@@ -7,11 +7,11 @@ import (
 	"github.com/wye-go/wye/protocol/internal/ledger"
 )
 
-// freeRead is how much of each kind a connection holds that is not counted: most never
-// need more, and small messages do not touch the budget.
+// freeRead is how many bytes of each kind a connection may hold without being counted. Most
+// connections never need more, and so small messages do not use the budget.
 const freeRead = 4 << 10
 
-// readBudget bounds what the sessions with the same Counters hold of incoming messages:
+// readBudget bounds how many bytes of incoming messages the sessions with the same Counters hold:
 // see SessionOptions.ReadBytes. The zero value is ready for use. All methods are safe for
 // concurrent use.
 type readBudget struct {
@@ -21,16 +21,16 @@ type readBudget struct {
 	}
 }
 
-// The kinds of what a connection holds.
+// The kinds of bytes that a connection holds.
 const (
-	heldIncomplete = iota
-	heldWaiting
+	heldIncomplete = iota // of incomplete messages
+	heldWaiting           // of messages in the mailbox
 )
 
-// holder is a connection as the budget sees it.
+// holder is a connection that holds bytes of the budget.
 type holder interface {
-	// account is where the holder keeps its account: nil while nothing of it is
-	// counted. It changes with the budget's lock held.
+	// account returns where the holder keeps its account, which is nil while none of its
+	// bytes are counted. It changes with the budget's lock held.
 	account() *atomic.Pointer[account]
 	// evict closes the connection.
 	evict()
@@ -45,8 +45,8 @@ func (b *readBudget) held() int {
 	return b.mu.ledger.Used()
 }
 
-// set replaces what h holds of a kind; limit is the bound of all. It returns the holders for which there is no room
-// any more, which have to be closed.
+// set sets how many bytes of a kind h holds to n. If all holders together then hold more
+// than limit, it returns those that the caller has to close.
 func (b *readBudget) set(h holder, kind, n, limit int) (evicted []holder) {
 	if n <= freeRead {
 		n = 0

@@ -2,8 +2,8 @@ package protocol
 
 import "time"
 
-// Resume calls f once when Receive may be called again: at once if it may be called now.
-// f must not block, and replaces one given before.
+// Resume has f called once, when Receive may be called again, or at once if it may be
+// called now. f must not block. It replaces the function of an earlier call.
 func (s *Session) Resume(f func()) {
 	s.mu.Lock()
 	if s.mayReadLocked() || s.mu.life.IsOver() {
@@ -15,7 +15,7 @@ func (s *Session) Resume(f func()) {
 	s.mu.Unlock()
 }
 
-// waitToReadLocked has f called when the transport may read on.
+// waitToReadLocked has f called when the transport may go on reading.
 func (s *Session) waitToReadLocked(f func()) {
 	s.mu.resume = f
 	if s.pauseLocked() > 0 {
@@ -24,13 +24,13 @@ func (s *Session) waitToReadLocked(f func()) {
 	}
 }
 
-// mayReadLocked reports whether the transport may read on.
+// mayReadLocked reports whether the transport may go on reading.
 func (s *Session) mayReadLocked() bool {
 	return s.mu.mail.bytes < s.limits.ReadAhead && s.pauseLocked() <= 0
 }
 
-// takeResumeLocked returns the function that lets the transport read on, if it waits and
-// may. The caller calls it without the lock.
+// takeResumeLocked removes and returns the function of Resume if the transport may go on
+// reading, or returns nil. The caller calls the function without the lock.
 func (s *Session) takeResumeLocked() (resume func()) {
 	if s.mu.resume != nil && s.mayReadLocked() {
 		resume, s.mu.resume = s.mu.resume, nil
@@ -38,7 +38,7 @@ func (s *Session) takeResumeLocked() (resume func()) {
 	return resume
 }
 
-// pace returns how fast the peer sends, or nil if there is no bound.
+// pace returns the measure of the peer's rate, or nil if the rate is not bounded.
 func (s *Session) pace() *pace {
 	if p := s.pressure.Load(); p != nil {
 		return p.pace
@@ -46,8 +46,8 @@ func (s *Session) pace() *pace {
 	return nil
 }
 
-// isTooFastLocked takes note of a message of n bytes, and reports whether the connection
-// has to be closed because it is too much.
+// isTooFastLocked counts a message of n bytes. It reports whether the connection has to be
+// closed because the peer sends too fast.
 func (s *Session) isTooFastLocked(n int) bool {
 	p := s.pace()
 	if p == nil {
@@ -61,7 +61,7 @@ func (s *Session) isTooFastLocked(n int) bool {
 	return false
 }
 
-// pauseLocked returns how long the transport must not read for Limits.Rate.
+// pauseLocked returns for how long Limits.Rate forbids the transport to read.
 func (s *Session) pauseLocked() time.Duration {
 	p := s.pace()
 	if p == nil || p.rate.Close {
@@ -70,8 +70,8 @@ func (s *Session) pauseLocked() time.Duration {
 	return p.wait(time.Now())
 }
 
-// awaitPaceLocked has the transport read on when the peer may send again, if that is
-// what it waits for.
+// awaitPaceLocked starts the timer for the end of the pause that Limits.Rate requires, if
+// there is one.
 func (s *Session) awaitPaceLocked() {
 	pause, p := s.pauseLocked(), s.pace()
 	switch {
@@ -97,7 +97,7 @@ func (s *Session) paceDone() {
 	}
 }
 
-// stopPacingLocked follows the close of the connection.
+// stopPacingLocked stops the timer, when the connection closes.
 func (s *Session) stopPacingLocked() {
 	if p := s.pace(); p != nil && p.timer != nil {
 		p.timer.Stop()

@@ -15,16 +15,17 @@ import (
 	"github.com/wye-go/wye/internal/rate"
 )
 
-// RejectError refuses a connection before it is accepted. Open and Connect
-// return it, mostly made by [NewRejectError].
+// RejectError is the answer that refuses a connection. Open or Connect returns it;
+// [NewRejectError] makes it.
 //
-// Other errors refuse too: [ErrNoRoute] with 404, [ErrInvalidName] with 404 and a
-// warning in the log, a [CloseError] with 403 and its reason, a context's
-// deadline with 503, and anything else with 500, an error in the log, and a text that
-// tells the peer nothing.
+// Other errors of Open and Connect refuse the connection too: [ErrNoRoute] with 404;
+// [ErrInvalidName] with 404 and a warning in the log; a [CloseError] with 403 and its
+// reason; context.DeadlineExceeded with 503 and an error in the log; another error with
+// 500 and an error in the log. Apart from that reason, the peer does not see the text of
+// these errors.
 //
-// It is an [http.Handler] that writes this answer, for protocols and for
-// middleware of net/http.
+// A RejectError is an [http.Handler], which writes the answer. Protocols, and middleware of
+// net/http, use it.
 type RejectError struct {
 	// Status of the answer, 300 to 599. Default 403.
 	Status int
@@ -37,7 +38,7 @@ type RejectError struct {
 	Err error
 }
 
-// Error names status, body and cause.
+// Error returns a text with the status, the body and the cause.
 func (e *RejectError) Error() string {
 	s := fmt.Sprintf("wye: connection refused with %d", e.Status)
 	if e.Body != "" {
@@ -52,15 +53,15 @@ func (e *RejectError) Error() string {
 // Unwrap returns the cause.
 func (e *RejectError) Unwrap() error { return e.Err }
 
-// ServeHTTP writes e as the answer to an HTTP request, with its defaults. Headers
-// that middleware has set are kept where e has none of that name. The answer is
-// flushed, for a goroutine that ends without returning to net/http.
+// ServeHTTP writes e as the answer to an HTTP request; zero fields have their defaults. A
+// header of e replaces the same header of w; other headers that middleware has set are
+// kept. The answer is flushed.
 //
-// The answer to a request that asks for an upgrade, or that declares a body, has
-// "Connection: close": net/http closes the connection behind it and serves nothing
-// that follows, which may be frames of the protocol that was refused. The answer
-// does not wait for the body, of which net/http reads and drops what comes within
-// a second. To close it behind other answers too, set that header in e or in w.
+// If the request asks for an upgrade or declares a body, the answer has "Connection:
+// close". Then net/http closes the connection, and does not serve the bytes that follow the
+// request as another request: they may be frames of the refused protocol. The answer does
+// not wait for the body; net/http reads and drops it for up to a second. To close the
+// connection after other requests too, set that header in e or in w.
 func (e *RejectError) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, _ = e.normal()
 	h := w.Header()
@@ -129,9 +130,10 @@ func (e *RejectError) RetryAfter(d time.Duration) *RejectError {
 	return &c
 }
 
-// AsRejectError returns the answer to a handshake that is refused because of err, as
-// a [Session] gives it: complete, and without anything in its text that is not
-// meant for the peer. Protocols call it for what they refuse themselves:
+// AsRejectError returns the answer to a handshake that is refused because of err, with its
+// defaults filled in. A [Session] gives the same answer. The peer sees the Body of a
+// RejectError and the reason of a CloseError, and not the text of another error. Protocols
+// call AsRejectError for requests that they refuse themselves:
 //
 //	protocol.AsRejectError(err).ServeHTTP(w, r)
 func AsRejectError(err error) *RejectError {
@@ -139,46 +141,47 @@ func AsRejectError(err error) *RejectError {
 	return answer
 }
 
-// blame says whose mistake an error is, as far as can be known, and so how it is logged.
+// blame says which side has caused an error, and so how the error is logged.
 type blame uint8
 
 const (
-	nobodys blame = iota // it is not logged
-	peers                // a warning: the peer's, unless the program makes it every time
-	ours                 // an error
+	notLogged   blame = iota // the error is an answer that the program has chosen, or no route
+	peerMistake              // a warning
+	serverFault              // an error
 )
 
-// rejection returns the answer to err, and whose mistake err is. It logs nothing.
+// rejection returns the answer to err, and which side has caused err. It does not log.
 func rejection(err error) (answer *RejectError, cause blame) {
 	if isPanic(err) { // whatever it was called with
-		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), serverFault
 	}
 	if chosen, ok := errors.AsType[*RejectError](err); ok {
 		return chosen.normal()
 	}
 	if ce, ok := errors.AsType[*CloseError](err); ok && !ce.closed {
-		return closedEarly(ce), nobodys
+		return closedEarly(ce), notLogged
 	}
 	switch {
 	case errors.Is(err, ErrInvalidName):
-		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), peers
+		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), peerMistake
 	case errors.Is(err, ErrNoRoute):
-		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), nobodys
+		return (&RejectError{Status: http.StatusNotFound, Err: err}).filled(), notLogged
 	case errors.Is(err, context.DeadlineExceeded):
-		return (&RejectError{Status: http.StatusServiceUnavailable, Err: err}).filled(), ours
+		return (&RejectError{Status: http.StatusServiceUnavailable, Err: err}).filled(), serverFault
 	}
-	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
+	return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), serverFault
 }
 
-// refuser is a cause of a close that says how a connection is refused which was closed
-// before it was answered.
+// refuser is a cause of a close that chooses the answer to a handshake, for a connection
+// that was closed before the handshake was answered.
 type refuser interface {
 	error
 	Refusal() *RejectError
 }
 
-// closedEarly returns the answer to a handshake if the connection was closed before: 503
-// if our side has to go, 500 for a fault, which has been logged, otherwise 403.
+// closedEarly returns the answer to the handshake of a connection that was closed before:
+// 503 if the close code says that the server goes away or that the peer should try again,
+// 500 for a fault, which has been logged, and otherwise 403.
 func closedEarly(ce *CloseError) *RejectError {
 	if own, ok := errors.AsType[refuser](ce.Err); ok {
 		e := own.Refusal()
@@ -197,7 +200,8 @@ func closedEarly(ce *CloseError) *RejectError {
 	return e.filled()
 }
 
-// normal fills in the defaults. A status that is no refusal is a fault.
+// normal returns a copy of e with its defaults filled in. If the status cannot refuse a
+// connection, it returns an answer with 500.
 func (e *RejectError) normal() (answer *RejectError, cause blame) {
 	c := *e
 	if c.Status == 0 {
@@ -205,9 +209,9 @@ func (e *RejectError) normal() (answer *RejectError, cause blame) {
 	}
 	if c.Status < 300 || c.Status > 599 {
 		err := fmt.Errorf("wye: a connection cannot be refused with status %d; choose 300 to 599", c.Status)
-		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), ours
+		return (&RejectError{Status: http.StatusInternalServerError, Err: err}).filled(), serverFault
 	}
-	return c.filled(), nobodys
+	return c.filled(), notLogged
 }
 
 func (e *RejectError) filled() *RejectError {

@@ -12,16 +12,15 @@ import (
 	"github.com/wye-go/wye/protocol/internal/routepath"
 )
 
-// Scope describes a connection to the routers, middleware and factories that decide
-// about it. It is immutable: the With methods return a changed copy, so that a router
-// that tries a route and fails leaves no trace. Safe for concurrent use.
+// Scope describes a connection to the routers, middleware and consumers that decide about
+// it. It is immutable: the With methods return a changed copy, so that a router can try a
+// route without changing the scope of the next one. Safe for concurrent use.
 //
-// A Scope is valid until the handshake is answered. The engine then drops it, because
-// the headers of a browser's request weigh more than an idle connection may. A consumer
-// takes what it needs, such as s.Param("group") or s.User(), and does not keep the
-// Scope. Param, Args, Query and Route return copies. Path, RootPath and RawQuery return
-// parts of the request's first line, which stays in memory as long as any of them does:
-// keep strings.Clone of it.
+// Use a Scope only until the handshake is answered, and do not keep it: the headers of a
+// browser's request need more memory than an idle connection does. A consumer keeps the
+// values that it needs, such as s.Param("group") or s.User(). Param, Args, Query and Route
+// return copies. Path, RootPath and RawQuery return parts of the request's first line, and
+// keep all of it in memory: to keep one of them, use strings.Clone.
 type Scope struct {
 	typ          string
 	channel      string
@@ -34,24 +33,25 @@ type Scope struct {
 	subprotocols []string
 	user         any
 
-	route   string           // the patterns that led here
-	params  []plumbing.Param // a later one of the same name wins
+	route   string           // the patterns of the routes in front, joined
+	params  []plumbing.Param // a later one of the same name replaces an earlier one
 	args    []string
-	mounted bool // some route that led here was a mount
-	routed  bool // a router has made it
+	mounted bool // one of the routes in front was a mount
+	routed  bool // a router has made this copy
 	values  plumbing.Values
 	origin  *origin // shared by all copies
 }
 
-// Type returns the type of the connection's protocol: "websocket", for example, or
-// "channel" for what a worker receives.
+// Type returns the type of the connection's protocol, for example "websocket". It is
+// "channel" for a worker, which receives events from a channel and has no connection.
 func (s *Scope) Type() string { return s.typ }
 
-// Channel returns the name of the channel that a worker receives from. A worker's scope
-// has no path and no request.
+// Channel returns the name of the channel that a worker receives from; "" for a
+// connection. A worker's scope has no path and no request.
 func (s *Scope) Channel() string { return s.channel }
 
-// Path returns the part of the path that is left to route, decoded. See RoutePath.
+// Path returns the decoded path of the request without the part that the routers in front
+// have matched, which is RootPath. See RoutePath.
 func (s *Scope) Path() string { return s.path }
 
 // RootPath returns the part of the path that the routers in front have matched.
@@ -60,11 +60,11 @@ func (s *Scope) RootPath() string { return s.rootPath }
 // RawQuery returns the query string, as in url.URL. See Query.
 func (s *Scope) RawQuery() string { return s.rawQuery }
 
-// Host returns the host that the peer has asked for, as in http.Request.
+// Host returns the host of the request, as http.Request.Host.
 func (s *Scope) Host() string { return s.host }
 
-// RemoteAddr returns the client's address, in the form of http.Request.RemoteAddr.
-// Behind a proxy it is the proxy's, unless websocket.Options.TrustedProxies has it.
+// RemoteAddr returns the client's address, in the form of http.Request.RemoteAddr. Behind a
+// proxy it is the proxy's address, unless websocket.Options.TrustedProxies contains that.
 func (s *Scope) RemoteAddr() string { return s.remoteAddr }
 
 // Header returns the header of the request, which the caller must not change.
@@ -74,24 +74,25 @@ func (s *Scope) Header() http.Header { return s.header }
 // preference. The caller must not change them.
 func (s *Scope) Subprotocols() []string { return s.subprotocols }
 
-// User returns the user that middleware such as router.Auth has authenticated; nil if
-// there is none. [UserAs] returns it with its type.
+// User returns the user that middleware such as router.Auth has set with WithUser, or nil.
+// [UserAs] returns it with its type.
 func (s *Scope) User() any { return s.user }
 
-// origin is the request that a connection began as, until it is answered.
+// origin has what all copies of a scope share: the request that opens the connection,
+// until it is answered.
 type origin struct {
 	request  atomic.Pointer[http.Request]
-	taken    atomic.Pointer[Scope] // of the application that takes the connection
-	wildcard map[string]string     // what http.ServeMux matched; set before request is cleared
+	taken    atomic.Pointer[Scope] // of the application that has decided about the connection
+	wildcard map[string]string     // the path values of request; set before request is cleared
 	base     context.Context       //nolint:containedctx // the answered connection's
 
-	routePath    string       // of the whole path, if it is not the path itself; see Scope.RoutePath
+	routePath    string       // of the whole path, if it differs from the path; see Scope.RoutePath
 	notCanonical error        // why RoutePath returns an error
-	branches     atomic.Int64 // that routers have tried
+	branches     atomic.Int64 // how many routes the routers have tried
 }
 
-// NewScope describes the connection that begins with r, which must not be nil.
-// Protocols call it, and add what they know with WithSubprotocols and WithRemoteAddr.
+// NewScope returns the scope of the connection that the request r opens. r must not be nil.
+// Protocols call it, and add details with WithSubprotocols and WithRemoteAddr.
 func NewScope(typ string, r *http.Request) *Scope {
 	s := &Scope{
 		typ:        typ,
@@ -108,11 +109,10 @@ func NewScope(typ string, r *http.Request) *Scope {
 	return s
 }
 
-// Context has the values of the request's context and those of WithValue, and
-// ends when the request's context does. Once the connection is answered it has
-// only those of WithValue: middleware of net/http is free to recycle what its
-// context points to when its handler has returned, and some does, so that a
-// kept one would show another user's data.
+// Context returns a context with the values of the request's context and those of
+// WithValue, which ends when the request's context does. Once the handshake is answered, it
+// has only the values of WithValue: some middleware of net/http recycles the values of its
+// context for other requests when its handler has returned.
 func (s *Scope) Context() context.Context {
 	if r := s.origin.request.Load(); r != nil {
 		return s.values.Bind(r.Context())
@@ -120,22 +120,21 @@ func (s *Scope) Context() context.Context {
 	return s.values.Bind(s.origin.base)
 }
 
-// Request returns the HTTP request that the connection began as, for code that
-// wants one, such as a session store. Once the connection is answered it
-// returns nil.
+// Request returns the HTTP request that opens the connection, for code that needs one, such
+// as a session store. Once the handshake is answered, it returns nil.
 func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
 
-// Param returns what a route captured under name, or what the router in front of
-// Wye did, if it says so by http.Request.SetPathValue as http.ServeMux and chi do,
-// or "". Once the connection is answered, the latter is there only if
-// http.Request.Pattern has its name. It is a copy.
+// Param returns the text that a route of Wye has captured under name. Otherwise it returns
+// the path value of that name that a router of net/http, such as http.ServeMux or chi, has
+// set on the request, or "". Once the handshake is answered, it returns a path value only
+// if http.Request.Pattern has its name. The text is a copy.
 func (s *Scope) Param(name string) string {
 	text, _ := s.param(name)
 	return strings.Clone(text)
 }
 
-// param returns a parameter, which may lie in the memory of the request, and whether
-// there is one of this name.
+// param returns a parameter, which may be a part of the request's memory, and whether there
+// is one of this name.
 func (s *Scope) param(name string) (text string, found bool) {
 	for _, p := range slices.Backward(s.params) {
 		if p.Name == name {
@@ -150,9 +149,9 @@ func (s *Scope) param(name string) (text string, found bool) {
 	return text, text != ""
 }
 
-// Args returns what routes captured without a name, the outer routers' first. A
-// group that took no part in the match is "". A route that has named groups has
-// no others, as in Django. It is a copy.
+// Args returns the texts that unnamed groups of routes have captured, those of outer
+// routers first. The text of an optional group that did not match is "". A route with named
+// groups captures nothing for its unnamed ones, as in Django. The slice is a copy.
 func (s *Scope) Args() []string {
 	args := slices.Clone(s.args)
 	for i, arg := range args {
@@ -161,12 +160,11 @@ func (s *Scope) Args() []string {
 	return args
 }
 
-// Route returns the patterns of the routes that led to s, joined as they were
-// written: "lobby/ws/<slug:group>/". It is for logs and metrics, where a path
-// would be one of too many. It begins with the pattern of the http.ServeMux in
-// front, if there is one. To middleware in front of a router it is the route of
-// the application that took the connection, or refused it, as soon as the inner
-// Open has returned.
+// Route returns the patterns of the routes that have matched, joined, for example
+// "lobby/ws/<slug:group>/". It starts with the pattern of http.ServeMux, if one is in
+// front. It is for logs and metrics, because there are fewer patterns than paths. In
+// middleware in front of a router, Route is complete when the inner Open has returned: it
+// is then the route of the application that has accepted or refused the connection.
 func (s *Scope) Route() string {
 	if taken := s.origin.taken.Load(); taken != nil {
 		return taken.route
@@ -174,8 +172,8 @@ func (s *Scope) Route() string {
 	return s.route
 }
 
-// Subprotocol returns the first of those that you speak, in your order of
-// preference, that the peer offers, or "".
+// Subprotocol returns the first of the subprotocols spoken that the peer offers, or "" if
+// it offers none of them. The caller passes them in its order of preference.
 func (s *Scope) Subprotocol(spoken ...string) string {
 	for _, p := range spoken {
 		if slices.Contains(s.subprotocols, p) {
@@ -185,8 +183,8 @@ func (s *Scope) Subprotocol(spoken ...string) string {
 	return ""
 }
 
-// Query parses the query string. What is malformed is left out, as in
-// url.URL.Query. It is a copy.
+// Query returns the parsed query string, without malformed pairs, as url.URL.Query does.
+// The values are copies.
 func (s *Scope) Query() url.Values {
 	parsed, _ := url.ParseQuery(s.rawQuery) //nolint:errcheck // malformed pairs are left out
 	own := make(url.Values, len(parsed))
@@ -199,15 +197,16 @@ func (s *Scope) Query() url.Values {
 	return own
 }
 
-// WithSubprotocols returns a copy whose Subprotocols are offered. Protocols call it.
+// WithSubprotocols returns a copy whose Subprotocols method returns offered. Protocols call
+// it.
 func (s *Scope) WithSubprotocols(offered []string) *Scope {
 	c := *s
 	c.subprotocols = offered
 	return &c
 }
 
-// WithRemoteAddr returns a copy whose RemoteAddr is addr, for protocols and middleware
-// that know better who the client is.
+// WithRemoteAddr returns a copy whose RemoteAddr is addr. Protocols and middleware call it
+// if they know the address of the client behind a proxy.
 func (s *Scope) WithRemoteAddr(addr string) *Scope {
 	c := *s
 	c.remoteAddr = addr
@@ -221,17 +220,15 @@ func (s *Scope) WithUser(u any) *Scope {
 	return &c
 }
 
-// WithValue returns a copy whose Context has a value more, as
-// context.WithValue. Consumers behind it find it in the ctx of all their
-// callbacks.
+// WithValue returns a copy whose Context also has val under key, as with context.WithValue.
+// The ctx of all callbacks of the connection has it too.
 func (s *Scope) WithValue(key, val any) *Scope {
 	c := *s
 	c.values = s.values.With(key, val)
 	return &c
 }
 
-// answered lets go of the request. base is the context that the connection
-// keeps.
+// answered drops the request. base is the context of the answered connection.
 func (s *Scope) answered(base context.Context) {
 	o := s.origin
 	r := o.request.Load()
@@ -242,9 +239,9 @@ func (s *Scope) answered(base context.Context) {
 	o.request.Store(nil)
 }
 
-// wildcards returns what the router in front matched, by the names in its
-// pattern: {name}, {name...} and {name:expression}, :name, and *. What else is
-// between slashes and braces is nobody's name. The values are copies.
+// wildcards returns the path values of r by the names in its pattern: {name}, {name...} and
+// {name:expression}, :name, and *. A part of the pattern that is not a name has no path
+// value. The values are copies.
 func wildcards(r *http.Request) map[string]string {
 	var found map[string]string
 	for part := range strings.FieldsFuncSeq(r.Pattern, func(c rune) bool { return c == '/' || c == '{' || c == '}' }) {

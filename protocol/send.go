@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// trySend sends a shared message without applying Limits.Overflow. done says that the
+// trySend sends a shared message without applying Limits.Overflow. If done is true, the
 // caller must not apply it either.
 func (s *Session) trySend(p *Prepared) (done bool, err error) {
 	if !s.isOpen() {
@@ -24,8 +24,8 @@ func (s *Session) transmit(o outgoing) error {
 	return s.t.Send(o.msg)
 }
 
-// sendError returns the error of a send for one that the transport has returned: how the
-// connection has closed, if it has.
+// sendError returns the error of a send whose transport has returned err: the cause of the
+// close if the connection has closed, and otherwise err.
 func (s *Session) sendError(err error) error {
 	if err == nil {
 		return nil
@@ -38,8 +38,8 @@ func (s *Session) sendError(err error) error {
 	return err
 }
 
-// overflowNow returns the error of a send whose message the transport has not taken, with
-// err. It applies the policy, but never waits.
+// overflowNow handles a send for which the transport has returned err, and returns the
+// error of the send. It applies the policy, but never waits.
 func (s *Session) overflowNow(err error, o outgoing) error {
 	if !errors.Is(err, ErrQueueFull) || !s.isOpen() {
 		return s.sendError(err)
@@ -47,8 +47,8 @@ func (s *Session) overflowNow(err error, o outgoing) error {
 	return s.applyOverflow(o)
 }
 
-// overflow returns the error of a send whose message the transport has not taken, with
-// err. Under OverflowBlock it waits for room.
+// overflow handles a send for which the transport has returned err, and returns the error
+// of the send. Under OverflowBlock it waits for room.
 func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
 		return s.overflowNow(err, o)

@@ -18,24 +18,25 @@ import (
 type SessionOptions struct {
 	Limits Limits       // zero fields mean the defaults
 	Logger *slog.Logger // default slog.Default()
-	// Counters are those of the server. Default: counters that are not read.
+	// Counters are the counters of the server, which its sessions share. Default: new
+	// ones, which are not read.
 	Counters *Counters
-	// ReadBytes bounds what the sessions with these Counters hold of the messages of
-	// their peers, in bytes: of incomplete ones, as the transport reports it with
-	// [Session.Hold], and of those that wait in mailboxes for a callback. Up to 4 KiB of
-	// each of the two are not counted, and neither is the message that a callback is
-	// handling. 0 means that only the Limits of each session hold.
+	// ReadBytes bounds how many bytes of incoming messages the sessions with these
+	// Counters hold together: incomplete messages, as the transport reports them with
+	// [Session.Hold], and messages that wait in mailboxes for a callback. For each
+	// connection, up to 4 KiB of each of the two are not counted, and neither is the
+	// message that a callback is handling. 0: there is no common bound, and only the
+	// Limits of each session apply.
 	//
-	// When they hold more, the connection that has held its part for the longest time is
-	// closed with CloseTryAgainLater, and what it holds is dropped. So a peer that keeps
-	// messages incomplete makes room for those that complete theirs: no connection waits,
-	// and to get others closed a peer must send as much as ReadBytes in the time that
-	// they need for a message.
+	// When the bound is exceeded, the connection whose bytes have been counted for the
+	// longest time is closed with CloseTryAgainLater, and its bytes are dropped. So a peer
+	// that never completes its messages loses its connection, and other peers do not wait.
+	// To get the connection of another peer closed, an attacker has to send ReadBytes
+	// bytes in the time in which that peer sends one message.
 	ReadBytes int
 }
 
-// withDefaults returns a copy of o, which may be nil, with the defaults filled
-// in.
+// withDefaults returns a copy of o, which may be nil, with the defaults filled in.
 func (o *SessionOptions) withDefaults() *SessionOptions {
 	var c SessionOptions
 	if o != nil {
@@ -51,24 +52,22 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 	return &c
 }
 
-// Session is the protocol's side of a connection. It runs the handler and keeps the
-// promises of package protocol; the protocol's [Transport] does what the session says,
-// and reports to it what the peer did.
+// Session is the protocol's side of a connection. It calls the [Handler], as the contract
+// there says, and the protocol's [Transport]. A protocol calls, in this order:
 //
-//  1. NewSession, then Open, which routes, runs Connect and has the transport
-//     accept or reject.
-//  2. Receive for every message, from one goroutine at a time. While a callback
-//     is busy, another goroutine should go on reading, so that pings and the
-//     close handshake are answered: see the optional methods of [Transport]. Or Deliver, from any
-//     number of goroutines, if messages come in requests.
+//  1. NewSession, and then Open, which calls the application's Open and the handler's
+//     Connect, and has the transport accept or reject.
+//  2. Receive for every message, from one goroutine at a time. While a callback is busy,
+//     another goroutine should go on reading, so that pings and the close handshake are
+//     answered: see the optional methods of [Transport]. A protocol whose messages come in
+//     requests calls Deliver instead, from any number of goroutines.
 //  3. Ended, when the peer has closed or the connection has broken.
 //
-// All methods are safe for concurrent use, and no user code is called with a
-// lock held.
+// All methods are safe for concurrent use. User code is not called with a lock held.
 type Session struct {
 	conn   Conn
 	t      Transport
-	exec   executor.State // who runs callbacks, and what sends ask without the lock; beside t, so that sends touch little memory
+	exec   executor.State // the right to run callbacks, and the flags that sends read without the lock; beside t, so that sends touch little memory
 	h      Handler        // set by Open
 	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions
@@ -98,7 +97,7 @@ type Session struct {
 	}
 }
 
-// opening is what a connection has only until its handshake is answered.
+// opening holds what a connection needs only until its handshake is answered.
 type opening struct {
 	app         Application
 	scope       *Scope
@@ -110,7 +109,7 @@ type opening struct {
 	answered []func(refused *RejectError)
 }
 
-// pressure is what a session needs only if its peer's rate is bounded, or from the first
+// pressure holds what a session needs only if its peer's rate is bounded, or from the first
 // time that one of its queues is more than half full.
 type pressure struct {
 	mail  backlog.Gauge // of the mailbox; guarded by Session.mu
@@ -118,16 +117,15 @@ type pressure struct {
 	pace  *pace         // nil without Limits.Rate; guarded by Session.mu, and stays the same from the answer on
 }
 
-// goroutines are those that a connection has started with Conn.Go and that have not
-// returned.
+// goroutines counts the functions of Conn.Go that have not returned.
 type goroutines struct {
 	running   int
-	abandoned bool        // Disconnect does not wait for them any longer
+	abandoned bool        // Disconnect no longer waits for them
 	wait      *time.Timer // while Disconnect waits for them, and only then
 }
 
-// isAwaited reports whether what follows the callbacks waits for the goroutines: no
-// message is handed over any more.
+// isAwaited reports whether Disconnect waits for the goroutines. Then messages are no longer
+// handed over.
 func (g *goroutines) isAwaited() bool { return g != nil && g.wait != nil }
 
 // final bounds the callbacks for messages that the peer sent before it closed.
@@ -140,16 +138,16 @@ type final struct {
 // Conn returns the application's side.
 func (s *Session) Conn() *Conn { return &s.conn }
 
-// Limits returns the connection's limits, without zero fields: the server's, and
-// in front of them those of [Conn.Limit]. From Transport.Accept on they stay as
-// they are.
+// Limits returns the connection's limits: the server's, with the fields that [Conn.Limit]
+// has replaced, and with the defaults filled in. Once Transport.Accept is called, they no
+// longer change.
 func (s *Session) Limits() Limits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *s.limits
 }
 
-// isOpen is the fast path of sends: no lock while the connection is open.
+// isOpen reports whether the connection is open, without a lock.
 func (s *Session) isOpen() bool { return s.exec.Has(executor.Open) }
 
 // isRejected reports whether the handshake was refused.
@@ -159,7 +157,7 @@ func (s *Session) isRejected() bool {
 	return s.mu.life.State() == lifecycle.Rejected
 }
 
-// causeLocked returns the error of what comes after the connection has closed.
+// causeLocked returns the error for calls after the connection has closed.
 func (s *Session) causeLocked() error {
 	if s.mu.cause != nil {
 		return s.mu.cause
@@ -175,8 +173,8 @@ func (s *Session) pressed() *pressure {
 	return s.pressure.Load()
 }
 
-// schedule has the callbacks that are due run elsewhere. The caller has claimed the
-// executor.
+// schedule runs the callbacks that are due on another goroutine. The caller has claimed
+// the executor.
 func (s *Session) schedule() {
 	if sched, ok := s.t.(scheduler); ok {
 		sched.Schedule(s.run)

@@ -9,42 +9,40 @@ import (
 	"github.com/wye-go/wye/internal/logs"
 )
 
-// Stats are the counters of a protocol server since it was made. All but Open
-// only grow. There is a field for each thing that can be told apart, however many that
-// makes: programs read them by their names.
+// Stats are the counters of a protocol server since it was made. All but Open only grow.
 type Stats struct {
 	Open     int64 // connections now open, from the answer until Disconnect has returned
-	Accepted int64
-	Refused  int64 // by the application or for a fault of its; handshakes that are malformed count elsewhere
-	Panics   int64
-	Failures int64 // faults of the application: errors of callbacks that close with CloseInternalError, and panics
+	Accepted int64 // connections
+	Refused  int64 // connections, by the application or because it failed; not malformed handshakes
+	Panics   int64 // of the application
+	Failures int64 // errors of callbacks that close with CloseInternalError, and panics
 
-	MessagesUnread  int64 // came in and reached nobody: too late, or not read by the application
-	MessagesDropped int64 // going out, dropped because the queue was full, or still behind events when the connection ended
+	MessagesUnread  int64 // incoming: came too late, or the application did not read them
+	MessagesDropped int64 // outgoing: the queue was full, or they waited behind events when the connection closed
 	SlowClosed      int64 // connections closed because their peer read too slowly
 	BusyClosed      int64 // connections closed because too many events waited for their consumer
-	HeldClosed      int64 // connections closed because all held too much of incoming messages (SessionOptions.ReadBytes)
+	HeldClosed      int64 // connections closed because of SessionOptions.ReadBytes
 
-	MessagesInvalid int64 // going out, text that is not UTF-8: refused or repaired (Limits.RepairText)
+	MessagesInvalid int64 // outgoing: text that is not UTF-8, refused or repaired (Limits.RepairText)
 
 	RatePauses int64 // how often a peer was not read from because of Limits.Rate
 	RateClosed int64 // connections closed because their peer sent faster than Limits.Rate
 
-	MessagesConflated int64 // going out, replaced by a later one with the same Message.Key; not in MessagesDropped
+	MessagesConflated int64 // outgoing: replaced by a later one with the same Message.Key; not in MessagesDropped
 
-	EventsDropped     int64 // waited for a consumer when its connection ended
-	EventsOverflowed  int64 // dropped because too many waited (Limits.EventOverflow), with messages that were sent behind them
-	EventsUnknown     int64 // of a type that the consumer declared no handler for
+	EventsDropped     int64 // waited for a consumer when its connection closed
+	EventsOverflowed  int64 // dropped by Limits.EventOverflow, with messages of group sends that waited among them
+	EventsUnknown     int64 // of a type for which the consumer declares no handler
 	EventsUndecodable int64 // whose payload did not fit the declared type
 
-	GroupsRefused int64 // joins and the like, of connections that had as many groups as Limits.Groups
+	GroupsRefused int64 // calls that Limits.Groups refused, such as joins
 
-	GoroutinesRefused   int64 // calls of Conn.Go while Limits.Goroutines were running
-	GoroutinesAbandoned int64 // functions of Conn.Go that had not returned ten seconds after the end
+	GoroutinesRefused   int64 // calls of Conn.Go that Limits.Goroutines refused
+	GoroutinesAbandoned int64 // functions of Conn.Go that had not returned ten seconds after the close
 }
 
-// Counters count what happens to the connections of one protocol server. The
-// zero value is ready for use, by any number of sessions at once.
+// Counters hold the [Stats] of one protocol server. The zero value is ready for use. Any
+// number of sessions may use it at once.
 type Counters struct {
 	reads readBudget
 
@@ -65,20 +63,20 @@ type Counters struct {
 	lines logs.Limiter
 }
 
-// log writes a line that a peer may cause, unless there were many with the same text.
-// attrs is called only if the line is written.
+// log writes a line that a peer can cause, unless many with the same text were written
+// shortly before. attrs is called only if the line is written.
 func (c *Counters) log(log *slog.Logger, level slog.Level, msg string, attrs func() []any) {
 	c.lines.Log(log, level, msg, msg, attrs)
 }
 
-// maxLogged is how many event types are logged as unknown, all in all.
+// maxLogged is how many event types are logged as unknown at most.
 const maxLogged = 1000
 
-// HeldBytes returns how many bytes are counted in SessionOptions.ReadBytes now.
+// HeldBytes returns how many bytes are now counted for SessionOptions.ReadBytes.
 func (c *Counters) HeldBytes() int { return c.reads.held() }
 
-// Stats returns the counters as they are now. They are read one after the
-// other, so that a sum may be off by what happens meanwhile.
+// Stats returns the current counters. They are not read all at the same moment, so that
+// sums of them may be slightly wrong while connections are active.
 func (c *Counters) Stats() Stats {
 	return Stats{
 		Open:              c.open.Load(),
@@ -106,19 +104,19 @@ func (c *Counters) Stats() Stats {
 	}
 }
 
-// unknownEvent counts an event that nobody declared, and logs the first of each
-// type.
+// unknownEvent counts an event for which its consumer declares no handler, and logs the
+// first one of each type.
 func (c *Counters) unknownEvent(log *slog.Logger, typ string) {
 	c.eventsUnknown.Add(1)
 	typ = logs.Cut(typ)
 	if !c.isNews(typ) {
 		return
 	}
-	log.Warn("wye: a consumer was sent an event of a type that it declared no handler for; "+
-		"declare it with consumer.On, or do not send it there. Later ones are only counted.", "type", typ)
+	log.Warn("wye: a consumer got an event for which it declares no handler; "+
+		"declare one with consumer.On, or do not send it there. Later ones are only counted.", "type", typ)
 }
 
-// isNews reports whether typ should be logged, and remembers that it is.
+// isNews reports whether typ has not been logged yet and may be, and records it.
 func (c *Counters) isNews(typ string) bool {
 	c.logged.Lock()
 	defer c.logged.Unlock()
@@ -132,7 +130,7 @@ func (c *Counters) isNews(typ string) bool {
 	return true
 }
 
-// dropped counts what waited for a consumer when its connection ended.
+// dropped counts the entries that were in a mailbox when its connection closed.
 func (c *Counters) dropped(was contents) {
 	c.eventsDropped.Add(int64(was.events))
 	c.messages.unread.Add(int64(was.messages))

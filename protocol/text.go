@@ -31,8 +31,8 @@ func (s *Session) applyTextPolicyToOffer(p *Prepared) (*Prepared, error) {
 	return p, err
 }
 
-// repairsText counts a message whose text is not UTF-8, and reports whether it is to be
-// repaired; if not, err is that of the send.
+// repairsText counts a message whose text is not UTF-8. It reports whether Limits.RepairText
+// is set; if not, err is the error of the send.
 func (s *Session) repairsText() (repair bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,14 +2,15 @@ package protocol
 
 import "github.com/wye-go/wye/protocol/internal/executor"
 
-// Traffic is what a connection has carried: messages, and the bytes of their
-// payloads. Pings, closes and the like are not counted.
+// Traffic counts the messages that a connection has carried, and the bytes of their
+// payloads. Pings, closes and other control frames are not counted.
 type Traffic struct {
-	// In is what the transport has handed over while the connection was open,
+	// MessagesIn and BytesIn count what the peer has sent while the connection was open,
 	// including messages that no handler got.
 	MessagesIn, BytesIn int64
-	// Out is what the outgoing queue has taken, including messages that were
-	// dropped or replaced there later. It is 0 for a transport that is not a Meter.
+	// MessagesOut and BytesOut count what was added to the outgoing queue, including
+	// messages that were dropped or replaced there later. They are 0 for a transport
+	// without the method Sent.
 	MessagesOut, BytesOut int64
 }
 

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// ParamAs returns a parameter as another type: one whose pointer is an
-// encoding.TextUnmarshaler, such as netip.Addr, or one that is made of a string,
-// bool, integer or floating-point type.
+// ParamAs returns a parameter of the path as a T. T is a type whose pointer is an
+// encoding.TextUnmarshaler, such as netip.Addr, or a string, bool, integer or
+// floating-point type. For other types, ParamAs panics.
 //
 //	page, err := protocol.ParamAs[int](s, "page")
 //
-// A parameter that <int:page> has captured always fits an int64. The error names
-// the parameter. If its text is no T the path leads nowhere, and the error,
-// returned by Open or Connect, refuses with 404; a parameter that no route has
-// captured is a fault of the program, and 500. Another type panics.
+// If the text of the parameter is not a T, the error matches [ErrNoRoute]: Open or Connect
+// can return it to refuse the connection with 404. If no route has captured the parameter,
+// the program has a fault, and the error refuses with 500. The text that a route has
+// captured with <int:page> always fits an int64.
 func ParamAs[T any](s *Scope, name string) (T, error) {
 	var v T
 	text, found := s.param(name)
@@ -27,15 +27,15 @@ func ParamAs[T any](s *Scope, name string) (T, error) {
 	}
 	if err := parse(&v, text); err != nil {
 		if number, ok := errors.AsType[*strconv.NumError](err); ok {
-			err = number.Err // the rest of it says again what the text is
+			err = number.Err // the rest repeats the text
 		}
 		return *new(T), fmt.Errorf("%w: parameter %q is %.100q, which cannot be read as %T: %w", ErrNoRoute, name, text, v, err)
 	}
 	return v, nil
 }
 
-// UserAs returns s.User if it is a U, as an authenticator has left it there, and
-// no nil pointer, which is somebody anonymous.
+// UserAs returns the user of s, and true, if its type is U. A nil pointer means an anonymous
+// user: then ok is false.
 //
 //	user, ok := protocol.UserAs[*User](s)
 func UserAs[U any](s *Scope) (U, bool) {
@@ -58,7 +58,7 @@ func parse(v any, text string) error {
 	}
 	switch {
 	case to.Kind() == reflect.String:
-		to.SetString(strings.Clone(text)) // it may lie in the request's memory
+		to.SetString(strings.Clone(text)) // text may be a part of the request's memory
 		return nil
 	case to.Kind() == reflect.Bool:
 		b, err := strconv.ParseBool(text)
