@@ -84,7 +84,7 @@ func playUnread(s *stage) {
 	ann.look(true)
 	ann.want("nothing to be new", plain)
 
-	// After a reload, the messages from the meantime are new.
+	// After a reload, messages that came meanwhile are marked as new.
 	ann.open("about:blank")
 	bob.wantPeople("Bob")
 	bob.say("e")
@@ -186,7 +186,7 @@ func playKeyboard(s *stage) {
 	ann.want("the focus where the button was", `document.activeElement === $("#disconnect") && `+seen)
 	ann.tabTo("#text")
 
-	// Another room, by the skip link at the start of the page.
+	// Another room, with the form before the message field.
 	ann.tabTo("#room", shift)
 	ann.enter("456")
 	ann.key(enterKey)

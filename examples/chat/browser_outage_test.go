@@ -207,7 +207,7 @@ func playKilled(s *stage) {
 	}
 }
 
-// playButtons: the user disconnects, and the network does.
+// playButtons: the buttons of the connection, when the user disconnects and in outages.
 func playButtons(s *stage) {
 	s.known = append(s.known, unreachable...)
 	s.start()

@@ -8,7 +8,7 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// conflict is the browser's console line for a name that is taken.
+// conflict is the browser's console line for a name that is refused.
 var conflict = regexp.MustCompile(`^error: Failed to load resource: the server responded with a status of 4\d\d \(.*/me\)$`)
 
 // playNames: names that are refused, and the reasons that the page shows.

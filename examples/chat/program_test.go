@@ -111,8 +111,8 @@ func testServed(t *testing.T) {
 	}
 }
 
-// testSilent stops the program while a connection has not sent a request, as browsers
-// open in advance.
+// testSilent stops the program while a connection has not sent a request. Browsers open
+// such connections in advance.
 func testSilent(t *testing.T) {
 	t.Parallel()
 	chat := startProgram(t, db(t)...)

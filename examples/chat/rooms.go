@@ -51,7 +51,8 @@ func (r *rooms) enter(room, id string, from netip.Addr) (*usage, error) {
 	return u, nil
 }
 
-// slots returns the counts that the connection belongs to. The caller holds rooms.mu.
+// slots returns the counters of the person, of the address and of all. The caller holds
+// rooms.mu.
 func (u *usage) slots() [3]*slots {
 	return [...]*slots{&u.person.slots, &u.near.slots, &u.rooms.all.slots}
 }

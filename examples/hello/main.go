@@ -1,4 +1,4 @@
-// Hello is the smallest Wye program: it answers every message with itself.
+// Hello is the smallest Wye program: it sends every message back to its sender.
 package main
 
 import (

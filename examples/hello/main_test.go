@@ -13,8 +13,8 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
 
-// TestShort: the hello world is under twenty lines, or it is none. That main
-// works as it stands is for scripts/outside to find out, as its port is fixed.
+// TestShort: the hello world has less than twenty lines. scripts/outside tests main
+// itself, because its port is fixed.
 func TestShort(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("main.go")
@@ -26,7 +26,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// said is what is echoed.
+// said are the messages to echo.
 var said = []string{"hello", "", "Grüße, 你好 🙂", strings.Repeat("long ", 100_000)}
 
 func TestEcho(t *testing.T) {
@@ -44,7 +44,7 @@ func TestEcho(t *testing.T) {
 	ann.WantOver()
 }
 
-// TestSocket has the handler of main on a port of its own.
+// TestSocket tests the handler of main on a port of its own.
 func TestSocket(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(websocket.Handler(consumer.ReceiveFunc(echo)))

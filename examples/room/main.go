@@ -1,5 +1,5 @@
-// Room is the chat of the Django Channels tutorial: rooms by URL, and a message to
-// everyone in the room. Read it first; examples/chat is the one to copy.
+// Room is the chat of the Django Channels tutorial: rooms by URL, and messages to
+// everyone in a room. Read it first; examples/chat is the program to copy.
 //
 //	go run ./examples/room
 package main
@@ -38,7 +38,8 @@ type Room struct {
 
 func newRoom(s *consumer.Scope) *Room { return &Room{name: s.Param("room")} }
 
-// Connect joins the room. nil accepts the connection, which leaves by itself.
+// Connect joins the room. Returning nil accepts the connection. It leaves the room when
+// it closes.
 func (r *Room) Connect(ctx context.Context, c *consumer.Conn) error {
 	return c.Join(ctx, r.name)
 }
@@ -48,12 +49,12 @@ func (r *Room) ReceiveJSON(ctx context.Context, c *consumer.Conn, l Line) error 
 	return c.GroupSend(ctx, r.name, Said.New(l))
 }
 
-// said runs for each line that is sent to the room, and passes it to the browser.
+// said sends the browser a line that was sent to the room.
 func (r *Room) said(ctx context.Context, c *consumer.Conn, l Line) error {
 	return c.SendJSON(ctx, l)
 }
 
-// sockets routes the WebSocket connections.
+// sockets returns the application for WebSocket connections.
 func sockets() consumer.Application {
 	return router.NewURLRouter(
 		router.Path("ws/chat/<group:room>/", consumer.JSON(newRoom, consumer.On(Said, (*Room).said))),

@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/consumer/consumertest"
 )
 
-// TestShort: a newcomer reads this program first, so it stays within one screen or two.
+// TestShort: newcomers read this program first, so it has 80 lines at most.
 func TestShort(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("main.go")

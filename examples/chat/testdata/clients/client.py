@@ -45,7 +45,7 @@ class Client:
             raise AssertionError(f"got {short(got)}, want {short(expected)}")
 
     async def ping(self, payload):
-        await (await self.socket.ping(payload))  # ends with the pong that has this payload
+        await (await self.socket.ping(payload)) # returns after the pong with this payload
 
     async def closed(self, code):
         try:
@@ -66,7 +66,7 @@ class Client:
             raise AssertionError(f"closed with {self.socket.close_code}, want {code}")
 
     async def refused(self, url, status, hint):
-        # The package tells the status, and only its newer versions the text.
+        # The package reports the status; only newer versions report the text.
         try:
             socket = await websockets.connect(url, open_timeout=PATIENCE)
         except websockets.exceptions.InvalidHandshake as refused:
@@ -109,12 +109,12 @@ def say(line):
 async def main():
     client = Client()
     loop = asyncio.get_running_loop()
-    # Read beside the connection, which goes on by itself meanwhile.
+    # The commands are read in another thread, while the connection runs.
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         name, *args = json.loads(line)
         try:
             await asyncio.wait_for(getattr(client, name)(*args), PATIENCE)
-        except Exception as error:  # whatever it is, it is the reason
+        except Exception as error: # any error is the reason of the failure
             say({"failed": name, "why": f"{type(error).__name__}: {error}"})
             return 1
         say({"done": name})
@@ -125,7 +125,7 @@ async def main():
 
 
 if __name__ == "__main__":
-    # Written and read as UTF-8 wherever this runs.
+    # UTF-8 on every system.
     sys.stdin.reconfigure(encoding="utf-8")
     sys.stdout.reconfigure(encoding="utf-8")
     sys.exit(asyncio.run(main()))

@@ -1,17 +1,16 @@
-// A WebSocket client that is told what to do: the npm module ws.
+// A WebSocket client with the npm module ws that executes commands.
 //
-// Commands come on standard input, one JSON array a line. Each is answered with
-// one line of JSON on standard output when it is done. What does not go as the
-// command says ends the program with status 1 and a last line
-// {"failed": <command>, "why": <reason>}. See interop_test.go for the commands,
-// and client.py, which takes the same.
+// Commands come on standard input, one JSON array a line. Each is answered with one
+// line of JSON on standard output. If a command fails, the program exits with status 1
+// after the line {"failed": <command>, "why": <reason>}. See interop_test.go for the
+// commands, and client.py, which has the same.
 import readline from "node:readline";
 import WebSocket from "ws";
 
 const patience = 20_000;
 
-let socket; // the one that is open, or was last
-let events = []; // of it: {message: string}, {binary: hex}, {pong: string}, {close: [code, reason]}, {error: string}
+let socket; // the open one, or the last
+let events = []; // of the socket: {message: string}, {binary: hex}, {pong: string}, {close: [code, reason]}, {error: string}
 let wake = () => {};
 
 function happened(event) {
@@ -19,7 +18,7 @@ function happened(event) {
   wake();
 }
 
-// next waits for what happens next on the socket.
+// next waits for the next event of the socket.
 async function next() {
   while (events.length === 0) await new Promise((resolve) => (wake = resolve));
   return events.shift();
@@ -36,7 +35,7 @@ async function want(expected) {
 }
 
 const commands = {
-  // connect opens the connection; anything but 101 is a failure.
+  // connect opens the connection; any answer but 101 is a failure.
   async connect(url) {
     events = [];
     const s = (socket = new WebSocket(url, { handshakeTimeout: patience, closeTimeout: 2 * patience }));
@@ -56,26 +55,26 @@ const commands = {
   async binary(hex) {
     socket.send(Buffer.from(hex, "hex"));
   },
-  // text waits for the next message, which must be this one.
+  // text checks the next message.
   text: (expected) => want({ message: expected }),
-  // ping waits for the answer, which must be the next to come.
+  // ping checks that the next event is the pong.
   async ping(payload) {
     socket.ping(payload);
     await want({ pong: payload });
   },
-  // closed waits until the server has closed, with this code.
+  // closed waits until the server has closed the connection with this code.
   async closed(code) {
     const got = await next();
     if (got.close?.[0] !== code) throw new Error(`got ${short(got)}, want a close with ${code}`);
   },
-  // close closes with this code; the server must answer with it, and hang up:
-  // were it not for the server, this would take twice our patience.
+  // close closes the connection with this code. The server must answer with it and
+  // close TCP: otherwise this takes twice the timeout.
   async close(code) {
     socket.close(code);
     await want({ close: [code, ""] });
   },
-  // refused opens a connection that must be refused, with this status and a
-  // text that contains the hint.
+  // refused checks that a handshake is refused with this status and a text that
+  // contains the hint.
   async refused(url, status, hint) {
     const [got, body] = await new Promise((resolve, reject) => {
       const s = new WebSocket(url, { handshakeTimeout: patience });
@@ -87,7 +86,7 @@ const commands = {
         response.setEncoding("utf8");
         response.on("data", (piece) => (text += piece));
         response.on("end", () => {
-          connection.destroy(); // it would be kept, and this process with it
+          connection.destroy(); // keep-alive would keep this process running
           resolve([response.statusCode, text]);
         });
         response.on("error", reject);
