@@ -82,7 +82,7 @@ func routes(s *shop) (chi.Router, sockets) {
 	r.Method(http.MethodGet, "/time", clock) // new
 	r.Group(func(r chi.Router) {
 		r.Use(s.loggedIn)
-		// Before: r.Get("/items/{item}", s.showItem)
+		// This was r.Get("/items/{item}", s.showItem) before.
 		r.Method(http.MethodGet, "/items/{item}", router.New(http.HandlerFunc(s.showItem), live)) // new
 		r.Post("/items/{item}", s.changePrice)
 	})
