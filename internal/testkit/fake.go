@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Fake is a testing.TB for tests of test kits: it may fail without the test failing
-// that it is a part of. Methods that a kit has no business calling panic.
+// Fake is a testing.TB for tests of test kits: its failures do not fail the test that
+// uses it. Methods that are not below panic.
 type Fake struct {
 	testing.TB
 	ctx context.Context //nolint:containedctx // it is the test's, as in testing.T
@@ -24,9 +24,8 @@ type Fake struct {
 	}
 }
 
-// Try runs test as a test of its own, on a goroutine of its own and with its cleanups,
-// and returns its failures, a line each, and what it has logged. after runs between
-// test and the cleanups.
+// Try runs test with a new Fake on a new goroutine, then after, then the cleanups. It
+// returns the failures, one line each, and the log.
 func Try(ctx context.Context, test func(tb *Fake), after ...func()) (failures, log string) {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &Fake{ctx: ctx}
@@ -57,7 +56,7 @@ func (f *Fake) Context() context.Context { return f.ctx }
 // Output returns the log.
 func (f *Fake) Output() io.Writer { return &f.log }
 
-// Cleanup has clean run when the test has returned.
+// Cleanup makes clean run after the test.
 func (f *Fake) Cleanup(clean func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,6 +2,6 @@
 
 package testkit
 
-// Race says that the race detector is on, under which allocation tests measure
-// nothing.
+// Race reports whether the race detector is on. It allocates, so allocation tests skip
+// themselves.
 const Race = true

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Seeds are those that a model tries: 1 to n, and a fifth of them in short runs.
-// WYE_SEED=n in the environment asks for that one alone, WYE_SEEDS=n for 1 to n.
+// Seeds returns the seeds of a random test: 1 to n, or a fifth of them under go test
+// -short. The environment variable WYE_SEED=n selects seed n alone, WYE_SEEDS=n 1 to n.
 func Seeds(t testing.TB, n uint64) (first, last uint64) {
 	t.Helper()
 	first, last = 1, n

@@ -1,5 +1,6 @@
-// Package testkit is what the tests of all Wye modules share: runs fail over
-// leaked goroutines and descriptors, and the rows of tables name their line.
+// Package testkit is shared by the tests of all Wye modules: a test run fails if it leaks
+// goroutines or descriptors, rows of tables name their line, and expensive tests have a
+// short form.
 package testkit
 
 import (
@@ -11,8 +12,8 @@ import (
 	"time"
 )
 
-// Main is for TestMain: it runs the tests, and fails the run if goroutines,
-// sockets, pipes or files are left that were not there before.
+// Main runs the tests, for TestMain. It fails the run if goroutines, sockets, pipes or
+// files remain that were not open before.
 func Main(m *testing.M) {
 	before := descriptors()
 	code := m.Run()
@@ -33,10 +34,10 @@ func report(what string, left []string) (code int) {
 	return 1
 }
 
-// patience is how long what ends by itself may take.
+// patience is how long Main waits for goroutines and descriptors to go away.
 const patience = 5 * time.Second
 
-// leftOver looks until nothing is left or patience has run out.
+// leftOver calls look until it returns nothing, or for as long as patience.
 func leftOver(look func() []string) (left []string) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -73,9 +74,8 @@ next:
 	return left
 }
 
-// descriptors are the sockets, pipes and files that the process has open. What
-// the runtime opens for itself (epoll, eventfd) is left out. Where there is no
-// /proc, there are none to see.
+// descriptors returns the open sockets, pipes and files of the process, without those of
+// the runtime (epoll, eventfd). Without /proc it returns none.
 func descriptors() map[string]bool {
 	open := map[string]bool{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -102,11 +102,11 @@ func added(before, after map[string]bool) (left []string) {
 	return left
 }
 
-// Line is where a table's row stands. Give a table a field of this type and
-// each row a Here(), and print it in failures.
+// Line is the position of a row of a table. Give a table a field of this type and each
+// row a Here(), and print it in failures.
 type Line string
 
-// Here returns the line that it is called in.
+// Here returns the line of its call.
 func Here() Line {
 	_, file, line, _ := runtime.Caller(1)
 	return Line(fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line))

@@ -36,8 +36,8 @@ func TestKeyedMessagesToADeafPeer(t *testing.T) {
 			t.Parallel()
 			app, opened := conns()
 			ends := app.Ends()
-			timeout := time.Second
-			if !row.closes { // sends until it is cut
+			timeout := patience // no busy machine may cut the peer before it is closed
+			if !row.closes {    // sends until it is cut
 				timeout = time.Duration(testkit.Count(1000, 250)) * time.Millisecond
 			}
 			s := newServer(app, &websocket.Options{WriteTimeout: timeout, CloseTimeout: time.Second, PingInterval: -1})

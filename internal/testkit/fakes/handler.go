@@ -1,5 +1,5 @@
-// Package fakes has handlers and consumers made of functions, so that a test writes
-// down only the callbacks that it is about.
+// Package fakes has a handler made of functions, so that a test contains only the
+// callbacks that it needs.
 package fakes
 
 import (
@@ -8,9 +8,9 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Handler is a protocol.Handler made of functions, and the application that opens it
-// for every connection. A function that is nil does nothing and returns nil: the
-// connection is accepted, messages are ignored.
+// Handler is a protocol.Handler made of functions, and an application that opens it for
+// every connection. A nil function does nothing and returns nil: the connection is
+// accepted, messages are ignored.
 type Handler struct {
 	OnOpen       func(s *protocol.Scope) error
 	OnConnect    func(ctx context.Context, c *protocol.Conn) error
@@ -24,8 +24,8 @@ func Echo() *Handler {
 	return &Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error { return c.Send(ctx, m) }}
 }
 
-// Ends sets OnDisconnect, and returns a channel that gets the status of each connection
-// that ends. It holds 100.
+// Ends sets OnDisconnect, and returns a channel that receives the status of each closed
+// connection. Its buffer has room for 100.
 func (h *Handler) Ends() <-chan protocol.CloseStatus {
 	ends := make(chan protocol.CloseStatus, 100)
 	h.OnDisconnect = func(_ context.Context, _ *protocol.Conn, s protocol.CloseStatus) { ends <- s }

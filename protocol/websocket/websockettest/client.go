@@ -16,42 +16,40 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// defaultPatience is that of a Client that has none. It is the time of a failure, and
-// long enough for a busy machine.
+// defaultPatience is long enough for a busy machine: only a test that fails waits for it.
 const defaultPatience = 30 * time.Second
 
-// Client is the peer of one connection. Its methods fail the test at once if something
-// is not as it must be, so they are for the test's goroutine. Other goroutines may use
-// Read, and write to Conn.
+// Client is the peer of one connection. Its methods stop the test at the first failure,
+// so they must be called by the test's goroutine. Other goroutines can call Read, and
+// write to Conn.
 type Client struct {
-	// Conn is the connection. What the test itself writes to it or reads from it does not
-	// fail the test, and has no deadline.
+	// Conn is the connection. Reads and writes of the test itself do not fail the test,
+	// and have no deadline.
 	Conn net.Conn
-	// In is what Conn sends. Everything that the client reads comes through it.
+	// In reads from Conn. The client reads only from In.
 	In *bufio.Reader
-	// Patience is how long each wait may take. Default 30 s; below zero there is no
-	// bound.
+	// Patience is the longest time for each wait. Default 30 s; negative means no limit.
 	Patience time.Duration
-	// AnswerPings has the client answer pings, and leave them out of what it reads.
-	// Default: true after Dial, false after New.
+	// AnswerPings makes Read, and all methods that read a frame, answer pings and skip
+	// them. Dial sets it, New does not.
 	AnswerPings bool
-	// Answer is the last answer to a handshake.
+	// Answer is the last answer that ReadAnswer, Handshake, Upgrade or Dial has read.
 	Answer Answer
 
 	tb testing.TB
 }
 
-// New returns a client on a connection on which nothing has been said. The connection
-// is closed at the end of the test.
+// New returns a client for nc, a new connection to a server. It closes nc at the end of
+// the test.
 func New(tb testing.TB, nc net.Conn) *Client {
 	tb.Helper()
 	tb.Cleanup(func() { nc.Close() })
 	return &Client{Conn: nc, In: bufio.NewReader(nc), tb: tb}
 }
 
-// Dial opens a connection to a URL of the schemes ws or http, and does the handshake,
-// which must be accepted. What header has stands for the values of Request; header may
-// be nil. AnswerPings is set.
+// Dial opens a connection to a URL with the scheme ws or http and does the handshake,
+// which the server must accept. Values of header replace those of Request; header may be
+// nil. Dial sets AnswerPings.
 func Dial(tb testing.TB, rawURL string, header http.Header) *Client {
 	tb.Helper()
 	c, request := connect(tb, rawURL, header)
@@ -60,7 +58,7 @@ func Dial(tb testing.TB, rawURL string, header http.Header) *Client {
 	return c
 }
 
-// Refused is Dial for a handshake that must be refused, and returns the answer.
+// Refused is Dial for a handshake that the server must refuse. It returns the answer.
 func Refused(tb testing.TB, rawURL string, header http.Header) Answer {
 	tb.Helper()
 	c, request := connect(tb, rawURL, header)
@@ -109,8 +107,7 @@ func (c *Client) Send(frames ...Frame) {
 // SendText sends a text message.
 func (c *Client) SendText(s string) { c.tb.Helper(); c.Send(Text(s)) }
 
-// SendBytes sends bytes, joined in one write. They may be anything: pieces of frames,
-// several frames, or no frames at all.
+// SendBytes sends the parts in one write. They need not be whole or valid frames.
 func (c *Client) SendBytes(parts ...[]byte) {
 	c.tb.Helper()
 	b := bytes.Join(parts, nil)
@@ -126,9 +123,9 @@ func (c *Client) write(b []byte) error {
 	return err
 }
 
-// Read reads the next frame, without failing the test: see ReadFrame for what is an
-// error. After Patience the error is os.ErrDeadlineExceeded. Read may run beside the
-// other methods as long as none of those reads.
+// Read waits for the next frame. It does not fail the test: it returns the errors of
+// ReadFrame, and os.ErrDeadlineExceeded after Patience. Another goroutine can send while
+// one reads; two must not read at the same time.
 func (c *Client) Read() (Frame, error) {
 	c.await()
 	defer c.Conn.SetReadDeadline(time.Time{}) //nolint:errcheck // the next wait sets its own
@@ -146,7 +143,7 @@ func (c *Client) Read() (Frame, error) {
 // Next waits for the next frame.
 func (c *Client) Next() Frame { c.tb.Helper(); return c.next("a frame") }
 
-// Want waits for frames, which must be the next ones.
+// Want waits for the next frames, which must be these, in this order.
 func (c *Client) Want(frames ...Frame) {
 	c.tb.Helper()
 	for _, want := range frames {
@@ -169,8 +166,8 @@ func (c *Client) Text() string {
 	return f.Payload
 }
 
-// WantClose waits for the next frame, which must be a close with code, and returns its
-// reason. CloseNoStatus is a close without a code.
+// WantClose waits for the next frame, which must be a close frame with the code, and
+// returns its reason. CloseNoStatus means a close frame without a code.
 func (c *Client) WantClose(code protocol.CloseCode) (reason string) {
 	c.tb.Helper()
 	f := c.next("a close")
@@ -181,19 +178,19 @@ func (c *Client) WantClose(code protocol.CloseCode) (reason string) {
 	return reason
 }
 
-// WantClosed is WantClose for a server that closes the connection: it answers the
-// close, waits for the end of the stream, and closes Conn.
+// WantClosed waits until the server closes the connection with the code: WantClose, an
+// answer to the close frame, WantEnd. Then it closes Conn.
 func (c *Client) WantClosed(code protocol.CloseCode) (reason string) {
 	c.tb.Helper()
 	reason = c.WantClose(code)
-	_ = c.write(Close(code, "").Masked()) // a server that has seen a broken rule need not read it
+	_ = c.write(Close(code, "").Masked()) // after a protocol error the server need not read it
 	c.WantEnd()
 	c.Conn.Close()
 	return reason
 }
 
-// WantEnd waits for the end of the stream, with nothing before. A connection that is
-// reset does not end like that.
+// WantEnd waits for the end of the stream (io.EOF). A frame, or a connection that is
+// reset, fails the test.
 func (c *Client) WantEnd() {
 	c.tb.Helper()
 	f, err := c.Read()
@@ -205,10 +202,10 @@ func (c *Client) WantEnd() {
 	}
 }
 
-// Close closes the connection as RFC 6455 has it: it sends a close, waits for the
-// server's, which must be the next frame and have the same code, waits for the end of
-// the stream, and closes Conn. It returns the reason in the server's close, which is
-// empty if the server is Wye's.
+// Close does the closing handshake: it sends a close frame, and waits for the server's,
+// which must be the next frame and have the same code, and for the end of the stream.
+// Then it closes Conn. It returns the reason in the server's close frame; Wye's servers
+// send none.
 func (c *Client) Close(code protocol.CloseCode, reason string) (answer string) {
 	c.tb.Helper()
 	c.Send(Close(code, reason))
@@ -218,7 +215,7 @@ func (c *Client) Close(code protocol.CloseCode, reason string) (answer string) {
 	return answer
 }
 
-// next waits for the next frame, which should be what.
+// next waits for the next frame. what describes the expected one.
 func (c *Client) next(what string) Frame {
 	c.tb.Helper()
 	f, err := c.Read()
@@ -228,7 +225,7 @@ func (c *Client) next(what string) Frame {
 	return f
 }
 
-// await bounds what is read until the deadline is set anew.
+// await sets the deadline for the next wait.
 func (c *Client) await() {
 	_ = c.Conn.SetReadDeadline(c.deadline()) // if it cannot be set, the read fails
 }
@@ -247,7 +244,7 @@ func (c *Client) patience() time.Duration {
 	return c.Patience
 }
 
-// failed fails the test, which has waited for something.
+// failed fails the test, which waited for what and got err.
 func (c *Client) failed(what string, err error) {
 	c.tb.Helper()
 	switch {

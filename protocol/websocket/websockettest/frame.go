@@ -13,8 +13,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// What Frame.First is made of: the bit of a message's last frame, the reserved bits,
-// and an opcode.
+// The parts of Frame.First: FIN marks the last frame of a message; the reserved bits;
+// the opcodes.
 const (
 	FIN  = 0x80
 	RSV1 = 0x40
@@ -29,8 +29,7 @@ const (
 	OpPong         = 0xa
 )
 
-// Frame is a WebSocket frame. It may be one that RFC 6455 does not allow. Frames can
-// be compared with ==.
+// Frame is a WebSocket frame, which need not be valid. Frames can be compared with ==.
 type Frame struct {
 	First   byte   // FIN, reserved bits and opcode
 	Payload string // without the mask
@@ -48,14 +47,14 @@ func Ping(s string) Frame { return Frame{FIN | OpPing, s} }
 // Pong returns a pong.
 func Pong(s string) Frame { return Frame{FIN | OpPong, s} }
 
-// Close returns a close frame with a code, which may be one that must not be sent. A
-// close without a code is Frame{First: FIN | OpClose}.
+// Close returns a close frame. The code need not be one that can be sent. A close frame
+// without a code is Frame{First: FIN | OpClose}.
 func Close(code protocol.CloseCode, reason string) Frame {
 	return Frame{FIN | OpClose, string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason}
 }
 
-// Status returns what a close frame says. The code is CloseNoStatus if the payload is
-// too short for one.
+// Status returns the code and the reason of a close frame. The code is CloseNoStatus if
+// the payload is too short.
 func (f Frame) Status() (code protocol.CloseCode, reason string) {
 	if len(f.Payload) < 2 {
 		return protocol.CloseNoStatus, ""
@@ -63,7 +62,7 @@ func (f Frame) Status() (code protocol.CloseCode, reason string) {
 	return protocol.CloseCode(f.Payload[0])<<8 | protocol.CloseCode(f.Payload[1]), f.Payload[2:]
 }
 
-// String describes the frame for a failure's text. It shortens a long payload.
+// String describes the frame in failures. It shortens long payloads.
 func (f Frame) String() string {
 	const most = 80
 	payload := fmt.Sprintf("%q", f.Payload[:min(len(f.Payload), most)])
@@ -103,7 +102,8 @@ func (f Frame) MaskedWith(key [4]byte) []byte {
 	return b
 }
 
-// Unmasked returns the bytes of the frame as a server sends it. A client must not.
+// Unmasked returns the bytes of the frame as a server sends it. Clients must mask their
+// frames, so a server must reject it.
 func (f Frame) Unmasked() []byte { return append(f.header(0, 0), f.Payload...) }
 
 // header encodes the header without the key, with room for that and for the payload.
@@ -119,10 +119,10 @@ func (f Frame) header(masked byte, key int) []byte {
 	return binary.BigEndian.AppendUint64(append(b, masked|127), uint64(n))
 }
 
-// ReadFrame reads a server's frame. It returns an error if a server must not send a
-// frame like that: one that is masked, has a reserved bit or opcode, a length that is
-// not in the shortest form, or a text that is not UTF-8. The error is io.EOF if r ends
-// before the frame begins.
+// ReadFrame reads a frame of a server. It returns an error if a server must not send the
+// frame: a mask, a reserved bit or opcode, a length that is not in the shortest form, a
+// control frame that is fragmented or too long, or a text message that is not UTF-8. It
+// returns io.EOF if r ends before the first byte.
 func ReadFrame(r *bufio.Reader) (Frame, error) {
 	var head [2]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -147,7 +147,7 @@ func ReadFrame(r *bufio.Reader) (Frame, error) {
 	return f, nil
 }
 
-// readLength returns the length of a payload, of which short is the first byte.
+// readLength returns the length of a payload. short is its first byte.
 func readLength(r io.Reader, short byte) (uint64, error) {
 	switch {
 	case short&0x80 != 0:
@@ -170,8 +170,7 @@ func readLength(r io.Reader, short byte) (uint64, error) {
 	return length, nil
 }
 
-// readWhole fills b. If r ends before, the error is not io.EOF, which is the end between
-// two frames.
+// readWhole fills b. It returns io.ErrUnexpectedEOF, not io.EOF, if r ends before.
 func readWhole(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
 	if errors.Is(err, io.EOF) {
@@ -192,7 +191,7 @@ func (f Frame) check(length uint64) error {
 	case control && (f.First&FIN == 0 || length > 125):
 		return errors.New("a control frame is fragmented or too long (RFC 6455, section 5.5)")
 	case length > largest:
-		return errors.New("it is longer than a test can want")
+		return errors.New("it is longer than 1 GiB")
 	}
 	return nil
 }

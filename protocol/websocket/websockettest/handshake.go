@@ -13,14 +13,13 @@ import (
 	"time"
 )
 
-// SampleKey is the Sec-WebSocket-Key of RFC 6455's example. Request has it.
+// SampleKey is the Sec-WebSocket-Key of the example in RFC 6455, which Request uses.
 const SampleKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
-// Request returns a handshake for target, for example "/ws/123/?uid=7", as it goes
-// over the wire. lines are header lines without their ends, as "Origin: null"; a line
-// stands for the one that the request would have had under its name, of which the
-// names are Host (example.com), Upgrade, Connection, Sec-WebSocket-Version and
-// Sec-WebSocket-Key.
+// Request returns the text of a handshake for target, for example "/ws/123/?uid=7". lines
+// are more header lines, without line ends, for example "Origin: null". A line replaces
+// the default line with its name: Host (example.com), Upgrade, Connection,
+// Sec-WebSocket-Version or Sec-WebSocket-Key.
 func Request(target string, lines ...string) string {
 	all := []string{
 		"Host: example.com", "Upgrade: websocket", "Connection: Upgrade",
@@ -39,12 +38,12 @@ func Request(target string, lines ...string) string {
 type Answer struct {
 	Status int
 	Header http.Header
-	Body   string // as it is after its transfer encoding
-	Head   string // the status line and the headers as they came
+	Body   string // without the transfer encoding
+	Head   string // the bytes of the status line and the headers
 }
 
-// ReadAnswer waits for the answer to a request that was sent with SendBytes. Handshake
-// does both.
+// ReadAnswer waits for the answer to a request that the test has sent with SendBytes.
+// Handshake does both.
 func (c *Client) ReadAnswer() Answer {
 	c.tb.Helper()
 	c.await()
@@ -74,7 +73,7 @@ func (c *Client) ReadAnswer() Answer {
 	return a
 }
 
-// readHead returns what r has up to the first empty line, and leaves it there.
+// readHead returns the bytes up to the first empty line, and does not consume them.
 func readHead(r *bufio.Reader) (string, error) {
 	for {
 		b, err := r.Peek(r.Buffered())
@@ -90,16 +89,15 @@ func readHead(r *bufio.Reader) (string, error) {
 	}
 }
 
-// Handshake sends a request, which Request makes or which is any text, and returns the
-// answer, whatever it is.
+// Handshake sends a request, for example one of Request, and returns the answer.
 func (c *Client) Handshake(request string) Answer {
 	c.tb.Helper()
 	c.SendBytes([]byte(request))
 	return c.ReadAnswer()
 }
 
-// Upgrade is Handshake for a request that must be accepted: the answer must be 101 with
-// the Sec-WebSocket-Accept that belongs to the request's key.
+// Upgrade is Handshake for a request that the server must accept: the answer must be 101
+// with the Sec-WebSocket-Accept for the key of the request.
 func (c *Client) Upgrade(request string) Answer {
 	c.tb.Helper()
 	a := c.Handshake(request)
@@ -117,7 +115,7 @@ func (c *Client) Upgrade(request string) Answer {
 	return a
 }
 
-// acceptOf returns the answer to a key.
+// acceptOf returns the Sec-WebSocket-Accept for a key.
 func acceptOf(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 asks for it
 	return base64.StdEncoding.EncodeToString(sum[:])

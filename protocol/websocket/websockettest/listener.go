@@ -9,8 +9,8 @@ import (
 )
 
 // Listener is a net.Listener without a network: its connections are net.Pipes, which
-// work in a bubble of testing/synctest. A write to one of them waits until it is read.
-// The zero value is ready to use.
+// work in a bubble of testing/synctest. A write to a pipe blocks until the other end has
+// read it. The zero value is ready to use.
 type Listener struct {
 	once   sync.Once
 	conns  chan net.Conn
@@ -18,8 +18,8 @@ type Listener struct {
 	end    sync.Once
 }
 
-// Serve has srv serve a listener until the end of the test, and returns the listener.
-// srv.Handler is all that it needs. Clients are made with New and Dial.
+// Serve makes srv serve a new Listener until the end of the test, and returns it. To
+// connect, pass its Dial to New. Of srv only Handler is required.
 func Serve(tb testing.TB, srv *http.Server) *Listener {
 	tb.Helper()
 	l := &Listener{}
@@ -38,8 +38,8 @@ func (l *Listener) init() {
 	l.once.Do(func() { l.conns, l.closed = make(chan net.Conn), make(chan struct{}) })
 }
 
-// Dial opens a connection. It waits until the server accepts it, and returns a
-// connection that is closed already if the listener is.
+// Dial opens a connection. It blocks until the server accepts it. If the listener is
+// closed, it returns a closed connection.
 func (l *Listener) Dial() *Pipe {
 	l.init()
 	ours, theirs := net.Pipe()
@@ -64,22 +64,21 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept. Connections stay as they are.
+// Close makes Accept return net.ErrClosed. It does not close connections.
 func (l *Listener) Close() error {
 	l.init()
 	l.end.Do(func() { close(l.closed) })
 	return nil
 }
 
-// Addr returns a name of no use.
+// Addr returns an address to which nothing can connect.
 func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Name: "websockettest", Net: "unix"} }
 
 // Pipe is the client's end of a connection of a Listener.
 type Pipe struct {
 	net.Conn
 
-	// Cut is closed when the server has closed its end, which can be told without
-	// reading or writing.
+	// Cut is closed when the server has closed its end. It needs no read or write.
 	Cut <-chan struct{}
 }
 
