@@ -200,10 +200,10 @@ func ofLayers(t *testing.T) []met {
 		{testkit.Here(), openErr, "wye: layers.Open: the driver is nil; for this process only there are layers.Default and memory.New"},
 		{testkit.Here(), startErr, "wye: starting the layer's driver: the layer's back end is down; delivery within this process goes on"},
 		{testkit.Here(), keepErr, "wye: a history keeps at most 10000 events for 168h0m0s, and not 1048576 for 0s; keep more in a database"},
-		{testkit.Here(), positionErr, `wye: "x" is no position, which is an offset, a hyphen and an epoch`},
+		{testkit.Here(), positionErr, `wye: "x" is not a position; write an offset, a hyphen and an epoch`},
 		{testkit.Here(), l.GroupSend(ctx, "two words", bad.New(nil)), `wye: invalid name: group or channel name "two words": ` +
 			`byte 3 is none of a-z A-Z 0-9 - _ . (GroupName makes a name of any text)`},
-		{testkit.Here(), l.GroupSend(ctx, "g", bad.New(map[string]any{"f": func() {}})), `wye: event "bad": map[string]interface {} cannot be encoded: ["f"]: a func() cannot be sent`},
+		{testkit.Here(), l.GroupSend(ctx, "g", bad.New(map[string]any{"f": func() {}})), `wye: event "bad": the payload of type map[string]interface {} cannot be encoded: ["f"]: a func() cannot be sent`},
 		{testkit.Here(), l.GroupSend(ctx, "g", protocol.SendType.New(protocol.Text("\xff"))), "wye: the message is text that is not UTF-8; " +
 			"send it as binary, repair it with strings.ToValidUTF8, or set Limits.RepairText"},
 		{testkit.Here(), l.Enter(ctx, "g", layers.Presence{ID: "1", Key: "ann", Meta: json.RawMessage("{")}),
