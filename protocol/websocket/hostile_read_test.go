@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -367,9 +368,15 @@ func TestHostileHalfClose(t *testing.T) {
 		if err := p.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		p.WantText("1")
-		p.Want(websockettest.Binary(large))
-		p.Want(websockettest.Pong("2"))
+		var messages []websockettest.Frame
+		for range 3 {
+			if f := p.Next(); f != websockettest.Pong("2") { // which a callback that takes long does not hold up
+				messages = append(messages, f)
+			}
+		}
+		if !slices.Equal(messages, []websockettest.Frame{websockettest.Text("1"), websockettest.Binary(large)}) {
+			t.Errorf("%s: got %v", name, messages)
+		}
 		p.WantEnd()
 		if got := <-ends; got.Code != 1006 || !strings.Contains(fmt.Sprint(got.Err), "hung up") {
 			t.Errorf("%s: ended with %+v", name, got)
