@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	keptItems = 40 // capacity up to which an empty queue keeps its list: append makes 32 or a few more
+	keptItems = 20 // capacity up to which an empty queue keeps its list: append makes 16 or a few more
 	keptKeys  = 64 // keys at once up to which an empty queue keeps its index: maps do not shrink
 )
 

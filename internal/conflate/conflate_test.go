@@ -241,7 +241,7 @@ func TestToTheEndOfALargeIndex(t *testing.T) {
 // TestLetsGo: an empty queue keeps little memory, and nothing that was in it.
 func TestLetsGo(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 32, keptItems + 1, 1000} {
+	for _, n := range []int{1, 16, keptItems + 1, 1000} {
 		var q Queue[*int]
 		for i := range n {
 			q.Append(&i)
@@ -273,7 +273,7 @@ func TestAllocQueue(t *testing.T) {
 	}
 	var q Queue[[4]int]
 	if n := testing.AllocsPerRun(100, func() {
-		for i := range 20 {
+		for i := range 15 {
 			q.Append([4]int{i})
 			q.Put("key", [4]int{i})
 		}
