@@ -108,7 +108,7 @@ func (c *Conn) Send(ctx context.Context, m Message) error { return c.conn.Send(c
 
 // SendPrepared is Send for a message that many connections receive. protocol.Prepare
 // copies and encodes it once for all of them.
-func (c *Conn) SendPrepared(ctx context.Context, p *protocol.Prepared) error {
+func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 	return c.conn.SendPrepared(ctx, p)
 }
 

@@ -17,15 +17,15 @@ type Quote struct {
 	Price float64 `json:"price"`
 
 	once sync.Once
-	text *protocol.Prepared
+	text *consumer.Prepared
 }
 
 // Quoted has a pointer as its payload, so that all handlers receive the same Quote.
 var Quoted = consumer.EventType[*Quote]{Name: "share.quoted"}
 
 // prepared returns the message for the peers. The first call encodes it.
-func (q *Quote) prepared() *protocol.Prepared {
-	q.once.Do(func() { q.text = protocol.Prepare(consumer.Text(fmt.Sprintf("%s costs %.2f", q.Share, q.Price))) })
+func (q *Quote) prepared() *consumer.Prepared {
+	q.once.Do(func() { q.text = consumer.Prepare(consumer.Text(fmt.Sprintf("%s costs %.2f", q.Share, q.Price))) })
 	return q.text
 }
 

@@ -36,6 +36,12 @@ type (
 	Position = protocol.Position
 )
 
+// Prepared is a message for many connections: it is copied and encoded once.
+type Prepared = protocol.Prepared
+
+// Prepare returns m for [Conn.SendPrepared]. m.Data may be changed afterwards.
+func Prepare(m Message) *Prepared { return protocol.Prepare(m) }
+
 // The types of package layers that consumers use for history, presence and the state of
 // the layer.
 type (
