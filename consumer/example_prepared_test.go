@@ -7,7 +7,6 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/layers"
-	"github.com/wye-go/wye/protocol"
 )
 
 // Quote is the price of a share. The handlers in one process share it, and the message
