@@ -20,9 +20,10 @@ const notCounted address = math.MaxUint64
 //nolint:gochecknoglobals // a constant
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
-// addressOf returns what a peer is counted under. remote has the form of
-// http.Request.RemoteAddr; the port may be missing. Not counted are peers without an
-// address and, unless all are, those in networks where proxies are.
+// addressOf returns the address under which a peer is counted. remote has the form of
+// http.Request.RemoteAddr; the port may be missing. It returns notCounted for a peer
+// without an address and, unless all is set, for one in a private network, where proxies
+// usually are.
 func addressOf(remote string, all bool) address {
 	var addr netip.Addr
 	if at, err := netip.ParseAddrPort(remote); err == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/wye-go/wye/protocol/internal/forwarded"
 )
 
-// Client is who sent a request: the peer of its socket or, if that is a trusted
-// proxy, the client that the proxy reports. See [ClientOf].
+// Client is the client that has sent a request: the peer of the socket or, if that peer is
+// a trusted proxy, the client that the proxy reports. See [ClientOf].
 type Client struct {
 	// RemoteAddr has the form of http.Request.RemoteAddr. An address that a
 	// proxy reports has port 0 if the proxy does not report the port.
@@ -24,9 +24,9 @@ type Client struct {
 	Suspect bool
 }
 
-// ClientOf returns the client of r, which trusted proxies report. Without trusted
-// networks, or if the peer of the socket is in none of them, no header is believed.
-// The peer of a Unix socket counts as 127.0.0.1.
+// ClientOf returns the client of r. trusted are the networks of the proxies in front. If the
+// peer of the socket is in one of them, ClientOf reads the client from the headers, and
+// otherwise it ignores them. The peer of a Unix socket counts as 127.0.0.1.
 //
 // The headers are X-Forwarded-For (any number of lines; addresses as 192.0.2.1,
 // 192.0.2.1:4711, 2001:db8::1, [2001:db8::1] and [2001:db8::1]:4711) and Forwarded

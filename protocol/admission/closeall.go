@@ -8,13 +8,14 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// CloseAll closes conns as o says. It is for the Shutdown of a [protocol.Protocol], which has to
-// refuse new connections before. CloseAll returns nil when over is closed, which the
-// protocol does when no connection is left, or ctx's cause when ctx is done.
+// CloseAll closes conns with the code and reason of o. It is for the Shutdown of a
+// [protocol.Protocol], which has to refuse new connections first. CloseAll returns nil when
+// over is closed, or ctx's cause when ctx is done. The protocol closes over when no
+// connection is left.
 //
 // The closes are spread over up to three quarters of the time until ctx's deadline, so
-// that not all peers come back at once; a thousand take two seconds at the most.
-// Connections that are not closed when ctx ends stay open.
+// that not all peers connect again at once; a thousand closes take two seconds at most. If
+// ctx ends before, the other connections stay open.
 func CloseAll(ctx context.Context, conns []*protocol.Conn, over <-chan struct{}, o ShutdownOptions) error {
 	for batch := range slices.Chunk(conns, batchSize(ctx, len(conns))) {
 		for _, c := range batch {

@@ -80,8 +80,8 @@ func (g *Gate) warn(subject, msg string, attrs func() []any) {
 	g.warnings.Log(g.logger, slog.LevelWarn, subject, msg, attrs)
 }
 
-// Client returns who sent r, as [ClientOf] finds out from Options.TrustedProxies.
-// A protocol sets Scope.RemoteAddr to the client's.
+// Client returns the client of r, as [ClientOf] does with Options.TrustedProxies. A protocol
+// sets Scope.RemoteAddr to the client's.
 func (g *Gate) Client(r *http.Request) Client {
 	client := ClientOf(r, g.proxies)
 	if client.Suspect {
@@ -132,8 +132,8 @@ func (g *Gate) checkClosingLocked() *protocol.RejectError {
 // is called once for a connection, before [protocol.Session.Open], and from then on c
 // counts, and Shutdown may close it. client is what Client returned for its request.
 //
-// The protocol calls Answered when it has answered the handshake, or never will, and
-// Leave when nothing of the connection is left.
+// The protocol calls Answered when it has answered the handshake, or will not, and Leave
+// when the connection has closed and its resources are released.
 func (g *Gate) Enter(c *protocol.Conn, client Client) *protocol.RejectError {
 	from := addressOf(client.RemoteAddr, g.countAll || client.Suspect)
 	g.mu.Lock()
@@ -196,19 +196,18 @@ func (g *Gate) boundReachedLocked(from address) *bound {
 	return nil
 }
 
-// Answered notes that the handshake of c is answered, or never will be: c no longer counts
-// for Capacity.Handshakes. Later calls, and calls for a connection that is not in the
-// gate, have no effect.
+// Answered tells the gate that the handshake of c is answered, or will not be: c no longer
+// counts for Capacity.Handshakes. Later calls, and calls for a connection that is not in
+// the gate, have no effect.
 func (g *Gate) Answered(c *protocol.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.mu.opening, c)
 }
 
-// Leave notes that nothing is left of c: its Disconnect has returned, and what the
-// protocol held for it is released. Mostly that is the job of a function given to
-// [protocol.Conn.Defer]. Later calls, and calls for a connection that is not in the gate,
-// have no effect.
+// Leave removes c from the gate. The protocol calls it when Disconnect of c has returned and
+// its resources are released, for example in a function given to [protocol.Conn.Defer].
+// Later calls, and calls for a connection that is not in the gate, have no effect.
 func (g *Gate) Leave(c *protocol.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -227,10 +226,10 @@ func (g *Gate) Leave(c *protocol.Conn) {
 	}
 }
 
-// Shutdown refuses new connections with 503 and Retry-After, closes those in the gate as o
-// says, and returns when all have left or, with ctx's cause, when ctx ends. The closes are
-// spread over time as by [CloseAll]. Later calls wait as well; of their o, only the
-// refusal of new connections counts.
+// Shutdown refuses new connections with 503 and Retry-After, and closes those in the gate,
+// spread over time as by [CloseAll]. It returns nil when all have left, or ctx's cause when
+// ctx is done. Later calls wait as well; their o changes only the refusal of new
+// connections.
 func (g *Gate) Shutdown(ctx context.Context, o ShutdownOptions) error {
 	conns, empty := g.startShutdown(o)
 	return CloseAll(ctx, conns, empty, o)

@@ -65,12 +65,12 @@ type Capacity struct {
 	// Handshakes is how many of them may be unanswered; one more is refused with 503.
 	// Default 4096.
 	Handshakes int
-	// HandshakesPerSecond is how many connections are let in per second, on average;
-	// one more is refused with 503 and a Retry-After that spreads those that are refused
-	// over the time in which they can be let in, up to a minute or two. Default: no
+	// HandshakesPerSecond is how many connections are let in per second, on average. One
+	// more is refused with 503 and a Retry-After of up to two minutes. Its time grows with
+	// the number of refusals, so that refused peers come back at this rate. Default: no
 	// bound.
 	HandshakesPerSecond int
-	// HandshakeBurst is how many may come at once, after a time without. Default
+	// HandshakeBurst is how many connections may come at once after a pause. Default
 	// HandshakesPerSecond.
 	HandshakeBurst int
 }

@@ -12,19 +12,18 @@ import (
 // ShutdownOptions say how a server closes its connections and refuses new ones when
 // it shuts down. The zero value is ready for use.
 type ShutdownOptions struct {
-	// Code closes the open connections. Default CloseGoingAway (1001), which
-	// is also taken for a code that is not Sendable. 1012 (service
-	// restart) says that the server comes back.
+	// Code is the close code for open connections. Default CloseGoingAway (1001), which
+	// also replaces a code that is not Sendable. 1012 (service restart) says that the
+	// server comes back.
 	Code protocol.CloseCode
-	// Reason is sent with Code. Default "the server is shutting down", and if
-	// RetryAfter is set "; reconnect after 12 s" behind it, with a number for
-	// each connection.
+	// Reason is the close reason. Default "the server is shutting down". If RetryAfter is
+	// set, the default goes on with "; reconnect after 12 s", with a number of seconds of
+	// its own for each connection.
 	Reason string
-	// RetryAfter is how long peers should wait before they connect again. Each
-	// is told a number of seconds between that and twice that, chosen at
-	// random, so that not all come back at once: in the Retry-After header of
-	// the 503 that refuses new connections, and in the default Reason.
-	// Default 5 s, in the header only.
+	// RetryAfter is how long peers should wait before they connect again. Each peer gets
+	// a random number of seconds between this and twice this, so that not all connect
+	// again at once: in the Retry-After header of the 503 that refuses new connections,
+	// and, if it is set, in the default Reason. Default 5 s.
 	RetryAfter time.Duration
 }
 

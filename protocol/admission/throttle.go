@@ -6,17 +6,15 @@ import (
 	"github.com/wye-go/wye/internal/rate"
 )
 
-// throttle bounds how many handshakes are let in per second. Those that are refused are
-// told to come back at the time at which they could be let in if all refused ones came
-// back, so that they come at the rate and do not try in vain. It has neither a clock nor
-// a lock.
+// throttle bounds how many handshakes are let in per second. It computes for each refused
+// peer the time at which it could be let in if all peers refused before came back first, so
+// that refused peers come back at this rate. It has neither a clock nor a lock.
 type throttle struct {
 	admitted rate.Bucket
 	refused  rate.Bucket // its missing tokens are the peers that may come back
 }
 
-// maxWait bounds how long a peer is told to wait. Peers that would be told more are
-// spread over it.
+// maxWait bounds the wait that admit returns. RetryAfter spreads the peers over it.
 const maxWait = time.Minute
 
 func newThrottle(c *Capacity) throttle {

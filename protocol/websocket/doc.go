@@ -6,36 +6,35 @@
 //
 // # Reading and writing
 //
-// Each connection has one goroutine, which reads, runs the callbacks and writes
-// what they sent, one write for each read. Callbacks may block: then, after a
-// few milliseconds, another goroutine takes over reading, so that pings and the
-// close handshake are answered, and what was sent before goes out. Sends from
-// elsewhere are written by a goroutine that lives as long as there is something
-// to write.
+// Each connection has one goroutine, which reads, runs the callbacks, and writes the
+// messages that they have sent, with one write for each read. Callbacks may block: after a
+// few milliseconds another goroutine goes on reading, so that pings and the close handshake
+// are answered, and writes the messages sent so far. Messages that other goroutines send
+// are written by a goroutine that ends when the queue is empty.
 //
-// # What is there
+// # Supported parts of the protocol
 //
 // The handshake, text and binary messages, fragments, pings, pongs and the close
-// handshake, to the letter of RFC 6455 (a conformance suite with the cases of
-// Autobahn's families 1 to 7, 9 and 10 is among the tests); text that is not UTF-8 is refused at the
-// first byte that makes it so. Extensions, such as compression, are declined.
+// handshake, as RFC 6455 requires (the tests include a conformance suite with the cases of
+// Autobahn's families 1 to 7, 9 and 10). Text that is not UTF-8 is refused at the first
+// invalid byte. Extensions, such as compression, are declined.
 // WebSocket over HTTP/2 (RFC 8441) is answered with 501.
 //
-// A refused handshake closes its connection, so that what the peer has sent behind
-// it is not served as another request. If the request declares a body, the answer
-// does not wait for it, and the connection is closed within a second; for this a
-// middleware that wraps the http.ResponseWriter needs an Unwrap method.
+// After a refused handshake the server closes the connection, so that the bytes behind the
+// request are not served as another request. If the request declares a body, the answer
+// does not wait for it, and the connection is closed within a second. This needs an Unwrap
+// method in middleware that wraps the http.ResponseWriter.
 //
-// A peer that says nothing is sent a ping (Options.PingInterval), and cut if
-// nothing comes back (Options.PongTimeout); [protocol.Conn.RTT] is how long the
-// last answer took. All connections are looked at in turn, which is how often
-// intervals are exact: to within a quarter of the shortest one, and a machine
-// that stood still takes nobody for dead.
+// The server sends a ping to a peer that is silent for Options.PingInterval, and cuts the
+// connection if nothing comes within Options.PongTimeout; [protocol.Conn.RTT] returns how
+// long the last answer took. Connections are checked at fixed intervals, so that these
+// times are exact to within a quarter of the shorter one. They are counted in checks: if
+// the server's machine is suspended, its peers are not taken for dead.
 //
 // # Bounds
 //
-// What a peer can cost has a bound, whatever it does. Each has a default, and
-// each is counted in [Stats]:
+// All resources that a peer can use are bounded. Each bound has a default, and a counter in
+// [Stats]:
 //
 //	bound                       default   what happens                 counter
 //	MaxHandshake                32 KiB    431                          Oversized
@@ -71,24 +70,24 @@
 //	                                      peer's end are dropped
 //	messages after a close      1000      the same                     MessagesUnread
 //
-// A queue that closes may go to four times its limit as long as it has been more
-// than half full for less than a second: see [protocol.OverflowClose].
+// With the policy [protocol.OverflowClose], a queue may grow to four times its limit as
+// long as it has been more than half full for less than a second.
 //
-// Outgoing text that is not UTF-8 is refused with protocol.ErrNotUTF8 or repaired, as
-// Limits.RepairText says, and counted as MessagesInvalid.
+// Outgoing text that is not UTF-8 is refused with protocol.ErrNotUTF8, or repaired if
+// Limits.RepairText is set. It is counted as MessagesInvalid.
 //
-// What can be replaced need not fill a queue: a message with a [protocol.Message]
-// Key replaces the one with that key that still waits, which is counted as
-// MessagesConflated. A connection that sends such messages has the kernel keep no
-// more than about 16 KiB that are not sent (TCP_NOTSENT_LOWAT), so that they wait
-// where they can be replaced: on Linux and macOS, for TCP, TLS, and connections that
-// show the one they wrap by a method NetConn. On others, and on Unix sockets, the
-// kernel's buffer is filled first. Other connections are not touched.
+// A message with a Key (see [protocol.Message]) replaces a message with the same key that
+// still waits in the queue, which is counted as MessagesConflated. So that such messages
+// wait in the queue and not in the kernel, a connection that sends them limits the unsent
+// bytes in the kernel to about 16 KiB (TCP_NOTSENT_LOWAT). This works on Linux and macOS,
+// for TCP, for TLS, and for connections with a NetConn method. Elsewhere, and on Unix
+// sockets, the kernel's buffer is filled first. Connections that send no message with a key
+// are not changed.
 //
-// Limits are for each connection, and a route may have its own: router.Limit puts
-// them in front of an application. router.MaxConns bounds how many connections it
-// has at once (503).
+// Limits are for each connection. A route may have its own: see router.Limit. router.MaxConns
+// bounds how many connections an application has at once (503).
 //
-// What net/http reads before is bounded by http.Server: set ReadHeaderTimeout,
-// as router.Run does, or a peer may take for ever to send its request.
+// Before the server sees a request, http.Server bounds what is read. Set its
+// ReadHeaderTimeout, as router.Run does: without it a peer may take any time to send its
+// request.
 package websocket

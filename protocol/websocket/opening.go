@@ -30,11 +30,10 @@ type opening struct {
 	path, peer  string // for log lines
 }
 
-// maxNoted is how many bytes a connection keeps of what its peer has chosen.
+// maxNoted is how many bytes of a path or an address a connection keeps for log lines.
 const maxNoted = 200
 
-// noted returns what a connection keeps of s for the log: a copy, without the rest of
-// the request's memory.
+// noted returns a copy of the first bytes of s, which does not keep the request in memory.
 func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
 // Accept takes the socket over from net/http.
@@ -50,7 +49,8 @@ func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error
 	return a, nil
 }
 
-// Reject refuses, and counts and logs what nobody else does.
+// Reject refuses the handshake. It counts timeouts and logs missing routes, which the
+// session does not.
 func (h *opening) Reject(e *protocol.RejectError) {
 	if e.Status == http.StatusServiceUnavailable && errors.Is(e.Err, context.DeadlineExceeded) {
 		h.server.stats.late.Add(1)
@@ -61,9 +61,9 @@ func (h *opening) Reject(e *protocol.RejectError) {
 	h.refuse(e)
 }
 
-// logNoRoute logs a path that leads nowhere, which mostly is a misprint in a program,
-// with what the router knows of it. Routers that give up are logged apart, so that many
-// misprints do not hide them.
+// logNoRoute logs a path without a route, which is mostly misspelled in a program, with the
+// router's error. Refusals after too many branches are limited separately, so that many
+// misspelled paths do not hide them.
 func (h *opening) logNoRoute(e *protocol.RejectError) {
 	subject := "route"
 	if errors.Is(e.Err, plumbing.ErrBranches) {
@@ -74,8 +74,8 @@ func (h *opening) logNoRoute(e *protocol.RejectError) {
 	})
 }
 
-// answer returns the response that accepts, for the caller to release. It must be
-// called before hijack, behind which the headers of middleware cannot be read.
+// answer returns the response that accepts; the caller releases it. It must be called
+// before hijack: afterwards the headers of middleware cannot be read.
 func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
 	b := bytespool.Get()
 	a := handshake.Answer{Request: h.r.Header, Subprotocol: o.Subprotocol, Middleware: h.w.Header(), Application: o.Header}
@@ -86,8 +86,8 @@ func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
 	return b
 }
 
-// hijack takes the connection over from net/http. early is what the peer has sent
-// behind its request.
+// hijack takes the connection over from net/http. early has the bytes that the peer has
+// sent behind its request.
 func (h *opening) hijack() (nc net.Conn, early []byte, err error) {
 	nc, rw, err := hijackSafely(h.w)
 	if err != nil {
@@ -98,7 +98,7 @@ func (h *opening) hijack() (nc net.Conn, early []byte, err error) {
 		early = make([]byte, n)
 		_, _ = io.ReadFull(rw.Reader, early) //nolint:errcheck // it is in memory
 	}
-	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // a broken socket shows when it is read
+	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // reading a broken socket returns an error
 	return nc, early, nil
 }
 

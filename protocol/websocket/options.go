@@ -54,9 +54,9 @@ type Options struct {
 	// believed.
 	TrustedProxies []netip.Prefix
 
-	// Subprotocols are those that the application speaks, in its order of
-	// preference. The first one that the peer offers is chosen if Connect
-	// returns nil or accepts without naming one.
+	// Subprotocols are the subprotocols of the application, in its order of preference.
+	// The server chooses the first one that the peer offers, unless Connect has called
+	// Conn.Accept with one.
 	Subprotocols []string
 
 	// Limits bound each connection, unless router.Limit says otherwise for

@@ -9,12 +9,11 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 )
 
-// ServeHTTP answers the handshake and returns. A refusal does not wait for the
-// rest of the request, and closes the connection. The checks have a fixed order:
-// method (405), HTTP version (501), size (431), route (404,
-// if the application has a Find method), WebSocket's headers (426, 400),
-// host (421), origin (403), room (503, 429); then the application decides, and its
-// authenticators with it.
+// ServeHTTP answers the handshake and returns. A refusal does not wait for the rest of the
+// request, and closes the connection. The checks have a fixed order: method (405), HTTP
+// version (501), size (431), route (404, if the application has a Find method), WebSocket's
+// headers (426, 400), host (421), origin (403), Capacity (503, 429). Then the middleware,
+// for example router.Auth, and the application decide.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
 	defer cancel()

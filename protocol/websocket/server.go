@@ -44,7 +44,7 @@ func New(app protocol.Application, o *Options) *Server {
 	s := &Server{app: app, opts: o.withDefaults(), warnings: logs.Limiter{Burst: 1}}
 	for _, p := range s.opts.Subprotocols {
 		if !handshake.IsToken(p) {
-			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is no token of HTTP", p))
+			panic(fmt.Sprintf("wye: websocket.Options.Subprotocols: %q is not a token of HTTP", p))
 		}
 	}
 	s.gate = newGate(&s.opts)
@@ -72,6 +72,6 @@ func Handler(app protocol.Application) *Server { return New(app, nil) }
 // Type returns "websocket".
 func (s *Server) Type() string { return "websocket" }
 
-// Match reports whether r wants to upgrade to WebSocket, also by the means of
-// HTTP/2 (RFC 8441), which is not served, but understood.
+// Match reports whether r asks for WebSocket. It also returns true for WebSocket over
+// HTTP/2 (RFC 8441), which ServeHTTP refuses with 501.
 func (s *Server) Match(r *http.Request) bool { return handshake.IsUpgrade(r) }

@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// Shutdown is ShutdownWith Options.Shutdown.
+// Shutdown calls ShutdownWith with Options.Shutdown.
 func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWith(ctx, s.opts.Shutdown) }
 
 // ShutdownWith refuses new connections with 503 and Retry-After, closes the open
 // ones as o says, and returns when all of them are closed and their Disconnect has
-// returned. The closes are spread over up to three quarters of the time until
-// ctx's deadline, so that not everybody comes back at once; a thousand take two
-// seconds at the most. When ctx ends first, the connections that are left are cut,
-// and the error says how many; their Disconnect may still be running. Later calls
-// wait as well; of their o, only what new connections are told counts.
+// returned. The closes are spread over up to three quarters of the time until ctx's
+// deadline, so that not all peers connect again at once; a thousand closes take two seconds
+// at most. If ctx ends first, the remaining connections are cut, and the error says how
+// many; their Disconnect may still be running. Later calls wait as well; their o changes
+// only the refusal of new connections.
 func (s *Server) ShutdownWith(ctx context.Context, o ShutdownOptions) error {
 	cause := s.gate.Shutdown(ctx, o)
 	if cause == nil {

@@ -2,8 +2,8 @@ package websocket
 
 import "github.com/wye-go/wye/protocol"
 
-// TurnedAway counts handshakes that are refused for want of room: they are well-formed,
-// have a route, and come from a page that may connect.
+// TurnedAway counts handshakes that were refused because of Capacity or a shutdown. They are
+// well-formed, have a route, and come from a page that may connect.
 type TurnedAway struct {
 	ShuttingDown int64 // 503
 	Full         int64 // 503: Capacity.Conns, Capacity.Handshakes
@@ -16,20 +16,20 @@ type TurnedAway struct {
 // HeldBytes and QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
-	TurnedAway // checked after the next five
+	TurnedAway // checked after Malformed to Forbidden
 
-	// Handshakes that did not reach the application, in the order of the checks.
-	// Neither they nor those of TurnedAway are in Refused.
+	// Handshakes that did not reach the application, in the order of the checks. Refused
+	// counts neither them nor those of TurnedAway.
 	Malformed   int64 // not a valid WebSocket handshake: 400, 405, 426, 501
 	Oversized   int64 // 431: MaxHandshake, MaxHeaderLines
 	Unrouted    int64 // 404: the router has no route
 	Misdirected int64 // 421: for a host that is not in Options.Hosts
 	Forbidden   int64 // 403: from an origin that is not allowed
 
-	Late int64 // handshakes refused with 503 because of HandshakeTimeout; they are in Refused too
+	Late int64 // handshakes refused with 503 because of HandshakeTimeout; Refused counts them too
 
-	// Connections that ended because of their peer. All but CloseTimeouts leave out
-	// those that were closing already.
+	// Connections that closed because of their peer. Only CloseTimeouts counts connections
+	// that were closing already.
 	Violations    int64 // broke the protocol, or sent text that is not UTF-8: 1002, 1007
 	TooBig        int64 // Limits.MaxMessage, MaxFrame: 1009
 	TooManyFrames int64 // Limits.MaxFragments, MaxControlFrames: 1008

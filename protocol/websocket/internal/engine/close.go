@@ -118,8 +118,8 @@ func (c *Conn) partDone() {
 	}
 }
 
-// CutAll closes the sockets of all connections because of err, as an end from our side: no
-// callback starts any more.
+// CutAll closes all connections from the server's side, and their sockets at once because
+// of err. Only Disconnect is still called.
 func (e *Engine) CutAll(err error) {
 	for _, c := range e.allConns() {
 		if c.life.phase() < phaseClosed {

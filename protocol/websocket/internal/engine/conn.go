@@ -16,8 +16,8 @@ import (
 // one.
 //
 // One goroutine reads, which holds the lease and owns the fields of read. One goroutine
-// writes, which owns the right to write of out, and writeDeadline. life says how far the
-// connection has come, and with it who starts to read.
+// writes, which owns the right to write of out, and writeDeadline. life is the phase of the
+// connection; it decides which goroutine starts to read.
 type Conn struct {
 	engine   *Engine
 	session  *protocol.Session
@@ -69,7 +69,7 @@ const (
 	peerSends   = iota
 	peerIgnored // it broke the rules: what it sends is dropped
 	peerClosed  // its close frame has come: what it sends is dropped
-	peerGone    // nothing comes any more
+	peerGone    // it has hung up
 )
 
 func (p *peerSide) is(state uint32) bool { return p.state.Load() == state }

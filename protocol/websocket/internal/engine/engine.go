@@ -1,6 +1,6 @@
-// Package engine runs connections: it decides who reads and who writes each of them, hands
-// messages over to sessions, answers control frames, and closes. This engine gives each
-// connection a goroutine, which waits for the peer.
+// Package engine runs connections: it decides which goroutines read and write each of them,
+// hands messages over to sessions, answers control frames, and closes. This engine gives
+// each connection a goroutine, which waits for the peer.
 package engine
 
 import (

@@ -23,7 +23,7 @@ func (l *lease) endCallback(before uint64) (kept bool) {
 }
 
 // expire takes the lease from a reader that is still in the callback with that number.
-// If it returns true, the caller decides who reads from now on.
+// If it returns true, the caller has to start another reader.
 func (l *lease) expire(number uint64) bool {
 	return number%2 == 1 && l.number.CompareAndSwap(number, number+1)
 }

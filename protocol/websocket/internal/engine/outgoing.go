@@ -104,9 +104,8 @@ func (o *outgoing) startBatch() { o.mu.batching.Store(true) }
 // isBatching reports whether a batch is to be ended. The caller is the reader.
 func (o *outgoing) isBatching() bool { return o.mu.batching.Load() }
 
-// endBatch ends a batch, which must have been started. If something is queued that
-// nobody is about to write, the caller owns the right to write it. With peek, it also
-// gets what to write first.
+// endBatch ends a batch, which must have been started. If something is queued and the right
+// to write has no owner, the caller owns it. With peek, it also gets the first pieces.
 func (o *outgoing) endBatch(peek bool) (pieces [][]byte, write bool) {
 	o.mu.batching.Store(false) // before the lock, so that an addition is seen here or sees it
 	o.mu.Lock()

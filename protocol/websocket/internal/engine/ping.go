@@ -10,8 +10,8 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
-// ErrPongTimeout is the CloseStatus.Err of a connection that was cut because
-// nothing came from its peer, not even the answer to a ping.
+// ErrPongTimeout is the CloseStatus.Err of a connection that was cut because its peer did
+// not answer a ping within Config.PongTimeout, and sent nothing else.
 var ErrPongTimeout = errors.New("wye: the peer did not answer a ping in time; it is gone, or its network is")
 
 const pingSize = 8

@@ -254,7 +254,8 @@ func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 }
 
 // Busy marks that the message which is lent has a callback, on the goroutine that reads.
-// Before that mark nobody may take over: what is read next would reach the session first.
+// Before that mark no other goroutine may take over: the session would get the next message
+// first.
 func (c *Conn) Busy() {
 	c.reading.startCallback()
 	if !c.reading.watched.Load() {

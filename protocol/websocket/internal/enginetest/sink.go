@@ -10,7 +10,7 @@ import (
 )
 
 // Sink is a socket whose peer sends nothing and takes everything at once. The exported
-// fields that are no counters are set before it is used.
+// fields that are not counters are set before it is used.
 type Sink struct {
 	Writes    atomic.Int64  // calls of Write
 	Bytes     atomic.Int64  // written
@@ -25,7 +25,7 @@ type Sink struct {
 // NewSink returns a socket.
 func NewSink() *Sink { return &Sink{reading: make(chan struct{}), closed: make(chan struct{})} }
 
-// AwaitReader returns when somebody reads from s.
+// AwaitReader returns when Read has been called.
 func (s *Sink) AwaitReader() { <-s.reading }
 
 // Read waits until s is closed.
