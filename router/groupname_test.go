@@ -2,17 +2,18 @@ package router_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -45,42 +46,27 @@ func TestInvalidGroupNameInPath(t *testing.T) {
 		{testkit.Here(), `^chat/(?P<room>.+)/$`, "a b", http.StatusNotFound, 10},
 		{testkit.Here(), `^chat/(?P<room>[^/]+)/$`, "a/b", http.StatusNotFound, 10},
 	} {
-		out := &logRecorder{drop: " level msg "}
-		server := httptest.NewServer(websocket.New(router.NewURLRouter(router.RePath(row.pattern, consumer.New(newVisitor))),
-			&websocket.Options{Logger: out.logger()}))
-		for range 50 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/chat/"+url.PathEscape(row.room)+"/", nil)
-			if err != nil {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) { // within 10 s of fake time, for which the number of lines is limited
+			out := &logRecorder{drop: " level msg "}
+			l := websockettest.Serve(t, &http.Server{Handler: websocket.New(
+				router.NewURLRouter(router.RePath(row.pattern, consumer.New(newVisitor))), &websocket.Options{Logger: out.logger()},
+			)})
+			for range 50 {
+				a := websockettest.New(t, l.Dial()).Handshake(websockettest.Request("/chat/" + url.PathEscape(row.room) + "/"))
+				if a.Status != row.status || len(a.Body) > 1000 {
+					t.Errorf("%s: answered with %d and %d bytes, want %d", row.at, a.Status, len(a.Body), row.status)
+				}
 			}
-			for name, value := range map[string]string{
-				"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-			} {
-				r.Header.Set(name, value)
+			lines := out.lines()
+			if len(lines) > row.maxLines || lines[0] == "" {
+				t.Errorf("%s: %d lines, want 1 to %d", row.at, len(lines), row.maxLines)
 			}
-			answer, err := server.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
+			for _, l := range lines {
+				if len(l) > 1500 || strings.Contains(l, "ERROR") || !strings.Contains(l, "invalid name") {
+					t.Errorf("%s: a line of %d bytes: %.2000s", row.at, len(l), l)
+				}
 			}
-			body, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer.Body.Close()
-			if answer.StatusCode != row.status || len(body) > 1000 {
-				t.Errorf("%s: answered with %d and %d bytes, want %d", row.at, answer.StatusCode, len(body), row.status)
-			}
-		}
-		server.Close()
-		lines := out.lines()
-		if len(lines) > row.maxLines || lines[0] == "" {
-			t.Errorf("%s: %d lines, want 1 to %d", row.at, len(lines), row.maxLines)
-		}
-		for _, l := range lines {
-			if len(l) > 1500 || strings.Contains(l, "ERROR") || !strings.Contains(l, "invalid name") {
-				t.Errorf("%s: a line of %d bytes: %.2000s", row.at, len(l), l)
-			}
-		}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
+	"github.com/wye-go/wye/protocol/websocket/websockettest"
 	"github.com/wye-go/wye/router"
 )
 
@@ -41,20 +42,8 @@ func TestPromise4_PanicsInFrontOfConsumers(t *testing.T) {
 		ws := websocket.New(row.app, &websocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		srv := httptest.NewServer(router.New(http.NotFoundHandler(), ws, &fake{typ: "other"}))
 		for range 2 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/x/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header = http.Header{
-				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"MDEyMzQ1Njc4OWFiY2RlZg=="},
-			}
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				t.Fatalf("%s: %v", row.at, err)
-			}
-			resp.Body.Close()
-			if resp.StatusCode != http.StatusInternalServerError {
-				t.Errorf("%s: answered with %s, want 500", row.at, resp.Status)
+			if a := websockettest.Refused(t, srv.URL+"/x/", nil); a.Status != http.StatusInternalServerError {
+				t.Errorf("%s: answered with %d, want 500", row.at, a.Status)
 			}
 		}
 		if st := ws.Stats(); st.Panics != 2 || st.Open != 0 || st.Refused != 2 {

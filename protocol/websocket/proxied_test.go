@@ -116,7 +116,11 @@ func TestOriginSchemeBehindProxies(t *testing.T) {
 // a while.
 func TestHostsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
+	synctest.Test(t, testHostsAreRefused)
+}
+
+func testHostsAreRefused(t *testing.T) {
+	s := servePipes(t, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
 	for range 3 {
 		a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
 		if a.Status != http.StatusMisdirectedRequest || !strings.Contains(a.Body, "rebound.evil.example:8000") {
