@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 
 	"github.com/wye-go/wye/consumer"
-	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -32,54 +31,6 @@ func TestEcho(t *testing.T) {
 		p.SendText(fmt.Sprint(i))
 		p.WantText(fmt.Sprint(i))
 	}
-	p.closes()
-}
-
-func TestEchoFragments(t *testing.T) {
-	t.Parallel()
-	s := serve(t, fakes.Echo(), nil)
-	p := s.open(t)
-	long := strings.Repeat("世界", 20000)
-	rows := []struct {
-		at     testkit.Line
-		frames [][]byte
-		first  byte
-		want   string
-	}{
-		{testkit.Here(), [][]byte{frame(text, "hel"), frame(finCont, "lo")}, finText, "hello"},
-		{testkit.Here(), [][]byte{frame(text, ""), frame(cont, ""), frame(finCont, "")}, finText, ""},
-		{testkit.Here(), [][]byte{frame(binaryOp, "\xff"), frame(cont, ""), frame(finCont, "\xfe")}, finBinary, "\xff\xfe"},
-		{testkit.Here(), [][]byte{frame(text, "\xe4"), frame(cont, "\xb8"), frame(finCont, "\x96")}, finText, "世"},
-		{testkit.Here(), [][]byte{frame(text, long[:4000]), frame(cont, long[4000:70000]), frame(finCont, long[70000:])}, finText, long},
-	}
-	for _, row := range rows {
-		go func() { // in writes of their own
-			for _, f := range row.frames {
-				p.Conn.Write(f) //nolint:errcheck // the echo shows it
-			}
-		}()
-		if got := p.Next(); got.First != row.first || got.Payload != row.want {
-			t.Fatalf("%s: got %v, want %v", row.at, got, websockettest.Frame{First: row.first, Payload: row.want})
-		}
-	}
-}
-
-func TestPing(t *testing.T) {
-	t.Parallel()
-	p := serve(t, fakes.Echo(), nil).open(t)
-	for _, payload := range []string{"", "x", "\xff\x00", strings.Repeat("p", 125)} {
-		p.Send(websockettest.Ping(payload))
-		p.Want(websockettest.Pong(payload))
-	}
-	p.SendBytes(frame(finPong, "nobody asked"), frame(finPing, "1"), frame(finPing, "2"))
-	p.Want(websockettest.Pong("1"))
-	p.Want(websockettest.Pong("2"))
-	p.SendBytes(frame(text, "he"))
-	p.Send(websockettest.Ping("between"))
-	p.Want(websockettest.Pong("between"))
-	p.SendBytes(frame(cont, "l"), frame(finPing, "again"), frame(finCont, "lo"))
-	p.Want(websockettest.Pong("again"))
-	p.WantText("hello")
 	p.closes()
 }
 

@@ -31,21 +31,6 @@ func TestHandshake(t *testing.T) {
 	p.closes()
 }
 
-// TestHandshakeVectors are the two of the design brief.
-func TestHandshakeVectors(t *testing.T) {
-	t.Parallel()
-	s := serve(t, fakes.Echo(), nil)
-	for key, want := range map[string]string{
-		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
-		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
-	} {
-		a := s.peer(t).Upgrade(strings.Replace(websockettest.Request("/"), websockettest.SampleKey, key, 1))
-		if got := a.Header.Get("Sec-Websocket-Accept"); got != want {
-			t.Errorf("the answer to %q is %q, want %q", key, got, want)
-		}
-	}
-}
-
 // TestHandshakeRefusals sends what net/http lets through and Wye must not. Each
 // connection is closed behind the answer: what follows may be meant as frames.
 func TestHandshakeRefusals(t *testing.T) {
