@@ -30,6 +30,6 @@ func (c *counters) countGiven(err error) {
 func (c *counters) countUnheard(ctx context.Context, to, typ string) {
 	c.unheard.Add(1)
 	if log := slog.Default(); log.Enabled(ctx, slog.LevelDebug) {
-		log.DebugContext(ctx, "wye: nobody in this process received what was sent", "to", logs.Cut(to), "type", logs.Cut(typ))
+		log.DebugContext(ctx, "wye: an event or message reached no member in this process", "to", logs.Cut(to), "type", logs.Cut(typ))
 	}
 }

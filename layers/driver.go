@@ -12,7 +12,7 @@ import (
 type (
 	// Driver connects the layers of several processes. [Open] takes one.
 	Driver = driver.Driver
-	// Receiver is the layer of a node, as its driver sees it.
+	// Receiver has the methods by which a driver delivers events to the layer of its node.
 	Receiver = driver.Receiver
 	// Puller is where a [Worker] takes events from: a [Layer], as a rule.
 	Puller = driver.Puller
@@ -103,6 +103,6 @@ var (
 	// Changed says that a presence of a key that is present has other metadata now, with
 	// that presence. It is any of the key's; its ID says which.
 	Changed = protocol.EventType[PresenceEvent]{Name: driver.Changed.Name}
-	// Exited says that a key is no longer present, with its last presence.
+	// Exited says that a key has left the group, with its last presence.
 	Exited = protocol.EventType[PresenceEvent]{Name: driver.Exited.Name}
 )

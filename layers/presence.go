@@ -73,14 +73,15 @@ func validLinger(d time.Duration) error {
 }
 
 // Present returns the presences in group, on all nodes, ordered by Since and then by ID.
-// The slice is the caller's, what Meta holds is not. Errors: an invalid name, ctx's, the
-// driver's, errors.ErrUnsupported if it does not know.
+// The caller may change the slice, but not the bytes of Meta. Errors: an invalid name, the
+// error of ctx, the error of the driver, errors.ErrUnsupported if the driver has no
+// presence.
 func (l *Layer) Present(ctx context.Context, group string) ([]Presence, error) {
 	return l.present(ctx, group, "")
 }
 
-// PresentKey is Present for one key: it tells whether a user is there, and where from,
-// without reading everybody. None is not an error.
+// PresentKey is Present for one key: it returns only the presences of that key, for example
+// of a user. If there are none, it returns an empty slice and no error.
 func (l *Layer) PresentKey(ctx context.Context, group, key string) ([]Presence, error) {
 	if key == "" {
 		return nil, nil // no presence has an empty key

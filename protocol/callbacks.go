@@ -38,7 +38,7 @@ func (s *Session) handleEvent(e *Event) {
 		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
 	case errors.Is(err, ErrEventPayload):
 		s.shared.Counters.eventsUndecodable.Add(1)
-		s.log(slog.LevelWarn, "wye: event dropped", details(err))
+		s.log(slog.LevelWarn, "wye: an event was dropped, because its payload does not fit the type that the handler declares", details(err))
 	default:
 		s.applyError(err)
 	}

@@ -25,8 +25,7 @@ type SessionOptions struct {
 	// Counters hold together: incomplete messages, as the transport reports them with
 	// [Session.Hold], and messages that wait in mailboxes for a callback. For each
 	// connection, up to 4 KiB of each of the two are not counted, and neither is the
-	// message that a callback is handling. 0: there is no common bound, and only the
-	// Limits of each session apply.
+	// message that a callback is handling. 0: only the Limits of each session apply.
 	//
 	// When the bound is exceeded, the connection whose bytes have been counted for the
 	// longest time is closed with CloseTryAgainLater, and its bytes are dropped. So a peer

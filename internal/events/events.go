@@ -9,7 +9,7 @@ import (
 
 // New returns the event of a type and a payload that another process has sent. It keeps
 // body. The error, which matches protocol.ErrEventPayload, says that body is not a
-// MessagePack map or that there is no type.
+// MessagePack map or that typ is empty.
 func New(typ string, body []byte) (*protocol.Event, error) {
 	e, err := plumbing.Events.New(typ, body)
 	if err != nil {

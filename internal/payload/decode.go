@@ -194,7 +194,7 @@ func (t token) setNumber(v reflect.Value) error {
 			return err
 		}
 	} else if len(text) == 0 || !isNumber(string(text)) {
-		return fmt.Errorf("%.40q is no number", text)
+		return fmt.Errorf("%.40q is not a number", text)
 	}
 	v.SetString(string(text))
 	return nil

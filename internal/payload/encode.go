@@ -372,7 +372,7 @@ func numberText(s string) (string, error) {
 		return "0", nil
 	}
 	if !isNumber(s) {
-		return "", fmt.Errorf("%.40q is no number", s)
+		return "", fmt.Errorf("%.40q is not a number", s)
 	}
 	return s, nil
 }

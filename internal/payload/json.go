@@ -14,7 +14,7 @@ import (
 // json writes a value of JSON.
 func (e *encoder) json(data []byte) error {
 	if !json.Valid(data) {
-		return fmt.Errorf("%.40q is no JSON", data)
+		return fmt.Errorf("%.40q is not JSON", data)
 	}
 	j := jsonReader{encoder: e, data: data}
 	return j.value()

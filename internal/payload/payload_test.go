@@ -90,12 +90,12 @@ func TestWhatCannotBeSent(t *testing.T) {
 		{testkit.Here(), map[string]any{"z": []any{1i}}, `["z"][0]: a complex128 cannot be sent`},
 		{testkit.Here(), struct{ M map[bool]int }{}, "M: a map[bool]int cannot be sent: its keys are no strings"},
 		{testkit.Here(), map[any]any{1: 2}, "a map[interface {}]interface {} cannot be sent"},
-		{testkit.Here(), struct{ N []json.Number }{[]json.Number{"1", " 2"}}, `N[1]: " 2" is no number`},
+		{testkit.Here(), struct{ N []json.Number }{[]json.Number{"1", " 2"}}, `N[1]: " 2" is not a number`},
 		{testkit.Here(), struct{ N *big.Int }{new(big.Int).Lsh(big.NewInt(1), 63)}, ""},
 		{testkit.Here(), struct{ N *big.Int }{new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(1))},
 			"N: MarshalJSON of *big.Int: the number 18446744073709551617 has too many digits to be sent; send it as a string"},
 		{testkit.Here(), struct{ T time.Time }{time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)}, "T: "},
-		{testkit.Here(), struct{ O odd }{odd{"nonsense"}}, `O: MarshalJSON of payload.odd: "nonsense" is no JSON`},
+		{testkit.Here(), struct{ O odd }{odd{"nonsense"}}, `O: MarshalJSON of payload.odd: "nonsense" is not JSON`},
 		{testkit.Here(), struct {
 			F float64 `json:",string"`
 		}{math.NaN()}, "F: NaN and infinity are no JSON"},
@@ -186,7 +186,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		{testkit.Here(), object{"t": "today"}, "t: parsing time"},
 		{testkit.Here(), object{"q": 5}, "q: a number cannot be read as int in a string"},
 		{testkit.Here(), object{"e": "x"}, "e: a string cannot be read as error"},
-		{testkit.Here(), object{"name": "x"}, `name: "x" is no number`},
+		{testkit.Here(), object{"name": "x"}, `name: "x" is not a number`},
 		{testkit.Here(), object{"fn": 1}, "fn: a number cannot be read as func()"},
 		{testkit.Here(), object{"Deep": []any{object{"a": object{"posts": []any{nil, object{"author": 1}}}}}}, `Deep[0]["a"].posts[1].author: a number cannot be read as payload.author`},
 	} {

@@ -98,9 +98,10 @@ type Local interface {
 	Local() bool
 }
 
-// Receiver is the layer of a node, as its driver sees it. The driver calls it from any
-// goroutine. Its methods do not block and run no code of the application. The events of
-// one group must come in order, one call after the other.
+// Receiver has the methods by which a driver delivers events to the layer of its node. A
+// [Layer] of package layers implements it. The driver may call it from any goroutine, but
+// must pass the events of one group in order, one call after the other. The methods do not
+// block and do not run code of the application.
 type Receiver interface {
 	// Node is the name of this node, unique among all. NodeOf returns it for the
 	// channels of its consumers.

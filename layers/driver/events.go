@@ -46,7 +46,7 @@ var (
 	// Changed says that a presence of a key that is present has other metadata now,
 	// with that presence.
 	Changed = protocol.EventType[PresenceEvent]{Name: changedName}
-	// Exited says that a key is no longer present, with its last presence.
+	// Exited says that a key has left the group, with its last presence.
 	Exited = protocol.EventType[PresenceEvent]{Name: exitedName}
 )
 

@@ -12,11 +12,11 @@ import (
 type Historian interface {
 	Driver
 
-	// Append gives e the next position in group's history, keeps it, and delivers
-	// AtPosition(e, position), to all nodes that have subscribed to group, this one too, through
-	// Receiver.Group, in the order of the offsets. k has no zero fields, and holds for
-	// the whole group from now on. A history that starts, or starts anew because the
-	// last one was lost, has an epoch that no history had before. After an error no
+	// Append gives e the next position in the group's history, stores it, and delivers
+	// AtPosition(e, position) by Receiver.Group. It delivers it to all nodes that have
+	// subscribed to the group, this node included, in the order of the offsets. k bounds
+	// the history of the group from now on; none of its fields is zero. A new history,
+	// also one that replaces a lost one, has a new epoch. If Append returns an error, no
 	// node has received e.
 	Append(ctx context.Context, group string, e *protocol.Event, k Retention) (protocol.Position, error)
 	// Read returns what is kept in r, whose Limit is not negative. If r.After is the

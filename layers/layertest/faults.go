@@ -121,7 +121,7 @@ func (b *Broker) Kill(d layers.Driver) {
 func (b *Broker) nodeOf(d layers.Driver) *node {
 	n, ok := d.(*node)
 	if !ok || n.broker != b {
-		panic(fmt.Sprintf("wye: layertest: %T is no driver that this Broker's Node has returned; if it is wrapped, pass the wrapped one", d))
+		panic(fmt.Sprintf("wye: layertest: %T is not a driver that this Broker's Node has returned; if it is wrapped, pass the wrapped one", d))
 	}
 	return n
 }

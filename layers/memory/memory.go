@@ -78,7 +78,7 @@ func limitsOf(limits []ChannelLimit) func(channel string) store.Limit {
 	filled := make([]ChannelLimit, len(limits))
 	for i, l := range limits {
 		if _, err := path.Match(l.Pattern, ""); err != nil || l.Pattern == "" {
-			panic(fmt.Sprintf("wye: memory.New: Channels[%d].Pattern is %q, which is no pattern of path.Match", i, l.Pattern))
+			panic(fmt.Sprintf("wye: memory.New: Channels[%d].Pattern is %q, which is not a pattern of path.Match", i, l.Pattern))
 		}
 		if l.Capacity < 0 || l.Expiry < 0 {
 			panic(fmt.Sprintf("wye: memory.New: Channels[%d] of %q has a Capacity of %d and an Expiry of %v; none may be negative",

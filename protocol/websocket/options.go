@@ -90,9 +90,9 @@ type Options struct {
 	// after 60 s. Default 25 s; negative: no pings, and no PongTimeout.
 	PingInterval time.Duration
 	// PongTimeout is how long a peer may send nothing after a ping; then the
-	// connection is cut, with ErrPongTimeout. The time stands still while the
-	// server does not read, because a callback is busy and Limits.ReadAhead is
-	// reached. Default 20 s.
+	// connection is cut, with ErrPongTimeout. The time in which the server does not
+	// read, because a callback is busy and Limits.ReadAhead is reached, is not counted.
+	// Default 20 s.
 	PongTimeout time.Duration
 
 	// Shutdown says how Server.Shutdown, and with it router.Run, closes the
@@ -148,12 +148,12 @@ type Capacity struct {
 	// full (Limits.QueueBytes), unless the message is already counted. Default
 	// 256 MiB.
 	QueueBytes int
-	// ReadBytes bounds what all connections hold of incoming messages, in bytes:
-	// of incomplete ones, with the memory that is reserved for them, and of
-	// those that wait for a callback. The first 4 KiB of each kind are not
-	// counted, and neither is the message that a callback is handling. When
-	// the bound is reached, the connection that has held its part for the longest
-	// time is closed with 1013, and its part is dropped: see
+	// ReadBytes bounds how many bytes of incoming messages all connections hold
+	// together: incomplete messages, with the memory that is reserved for them, and
+	// messages that wait for a callback. For each connection, the first 4 KiB of each of
+	// the two are not counted, and neither is the message that a callback is handling.
+	// When the bound is exceeded, the connection whose bytes have been counted for the
+	// longest time is closed with 1013, and its bytes are dropped: see
 	// protocol.SessionOptions. Default 256 MiB.
 	ReadBytes int
 }

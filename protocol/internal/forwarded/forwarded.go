@@ -80,7 +80,7 @@ func walk(trusted []netip.Prefix, lines []string, hops func(line string) iter.Se
 }
 
 // plainHops yields the hops of a line of X-Forwarded-For, from the right. No line is
-// malformed as a whole: an entry that is no address hides those to its left.
+// malformed as a whole: an entry that is not an address hides those to its left.
 func plainHops(line string) iter.Seq[hop] {
 	return func(yield func(hop) bool) {
 		for more := true; more; {

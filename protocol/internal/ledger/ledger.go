@@ -1,33 +1,34 @@
-// Package ledger keeps what many holders hold of something that is bounded in all, and
-// says who has to give up what they hold when it is too much. It has no lock: the caller
-// guards a ledger and its accounts.
+// Package ledger counts how much many holders hold of a resource that they share. If it is
+// too much, it chooses the holders that have to release their part. It has no lock: the
+// caller guards a ledger and its accounts.
 package ledger
 
 // Kinds is how many kinds of things a holder may hold.
 const Kinds = 2
 
-// Ledger is what all holders hold. The zero value is empty.
+// Ledger counts how much all holders hold. The zero value is empty.
 type Ledger[H any] struct {
 	used        int
 	first, last *Account[H] // in the order in which they have opened, the oldest first
 }
 
-// Account is what one holder holds. It is in its ledger as long as that is anything.
+// Account counts how much one holder holds. It is in its ledger while that is not zero.
 type Account[H any] struct {
 	Holder     H
 	prev, next *Account[H]
 	held       [Kinds]int
 }
 
-// Used returns what all holders hold.
+// Used returns how much all holders hold.
 func (l *Ledger[H]) Used() int { return l.used }
 
 // IsEmpty reports whether the holder holds nothing, so that the account is in no ledger.
 func (a *Account[H]) IsEmpty() bool { return a.held == [Kinds]int{} }
 
-// Set replaces what the holder of a holds of a kind. As long as all hold more than limit
-// together, it evicts the account that has been in the ledger for the longest time,
-// which may be a itself: its holder holds nothing any more.
+// Set sets how much of a kind the holder of a holds. While all holders together hold more
+// than limit, it removes the account that has been in the ledger for the longest time,
+// which may be a. It returns the holders of the removed accounts, which have to release
+// their part.
 func (l *Ledger[H]) Set(a *Account[H], kind, n, limit int) (evicted []H) {
 	was := a.IsEmpty()
 	l.used += n - a.held[kind]

@@ -129,8 +129,8 @@ func (m *Machine) Close(local bool) Effect {
 	return Ignored
 }
 
-// IsEarly reports whether a close came before the connection was accepted, so that it
-// cannot be accepted any more.
+// IsEarly reports whether a close came before the connection was accepted: then it cannot
+// be accepted.
 func (m *Machine) IsEarly() bool {
 	return m.early && (m.state == Opening || m.state == Rejected)
 }
@@ -138,17 +138,17 @@ func (m *Machine) IsEarly() bool {
 // IsLocal reports whether the transport has to be told of the close.
 func (m *Machine) IsLocal() bool { return m.local }
 
-// IsStopped reports whether no callback but Disconnect may start any more, because one
-// of the closes was local.
+// IsStopped reports whether one of the closes was local: then only Disconnect may still be
+// called.
 func (m *Machine) IsStopped() bool { return m.stopped }
 
-// IsOver reports whether nothing can be sent any more.
+// IsOver reports whether the connection has closed or was refused: then sends fail.
 func (m *Machine) IsOver() bool { return m.state >= Closing }
 
 // IsSettled reports whether the state is terminal.
 func (m *Machine) IsSettled() bool { return m.state >= Closed }
 
-// Delivery is what may be handed over to the handler.
+// Delivery says which mailbox entries may be handed over to the handler.
 type Delivery uint8
 
 // What may be handed over.
@@ -158,8 +158,8 @@ const (
 	DeliverAll
 )
 
-// Delivery says what becomes of what waits in the mailbox. What waits before the answer
-// is for later.
+// Delivery returns which entries of the mailbox may be handed over. Entries that wait for
+// the answer are handed over later.
 func (m *Machine) Delivery() Delivery {
 	switch {
 	case m.state < Closing:

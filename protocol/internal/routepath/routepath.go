@@ -25,8 +25,8 @@ var (
 	errAmbiguous    = errors.New("it has %2F, and it is not known which of its slashes that was")
 )
 
-// Of returns the path of r as routers match it; "" stands for r.URL.Path. The error says
-// why the path is not canonical, and holds nothing that the peer has sent.
+// Of returns the path of r in the form that routers match; "" stands for r.URL.Path. It
+// returns an error if the path is not canonical. Its text has no text of the peer in it.
 func Of(r *http.Request) (form string, err error) {
 	sent := sentPath(r.RequestURI)
 	if err := checkEscaped(sent); err != nil {
@@ -121,8 +121,8 @@ func isUnreserved(c byte) bool {
 	return c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// hexDigit is the value of a hexadecimal digit. What is no digit has none: net/http
-// refuses such an escape.
+// hexDigit returns the value of a hexadecimal digit. c must be one: net/http refuses
+// other escapes.
 func hexDigit(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':

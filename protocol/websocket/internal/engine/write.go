@@ -41,7 +41,7 @@ func (c *Conn) writeOnce(pieces [][]byte) {
 }
 
 // writeNext writes what the queue has returned. The caller owns the right to write, and
-// no longer does if there is no more.
+// gives it up if nothing is left.
 func (c *Conn) writeNext(pieces [][]byte) (more bool) {
 	n, err := c.writePieces(pieces)
 	if err != nil {

@@ -83,7 +83,7 @@ const maxChunk = 64 << 10
 type entry struct {
 	Frame
 	dropped  int // bytes of a chunk that were dropped, and are not counted
-	frames   int // in a chunk, without those that were dropped; 0: it is no chunk
+	frames   int // in a chunk, without those that were dropped; 0: not a chunk
 	messages int // bytes of messages, without those that were dropped
 }
 

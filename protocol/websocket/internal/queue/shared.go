@@ -11,7 +11,7 @@ type Shared struct {
 	holders atomic.Int64 // queues that hold it, each as often as it does; it is charged if there are any
 }
 
-// NewShared returns the shared form of a frame. Nobody may change frame any more.
+// NewShared returns the shared form of a frame. The caller must not change frame afterwards.
 func NewShared(frame []byte, pool *Pool) *Shared { return &Shared{b: frame, pool: pool} }
 
 // hold has one queue more hold s. The first is charged, and refused if the pool has no
