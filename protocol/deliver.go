@@ -58,13 +58,14 @@ func (s *Session) deliverTurn() chan struct{} {
 func (s *Session) put(m Message) (room <-chan struct{}) {
 	m.Key = "" // only outgoing messages have one
 	s.mu.Lock()
+	pause := s.pauseLocked()
 	switch {
 	case s.mu.life.IsOver():
 		s.mu.Unlock()
 		return s.ctx.Done() // which is about to be closed
-	case !s.mayReadLocked():
+	case !s.mayReadLocked(pause):
 		free := make(chan struct{})
-		s.waitToReadLocked(func() { close(free) })
+		s.waitToReadLocked(func() { close(free) }, pause)
 		s.mu.Unlock()
 		return free
 	case s.isTooFastLocked(len(m.Data)):

@@ -60,7 +60,7 @@ func (s *Session) handOverUnlock() {
 	e := s.mu.mail.dequeue()
 	ctx := s.contextLocked(&e)
 	s.mailShrunkLocked()
-	resume := s.takeResumeLocked()
+	resume := s.takeResumeLocked(s.pauseLocked())
 	s.mu.Unlock()
 	if resume != nil {
 		resume()

@@ -192,3 +192,22 @@ func TestRateBesideABusyCallback(t *testing.T) {
 		r.vanish()
 	})
 }
+
+// TestRateShortPauses has pauses of a microsecond, which are over before the session has
+// set a timer: the transport reads on all the same.
+func TestRateShortPauses(t *testing.T) {
+	t.Parallel()
+	r := open(t, &fakes.Handler{}, protocol.Limits{Rate: protocol.Rate{Messages: 1_000_000, MessageBurst: 1}})
+	for n := range 10_000 {
+		if r.Receive(text("x")) {
+			continue
+		}
+		free := make(chan struct{})
+		r.Resume(func() { close(free) })
+		select {
+		case <-free:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the transport was not told to read on after message %d", n)
+		}
+	}
+}

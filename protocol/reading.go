@@ -6,33 +6,37 @@ import "time"
 // called now. f must not block. It replaces the function of an earlier call.
 func (s *Session) Resume(f func()) {
 	s.mu.Lock()
-	if s.mayReadLocked() || s.mu.life.IsOver() {
+	pause := s.pauseLocked()
+	if s.mayReadLocked(pause) || s.mu.life.IsOver() {
 		s.mu.Unlock()
 		f()
 		return
 	}
-	s.waitToReadLocked(f)
+	s.waitToReadLocked(f, pause)
 	s.mu.Unlock()
 }
 
-// waitToReadLocked has f called when the transport may go on reading.
-func (s *Session) waitToReadLocked(f func()) {
+// waitToReadLocked has f called when the transport may go on reading. pause is the value
+// for which mayReadLocked returned false: a later one may be 0, and then no timer would be
+// started.
+func (s *Session) waitToReadLocked(f func(), pause time.Duration) {
 	s.mu.resume = f
-	if s.pauseLocked() > 0 {
+	if pause > 0 {
 		s.shared.Counters.ratePauses.Add(1)
-		s.awaitPaceLocked()
+		s.awaitPaceLocked(pause)
 	}
 }
 
-// mayReadLocked reports whether the transport may go on reading.
-func (s *Session) mayReadLocked() bool {
-	return s.mu.mail.bytes < s.limits.ReadAhead && s.pauseLocked() <= 0
+// mayReadLocked reports whether the transport may go on reading. pause is the result of
+// pauseLocked.
+func (s *Session) mayReadLocked(pause time.Duration) bool {
+	return s.mu.mail.bytes < s.limits.ReadAhead && pause <= 0
 }
 
 // takeResumeLocked removes and returns the function of Resume if the transport may go on
 // reading, or returns nil. The caller calls the function without the lock.
-func (s *Session) takeResumeLocked() (resume func()) {
-	if s.mu.resume != nil && s.mayReadLocked() {
+func (s *Session) takeResumeLocked(pause time.Duration) (resume func()) {
+	if s.mu.resume != nil && s.mayReadLocked(pause) {
 		resume, s.mu.resume = s.mu.resume, nil
 	}
 	return resume
@@ -70,26 +74,23 @@ func (s *Session) pauseLocked() time.Duration {
 	return p.wait(time.Now())
 }
 
-// awaitPaceLocked starts the timer for the end of the pause that Limits.Rate requires, if
-// there is one.
-func (s *Session) awaitPaceLocked() {
-	pause, p := s.pauseLocked(), s.pace()
-	switch {
-	case pause <= 0:
-		return
-	case p.timer == nil:
+// awaitPaceLocked starts the timer for the end of the pause that Limits.Rate requires.
+func (s *Session) awaitPaceLocked(pause time.Duration) {
+	p := s.pace()
+	if p.timer == nil {
 		p.timer = time.AfterFunc(pause, s.paceDone)
-	default:
-		p.timer.Reset(pause)
+		return
 	}
+	p.timer.Reset(pause)
 }
 
 // paceDone is called when the peer may send again.
 func (s *Session) paceDone() {
 	s.mu.Lock()
-	resume := s.takeResumeLocked()
-	if resume == nil && s.mu.resume != nil {
-		s.awaitPaceLocked() // the timer was early
+	pause := s.pauseLocked()
+	resume := s.takeResumeLocked(pause)
+	if s.mu.resume != nil && pause > 0 {
+		s.awaitPaceLocked(pause) // the timer was early
 	}
 	s.mu.Unlock()
 	if resume != nil {

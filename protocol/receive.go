@@ -76,11 +76,11 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 		s.runCallbacks()
 	default:
 		defer s.mu.Unlock()
-		return s.mayReadLocked()
+		return s.mayReadLocked(s.pauseLocked())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mayReadLocked() || s.mu.life.IsOver()
+	return s.mayReadLocked(s.pauseLocked()) || s.mu.life.IsOver()
 }
 
 // queueLocked puts a copy of m into the mailbox. It reports whether it has claimed the
