@@ -86,7 +86,7 @@ func (l *Layer) Bind(channel string, m Member) (unbind func(), err error) {
 	s.Lock()
 	defer s.Unlock()
 	if s.Get(channel) != nil {
-		return nil, fmt.Errorf("wye: the channel name %q is taken", channel)
+		return nil, fmt.Errorf("wye: the channel name %q is already in use", channel)
 	}
 	s.Put(channel, m)
 	return sync.OnceFunc(func() {

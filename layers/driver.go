@@ -70,8 +70,8 @@ var (
 	// ErrNoConsumer means that no consumer has the channel name that [Layer.TrySend] was
 	// given.
 	ErrNoConsumer = driver.ErrNoConsumer
-	// ErrBehind means that more events of a group wait than may, because the members that
-	// receive them are slow: nothing was recorded, or the member has not joined.
+	// ErrBehind means that too many events of a group wait, because the members that
+	// receive them are slow: the event was not recorded, or the member has not joined.
 	ErrBehind = driver.ErrBehind
 	// ErrJoining means that another JoinFrom of the same member and group has not
 	// returned yet.

@@ -280,7 +280,7 @@ func TestBind(t *testing.T) {
 	unbindA := bind("one", a)
 	bind("two", b)
 	check(1, 0)
-	for name, want := range map[string]string{"one": `"one" is taken`, "a b": `"a b"`, "": "1 to 99", "x!": "byte 1", "!y": "1 to 99", "x!y!z": "byte 1"} {
+	for name, want := range map[string]string{"one": `"one" is already in use`, "a b": `"a b"`, "": "1 to 99", "x!": "byte 1", "!y": "1 to 99", "x!y!z": "byte 1"} {
 		if unbind, err := l.Bind(name, b); err == nil || unbind != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Bind(%q) returned %v, want %q", name, err, want)
 		}

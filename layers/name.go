@@ -115,8 +115,9 @@ func escape(text string) string {
 	return b.String()
 }
 
-// ValidChannel is ValidName for the name of any channel. Those of consumers have
-// a ! between the part that is their node's and their own.
+// ValidChannel returns nil if name may be the name of a channel: of a named channel, as in
+// ValidName, or of a consumer. The name of a consumer has two parts with a ! between them:
+// one for its node, and one for the consumer on that node.
 func ValidChannel(name string) error {
 	if node, own, specific := strings.Cut(name, "!"); specific && own != "" && len(name) <= MaxName {
 		return errors.Join(ValidName(node), ValidName(own))

@@ -14,7 +14,7 @@ import (
 // driver's, or ctx's.
 func Open(ctx context.Context, d Driver) (*Layer, error) {
 	if d == nil {
-		return nil, errors.New("wye: layers.Open: the driver is nil; for this process only there are layers.Default and memory.New")
+		return nil, errors.New("wye: layers.Open: the driver is nil; for a layer within this process use layers.Default or memory.New")
 	}
 	l := new(Layer)
 	b, r := newBackEnd(d, l)

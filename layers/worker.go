@@ -109,7 +109,7 @@ func (w *Worker) checkedChannels() ([]string, error) {
 		channels = named.Names()
 	}
 	if len(channels) == 0 {
-		return nil, errors.New("wye: layers.Worker: there are no Channels to take events from")
+		return nil, errors.New("wye: layers.Worker: Channels is empty; name the channels from which it receives events")
 	}
 	for _, channel := range channels {
 		if err := ValidName(channel); err != nil {

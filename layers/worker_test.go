@@ -267,7 +267,7 @@ func TestWorkerSaysWhatIsMissing(t *testing.T) {
 	}{
 		{testkit.Here(), &layers.Worker{App: app}, "Puller and App are required"},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default()}, "Puller and App are required"},
-		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: router.NewChannelNameRouter(nil)}, "no Channels"},
+		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: router.NewChannelNameRouter(nil)}, "Channels is empty"},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: app, Channels: []string{"mail"}}, `no route for the channel "mail"; known channels: jobs`},
 		{testkit.Here(), &layers.Worker{Puller: layers.Default(), App: app, Channels: []string{"a b"}}, "byte 1"},
 	}

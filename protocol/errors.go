@@ -15,8 +15,8 @@ var (
 	// ErrInvalidName means that a text cannot be the name of a group, a channel or a
 	// presence; the text of the error says why. Such names mostly come from the peer. If
 	// Connect returns the error, the connection is refused with 404; if another callback
-	// returns it, the connection is closed with ClosePolicyViolation. Either way the log
-	// has a warning.
+	// returns it, the connection is closed with ClosePolicyViolation. Either way a warning
+	// is logged.
 	ErrInvalidName = errors.New("wye: invalid name")
 	// ErrTooMany means that the connection is in as many groups as Limits.Groups allows,
 	// is present in as many, or has recorded events to as many; or that as many functions

@@ -46,7 +46,7 @@ func (s *Session) closeWith(err error) lifecycle.Effect {
 		case st.Code == CloseInternalError && !partly:
 			s.reportFault(faultOf(err, st), effect)
 		case effect.IsFirst() && isPeersMistake(st.Err):
-			s.log(slog.LevelWarn, "wye: connection closed because of what the peer asked for", details(err))
+			s.log(slog.LevelWarn, "wye: connection closed because a callback returned an error that the peer probably caused", details(err))
 		}
 	})
 }

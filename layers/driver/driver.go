@@ -87,7 +87,8 @@ type Puller interface {
 	Pull(ctx context.Context, channel string) (*protocol.Event, error)
 }
 
-// Local is a [Driver] that may have no other nodes, such as that of package memory.
+// Local is a [Driver] that can say that its node is the only one. Package memory has such a
+// driver.
 type Local interface {
 	Driver
 
@@ -98,10 +99,10 @@ type Local interface {
 	Local() bool
 }
 
-// Receiver has the methods by which a driver delivers events to the layer of its node. A
-// [Layer] of package layers implements it. The driver may call it from any goroutine, but
-// must pass the events of one group in order, one call after the other. The methods do not
-// block and do not run code of the application.
+// Receiver has the methods by which a driver delivers events to the layer of its node.
+// Package layers implements it. The driver may call it from any goroutine, but must pass
+// the events of one group in order, one call after the other. The methods do not block and
+// do not run code of the application.
 type Receiver interface {
 	// Node is the name of this node, unique among all. NodeOf returns it for the
 	// channels of its consumers.

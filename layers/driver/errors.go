@@ -14,7 +14,7 @@ var (
 	ErrLayerClosed = errors.New("wye: the layer is closed")
 	// ErrNoConsumer means that no consumer has the channel name that an event was sent to.
 	ErrNoConsumer = errors.New("wye: no consumer has this channel name")
-	// ErrBehind means that more events of a group wait than may, because the members that
-	// receive them are slow: nothing was recorded, or the member has not joined.
-	ErrBehind = errors.New("wye: events of the group come faster than they are taken")
+	// ErrBehind means that too many events of a group wait, because the members that
+	// receive them are slow: the event was not recorded, or the member has not joined.
+	ErrBehind = errors.New("wye: events of the group are recorded faster than its members receive them; try again later")
 )

@@ -14,7 +14,7 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Options are those of a [Broker]. The zero value has the defaults, and so has nil.
+// Options configure a [Broker]. The zero value, and nil, mean the defaults.
 type Options struct {
 	// Capacity is how many events may wait in a named channel; 0 is 100.
 	Capacity int

@@ -9,8 +9,8 @@ import (
 	"github.com/wye-go/wye/layers"
 )
 
-// Run is the short form of [Suite.Run], with nothing but New: cases that need a broker which
-// fails are skipped. Each call of newDriver must return the driver of another node on the same
+// Run runs a [Suite] that has only the field New. Cases that need a broker which can fail
+// are skipped. Each call of newDriver must return the driver of a new node on the same
 // broker.
 func Run(t *testing.T, newDriver func(t *testing.T) layers.Driver) {
 	t.Helper()

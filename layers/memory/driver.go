@@ -135,7 +135,7 @@ func (d *Driver) Pull(ctx context.Context, channel string) (*protocol.Event, err
 // Expired returns how many events have waited in named channels for too long.
 func (d *Driver) Expired() int64 { return d.hub.channels.expired.Load() }
 
-// Append records e, as the contract says. It returns driver.ErrBehind if a few hundred
+// Append records e: see [driver.Historian]. It returns driver.ErrBehind if a few hundred
 // events of the group wait and none is delivered for a second.
 func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k driver.Retention) (protocol.Position, error) {
 	t, err := d.enter(ctx, group)

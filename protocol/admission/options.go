@@ -9,9 +9,9 @@ import (
 // own host may connect, any host is served, no proxy is trusted, and the bounds are those
 // of [Capacity].
 type Options struct {
-	// Name is the type whose fields Origins, Hosts, TrustedProxies and Capacity the
-	// operator sets. Panics, log lines and refusals name it. Default
-	// "admission.Options".
+	// Name is the name of the type in which a program sets Origins, Hosts, TrustedProxies
+	// and Capacity, for example "websocket.Options". It appears in panics, log lines and
+	// refusals. Default "admission.Options".
 	Name string
 
 	// Origins are the web origins that browsers may connect from, beside the server's
