@@ -11,7 +11,7 @@ func Default() *Layer { return &process }
 
 type layerKey struct{}
 
-// Use returns the middleware that gives the application behind it the layer l. It panics if
+// Middleware returns the middleware that gives the application behind it the layer l. It panics if
 // l is nil, which would otherwise fail only when the first consumer joins a group.
 func Middleware(l *Layer) protocol.Middleware {
 	if l == nil {
@@ -24,7 +24,7 @@ func Middleware(l *Layer) protocol.Middleware {
 	}
 }
 
-// From returns the layer that s was given, or the default.
+// FromScope returns the layer that s was given, or the default.
 func FromScope(s *protocol.Scope) *Layer {
 	if l, ok := s.Context().Value(layerKey{}).(*Layer); ok {
 		return l

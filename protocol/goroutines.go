@@ -101,7 +101,8 @@ func (s *Session) abandonGoroutines() {
 		return
 	}
 	s.shared.Counters.goroutinesAbandoned.Add(int64(running))
-	s.log(slog.LevelError, "wye: functions of Conn.Go did not return within ten seconds of the connection's close; Disconnect did not wait longer",
+	s.log(slog.LevelError, "wye: functions of Conn.Go did not return within ten seconds of the connection's close; "+
+		"Disconnect did not wait longer",
 		[]any{"running", running})
 	s.schedule()
 }

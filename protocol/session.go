@@ -66,7 +66,7 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 type Session struct {
 	conn   Conn
 	t      Transport
-	exec   executor.State // the right to run callbacks, and the flags that sends read without the lock; beside t, so that sends touch little memory
+	exec   executor.State // the right to run callbacks, and what sends read without the lock; beside t: sends touch little memory
 	h      Handler        // set by Open
 	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions

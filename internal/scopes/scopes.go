@@ -10,9 +10,10 @@ import (
 )
 
 // Finder is an application that routes, and that can tell whether it has a route without
-// opening the application behind it. Find must not block. It returns nil if there is a
-// route for s, or the error that Open would return; Open may still refuse.
+// opening the application behind it.
 type Finder interface {
+	// Find returns nil if there is a route for s, or the error that Open would return;
+	// Open may still refuse. It must not block.
 	Find(s *protocol.Scope) error
 }
 

@@ -34,7 +34,7 @@ func (b *Broker) Slow(d time.Duration) {
 	b.mu.faults.slow = d
 }
 
-// GapEvent loses events on their way to a node or into a named channel, each with probability
+// Loss loses events on their way to a node or into a named channel, each with probability
 // fraction, from 0 to 1; 0 is the default. Callers get no error and receivers no Gap. The
 // same seed and the same sends lose the same events. Each call starts anew.
 func (b *Broker) Loss(fraction float64, seed uint64) {

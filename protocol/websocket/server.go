@@ -60,7 +60,9 @@ func New(app protocol.Application, o *Options) *Server {
 		QueueBytes:   s.opts.Capacity.QueueBytes,
 		Leave:        s.gate.Leave,
 	})
-	s.sessions = protocol.SessionOptions{Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, ReadBytes: s.opts.Capacity.ReadBytes}
+	s.sessions = protocol.SessionOptions{
+		Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, ReadBytes: s.opts.Capacity.ReadBytes,
+	}
 	return s
 }
 
