@@ -288,7 +288,8 @@ func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 	case serverFault:
 		s.shared.Counters.log(s.shared.Logger, slog.LevelError, "wye: connection refused because of an error", attrs)
 	case peerMistake:
-		s.shared.Counters.log(s.shared.Logger, slog.LevelWarn, "wye: connection refused because of an invalid name, which probably comes from the peer", attrs)
+		s.shared.Counters.log(s.shared.Logger, slog.LevelWarn,
+			"wye: connection refused because of an invalid name, which probably comes from the peer", attrs)
 	}
 }
 
