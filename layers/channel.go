@@ -12,10 +12,11 @@ import (
 )
 
 // Send sends e to a channel: to the one consumer that has this name, on any node, or to a
-// named channel, where it waits for a worker. A consumer that is not there is not an error:
-// it may just have gone. Errors and waiting as in GroupSend, ErrChannelFull if the named channel
-// holds as many events as it may, and errors.ErrUnsupported if the driver has no named
-// channels.
+// named channel, where e waits for a worker. If no consumer has the name, Send drops e and
+// returns nil: the consumer may have disconnected a moment ago.
+//
+// Errors and waiting as in GroupSend, and ErrChannelFull if the named channel is full, or
+// errors.ErrUnsupported if the driver has no named channels.
 func (l *Layer) Send(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := l.TrySend(ctx, channel, e); !errors.Is(err, ErrNoConsumer) {
 		return err
@@ -59,8 +60,8 @@ func (l *Layer) push(ctx context.Context, channel string, e *protocol.Event) err
 	return end(d.Push(ctx, channel, e))
 }
 
-// Pull takes one event from a named channel, and waits for it until ctx is done. Each event
-// is taken once. Workers call it.
+// Pull waits for an event in a named channel until ctx is done, removes it and returns it.
+// One call only gets each event. Workers call Pull.
 func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
 	if err := l.usable(ctx, ValidChannel(channel)); err != nil {
 		return nil, err
@@ -75,9 +76,9 @@ func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, erro
 	return d.Pull(ctx, channel)
 }
 
-// Bind gives m a channel name, under which Send reaches it until unbind is called.
-// Consumers use consumer.Conn.Channel. A name that is taken or not valid is an error. Other
-// nodes find only names that NewChannel has made.
+// Bind gives m a channel name: Send with this name delivers to m until unbind is called. It
+// returns an error if the name is in use or invalid. Sends on other nodes reach only names
+// that NewChannel has returned. Consumers use consumer.Conn.Channel.
 func (l *Layer) Bind(channel string, m Member) (unbind func(), err error) {
 	if err := ValidChannel(channel); err != nil {
 		return nil, err

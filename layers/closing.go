@@ -8,14 +8,15 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// CloseGroup closes every connection in group, on every node, with code and reason: as
-// conn.Close does, without a handler in the consumer and without waiting for a callback
-// that is busy. What is in the outgoing queues is sent before; events that wait for
-// consumers are dropped and counted. A connection that joins later is not affected. A
-// callback may close the group that its own connection is in.
+// CloseGroup closes every connection in group, on every node, with code and reason, as
+// protocol.Conn.Close does. It does not wait for callbacks, and the consumer needs no handler
+// for it. Messages in the outgoing queues are sent before the close; events that wait for
+// consumers are dropped and counted. Connections that join later stay open. A callback may
+// close the group of its own connection.
 //
-// Many peers that are closed at once come back at once, unless code tells them not to.
-// Errors as in [Layer.GroupSend], and a code that a server cannot send.
+// Many peers that are closed at the same time may connect again at the same time: choose a
+// code for which your clients do not connect again. Errors as in [Layer.GroupSend], and an
+// error for a code that a server cannot send.
 func (l *Layer) CloseGroup(ctx context.Context, group string, code protocol.CloseCode, reason string) error {
 	if err := validClose(code); err != nil {
 		return err
@@ -23,8 +24,8 @@ func (l *Layer) CloseGroup(ctx context.Context, group string, code protocol.Clos
 	return l.GroupSend(ctx, group, Close.New(Closing{Code: int(code), Reason: reason}))
 }
 
-// CloseChannel is CloseGroup for the one connection that has this channel name. That it
-// is not there is not an error.
+// CloseChannel is CloseGroup for the one connection that has this channel name. If no
+// connection has it, CloseChannel returns nil.
 func (l *Layer) CloseChannel(ctx context.Context, channel string, code protocol.CloseCode, reason string) error {
 	if err := validClose(code); err != nil {
 		return err

@@ -7,24 +7,24 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Record is GroupSend to all members for an event that is kept, so that a member that comes
-// later, or comes back, can read it: see [Layer.JoinFrom]. It returns the event's position
-// in the group's history. Members receive a copy of e that knows its position.
+// Record stores e in the history of group, sends it to all members as GroupSend does, and
+// returns its position in the history. Members that join later, or that were disconnected,
+// can read it: see [Layer.JoinFrom]. Members receive a copy of e whose Position is set.
 //
-// Recorded events have an order of their own: all members receive them in the order of
-// their positions, whichever node has sent them, and a recorded event and one that is only sent
-// may overtake each other. When Record returns the event is kept and on its way; if nothing
-// else records to the group at the time, it is in the members' queues.
+// All members receive recorded events in the order of their positions, whichever node has
+// recorded them. A recorded event may overtake an event of GroupSend, or the other way round.
+// When Record returns, the event is stored and is being delivered.
 //
-// Errors as in GroupSend, but then no member has received e, and it is not kept (unless the
-// back end has not answered in time: then it may be); and a Retention that is out of bounds,
-// ErrBehind if a few hundred events of the group wait and none is delivered for a second, or
-// errors.ErrUnsupported for a driver without history. How many groups have a history is not
-// limited: do not let a peer choose their names.
+// If Record returns an error, no member has received e and e is not stored. An exception is
+// a back end that has not answered in time: then it may be stored and delivered. Errors as
+// in GroupSend; a Retention that is out of bounds; ErrBehind if a few hundred events of the
+// group wait and none is delivered for a second; errors.ErrUnsupported if the driver has no
+// history. The number of histories is not limited: do not let a peer choose the names of
+// groups to which you record.
 //
-// Without other nodes the history is in the memory of this process and ends with it. It is
-// forgotten an hour after its last event has become too old; memory is released when other
-// histories of the layer are used. Django Channels has nothing of the kind.
+// In a layer without other nodes the history is in the memory of this process. It is dropped
+// an hour after its last event has expired; the memory is released when another history of
+// the layer is used.
 func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k Retention) (protocol.Position, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return protocol.Position{}, err
@@ -46,13 +46,14 @@ func (l *Layer) Record(ctx context.Context, group string, e *protocol.Event, k R
 	return p, end(err)
 }
 
-// History returns what is kept of a group's history in r, oldest first. To read it in pages,
-// continue after the position of the last of Events. The last 50 events are those of
+// History returns the stored events of group that are in r, the oldest first. To read them
+// in pages, set Range.After to the position of the last event of the page before. The
+// newest 50 events are in
 //
 //	Range{Limit: 50, Newest: true}
 //
-// Errors: an invalid name, ctx's, the driver's, or errors.ErrUnsupported if it keeps no
-// history.
+// Errors: an invalid name, the error of ctx, the error of the driver, or
+// errors.ErrUnsupported if the driver has no history.
 func (l *Layer) History(ctx context.Context, group string, r Range) (History, error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return History{}, err

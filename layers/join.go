@@ -6,12 +6,14 @@ import (
 	"github.com/wye-go/wye/layers/internal/table"
 )
 
-// Join makes m a member of group. Joining twice has no effect. When it has returned nil, m
-// receives whatever is sent to group from then on, on any node; while the back end is down,
-// as soon as it is up. Consumers use consumer.Conn.Join, which leaves by itself. The error
-// is an invalid name, ctx's or the driver's, such as context.DeadlineExceeded if it does
-// not answer within five seconds; then m is not a member, unless it was one before, or
-// another Join of m makes it one.
+// Join makes m a member of group. Joining twice has no effect. When Join has returned nil, m
+// receives all events and messages that are sent to group afterwards, on any node. Those of
+// other nodes arrive only while the back end is up. Consumers use consumer.Conn.Join, which
+// leaves the group when the connection closes.
+//
+// Errors: an invalid name, the error of ctx, or the error of the driver, such as
+// context.DeadlineExceeded if it does not answer within five seconds. After an error m is
+// not a member, unless it was one before or a concurrent Join makes it one.
 func (l *Layer) Join(ctx context.Context, group string, m Member) error {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return err
@@ -54,8 +56,8 @@ func (l *Layer) groupToJoin(s *table.Shard[*group], name string) *group {
 	return g
 }
 
-// Leave removes m from group; if it is not there, Leave has no effect. When it returns, no
-// send that starts later reaches m through this group.
+// Leave removes m from group; if m is not a member, Leave has no effect. Sends to group that
+// start after Leave has returned do not reach m.
 func (l *Layer) Leave(group string, m Member) {
 	s := l.groups.Shard(group)
 	s.Lock()

@@ -8,20 +8,22 @@ import (
 	"github.com/wye-go/wye/layers/internal/subscription"
 )
 
-// JoinFrom joins and reads at once: it returns what is kept of group's history in r, as
-// History does, except that r.Limit always omits the oldest events, as if r.Newest were
-// set; and m receives whatever is recorded later: an event of the history either is in
-// Events or is delivered to m, and never both. What is only sent is delivered from the time
-// of the call on. Nothing is delivered before the history has been read. Consumers use
+// JoinFrom makes m a member of group, and returns the stored events that are in r, as
+// History does; if there are more than r.Limit, the oldest are left out, whether or not
+// r.Newest is set. A recorded event is either in Events or is delivered to m later, never
+// both. Events that are sent but not recorded are delivered to m from the start of the call
+// on. m receives nothing before the history has been read. Consumers use
 // consumer.Conn.JoinFrom.
 //
-// A member that has left, or that joins for the second time, may receive events that were
-// on their way to it before the call, also if they are in Events: their positions tell.
+// A member that has left, or that joins for the second time, may also receive events that
+// were being delivered to it before the call, and that are in Events: compare their
+// positions.
 //
-// Errors: an invalid name, ctx's, the driver's (ErrDown too), ErrBehind if more than a few
-// hundred events came while the history was read, errors.ErrUnsupported for a driver
-// without history: then m is not a member, also if it was one before, unless a Join makes
-// it one meanwhile. On ErrJoining nothing changes.
+// Errors: an invalid name; the error of ctx; the error of the driver, also ErrDown;
+// ErrBehind if more than a few hundred events came while the history was read;
+// errors.ErrUnsupported if the driver has no history. After these errors m is not a member,
+// even if it was one before, unless a concurrent Join makes it one. ErrJoining changes
+// nothing.
 func (l *Layer) JoinFrom(ctx context.Context, group string, m Member, r Range) (History, error) {
 	r.Newest = true // nothing may be missing between what is read and what comes
 	err := l.usable(ctx, ValidName(group))

@@ -10,13 +10,13 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Layer carries events within this process and, through its [Driver], to others. The zero
-// value is an empty layer of this process only, ready for use: its driver is that of
-// package memory. [Open] makes a Layer with another driver. All methods are safe for
-// concurrent use; a Layer must not be copied.
+// Layer sends events and messages to groups and channels, within this process and, through
+// its [Driver], to other nodes. The zero value is ready for use: it is a layer within this
+// process, with a driver of package memory. [Open] makes a Layer with another driver. All
+// methods are safe for concurrent use. A Layer must not be copied.
 //
-// Members in this process receive what is sent at once, and whether or not the back end is
-// up.
+// Members in this process receive events and messages of GroupSend and Broadcast at once,
+// also while the back end is down.
 type Layer struct {
 	groups   table.Table[*group]
 	channels table.Table[Member]
@@ -30,8 +30,8 @@ type Layer struct {
 	node   string // by Node
 }
 
-// Node returns the name of this node among those that the driver connects, made at random.
-// The names of its channels contain it.
+// Node returns the random name of this node, which differs from those of the other nodes
+// that the driver connects. The names of the node's channels contain it.
 func (l *Layer) Node() string {
 	l.naming.Do(func() { l.node = rand.Text()[:16] })
 	return l.node

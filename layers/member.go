@@ -2,34 +2,35 @@ package layers
 
 import "github.com/wye-go/wye/protocol"
 
-// Member is what a layer delivers to: a consumer's connection, as a rule.
+// Member receives the events and messages of a layer. It is usually the connection of a
+// consumer. Members are compared with ==, so a Member is a pointer.
 //
-// Its methods are called by the goroutine that sends, or the driver's, many at once, with
-// no lock held. They must not block and must run no code of the application. What they
-// have no room for they count as lost. Members are compared with ==, so a Member is a
-// pointer.
+// The goroutine that sends, or one of the driver, calls the methods, without a lock. Several
+// goroutines may call them at once. They must not block and must not run code of the
+// application. A member that has no room drops the event or message and counts it.
 //
-// The results say whether the sender should yield, as [protocol.Conn.ShouldYield] does: if
-// those of any member do, a send calls runtime.Gosched once, when it has reached all
-// members. It never waits.
+// A method returns true if the sender should yield, as [protocol.Conn.ShouldYield] does. If a
+// method of any member does, the send calls runtime.Gosched once, after it has reached all
+// members. It does not wait.
 type Member interface {
-	// Deliver takes an event for the consumer. e is sealed, shared, and may be kept.
+	// Deliver queues an event for the consumer. e is shared with other members. The
+	// member may keep e, and must not change it.
 	Deliver(e *protocol.Event) (yield bool)
-	// Offer takes a message for the peer, past the consumer. p must not be kept; what
-	// its methods return may be.
+	// Offer queues a message for the peer, without the consumer. The member must not keep
+	// p, but may keep what the methods of p return.
 	Offer(p *protocol.Prepared) (yield bool)
 }
 
-// Watcher is a [Member] that receives the events that the layer itself sends. A Member that
-// does not implement it receives none of them. A consumer's connection receives those that
-// the consumer declared a handler for.
+// Watcher is a [Member] that receives the events that the layer itself sends, such as Down.
+// Other members do not receive them. The connection of a consumer receives those for which
+// the consumer declares a handler.
 type Watcher interface {
 	// Watches reports whether the member receives events of this type, which is that of
 	// Down, Up, Gap, Entered, Changed or Exited.
 	Watches(typ string) bool
 }
 
-// Closer is a [Member] that [Layer.CloseGroup] can close. Other members are left alone.
+// Closer is a [Member] that [Layer.CloseGroup] can close. CloseGroup skips other members.
 type Closer interface {
 	Member
 	// Close closes the connection. Like all methods of a Member it must not block, and

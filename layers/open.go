@@ -10,8 +10,8 @@ import (
 	"github.com/wye-go/wye/layers/memory"
 )
 
-// Open returns a layer over d, which it starts. ctx bounds the start only. The error is the
-// driver's, or ctx's.
+// Open starts the driver d and returns a layer that uses it. ctx bounds only the start. Open
+// returns the error of the driver or of ctx.
 func Open(ctx context.Context, d Driver) (*Layer, error) {
 	if d == nil {
 		return nil, errors.New("wye: layers.Open: the driver is nil; for a layer within this process use layers.Default or memory.New")
@@ -28,11 +28,11 @@ func Open(ctx context.Context, d Driver) (*Layer, error) {
 // ChannelLimit bounds the events that wait in a named channel of this process.
 type ChannelLimit = memory.ChannelLimit
 
-// LocalOptions are those of [NewLocal].
+// LocalOptions configure the layer of [NewLocal].
 type LocalOptions = memory.Options
 
-// NewLocal returns a layer of this process only, with a driver that memory.New makes of o.
-// o may be nil. It panics as memory.New does.
+// NewLocal returns a layer within this process, with the driver memory.New(o). o may be nil.
+// NewLocal panics if memory.New does.
 func NewLocal(o *LocalOptions) *Layer {
 	l := new(Layer)
 	l.openMemory(o)
@@ -77,9 +77,9 @@ func (l *Layer) openMemory(o *memory.Options) *backEnd {
 	return b
 }
 
-// Close stops the driver and releases it. Members receive nothing about it; shut the
-// protocol servers down first. Later calls return an error that matches ErrLayerClosed. A
-// layer that Open has not returned has nothing to close: Close has no effect.
+// Close stops the driver and releases its resources. Members are not notified: shut down the
+// protocol servers first. Later calls of the layer's methods return an error that matches
+// ErrLayerClosed. Close has no effect on a layer that was not made by Open.
 func (l *Layer) Close(ctx context.Context) error {
 	b := l.backEnd()
 	if b.lasting || l.closed.Swap(true) {

@@ -11,16 +11,16 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Enter makes p present in group, until Exit. Entering with an ID that is present replaces
-// that presence; if the Key is the same, Since stays. Members of the group receive an
-// Entered event if p is the first of its Key, and a Changed event if the Meta has other
-// bytes than that of the presence it replaces, and the same Key. Consumers use
-// consumer.Conn.Enter, which exits by itself.
+// Enter adds the presence p to group, until Exit removes it. It replaces a presence with
+// the same ID; if the Key is the same too, Since stays. Members of the group receive an
+// Entered event if p is the first presence with its Key, and a Changed event if p replaces
+// one with the same Key and another Meta. The number of presences is not limited. Consumers
+// use consumer.Conn.Enter, which calls Exit when the connection closes.
 //
-// Errors: an invalid name, a p that is not within bounds, ctx's, the driver's, ErrBehind if
-// a few hundred events of the group wait and none is delivered for a second,
-// errors.ErrUnsupported if the driver does not implement presence; then p has not entered.
-// How many may be present is not limited.
+// If Enter returns an error, p was not added. Errors: an invalid name; a field of p that is
+// out of bounds; the error of ctx or of the driver; ErrBehind if a few hundred events of the
+// group wait and none is delivered for a second; errors.ErrUnsupported if the driver has no
+// presence.
 func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 	if err := l.usable(ctx, errors.Join(ValidName(group), checkPresence(&p))); err != nil {
 		return err
@@ -38,20 +38,20 @@ func (l *Layer) Enter(ctx context.Context, group string, p Presence) error {
 	return end(d.Enter(ctx, group, p))
 }
 
-// Exit removes the presence of this ID from group; if it is not there, Exit has no effect.
-// Members receive an Exited event if it was the last of its Key. Errors as in Enter, but not
-// ErrBehind; when it is ErrDown, or ctx's and ctx has ended meanwhile, the driver makes up
-// for it.
+// Exit removes the presence with this ID from group; if there is none, Exit has no effect.
+// Members receive an Exited event if it was the last presence with its Key. Errors as in
+// Enter, except ErrBehind. After ErrDown, or if ctx has ended during the call, the driver
+// removes the presence later.
 func (l *Layer) Exit(ctx context.Context, group, id string) error {
 	return l.ExitAfter(ctx, group, id, 0)
 }
 
-// ExitAfter is Exit for a presence that has been lost and may come back: it stays for as
-// long as linger says, at most MaxLinger. If its Key enters again before that, with any ID
-// and on any node, the new presence replaces it, and members receive neither Exited nor
-// Entered, but Changed if the Meta has other bytes. Otherwise it exits when linger has
-// passed. While the back end is down, or if this node dies, it may be earlier. Errors as in
-// Exit, and a linger that is negative or too long.
+// ExitAfter is Exit after a delay, for a connection that was lost and may come back. The
+// presence stays for the time linger, at most MaxLinger. If a presence with the same Key
+// enters during that time, with any ID and on any node, it replaces this one, and members
+// receive neither Exited nor Entered, but Changed if the Meta differs. If the back end goes
+// down or this node crashes, the presence may exit earlier. Errors as in Exit, and a linger
+// that is negative or too long.
 func (l *Layer) ExitAfter(ctx context.Context, group, id string, linger time.Duration) error {
 	if err := l.usable(ctx, errors.Join(ValidName(group), validLinger(linger))); err != nil {
 		return err

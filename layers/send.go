@@ -8,18 +8,19 @@ import (
 )
 
 // GroupSend sends e to every member of group, on every node. Sending to an empty group is
-// not an error. What one goroutine sends to a group arrives in that order, events and
-// messages ([Layer.Broadcast]) alike. When it returns, each member in this process has e in
-// its queue, or has been treated as its limits say; no handler has necessarily run.
+// not an error. Events and messages ([Layer.Broadcast]) that one goroutine sends to a group
+// arrive in the order of the sends. When GroupSend returns, e is in the queue of each member
+// in this process, or the limits of a member without room have been applied. It does not
+// wait for handlers.
 //
-// Errors: an invalid name, a payload that cannot be encoded, ctx's if it has ended, the
-// driver's, such as ErrDown: then members of this process have received e, and other nodes
-// have not.
+// Errors: an invalid name, a payload that cannot be encoded, the error of ctx, or the error
+// of the driver, such as ErrDown; in the last case the members in this process have
+// received e, and other nodes have not.
 //
-// A callback that sends waits for the driver, which other connections do not, and for five
-// seconds at most: if the back end has not answered by then the error matches ErrDown and
-// context.DeadlineExceeded, and other nodes may have received e or not. A shorter deadline
-// of ctx holds. A layer without other nodes waits for nothing.
+// GroupSend waits for the driver, for five seconds at most or until the deadline of ctx. If
+// the back end has not answered by then, the error matches ErrDown and
+// context.DeadlineExceeded, and other nodes may or may not have received e. Other
+// connections do not wait. A layer without other nodes does not wait.
 func (l *Layer) GroupSend(ctx context.Context, group string, e *protocol.Event) error {
 	return l.GroupSendExcept(ctx, group, e, nil)
 }
@@ -30,8 +31,8 @@ func (l *Layer) GroupSendExcept(ctx context.Context, group string, e *protocol.E
 	return err
 }
 
-// GroupSendCount is GroupSendExcept, and returns how many members of this process were
-// given e: 0 means that a user is not connected here. Other nodes are not counted.
+// GroupSendCount is GroupSendExcept. It also returns to how many members in this process it
+// has delivered e. Members on other nodes are not counted.
 func (l *Layer) GroupSendCount(ctx context.Context, group string, e *protocol.Event, except Member) (reached int, err error) {
 	if err := l.usable(ctx, ValidName(group)); err != nil {
 		return 0, err
@@ -56,15 +57,18 @@ func withoutPosition(e *protocol.Event) *protocol.Event {
 	return events.At(e, protocol.Position{})
 }
 
-// Broadcast puts a message on the outgoing queue of every connection in group, encoded
-// once, without waking the consumers (except those that declared a handler for
-// [protocol.SendType]). Where events wait for a consumer, or it handles one, the message
-// waits behind them, so that events and messages of one sender arrive in one order; what a
-// consumer sends to its own peer meanwhile does not wait. m may be used again when it
-// returns. If m has a key, it is conflated in the queues of this process's members; what
-// travels to other nodes has no field for it, so that there every message is sent. Errors
-// and waiting as in GroupSend, and protocol.ErrNotUTF8 for a text that is not: then no member
-// receives it.
+// Broadcast sends a message to the peer of every connection in group. It encodes the
+// message once and puts it on the outgoing queues without calling the consumers. A consumer
+// that declares a handler for [protocol.SendType] gets an event instead.
+//
+// If events wait for a consumer, or it handles one, the message waits behind them, so that
+// events and messages of one sender arrive in the order of the sends. Messages that the
+// consumer sends to its own peer do not wait. If m has a key, it is conflated in the queues
+// of members in this process; other nodes do not get the key, and send every message. When
+// Broadcast has returned, the caller may change m.Data.
+//
+// Errors and waiting as in GroupSend, and protocol.ErrNotUTF8 for text that is not UTF-8;
+// then no member receives the message.
 func (l *Layer) Broadcast(ctx context.Context, group string, m protocol.Message) error {
 	return l.BroadcastExcept(ctx, group, m, nil)
 }

@@ -1,8 +1,8 @@
 package layers
 
-// Stats are the counters of a layer since it was made. They only grow. What members had no
-// room for is counted where their limits are, by the protocol server. Published,
-// Unpublished and Received stay 0 if there are no other nodes.
+// Stats are the counters of a layer since it was made. They only grow. Events and messages
+// for which members had no room are counted by the protocol server, in protocol.Stats. If
+// the layer has no other nodes, Published, Unpublished and Received stay 0.
 type Stats struct {
 	Published   int64 // events that the driver has taken for other nodes and for named channels
 	Unpublished int64 // events that it has not taken: they are lost for other nodes

@@ -4,18 +4,17 @@ import "github.com/wye-go/wye/protocol"
 
 var process Layer //nolint:gochecknoglobals // Default returns it
 
-// Default returns the layer of this process, which consumers use unless [Middleware] gives them
-// another one. It cannot be replaced or closed, so that no package can change it under
-// another.
+// Default returns the layer of this process. Consumers use it unless [Middleware] gives them
+// another one. It cannot be replaced or closed, because all packages of the program share it.
 func Default() *Layer { return &process }
 
 type layerKey struct{}
 
-// Middleware returns the middleware that gives the application behind it the layer l. It panics if
-// l is nil, which would otherwise fail only when the first consumer joins a group.
+// Middleware returns middleware that makes the consumers behind it use the layer l. It
+// panics if l is nil.
 func Middleware(l *Layer) protocol.Middleware {
 	if l == nil {
-		panic("wye: layers.Middleware(nil): make a layer, new(layers.Layer), or leave Use out for the process's own")
+		panic("wye: layers.Middleware(nil): pass a layer, such as new(layers.Layer), or leave Middleware out to use layers.Default")
 	}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
@@ -24,7 +23,8 @@ func Middleware(l *Layer) protocol.Middleware {
 	}
 }
 
-// FromScope returns the layer that s was given, or the default.
+// FromScope returns the layer that [Middleware] has given the application of s, or
+// [Default]'s.
 func FromScope(s *protocol.Scope) *Layer {
 	if l, ok := s.Context().Value(layerKey{}).(*Layer); ok {
 		return l

@@ -18,18 +18,18 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Worker takes events from named channels and has an application handle them, as
-// runworker does in Channels. Any code sends work with Layer.Send:
+// Worker receives events from named channels and has an application handle them, as
+// runworker does in Django Channels. Any code sends it events with Layer.Send:
 //
 //	err := layers.Default().Send(ctx, "thumbnails", Resize.New(Picture{ID: 7}))
 //
-// Each event has a handler of its own: the application is opened with a scope of type
-// "channel", and the handler is called with Connect, Event and Disconnect. A consumer made
-// with consumer.New and consumer.On will do; it has groups and can send to them, but its own
-// sends fail, because there is no peer. Several events are handled at once, also of one
-// channel, and in no order.
+// For each event, the worker opens the application with a scope of type "channel", and calls
+// Connect, Event and Disconnect of the handler. A consumer made with consumer.New and
+// consumer.On can be the application. It can join groups and send to them, but sends to its
+// peer fail, because it has none. Several events are handled at once, also of one channel,
+// in any order.
 //
-// In the program of a server, the router's Background has router.Run run it.
+// A server runs a Worker with the router's Background method, in the same process.
 //
 // Delivery is at most once: after an error or a panic, which is logged and counted, the
 // event is not handled again. Set the fields before Run.
@@ -74,9 +74,9 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// Run takes events until ctx ends, and returns when those that were taken are handled. It is
-// called once. The error says what is wrong with the fields, or that handlers have not
-// returned in time; otherwise it is nil. While the back end is down Run tries again.
+// Run receives and handles events until ctx ends, and returns when the handlers have
+// returned. It may be called once. It returns an error if a field is invalid, or if
+// handlers have not returned in time. While the back end is down, Run tries again.
 func (w *Worker) Run(ctx context.Context) error {
 	channels, err := w.checkedChannels()
 	if err != nil {

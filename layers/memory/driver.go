@@ -12,7 +12,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Driver is the driver of a node. [New] and [Hub.Node] make one. It is opened once.
+// Driver is the driver of one node. [New] and [Hub.Node] make one. Pass it to layers.Open
+// once.
 type Driver struct {
 	hub *Hub
 
@@ -61,7 +62,7 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 	return nil
 }
 
-// Subscribe adds and drops groups, as the contract says.
+// Subscribe subscribes the node to groups and unsubscribes it: see [driver.Driver].
 func (d *Driver) Subscribe(ctx context.Context, add, drop []string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -82,8 +83,8 @@ func (d *Driver) Subscribe(ctx context.Context, add, drop []string) error {
 	return nil
 }
 
-// Publish delivers a copy of e to each other node, as the contract says. It returns when
-// their layers have it.
+// Publish delivers a copy of e to each other node that has subscribed to group, and returns
+// when their layers have received it: see [driver.Driver].
 func (d *Driver) Publish(ctx context.Context, group string, e *protocol.Event) error {
 	if err := d.usable(ctx); err != nil {
 		return err
@@ -92,7 +93,7 @@ func (d *Driver) Publish(ctx context.Context, group string, e *protocol.Event) e
 	return nil
 }
 
-// Send delivers a copy of e to the node of a consumer's channel, as the contract says.
+// Send delivers a copy of e to the node of a consumer's channel: see [driver.Driver].
 func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := d.usable(ctx); err != nil {
 		return err
@@ -109,7 +110,7 @@ func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) er
 	return err
 }
 
-// Push adds e to a named channel, as the contract says.
+// Push adds e to a named channel: see [driver.Driver].
 func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := d.usable(ctx); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	return d.hub.channels.push(channel, e)
 }
 
-// Pull takes the oldest event of a named channel, as the contract says.
+// Pull removes the oldest event of a named channel and returns it: see [driver.Driver].
 func (d *Driver) Pull(ctx context.Context, channel string) (*protocol.Event, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k 
 	return e.Position(), nil
 }
 
-// Read returns what is kept of a group's history, as the contract says.
+// Read returns the stored events of a group: see [driver.Historian].
 func (d *Driver) Read(ctx context.Context, group string, r driver.Range) (driver.History, error) {
 	if err := d.usable(ctx); err != nil {
 		return driver.History{}, err
@@ -169,7 +170,7 @@ func (d *Driver) Read(ctx context.Context, group string, r driver.Range) (driver
 	return h, nil
 }
 
-// Enter adds a presence, as the contract says. It returns driver.ErrBehind as Append does.
+// Enter adds a presence: see [driver.Presencer]. It returns driver.ErrBehind as Append does.
 func (d *Driver) Enter(ctx context.Context, group string, p driver.Presence) error {
 	t, err := d.enter(ctx, group)
 	if err != nil {
@@ -179,8 +180,8 @@ func (d *Driver) Enter(ctx context.Context, group string, p driver.Presence) err
 	return nil
 }
 
-// Exit removes a presence, as the contract says. It waits for no room: a presence exits
-// once only, so that these events are bounded by the presences.
+// Exit removes a presence: see [driver.Presencer]. It does not wait for room: a presence
+// exits only once, so that the number of presences bounds these events.
 func (d *Driver) Exit(ctx context.Context, group, id string, linger time.Duration) error {
 	if err := d.usable(ctx); err != nil {
 		return err
@@ -199,7 +200,7 @@ func (d *Driver) Exit(ctx context.Context, group, id string, linger time.Duratio
 	return nil
 }
 
-// Present returns the presences of group, as the contract says.
+// Present returns the presences in group: see [driver.Presencer].
 func (d *Driver) Present(ctx context.Context, group, key string) ([]driver.Presence, error) {
 	if err := d.usable(ctx); err != nil {
 		return nil, err
@@ -212,7 +213,7 @@ func (d *Driver) Present(ctx context.Context, group, key string) ([]driver.Prese
 	return t.presences.Present(key), nil
 }
 
-// Count returns how many are present in group, as the contract says.
+// Count returns how many presences and keys are in group: see [driver.Presencer].
 func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount, error) {
 	if err := d.usable(ctx); err != nil {
 		return driver.PresenceCount{}, err
@@ -225,7 +226,8 @@ func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount,
 	return t.presences.Count(), nil
 }
 
-// Close ends the node, as the contract says. What it has entered exits.
+// Close removes the node from its hub, with all presences that it has entered: see
+// [driver.Driver].
 func (d *Driver) Close(ctx context.Context) error {
 	idle := d.close()
 	d.hub.removeNode(d)

@@ -13,8 +13,8 @@ import (
 )
 
 // Hub connects the layers of several nodes within one process, and holds what they share:
-// history, presence and named channels. Events are copied for each node, as if they had
-// travelled as bytes. [NewHub] makes one.
+// history, presence and named channels. Each node gets its own copy of an event, as if the
+// event had been sent over a network. [NewHub] makes one.
 type Hub struct {
 	only     *Driver // the one node, by New; nil: there may be many
 	topics   topics
@@ -27,7 +27,7 @@ type Hub struct {
 	}
 }
 
-// Node returns the driver of another node, for layers.Open.
+// Node adds a node to the hub and returns its driver, for layers.Open.
 func (h *Hub) Node() *Driver { return &Driver{hub: h} }
 
 // deliver delivers e, which the hub keeps or has made, to all nodes that have subscribed

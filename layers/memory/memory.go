@@ -1,13 +1,13 @@
-// Package memory is the driver of one process: named channels, the history of groups and
-// presence are kept in its memory, and end with it.
+// Package memory is a driver for one process. It keeps named channels, the history of groups
+// and presence in the memory of the process, so that they are lost when it ends.
 //
-// layers.Default() is a layer over such a driver, and so is the zero layers.Layer. A
-// program that wants several layers, or chooses how much named channels hold, opens them:
+// layers.Default() and the zero layers.Layer have such a driver. A program that needs
+// several layers, or other limits for named channels, opens a layer:
 //
 //	layer, err := layers.Open(ctx, memory.New(&memory.Options{Channels: ...}))
 //
-// A layer over [New] reaches the consumers of its own only. The layers of one process that
-// are to reach each other are over the drivers of a [Hub].
+// A layer with a driver of [New] reaches only its own members. Layers within one process
+// that have to reach each other's members use drivers of one [Hub].
 package memory
 
 import (
@@ -25,7 +25,7 @@ const (
 	defaultExpiry   = time.Minute
 )
 
-// Options are those of a driver. The zero value has the defaults, and so has nil.
+// Options configure a driver. The zero value, and nil, mean the defaults.
 type Options struct {
 	// Channels bound the named channels. The first whose Pattern matches a name holds;
 	// a channel that none matches has the defaults of ChannelLimit.
@@ -35,8 +35,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// ChannelLimit bounds the events that wait in a named channel until a worker takes them.
-// It holds for each channel whose name matches, not for all of them together.
+// ChannelLimit bounds the events that wait in a named channel for a worker. It applies to
+// each channel whose name matches Pattern, not to all of them together.
 type ChannelLimit struct {
 	// Pattern is the name of a channel, or several: * stands for any text, ? for any
 	// character, [a-f] for one of these, as in path.Match.
@@ -49,16 +49,16 @@ type ChannelLimit struct {
 	Expiry time.Duration
 }
 
-// New returns the driver of a layer that has no other nodes. o may be nil. It panics if a
-// Pattern is one that path.Match refuses, or a Capacity or Expiry is negative.
+// New returns the driver of a layer that has no other nodes. o may be nil. New panics if
+// path.Match does not accept a Pattern, or if a Capacity or Expiry is negative.
 func New(o *Options) *Driver {
 	h := NewHub(o)
 	h.only = h.Node()
 	return h.only
 }
 
-// NewHub returns a hub without nodes. o holds for the named channels that its nodes share;
-// it may be nil. It panics as [New] does.
+// NewHub returns a hub without nodes. o applies to the named channels that its nodes share;
+// it may be nil. NewHub panics if [New] would.
 func NewHub(o *Options) *Hub {
 	h := &Hub{}
 	h.topics.deliver = h.deliver
