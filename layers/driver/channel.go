@@ -16,8 +16,8 @@ const specific = "specific."
 // nodes: "specific.", the node's name, "!" and a random part.
 func NewChannel(node string) string { return specific + node + "!" + rand.Text() }
 
-// NodeOf returns the node of a consumer's channel, which is what a driver sends by. ok is
-// false for the name of a named channel, which has no node.
+// NodeOf returns the node in the name of a consumer's channel, to which a driver sends. ok
+// is false for the name of a named channel, which has no node.
 func NodeOf(channel string) (node string, ok bool) {
 	prefix, _, ok := strings.Cut(channel, "!")
 	if !ok {

@@ -7,83 +7,87 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Driver connects the layers of several processes, its nodes. A layer does all that
-// concerns its own process by itself; the driver carries what other nodes are to have.
+// Driver connects the layers of several processes, its nodes. A layer delivers to the
+// members of its own process by itself; the driver carries events to other nodes.
 //
-// All methods but Start are safe for concurrent use, and return when the back end has
-// taken the call, or with an error that says why it has not:
+// All methods but Start must be safe for concurrent use. They return when the back end has
+// accepted the call, or return an error:
 //
-//   - ctx's error if ctx ends first, which a call that waits notices. A call whose ctx
-//     has ended when it starts does nothing.
-//   - An error that matches ErrDown while the back end cannot be reached, also if that
-//     is found out while the call waits. Nothing is kept for later, except what
-//     Subscribe is asked for.
-//   - An error that matches ErrLayerClosed if Close comes before the call has been taken. A
-//     layer makes no calls after Close has returned, but some may be on their way to
-//     the driver while Close runs.
+//   - The error of ctx if ctx ends first, also while the call waits. If ctx has ended when
+//     the method is called, it does nothing.
+//   - An error that matches ErrDown if the back end cannot be reached, also if the driver
+//     detects it while the call waits. The call is not repeated later, except that
+//     Subscribe remembers its groups.
+//   - An error that matches ErrLayerClosed if Close is called before the back end has
+//     accepted the call. A layer does not call methods after Close has returned, but may do
+//     so while Close runs.
 //
-// The layer bounds the ctx of every call but Start, Pull and Close by [CallTimeout], because
-// a callback that sends waits for Publish. If the ctx of a caller with more time ends so,
-// the caller receives an error that matches ErrDown as well as the driver's. Nothing else
-// waits for a slow call: members of the sender's process have the event before Publish is
-// called, and calls of other goroutines are made side by side, except those of Subscribe.
+// The layer limits the ctx of every call but Start, Pull and Close to [CallTimeout], because
+// a callback that sends waits for Publish. If that limit ends a call, the layer's caller
+// gets an error that matches ErrDown and the driver's error. Only the goroutine that sends
+// waits for a slow Publish: members in its process have got the event before, and other
+// goroutines may call the driver at the same time. Calls of Subscribe never overlap.
 //
-// No method is called with a lock held.
+// The layer holds no lock when it calls a method.
 //
-// What a driver can store is in optional interfaces: [Queuer], [Historian], [Presencer].
+// A driver that stores events or presences implements optional interfaces: [Queuer],
+// [Historian], [Presencer].
 type Driver interface {
-	// Start connects and starts delivery to r. It is called once, before all other
-	// methods. It fails if the back end cannot be reached, and then leaves nothing
-	// behind: Close is not called. From then on the driver reconnects by itself, as
-	// often as it takes, and reports to r.
+	// Start connects to the back end and starts delivery to r. It is called once, before
+	// all other methods. If the back end cannot be reached, it releases its resources and
+	// returns an error; Close is not called then. After Start has returned nil, the
+	// driver reconnects by itself, as often as necessary, and reports to r.
 	Start(ctx context.Context, r Receiver) error
-	// Subscribe adds groups to those that this node receives, and drops others. No
-	// group is in both; one that is subscribed already may be added, and one that is
-	// not may be dropped. When it has returned nil, what another node publishes to an
-	// added group from then on reaches r, and what is published to a dropped one does
-	// not. While the back end is down Subscribe remembers the groups, returns an error
-	// that matches ErrDown, and makes up for it when the back end is up again; after
-	// another error it may be called again with the same groups. Calls never overlap.
+	// Subscribe adds the groups add to those that this node receives, and removes the
+	// groups drop. No group is in both. A group in add may be subscribed already, and one
+	// in drop may not be subscribed. When Subscribe has returned nil, events that other
+	// nodes publish afterwards to the groups in add reach r, and events to the groups in
+	// drop do not. While the back end is down, Subscribe returns an error that matches
+	// ErrDown; the driver remembers the groups and subscribes to them when the back end
+	// is up again. After another error the layer may call it again with the same groups.
+	// Calls never overlap.
 	Subscribe(ctx context.Context, add, drop []string) error
-	// Publish sends e to group on all other nodes, once to each, and never back to this
-	// one. What one goroutine publishes to one group arrives in that order. e is sealed
-	// and shared; Payload(e) is what to send, and what arrives must be made by
-	// NewEvent of bytes that nothing else uses.
+	// Publish sends e to group on all other nodes, once to each, and never to this node.
+	// Events that one goroutine publishes to one group arrive in that order. The driver
+	// sends Payload(e), and must not change e. The driver of the receiving node makes the
+	// event with NewEvent, of bytes that nothing else uses.
 	//
-	// The callback that sends waits for Publish, CallTimeout at most, and nothing else
-	// does. A driver may send what several goroutines publish in one batch.
+	// The goroutine that sends waits for Publish, for CallTimeout at most. A driver may
+	// send the events of several calls in one batch.
 	Publish(ctx context.Context, group string, e *protocol.Event) error
-	// Send sends e to the channel of another node's consumer; NodeOf returns the node of
-	// its name. What one goroutine sends to one channel stays in that order. A consumer
-	// or node that is not there is not an error, or ErrNoConsumer if the driver can tell.
+	// Send sends e to the channel of a consumer on another node; NodeOf returns that node.
+	// Events that one goroutine sends to one channel arrive in that order. If the consumer
+	// or the node does not exist, Send returns nil, or ErrNoConsumer if the driver can
+	// detect it.
 	Send(ctx context.Context, channel string, e *protocol.Event) error
-	// Close stops delivery and releases everything, also if the back end is down.
-	// Calls that wait return an error that matches ErrLayerClosed. When Close has returned,
-	// r is no longer called. It is called once.
+	// Close stops delivery and releases all resources, also if the back end is down.
+	// Calls that wait return an error that matches ErrLayerClosed. The driver does not
+	// call r after Close has returned. The layer calls Close once.
 	Close(ctx context.Context) error
 }
 
-// CallTimeout is how long a layer waits for a call of its driver. A callback that sends waits
-// for no longer.
+// CallTimeout is how long a layer waits for a call of its driver at most, and so for how
+// long a callback that sends waits.
 const CallTimeout = 5 * time.Second
 
-// Queuer is a [Driver] that has named channels, which hold work until a worker takes it.
-// If it has a method Expired() int64, that returns how many events were dropped because
-// they waited too long, for Layer.Stats.
+// Queuer is a [Driver] that has named channels, which store events until a worker pulls
+// them. It may also have a method Expired() int64, which returns how many events were
+// dropped because they waited too long, for Layer.Stats.
 type Queuer interface {
 	Driver
 	Puller
 
-	// Push adds e to a named channel, where it waits until it is pulled, on any node.
-	// ErrChannelFull means that the channel holds as many events as it may.
+	// Push adds e to a named channel, where it waits for a Pull on any node. It returns
+	// ErrChannelFull if the channel is full.
 	Push(ctx context.Context, channel string, e *protocol.Event) error
 }
 
-// Puller is where a layers.Worker takes events from: a Layer, as a rule.
+// Puller has the named channels from which a layers.Worker receives events. It is usually a
+// Layer.
 type Puller interface {
-	// Pull takes the oldest event from a named channel, and waits for one until ctx is
-	// done. Each event is taken once, by one caller: if Pull returns an error, ctx's
-	// too, it has taken none. Events that wait too long are dropped.
+	// Pull waits for an event in a named channel until ctx is done, removes the oldest
+	// one and returns it. Only one caller gets each event. If Pull returns an error, it
+	// has removed no event. Events that wait too long are dropped.
 	Pull(ctx context.Context, channel string) (*protocol.Event, error)
 }
 
@@ -111,12 +115,12 @@ type Receiver interface {
 	Group(group string, e *protocol.Event)
 	// Channel delivers an event to one of this node's channels.
 	Channel(channel string, e *protocol.Event)
-	// State reports that the back end is down, because of cause, or up again, if cause
-	// is nil. It is up after Start. When the driver reports that it is up again, what
-	// this node has subscribed to reaches it; a Gap follows.
+	// State reports that the back end is down, because of cause, or up again, if cause is
+	// nil. After Start it is up. Before the driver reports that it is up again, it must
+	// have subscribed to the groups of this node; then it calls Gap.
 	State(cause error)
-	// Gap reports that events of these groups, or of all that are subscribed if none is
-	// given, may have been lost: after the connection was down, or when the back end
-	// says so.
+	// Gap reports that events of these groups may have been lost, or of all subscribed
+	// groups if none is given. The driver calls it after the connection was down, or when
+	// the back end reports a loss.
 	Gap(groups ...string)
 }

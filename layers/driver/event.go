@@ -5,16 +5,16 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// NewEvent returns the event of a type and a payload that another node has published. It
-// keeps body, which nothing else may use. The error, which matches
-// protocol.ErrEventPayload, says that body is not a MessagePack map or that there is no
-// type; whether the fields are those of the type is found out by the handlers that read
-// them.
+// NewEvent returns an event that another node has published, with its type and payload. It
+// keeps body, which the caller must not use afterwards. If typ is empty or body is not a
+// MessagePack map, it returns an error that matches protocol.ErrEventPayload. It does not
+// check the fields of the payload: a handler that decodes them gets an error.
 func NewEvent(typ string, body []byte) (*protocol.Event, error) { return events.New(typ, body) }
 
-// Payload returns e's payload as it travels between nodes: a MessagePack map of its
-// fields, without the type. The bytes are shared and must not be changed. The error says
-// that the payload cannot be encoded; an event that a Layer gives to a driver always can.
+// Payload returns e's payload as nodes exchange it: a MessagePack map of its fields,
+// without the type. The bytes are shared; the caller must not change them. It returns an
+// error if the payload cannot be encoded, but not for an event that a Layer has passed to a
+// driver.
 func Payload(e *protocol.Event) ([]byte, error) { return events.Payload(e) }
 
 // AtPosition returns a copy of e that has the position p in the history of its group,

@@ -19,11 +19,10 @@ type Historian interface {
 	// also one that replaces a lost one, has a new epoch. If Append returns an error, no
 	// node has received e.
 	Append(ctx context.Context, group string, e *protocol.Event, k Retention) (protocol.Position, error)
-	// Read returns what is kept in r, whose Limit is not negative. If r.After is the
-	// zero position, or one that the history does not know, reading starts with the
-	// oldest event that is kept; Complete tells the two apart. An event that Read
-	// returns was appended before, and one that is appended later is delivered to
-	// every member that had subscribed before.
+	// Read returns the stored events in r, whose Limit is not negative. If r.After is zero,
+	// or is not in the history, reading starts with the oldest stored event;
+	// History.Complete distinguishes the two. Events that are appended after Read are
+	// delivered to every node that had subscribed before Read.
 	Read(ctx context.Context, group string, r Range) (History, error)
 }
 
@@ -60,29 +59,29 @@ func (k Retention) WithDefaults() (Retention, error) {
 	return k, nil
 }
 
-// Range is the part of a group's history that is read. The zero value is all of it.
+// Range is the part of a group's history that is read. The zero value is the whole history.
 type Range struct {
-	// After is the position behind which reading starts: as a rule that of the last
-	// event that the reader has. The zero position is before the first event.
+	// After is the position behind which reading starts, usually that of the last event
+	// that the reader has. The zero position is before the first event.
 	After protocol.Position
-	// Limit is how many events are read at most. 0 means all that are kept.
+	// Limit is how many events are read at most. 0 means all stored events.
 	Limit int
-	// Newest reads the last Limit events of the range and omits the earlier ones,
-	// rather than the later ones. If it omits events the History is not Complete.
+	// Newest has the last Limit events of the range read instead of the first ones. If
+	// events are left out, the History is not Complete.
 	Newest bool
 }
 
 // History is what was read of a group's history.
 type History struct {
-	// Events are the events, oldest first; each knows its Position. They are shared:
-	// what their payloads hold must not be changed. The slice is the reader's.
+	// Events are the events with their positions, the oldest first. They are shared: the
+	// reader must not change their payloads, but may change the slice.
 	Events []*protocol.Event
 	// Last is the position of the group's newest event, whether or not it is among
 	// Events. It is the zero value if the group has no history.
 	Last protocol.Position
-	// Complete reports whether nothing is missing between the position where reading
-	// started and Events. Otherwise the events in between are no longer kept, or the
-	// history has started anew since, and Events is all that is kept: a reader that
-	// must not miss anything asks where the data is stored for good.
+	// Complete reports whether no event is missing between Range.After and Events.
+	// Otherwise events in between have expired, or the history was lost and has started
+	// anew, and Events has the events that are left. A reader that needs the missing ones
+	// reads them from the program's own database.
 	Complete bool
 }

@@ -8,27 +8,28 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// Message is an event as the layers of Django Channels write it with their default
-// serializer: one MessagePack map that has the fields of the payload, "type", and, in some
-// places, "__asgi_channel__". A driver that shares its back end with Django writes and
-// reads it without knowing MessagePack; what other drivers write is up to them, see
-// Payload.
+// Message is an event in the form of Django Channels' default serializer: one MessagePack
+// map that has the fields of the payload, "type", and, in some messages,
+// "__asgi_channel__". It is for drivers that share their back end with Django. Other
+// drivers may use any form: see Payload.
 type Message struct {
 	// Event is the event. Its position is not part of the message.
 	Event *protocol.Event
-	// Channels are the channels that the event is for, "__asgi_channel__". The queues of
-	// channels_redis hold the events of all consumers of a process, so there it is set;
-	// what is published to a group over Pub/Sub, and what waits in a named channel, has
-	// none. One is written as a string, several as a list; readers of Channels take both.
+	// Channels are the channels that the event is for, "__asgi_channel__". It is set in
+	// the queues of channels_redis, which hold the events of all consumers of a process.
+	// It is empty for events that are published to a group over Pub/Sub or that wait in a
+	// named channel. One channel is written as a string, several as a list; Django
+	// Channels reads both.
 	Channels []string
-	// Mark is a text that Channels does not see, such as which node has sent the event,
-	// and its position: a "type" in front of the other one, of which Python keeps the
-	// last. It must not look like the type of an event. "" writes none.
+	// Mark is a text that Django Channels ignores, for example the node that has sent the
+	// event, and its position. It is written as a first "type": Python keeps the second
+	// one, which is the event's. Mark must not look like the type of an event. If it is
+	// "", only the event's type is written.
 	Mark string
 }
 
-// Append appends the message to b. The error is that of an event that cannot be encoded, or
-// says that its payload has a field called "type" or "__asgi_channel__".
+// Append appends the message to b. It returns an error if the event cannot be encoded, or
+// if its payload has a field called "type" or "__asgi_channel__".
 func (m *Message) Append(b []byte) ([]byte, error) {
 	body, err := events.Payload(m.Event)
 	if err != nil {
@@ -42,9 +43,10 @@ func (m *Message) Append(b []byte) ([]byte, error) {
 	return appended, nil
 }
 
-// ParseMessage reads a message that Append or Channels has written. The Message shares no
-// memory with b. Of equal keys the last one holds, as in Python. The error matches
-// protocol.ErrEventPayload: b is not a map, has no type, or goes on behind the map.
+// ParseMessage parses a message that Append or Django Channels has written. The Message
+// shares no memory with b. If a key occurs twice, the last one counts, as in Python. If b is
+// not a map, has no type, or has bytes behind the map, it returns an error that matches
+// protocol.ErrEventPayload.
 func ParseMessage(b []byte) (Message, error) {
 	r, err := payload.ParseMessage(b)
 	if err != nil {
@@ -54,6 +56,7 @@ func ParseMessage(b []byte) (Message, error) {
 	return Message{Event: e, Channels: r.Channels, Mark: r.Mark}, err
 }
 
-// MarkOf returns the Mark of a message without reading the rest of it, or its type if it has
-// no Mark and starts with its type. So a driver tells at once which messages are its own.
+// MarkOf returns the Mark of a message without parsing the rest, so that a driver can skip
+// the messages that its own node has sent. If the message has no Mark and starts with its
+// type, MarkOf returns the type.
 func MarkOf(message []byte) string { return payload.FirstType(message) }

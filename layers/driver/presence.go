@@ -8,32 +8,31 @@ import (
 
 // Presencer is a [Driver] that implements presence.
 //
-// It sends Entered, Changed and Exited to all nodes that have subscribed to the group,
-// this one too, through Receiver.Group, and in order. What a dead node had entered exits
-// after a while; how the driver finds out that a node is dead is its own business, and so
-// is entering again what a node that was taken for dead still has.
+// It delivers the events Entered, Changed and Exited in order, by Receiver.Group, to all
+// nodes that have subscribed to the group, this node included. The driver detects that a
+// node is dead, and then removes the presences of that node. If it was wrong, it adds them
+// again.
 type Presencer interface {
 	Driver
 
-	// Enter adds p to group, or replaces the presence that has its ID; if that has the
-	// same Key, its Since stays, and if the Meta has other bytes that is Changed. All
-	// fields of p are set and within bounds. After an error p has not entered.
+	// Enter adds p to group, or replaces the presence with the same ID. If that presence
+	// has the same Key, its Since stays, and Changed is sent if the Meta differs. All
+	// fields of p are set and within bounds. If Enter returns an error, p was not added.
 	Enter(ctx context.Context, group string, p Presence) error
-	// Exit removes a presence that this node has entered; if it is not there, Exit has
-	// no effect. Once Exit has started, the driver completes it sooner or later: after
-	// an error that matches ErrDown when the back end is up again, and also if ctx ends
-	// before the back end has answered. The layer does not repeat the call for a
-	// connection that has closed.
+	// Exit removes a presence that this node has entered; if there is none, Exit has no
+	// effect. The driver completes an Exit that has started, also if it returns an error:
+	// when the back end is up again, or when it answers after ctx has ended. The layer
+	// does not repeat the call for a connection that has closed.
 	//
-	// If linger is not zero the presence stays for that long. Until then, an Enter of
-	// the same Key, on any node, replaces it: that is neither Exited nor Entered, but
-	// Changed if the Meta has other bytes. A driver may cut the time short when the
-	// back end is down or the node dies.
+	// If linger is not zero, the presence stays for that time. An Enter with the same Key
+	// during that time, on any node, replaces it. Then neither Exited nor Entered is sent,
+	// but Changed if the Meta differs. A driver may shorten the time if the back end is
+	// down or the node dies.
 	Exit(ctx context.Context, group, id string, linger time.Duration) error
-	// Present returns all presences of group, on all nodes, or those of one key if key
-	// is not empty, ordered by Since and then by ID.
+	// Present returns the presences in group, on all nodes, ordered by Since and then by
+	// ID: all of them if key is empty, and otherwise those with that Key.
 	Present(ctx context.Context, group, key string) ([]Presence, error)
-	// Count returns how many there are, on all nodes, without reading them.
+	// Count returns how many presences are in group, on all nodes.
 	Count(ctx context.Context, group string) (PresenceCount, error)
 }
 
@@ -43,12 +42,12 @@ type Presence struct {
 	// ID identifies the presence, such as a connection, in its group: 1 to MaxName
 	// bytes.
 	ID string `json:"id"`
-	// Key is what others see, such as a user; a key may be present more than once: 1 to
-	// MaxKey bytes.
+	// Key is the name under which others see the presence, such as a user: 1 to MaxKey
+	// bytes. Several presences may have the same Key.
 	Key string `json:"key"`
-	// Meta is what others see of them, as JSON, at most MaxMeta bytes; or nil.
+	// Meta is JSON about the presence that others see, of at most MaxMeta bytes, or nil.
 	Meta json.RawMessage `json:"meta,omitempty"`
-	// Since is when it entered. If it is the zero time, the layer sets it.
+	// Since is the time when the presence entered. If it is zero, the layer sets it.
 	Since time.Time `json:"since"`
 }
 
@@ -62,8 +61,8 @@ const (
 // Layer.ExitAfter.
 const MaxLinger = time.Hour
 
-// PresenceCount is how many are present in a group.
+// PresenceCount is the number of presences in a group.
 type PresenceCount struct {
 	Keys      int // different keys, such as users
-	Presences int // such as connections, of which a user may have several
+	Presences int // for example connections; a user may have several
 }

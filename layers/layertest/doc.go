@@ -13,8 +13,8 @@
 //	...
 //	broker.Stop() // GroupSend returns layers.ErrDown, consumers get layers.Down
 //
-// A [Suite] is what every [layers.Driver] must pass; [Run] is its short form. A case that
-// fails names the rule that the driver breaks. The optional interfaces of a driver,
+// A [Suite] tests a [layers.Driver], and every driver must pass it; [Run] is its short form.
+// A case that fails names the rule that the driver breaks. The optional interfaces of a driver,
 // [layers.Queuer], [layers.Historian] and [layers.Presencer], are tested if it has them, and
 // reported as not applicable if it does not; Suite.Queues, Suite.History and Suite.Presence
 // make that a failure.

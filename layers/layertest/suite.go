@@ -9,19 +9,19 @@ import (
 	"github.com/wye-go/wye/layers"
 )
 
-// Suite is what every driver must pass. Only New is required, but cases that need a function
-// which is nil are skipped and listed at the end. Cases for a [layers.Queuer], a
-// [layers.Historian] or a [layers.Presencer] do not apply to a driver that is not one, and are
-// listed too; they fail the run only if Queues, History or Presence says that it is one.
+// Suite tests a driver. Every driver must pass it. Only New is required. Cases that need a
+// function which is nil are skipped and listed at the end. Cases for a [layers.Queuer], a
+// [layers.Historian] or a [layers.Presencer] are skipped and listed too if the driver is not
+// one; the run fails because of that only if Queues, History or Presence is set.
 type Suite struct {
-	// New returns the driver of another node, not started. All nodes of a subtest,
-	// whose t it gets, are on one broker; subtests may share one, because each chooses
-	// names of its own. The suite closes what it has started.
+	// New returns the driver of a new node, which is not started. t is that of the
+	// subtest. All nodes of a subtest must be on one broker. Subtests may share a broker,
+	// because they use different names. The suite closes the drivers that it has started.
 	New func(t *testing.T) layers.Driver
 	// Capacity is how many events may wait in a named channel; 0 is 100.
 	Capacity int
-	// Expire returns when what waits in named channels now has expired: it waits, or
-	// moves a clock.
+	// Expire returns when all events that now wait in named channels have expired: it
+	// waits, or sets a clock forward.
 	Expire func()
 	// Stop takes the broker down so that every node notices, and Start brings it back.
 	// Between them the suite makes calls that must fail.
@@ -29,19 +29,19 @@ type Suite struct {
 	// Kill ends a node as a crash does, without Close. The suite does not use the driver
 	// again.
 	Kill func(d layers.Driver)
-	// Slow has the broker take so long to answer each call; 0 ends that.
+	// Slow makes the broker answer each call after the time d; 0 ends that.
 	Slow func(d time.Duration)
-	// Lease is how long it may take until what a dead node had entered exits; 0 is 10 s.
-	// Only drivers that are a layers.Presencer have one.
+	// Lease is how long it may take until the presences of a dead node exit; 0 means 10 s.
+	// It is only for drivers that are a layers.Presencer.
 	Lease time.Duration
-	// Patience is how long one call, or an event on its way, may take before it counts as
-	// lost; 0 is 10 s. Only failures take so long.
+	// Patience is how long the suite waits for a call to return or an event to arrive
+	// before the case fails; 0 means 10 s.
 	Patience time.Duration
-	// All has the run fail if a case had to be skipped because a function is nil.
+	// All makes the run fail if a case was skipped because a function is nil.
 	All bool
-	// Queues, History and Presence have the run fail if the driver is not a
-	// layers.Queuer, layers.Historian or layers.Presencer, by mistake: a driver that
-	// wraps another one easily hides what that can do.
+	// Queues, History and Presence make the run fail if the driver is not a
+	// layers.Queuer, layers.Historian or layers.Presencer. A driver that wraps another
+	// one can lack such an interface by mistake.
 	Queues, History, Presence bool
 }
 
@@ -109,7 +109,7 @@ const (
 // why is the sentence for what is missing.
 func (f fault) why() string {
 	if f.isOptional() {
-		return "NOT APPLICABLE, because the driver is no " + string(f)
+		return "NOT APPLICABLE, because the driver is not a " + string(f)
 	}
 	return "NOT TESTED, because Suite has no " + string(f)
 }
