@@ -195,7 +195,7 @@ func ofLayers(t *testing.T) []met {
 		{testkit.Here(), layers.ErrChannelFull, "wye: the channel is full; its worker is too slow or not running"},
 		{testkit.Here(), layers.ErrLayerClosed, "wye: the layer is closed"},
 		{testkit.Here(), layers.ErrBehind, "wye: events of the group are recorded faster than its members receive them; try again later"},
-		{testkit.Here(), layers.ErrJoining, "wye: another JoinFrom of this member and group is under way"},
+		{testkit.Here(), layers.ErrJoining, "wye: another JoinFrom of this member and group has not returned yet"},
 		{testkit.Here(), layers.ErrNoConsumer, "wye: no consumer has this channel name"},
 		{testkit.Here(), openErr, "wye: layers.Open: the driver is nil; for a layer within this process use layers.Default or memory.New"},
 		{testkit.Here(), startErr, "wye: starting the layer's driver: the layer's back end is down; delivery within this process goes on"},

@@ -43,7 +43,7 @@ type (
 	PresenceEvent = driver.PresenceEvent
 )
 
-// The bounds that package driver explains.
+// Bounds of names, histories and presences. Package driver describes them.
 const (
 	MaxName = driver.MaxName
 
@@ -75,16 +75,15 @@ var (
 	ErrBehind = driver.ErrBehind
 	// ErrJoining means that another JoinFrom of the same member and group has not
 	// returned yet.
-	ErrJoining = errors.New("wye: another JoinFrom of this member and group is under way")
+	ErrJoining = errors.New("wye: another JoinFrom of this member and group has not returned yet")
 )
 
-// What consumers receive about their layer, if they declare a handler for it with
-// consumer.On and are in a group. They come as any other event, between those that were
-// sent before and after.
+// The events about the state of a layer. A consumer that is in a group receives those for
+// which it declares a handler with consumer.On. They wait in its queue like other events.
 var (
 	// Down says that other nodes cannot be reached.
 	Down = protocol.EventType[StateEvent]{Name: driver.Down.Name}
-	// Up says that they can be reached again.
+	// Up says that the other nodes can be reached again, after a Down.
 	Up = protocol.EventType[StateEvent]{Name: driver.Up.Name}
 	// Gap says that events of a group may have been lost: a consumer that must not miss
 	// any reads what is missing where it is stored.

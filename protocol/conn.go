@@ -29,8 +29,8 @@ func (c *Conn) FinalContext() context.Context { return c.s.finalContext() }
 // let the peer send while Connect goes on; what the peer sends waits until Connect has
 // returned. Until then Scope.Request is valid.
 //
-// It returns an error if the handshake is already answered, or if the connection cannot be
-// accepted; then it is refused.
+// If the handshake is already answered, Accept returns an error and has no other effect. If
+// the connection cannot be accepted, Accept returns an error, and the connection is refused.
 func (c *Conn) Accept(o *AcceptOptions) error {
 	if o == nil {
 		o = &AcceptOptions{}

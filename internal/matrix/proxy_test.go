@@ -447,7 +447,7 @@ func TestProxyWithoutHost(t *testing.T) {
 				t.Errorf("Host as %q: status %d %q, want 403 with %q", change, a.Status, a.Body, want)
 			}
 		}
-		if !strings.Contains(b.log.String(), "origin refused") {
+		if !strings.Contains(b.log.String(), "refused because of its origin") {
 			t.Errorf("the log does not say it:\n%s", b.log)
 		}
 	}

@@ -63,7 +63,7 @@ func TestUnixSocketOrigin(t *testing.T) {
 			t.Errorf("a page from %s to %s: status %d %q, want %d", row.origin, row.host, a.Status, a.Body, row.want)
 		}
 	}
-	if log := b.log.String(); !strings.Contains(log, "origin refused") || !strings.Contains(log, "peer=@") {
+	if log := b.log.String(); !strings.Contains(log, "refused because of its origin") || !strings.Contains(log, "peer=@") {
 		t.Errorf("the log does not name the peer:\n%s", log)
 	}
 }

@@ -33,7 +33,7 @@ type PresenceEvent struct {
 var (
 	// Down says that other nodes cannot be reached.
 	Down = protocol.EventType[StateEvent]{Name: downName}
-	// Up says that they can be reached again.
+	// Up says that the other nodes can be reached again, after a Down.
 	Up = protocol.EventType[StateEvent]{Name: upName}
 	// Gap says that events of a group may have been lost.
 	Gap = protocol.EventType[GapEvent]{Name: gapName}

@@ -20,20 +20,20 @@ type Options struct {
 	Capacity int
 	// Expiry is how long an event may wait there; 0 is 60 s.
 	Expiry time.Duration
-	// Lease is how long what a node has entered stays present when the broker
-	// hears no more of the node; 0 is 10 s.
+	// Lease is how long the presences of a node stay after the broker has lost the
+	// connection to the node; 0 means 10 s.
 	Lease time.Duration
 }
 
-// Broker is a back end for the layers of several nodes, all in this process. Events travel
-// as bytes, which no two nodes share. Without faults it keeps the contracts of
-// [layers.Driver], [layers.Queuer], [layers.Historian] and [layers.Presencer]; each fault
-// says what it breaks.
+// Broker is a back end for the layers of several nodes in this process. It sends events as
+// bytes, which nodes do not share. Its drivers implement [layers.Driver], [layers.Queuer],
+// [layers.Historian] and [layers.Presencer]. Methods such as Delay, Loss and Stop cause
+// faults, and say which part of a contract they break.
 //
-// Faults apply to all nodes, and start and end at once: when Stop has returned, every call of
-// a driver gets ErrDown. Receivers are called by the goroutine that each node has from Start
-// until Close or Kill, in order; the broker has no goroutine of its own. All methods are safe
-// for concurrent use, but a Receiver must not call them.
+// Faults start and end at once: when Stop has returned, every call of a driver returns
+// ErrDown. Each node has a goroutine from Start until Close or Kill, which calls its
+// Receiver, one call at a time; the broker itself has none. All methods are safe for
+// concurrent use, but a Receiver must not call them.
 type Broker struct {
 	limit store.Limit // of each named channel
 	lease time.Duration
@@ -59,7 +59,7 @@ type faults struct {
 	lost        int
 }
 
-// NewBroker returns a broker without nodes. nil stands for the zero Options.
+// NewBroker returns a broker without nodes. o may be nil.
 func NewBroker(o *Options) *Broker {
 	b := &Broker{limit: store.Limit{Capacity: 100, Expiry: time.Minute}, lease: 10 * time.Second}
 	if o != nil && o.Capacity > 0 {
@@ -79,7 +79,7 @@ func NewBroker(o *Options) *Broker {
 	return b
 }
 
-// Node returns the driver of another node, for [layers.Open].
+// Node adds a node to the broker and returns its driver, for [layers.Open].
 func (b *Broker) Node() layers.Driver {
 	return &node{
 		broker:  b,

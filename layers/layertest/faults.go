@@ -15,28 +15,29 @@ var (
 	errPartitioned = errors.New("the node has been cut off from the broker")
 )
 
-// Delay delays each event on its way to another node by d; 0 is the default. Callers do not
-// notice: Publish and Send return at once. Receivers get the events later and in the same
-// order: one that is sent after Delay(0) still waits for those before it. What waits in named
-// channels is not delayed, but see Slow.
+// Delay delays each event that is sent to another node by d; 0 is the default. Publish and
+// Send still return at once. Receivers get the events later, in the order of the sends: an
+// event that is sent after Delay(0) waits for those before it. Named channels are not
+// delayed: see Slow.
 func (b *Broker) Delay(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.faults.delay = d
 }
 
-// Slow has the broker take d to answer each call; 0 is the default. Callers wait that long,
-// unless their ctx ends first: then they get its error, and the call has done nothing. A call
-// that finds the broker stopped when d has passed gets ErrDown. Receivers do not notice.
+// Slow makes the broker answer each call after the time d; 0 is the default. If the ctx of
+// a call ends first, the call returns its error and has no effect. If the broker is stopped
+// when d has passed, the call returns ErrDown. Delivery to receivers is not delayed.
 func (b *Broker) Slow(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.faults.slow = d
 }
 
-// Loss loses events on their way to a node or into a named channel, each with probability
-// fraction, from 0 to 1; 0 is the default. Callers get no error and receivers no Gap. The
-// same seed and the same sends lose the same events. Each call starts anew.
+// Loss drops events that are sent to another node or to a named channel, each with
+// probability fraction, from 0 to 1; 0 is the default. Callers get no error, and receivers
+// get no Gap. The same seed and the same sends drop the same events. Each call of Loss
+// starts a new random sequence.
 func (b *Broker) Loss(fraction float64, seed uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,20 +45,20 @@ func (b *Broker) Loss(fraction float64, seed uint64) {
 	b.mu.faults.random = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // repeatable
 }
 
-// Lost returns how many events GapEvent has cost so far; one that is published and
-// lost on the way to two nodes counts twice.
+// Lost returns how many events Loss has dropped so far. An event that is published and
+// dropped for two nodes counts twice.
 func (b *Broker) Lost() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.mu.faults.lost
 }
 
-// Partition cuts these nodes off from the broker, each by itself. They notice: their
-// receivers get State(cause), their calls ErrDown, those that wait in Pull too, and Subscribe
-// remembers. Other nodes do not notice; what they publish or send to a node that is cut off
-// is lost, and so is what was on the way to it. Named channels keep what they hold. What a
-// node that is cut off has entered is present until its lease ends. Partition has no effect
-// on a node that has not been started.
+// Partition disconnects the nodes of these drivers from the broker. Their receivers get
+// State(cause), and their calls return ErrDown, also a Pull that waits; Subscribe remembers
+// its groups. Other nodes are not notified. Events that they publish or send to a
+// disconnected node are lost, and so are events that were being sent to it. Named channels
+// keep their events. The presences of a disconnected node stay until its lease ends.
+// Partition has no effect on a node that has not been started.
 func (b *Broker) Partition(ds ...layers.Driver) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,8 +72,8 @@ func (b *Broker) Partition(ds ...layers.Driver) {
 }
 
 // Heal ends all partitions. The drivers subscribe again, and their receivers get State(nil)
-// and then Gap of all groups. What they have entered and the broker has given up, they enter
-// again.
+// and then Gap of all groups. The drivers enter those of their presences again that the
+// broker has removed.
 func (b *Broker) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,11 +83,10 @@ func (b *Broker) Heal() {
 	b.reconnectAllLocked()
 }
 
-// Stop takes the broker down, as a restart does of a server that keeps nothing on disk. All
-// nodes notice as Partition describes, Start of another driver fails, and what waits in named
-// channels is lost, and so are all histories: they start anew, with another epoch. What nodes
-// have entered is present again after Start, because they still know; the lease of a dead
-// node starts then.
+// Stop stops the broker, like a server that keeps its data in memory only. All nodes are
+// disconnected as by Partition, and Start of another driver fails. The events in named
+// channels are lost, and so are all histories: they start anew, with another epoch. After
+// Start, the nodes enter their presences again; the lease of a dead node starts then.
 func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,8 +98,8 @@ func (b *Broker) Stop() {
 	b.loseStoresLocked()
 }
 
-// Start brings the broker back after Stop. All nodes notice as Heal describes, except those
-// that are still cut off.
+// Start starts the broker again after Stop. All nodes connect again as by Heal, except those
+// that Partition has disconnected.
 func (b *Broker) Start() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,10 +107,10 @@ func (b *Broker) Start() {
 	b.reconnectAllLocked()
 }
 
-// Kill ends a node as a crash of its process does: its receiver is no longer called, its
-// subscriptions end, and its calls get ErrLayerClosed, those that wait too. What it has entered is
-// present until its lease ends; otherwise other nodes do not notice, and what they send there
-// is lost without an error. The driver need not be closed, but may be.
+// Kill ends a node as a crash of its process does. Its receiver is no longer called, its
+// subscriptions end, and its calls return ErrLayerClosed, also those that wait. Its presences
+// stay until its lease ends. Other nodes are not notified, and events that they send to it
+// are lost without an error. The driver need not be closed, but may be.
 func (b *Broker) Kill(d layers.Driver) {
 	if n := b.nodeOf(d); n.close(true) {
 		<-n.gone

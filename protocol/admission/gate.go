@@ -105,13 +105,13 @@ func (g *Gate) Client(r *http.Request) Client {
 func (g *Gate) CheckRequest(r *http.Request, client Client) *protocol.RejectError {
 	if e := g.hosts.check(r); e != nil {
 		g.counters.misdirected.Add(1)
-		g.warn("host", "wye: host refused because it is not in "+g.name+".Hosts; Stats counts them",
+		g.warn("host", "wye: a request was refused because its host is not in "+g.name+".Hosts; Stats counts such requests",
 			func() []any { return []any{"why", e.Body, peerAttr, logs.Cut(client.RemoteAddr)} })
 		return e
 	}
 	if e := g.origins.check(r, client.Scheme == schemeHTTPS); e != nil {
 		g.counters.forbidden.Add(1)
-		g.warn("origin", "wye: origin refused; Stats counts them",
+		g.warn("origin", "wye: a request was refused because of its origin; Stats counts such requests",
 			func() []any { return []any{"why", e.Body, peerAttr, logs.Cut(client.RemoteAddr)} })
 		return e
 	}

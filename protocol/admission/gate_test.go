@@ -273,7 +273,7 @@ func TestCheckRequestOrder(t *testing.T) {
 	if s, want := g.Stats(), (Stats{Misdirected: 2, Forbidden: 2, ShuttingDown: 2}); s != want {
 		t.Errorf("%+v, want %+v", s, want)
 	}
-	for _, line := range []string{"host refused because it is not in test.Options.Hosts", "origin refused"} {
+	for _, line := range []string{"refused because its host is not in test.Options.Hosts", "refused because of its origin"} {
 		if n := strings.Count(log.String(), line); n != 1 {
 			t.Errorf("%d lines %q, want one", n, line)
 		}

@@ -80,7 +80,7 @@ func TestHandshakeRefusals(t *testing.T) {
 	if got := sum(after) - sum(before); got != int64(len(rows)) {
 		t.Errorf("%d of %d refusals are counted", got, len(rows))
 	}
-	s.wantLog(t, "origin refused", "https://evil.example")
+	s.wantLog(t, "refused because of its origin", "https://evil.example")
 }
 
 // sum is how many handshakes were refused without the application.

@@ -200,7 +200,7 @@ func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 				t.Fatalf("status %d, want 403", a.Status)
 			}
 		}
-		if n := strings.Count(s.log.String(), "origin refused"); n != 1 {
+		if n := strings.Count(s.log.String(), "refused because of its origin"); n != 1 {
 			t.Errorf("%d lines about it within a moment, want 1", n)
 		}
 		s.over(websocket.Stats{Forbidden: 100})

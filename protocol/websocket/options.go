@@ -100,11 +100,11 @@ type Options struct {
 	// shutting down", and 503 with a Retry-After of 5 to 10 s.
 	Shutdown ShutdownOptions
 
-	// KeepContext returns a context whose values the contexts of the callbacks
-	// after the handshake have, too. Default: none. Middleware may reuse what it
-	// has put into the request's context as soon as its handler returns; keep
-	// only values of your own. The end of the returned context does not end the
-	// connection.
+	// KeepContext returns a context for the connection that r opens. Callbacks after the
+	// handshake get a ctx with its values; without KeepContext they do not have the values
+	// of the request's context. Return only values of your own: middleware may recycle the
+	// values that it has put into the request's context. The connection goes on when the
+	// returned context ends. Default: none.
 	KeepContext func(r *http.Request) context.Context
 
 	// Logger is for faults of the application and for refusals. Default

@@ -48,7 +48,7 @@ func TestTrustedProxies(t *testing.T) {
 		}
 	}
 	s.peer(t).Handshake(websockettest.Request("/", "Origin: https://evil.example", "X-Forwarded-For: 203.0.113.8"))
-	s.wantLog(t, "origin refused", "peer=203.0.113.8:0")
+	s.wantLog(t, "refused because of its origin", "peer=203.0.113.8:0")
 	direct := serve(t, app, nil)
 	if a := direct.peer(t).Handshake(websockettest.Request("/", "X-Forwarded-For: 203.0.113.7")); !strings.HasPrefix(a.Body, "127.0.0.1:") {
 		t.Errorf("without trusted proxies a client is believed: %q", a.Body)
@@ -131,7 +131,7 @@ func testHostsAreRefused(t *testing.T) {
 	if n := s.Stats().Misdirected; n != 3 {
 		t.Errorf("%d are counted, want 3", n)
 	}
-	if n := strings.Count(s.log.String(), "host refused because it is not in websocket.Options.Hosts"); n != 1 {
+	if n := strings.Count(s.log.String(), "refused because its host is not in websocket.Options.Hosts"); n != 1 {
 		t.Errorf("%d lines about it, want 1:\n%s", n, s.log.String())
 	}
 }
