@@ -1,6 +1,6 @@
 // Package liveness decides what to do about the peer of a connection that is silent, or
-// sends a message too slowly, and spreads the checks of connections over time. It has
-// no goroutine, clock or lock.
+// sends a message too slowly, spreads the checks of connections over time, and keeps
+// their deadlines. It has no goroutine, clock or lock.
 package liveness
 
 import (
