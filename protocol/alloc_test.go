@@ -14,13 +14,14 @@ import (
 // it.
 type sink struct {
 	sent int
-	work func()
+	due  bool
+	run  func(limit int) (more bool) // of the session
 }
 
 func (s *sink) Accept(protocol.AcceptOptions) error { return nil }
 func (s *sink) Reject(*protocol.RejectError)        {}
 func (s *sink) Close(protocol.CloseStatus)          {}
-func (s *sink) Schedule(run func())                 { s.work = run }
+func (s *sink) Schedule()                           { s.due = true }
 func (s *sink) Send(m protocol.Message) error       { s.sent += len(m.Data); return nil }
 func (s *sink) SendPrepared(p *protocol.Prepared) error {
 	s.sent += p.Len()
@@ -28,10 +29,8 @@ func (s *sink) SendPrepared(p *protocol.Prepared) error {
 }
 
 func (s *sink) loop() {
-	for s.work != nil {
-		run := s.work
-		s.work = nil
-		run()
+	for s.due {
+		s.due = s.run(1)
 	}
 }
 
@@ -52,6 +51,7 @@ func allocSession(t *testing.T, h *fakes.Handler, limits protocol.Limits) (*prot
 	t.Helper()
 	tr := &sink{}
 	s := protocol.NewSession(context.Background(), h, protocol.NewScope("websocket", request()), tr, &protocol.SessionOptions{Limits: limits})
+	tr.run = s.Run
 	if !s.Open() {
 		t.Fatal("refused")
 	}

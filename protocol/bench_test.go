@@ -16,6 +16,7 @@ func benchSession(b *testing.B, h *fakes.Handler) (*protocol.Session, *sink) {
 	b.Helper()
 	tr := &sink{}
 	s := protocol.NewSession(context.Background(), h, protocol.NewScope("websocket", request()), tr, nil)
+	tr.run = s.Run
 	if !s.Open() {
 		b.Fatal("refused")
 	}

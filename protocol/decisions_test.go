@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -17,24 +18,56 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// goScheduler runs each piece of work on a goroutine of its own.
-type goScheduler struct{ *wire }
-
-func (s goScheduler) Schedule(run func()) { go run() }
-
-// laterScheduler keeps the work until the test runs it, as a loop does that has
-// other things to do first.
-type laterScheduler struct {
+// goScheduler runs what is due on a goroutine of its own.
+type goScheduler struct {
 	*wire
-	work chan func()
+	session *protocol.Session
 }
 
-func (s laterScheduler) Schedule(run func()) { s.work <- run }
+func (s *goScheduler) Schedule() {
+	go func() {
+		for s.session.Run(2) {
+			runtime.Gosched()
+		}
+	}()
+}
 
-func (s laterScheduler) loop() {
-	for len(s.work) > 0 {
-		(<-s.work)()
+// laterScheduler runs what is due when the test says so, one callback at a time, as a loop
+// does that has other things to do first.
+type laterScheduler struct {
+	*wire
+	session   *protocol.Session
+	scheduled chan struct{}
+}
+
+func (s *laterScheduler) Schedule() {
+	select {
+	case s.scheduled <- struct{}{}:
+	default:
+		panic("scheduled twice")
 	}
+}
+
+// loop runs what is due.
+func (s *laterScheduler) loop() {
+	for len(s.scheduled) > 0 {
+		s.turn()
+	}
+}
+
+// turn waits until something is due and runs it.
+func (s *laterScheduler) turn() {
+	<-s.scheduled
+	for s.session.Run(1) {
+	}
+}
+
+// newLaterRig prepares a connection whose callbacks wait for the test.
+func newLaterRig(app protocol.Application, limits protocol.Limits) (*rig, *laterScheduler) {
+	later := &laterScheduler{wire: &wire{}, scheduled: make(chan struct{}, 1)}
+	r := rigFor(later, later.wire, app, limits)
+	later.session = r.Session
+	return r, later
 }
 
 // diary is a handler that writes down its calls.
@@ -55,6 +88,13 @@ func (d *diary) String() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return strings.Join(d.mu.lines, ", ")
+}
+
+// count returns how many lines there are.
+func (d *diary) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.mu.lines)
 }
 
 // handler notes all calls. It fails in Receive when it is told to.
@@ -85,31 +125,37 @@ func TestDecision3_SessionKeepsPromisesForAnyTransport(t *testing.T) {
 	for _, test := range []struct {
 		at   testkit.Line
 		name string
-		make func(*wire) (tr protocol.Transport, loop func())
+		make func(*wire) (tr protocol.Transport, attach func(*protocol.Session), loop func())
 	}{
-		{testkit.Here(), "plain", func(w *wire) (protocol.Transport, func()) { return w, func() {} }},
-		{testkit.Here(), "scheduler", func(w *wire) (protocol.Transport, func()) { return goScheduler{w}, func() {} }},
-		{testkit.Here(), "loop", func(w *wire) (protocol.Transport, func()) {
-			s := laterScheduler{w, make(chan func(), 10)}
-			return s, s.loop
+		{testkit.Here(), "plain", func(w *wire) (protocol.Transport, func(*protocol.Session), func()) {
+			return w, func(*protocol.Session) {}, func() {}
+		}},
+		{testkit.Here(), "scheduler", func(w *wire) (protocol.Transport, func(*protocol.Session), func()) {
+			s := &goScheduler{wire: w}
+			return s, func(of *protocol.Session) { s.session = of }, func() {}
+		}},
+		{testkit.Here(), "loop", func(w *wire) (protocol.Transport, func(*protocol.Session), func()) {
+			s := &laterScheduler{wire: w, scheduled: make(chan struct{}, 1)}
+			return s, func(of *protocol.Session) { s.session = of }, s.loop
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := &wire{}
-				tr, loop := test.make(w)
-				lead(t, test.at, w, tr, loop)
+				tr, attach, loop := test.make(w)
+				d := &diary{}
+				r := rigFor(tr, w, d.handler(), protocol.Limits{})
+				attach(r.Session)
+				lead(t, test.at, r, d, loop)
 			})
 		})
 	}
 }
 
-// lead leads a whole life over the transport.
-func lead(t *testing.T, at testkit.Line, w *wire, tr protocol.Transport, loop func()) {
+// lead leads a whole life.
+func lead(t *testing.T, at testkit.Line, r *rig, d *diary, loop func()) {
 	t.Helper()
-	d := &diary{}
-	r := rigFor(tr, w, d.handler(), protocol.Limits{})
 	if !r.Open() {
 		t.Fatalf("%s: refused", at)
 	}
@@ -130,7 +176,7 @@ func lead(t *testing.T, at testkit.Line, w *wire, tr protocol.Transport, loop fu
 	if got := d.String(); got != want {
 		t.Errorf("%s:\ngot  %s\nwant %s", at, got, want)
 	}
-	if st := w.closing(t); st.Code != protocol.CloseInternalError || st.Reason != "" {
+	if st := r.wire.closing(t); st.Code != protocol.CloseInternalError || st.Reason != "" {
 		t.Errorf("%s: closed with %v %q", at, st.Code, st.Reason)
 	}
 	if st := r.counters.Stats(); st.Open != 0 || st.Accepted != 1 || st.Failures != 1 || st.MessagesUnread != 1 {

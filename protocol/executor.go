@@ -7,10 +7,41 @@ import (
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
-// runCallbacks runs what is due, and releases the executor. The caller has claimed it.
-func (s *Session) runCallbacks() {
-	for more := true; more; {
-		more = !s.exec.Finish() && s.runNext()
+// maxInline is how many callbacks that are due Receive runs on its caller's goroutine, after
+// that of its own message, if the transport has a method Schedule.
+const maxInline = 16
+
+// Run runs up to limit of the callbacks that are due, or until none is due if limit is 0 or
+// negative. It is called after the transport's Schedule, and by nobody else. If it returns
+// true, callbacks are still due, or may be: they wait for Run, which the transport must
+// call again, after it has turned to its other connections. If Run returns false, nothing
+// is due, and the transport calls Run when Schedule is called again.
+//
+// A callback that ends its goroutine (runtime.Goexit) ends Run's caller with it. The
+// session then calls Schedule.
+func (s *Session) Run(limit int) (more bool) {
+	for done := 0; !s.exec.Finish(); done++ {
+		if limit > 0 && done == limit {
+			return true
+		}
+		if !s.runNext() {
+			return false
+		}
+	}
+	return false
+}
+
+// runInline runs callbacks that are due, in Receive. A transport that schedules has other
+// connections to serve on this goroutine: more than maxInline are scheduled. The caller
+// has claimed the executor.
+func (s *Session) runInline() {
+	if s.exec.Finish() {
+		return
+	}
+	if _, ok := s.t.(scheduler); !ok {
+		s.Run(0)
+	} else if s.Run(maxInline) {
+		s.schedule()
 	}
 }
 

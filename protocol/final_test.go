@@ -264,14 +264,14 @@ func TestBothEndsBeforeTheFirstCallback(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					m := &meeting{ours: &o}
-					later := laterScheduler{&wire{}, make(chan func(), 1)}
-					m.rig = rigFor(later, later.wire, m.handler(), protocol.Limits{})
+					var later *laterScheduler
+					m.rig, later = newLaterRig(m.handler(), protocol.Limits{})
 					m.Open()
 					_ = m.Conn().Post(protocol.EventType[struct{}]{Name: "first"}.New(struct{}{})) // is due, so that the rest waits
 					m.fill(3)
 					m.queued++
 					m.meet(t, test.ends)
-					(<-later.work)()
+					later.turn()
 					<-m.over
 					m.check(t, test.at, test.want, test.ends[0] == 'o')
 				})

@@ -305,8 +305,7 @@ func TestGo_Race(t *testing.T) {
 func TestGo_OnALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		later := laterScheduler{&wire{}, make(chan func(), 1)}
-		r := rigFor(later, later.wire, &fakes.Handler{}, protocol.Limits{})
+		r, later := newLaterRig(&fakes.Handler{}, protocol.Limits{})
 		r.Open()
 		_ = r.Conn().Go(func(ctx context.Context) error { <-ctx.Done(); pass(time.Second); return nil })
 		r.Ended(peersEnd)
@@ -315,7 +314,7 @@ func TestGo_OnALoop(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("the loop was held up for %v", took)
 		}
-		(<-later.work)()
+		later.turn()
 		<-r.over
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("over after %v", took)

@@ -114,7 +114,7 @@ type run struct {
 	begin    time.Time
 	broken   chan struct{} // closed when the network has broken
 	returned chan bool     // what Session.Open said; closed without, if it did not return
-	works    chan func()   // the scheduler's
+	works    chan struct{} // the scheduler's: Run is to be called
 
 	mu struct {
 		sync.Mutex
@@ -152,7 +152,7 @@ func (r *run) live() {
 	r.broken, r.returned = make(chan struct{}), make(chan bool, 1)
 	var t protocol.Transport = modelWire{r}
 	if r.plan.looped {
-		r.works = make(chan func(), 1000)
+		r.works = make(chan struct{}, 1000)
 		go r.schedule()
 		defer close(r.works)
 		t = loopedWire{modelWire{r}}
@@ -183,14 +183,18 @@ func (r *run) live() {
 	synctest.Wait()
 }
 
-// schedule is a loop that runs callbacks one after the other. Each is run on a
-// goroutine of its own, because some end theirs.
+// schedule is a loop that runs callbacks one after the other, few at a time. They are run
+// on a goroutine of its own, because some end theirs.
 func (r *run) schedule() {
-	for f := range r.works {
+	limit := 0
+	for range r.works {
+		limit = (limit + 1) % 3 // 0 runs all
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			f()
+			if r.session.Run(limit) {
+				r.works <- struct{}{}
+			}
 		}()
 		<-done
 	}

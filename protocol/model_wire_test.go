@@ -227,4 +227,4 @@ func (w modelWire) Close(s protocol.CloseStatus) {
 // loopedWire is the same with a loop for the callbacks.
 type loopedWire struct{ modelWire }
 
-func (w loopedWire) Schedule(run func()) { w.r.works <- run }
+func (w loopedWire) Schedule() { w.r.works <- struct{}{} }

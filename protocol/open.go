@@ -44,7 +44,6 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.conn.s = s
-	s.run = s.runCallbacks
 	s.exec.Claim(0) // until releaseOpening
 	s.mu.opening = &opening{app: app, scope: scope}
 	return s
@@ -331,7 +330,7 @@ func (s *Session) releaseOpening() {
 	s.mu.Unlock()
 	switch {
 	case rejected:
-		s.runCallbacks() // nothing of the user's is left to run but what was deferred
+		s.Run(0) // nothing of the user's is left to run but what was deferred
 	case due:
 		s.schedule()
 	}

@@ -78,11 +78,13 @@ func TestPromise1_CallbacksNeverOverlap(t *testing.T) {
 		l := &lonely{t: t, next: map[string]int{}}
 		w := &wire{}
 		var tr protocol.Transport = w
+		later := &goScheduler{wire: w}
 		if scheduled {
-			tr = goScheduler{w}
+			tr = later
 		}
 		app := protocol.ApplicationFunc(func(*protocol.Scope) (protocol.Handler, error) { return l, nil })
 		r := rigFor(tr, w, app, protocol.Limits{QueueEvents: senders * each, ReadAhead: 1 << 20})
+		later.session = r.Session
 		r.Open()
 		var wg sync.WaitGroup
 		for from := range senders {

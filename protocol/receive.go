@@ -10,7 +10,10 @@ var errReadAhead = errors.New("wye: the transport went on reading after Receive 
 
 // Receive hands over one message of the peer. If no callback is running, it calls the
 // handler on the caller's goroutine, with m.Data as it is; otherwise it queues a copy of
-// the message. It reports whether the transport may go on reading. If it returns false,
+// the message. Then it runs callbacks that have become due: all of them, or a few if the
+// transport has a method Schedule, which gets the rest.
+//
+// Receive reports whether the transport may go on reading. If it returns false,
 // because Limits.ReadAhead or Limits.Rate is reached, the transport must not call Receive
 // again before the function given to Resume is called. After the connection has closed,
 // messages are counted and dropped.
@@ -37,7 +40,7 @@ func (s *Session) ReceiveChecked(m Message) (more bool) {
 func (s *Session) runMessage(m Message) {
 	s.notifyBusy()
 	s.handleMessage(s.ctx, m)
-	s.runCallbacks()
+	s.runInline()
 }
 
 // notifyBusy tells the transport that callbacks are about to run on its goroutine.
@@ -73,7 +76,7 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 	case s.queueLocked(m): // the holder of the executor has finished meanwhile
 		s.mu.Unlock()
 		s.notifyBusy()
-		s.runCallbacks()
+		s.runInline()
 	default:
 		defer s.mu.Unlock()
 		return s.mayReadLocked(s.pauseLocked())

@@ -71,7 +71,6 @@ type Session struct {
 	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions
 	limits *Limits         // those of shared, unless Conn.Limit was called; guarded by mu until the answer
-	run    func()          // runCallbacks, bound once so that scheduling it allocates nothing
 	ctx    context.Context //nolint:containedctx // it is the connection's: it ends when this does
 	cancel context.CancelCauseFunc
 
@@ -172,12 +171,12 @@ func (s *Session) pressed() *pressure {
 	return s.pressure.Load()
 }
 
-// schedule runs the callbacks that are due on another goroutine. The caller has claimed
-// the executor.
+// schedule has the callbacks that are due run elsewhere: by the transport, or on a new
+// goroutine. The caller has claimed the executor.
 func (s *Session) schedule() {
-	if sched, ok := s.t.(scheduler); ok {
-		sched.Schedule(s.run)
+	if t, ok := s.t.(scheduler); ok {
+		t.Schedule()
 		return
 	}
-	go s.run()
+	go s.Run(0)
 }

@@ -18,10 +18,13 @@ import (
 //
 // A Transport may also have the following methods. If it has them, the Session uses them:
 //
-//   - Schedule(run func()) calls run soon and once: on another goroutine, or later on the
-//     same one, for example on that of an event loop. It must not block. It must call run
-//     even if the connection has closed, because Disconnect may be due. Without this
-//     method the Session starts a goroutine.
+//   - Schedule() has the transport call Session.Run soon: on another goroutine, or later on
+//     the same one, for example on that of an event loop. It must not block. It may be
+//     called by any goroutine, but not again before Run has returned false, unless a
+//     callback has ended the goroutine of Run (runtime.Goexit): then Schedule is called
+//     while that goroutine ends. The transport must call Run even if the connection has
+//     closed, because Disconnect may be due. Without this method the Session starts a
+//     goroutine.
 //   - Busy() is called by Receive, on the goroutine that has called Receive and without a
 //     lock, before it runs a callback there. It is for transports that go on reading while
 //     a callback runs: after Busy, another goroutine may call Receive before the first
@@ -61,7 +64,7 @@ type Transport interface {
 
 // The optional methods of a Transport.
 type (
-	scheduler    interface{ Schedule(run func()) }
+	scheduler    interface{ Schedule() }
 	busyNotifier interface{ Busy() }
 	dropper      interface{ DropOldest(n int) (dropped int) }
 	pinger       interface{ RTT() time.Duration }

@@ -34,8 +34,8 @@ type conn struct {
 }
 
 var (
-	_ protocol.Transport                = (*conn)(nil)
-	_ interface{ Schedule(run func()) } = (*conn)(nil)
+	_ protocol.Transport      = (*conn)(nil)
+	_ interface{ Schedule() } = (*conn)(nil)
 )
 
 // Accept puts the answer into the outgoing bytes.
@@ -99,7 +99,7 @@ func (c *conn) Close(s protocol.CloseStatus) {
 }
 
 // Schedule has the loop run callbacks later in its turn.
-func (c *conn) Schedule(run func()) { c.loop.runs = append(c.loop.runs, run) }
+func (c *conn) Schedule() { c.loop.due = append(c.loop.due, c) }
 
 // variant names this package's encoding in protocol.Prepared.
 type variant uint8

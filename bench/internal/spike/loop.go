@@ -38,11 +38,11 @@ type Loop struct {
 	options protocol.SessionOptions
 	ln      int
 	poll    *epoll.Poller
-	conns   []*conn  // indexed by descriptor
-	dirty   []*conn  // with bytes to write at the end of the turn
-	runs    []func() // callbacks that sessions have scheduled
-	buf     []byte   // what the connection at hand has sent
-	scratch []byte   // replies of the event at hand
+	conns   []*conn // indexed by descriptor
+	dirty   []*conn // with bytes to write at the end of the turn
+	due     []*conn // whose sessions have scheduled callbacks
+	buf     []byte  // what the connection at hand has sent
+	scratch []byte  // replies of the event at hand
 }
 
 // New returns a loop for app that listens nowhere yet.
@@ -149,11 +149,11 @@ func (l *Loop) readAll(c *conn) error {
 // endTurn runs what sessions have scheduled, and writes once to every
 // connection that was sent to by another one.
 func (l *Loop) endTurn() {
-	for i, run := range l.runs {
-		l.runs[i] = nil
-		run()
+	for i := 0; i < len(l.due); i++ { // callbacks may schedule more
+		l.due[i].session.Run(0)
+		l.due[i] = nil
 	}
-	l.runs = l.runs[:0]
+	l.due = l.due[:0]
 	for i, c := range l.dirty {
 		l.dirty[i], c.dirty = nil, false
 		if c.fd >= 0 && c.flush() != nil {
