@@ -79,6 +79,24 @@ func TestAllocReceive(t *testing.T) {
 	}
 }
 
+// TestAllocEnqueue allows one allocation: the copy of the message.
+func TestAllocEnqueue(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates too")
+	}
+	s, tr := allocSession(t, &fakes.Handler{}, protocol.Limits{})
+	m := protocol.Message{Data: make([]byte, 64)}
+	got := testing.AllocsPerRun(200, func() {
+		if !s.Enqueue(m) {
+			t.Error("told to stop reading")
+		}
+		tr.loop()
+	})
+	if got > 1 {
+		t.Errorf("%v allocations, want 1", got)
+	}
+}
+
 func TestAllocSend(t *testing.T) {
 	shared := protocol.Prepare(text("shared"))
 	for _, policy := range []protocol.Overflow{protocol.OverflowClose, protocol.OverflowDropNewest, protocol.OverflowBlock} {

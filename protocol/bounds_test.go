@@ -123,7 +123,8 @@ func TestPromise6_ReadAhead(t *testing.T) {
 			go r.Receive(text("busy"))
 			synctest.Wait()
 			for i, size := range test.sizes {
-				if more := r.Receive(protocol.Message{Data: make([]byte, size)}); more != test.more[i] {
+				way := []string{"Receive", "Enqueue"}[i%2]
+				if more := r.handIn(way, protocol.Message{Data: make([]byte, size)}); more != test.more[i] {
 					t.Errorf("%s: message %d of %d bytes: may go on reading: %v, want %v", test.at, i, size, more, test.more[i])
 				}
 			}
@@ -187,24 +188,29 @@ func TestPromise6_ReadingResumesAtTheEnd(t *testing.T) {
 // its connection, and no message without its being counted.
 func TestPromise6_TransportThatReadsOn(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		r := open(t, &g.Handler, protocol.Limits{ReadAhead: 100})
-		go r.Receive(text("busy"))
-		synctest.Wait()
-		const handed = 6
-		for range handed - 1 {
-			r.Receive(text("more"))
-		}
-		if st := r.wire.closing(t); st.Code != protocol.CloseInternalError || len(r.logs.having("error")) != 1 {
-			t.Errorf("closed with %v, %d lines logged", st.Code, r.logs.count())
-		}
-		close(g.opened)
-		<-r.over
-		if got := int64(len(g.heard)) + r.counters.Stats().MessagesUnread; got != handed {
-			t.Errorf("heard %d and counted %d as unread, of %d", len(g.heard), r.counters.Stats().MessagesUnread, handed)
-		}
-	})
+	for _, way := range []string{"Receive", "Enqueue"} {
+		synctest.Test(t, func(t *testing.T) { testTransportThatReadsOn(t, way) })
+	}
+}
+
+func testTransportThatReadsOn(t *testing.T, way string) {
+	t.Helper()
+	g := newGate()
+	r := open(t, &g.Handler, protocol.Limits{ReadAhead: 100})
+	go r.Receive(text("busy"))
+	synctest.Wait()
+	const handed = 6
+	for range handed - 1 {
+		r.handIn(way, text("more"))
+	}
+	if st := r.wire.closing(t); st.Code != protocol.CloseInternalError || len(r.logs.having("error")) != 1 {
+		t.Errorf("closed with %v, %d lines logged", st.Code, r.logs.count())
+	}
+	close(g.opened)
+	<-r.over
+	if got := int64(len(g.heard)) + r.counters.Stats().MessagesUnread; got != handed {
+		t.Errorf("heard %d and counted %d as unread, of %d", len(g.heard), r.counters.Stats().MessagesUnread, handed)
+	}
 }
 
 // TestPromise6_QueueEvents posts to a consumer whose callback is busy: a burst may go

@@ -73,10 +73,6 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 		s.closeTooFast()
 		return s.ctx.Done()
 	}
-	claimed := s.queueLocked(m)
-	s.mu.Unlock()
-	if claimed {
-		s.schedule()
-	}
+	s.enqueueUnlock(m)
 	return nil
 }

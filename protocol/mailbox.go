@@ -10,12 +10,19 @@ import (
 type entry struct {
 	event    *Event
 	prepared *Prepared
-	kind     Kind // of a message of the peer, as data is
+	kind     Kind // of a message of the peer, as what follows
+	checked  bool // data is known to be UTF-8
 	data     []byte
 }
 
 // message returns the message of the peer.
-func (e *entry) message() Message { return Message{Kind: e.kind, Data: e.data} }
+func (e *entry) message() Message {
+	m := Message{Kind: e.kind, Data: e.data}
+	if e.checked {
+		return checked(m)
+	}
+	return m
+}
 
 // isMessage reports whether it is a message of the peer.
 func (e *entry) isMessage() bool { return e.event == nil && e.prepared == nil }
@@ -96,7 +103,7 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 }
 
 func (b *mailbox) addMessage(m Message) {
-	e := entry{kind: m.Kind, data: m.Data}
+	e := entry{kind: m.Kind, checked: m.isChecked(), data: m.Data}
 	b.queue.Append(e)
 	b.count(&e, 1)
 }

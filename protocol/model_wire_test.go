@@ -156,6 +156,10 @@ func (r *run) hand(m arrival) (more bool) {
 			scribble(data)
 			result <- more
 		}()
+		if m.id%3 == 0 {
+			more = r.session.Enqueue(protocol.Message{Data: data})
+			return
+		}
 		more = r.session.Receive(protocol.Message{Data: data})
 	}()
 	blocked := time.NewTimer(1) // time passes only when everybody waits

@@ -54,7 +54,7 @@ func newHearing() *hearing {
 func TestRateWaits(t *testing.T) {
 	t.Parallel()
 	const want = "0@0s 1@0s 2@100ms 3@200ms 4@300ms"
-	for _, way := range []string{"Receive", "Deliver"} {
+	for _, way := range []string{"Receive", "Enqueue", "Deliver"} {
 		for _, own := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				rate, h := protocol.Rate{Messages: 10, MessageBurst: 2}, newHearing()
@@ -73,7 +73,9 @@ func TestRateWaits(t *testing.T) {
 						synctest.Wait()
 						continue
 					}
-					if !r.Receive(m) {
+					more := r.handIn(way, m)
+					synctest.Wait()
+					if !more {
 						resumed := make(chan struct{})
 						r.Resume(func() { close(resumed) })
 						<-resumed
@@ -99,7 +101,7 @@ func TestRateWaits(t *testing.T) {
 // too much reaches nobody.
 func TestRateCloses(t *testing.T) {
 	t.Parallel()
-	for _, way := range []string{"Receive", "Deliver"} {
+	for _, way := range []string{"Receive", "Enqueue", "Deliver"} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHearing()
 			r := open(t, &h.Handler, protocol.Limits{Rate: protocol.Rate{Messages: 10, MessageBurst: 2, Close: true}})
@@ -109,7 +111,9 @@ func TestRateCloses(t *testing.T) {
 					synctest.Wait()
 					return err == nil
 				}
-				return r.Receive(text(s)) && r.wire.closes() == 0
+				more := r.handIn(way, text(s))
+				synctest.Wait()
+				return more && r.wire.closes() == 0
 			}
 			if !say("0") || !say("1") {
 				t.Errorf("%s: the burst was too much", way)

@@ -26,6 +26,28 @@ func (s *Session) Receive(m Message) (more bool) {
 	return s.receiveSlowly(m)
 }
 
+// Enqueue is Receive for a transport that does not want callbacks to run on the caller's
+// goroutine, because they may block. It queues a copy of m, also if no callback is running,
+// and has it handled elsewhere: by way of the transport's Schedule, or on a new goroutine.
+// A transport may call Enqueue for some messages and Receive for others: they stay in order,
+// and the results mean the same.
+func (s *Session) Enqueue(m Message) (more bool) {
+	m.Key = ""
+	s.mu.Lock()
+	if s.refusesUnlock(m) {
+		return true
+	}
+	return s.enqueueUnlock(m)
+}
+
+// EnqueueChecked is Enqueue as ReceiveChecked is Receive.
+func (s *Session) EnqueueChecked(m Message) (more bool) {
+	if m.Kind == KindText {
+		m = checked(m)
+	}
+	return s.Enqueue(m)
+}
+
 // ReceiveChecked is Receive for a transport that has checked that text is UTF-8. If the
 // application sends the same message to others, its text is not checked again.
 func (s *Session) ReceiveChecked(m Message) (more bool) {
@@ -55,44 +77,53 @@ func (s *Session) notifyBusy() {
 // bounded.
 func (s *Session) receiveSlowly(m Message) (more bool) {
 	s.mu.Lock()
-	switch {
-	case s.mu.life.IsOver():
-		s.mu.Unlock()
-		s.shared.Counters.messages.unread.Add(1)
+	if s.refusesUnlock(m) {
 		return true
-	case s.mu.mail.bytes >= s.limits.ReadAhead:
-		s.mu.Unlock()
-		s.shared.Counters.messages.unread.Add(1)
-		s.applyError(errReadAhead)
-		return true
-	case s.isTooFastLocked(len(m.Data)):
-		s.mu.Unlock()
-		s.closeTooFast()
-		return true
-	case s.exec.Claim(0):
-		s.tallyLocked(m)
-		s.mu.Unlock()
-		s.runMessage(m)
-	case s.queueLocked(m): // the holder of the executor has finished meanwhile
-		s.mu.Unlock()
-		s.notifyBusy()
-		s.runInline()
-	default:
-		defer s.mu.Unlock()
-		return s.mayReadLocked(s.pauseLocked())
 	}
+	if !s.exec.Claim(0) {
+		return s.enqueueUnlock(m)
+	}
+	s.tallyLocked(m)
+	s.mu.Unlock()
+	s.runMessage(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mayReadLocked(s.pauseLocked()) || s.mu.life.IsOver()
 }
 
-// queueLocked puts a copy of m into the mailbox. It reports whether it has claimed the
-// executor, so that the caller has to have callbacks run.
-func (s *Session) queueLocked(m Message) (claimed bool) {
+// refusesUnlock drops and counts m if the connection has closed, and closes it if m must not
+// come now. If it returns false, m is to be handed over, and the lock is held.
+func (s *Session) refusesUnlock(m Message) bool {
+	switch {
+	case s.mu.life.IsOver():
+		s.mu.Unlock()
+		s.shared.Counters.messages.unread.Add(1)
+	case s.mu.mail.bytes >= s.limits.ReadAhead:
+		s.mu.Unlock()
+		s.shared.Counters.messages.unread.Add(1)
+		s.applyError(errReadAhead)
+	case s.isTooFastLocked(len(m.Data)):
+		s.mu.Unlock()
+		s.closeTooFast()
+	default:
+		return false
+	}
+	return true
+}
+
+// enqueueUnlock puts a copy of m into the mailbox and has it handled elsewhere. It reports
+// whether the transport may go on reading.
+func (s *Session) enqueueUnlock(m Message) (more bool) {
 	s.tallyLocked(m)
 	s.mu.mail.addMessage(m.Clone())
 	s.hold(heldWaiting, s.mu.mail.bytes)
-	return s.exec.Claim(executor.Waiting)
+	claimed := s.exec.Claim(executor.Waiting)
+	more = s.mayReadLocked(s.pauseLocked())
+	s.mu.Unlock()
+	if claimed {
+		s.schedule()
+	}
+	return more
 }
 
 // closeTooFast closes a connection whose peer sends too fast. Its message is dropped.

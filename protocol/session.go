@@ -56,9 +56,9 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 //
 //  1. NewSession, and then Open, which calls the application's Open and the handler's
 //     Connect, and has the transport accept or reject.
-//  2. Receive for every message, from one goroutine at a time. While a callback is busy,
-//     another goroutine should go on reading, so that pings and the close handshake are
-//     answered: see the optional methods of [Transport]. A protocol whose messages come in
+//  2. Receive or Enqueue for every message, from one goroutine at a time. While a callback
+//     is busy, another goroutine should go on reading, so that pings and the close handshake
+//     are answered: see the optional methods of [Transport]. A protocol whose messages come in
 //     requests calls Deliver instead, from any number of goroutines.
 //  3. Ended, when the peer has closed or the connection has broken.
 //
