@@ -36,6 +36,9 @@ import (
 // read blocks the messages and events behind it: a function without a loop calls
 // [Stream.Discard].
 //
+// Func declares that its callbacks block, as router.Blocking does, because each message
+// waits for the loop.
+//
 // Func panics if f is nil, or if an option is for JSON messages.
 func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream]) Application {
 	if f == nil {
@@ -72,6 +75,7 @@ type funcConsumer struct {
 // Connect starts f and waits until f has decided whether to accept.
 func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	v.stream.Conn = c
+	c.conn.SetBlocking(protocol.BlockingYes) // each message waits for f's loop
 	c.conn.Answered(func(*RejectError) { v.stream.releaseRequest() })
 	if err := c.Go(v.runFunc); err != nil {
 		return err

@@ -79,10 +79,11 @@ type Session struct {
 
 	mu struct {
 		sync.Mutex
-		life    lifecycle.Machine
-		opening *opening       // nil once the handshake is answered
-		cause   *CloseError    // the first close, or why the connection was refused; nil before
-		in      executor.Tally // messages that were handed over, beside those that exec counts
+		life     lifecycle.Machine
+		blocking Blocking
+		opening  *opening       // nil once the handshake is answered
+		cause    *CloseError    // the first close, or why the connection was refused; nil before
+		in       executor.Tally // messages that were handed over, beside those that exec counts
 
 		mail        mailbox
 		resume      func()        // lets a transport that has stopped reading read on, or a Deliver try again

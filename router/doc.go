@@ -30,8 +30,8 @@
 //
 // [Use] wraps an application, such as a consumer or a whole router, in middleware. This
 // package has [Auth], which authenticates users, [Log], which writes an access log,
-// [Limit], which sets the limits of each connection, and [MaxConns], which limits their
-// number.
+// [Limit], which sets the limits of each connection, [MaxConns], which limits their
+// number, and [Blocking] and [Inline], which declare whether callbacks block.
 //
 // # Running
 //

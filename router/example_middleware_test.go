@@ -47,6 +47,28 @@ func ExampleLimit_rate() {
 	// Output: welcome to lobby
 }
 
+// The callbacks of one route wait for a database; those of another never wait for anything.
+func ExampleBlocking() {
+	search := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		found, err := query(ctx, m.Text()) // may take long
+		if err != nil {
+			return err
+		}
+		return c.SendText(ctx, found)
+	})
+	echo := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
+		return c.Send(ctx, m)
+	})
+	urls := router.NewURLRouter(
+		router.Path("ws/search/", router.Use(search, router.Blocking)),
+		router.Path("ws/echo/", router.Use(echo, router.Inline)),
+		router.Path("ws/<slug:group>/", greet()), // nothing is declared: the server learns it
+	)
+
+	fmt.Println(connect(urls, "/ws/lobby/"))
+	// Output: welcome to lobby
+}
+
 // A route that is expensive to serve has at most one connection at a time.
 func ExampleMaxConns() {
 	var urls *router.URLRouter
@@ -75,6 +97,11 @@ func ExampleLog() {
 	// level=INFO msg="wye: connection opened" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234
 	// level=INFO msg="wye: connection closed" protocol=websocket route=ws/<slug:group>/ path=/ws/lobby/ peer=192.0.2.1:1234 code=1000 reason="" by_peer=false messages_in=0 bytes_in=0 messages_out=1 bytes_out=16
 	// level=INFO msg="wye: connection refused" protocol=websocket route="" path=/nowhere/ peer=192.0.2.1:1234 status=404
+}
+
+// query is a program's query of its database.
+func query(_ context.Context, words string) (found string, err error) {
+	return "nothing like " + words, nil
 }
 
 // stable removes attributes that differ from run to run.
