@@ -109,18 +109,18 @@ func goFiles(t *testing.T, dir string) (names []string) {
 func framingTraps() []trap {
 	return []trap{
 		{testkit.Here(), "G1 ReadFrame and ReadClientMessage believe a length", false, "maxReserve", "TestTrapG1_LyingLength, TestParserTakesLittleOnTrust", believesLengths},
-		{testkit.Here(), "G2 MaxFrameSize does not bound a message", true, "p.maxNextFrame()", "TestTrapG2_LimitOverFragments, TestParser", frameLimitOnly},
+		{testkit.Here(), "G2 MaxFrameSize does not bound a message", true, "rules.maxNextFrame(p.PayloadLen())", "TestTrapG2_LimitOverFragments, TestParser", frameLimitOnly},
 		{testkit.Here(), "G2 nothing bounds the number of fragments", true, "ErrFragments", "TestParserBounds", manyFragments},
 		{testkit.Here(), "G2 ReadMessage keeps the pings within a message", true, "c.sendPong(it.Data)", "TestTrapG2_LimitOverFragments", keepsPings},
-		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it = Item{p.op, part}", "TestAllocParse", readsOften},
+		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it = Item{s.op, part}", "TestAllocParse", readsOften},
 		{testkit.Here(), "G3 ReadData has no limit by default", true, "ErrTooBig", "TestParser", noLimit},
 		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "frame.Append", "TestTrapG4_OneWrite", writesTwice},
 		{testkit.Here(), "G5 PutWriter drops what it is given", true, "pool.Put(b)", "TestAllocSend", neverReuses},
 		{testkit.Here(), "G6 Writer.Reset keeps the error", true, "c.out.abort()", "TestBrokenKeepsNothing", staysPoisoned},
 		{testkit.Here(), "G7 a pong is written between header and payload", true, "o.mu.owned", "TestOutgoingOwner, TestTrapG7_OneWriter", interleaves},
-		{testkit.Here(), "G8 half a header is lost", true, "p.headerLen", "TestTrapG8_PartialFrames, TestParser", losesHalves},
+		{testkit.Here(), "G8 half a header is lost", true, "s.headerLen", "TestTrapG8_PartialFrames, TestParser", losesHalves},
 		{testkit.Here(), "G17 Reader's errors send no close", true, "session.Fail(err)", "TestDecision28_CloseReachesThePeer", closesSilently},
-		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(h, p.headerState())", "TestTrapG18_ReservedBitsAndLengths", reservedBits},
+		{testkit.Here(), "G18 RSV2 and RSV3 pass once there is an extension", true, "ws.CheckHeader(ws.Header{, state := ws.StateServerSide", "TestTrapG18_ReservedBitsAndLengths", reservedBits},
 		{testkit.Here(), "G18 a length need not be in its shortest form", true, "errNotMinimal", "TestTrapG18_ReservedBitsAndLengths", longLengths},
 	}
 }
@@ -155,7 +155,7 @@ func textTraps() []trap {
 		{testkit.Here(), "G16 a reason is cut within a rune", true, "trimReason", "TestTrapG16_CloseReasons, FuzzClosePayload", cutsRunes},
 		{testkit.Here(), "G16 1012, 1013 and 1014 are refused", true, "code.Receivable()", "TestCloseByPeer, FuzzClosePayload", refusesCodes},
 		{testkit.Here(), "G16 5000 and more are taken", true, "code.Receivable()", "TestCloseByPeerBroken, FuzzClosePayload", takesCodes},
-		{testkit.Here(), "G19 UTF-8 is looked for in compressed bytes", true, "ws.CheckHeader(h, p.headerState())", "TestTrapG19_NoCompression", checksDeflated},
+		{testkit.Here(), "G19 UTF-8 is looked for in compressed bytes", true, "ws.CheckHeader(ws.Header{, state := ws.StateServerSide", "TestTrapG19_NoCompression", checksDeflated},
 	}
 }
 

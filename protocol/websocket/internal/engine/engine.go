@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
@@ -35,6 +36,7 @@ type Engine struct {
 	Config
 
 	liveness liveness.Rule
+	rules    *frame.Rules
 	queues   queue.Budget
 	counters counters
 	watcher  watcher
@@ -60,6 +62,7 @@ func New(c Config) *Engine {
 	return &Engine{
 		Config:   c,
 		liveness: liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
+		rules:    frame.NewRules(&c.Limits),
 		queues:   queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
 		started:  time.Now(),
 	}

@@ -44,7 +44,7 @@ func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
 	c.nc = a.Socket
 	c.read.rest = a.Early
-	c.read.parser = frame.NewParser(&l)
+	c.read.parser = frame.NewParser(c.engine.rules.Within(&l))
 	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.Answer.B)
 	a.Answer.Release()
 	c.activity.received.Store(1) // the handshake is a sign of life

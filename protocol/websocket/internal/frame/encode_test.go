@@ -91,7 +91,7 @@ func TestParseCloseCodes(t *testing.T) {
 func TestOwnReasonsFit(t *testing.T) {
 	t.Parallel()
 	for _, row := range append(frametest.HeaderRows(), frametest.ControlRows()...) {
-		p := Parser{maxMessage: frametest.DefaultLimit}
+		p := NewParser(newRules(bounds{maxMessage: frametest.DefaultLimit}))
 		_, err := feed(&p, row.In)
 		if err == nil {
 			continue

@@ -14,61 +14,94 @@ var (
 )
 
 const (
-	bitFin  = 0x80
-	bitMask = 0x80
-	bitsLen = 0x7f
+	bitFin     = 0x80
+	bitsRsv    = 0x70
+	bitsOpCode = 0x0f
+	bitControl = 0x08
+	bitMask    = 0x80
+	bitsLen    = 0x7f
 )
+
+// header is that of a frame.
+type header struct {
+	first  byte // FIN, the reserved bits and the opcode
+	masked bool
+	mask   uint32 // its first byte is the lowest
+	length int64  // of the payload
+}
+
+func (h *header) fin() bool         { return h.first&bitFin != 0 }
+func (h *header) opCode() ws.OpCode { return ws.OpCode(h.first & bitsOpCode) }
+func (h *header) isControl() bool   { return h.first&bitControl != 0 }
+
+// check checks all but the length of a data frame. fragmented says that the frame comes
+// within a message.
+//
+// Without ws.StateExtended, ws.CheckHeader refuses all reserved bits. An extension that
+// uses one of them sets the flag, and has to check the bits itself: ws.CheckHeader then
+// accepts any.
+func (h *header) check(fragmented bool) error {
+	state := ws.StateServerSide
+	if fragmented {
+		state = state.Set(ws.StateFragmented)
+	}
+	err := ws.CheckHeader(ws.Header{
+		Fin: h.fin(), Rsv: h.first & bitsRsv >> 4, OpCode: h.opCode(),
+		Masked: h.masked, Length: h.length,
+	}, state)
+	if err != nil {
+		return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
+	}
+	return nil
+}
 
 // parseHeader parses the frame header at the front of b. It returns the header's
 // size, or 0 if b does not hold all of it. It checks the form of the length only;
-// ws.CheckHeader checks the rest.
-func parseHeader(b []byte) (h ws.Header, size int, err error) {
+// header.check checks the rest.
+func parseHeader(b []byte) (h header, size int, err error) {
 	if len(b) < ws.MinHeaderSize {
 		return h, 0, nil
 	}
-	h.Fin = b[0]&bitFin != 0
-	h.Rsv = b[0] & 0x70 >> 4
-	h.OpCode = ws.OpCode(b[0] & 0x0f)
-	h.Masked = b[1]&bitMask != 0
-	h.Length = int64(b[1] & bitsLen)
-	if size, err = parseLength(b, &h.Length); size == 0 || err != nil {
-		return h, 0, err
+	h.first, h.masked, h.length = b[0], b[1]&bitMask != 0, int64(b[1]&bitsLen)
+	size = ws.MinHeaderSize
+	if h.length > 125 {
+		if h.length, size, err = parseLength(b, h.length); size == 0 || err != nil {
+			return h, 0, err
+		}
 	}
-	if !h.Masked {
+	if !h.masked {
 		return h, size, nil
 	}
-	if len(b) < size+len(h.Mask) {
+	if len(b) < size+4 {
 		return h, 0, nil
 	}
-	size += copy(h.Mask[:], b[size:])
-	return h, size, nil
+	h.mask = binary.LittleEndian.Uint32(b[size:])
+	return h, size + 4, nil
 }
 
-// parseLength replaces length, the 7 bits of it in b's second byte, by the extended
-// length that follows, if there is one (RFC 6455 section 5.2). It returns the offset
-// behind the length, or 0 if b does not hold all of it.
-func parseLength(b []byte, length *int64) (end int, err error) {
+// parseLength parses the extended length behind the first two bytes of b (RFC 6455
+// section 5.2). short are the 7 bits of the length in the second byte. parseLength
+// returns the offset behind the length, or 0 if b does not hold all of it.
+func parseLength(b []byte, short int64) (length int64, end int, err error) {
 	switch {
-	case *length < 126:
-		return 2, nil
-	case *length == 126:
+	case short == 126:
 		if len(b) < 4 {
-			return 0, nil
+			return 0, 0, nil
 		}
-		*length = int64(binary.BigEndian.Uint16(b[2:]))
-		if *length < 126 {
-			return 0, errNotMinimal
+		length = int64(binary.BigEndian.Uint16(b[2:]))
+		if length < 126 {
+			return 0, 0, errNotMinimal
 		}
-		return 4, nil
+		return length, 4, nil
 	case len(b) < 10:
-		return 0, nil
+		return 0, 0, nil
 	}
-	*length = int64(binary.BigEndian.Uint64(b[2:])) //nolint:gosec // a negative one is refused below
+	length = int64(binary.BigEndian.Uint64(b[2:])) //nolint:gosec // a negative one is refused below
 	switch {
-	case *length < 0:
-		return 0, errLengthRange
-	case *length <= 0xffff:
-		return 0, errNotMinimal
+	case length < 0:
+		return 0, 0, errLengthRange
+	case length <= 0xffff:
+		return 0, 0, errNotMinimal
 	}
-	return 10, nil
+	return length, 10, nil
 }

@@ -4,13 +4,10 @@
 package frame
 
 import (
-	"slices"
-
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/internal/utf8scan"
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 )
 
 // Errors of [Parser.Next] that are counted apart from other violations of the
@@ -25,40 +22,17 @@ var errNotUTF8 = protocol.NewCloseError(protocol.CloseInvalidPayload, "text is n
 
 // Parser turns the bytes of a client into messages and control frames. It is
 // resumable: the bytes may come in pieces of any size, and the parser keeps what it
-// needs of them. Make one with NewParser for each connection. A Parser is not safe
-// for concurrent use.
+// needs of them, in memory that it holds only while something is incomplete. Make one
+// with NewParser for each connection. A Parser is not safe for concurrent use.
 type Parser struct {
-	maxMessage   int // bytes, over all frames
-	maxFrame     int // bytes; 0 means maxMessage
-	maxFragments int // frames of a message; 0 means any number
-	maxControls  int // control frames, see controls; 0 means any number
-
-	header    [ws.MaxHeaderSize]byte // of the frame whose header is incomplete
-	headerLen uint8
-
-	inFrame  bool
-	frame    ws.Header // the frame whose payload is incomplete
-	frameLen int       // bytes of that payload so far
-
-	op       ws.OpCode         // of the incomplete message, or 0
-	text     utf8scan.State    // of the incomplete message so far, if it is text
-	body     *bytespool.Buffer // its payload so far, unmasked; nil if nothing had to be kept
-	frames   int               // of it so far
-	controls int               // control frames within it; between messages, since the last one or ResetControls
-	messages uint32            // complete ones so far
-	discards bool              // payloads of messages are dropped
-
-	control    [ws.MaxControlFramePayloadSize]byte // payload of a control frame so far
-	controlLen uint8
+	rules    *Rules
+	partial  *partial // nil if nothing is kept
+	messages uint32   // complete ones so far
+	controls uint32   // control frames within the incomplete message; between messages, since the last one or ResetControls
 }
 
-// NewParser returns a parser for a new connection with the limits l.
-func NewParser(l *protocol.Limits) Parser {
-	return Parser{
-		maxMessage: l.MaxMessage, maxFrame: l.MaxFrame,
-		maxFragments: l.MaxFragments, maxControls: l.MaxControlFrames,
-	}
-}
+// NewParser returns a parser for a new connection.
+func NewParser(r *Rules) Parser { return Parser{rules: r} }
 
 // Item is a message or a control frame. OpCode is that of its first frame.
 //
@@ -77,91 +51,149 @@ type Item struct {
 // An error is a [*protocol.CloseError]: the close to answer the peer's violation with.
 // The parser is unusable afterwards.
 func (p *Parser) Next(b []byte) (it Item, rest []byte, ok bool, err error) {
-	for {
-		if !p.inFrame {
-			if b, ok, err = p.readHeader(b); !ok || err != nil {
-				return Item{}, nil, false, err
+	for rest = b; ; {
+		if !p.inFrame() {
+			if it, rest, ok, err = p.nextFrame(rest); err != nil || !p.inFrame() {
+				return it, rest, ok, err
 			}
 		}
-		var done bool
-		it, b, done, err = p.readPayload(b)
-		if !done || err != nil {
-			return Item{}, nil, false, err
-		}
-		if it, ok, err = p.endFrame(it); ok || err != nil {
-			return it, b, ok, err
+		if it, rest, ok, err = p.readPayload(rest); ok || err != nil || p.inFrame() {
+			return it, rest, ok, err
 		}
 	}
+}
+
+// inFrame reports whether the payload of a frame is incomplete.
+func (p *Parser) inFrame() bool { return p.partial != nil && p.partial.inFrame }
+
+// nextFrame consumes a frame's header, and all of the frame if that is an item by itself
+// and lies in b.
+func (p *Parser) nextFrame(b []byte) (it Item, rest []byte, ok bool, err error) {
+	h, rest, ok, err := p.readHeader(b)
+	if ok && err == nil {
+		err = p.checkFrame(&h)
+	}
+	if !ok || err != nil {
+		return Item{}, nil, false, err
+	}
+	if n := h.length; n <= int64(len(rest)) && p.isItem(&h) {
+		it, err = p.readWhole(&h, rest[:n:n])
+		return it, rest[n:], err == nil, err
+	}
+	p.startFrame(&h)
+	return Item{}, rest, false, nil
 }
 
 // readHeader consumes a frame's header, the first bytes of which may have come with an
-// earlier call of Next, and starts the frame. ok is false if the header is incomplete.
-func (p *Parser) readHeader(b []byte) (rest []byte, ok bool, err error) {
-	if p.headerLen == 0 {
+// earlier call of Next. ok is false if the header is incomplete.
+func (p *Parser) readHeader(b []byte) (h header, rest []byte, ok bool, err error) {
+	if s := p.partial; s == nil || s.headerLen == 0 {
 		if h, n, err := parseHeader(b); n > 0 || err != nil {
-			return b[n:], err == nil, p.startFrame(h, err)
+			return h, b[n:], err == nil, err
 		}
 	}
-	n := copy(p.header[p.headerLen:], b)
-	h, size, err := parseHeader(p.header[:int(p.headerLen)+n])
-	if size == 0 && err == nil {
-		p.headerLen += uint8(n) //nolint:gosec // the header is short
-		return nil, false, nil
-	}
-	rest = b[max(size-int(p.headerLen), 0):]
-	p.headerLen = 0
-	return rest, err == nil, p.startFrame(h, err)
+	return p.keep().readHeader(b)
 }
 
-// startFrame checks a frame by its header alone. err is the error of parseHeader.
-func (p *Parser) startFrame(h ws.Header, err error) error {
-	if err != nil {
-		return err
+// checkFrame checks a frame by its header alone.
+func (p *Parser) checkFrame(h *header) error {
+	fragmented := p.inMessage()
+	// A message in one frame is most of what comes, and passes the check (BenchmarkParse).
+	if plain := h.first == bitFin|byte(ws.OpText) || h.first == bitFin|byte(ws.OpBinary); fragmented || !plain || !h.masked {
+		if err := h.check(fragmented); err != nil {
+			return err
+		}
 	}
-	if err := ws.CheckHeader(h, p.headerState()); err != nil {
-		return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
-	}
-	if err := p.countFrame(h); err != nil {
-		return err
-	}
-	p.frame, p.inFrame, p.frameLen, p.controlLen = h, true, 0, 0
-	return nil
-}
-
-// headerState returns what ws.CheckHeader has to know. Without ws.StateExtended it
-// refuses all reserved bits. An extension that uses one of them sets the flag, and has
-// to check the bits itself: ws.CheckHeader then accepts any.
-func (p *Parser) headerState() ws.State {
-	state := ws.StateServerSide
-	if p.op != 0 {
-		state = state.Set(ws.StateFragmented)
-	}
-	return state
-}
-
-// countFrame checks a valid frame against the limits, and starts a message if the
-// frame is the first of one.
-func (p *Parser) countFrame(h ws.Header) error {
-	if h.OpCode.IsControl() {
+	if h.isControl() {
 		p.controls++
-		if p.maxControls > 0 && p.controls > p.maxControls {
+		if p.rules.maxControls > 0 && int(p.controls) > p.rules.maxControls {
 			return ErrControls
 		}
 		return nil
 	}
-	if h.Length > int64(p.maxNextFrame()) {
+	if h.length > int64(p.rules.maxNextFrame(p.PayloadLen())) {
 		return ErrTooBig
 	}
-	if h.OpCode != ws.OpContinuation {
-		p.op, p.text, p.frames, p.controls = h.OpCode, utf8scan.Good, 0, 0
-		if p.body != nil {
-			p.body.B = p.body.B[:0] // it was lent with the last message
-		}
+	if !fragmented {
+		p.controls = 0
+		return nil
 	}
-	p.frames++
-	if p.maxFragments > 0 && p.frames > p.maxFragments {
+	p.partial.frames++
+	if p.rules.maxFragments > 0 && p.partial.frames > p.rules.maxFragments {
 		return ErrFragments
 	}
+	return nil
+}
+
+// inMessage reports whether a message is incomplete of which a whole header has come.
+func (p *Parser) inMessage() bool { return p.partial != nil && p.partial.op != 0 }
+
+// isItem reports whether a frame is an item by itself.
+func (p *Parser) isItem(h *header) bool { return h.isControl() || h.fin() && !p.inMessage() }
+
+// readWhole returns the item that one frame is, whose payload lies in b as a whole.
+func (p *Parser) readWhole(h *header, payload []byte) (Item, error) {
+	it := Item{OpCode: h.opCode()}
+	if !h.isControl() {
+		p.messages++
+		if p.rules.discards() {
+			return it, nil
+		}
+	}
+	it.Data = payload
+	if ascii := unmask(payload, h.mask); !ascii && it.OpCode == ws.OpText && !utf8scan.Valid(payload) {
+		return Item{}, errNotUTF8
+	}
+	return it, nil
+}
+
+// startFrame starts a frame whose payload is incomplete, or part of a larger message.
+func (p *Parser) startFrame(h *header) {
+	s := p.keep()
+	s.frame, s.inFrame, s.missing, s.controlLen = *h, true, int(h.length), 0
+	if !h.isControl() && s.op == 0 {
+		s.startMessage(h.opCode())
+	}
+}
+
+// readPayload consumes bytes of the frame's payload. ok reports whether they complete an
+// item. Its data is not copied if it is one frame that lies in b as a whole. Text fails as
+// soon as no continuation can make it valid.
+func (p *Parser) readPayload(b []byte) (it Item, rest []byte, ok bool, err error) {
+	s := p.partial
+	whole := s.missing == int(s.frame.length)
+	n := min(s.missing, len(b))
+	part, rest := b[:n:n], b[n:]
+	s.missing -= n
+	s.inFrame = s.missing > 0
+	if s.frame.isControl() {
+		s.unmask(part)
+		return Item{s.frame.opCode(), s.appendControl(part)}, rest, !s.inFrame, nil
+	}
+	it.OpCode = s.op
+	if !p.rules.discards() {
+		if !s.unmask(part) {
+			return Item{}, nil, false, errNotUTF8
+		}
+		it.Data = part
+		if !whole || s.inFrame || !s.frame.fin() || p.PayloadLen() > 0 {
+			it.Data = s.append(part)
+		}
+	}
+	if s.inFrame || !s.frame.fin() {
+		return Item{}, rest, false, nil
+	}
+	err = p.endMessage()
+	return it, rest, err == nil, err
+}
+
+// endMessage ends the message, all of which has come.
+func (p *Parser) endMessage() error {
+	if p.partial.text != utf8scan.Good { // it ends within a rune
+		return errNotUTF8
+	}
+	p.partial.op, p.controls = 0, 0
+	p.messages++
 	return nil
 }
 
@@ -169,7 +201,7 @@ func (p *Parser) countFrame(h ws.Header) error {
 // against Limits.MaxControlFrames. The caller calls it as time passes. Within a message
 // it has no effect.
 func (p *Parser) ResetControls() {
-	if p.op == 0 {
+	if !p.inMessage() {
 		p.controls = 0
 	}
 }
@@ -177,123 +209,58 @@ func (p *Parser) ResetControls() {
 // Incomplete returns a number that identifies the message, or the frame between
 // messages, of which a part has come; 0 if there is none.
 func (p *Parser) Incomplete() uint32 {
-	if p.op == 0 && !p.inFrame && p.headerLen == 0 {
+	if p.isComplete() {
 		return 0
 	}
 	return p.messages | 1<<31
 }
 
-// readPayload consumes bytes of the frame's payload. done reports whether the payload
-// is complete; it is the item's data then, without a copy if the message is one frame
-// that lies in b as a whole. Text fails as soon as no continuation can make it valid.
-func (p *Parser) readPayload(b []byte) (it Item, rest []byte, done bool, err error) {
-	missing := int(p.frame.Length) - p.frameLen
-	part := b[:min(missing, len(b))]
-	rest = b[len(part):]
-	ws.Cipher(part, p.frame.Mask, p.frameLen)
-	p.frameLen += len(part)
-	done = len(part) == missing
-	if p.frame.OpCode.IsControl() {
-		p.controlLen += uint8(copy(p.control[p.controlLen:], part)) //nolint:gosec // at most 125
-		return Item{p.frame.OpCode, p.control[:p.controlLen]}, rest, done, nil
-	}
-	if p.discards {
-		return Item{OpCode: p.op}, rest, done, nil
-	}
-	if p.op == ws.OpText {
-		p.text = p.text.Read(part)
-	}
-	switch {
-	case p.text == utf8scan.Bad:
-		return Item{}, nil, false, errNotUTF8
-	case done && p.frame.Fin && p.frameLen == len(part) && p.PayloadLen() == 0:
-		it = Item{p.op, part}
-	default:
-		p.keep(part)
-		it = Item{p.op, p.body.B}
-	}
-	return it, rest, done, nil
-}
-
-// endFrame ends a frame whose payload is complete. ok reports whether it, too, is a
-// complete item.
-func (p *Parser) endFrame(it Item) (_ Item, ok bool, err error) {
-	p.inFrame = false
-	if p.frame.OpCode.IsControl() {
-		return it, true, nil
-	}
-	if !p.frame.Fin {
-		return Item{}, false, nil
-	}
-	if p.text != utf8scan.Good { // the message ends within a rune
-		return Item{}, false, errNotUTF8
-	}
-	p.op, p.controls = 0, 0
-	p.messages++
-	return it, true, nil
-}
-
-// maxNextFrame returns the largest payload that the next data frame may have.
-func (p *Parser) maxNextFrame() int {
-	room := p.maxMessage - p.PayloadLen()
-	if p.maxFrame > 0 {
-		room = min(room, p.maxFrame)
-	}
-	return room
+// isComplete reports whether nothing of what has come is incomplete.
+func (p *Parser) isComplete() bool {
+	s := p.partial
+	return s == nil || s.op == 0 && !s.inFrame && s.headerLen == 0
 }
 
 // PayloadLen returns how many bytes of the incomplete message's payload have come, 0 if
 // no message is incomplete.
 func (p *Parser) PayloadLen() int {
-	if p.body == nil || p.op == 0 {
+	if !p.inMessage() || p.partial.body == nil {
 		return 0
 	}
-	return len(p.body.B)
-}
-
-// maxReserve bounds the memory that is reserved for a frame before its payload comes:
-// its header may announce any length.
-const maxReserve = 4 << 10
-
-// keep appends part to the incomplete message.
-func (p *Parser) keep(part []byte) {
-	if p.body == nil {
-		p.body = bytespool.Get()
-	}
-	if len(p.body.B) == 0 {
-		p.body.B = slices.Grow(p.body.B, int(min(p.frame.Length, maxReserve)))
-	}
-	p.body.B = append(p.body.B, part...)
+	return len(p.partial.body.B)
 }
 
 // DiscardMessages releases the incomplete message, and makes the parser drop the
 // payloads of messages from now on: their items are empty. Control frames are not
 // affected.
 func (p *Parser) DiscardMessages() {
-	p.discards, p.text = true, utf8scan.Good
-	p.releaseBody()
+	p.rules = p.rules.discarding
+	if s := p.partial; s != nil {
+		s.text = utf8scan.Good
+		s.releaseBody()
+	}
 }
 
 // BufferSize returns the size of the memory that the parser holds for messages.
 func (p *Parser) BufferSize() int {
-	if p.body == nil {
+	if p.partial == nil || p.partial.body == nil {
 		return 0
 	}
-	return cap(p.body.B)
+	return cap(p.partial.body.B)
 }
 
-// ReleaseBuffer releases the memory for messages, unless a message is incomplete. The
-// data of the last item becomes invalid.
+// ReleaseBuffer releases the memory that the parser does not need: all of it, unless a
+// message or frame is incomplete. The data of the last item becomes invalid. The caller
+// calls it when it has no more bytes for now.
 func (p *Parser) ReleaseBuffer() {
-	if p.op == 0 {
-		p.releaseBody()
+	s := p.partial
+	if s == nil || s.op != 0 {
+		return
 	}
-}
-
-func (p *Parser) releaseBody() {
-	if p.body != nil {
-		p.body.Release()
-		p.body = nil
+	s.releaseBody()
+	if p.isComplete() {
+		p.partial = nil
+		s.release()
 	}
 }
 
@@ -301,7 +268,15 @@ func (p *Parser) releaseBody() {
 // memory in which it may lie, without recycling it. The bytes that were passed to Next
 // remain the caller's.
 func (p *Parser) DisownBuffer() {
-	if p.op == 0 {
-		p.body = nil
+	if p.isComplete() {
+		p.partial = nil
 	}
+}
+
+// keep returns the memory for what is incomplete.
+func (p *Parser) keep() *partial {
+	if p.partial == nil {
+		p.partial = newPartial()
+	}
+	return p.partial
 }

@@ -3,6 +3,7 @@ package frame
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -32,7 +33,7 @@ func feed(p *Parser, piece []byte) (items []frametest.Item, err error) {
 // feedAll parses all pieces with a new parser, up to an error. code is the close that
 // the error causes, 0 without one.
 func feedAll(maxMessage int, pieces ...[]byte) (items []frametest.Item, code protocol.CloseCode) {
-	p := Parser{maxMessage: maxMessage}
+	p := NewParser(newRules(bounds{maxMessage: maxMessage}))
 	for _, piece := range pieces {
 		got, err := feed(&p, piece)
 		items = append(items, got...)
@@ -79,7 +80,7 @@ func checkRow(t *testing.T, r *frametest.Row, how string, pieces ...[]byte) {
 // the parser has disowned it.
 func TestParserLends(t *testing.T) {
 	t.Parallel()
-	p := Parser{maxMessage: frametest.DefaultLimit}
+	p := NewParser(newRules(bounds{maxMessage: frametest.DefaultLimit}))
 	it, rest, ok, err := p.Next(slices.Concat(frametest.Frame(1, "first "), frametest.Frame(frametest.Fin, "message"), frametest.Frame(1, "SECOND "), frametest.Frame(frametest.Fin, "MESSAGE")))
 	if !ok || err != nil {
 		t.Fatalf("first message: %v, %v", ok, err)
@@ -99,12 +100,32 @@ func TestParserLends(t *testing.T) {
 // come, not for what a header announces.
 func TestParserTakesLittleOnTrust(t *testing.T) {
 	t.Parallel()
-	p := Parser{maxMessage: 1 << 30}
+	p := NewParser(newRules(bounds{maxMessage: 1 << 30}))
 	if _, err := feed(&p, frametest.FrameWithLength(frametest.Fin|2, frametest.Length64(1<<30), "a")); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.BufferSize(); n > 256<<10 {
 		t.Errorf("one byte of a message of 1 GiB has taken %d bytes", n)
+	}
+}
+
+// TestParserHoldsNothing makes sure that a parser is small, and has memory only while
+// something is incomplete.
+func TestParserHoldsNothing(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[Parser]().Size(); size > 24 {
+		t.Errorf("a parser has %d bytes, want at most 24", size)
+	}
+	for _, row := range frametest.Rows() {
+		p := NewParser(newRules(bounds{maxMessage: row.MaxMessage()}))
+		for i, c := range row.In[:min(len(row.In), 1000)] {
+			if _, err := feed(&p, []byte{c}); err != nil {
+				break
+			}
+			if held, incomplete := p.partial != nil, p.Incomplete() != 0; held != incomplete {
+				t.Fatalf("%s: %s: behind byte %d: memory is held: %v, want %v", row.At, row.Name, i, held, incomplete)
+			}
+		}
 	}
 }
 
@@ -133,7 +154,7 @@ func TestParserBounds(t *testing.T) {
 		{testkit.Here(), [][]byte{slices.Concat(many(ping, 3), frametest.Frame(0x81, "whole"), many(ping, 5))}, nil, 9},
 	}
 	for _, row := range rows {
-		p := NewParser(&protocol.Limits{MaxMessage: 100, MaxFragments: 10, MaxControlFrames: 5})
+		p := NewParser(NewRules(&protocol.Limits{MaxMessage: 100, MaxFragments: 10, MaxControlFrames: 5}))
 		var items []frametest.Item
 		var err error
 		for _, part := range row.in {
@@ -153,7 +174,7 @@ func TestParserBounds(t *testing.T) {
 // TestParserIncomplete makes sure that each incomplete message has a number of its own.
 func TestParserIncomplete(t *testing.T) {
 	t.Parallel()
-	p := NewParser(&protocol.Limits{MaxMessage: 100})
+	p := NewParser(NewRules(&protocol.Limits{MaxMessage: 100}))
 	seen := map[uint32]bool{}
 	for i, step := range []struct {
 		in   []byte
