@@ -20,32 +20,25 @@ import (
 // closed: sends to the peer, and joining groups, then return an error that matches
 // [ErrClosed]; sends to groups still work.
 type Conn struct {
-	conn       *protocol.Conn
-	layer      *layers.Layer
-	values     plumbing.Values
-	ctx        context.Context //nolint:containedctx // the connection's own, with values
-	events     eventHandlers
-	wantsSends bool // the consumer declared a handler for protocol.SendType
-	// disconnected is set when Disconnect is called, so it says that the connection was
-	// accepted. It is used only by callbacks and by what runs after them.
-	disconnected bool
-	mu           struct { // guards membership; the layer is called under it only to leave and bind, which does not block
+	conn  *protocol.Conn
+	app   *application // what it shares with other connections; beside conn: group sends touch little memory
+	user  lifecycle
+	bound *plumbing.Bound // the connection's own context, with the values of middleware; nil if there are none
+	mu    struct {        // guards membership; the layer is called under it only to leave and bind, which does not block
 		sync.Mutex
 		membership
 	}
 }
 
-// eventHandlers are the handlers that a consumer declared with On. *handler has them.
-type eventHandlers interface {
-	wants(typ string) bool
-	linger() time.Duration
-	handle(ctx context.Context, e *Event) error
-}
-
 // Context returns the context of the connection, with the values that middleware added
 // by Scope.WithValue. The context is done when the connection closes; context.Cause then
 // returns a *[CloseError] that says how. [Conn.Go] starts goroutines with it.
-func (c *Conn) Context() context.Context { return c.ctx }
+func (c *Conn) Context() context.Context {
+	if c.bound != nil {
+		return c.bound
+	}
+	return c.conn.Context()
+}
 
 // Go calls f on a new goroutine of the connection, and returns without waiting for it.
 // Use it for work that takes long, so that the callbacks go on.
@@ -62,7 +55,7 @@ func (c *Conn) Go(f func(ctx context.Context) error) error {
 	if f == nil {
 		panic("wye: Conn.Go: the function is nil")
 	}
-	return c.conn.Go(func(context.Context) error { return f(c.ctx) })
+	return c.conn.Go(func(context.Context) error { return f(c.Context()) })
 }
 
 // FinalContext returns a context for a callback that has to finish its work after the
@@ -75,10 +68,10 @@ func (c *Conn) FinalContext() context.Context { return c.bind(c.conn.FinalContex
 // bind returns ctx, the context of a callback, with the values of middleware. For most
 // callbacks ctx is the connection's own, so that bind allocates nothing.
 func (c *Conn) bind(ctx context.Context) context.Context {
-	if ctx == c.conn.Context() {
-		return c.ctx
+	if c.bound != nil && ctx == c.bound.Context {
+		return c.bound
 	}
-	return c.values.Bind(ctx)
+	return c.bound.Bind(ctx)
 }
 
 // Protocol returns the connection as protocols, layers and middleware use it.
@@ -155,12 +148,12 @@ func (c *Conn) SendJSON(ctx context.Context, v any) error {
 // layers.ErrDown if other nodes cannot be reached, in which case the members in this
 // process have received e. See [layers.Layer.GroupSend].
 func (c *Conn) GroupSend(ctx context.Context, group string, e *Event) error {
-	return c.layer.GroupSend(ctx, group, e)
+	return c.app.layer.GroupSend(ctx, group, e)
 }
 
 // GroupSendOthers is GroupSend to all members except this connection.
 func (c *Conn) GroupSendOthers(ctx context.Context, group string, e *Event) error {
-	return c.layer.GroupSendExcept(ctx, group, e, (*member)(c))
+	return c.app.layer.GroupSendExcept(ctx, group, e, (*member)(c))
 }
 
 // Broadcast sends m to the peer of every member of group, including this connection's
@@ -180,19 +173,19 @@ func (c *Conn) BroadcastOthers(ctx context.Context, group string, m Message) err
 }
 
 func (c *Conn) broadcast(ctx context.Context, group string, m Message, except layers.Member) error {
-	err := c.layer.BroadcastExcept(ctx, group, m, except)
+	err := c.app.layer.BroadcastExcept(ctx, group, m, except)
 	if !errors.Is(err, protocol.ErrNotUTF8) {
 		return err
 	}
 	if m, err = c.conn.ValidText(m); err != nil {
 		return err
 	}
-	return c.layer.BroadcastExcept(ctx, group, m, except)
+	return c.app.layer.BroadcastExcept(ctx, group, m, except)
 }
 
 // Layer returns the connection's layer, for sends that have nothing to do with
 // the connection.
-func (c *Conn) Layer() *layers.Layer { return c.layer }
+func (c *Conn) Layer() *layers.Layer { return c.app.layer }
 
 // member is a Conn as its layer uses it. As a type of its own, it keeps the methods of
 // layers.Member out of Conn.
@@ -202,10 +195,15 @@ var (
 	_ layers.Member  = (*member)(nil)
 	_ layers.Watcher = (*member)(nil)
 	_ layers.Closer  = (*member)(nil)
+
+	_ plumbing.Leaver = (*member)(nil)
 )
 
 // Close closes the connection, for layers.Layer.CloseGroup and CloseChannel.
 func (m *member) Close(code CloseCode, reason string) { m.conn.Close(code, reason) }
+
+// LeaveAll is called when the connection is over.
+func (m *member) LeaveAll() { (*Conn)(m).leaveAll() }
 
 // Deliver queues e for the connection's handlers. If the mailbox is full, the session has
 // counted e as dropped.
@@ -218,7 +216,7 @@ func (m *member) Deliver(e *Event) (yield bool) {
 // handler receives p as an event instead. If the queue is full, the session has counted p
 // as dropped.
 func (m *member) Offer(p *protocol.Prepared) (yield bool) {
-	if m.wantsSends {
+	if m.app.wantsSends {
 		return m.Deliver(p.Event())
 	}
 	_ = m.conn.Offer(p) //nolint:errcheck // see above
@@ -227,4 +225,4 @@ func (m *member) Offer(p *protocol.Prepared) (yield bool) {
 
 // Watches reports whether the consumer declared a handler for events of this type, which
 // the layer itself sends.
-func (m *member) Watches(typ string) bool { return m.events.wants(typ) }
+func (m *member) Watches(typ string) bool { return m.app.wants(typ) }

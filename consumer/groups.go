@@ -32,7 +32,7 @@ func (c *Conn) joinGroup(ctx context.Context, group string) error {
 		return err
 	}
 	if !joined {
-		err = c.layer.Join(ctx, group, (*member)(c))
+		err = c.app.layer.Join(ctx, group, (*member)(c))
 	}
 	return c.finishJoin(e, err)
 }
@@ -57,8 +57,9 @@ func (c *Conn) startJoin(group string) (e *groupEntry, joined bool, err error) {
 func (c *Conn) finishJoin(e *groupEntry, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	group := e.group // finishCall may reuse e
 	if c.mu.groups.finishCall(e, err) {
-		c.layer.Leave(e.group, (*member)(c))
+		c.app.layer.Leave(group, (*member)(c))
 	}
 	if c.mu.leftAll {
 		return errors.Join(err, ErrClosed)
@@ -73,7 +74,7 @@ func (c *Conn) Leave(groups ...string) {
 	defer c.mu.Unlock()
 	for _, g := range groups {
 		if c.mu.groups.remove(c.mu.groups.find(g)) {
-			c.layer.Leave(g, (*member)(c))
+			c.app.layer.Leave(g, (*member)(c))
 		}
 	}
 }
@@ -97,17 +98,18 @@ func (c *Conn) Channel() string {
 	_ = c.deferLeaveAll() //nolint:errcheck // if the connection is over, the name is not bound
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.channel != nil {
-		return c.mu.channel.name
+	x := c.mu.extras()
+	if x.channel != "" {
+		return x.channel
 	}
-	c.mu.channel = &channel{name: c.layer.NewChannel()}
+	x.channel = c.app.layer.NewChannel()
 	if c.mu.leftAll {
-		return c.mu.channel.name
+		return x.channel
 	}
-	unbind, err := c.layer.Bind(c.mu.channel.name, (*member)(c))
+	unbind, err := c.app.layer.Bind(x.channel, (*member)(c))
 	if err != nil {
 		panic(errors.Join(errNoChannel, err)) // 130 random bits were not unique
 	}
-	c.mu.channel.unbind = unbind
-	return c.mu.channel.name
+	x.unbind = unbind
+	return x.channel
 }

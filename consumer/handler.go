@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/wye-go/wye/internal/errtext"
@@ -21,69 +22,115 @@ type lifecycle interface {
 // errNoReceive is what Base.Receive returns.
 var errNoReceive = fmt.Errorf("%w", plumbing.ErrUnread)
 
+// application is what the connections of one application with one layer share.
+type application struct {
+	layer      *layers.Layer
+	groups     []string // those of the option Groups
+	linger     time.Duration
+	wantsSends bool // there is a handler for protocol.SendType
+	receive    messageFunc
+	events     map[string]handlerFunc // by type
+}
+
+// These functions call a method of c's consumer.
+type (
+	messageFunc func(ctx context.Context, c *Conn, m Message) error
+	handlerFunc func(ctx context.Context, c *Conn, e *Event) error
+)
+
+// wants reports whether there is a handler for events of typ.
+func (a *application) wants(typ string) bool { return a.events[typ] != nil }
+
+// with returns a, or a copy of it, that has the layer l.
+func (a *application) with(l *layers.Layer) *application {
+	if a.layer == l {
+		return a
+	}
+	c := *a
+	c.layer = l
+	return &c
+}
+
 // newApplication returns an application whose consumers receive messages with receive.
 func newApplication[C lifecycle](factory func(*Scope) C, receive receiveFunc[C], sp *spec[C]) Application {
 	if factory == nil {
 		panic("wye: consumer: the factory is nil")
 	}
-	wantsSends := sp.wants(protocol.SendType.Name)
+	var last atomic.Pointer[application] // of the last connection: nearly always that of the next one, too
+	last.Store(describe(receive, sp))
 	return protocol.ApplicationFunc(func(s *Scope) (protocol.Handler, error) {
-		h := &handler[C]{spec: sp, receive: receive, user: factory(s)}
-		h.conn.layer = layers.FromScope(s)
-		h.conn.events, h.conn.wantsSends = h, wantsSends
-		h.conn.values = scopes.Values(s)
-		return h, nil
+		before := last.Load()
+		app := before.with(layers.FromScope(s))
+		if app != before {
+			last.Store(app)
+		}
+		return &handler{app: app, user: factory(s), bound: scopes.Values(s).WithoutLayer().Bound()}, nil
 	})
 }
 
-// handler is the protocol.Handler of one connection: the user's consumer and its Conn,
-// in one allocation.
-type handler[C lifecycle] struct {
-	conn    Conn
-	user    C
-	spec    *spec[C]
-	receive receiveFunc[C]
+// describe returns the application without a layer.
+func describe[C lifecycle](receive receiveFunc[C], sp *spec[C]) *application {
+	events := make(map[string]handlerFunc, len(sp.events))
+	for typ, handle := range sp.events {
+		events[typ] = func(ctx context.Context, c *Conn, e *Event) error { return handle(c.user.(C), ctx, c, e) }
+	}
+	return &application{
+		groups: sp.groups, linger: sp.linger, wantsSends: sp.wants(protocol.SendType.Name), events: events,
+		receive: func(ctx context.Context, c *Conn, m Message) error {
+			user := c.user.(C)
+			err := receive(user, ctx, c, m)
+			if err == errNoReceive { //nolint:errorlint,err113 // Base returns it as it is
+				return sp.unread(user)
+			}
+			return err
+		},
+	}
 }
 
-func (h *handler[C]) Connect(ctx context.Context, c *protocol.Conn) error {
-	h.conn.conn, h.conn.ctx = c, h.conn.values.Bind(c.Context())
-	if err := h.user.Connect(h.conn.bind(ctx), &h.conn); err != nil {
+// handler is a Conn as the protocol.Handler of its connection. As a type of its own, it
+// keeps the methods of a Handler out of Conn.
+type handler Conn
+
+func (h *handler) Connect(ctx context.Context, pc *protocol.Conn) error {
+	c := (*Conn)(h)
+	c.conn = pc
+	if c.bound != nil {
+		c.bound.Context = pc.Context()
+	}
+	if err := c.user.Connect(c.bind(ctx), c); err != nil {
 		return err
 	}
-	if err := h.conn.Join(ctx, h.spec.groups...); err != nil {
+	if err := c.Join(ctx, c.app.groups...); err != nil {
 		return errtext.Wrap("wye: joining the groups of consumer.Groups", err)
 	}
 	return nil
 }
 
-func (h *handler[C]) Receive(ctx context.Context, _ *protocol.Conn, m Message) error {
-	err := h.receive(h.user, h.conn.bind(ctx), &h.conn, m)
-	if err == errNoReceive { //nolint:errorlint,err113 // Base returns it as it is
-		return h.spec.unread(h.user)
-	}
-	return err
+func (h *handler) Receive(ctx context.Context, _ *protocol.Conn, m Message) error {
+	c := (*Conn)(h)
+	return c.app.receive(c.bind(ctx), c, m)
 }
 
-func (h *handler[C]) Event(ctx context.Context, _ *protocol.Conn, e *Event) error {
-	return h.handle(h.conn.bind(ctx), e)
+func (h *handler) Event(ctx context.Context, _ *protocol.Conn, e *Event) error {
+	c := (*Conn)(h)
+	return c.handle(c.bind(ctx), e)
 }
-
-func (h *handler[C]) wants(typ string) bool { return h.spec.wants(typ) }
-
-func (h *handler[C]) linger() time.Duration { return h.spec.linger }
 
 // handle calls the handler of e's type.
-func (h *handler[C]) handle(ctx context.Context, e *Event) error {
-	f := h.spec.events[e.Type()]
+func (c *Conn) handle(ctx context.Context, e *Event) error {
+	f := c.app.events[e.Type()]
 	if f == nil {
 		return plumbing.ErrEventUnknown
 	}
-	return f(h.user, withPosition(ctx, e), &h.conn, e)
+	return f(withPosition(ctx, e), c, e)
 }
 
-func (h *handler[C]) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {
-	h.conn.disconnected = true
-	h.user.Disconnect(h.conn.bind(ctx), &h.conn, s)
+func (h *handler) Disconnect(ctx context.Context, _ *protocol.Conn, s CloseStatus) {
+	c := (*Conn)(h)
+	c.mu.Lock()
+	c.mu.disconnected = true
+	c.mu.Unlock()
+	c.user.Disconnect(c.bind(ctx), c, s)
 }
 
 type positionKey struct{}

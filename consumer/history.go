@@ -23,7 +23,7 @@ func (c *Conn) Record(ctx context.Context, group string, e *Event, k Retention) 
 	if err != nil {
 		return Position{}, err
 	}
-	position, err := c.layer.Record(ctx, group, e, k)
+	position, err := c.app.layer.Record(ctx, group, e, k)
 	c.finishRecord(entry, err)
 	return position, err
 }
@@ -36,17 +36,18 @@ func (c *Conn) startRecord(group string) (*groupEntry, error) {
 	if c.mu.leftAll {
 		return nil, nil //nolint:nilnil // see above
 	}
-	if c.mu.recorded == nil {
-		c.mu.recorded = new(groupSet)
+	x := c.mu.extras()
+	if x.recorded == nil {
+		x.recorded = new(groupSet)
 	}
-	return c.mu.recorded.startCall(group, c.conn.MayJoin)
+	return x.recorded.startCall(group, c.conn.MayJoin)
 }
 
 func (c *Conn) finishRecord(e *groupEntry, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e != nil && c.mu.recorded != nil {
-		c.mu.recorded.finishCall(e, err)
+	if x := c.mu.extra; e != nil && x.recorded != nil {
+		x.recorded.finishCall(e, err)
 	}
 }
 
@@ -75,7 +76,7 @@ func (c *Conn) JoinFrom(ctx context.Context, group string, r Range) (History, er
 	if err != nil {
 		return History{}, err
 	}
-	h, err := c.layer.JoinFrom(ctx, group, (*member)(c), r)
+	h, err := c.app.layer.JoinFrom(ctx, group, (*member)(c), r)
 	if err != nil && !errors.Is(err, layers.ErrJoining) {
 		c.mu.Lock()
 		c.mu.groups.remove(e)
@@ -103,10 +104,10 @@ func (c *Conn) Replay(ctx context.Context, events []*Event) error {
 }
 
 func (c *Conn) replayEvent(ctx context.Context, e *Event) error {
-	if p := e.Prepared(); p != nil && !c.wantsSends {
+	if p := e.Prepared(); p != nil && !c.app.wantsSends {
 		return c.SendPrepared(ctx, p)
 	}
-	return c.events.handle(ctx, e)
+	return c.handle(ctx, e)
 }
 
 // isSkipped reports whether Replay continues after err.

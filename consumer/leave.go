@@ -3,13 +3,15 @@ package consumer
 import (
 	"context"
 	"time"
+
+	"github.com/wye-go/wye/internal/plumbing"
 )
 
 // exitTimeout is how long a closed connection may take to tell the driver that its
 // presence has ended.
 const exitTimeout = 10 * time.Second
 
-// deferLeaveAll registers leaveAll with Defer, once. It returns ErrClosed if the
+// deferLeaveAll registers leaveAll with the session, once. It returns ErrClosed if the
 // connection is over.
 func (c *Conn) deferLeaveAll() error {
 	c.mu.Lock()
@@ -20,7 +22,7 @@ func (c *Conn) deferLeaveAll() error {
 		return ErrClosed
 	}
 	if first {
-		c.Defer(c.leaveAll)
+		plumbing.DeferLeaver(c.conn, (*member)(c))
 	}
 	return nil
 }
@@ -29,7 +31,7 @@ func (c *Conn) deferLeaveAll() error {
 // It runs when the connection is over.
 func (c *Conn) leaveAll() {
 	if id, present := c.leaveGroups(); len(present) > 0 {
-		c.exitGroups(c.ctx, id, present, c.lingerTime()) // without the lock: the driver and members are called
+		c.exitGroups(c.Context(), id, present, c.lingerTime()) // without the lock: the driver and members are called
 	}
 }
 
@@ -40,15 +42,19 @@ func (c *Conn) leaveGroups() (id string, present []string) {
 	defer c.mu.Unlock()
 	c.mu.leftAll = true
 	for _, group := range c.mu.groups.removeAll() {
-		c.layer.Leave(group, (*member)(c))
+		c.app.layer.Leave(group, (*member)(c))
 	}
-	if ch := c.mu.channel; ch != nil && ch.unbind != nil {
-		ch.unbind()
-		ch.unbind = nil
+	x := c.mu.extra
+	if x == nil {
+		return "", nil
 	}
-	c.mu.recorded = nil
-	if p := c.mu.presence; p != nil {
-		id, present = p.id, p.groups.removeAll()
+	if x.unbind != nil {
+		x.unbind()
+		x.unbind = nil
+	}
+	x.recorded = nil
+	if x.presence != nil {
+		id, present = x.presence.id, x.presence.groups.removeAll()
 	}
 	return id, present
 }
@@ -56,10 +62,13 @@ func (c *Conn) leaveGroups() (id string, present []string) {
 // lingerTime returns how long presences stay after the connection has closed. It is 0
 // for a connection that was refused.
 func (c *Conn) lingerTime() time.Duration {
-	if !c.disconnected {
+	c.mu.Lock()
+	accepted := c.mu.disconnected
+	c.mu.Unlock()
+	if !accepted {
 		return 0
 	}
-	return c.events.linger()
+	return c.app.linger
 }
 
 // exitGroups ends the presence in groups, even if ctx is done. It ignores errors: after
@@ -68,6 +77,6 @@ func (c *Conn) exitGroups(ctx context.Context, id string, groups []string, linge
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitTimeout)
 	defer cancel()
 	for _, group := range groups {
-		_ = c.layer.ExitAfter(ctx, group, id, linger) //nolint:errcheck // see above
+		_ = c.app.layer.ExitAfter(ctx, group, id, linger) //nolint:errcheck // see above
 	}
 }

@@ -4,18 +4,36 @@ import "slices"
 
 // membership is what a connection has to leave when it is over. Its zero value is empty.
 type membership struct {
-	groups     groupSet  // the groups that it is a member of
-	channel    *channel  // nil until Channel is called
-	presence   *presence // nil until Enter is called
-	recorded   *groupSet // the groups that it has recorded to; nil if there are none
-	leaveAdded bool      // leaveAll is registered with Defer
-	leftAll    bool      // leaveAll has run: the connection is over
+	groups groupSet // the groups that it is a member of
+	extra  *extra   // what few connections have; nil until it is needed
+
+	leaveAdded   bool // leaveAll is registered with the session
+	leftAll      bool // leaveAll has run: the connection is over
+	disconnected bool // Disconnect was called, so the connection was accepted
 }
 
-// channel is the channel name of a connection.
-type channel struct {
-	name   string
-	unbind func() // nil if the connection was over when the name was made
+// extra is the part of a membership that few connections have.
+type extra struct {
+	channel  string    // its channel name; "" until Channel is called
+	unbind   func()    // nil if the connection was over when the name was made
+	presence *presence // nil until Enter is called
+	recorded *groupSet // the groups that it has recorded to; nil if there are none
+}
+
+// extras returns m.extra, which it makes if necessary.
+func (m *membership) extras() *extra {
+	if m.extra == nil {
+		m.extra = new(extra)
+	}
+	return m.extra
+}
+
+// present returns the presence of the connection, or nil.
+func (m *membership) present() *presence {
+	if m.extra == nil {
+		return nil
+	}
+	return m.extra.presence
 }
 
 // presence is the groups that a connection is present in.
@@ -34,9 +52,12 @@ func (p *presence) remove(group string) bool {
 // for which a call to the layer has not returned yet. Several callbacks and goroutines
 // make such calls at once, without a lock: each is between startCall and finishCall. No
 // method takes longer the more groups there are, except those that list all of them.
+//
+// A set must not be copied. Most connections have one group, so the entry of the first one
+// is a part of the set.
 type groupSet struct {
-	list  []*groupEntry // in the order of the first calls
-	index *groupIndex   // nil while list is short
+	first groupEntry
+	more  *groupList // the entries after first; nil if there are none
 }
 
 // groupEntry is one group of a groupSet until it is removed. If the group is added again
@@ -44,38 +65,29 @@ type groupSet struct {
 type groupEntry struct {
 	group   string
 	calls   int32 // calls that have not finished
+	used    bool  // false for a first entry that is not in use
 	joined  bool  // a call has succeeded
 	removed bool  // the entry is no longer in the set
 }
 
-// groupIndex finds the entries of a long list.
-type groupIndex struct {
-	byName  map[string]*groupEntry
-	removed int // entries of the list that are removed
-}
-
-// maxSearched is the length up to which a list is searched without an index.
-const maxSearched = 16
+// isIn reports whether e, which is the first entry of a set, is in the set.
+func (e *groupEntry) isIn() bool { return e.used && !e.removed }
 
 // size returns the number of groups.
 func (s *groupSet) size() int {
-	if s.index != nil {
-		return len(s.index.byName)
+	n := s.more.size()
+	if s.first.isIn() {
+		n++
 	}
-	return len(s.list)
+	return n
 }
 
 // find returns the entry of group, or nil.
 func (s *groupSet) find(group string) *groupEntry {
-	if s.index != nil {
-		return s.index.byName[group]
+	if s.first.isIn() && s.first.group == group {
+		return &s.first
 	}
-	for _, e := range s.list {
-		if e.group == group {
-			return e
-		}
-	}
-	return nil
+	return s.more.find(group)
 }
 
 // startCall adds group, unless it is there, before a call to the layer. mayAdd is called
@@ -87,35 +99,37 @@ func (s *groupSet) startCall(group string, mayAdd func(size int) error) (*groupE
 		if err := mayAdd(s.size()); err != nil {
 			return nil, err
 		}
-		e = &groupEntry{group: group}
-		s.add(e)
+		e = s.add(group)
 	}
 	e.calls++
 	return e, nil
 }
 
-func (s *groupSet) add(e *groupEntry) {
-	s.list = append(s.list, e)
-	switch {
-	case s.index != nil:
-		s.index.byName[e.group] = e
-	case len(s.list) > maxSearched:
-		s.index = &groupIndex{byName: make(map[string]*groupEntry, 2*maxSearched)}
-		for _, e := range s.list {
-			s.index.byName[e.group] = e
-		}
+func (s *groupSet) add(group string) *groupEntry {
+	if !s.first.used && s.more == nil {
+		s.first = groupEntry{group: group, used: true}
+		return &s.first
 	}
+	if s.more == nil {
+		s.more = new(groupList)
+	}
+	e := &groupEntry{group: group, used: true}
+	s.more.add(e)
+	return e
 }
 
 // finishCall notes the result of a call for e. A failed call removes e only if no other
 // call for it has succeeded or may still succeed. absent reports whether the connection
 // must not be in the group: then the caller must tell the layer, because the group may
-// have been removed before the layer added the connection.
+// have been removed before the layer added the connection. The caller must not use e
+// afterwards.
 func (s *groupSet) finishCall(e *groupEntry, err error) (absent bool) {
 	e.calls--
 	switch {
 	case e.removed:
-		return s.find(e.group) == nil
+		absent = s.find(e.group) == nil
+		s.freeFirst()
+		return absent
 	case err == nil:
 		e.joined = true
 	case !e.joined && e.calls == 0:
@@ -130,38 +144,34 @@ func (s *groupSet) remove(e *groupEntry) bool {
 		return false
 	}
 	e.removed = true
-	if s.index == nil {
-		i := slices.Index(s.list, e)
-		s.list = slices.Delete(s.list, i, i+1)
+	if e == &s.first {
+		s.freeFirst()
 		return true
 	}
-	delete(s.index.byName, e.group)
-	s.index.removed++
-	if s.index.removed > len(s.list)/2 {
-		s.compact()
+	s.more.remove(e)
+	if s.more.size() == 0 {
+		s.more = nil
 	}
 	return true
 }
 
-// compact deletes the removed entries from the list.
-func (s *groupSet) compact() {
-	s.list = slices.DeleteFunc(s.list, func(e *groupEntry) bool { return e.removed })
-	s.index.removed = 0
-	if len(s.list) <= maxSearched/2 {
-		s.list, s.index = slices.Clone(s.list), nil // frees the memory of the long list
+// freeFirst makes the first entry free for another group, if it is removed and the callers
+// of startCall that have it have called finishCall.
+func (s *groupSet) freeFirst() {
+	if s.first.removed && s.first.calls == 0 {
+		s.first = groupEntry{}
 	}
 }
 
 // removeAll removes all entries and returns their groups.
 func (s *groupSet) removeAll() []string {
 	var names []string
-	for _, e := range s.list {
-		if !e.removed {
-			names = append(names, e.group)
-			e.removed = true
-		}
+	for e := range s.all {
+		names = append(names, e.group)
+		e.removed = true
 	}
-	*s = groupSet{}
+	s.more = nil
+	s.freeFirst()
 	return names
 }
 
@@ -169,10 +179,98 @@ func (s *groupSet) removeAll() []string {
 // calls.
 func (s *groupSet) joined() []string {
 	var names []string
-	for _, e := range s.list {
-		if e.joined && !e.removed {
+	for e := range s.all {
+		if e.joined {
 			names = append(names, e.group)
 		}
 	}
 	return names
+}
+
+// all yields the entries, in the order of the first calls.
+func (s *groupSet) all(yield func(*groupEntry) bool) {
+	if s.first.isIn() && !yield(&s.first) || s.more == nil {
+		return
+	}
+	for _, e := range s.more.list {
+		if !e.removed && !yield(e) {
+			return
+		}
+	}
+}
+
+// groupList is a list of entries. A nil *groupList is empty.
+type groupList struct {
+	list  []*groupEntry // in the order of the first calls
+	index *groupIndex   // nil while list is short
+}
+
+// groupIndex finds the entries of a long list.
+type groupIndex struct {
+	byName  map[string]*groupEntry
+	removed int // entries of the list that are removed
+}
+
+// maxSearched is the length up to which a list is searched without an index.
+const maxSearched = 16
+
+func (l *groupList) size() int {
+	switch {
+	case l == nil:
+		return 0
+	case l.index != nil:
+		return len(l.index.byName)
+	}
+	return len(l.list)
+}
+
+func (l *groupList) find(group string) *groupEntry {
+	if l == nil {
+		return nil
+	}
+	if l.index != nil {
+		return l.index.byName[group]
+	}
+	for _, e := range l.list {
+		if e.group == group {
+			return e
+		}
+	}
+	return nil
+}
+
+func (l *groupList) add(e *groupEntry) {
+	l.list = append(l.list, e)
+	switch {
+	case l.index != nil:
+		l.index.byName[e.group] = e
+	case len(l.list) > maxSearched:
+		l.index = &groupIndex{byName: make(map[string]*groupEntry, 2*maxSearched)}
+		for _, e := range l.list {
+			l.index.byName[e.group] = e
+		}
+	}
+}
+
+// remove removes e, which has been marked as removed.
+func (l *groupList) remove(e *groupEntry) {
+	if l.index == nil {
+		i := slices.Index(l.list, e)
+		l.list = slices.Delete(l.list, i, i+1)
+		return
+	}
+	delete(l.index.byName, e.group)
+	l.index.removed++
+	if l.index.removed > len(l.list)/2 {
+		l.compact()
+	}
+}
+
+// compact deletes the removed entries from the list.
+func (l *groupList) compact() {
+	l.list = slices.DeleteFunc(l.list, func(e *groupEntry) bool { return e.removed })
+	l.index.removed = 0
+	if len(l.list) <= maxSearched/2 {
+		l.list, l.index = slices.Clone(l.list), nil // frees the memory of the long list
+	}
 }

@@ -135,7 +135,11 @@ func (m *setModel) check() {
 	if a, b := m.got.joined(), m.want.names(false); !slices.Equal(a, b) || m.got.size() != len(m.want) {
 		m.t.Fatalf("%s: %d groups, joined %q; want %d and %q", m.at, m.got.size(), a, len(m.want), b)
 	}
-	if n := len(m.got.list); n > maxSearched && (m.got.index == nil || n > 2*m.got.size()+1) {
+	l := m.got.more
+	if l == nil {
+		return
+	}
+	if n := len(l.list); n > maxSearched && (l.index == nil || n > 2*l.size()+1) {
 		m.t.Fatalf("%s: a list of %d entries for %d groups has no index or is too long", m.at, n, m.got.size())
 	}
 }

@@ -36,7 +36,7 @@ func (c *Conn) Enter(ctx context.Context, group, key string, meta any) error {
 		return err
 	}
 	p.ID = id
-	err = c.layer.Enter(ctx, group, p)
+	err = c.app.layer.Enter(ctx, group, p)
 	absent, over := c.finishEnter(e, err)
 	if absent { // the connection exited before the layer entered, or Enter failed and may have entered
 		c.exitGroups(ctx, id, []string{group}, 0)
@@ -57,11 +57,12 @@ func (c *Conn) startEnter(group string) (id string, e *groupEntry, err error) {
 	if c.mu.leftAll {
 		return "", nil, ErrClosed
 	}
-	if c.mu.presence == nil {
-		c.mu.presence = &presence{id: rand.Text()}
+	x := c.mu.extras()
+	if x.presence == nil {
+		x.presence = &presence{id: rand.Text()}
 	}
-	e, err = c.mu.presence.groups.startCall(group, c.conn.MayJoin)
-	return c.mu.presence.id, e, err
+	e, err = x.presence.groups.startCall(group, c.conn.MayJoin)
+	return x.presence.id, e, err
 }
 
 // finishEnter reports whether the connection must not be present, because it has exited
@@ -69,7 +70,7 @@ func (c *Conn) startEnter(group string) (id string, e *groupEntry, err error) {
 func (c *Conn) finishEnter(e *groupEntry, err error) (absent, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.presence.groups.finishCall(e, err), c.mu.leftAll
+	return c.mu.extra.presence.groups.finishCall(e, err), c.mu.leftAll
 }
 
 // Exit ends the connection's presence in group. It has no effect if the connection is
@@ -78,13 +79,13 @@ func (c *Conn) finishEnter(e *groupEntry, err error) (absent, over bool) {
 // [layers.Layer.Exit].
 func (c *Conn) Exit(ctx context.Context, group string) error {
 	c.mu.Lock()
-	p := c.mu.presence
+	p := c.mu.present()
 	removed := p.remove(group)
 	c.mu.Unlock()
 	if !removed {
 		return nil
 	}
-	err := c.layer.Exit(ctx, group, p.id)
+	err := c.app.layer.Exit(ctx, group, p.id)
 	if err != nil && ctx.Err() != nil { // leaveAll will not exit: the group was removed above
 		c.exitGroups(ctx, p.id, []string{group}, 0)
 	}
@@ -95,5 +96,5 @@ func (c *Conn) Exit(ctx context.Context, group string) error {
 // [layers.Layer.PresentKey] returns those of one key, and [layers.Layer.CountPresent]
 // only their number.
 func (c *Conn) Present(ctx context.Context, group string) ([]Presence, error) {
-	return c.layer.Present(ctx, group)
+	return c.app.layer.Present(ctx, group)
 }

@@ -1,14 +1,16 @@
 package layers
 
-import "github.com/wye-go/wye/protocol"
+import (
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
+	"github.com/wye-go/wye/protocol"
+)
 
 var process Layer //nolint:gochecknoglobals // Default returns it
 
 // Default returns the layer of this process. Consumers use it unless [Middleware] gives them
 // another one. It cannot be replaced or closed, because all packages of the program share it.
 func Default() *Layer { return &process }
-
-type layerKey struct{}
 
 // Middleware returns middleware that makes the consumers behind it use the layer l. It
 // panics if l is nil.
@@ -18,7 +20,7 @@ func Middleware(l *Layer) protocol.Middleware {
 	}
 	return func(next protocol.Application) protocol.Application {
 		return protocol.Wrap(next, func(s *protocol.Scope) (protocol.Handler, error) {
-			return next.Open(s.WithValue(layerKey{}, l))
+			return next.Open(s.WithValue(plumbing.LayerKey{}, l))
 		})
 	}
 }
@@ -26,7 +28,7 @@ func Middleware(l *Layer) protocol.Middleware {
 // FromScope returns the layer that [Middleware] has given the application of s, or
 // [Default]'s.
 func FromScope(s *protocol.Scope) *Layer {
-	if l, ok := s.Context().Value(layerKey{}).(*Layer); ok {
+	if l, ok := scopes.Values(s).Value(plumbing.LayerKey{}).(*Layer); ok {
 		return l
 	}
 	return &process

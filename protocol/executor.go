@@ -55,7 +55,7 @@ func (s *Session) runNext() bool {
 		// has ended. The goroutine that closes may not have canceled it yet.
 		s.cancel(s.mu.cause)
 	}
-	pending := lifecycle.Pending{Mail: !s.mu.mail.empty(), Goroutines: s.mu.tasks.hold(), Deferred: len(s.mu.deferred) > 0}
+	pending := lifecycle.Pending{Mail: !s.mu.mail.empty(), Goroutines: s.mu.tasks.hold(), Deferred: !s.mu.late.isEmpty()}
 	switch life.Next(pending) {
 	case lifecycle.HandOver:
 		s.handOverUnlock()
@@ -70,9 +70,7 @@ func (s *Session) runNext() bool {
 		s.mu.Unlock()
 		s.disconnect(st)
 	case lifecycle.RunDeferred:
-		last := len(s.mu.deferred) - 1
-		f := s.mu.deferred[last]
-		s.mu.deferred = s.mu.deferred[:last]
+		f := s.mu.late.remove()
 		s.mu.Unlock()
 		s.callDeferred(f)
 	case lifecycle.Idle:
@@ -122,17 +120,4 @@ func (s *Session) contextLocked(e *entry) context.Context {
 	case lifecycle.DeliverNothing:
 	}
 	return nil
-}
-
-// deferred is Conn.Defer.
-func (s *Session) deferred(f func()) {
-	s.mu.Lock()
-	over := s.mu.life.IsSettled() && !s.exec.IsRunning()
-	if !over {
-		s.mu.deferred = append(s.mu.deferred, f)
-	}
-	s.mu.Unlock()
-	if over {
-		s.callLate(f)
-	}
 }

@@ -21,6 +21,7 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
 	})
 	plumbing.ProvideAccepts(accepts)
+	plumbing.ProvideDeferLeaver(func(c any, v plumbing.Leaver) { conn(c).s.deferLeaver(v) })
 	plumbing.ProvideEvents(plumbing.EventFuncs{
 		New:     func(typ string, body []byte) (any, error) { return newEvent(typ, body) },
 		Payload: func(e any) ([]byte, error) { return event(e).wirePayload() },
@@ -30,6 +31,8 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		},
 	})
 }
+
+func conn(c any) *Conn { return c.(*Conn) } //nolint:errcheck,forcetypeassert // package consumer passes nothing else
 
 func event(e any) *Event { return e.(*Event) } //nolint:errcheck,forcetypeassert // package events passes nothing else
 

@@ -90,9 +90,9 @@ type Session struct {
 		deliverTurn chan struct{} // has room for the Deliver whose turn it is; made by the first
 		room        chan struct{} // closed by Drained; nil while no send waits
 
-		final    *final      // once messages are handed over after the peer's close
-		tasks    *goroutines // of Conn.Go, while there are any
-		deferred []func()
+		final *final      // once messages are handed over after the peer's close
+		tasks *goroutines // of Conn.Go, while there are any
+		late  lateCalls
 	}
 }
 

@@ -88,6 +88,19 @@ var (
 // closes it (CloseError.AcceptFirst). Package protocol provides it.
 var Accepts func(err error) bool //nolint:gochecknoglobals // see the package documentation
 
+// Leaver is a consumer's connection.
+type Leaver interface {
+	// LeaveAll has the connection leave its groups.
+	LeaveAll()
+}
+
+// DeferLeaver is Conn.Defer of a *protocol.Conn with v.LeaveAll, but takes less memory. It is
+// called once for each connection. Package protocol provides it.
+var DeferLeaver func(conn any, v Leaver) //nolint:gochecknoglobals // see the package documentation
+
+// ProvideDeferLeaver is called by package protocol when it is initialised.
+func ProvideDeferLeaver(f func(conn any, v Leaver)) { DeferLeaver = f }
+
 // EventFuncs are functions of a *protocol.Event; epoch and offset are a position.
 type EventFuncs struct {
 	New     func(typ string, body []byte) (event any, err error)

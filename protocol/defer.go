@@ -1,0 +1,72 @@
+package protocol
+
+import "github.com/wye-go/wye/internal/plumbing"
+
+// lateCalls are what is called after Disconnect: the functions of Conn.Defer, in the
+// reverse order, and the leaver of a consumer's connection among them. The leaver is an
+// interface so that a connection in a group needs neither a closure nor a list for it.
+type lateCalls struct {
+	last   *lateCall
+	leaver plumbing.Leaver // nil if there is none, or it was called
+}
+
+// lateCall is a function of Conn.Defer.
+type lateCall struct {
+	f          func()
+	before     *lateCall
+	isLeaverUp bool // the leaver was added just after this call, so it is called just before
+}
+
+// isEmpty reports whether nothing is left to be called.
+func (l *lateCalls) isEmpty() bool { return l.last == nil && l.leaver == nil }
+
+// add adds f.
+func (l *lateCalls) add(f func()) { l.last = &lateCall{f: f, before: l.last} }
+
+// addLeaver adds v. It is called once.
+func (l *lateCalls) addLeaver(v plumbing.Leaver) {
+	l.leaver = v
+	if l.last != nil {
+		l.last.isLeaverUp = true
+	}
+}
+
+// remove removes the call that was added last, and returns it. l must not be empty.
+func (l *lateCalls) remove() func() {
+	if v := l.leaver; v != nil && (l.last == nil || l.last.isLeaverUp) {
+		l.leaver = nil
+		return v.LeaveAll
+	}
+	f := l.last.f
+	l.last = l.last.before
+	return f
+}
+
+// deferred is Conn.Defer.
+func (s *Session) deferred(f func()) {
+	s.mu.Lock()
+	late := s.isLateLocked()
+	if !late {
+		s.mu.late.add(f)
+	}
+	s.mu.Unlock()
+	if late {
+		s.callLate(f)
+	}
+}
+
+// deferLeaver is Conn.Defer for the leaver of a consumer's connection, which has one.
+func (s *Session) deferLeaver(v plumbing.Leaver) {
+	s.mu.Lock()
+	late := s.isLateLocked()
+	if !late {
+		s.mu.late.addLeaver(v)
+	}
+	s.mu.Unlock()
+	if late {
+		s.callLate(v.LeaveAll)
+	}
+}
+
+// isLateLocked reports whether what is deferred now has to be called at once.
+func (s *Session) isLateLocked() bool { return s.mu.life.IsSettled() && !s.exec.IsRunning() }
