@@ -112,7 +112,7 @@ func framingTraps() []trap {
 		{testkit.Here(), "G2 MaxFrameSize does not bound a message", true, "rules.maxNextFrame(p.PayloadLen())", "TestTrapG2_LimitOverFragments, TestParser", frameLimitOnly},
 		{testkit.Here(), "G2 nothing bounds the number of fragments", true, "ErrFragments", "TestParserBounds", manyFragments},
 		{testkit.Here(), "G2 ReadMessage keeps the pings within a message", true, "c.sendPong(it.Data)", "TestTrapG2_LimitOverFragments", keepsPings},
-		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it = Item{s.op, part}", "TestAllocParse", readsOften},
+		{testkit.Here(), "G3 ReadData reads several times for a frame", true, "it.Data = part", "TestAllocParse", readsOften},
 		{testkit.Here(), "G3 ReadData has no limit by default", true, "ErrTooBig", "TestParser", noLimit},
 		{testkit.Here(), "G4 WriteServerMessage writes twice, Writer in frames", true, "frame.Append", "TestTrapG4_OneWrite", writesTwice},
 		{testkit.Here(), "G5 PutWriter drops what it is given", true, "pool.Put(b)", "TestAllocSend", neverReuses},
