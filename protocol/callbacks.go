@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/plumbing"
 )
 
@@ -49,8 +50,8 @@ func (s *Session) disconnect(st CloseStatus) {
 	done := false
 	defer s.shared.Counters.open.Add(-1)
 	defer s.recoverCallback(&done)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), disconnectTime)
-	defer cancel()
+	ctx := lazyctx.WithTimeout(context.WithoutCancel(s.ctx), disconnectTime)
+	defer ctx.Cancel(nil)
 	s.h.Disconnect(ctx, &s.conn, st)
 	done = true
 }

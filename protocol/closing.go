@@ -3,6 +3,7 @@ package protocol
 import (
 	"log/slog"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
@@ -13,11 +14,11 @@ type closing struct {
 	dropped contents    // by a close from our side
 	cause   *CloseError // ends the connection's context; nil if that goes on
 
-	counted     bool // the connection was open
-	notify      bool // the transport's Close has to be called
-	run         bool // the executor was claimed for what is due
-	resume      func()
-	stopConnect func(cause error)
+	counted    bool // the connection was open
+	notify     bool // the transport's Close has to be called
+	run        bool // the executor was claimed for what is due
+	resume     func()
+	connecting *lazyctx.Context
 }
 
 // closeSession closes the connection with st. local says that our side closes it, so
@@ -54,7 +55,7 @@ func (s *Session) closeRefused(err error) {
 	if s.mu.cause == nil {
 		s.mu.cause = &CloseError{CloseStatus: CloseStatus{Code: CloseAbnormal, Err: err}, closed: true}
 	}
-	c := closing{cause: s.mu.cause, stopConnect: s.stopConnectLocked()}
+	c := closing{cause: s.mu.cause, connecting: s.connectingLocked()}
 	s.mu.Unlock()
 	s.carryOut(c)
 }
@@ -66,7 +67,7 @@ func (s *Session) closingLocked(effect lifecycle.Effect) (c closing) {
 		c.dropped = s.discardMailLocked()
 	}
 	if effect == lifecycle.Closes || life.State() == lifecycle.Opening { // then Connect has no more to decide
-		c.cause, c.stopConnect = s.mu.cause, s.stopConnectLocked()
+		c.cause, c.connecting = s.mu.cause, s.connectingLocked()
 	}
 	if effect == lifecycle.Closes {
 		s.exec.Put(executor.Open, false)
@@ -77,12 +78,12 @@ func (s *Session) closingLocked(effect lifecycle.Effect) (c closing) {
 	return c
 }
 
-// stopConnectLocked returns the function that ends the ctx of Connect, or nil.
-func (s *Session) stopConnectLocked() func(cause error) {
+// connectingLocked returns the ctx of Connect while it runs, or nil.
+func (s *Session) connectingLocked() *lazyctx.Context {
 	if s.mu.opening == nil {
 		return nil
 	}
-	return s.mu.opening.stopConnect
+	return s.mu.opening.connecting
 }
 
 // discardMailLocked ends the calling of Receive and Event: what waits is dropped, and the
@@ -103,8 +104,8 @@ func (s *Session) carryOut(c closing) {
 	if c.cause != nil {
 		s.cancel(c.cause)
 	}
-	if c.stopConnect != nil {
-		c.stopConnect(c.cause)
+	if c.connecting != nil {
+		c.connecting.Cancel(c.cause)
 	}
 	if c.notify {
 		s.t.Close(c.cause.CloseStatus)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/executor"
@@ -77,14 +78,14 @@ func (s *Session) opening() *opening {
 // connect finds the handler and calls its Connect, with a ctx that ends when the
 // connection does.
 func (s *Session) connect(o *opening) error {
-	ctx, cancel := context.WithCancelCause(o.scope.Context())
-	defer cancel(nil)
+	ctx := lazyctx.New(o.scope.Context())
+	defer ctx.Cancel(nil)
 	s.mu.Lock()
-	o.stopConnect = cancel
+	o.connecting = ctx
 	closed := s.mu.cause
 	s.mu.Unlock()
 	if closed != nil {
-		cancel(closed)
+		ctx.Cancel(closed)
 	}
 	h, err := o.app.Open(o.scope)
 	if err != nil {

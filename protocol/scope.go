@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/routepath"
 )
@@ -82,6 +83,8 @@ func (s *Scope) User() any { return s.user }
 // until it is answered.
 type origin struct {
 	request  atomic.Pointer[http.Request]
+	bounded  bool                  // the context of request becomes limit when the program asks for request
+	limit    lazyctx.Context       // of the handshake, if bounded
 	taken    atomic.Pointer[Scope] // of the application that has decided about the connection
 	wildcard map[string]string     // the path values of request; set before request is cleared
 	base     context.Context       //nolint:containedctx // the answered connection's
@@ -94,19 +97,33 @@ type origin struct {
 // NewScope returns the scope of the connection that the request r opens. r must not be nil.
 // Protocols call it, and add details with WithSubprotocols and WithRemoteAddr.
 func NewScope(typ string, r *http.Request) *Scope {
-	s := &Scope{
-		typ:        typ,
-		path:       r.URL.Path,
-		rawQuery:   r.URL.RawQuery,
-		host:       r.Host,
-		remoteAddr: r.RemoteAddr,
-		header:     r.Header,
-		route:      r.Pattern,
-		origin:     &origin{base: context.Background()},
+	var both struct { // one allocation
+		scope  Scope
+		origin origin
 	}
-	s.origin.request.Store(r)
-	s.origin.routePath, s.origin.notCanonical = routepath.Of(r)
+	s, o := &both.scope, &both.origin
+	s.origin = o
+	s.typ = typ
+	s.path, s.rawQuery = r.URL.Path, r.URL.RawQuery
+	s.host, s.remoteAddr = r.Host, r.RemoteAddr
+	s.header = r.Header
+	s.route = r.Pattern
+	o.base = context.Background()
+	o.request.Store(r)
+	o.routePath, o.notCanonical = routepath.Of(r)
 	return s
+}
+
+// newHandshakeScope returns the scope of the connection that h opens, and the context of
+// the handshake, which its caller cancels. The request is not copied for that context
+// unless the program asks for it.
+func newHandshakeScope(h *plumbing.Handshake) (*Scope, *lazyctx.Context) {
+	s := NewScope(h.Type, h.Request)
+	s.remoteAddr, s.subprotocols = h.RemoteAddr, h.Subprotocols
+	o := s.origin
+	o.bounded = true
+	o.limit.Init(h.Request.Context(), h.Timeout)
+	return s, &o.limit
 }
 
 // Context returns a context with the values of the request's context and those of
@@ -114,15 +131,27 @@ func NewScope(typ string, r *http.Request) *Scope {
 // has only the values of WithValue: some middleware of net/http recycles the values of its
 // context for other requests when its handler has returned.
 func (s *Scope) Context() context.Context {
-	if r := s.origin.request.Load(); r != nil {
-		return s.values.Bind(r.Context())
+	r := s.origin.request.Load()
+	switch {
+	case r == nil:
+		return s.values.Bind(s.origin.base)
+	case s.origin.bounded:
+		return s.values.Bind(&s.origin.limit)
 	}
-	return s.values.Bind(s.origin.base)
+	return s.values.Bind(r.Context())
 }
 
 // Request returns the HTTP request that opens the connection, for code that needs one, such
 // as a session store. Once the handshake is answered, it returns nil.
-func (s *Scope) Request() *http.Request { return s.origin.request.Load() }
+func (s *Scope) Request() *http.Request {
+	o := s.origin
+	r := o.request.Load()
+	if r == nil || !o.bounded || r.Context() == &o.limit {
+		return r
+	}
+	o.request.CompareAndSwap(r, r.WithContext(&o.limit)) // fails if another caller was first, or after the answer
+	return o.request.Load()
+}
 
 // Param returns the text that a route of Wye has captured under name. Otherwise it returns
 // the path value of that name that a router of net/http, such as http.ServeMux or chi, has

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/internal/conflate"
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/protocol/internal/backlog"
 	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
@@ -98,10 +99,10 @@ type Session struct {
 
 // opening holds what a connection needs only until its handshake is answered.
 type opening struct {
-	app         Application
-	scope       *Scope
-	stopConnect context.CancelCauseFunc // ends Connect's ctx when the connection closes; nil before Connect
-	answer      sync.Once               // around the answer, so that Open waits for an Accept elsewhere
+	app        Application
+	scope      *Scope
+	connecting *lazyctx.Context // Connect's ctx, which ends when the connection closes; nil before Connect
+	answer     sync.Once        // around the answer, so that Open waits for an Accept elsewhere
 
 	waiting  conflate.Queue[outgoing] // sends, which follow the answer
 	queued   int                      // bytes in waiting

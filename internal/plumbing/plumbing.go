@@ -6,7 +6,10 @@ package plumbing
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
+
+	"github.com/wye-go/wye/internal/lazyctx"
 )
 
 // MaxBranches is how many routes routers may try before one takes the connection.
@@ -34,6 +37,16 @@ type ScopeFuncs struct {
 	Values    func(scope any) Values
 	Kept      func(scope any) any
 	Channel   func(ctx context.Context, name string) any
+	Handshake func(h *Handshake) (scope any, limit *lazyctx.Context)
+}
+
+// Handshake is what a protocol server knows of a request that opens a connection.
+type Handshake struct {
+	Type         string
+	Request      *http.Request
+	RemoteAddr   string
+	Subprotocols []string
+	Timeout      time.Duration // of the scope's Context
 }
 
 // Scopes and ErrBranches are those that package protocol provides.

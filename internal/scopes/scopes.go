@@ -5,6 +5,7 @@ package scopes
 import (
 	"context"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
 )
@@ -44,6 +45,13 @@ func Values(s *protocol.Scope) plumbing.Values { return plumbing.Scopes.Values(s
 // query and subprotocols, and without the request's memory but one copy of the path.
 func Kept(s *protocol.Scope) *protocol.Scope {
 	return plumbing.Scopes.Kept(s).(*protocol.Scope) //nolint:errcheck,forcetypeassert // as in WithRoute
+}
+
+// ForHandshake returns the scope of the connection that h opens, and its Context, which
+// the caller cancels when the handshake is answered.
+func ForHandshake(h *plumbing.Handshake) (*protocol.Scope, *lazyctx.Context) {
+	s, limit := plumbing.Scopes.Handshake(h)
+	return s.(*protocol.Scope), limit //nolint:errcheck,forcetypeassert // as in WithRoute
 }
 
 // ForChannel returns the scope of what arrives on a worker's channel. ctx is what its

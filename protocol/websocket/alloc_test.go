@@ -5,11 +5,45 @@ import (
 
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/enginetest"
+	"github.com/wye-go/wye/protocol/websocket/internal/handshaketest"
 	"github.com/wye-go/wye/router"
 )
+
+// TestAllocHandshake bounds what a connection allocates without net/http: from the parsed
+// request to the answer, and to its end after the peer has hung up.
+func TestAllocHandshake(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
+	app := &fakes.Handler{}
+	ends := app.Ends()
+	s := New(app, nil)
+	t.Cleanup(func() { finish(t, s) })
+	r := handshaketest.Request()
+	r.RemoteAddr = "192.0.2.1:4711"
+	ofTest := testing.AllocsPerRun(100, func() {
+		w := &hijacker{nc: enginetest.NewSink()}
+		w.Header()
+		if _, _, err := w.Hijack(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	got := testing.AllocsPerRun(1000, func() {
+		w := &hijacker{nc: enginetest.NewSink()}
+		s.ServeHTTP(w, r)
+		w.nc.Close()
+		<-ends
+	}) - ofTest
+	if got > maxHandshakeAllocs {
+		t.Errorf("%v allocations, want %v at most", got, maxHandshakeAllocs)
+	}
+}
+
+const maxHandshakeAllocs = 22
 
 // TestAllocBroadcast makes sure that a member more costs no allocation more.
 func TestAllocBroadcast(t *testing.T) {

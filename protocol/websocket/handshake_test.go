@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -211,23 +212,69 @@ func TestHandshakeWildcards(t *testing.T) {
 	}
 }
 
-// TestHandshakeTimeout bounds a Connect that waits for its context.
+// TestHandshakeTimeout bounds a Connect that waits for its context, and an Open that
+// waits for the scope's or for the request's.
 func TestHandshakeTimeout(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		app := &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error {
-			<-ctx.Done()
-			return context.Cause(ctx)
-		}}
-		s := servePipes(t, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
-		begun := time.Now()
-		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
-			t.Errorf("status %d, want 503", a.Status)
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	for name, app := range map[string]*fakes.Handler{
+		"Connect":       {OnConnect: func(ctx context.Context, _ *protocol.Conn) error { return wait(ctx) }},
+		"derived":       {OnConnect: func(ctx context.Context, _ *protocol.Conn) error { return waitDerived(ctx) }},
+		"Scope.Context": {OnOpen: func(s *protocol.Scope) error { return wait(s.Context()) }},
+		"Scope.Request": {OnOpen: func(s *protocol.Scope) error { return wait(s.Request().Context()) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := servePipes(t, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
+				begun := time.Now()
+				if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
+					t.Errorf("status %d, want 503", a.Status)
+				}
+				if d := time.Since(begun); d != 7*time.Second {
+					t.Errorf("answered after %v, want 7s", d)
+				}
+			})
+		})
+	}
+}
+
+// waitDerived waits for the end of a context that is derived from ctx.
+func waitDerived(ctx context.Context) error {
+	derived, cancel := context.WithCancel(ctx)
+	defer cancel()
+	<-derived.Done()
+	return context.Cause(derived)
+}
+
+// TestHandshakeRequest: the request of a scope stays the same, and its context ends with
+// the handshake, but the request that net/http has passed on is not changed.
+func TestHandshakeRequest(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	app := &fakes.Handler{OnOpen: func(s *protocol.Scope) error {
+		got = s.Request()
+		if got != s.Request() || got != s.WithUser(1).Request() || got.Context() != s.Context() || s.Context().Err() != nil {
+			t.Errorf("the requests %p and %p with contexts %v and %v, want one", got, s.Request(), got.Context(), s.Context())
 		}
-		if d := time.Since(begun); d != 7*time.Second {
-			t.Errorf("answered after %v, want 7s", d)
-		}
-	})
+		return protocol.ErrNoRoute
+	}}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+	for _, line := range []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + websockettest.SampleKey} {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	websocket.New(app, nil).ServeHTTP(w, r)
+	if w.Code != http.StatusNotFound || got == nil || got == r {
+		t.Fatalf("status %d, the request %p, want a copy of %p", w.Code, got, r)
+	}
+	if got.Context().Err() != context.Canceled || r.Context().Err() != nil { //nolint:errorlint,err113 // these very values
+		t.Errorf("the contexts have ended with %v and %v", got.Context().Err(), r.Context().Err())
+	}
 }
 
 // TestHandshakeKeepContext makes sure that callbacks see of the request's

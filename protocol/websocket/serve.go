@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
@@ -15,17 +17,12 @@ import (
 // headers (426, 400), host (421), origin (403), Capacity (503, 429). Then the middleware,
 // for example router.Auth, and the application decide.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.HandshakeTimeout)
-	defer cancel()
 	client := s.gate.Client(r)
-	scope := protocol.NewScope(s.Type(), r.WithContext(ctx))
-	if client.RemoteAddr != r.RemoteAddr {
-		scope = scope.WithRemoteAddr(client.RemoteAddr)
-	}
 	offer := handshake.ParseOffer(r.Header)
-	if len(offer.Subprotocols) > 0 {
-		scope = scope.WithSubprotocols(offer.Subprotocols)
-	}
+	scope, limit := scopes.ForHandshake(&plumbing.Handshake{
+		Type: s.Type(), Request: r, RemoteAddr: client.RemoteAddr, Subprotocols: offer.Subprotocols, Timeout: s.opts.HandshakeTimeout,
+	})
+	defer limit.Cancel(nil)
 	h := &opening{server: s, w: w, r: r, path: noted(r.URL.Path), peer: noted(client.RemoteAddr)}
 	if e := s.admit(scope, h, client, &offer); e != nil {
 		h.refuse(e)
