@@ -2,6 +2,7 @@
 package roster
 
 import (
+	"hash/maphash"
 	"slices"
 	"sync/atomic"
 )
@@ -22,11 +23,15 @@ const (
 // The zero value is empty. Methods that change the set need a lock; Walk needs a lock that
 // may be shared.
 type Set[M comparable] struct {
-	view View[M]
+	view   View[M]
+	walked atomic.Bool // Walk has been called since the last change that had to know of it
+	large  *large      // nil as long as searching is as good
+}
 
-	index  map[M]int   // nil as long as searching is as good
-	walked atomic.Bool // Walk has been called since epoch started
-	epoch  uint64      // counts walks, as far as changes have to know of them
+// large is what a Set needs beside its members if they are many.
+type large struct {
+	index index
+	epoch uint64 // counts walks, as far as changes have to know of them
 
 	copied     []uint64 // the epoch in which each chunk of view.full was last copied
 	listCopied uint64   // the epoch in which view.full itself was
@@ -34,10 +39,13 @@ type Set[M comparable] struct {
 }
 
 // View is a list of members in chunks.
-type View[M any] struct {
+type View[M comparable] struct {
 	full [][]M // chunkSize each
 	last []M
 }
+
+// seed is that of the hashes of members, which are pointers: nobody can choose them.
+var seed = maphash.MakeSeed() //nolint:gochecknoglobals // the zero value of a Set is ready for use
 
 // Len returns how many members there are.
 func (v *View[M]) Len() int { return len(v.full)*chunkSize + len(v.last) }
@@ -55,6 +63,17 @@ func (v *View[M]) Chunks(yield func([]M) bool) {
 	}
 }
 
+// at returns the member at a position.
+func (v *View[M]) at(i int) M {
+	if i/chunkSize < len(v.full) {
+		return v.full[i/chunkSize][i%chunkSize]
+	}
+	return v.last[i-len(v.full)*chunkSize]
+}
+
+// hash returns the hash of the member at a position.
+func (v *View[M]) hash(i int) uint64 { return maphash.Comparable(seed, v.at(i)) }
+
 // Walk returns the members, in no particular order, for a walk that needs no lock.
 func (s *Set[M]) Walk() View[M] {
 	if !s.walked.Load() { // a shared cache line is better read than written
@@ -69,15 +88,12 @@ func (s *Set[M]) Len() int { return s.view.Len() }
 // Has reports whether m is in the set.
 func (s *Set[M]) Has(m M) bool { return s.find(m) >= 0 }
 
-// find returns the index of m, or -1.
+// find returns the position of m, or -1.
 func (s *Set[M]) find(m M) int {
-	if s.index != nil {
-		if at, in := s.index[m]; in {
-			return at
-		}
-		return -1
+	if s.large == nil {
+		return slices.Index(s.view.last, m)
 	}
-	return slices.Index(s.view.last, m)
+	return s.large.index.find(maphash.Comparable(seed, m), func(at int) bool { return s.view.at(at) == m })
 }
 
 // Add adds m. It reports false if m was there.
@@ -85,19 +101,19 @@ func (s *Set[M]) Add(m M) bool {
 	if s.Has(m) {
 		return false
 	}
-	v := &s.view
+	v, l := &s.view, s.large
 	if len(v.last) == chunkSize {
-		v.full, s.copied = append(v.full, v.last), append(s.copied, s.lastCopied)
-		v.last, s.lastCopied = make([]M, 0, chunkSize), s.epoch
+		v.full, l.copied = append(v.full, v.last), append(l.copied, l.lastCopied)
+		v.last, l.lastCopied = make([]M, 0, chunkSize), l.epoch
 	}
 	v.last = append(v.last, m)
 	switch n := s.Len(); {
-	case s.index != nil:
-		s.index[m] = n - 1
+	case l != nil:
+		l.index.add(v.hash(n-1), n-1, v.hash)
 	case n > searchBelow:
-		s.index = make(map[M]int, 2*n)
-		for i, m := range v.last {
-			s.index[m] = i
+		s.large = new(large)
+		for i := range n {
+			s.large.index.add(v.hash(i), i, v.hash)
 		}
 	}
 	return true
@@ -114,18 +130,29 @@ func (s *Set[M]) Remove(m M) bool {
 		s.reopenChunk()
 	}
 	s.ownLast()
-	last := s.view.last
-	end := len(last) - 1
-	if moved := last[end]; moved != m {
-		s.set(at, moved)
-		if s.index != nil {
-			s.index[moved] = at
-		}
+	end := s.Len() - 1
+	if s.large != nil {
+		s.removeFromIndex(at, end)
 	}
-	last[end] = *new(M)
-	s.view.last = last[:end]
-	delete(s.index, m)
+	last := s.view.last
+	if at != end {
+		s.set(at, last[len(last)-1])
+	}
+	last[len(last)-1] = *new(M)
+	s.view.last = last[:len(last)-1]
+	if s.large != nil && end < searchBelow/2 {
+		s.large, s.view.last = nil, slices.Clone(s.view.last) // frees the memory of many
+	}
 	return true
+}
+
+// removeFromIndex removes the member at a position, which that at end takes.
+func (s *Set[M]) removeFromIndex(at, end int) {
+	x, v := &s.large.index, &s.view
+	x.remove(v.hash(at), at, v.hash)
+	if at != end {
+		x.move(v.hash(end), end, at)
+	}
 }
 
 // Replace puts m, which is not in the set, in the place of old, which is.
@@ -135,53 +162,64 @@ func (s *Set[M]) Replace(old, m M) {
 	if at >= len(s.view.full)*chunkSize {
 		s.ownLast()
 	}
+	if s.large != nil {
+		s.large.index.remove(s.view.hash(at), at, s.view.hash)
+	}
 	s.set(at, m)
-	if s.index != nil {
-		delete(s.index, old)
-		s.index[m] = at
+	if s.large != nil {
+		s.large.index.add(s.view.hash(at), at, s.view.hash)
 	}
 }
 
-// startEpoch starts a new epoch if there has been a walk.
+// startEpoch starts a new epoch if there has been a walk. A small set has no epochs: it
+// copies its members at once.
 func (s *Set[M]) startEpoch() {
-	if s.walked.Swap(false) {
-		s.epoch++
+	if !s.walked.Swap(false) {
+		return
 	}
+	if s.large == nil {
+		s.copyLast()
+		return
+	}
+	s.large.epoch++
 }
 
 // reopenChunk makes the last full chunk the one that is added to.
 func (s *Set[M]) reopenChunk() {
 	s.ownList()
-	v, end := &s.view, len(s.view.full)-1
-	v.last, s.lastCopied = v.full[end], s.copied[end]
+	v, l, end := &s.view, s.large, len(s.view.full)-1
+	v.last, l.lastCopied = v.full[end], l.copied[end]
 	v.full[end] = nil
-	v.full, s.copied = v.full[:end], s.copied[:end]
+	v.full, l.copied = v.full[:end], l.copied[:end]
 }
 
-// set writes m to the index at. If that is in the last chunk, ownLast has been called.
+// set writes m to the position at. If that is in the last chunk, ownLast has been called.
 func (s *Set[M]) set(at int, m M) {
 	v, i := &s.view, at/chunkSize
 	if i == len(v.full) {
 		v.last[at%chunkSize] = m
 		return
 	}
-	if s.copied[i] < s.epoch {
+	if l := s.large; l.copied[i] < l.epoch {
 		s.ownList()
-		v.full[i], s.copied[i] = slices.Clone(v.full[i]), s.epoch
+		v.full[i], l.copied[i] = slices.Clone(v.full[i]), l.epoch
 	}
 	v.full[i][at%chunkSize] = m
 }
 
 // ownList makes view.full a list that no walk has.
 func (s *Set[M]) ownList() {
-	if s.listCopied < s.epoch {
-		s.view.full, s.listCopied = slices.Clone(s.view.full), s.epoch
+	if l := s.large; l.listCopied < l.epoch {
+		s.view.full, l.listCopied = slices.Clone(s.view.full), l.epoch
 	}
 }
 
 // ownLast makes view.last a chunk that no walk has.
 func (s *Set[M]) ownLast() {
-	if s.lastCopied < s.epoch {
-		s.view.last, s.lastCopied = append(make([]M, 0, cap(s.view.last)), s.view.last...), s.epoch
+	if l := s.large; l != nil && l.lastCopied < l.epoch {
+		s.copyLast()
+		l.lastCopied = l.epoch
 	}
 }
+
+func (s *Set[M]) copyLast() { s.view.last = append(make([]M, 0, cap(s.view.last)), s.view.last...) }
