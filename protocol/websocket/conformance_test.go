@@ -164,6 +164,9 @@ func conformanceOptions(closeTimeout time.Duration) *websocket.Options {
 
 const pipeCloseTimeout = time.Second
 
+// exactness is how late deadlines of closes may be.
+const exactness = 20 * time.Millisecond
+
 // large are numbers of trials that take long even over a pipe.
 var large = regexp.MustCompile(`^9\.(?:[12]\.[456]|[46]\.\d)$`)
 
@@ -352,7 +355,7 @@ func (c *talk) hearEnd() {
 	c.t.Helper()
 	begun, limit := time.Now(), time.Duration(0)
 	if c.trial.end.how == byFailure {
-		limit = pipeCloseTimeout
+		limit = pipeCloseTimeout + exactness
 		if _, err := c.p.Conn.Write(closing(c.trial.end.code, "")); err != nil {
 			c.failed("our close is read", err.Error())
 		}

@@ -81,7 +81,7 @@ type Options struct {
 	WriteTimeout time.Duration
 	// CloseTimeout is how long the peer may take, from the first close, to
 	// read what is queued and to answer the server's close; then the connection
-	// is cut. After the answer the peer has one more second to close the socket
+	// is cut, up to 20 ms later. After the answer the peer has one more second to close the socket
 	// (a wrapped connection without CloseWrite is closed at once). Default 5 s.
 	CloseTimeout time.Duration
 
@@ -94,6 +94,9 @@ type Options struct {
 	// read, because a callback is busy and Limits.ReadAhead is reached, is not counted.
 	// Default 20 s.
 	PongTimeout time.Duration
+
+	// Engine chooses how connections are run. Default: EngineAuto.
+	Engine Engine
 
 	// Shutdown says how Server.Shutdown, and with it router.Run, closes the
 	// open connections and refuses new ones. Default: 1001, "the server is

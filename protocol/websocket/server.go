@@ -51,6 +51,7 @@ func New(app protocol.Application, o *Options) *Server {
 	if code := s.opts.Shutdown.Code; code != 0 && !code.Sendable() {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
+	s.opts.Engine.check()
 	s.engine = engine.New(engine.Config{
 		Limits:       s.opts.Limits,
 		WriteTimeout: s.opts.WriteTimeout,
@@ -59,6 +60,8 @@ func New(app protocol.Application, o *Options) *Server {
 		PongTimeout:  s.opts.PongTimeout,
 		QueueBytes:   s.opts.Capacity.QueueBytes,
 		Leave:        s.gate.Leave,
+		Loops:        s.opts.Engine != EngineGoroutine && engine.LoopsWork(),
+		OffLoop:      s.logOffLoop,
 	})
 	s.sessions = protocol.SessionOptions{
 		Limits: s.opts.Limits, Logger: s.opts.Logger, Counters: &s.counters, ReadBytes: s.opts.Capacity.ReadBytes,

@@ -12,7 +12,7 @@ import (
 func (c *Conn) Close(s protocol.CloseStatus) {
 	c.startClosing()
 	c.sendClose(s)
-	c.rouse()
+	c.runner.rouse(c)
 }
 
 // startClosing gives the peer CloseTimeout to read what is queued and to answer our
@@ -27,25 +27,6 @@ func (c *Conn) sendClose(s protocol.CloseStatus) {
 	if c.out.addControl(frame.AppendClose(buf[:0], s), true) {
 		c.wake()
 	}
-}
-
-// rouse has a reader that waits for the rest of a message check the phase: it can drop
-// what it holds.
-func (c *Conn) rouse() {
-	if c.activity.message.Load() == 0 {
-		return
-	}
-	c.roused.Store(true)
-	c.interruptRead()
-}
-
-// wasRoused reports whether a read has failed with err because of rouse.
-func (c *Conn) wasRoused(err error) bool {
-	if !isTimeout(err) || !c.roused.CompareAndSwap(true, false) {
-		return false
-	}
-	c.armClose()
-	return true
 }
 
 // closedByPeer handles the peer's close frame: the answer follows what is queued, and
@@ -81,9 +62,9 @@ func (c *Conn) finishClose() {
 	case c.peerSide.is(peerGone):
 		c.closeCleanly()
 	case c.peerSide.is(peerIgnored):
-		c.shutWrite()
+		c.runner.shutWrite(c)
 	case c.peerSide.is(peerClosed):
-		if c.shutWrite() {
+		if c.runner.shutWrite(c) {
 			c.armHangUp()
 		} else {
 			c.closeCleanly()
@@ -103,10 +84,8 @@ func (c *Conn) closeSocket() (first bool) {
 	if c.advance(phaseClosed) == phaseClosed {
 		return false
 	}
-	if c.paced() { // the close of a TLS connection would wait for a writer that waits
-		c.interruptWrite()
-	}
-	c.shut()
+	c.removeDeadline()
+	c.runner.shut(c)
 	return true
 }
 

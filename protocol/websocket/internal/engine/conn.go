@@ -2,7 +2,6 @@ package engine
 
 import (
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -15,9 +14,9 @@ import (
 // Conn is one connection: the [protocol.Transport] of its session. [Engine.NewConn] makes
 // one.
 //
-// One goroutine reads, which holds the lease and owns the fields of read. One goroutine
-// writes, which owns the right to write of out, and writeDeadline. life is the phase of the
-// connection; it decides which goroutine starts to read.
+// One goroutine at a time is its reader, which holds a lease and owns the fields of read.
+// One goroutine at a time is its writer, which owns the right to write of out. life is the
+// phase of the connection; it decides when reading starts.
 type Conn struct {
 	engine   *Engine
 	session  *protocol.Session
@@ -25,26 +24,25 @@ type Conn struct {
 	path     string            // for the log
 	peer     string            // its address, for the log
 	position liveness.Position // in the engine's wheel
-	nc       net.Conn          // from phaseAnswering on
+	deadline liveness.DeadlinePosition
+
+	runner runner  // from phaseAnswering on
+	thread *thread // of a connection that a goroutine runs
+	looped looped  // of a connection that a loop runs
+	route  *route  // from phaseAnswering on
 
 	life     life
 	peerSide peerSide
 	parts    atomic.Int32 // what is not over: the session, and from phaseAnswering on the socket and the reader
 
-	out           outgoing
-	writeDeadline time.Duration         // since the engine was made
-	pacer         atomic.Pointer[pacer] // nil until a message with a key is sent
-	write         func()                // flush, bound once so that starting it allocates nothing
-
-	reading lease
-	read    struct {
+	out  outgoing
+	read struct {
 		parser  frame.Parser
 		rest    []byte // was read, and is not parsed yet
 		message uint32 // as in activity
 		held    int    // as in Session.Hold
 		ticks   uint32 // as in activity, when the parser was last told
 	}
-	roused   atomic.Bool // the deadline of a read is a call to check the phase
 	activity activity
 }
 
@@ -78,6 +76,8 @@ func (p *peerSide) set(state uint32)     { p.state.Store(state) }
 var (
 	_ protocol.Transport                 = (*Conn)(nil)
 	_ interface{ Busy() }                = (*Conn)(nil)
+	_ interface{ Schedule() }            = (*Conn)(nil)
+	_ interface{ WillWait() }            = (*Conn)(nil)
 	_ interface{ DropOldest(n int) int } = (*Conn)(nil)
 	_ interface{ RTT() time.Duration }   = (*Conn)(nil)
 	_ interface {
@@ -94,9 +94,28 @@ func (c *Conn) LogValue() slog.Value {
 func (c *Conn) advance(to phase) (from phase) {
 	from = c.life.advance(to)
 	if from == phaseAnswered && from < to {
-		go c.runReader()
+		c.runner.startReading(c)
 	}
 	return from
+}
+
+// wake has what is queued written. The caller owns the right to write, and passes it on.
+func (c *Conn) wake() { c.runner.wake(c) }
+
+// Schedule has the session's callbacks run.
+func (c *Conn) Schedule() {
+	if c.runner == nil { // the handshake was refused
+		go c.session.Run(0)
+		return
+	}
+	c.runner.schedule(c)
+}
+
+// WillWait lets the others of a loop go on while a callback of the connection waits.
+func (c *Conn) WillWait() {
+	if c.runner != nil {
+		c.runner.aboutToWait(c)
+	}
 }
 
 // WheelPosition implements [liveness.Member].

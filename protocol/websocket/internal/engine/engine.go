@@ -1,9 +1,11 @@
 // Package engine runs connections: it decides which goroutines read and write each of them,
-// hands messages over to sessions, answers control frames, and closes. This engine gives
-// each connection a goroutine, which waits for the peer.
+// hands messages over to sessions, answers control frames, and closes. There are two ways to
+// run a connection: a thread gives it a goroutine of its own, which waits for the peer; a
+// loop runs many with one goroutine.
 package engine
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,10 +24,14 @@ type Config struct {
 	PingInterval time.Duration   // without a byte from the peer; not positive: no pings
 	PongTimeout  time.Duration   // from a ping until the peer is cut
 	QueueBytes   int             // of all outgoing queues together
+	Loops        bool            // run connections on loops that can be, if LoopsWork
 
 	// Leave is called once for each connection that was opened, when its session, its
 	// socket and its reader are done.
 	Leave func(c *protocol.Conn)
+	// OffLoop is called, if Loops is set, for each connection that a goroutine has to run,
+	// with the reason.
+	OffLoop func(c *protocol.Conn, why error)
 }
 
 // Engine runs the connections of one server: it reads and writes them, answers their
@@ -35,12 +41,18 @@ type Config struct {
 type Engine struct {
 	Config
 
-	liveness liveness.Rule
-	rules    *frame.Rules
-	queues   queue.Budget
-	counters counters
-	watcher  watcher
-	started  time.Time
+	liveness  liveness.Rule
+	rules     *frame.Rules
+	queues    queue.Budget
+	counters  counters
+	started   time.Time
+	deadlines deadlines
+	routes    sync.Map // of *route, by routeKey
+
+	watcher       watcher // of threads
+	loopWatcher   watcher
+	loops         []*loop // empty: there are none
+	turnsPerYield int     // of the loops
 
 	mu struct {
 		sync.Mutex
@@ -55,28 +67,47 @@ type Engine struct {
 type counters struct {
 	violations, tooBig, tooManyFrames, slowSenders     atomic.Int64
 	pongTimeouts, writeTimeouts, closeTimeouts, pauses atomic.Int64
+	leftBehind                                         atomic.Int64
 }
 
 // New returns an engine.
 func New(c Config) *Engine {
-	return &Engine{
-		Config:   c,
-		liveness: liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
-		rules:    frame.NewRules(&c.Limits),
-		queues:   queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
-		started:  time.Now(),
+	e := &Engine{
+		Config:        c,
+		liveness:      liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
+		rules:         frame.NewRules(&c.Limits),
+		queues:        queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
+		started:       time.Now(),
+		watcher:       watcher{every: sampleEvery},
+		loopWatcher:   watcher{every: sampleLoopEvery},
+		turnsPerYield: turnsPerYield,
 	}
+	e.deadlines.granularity = granularityOf(&c)
+	e.deadlines.mu.wheel = liveness.NewDeadlines[*Conn](e.deadlines.granularity)
+	if runtime.GOMAXPROCS(0) == 1 {
+		e.turnsPerYield = 1
+	}
+	if c.Loops {
+		e.loops = e.newLoops(newKernel)
+	}
+	return e
 }
+
+// LoopsWork reports whether this system has what loops need.
+func LoopsWork() bool { return loopsWork }
 
 // now returns the time since the engine was made.
 func (e *Engine) now() time.Duration { return time.Since(e.started) }
 
 // removeConn forgets a connection of which nothing is left.
 func (e *Engine) removeConn(c *Conn) {
-	if c.nc != nil {
+	if c.runner != nil {
 		e.mu.Lock()
 		e.mu.conns.Remove(c)
 		e.mu.Unlock()
+	}
+	if c.runner != nil {
+		c.runner.forget(c)
 	}
 	e.Leave(c.session.Conn())
 }

@@ -85,9 +85,9 @@ func alone(tb testing.TB) (*Conn, *enginetest.Sink) {
 	tb.Helper()
 	e, nc := newTestEngine(Config{}), enginetest.NewSink()
 	c := e.NewConn(handover{nc}, "", "")
-	c.reading.watched.Store(true)
 	c.Open(e.session(fakes.Echo(), c))
 	nc.AwaitReader()
+	c.thread.reading.watched.Store(true)
 	tb.Cleanup(func() {
 		nc.Close()
 		e.finish()

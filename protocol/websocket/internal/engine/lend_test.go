@@ -113,11 +113,11 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.read.rest = frametest.Frame(frametest.Fin|1, "second")
-		c.reading.startCallback()
+		c.thread.reading.startCallback()
 		if c.session.Receive(protocol.Text("first")) {
 			t.Fatal("a message beyond ReadAhead, and reading may go on")
 		}
-		c.leaveBehind(1)
+		c.thread.leaveBehind(1)
 		synctest.Wait()
 		if n := e.sessions.Counters.Stats().Failures; n != 0 {
 			t.Errorf("%d failures: the new reader went on although it should wait", n)
@@ -154,10 +154,10 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	taken := false
 	for range 1000 {
 		runtime.Gosched()
-		if n := c.reading.number.Load(); n%2 == 1 {
+		if n := c.thread.reading.number.Load(); n%2 == 1 {
 			taken = true
-			c.reading.watched.Store(true) // so that the new reader does not wait for the watcher, too
-			c.leaveBehind(n)
+			c.thread.reading.watched.Store(true) // so that the new reader does not wait for the watcher, too
+			c.thread.leaveBehind(n)
 			select { // the new reader does what it can
 			case m := <-got:
 				got <- m
@@ -171,7 +171,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 		t.Errorf("%q was received first", first)
 	}
 	if !taken { // Open had not returned, or the machine is slow: somebody has to read to the end
-		go c.runReader()
+		go c.thread.run()
 	}
 }
 
@@ -186,9 +186,9 @@ func TestTakeOverOnce(t *testing.T) {
 		c.parts.Store(1)
 		c.adopt(&Accepted{Socket: ours, Answer: bytespool.Get()})
 		c.advance(phaseReading)
-		c.reading.startCallback()
+		c.thread.reading.startCallback()
 		for range 10 {
-			go c.leaveBehind(1)
+			go c.thread.leaveBehind(1)
 		}
 		synctest.Wait()
 		theirs.Close()
@@ -196,8 +196,8 @@ func TestTakeOverOnce(t *testing.T) {
 		if got := c.parts.Load(); got != 1 { // socket and reading are over, once
 			t.Errorf("%d parts left, want 1", got)
 		}
-		c.leaveBehind(2)
-		if n := c.reading.number.Load(); n != 2 {
+		c.thread.leaveBehind(2)
+		if n := c.thread.reading.number.Load(); n != 2 {
 			t.Errorf("number %d: taken over although no callback runs", n)
 		}
 	})

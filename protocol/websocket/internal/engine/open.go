@@ -11,7 +11,6 @@ import (
 // lines. It does not count for the engine until it is accepted.
 func (e *Engine) NewConn(h Handshake, path, peer string) *Conn {
 	c := &Conn{engine: e, opening: h, path: path, peer: peer}
-	c.write = c.flush
 	return c
 }
 
@@ -35,21 +34,22 @@ func (c *Conn) Accept(o protocol.AcceptOptions) error {
 	c.opening = nil
 	c.adopt(&a)
 	c.life.advance(phaseAnswering)
-	go c.writeAnswer()
+	c.runner.attach(c)
 	return nil
 }
 
 // adopt sets what a connection has from phaseAnswering on.
 func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
-	c.nc = a.Socket
 	c.read.rest = a.Early
 	c.read.parser = frame.NewParser(c.engine.rules.Within(&l))
 	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.Answer.B)
 	a.Answer.Release()
 	c.activity.received.Store(1) // the handshake is a sign of life
 	c.parts.Add(2)
+	c.route = c.engine.routeOf(c.session)
 	c.engine.addConn(c)
+	c.engine.place(c, a.Socket)
 }
 
 // Reject answers the handshake.
@@ -62,14 +62,3 @@ func (c *Conn) Reject(e *protocol.RejectError) {
 // connectGrace is how long a connection waits for a Connect that goes on after its Accept,
 // before it reads.
 const connectGrace = 5 * time.Millisecond
-
-// writeAnswer writes the answer and what was sent behind it, and then reads, unless
-// Connect goes on.
-func (c *Conn) writeAnswer() {
-	c.writeOnce(c.out.peek())
-	if c.advance(phaseAnswered) == phaseAnswering {
-		time.AfterFunc(connectGrace, func() { c.advance(phaseReading) })
-		return
-	}
-	c.runReader()
-}

@@ -2,9 +2,7 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 
 	"github.com/gobwas/ws"
 
@@ -20,71 +18,9 @@ const (
 	leaseLost                    // another goroutine reads now; this one must touch nothing
 	peerHasClosed                // the peer's close frame was among them: nothing follows
 	peerViolated                 // the peer broke the rules: what follows means nothing
+	paused                       // the session takes no messages for now
+	turnOver                     // it is the turn of other connections
 )
-
-// runReader reads until nothing more comes or the lease is lost. The caller is the
-// reader.
-func (c *Conn) runReader() {
-	returned := false
-	defer func() {
-		if !returned { // a callback has ended the goroutine
-			c.leaveBehind(c.reading.number.Load())
-		}
-	}()
-	r := newSocketReader(c.nc)
-	if c.readAll(r) != leaseLost { // if it is lost, a callback may still use the buffer
-		r.releaseBuffer()
-		c.session.Hold(0)
-		c.partDone()
-	}
-	returned = true
-}
-
-// readAll reads and handles what comes. It returns why it has stopped: readOn if nothing
-// more comes.
-func (c *Conn) readAll(r *socketReader) outcome {
-	rest := c.read.rest
-	c.read.rest = nil
-	for {
-		if c.life.closing() {
-			c.read.parser.DiscardMessages()
-		}
-		if len(rest) > 0 {
-			c.out.startBatch()
-			o := c.parse(rest)
-			if o == leaseLost {
-				return o
-			}
-			c.noteMessage()
-			c.endBatch()
-			if o != readOn {
-				c.drain(r, o)
-				return o
-			}
-		}
-		var err error
-		if rest, err = c.readSome(r, len(rest)); err != nil {
-			c.readFailed(err)
-			return readOn
-		}
-	}
-}
-
-// readSome waits for bytes. last is the length of the read before. It may return neither
-// bytes nor an error: the phase may have changed.
-func (c *Conn) readSome(r *socketReader, last int) ([]byte, error) {
-	r.chooseSize(last, c.read.message == 0)
-	c.noteHeld(r)
-	b, err := r.read()
-	switch {
-	case len(b) > 0:
-		c.noteRead(len(b))
-		return b, nil
-	case c.wasRoused(err):
-		return nil, nil
-	}
-	return nil, err
-}
 
 // noteRead records n bytes for the keep-alive check, and learns whether there was one
 // since the last read.
@@ -109,15 +45,6 @@ func (c *Conn) noteMessage() {
 	}
 }
 
-// noteHeld reports the memory that is kept during the wait for the rest of a message.
-func (c *Conn) noteHeld(r *socketReader) {
-	n := c.read.parser.BufferSize()
-	if c.read.message != 0 {
-		n += r.reserved()
-	}
-	c.reportHeld(n)
-}
-
 // reportHeld reports that n bytes are held of what has come and is not complete.
 func (c *Conn) reportHeld(n int) {
 	if n != c.read.held {
@@ -130,7 +57,7 @@ func (c *Conn) reportHeld(n int) {
 func (c *Conn) endBatch() {
 	c.read.parser.ReleaseBuffer()
 	if c.out.isBatching() {
-		c.writeBatch()
+		c.runner.writeBatch(c)
 	}
 }
 
@@ -146,40 +73,32 @@ func (c *Conn) readFailed(err error) {
 		c.finishClose()
 		return
 	case isTimeout(err):
-		err = fmt.Errorf("the peer did not answer our close frame in time: %w", err)
+		err = errNoAnswer
 	}
 	c.fail(err)
 }
 
 var errHungUp = errors.New("the peer hung up without a close frame")
 
-// drain reads and drops what the peer still sends, until it hangs up: for lingerTime
-// after our close frame if the peer has closed, otherwise for CloseTimeout. Closing the
-// socket while bytes are on their way to it would reset it, and the peer could lose what
-// we have sent.
-func (c *Conn) drain(r *socketReader, why outcome) {
+// startDraining drops what the peer still sends, because it has closed or has broken the
+// rules.
+func (c *Conn) startDraining(why outcome) {
 	c.read.parser.DiscardMessages()
 	c.reportHeld(0)
 	if why == peerViolated {
 		c.peerSide.set(peerIgnored)
 	}
 	c.finishClose()
-	for {
-		_, err := r.read()
-		switch {
-		case err == nil, c.wasRoused(err):
-		case errors.Is(err, io.EOF):
-			c.peerSide.set(peerGone)
-			c.finishClose()
-			return
-		case why == peerHasClosed && c.out.finished():
-			c.closeCleanly()
-			return
-		default:
-			c.fail(err)
-			return
-		}
+}
+
+// drainFailed ends the connection whose peer has not hung up in time, or has reset it. That
+// is in order if the peer has closed and has all that we had for it.
+func (c *Conn) drainFailed(why outcome, err error) {
+	if why == peerHasClosed && c.out.finished() {
+		c.closeCleanly()
+		return
 	}
+	c.fail(err)
 }
 
 // parse handles b, up to its end or to what ends the reading.
@@ -237,18 +156,28 @@ func (c *Conn) sendPong(payload []byte) {
 	}
 }
 
-// lend hands a message over to the session, which runs the callback on this goroutine.
-// rest is what the next reader parses if the callback blocks and the lease expires.
+// lend hands a message over to the session, which runs the callback on this goroutine,
+// unless callbacks of the route block. rest is what the next reader parses if the callback
+// blocks and the lease expires, or if this one has to stop.
 func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 	c.read.rest = rest
-	before := c.reading.number.Load()
-	more := c.session.ReceiveChecked(m) // the parser has checked text
-	if !c.reading.endCallback(before) {
-		return leaseLost
+	more := true
+	if c.runsElsewhere() {
+		more = c.session.Enqueue(m)
+	} else {
+		l := c.runner.leaseOf(c)
+		before := l.number.Load()
+		more = c.session.ReceiveChecked(m) // the parser has checked text
+		if !l.endCallback(before) {
+			return leaseLost
+		}
 	}
-	if !more {
+	switch {
+	case !more:
 		c.engine.counters.pauses.Add(1)
-		c.awaitSession()
+		return c.runner.awaitSession(c)
+	case !c.runner.mayGoOn():
+		return turnOver
 	}
 	return readOn
 }
@@ -257,47 +186,6 @@ func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 // Before that mark no other goroutine may take over: the session would get the next message
 // first.
 func (c *Conn) Busy() {
-	c.reading.startCallback()
-	if !c.reading.watched.Load() {
-		c.engine.watcher.watch(c)
-	}
-}
-
-// awaitSession waits until the session takes messages again.
-func (c *Conn) awaitSession() {
-	c.endBatch()
-	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
-	resumed := make(chan struct{})
-	c.activity.stalled.Store(true)
-	c.session.Resume(func() { close(resumed) })
-	<-resumed
-	c.activity.stalled.Store(false)
-}
-
-var _ leaseHolder = (*Conn)(nil)
-
-func (c *Conn) lease() *lease { return &c.reading }
-
-// leaveBehind starts another reader, if the callback with that number still runs.
-func (c *Conn) leaveBehind(number uint64) {
-	if c.reading.expire(number) {
-		c.read.rest = slices.Clone(c.read.rest) // the bytes belong to the reader that lost the lease
-		c.read.parser.DisownBuffer()
-		go c.takeOver()
-	}
-}
-
-// takeOver is the next reader. It writes what was sent so far, and reads when the session
-// takes messages: the reader before may have been told to stop.
-func (c *Conn) takeOver() {
-	c.noteMessage() // the message that was lent is complete
-	c.awaitSession()
-	c.runReader()
-}
-
-// flushBatch starts a writer if messages wait for the end of callbacks.
-func (c *Conn) flushBatch() {
-	if c.out.claim() {
-		c.wake()
-	}
+	c.runner.leaseOf(c).startCallback()
+	c.runner.watch(c)
 }

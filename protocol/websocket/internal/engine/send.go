@@ -59,8 +59,8 @@ func (c *Conn) SendPrepared(p *protocol.Prepared) error {
 
 // sendFrame queues the frame of a message with payload bytes of payload.
 func (c *Conn) sendFrame(key string, f queue.Frame, payload int) error {
-	if key != "" && c.pacer.Load() == nil {
-		c.pace()
+	if key != "" {
+		c.runner.pace(c)
 	}
 	write, replaced, err := c.out.addFrame(key, f, payload)
 	if replaced {

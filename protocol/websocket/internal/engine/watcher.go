@@ -9,6 +9,9 @@ import (
 // two samples is left behind.
 const sampleEvery = 5 * time.Millisecond
 
+// sampleLoopEvery is sampleEvery for loops, where other connections wait for a callback.
+const sampleLoopEvery = time.Millisecond
+
 // BlockedAfter is how long a callback may run, at most, before it is left behind.
 const BlockedAfter = 2 * sampleEvery
 
@@ -19,16 +22,17 @@ type leaseHolder interface {
 	// leaveBehind has another goroutine read, if the callback with that number still
 	// runs.
 	leaveBehind(number uint64)
-	// flushBatch has another goroutine write what callbacks have sent since the last
-	// write.
-	flushBatch()
+	// stillBusy is called when many short callbacks have kept the reader from all else
+	// for as long as a long one may.
+	stillBusy()
 }
 
 // watcher samples the leases of readers that run callbacks, and has other goroutines
 // take over from those that block. Its timer runs only while there are leases that were
-// active in the last idleSamples samples. The zero value is ready for use.
+// active in the last idleSamples samples. Every must be set.
 type watcher struct {
-	mu struct {
+	every time.Duration // between two samples of a lease
+	mu    struct {
 		sync.Mutex
 		list  []watchEntry
 		timer *time.Timer
@@ -38,6 +42,13 @@ type watcher struct {
 type watchEntry struct {
 	holder  leaseHolder
 	samples leaseSamples
+}
+
+// watchIfNot is watch, and cheap for a holder that is on the list.
+func (w *watcher) watchIfNot(h leaseHolder) {
+	if !h.lease().watched.Load() {
+		w.watch(h)
+	}
 }
 
 // watch adds a holder to the list, if it is not there.
@@ -51,9 +62,9 @@ func (w *watcher) watch(h leaseHolder) {
 	switch {
 	case len(w.mu.list) > 1: // the timer runs
 	case w.mu.timer == nil:
-		w.mu.timer = time.AfterFunc(sampleEvery, w.sampleAll)
+		w.mu.timer = time.AfterFunc(w.every, w.sampleAll)
 	default:
-		w.mu.timer.Reset(sampleEvery)
+		w.mu.timer.Reset(w.every)
 	}
 }
 
@@ -70,7 +81,7 @@ func (w *watcher) sampleAll() {
 	clear(w.mu.list[len(kept):])
 	w.mu.list = kept
 	if len(kept) > 0 {
-		w.mu.timer.Reset(sampleEvery)
+		w.mu.timer.Reset(w.every)
 	}
 }
 
@@ -80,7 +91,7 @@ func (e *watchEntry) sample() (stays bool) {
 	number := l.number.Load()
 	switch e.samples.add(number) {
 	case leaseActive:
-		e.holder.flushBatch() // many short callbacks can keep a reader from writing, too
+		e.holder.stillBusy()
 	case leaseBlocked:
 		e.holder.leaveBehind(number)
 	case leaseQuiet:

@@ -14,7 +14,7 @@ type holder struct {
 }
 
 func (h *holder) lease() *lease { return &h.reading }
-func (h *holder) flushBatch()   { h.flushes++ }
+func (h *holder) stillBusy()    { h.flushes++ }
 func (h *holder) leaveBehind(number uint64) {
 	if h.reading.expire(number) {
 		h.left = append(h.left, number)
@@ -25,7 +25,7 @@ func (h *holder) leaveBehind(number uint64) {
 func TestWatcher(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var w watcher
+		w := watcher{every: sampleEvery}
 		h := &holder{}
 		const short = 3
 		for range short {
@@ -57,7 +57,7 @@ func TestWatcher(t *testing.T) {
 func TestWatcherRests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var w watcher
+		w := watcher{every: sampleEvery}
 		idle := &holder{}
 		w.watch(idle)
 		w.watch(idle)

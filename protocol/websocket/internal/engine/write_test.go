@@ -55,7 +55,7 @@ func TestWriteOut(t *testing.T) {
 				t.Fatalf("%s: %v", row.at, err)
 			}
 		}
-		c.flush()
+		c.thread.writeAll()
 		if !bytes.Equal(nc.Got.Bytes(), want) {
 			t.Errorf("%s: %d bytes were written and should have been others, %d of them", row.at, nc.Got.Len(), len(want))
 		}
@@ -70,19 +70,26 @@ func TestWriteOut(t *testing.T) {
 func TestWriteDeadlinesMoveRarely(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		nc := enginetest.NewSink()
-		c := newTestEngine(Config{WriteTimeout: 30 * time.Second}).NewConn(nil, "", "")
-		c.nc = nc
+		e := newTestEngine(Config{WriteTimeout: 30 * time.Second})
+		c := e.NewConn(nil, "", "")
+		e.place(c, enginetest.NewSink())
+		moves, last := 0, time.Duration(0)
 		for range 300 { // within 30 seconds
-			c.armWrite()
-			if left := c.writeDeadline - c.engine.now(); left < 20*time.Second {
+			c.thread.startWrite()
+			c.thread.endWrite()
+			at, _ := e.deadlines.mu.wheel.Has(c)
+			if left := at - e.now(); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
+			}
+			if at != last {
+				moves, last = moves+1, at
 			}
 			<-time.After(100 * time.Millisecond)
 		}
-		if n := nc.Deadlines.Load(); n < 2 || n > 4 {
-			t.Errorf("moved %d times in 30s, want about three", n)
+		if moves < 2 || moves > 4 {
+			t.Errorf("moved %d times in 30s, want about three", moves)
 		}
+		c.removeDeadline()
 	})
 }
 
@@ -102,5 +109,5 @@ func TestBrokenKeepsNothing(t *testing.T) {
 	if err := c.Send(protocol.Text("too late")); left != 0 || !errors.Is(err, protocol.ErrClosed) {
 		t.Errorf("%d bytes are left, and a send returns %v, want none and ErrClosed", left, err)
 	}
-	c.flush()
+	c.thread.writeAll()
 }

@@ -99,7 +99,7 @@ func TestReaderShrinks(t *testing.T) {
 func TestGoesOn(t *testing.T) {
 	t.Parallel()
 	ours, _ := plainPair(t)
-	c := &Conn{nc: ours}
+	c := newThread(&Conn{}, ours)
 	timeout := &net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}
 	switch {
 	case !c.goesOn(1, timeout):
@@ -109,11 +109,11 @@ func TestGoesOn(t *testing.T) {
 	case c.goesOn(1, net.ErrClosed):
 		t.Error("goes on although the socket is closed")
 	}
-	c.advance(phaseClosing)
+	c.conn.life.advance(phaseClosing)
 	if c.goesOn(1, timeout) {
 		t.Error("goes on although the time for our close is up")
 	}
-	if c = (&Conn{nc: struct{ net.Conn }{ours}}); c.goesOn(1, timeout) {
+	if c = newThread(&Conn{}, struct{ net.Conn }{ours}); c.goesOn(1, timeout) {
 		t.Error("goes on with a wrapper, which may not be able to")
 	}
 }

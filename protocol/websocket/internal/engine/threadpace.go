@@ -66,28 +66,33 @@ func (p *pacer) wait() error {
 }
 
 // pace gives the connection a pacer. One that cannot have any gets an empty one.
-func (c *Conn) pace() {
-	p := newPacer(c.nc)
+func (t *thread) pace() {
+	if t.pacer.Load() != nil {
+		return
+	}
+	p := newPacer(t.nc)
 	if p == nil {
 		p = &pacer{}
 	}
-	c.pacer.CompareAndSwap(nil, p)
+	t.pacer.CompareAndSwap(nil, p)
 }
 
 // paced reports whether the connection has a pacer.
-func (c *Conn) paced() bool {
-	p := c.pacer.Load()
+func (t *thread) paced() bool {
+	p := t.pacer.Load()
 	return p != nil && p.raw != nil
 }
 
 // awaitKernel waits until the kernel has little left to send, if the connection is paced
 // and a frame is to be started. The caller owns the right to write.
-func (c *Conn) awaitKernel() {
-	if !c.paced() || !c.out.between() {
+func (t *thread) awaitKernel() {
+	if !t.paced() || !t.conn.out.between() {
 		return
 	}
-	c.armWrite()
-	if err := c.pacer.Load().wait(); err != nil {
-		c.fail(err)
+	t.startWrite()
+	err := t.pacer.Load().wait()
+	t.endWrite()
+	if err != nil {
+		t.conn.fail(err)
 	}
 }

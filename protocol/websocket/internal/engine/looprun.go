@@ -1,0 +1,261 @@
+package engine
+
+import "io"
+
+var _ runner = (*loop)(nil)
+
+func (l *loop) attach(c *Conn)         { l.post(c, workWrite) }
+func (l *loop) startReading(c *Conn)   { l.post(c, workRead) }
+func (l *loop) wake(c *Conn)           { l.post(c, workWrite) }
+func (l *loop) shut(c *Conn)           { l.post(c, workShut) }
+func (l *loop) leaseOf(*Conn) *lease   { return &l.driving }
+func (l *loop) watch(*Conn)            { l.engine.loopWatcher.watchIfNot(l) }
+func (l *loop) forget(*Conn)           { l.leave() }
+func (l *loop) shutWrite(c *Conn) bool { l.kernel.shutWrite(int(c.looped.fd)); return true }
+
+func (l *loop) rouse(c *Conn) {
+	if c.activity.message.Load() != 0 || c.activity.stalled.Load() {
+		l.post(c, workRead)
+	}
+}
+
+// schedule runs the callbacks on the loop, unless those of the route block.
+func (l *loop) schedule(c *Conn) {
+	if c.runsElsewhere() {
+		go c.runElsewhere()
+		return
+	}
+	l.post(c, workRun)
+}
+
+// pace limits what waits in the kernel before the next write.
+func (l *loop) pace(c *Conn) {
+	if !c.looped.keyed.Load() {
+		c.looped.keyed.Store(true)
+	}
+}
+
+// expire begins to read if Connect takes long, and otherwise ends what takes too long.
+func (l *loop) expire(c *Conn) {
+	if c.life.phase() == phaseAnswered {
+		c.advance(phaseReading)
+		return
+	}
+	l.post(c, workExpire)
+}
+
+// aboutToWait hands the loop over if a callback of c has it.
+func (l *loop) aboutToWait(c *Conn) {
+	if number := l.driving.number.Load(); number%2 == 1 && l.current.Load() == c {
+		l.leaveBehind(number)
+	}
+}
+
+// awaitSession has reading go on when the session takes messages.
+func (l *loop) awaitSession(c *Conn) outcome {
+	c.looped.set(statePaused, true)
+	c.activity.stalled.Store(true)
+	c.session.Resume(func() { l.post(c, workResume) })
+	return paused
+}
+
+func (l *loop) mayGoOn() bool {
+	l.turn.given++
+	return l.turn.given < messagesPerTurn && !l.hurry.Load()
+}
+
+// noteAnswered starts reading when the answer is written, unless Connect goes on.
+func (l *loop) noteAnswered(c *Conn) {
+	if c.looped.is(stateAnswered) {
+		return
+	}
+	c.looped.set(stateAnswered, true)
+	if c.advance(phaseAnswered) == phaseAnswering {
+		c.setDeadline(connectGrace)
+		return
+	}
+	l.post(c, workRead)
+}
+
+// react handles changes of c's socket. It returns false if the driver has lost the lease.
+func (l *loop) react(c *Conn, what changes, buf []byte) bool {
+	s := &c.looped
+	if what&nowHungUp != 0 {
+		s.set(stateHungUp, true)
+	}
+	if what&nowWritable != 0 && s.is(stateFull) {
+		l.write(c, c.out.peek())
+	}
+	if what&(nowReadable|nowHungUp) == 0 {
+		return true
+	}
+	s.set(stateUnread, true)
+	return l.read(c, buf)
+}
+
+// readOn handles what was read and not parsed, and then reads. It returns false if the
+// driver has lost the lease.
+func (l *loop) readOn(c *Conn, buf []byte) bool {
+	if c.life.closing() && !c.looped.is(stateDraining) {
+		c.read.parser.DiscardMessages()
+		l.noteHeld(c)
+	}
+	if rest := c.read.rest; len(rest) > 0 && l.mayRead(c) {
+		c.read.rest = nil
+		if !l.parse(c, rest) {
+			return false
+		}
+	}
+	return l.read(c, buf)
+}
+
+// mayRead reports whether bytes of c may be handled now.
+func (l *loop) mayRead(c *Conn) bool {
+	p := c.life.phase()
+	return p >= phaseReading && p < phaseClosed && !c.looped.is(statePaused|stateEnded)
+}
+
+// read reads until nothing more is there, or it is the turn of others. It returns false
+// if the driver has lost the lease.
+func (l *loop) read(c *Conn, buf []byte) bool {
+	s := &c.looped
+	for reads := 0; s.is(stateUnread) && len(c.read.rest) == 0 && l.mayRead(c); reads++ {
+		if reads == readsPerTurn {
+			l.post(c, workRead)
+			return true
+		}
+		n, err := l.kernel.read(int(s.fd), buf)
+		if err != nil {
+			l.readFailed(c, err)
+			return true
+		}
+		// If a change has said that the peer has hung up, no other one will say it.
+		s.set(stateUnread, n > 0 && (n == len(buf) || s.is(stateHungUp)))
+		if n > 0 && !l.handle(c, buf[:n]) {
+			return false
+		}
+	}
+	return true
+}
+
+// handle handles what was read. It returns false if the driver has lost the lease.
+func (l *loop) handle(c *Conn, b []byte) bool {
+	if c.looped.is(stateDraining) {
+		return true
+	}
+	c.noteRead(len(b))
+	return l.parse(c, b)
+}
+
+func (l *loop) readFailed(c *Conn, err error) {
+	s := &c.looped
+	s.set(stateEnded, true)
+	s.set(stateUnread, false)
+	switch {
+	case !s.is(stateDraining):
+		c.readFailed(err)
+	case err == io.EOF: //nolint:errorlint // the kernel returns it as it is
+		c.peerSide.set(peerGone)
+		c.finishClose()
+	default:
+		c.drainFailed(s.why, err)
+	}
+}
+
+// parse handles b, and writes what callbacks have sent. It returns false if the driver has
+// lost the lease.
+func (l *loop) parse(c *Conn, b []byte) bool {
+	if c.life.closing() {
+		c.read.parser.DiscardMessages()
+	}
+	c.out.startBatch()
+	l.setCurrent(c, true)
+	o := c.parse(b)
+	switch o {
+	case leaseLost:
+		return false
+	case paused, turnOver:
+		c.read.rest = append([]byte(nil), c.read.rest...) // b is the buffer of all connections
+	default:
+		c.read.rest = nil
+	}
+	c.noteMessage()
+	c.endBatch()
+	switch o {
+	case turnOver:
+		l.post(c, workRead)
+	case peerHasClosed, peerViolated:
+		c.looped.set(stateDraining, true)
+		c.looped.why = o
+		c.startDraining(o)
+		return true
+	}
+	l.noteHeld(c)
+	return true
+}
+
+// noteHeld reports the memory that is kept until more comes.
+func (l *loop) noteHeld(c *Conn) {
+	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
+}
+
+// writeBatch implements runner.
+func (l *loop) writeBatch(c *Conn) {
+	if pieces, write := c.out.endBatch(true); write {
+		l.write(c, pieces)
+	}
+}
+
+// write writes pieces, which the queue has returned, and then the rest of the queue, until
+// the socket takes no more or it is the turn of others. The driver owns the right to write,
+// and gives it up if nothing is left.
+func (l *loop) write(c *Conn, pieces [][]byte) {
+	s := &c.looped
+	s.set(stateFull, false)
+	for written := 0; ; {
+		if l.mustWait(c) {
+			l.awaitRoom(c)
+			return
+		}
+		n, size, err := 0, sizeOf(pieces), error(nil)
+		if size > 0 && s.fd >= 0 {
+			n, err = l.kernel.write(int(s.fd), pieces, size)
+		}
+		if err != nil {
+			c.fail(err)
+		}
+		switch more := c.wrote(n); {
+		case !more:
+			return
+		case n < size && err == nil:
+			l.awaitRoom(c)
+			return
+		}
+		if written += n; written >= bytesPerTurn {
+			l.post(c, workWrite)
+			return
+		}
+		pieces = c.out.peek()
+	}
+}
+
+// awaitRoom goes on writing when the socket takes more. The driver keeps the right to
+// write.
+func (l *loop) awaitRoom(c *Conn) {
+	c.looped.set(stateFull, true)
+	c.armWrite()
+}
+
+// mustWait reports whether the kernel has much left to send of a connection that sends
+// messages with keys, and a frame is to be started.
+func (l *loop) mustWait(c *Conn) bool {
+	s := &c.looped
+	if !s.keyed.Load() || s.fd < 0 {
+		return false
+	}
+	if !s.is(stateLimited) {
+		s.set(stateLimited, true)
+		l.kernel.limitUnsent(int(s.fd))
+	}
+	return c.out.between() && !l.kernel.isWritable(int(s.fd))
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/protocol"
+)
+
+// route is what an engine has learned about the callbacks of the connections of one
+// route: whether they block. The zero value has learned nothing. All methods are safe for
+// concurrent use.
+//
+// A callback that has blocked once makes the route a blocking one for minApart; while
+// callbacks go on to block, it stays one. Each time that callbacks block soon after the
+// route has stopped being one, it is one for twice as long, up to maxApart.
+type route struct {
+	blocks protocol.Blocking // what the application has declared
+	until  atomic.Int64      // when it stops to be a blocking one, since the engine was made; 0: it is none
+	last   atomic.Int64      // the time for which it was made a blocking one last
+}
+
+// How long a route stays a blocking one.
+const (
+	minApart = time.Second
+	maxApart = time.Minute
+)
+
+// blockedTime is how long a callback on a goroutine of its own may run without counting
+// as one that blocks.
+const blockedTime = time.Millisecond
+
+// isBlocking reports whether callbacks of the route run on goroutines of their own.
+func (r *route) isBlocking(e *Engine) bool {
+	switch r.blocks {
+	case protocol.BlockingYes:
+		return true
+	case protocol.BlockingNo:
+		return false
+	case protocol.BlockingUnknown:
+	}
+	until := r.until.Load()
+	return until != 0 && int64(e.now()) < until
+}
+
+// noteBlocked learns that a callback has blocked.
+func (r *route) noteBlocked(now time.Duration) {
+	until, last := time.Duration(r.until.Load()), time.Duration(r.last.Load())
+	switch {
+	case until > now: // it is a blocking one, and stays so
+	case until != 0 && now-until < last:
+		last = min(2*last, maxApart)
+	default:
+		last = minApart
+	}
+	r.last.Store(int64(last))
+	r.until.Store(int64(now + last))
+}
+
+// routeOf returns what is known about the route of s.
+func (e *Engine) routeOf(s *protocol.Session) *route {
+	key := routeKey{s.Route(), s.Blocking()}
+	if r, ok := e.routes.Load(key); ok {
+		return r.(*route) //nolint:errcheck,forcetypeassert // the map has nothing else
+	}
+	r, _ := e.routes.LoadOrStore(key, &route{blocks: key.blocks})
+	return r.(*route) //nolint:errcheck,forcetypeassert // see above
+}
+
+type routeKey struct {
+	route  string
+	blocks protocol.Blocking
+}
+
+// runsElsewhere reports whether the callbacks of a connection on a loop run on goroutines
+// of their own.
+func (c *Conn) runsElsewhere() bool { return c.thread == nil && c.route.isBlocking(c.engine) }
+
+// runElsewhere runs the session's callbacks that are due, on a goroutine of its own.
+func (c *Conn) runElsewhere() {
+	begun := c.engine.now()
+	for more := true; more; {
+		more = c.session.Run(1)
+		now := c.engine.now()
+		if now-begun > blockedTime {
+			c.route.noteBlocked(now)
+		}
+		begun = now
+	}
+}
