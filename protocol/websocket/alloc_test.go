@@ -43,7 +43,9 @@ func TestAllocHandshake(t *testing.T) {
 	}
 }
 
-const maxHandshakeAllocs = 22
+// maxHandshakeAllocs are for a connection with a goroutine, which needs one more than one on
+// a loop.
+const maxHandshakeAllocs = 23
 
 // TestAllocBroadcast makes sure that a member more costs no allocation more.
 func TestAllocBroadcast(t *testing.T) {

@@ -19,7 +19,7 @@ const lingerTime = time.Second
 // progress. The timer runs only while there are any.
 type deadlines struct {
 	granularity time.Duration
-	mu struct {
+	mu          struct {
 		sync.Mutex
 		wheel *liveness.Deadlines[*Conn]
 		timer *time.Timer

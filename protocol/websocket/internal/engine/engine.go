@@ -47,7 +47,7 @@ type Engine struct {
 	counters  counters
 	started   time.Time
 	deadlines deadlines
-	routes    sync.Map // of *route, by routeKey
+	routes    routes
 
 	watcher       watcher // of threads
 	loopWatcher   watcher

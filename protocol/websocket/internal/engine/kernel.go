@@ -7,7 +7,7 @@ import "net"
 // the methods, except wake, which is called with the loop's lock held.
 type kernel interface {
 	// take takes the socket of nc over, and closes nc. It returns an error, and leaves
-	// nc as it is, if nc is not simply a socket. It is safe for concurrent use.
+	// nc as it is, if that is not possible. It is safe for concurrent use.
 	take(nc net.Conn) (fd int, err error)
 	// add has the poller report changes of fd with key: once for each change
 	// (edge-triggered), beginning with what is true now.

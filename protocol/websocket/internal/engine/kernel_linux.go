@@ -91,7 +91,7 @@ func (e *epoll) control(epfd, op, fd int, events uint32, key uint64) error {
 func (e *epoll) take(nc net.Conn) (fd int, err error) {
 	raw := plainSocket(nc)
 	if raw == nil {
-		return -1, errWrapped
+		return -1, net.ErrClosed
 	}
 	errno := syscall.EINVAL
 	err = raw.Control(func(old uintptr) {

@@ -118,13 +118,26 @@ var loopBuffers = sync.Pool{New: func() any { b := make([]byte, loopBuffer); ret
 // place decides what runs c, whose socket is nc.
 func (e *Engine) place(c *Conn, nc net.Conn) {
 	if l := e.leastLoaded(); l != nil {
-		err := l.admit(c, nc)
+		err := errWrapped
+		if isPlain(nc) {
+			err = l.admit(c, nc)
+		}
 		if err == nil {
 			return
 		}
 		e.OffLoop(c.session.Conn(), err)
 	}
 	c.thread, c.runner = newThread(c, nc), threads{}
+}
+
+// isPlain reports whether nc is a connection of package net and nothing else. A wrapper has
+// its own way to read and write.
+func isPlain(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // leastLoaded returns the loop with the fewest connections, or nil if there are no loops.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,14 +59,37 @@ func (r *route) noteBlocked(now time.Duration) {
 	r.until.Store(int64(now + last))
 }
 
+// routes are those of an engine. There are few, and a new one is rare: they are read
+// without a lock.
+type routes struct {
+	known atomic.Pointer[map[routeKey]*route]
+	mu    sync.Mutex // for changes
+}
+
 // routeOf returns what is known about the route of s.
 func (e *Engine) routeOf(s *protocol.Session) *route {
 	key := routeKey{s.Route(), s.Blocking()}
-	if r, ok := e.routes.Load(key); ok {
-		return r.(*route) //nolint:errcheck,forcetypeassert // the map has nothing else
+	if known := e.routes.known.Load(); known != nil {
+		if r := (*known)[key]; r != nil {
+			return r
+		}
 	}
-	r, _ := e.routes.LoadOrStore(key, &route{blocks: key.blocks})
-	return r.(*route) //nolint:errcheck,forcetypeassert // see above
+	return e.routes.add(key)
+}
+
+// add returns the route with that key, which it makes if there is none.
+func (r *routes) add(key routeKey) *route {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := map[routeKey]*route{}
+	if old := r.known.Load(); old != nil {
+		maps.Copy(known, *old)
+	}
+	if known[key] == nil {
+		known[key] = &route{blocks: key.blocks}
+		r.known.Store(&known)
+	}
+	return known[key]
 }
 
 type routeKey struct {

@@ -272,13 +272,3 @@ func (t *thread) shut() {
 	}
 	_ = t.nc.Close() //nolint:errcheck // see above
 }
-
-// resumes reports whether a write on nc can be continued after it has timed out. A TLS
-// connection cannot.
-func resumes(nc net.Conn) bool {
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return true
-	}
-	return false
-}

@@ -98,7 +98,7 @@ func (t *thread) endWrite() {
 }
 
 // goesOn reports whether writing goes on after an error: the time is up, but the peer has
-// read something meanwhile.
+// read something meanwhile. A TLS connection cannot go on after a write that has timed out.
 func (t *thread) goesOn(n int, err error) bool {
-	return n > 0 && isTimeout(err) && !t.conn.life.closing() && resumes(t.nc)
+	return n > 0 && isTimeout(err) && !t.conn.life.closing() && isPlain(t.nc)
 }
