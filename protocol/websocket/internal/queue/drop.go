@@ -3,7 +3,11 @@ package queue
 // DropOldest drops messages that wait, the oldest first, until one of n bytes fits, with
 // what its key costs, or none is left. It drops none if that would not be enough.
 func (q *Queue) DropOldest(n int) (dropped int) {
-	if q.state == nil || q.final || !q.fitsWithout(n) {
+	if q.state == nil || q.final {
+		return 0
+	}
+	q.state.listTail()
+	if !q.fitsWithout(n) {
 		return 0
 	}
 	for q.state.waiting.Len() > 0 && !q.fits(n) {

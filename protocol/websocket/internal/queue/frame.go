@@ -87,11 +87,22 @@ type entry struct {
 	messages int // bytes of messages, without those that were dropped
 }
 
+// chunk is an entry of small frames, none of which was dropped.
+type chunk struct {
+	own              *buffer // nil: there is none
+	frames, messages int     // as in entry
+}
+
+// moveTo makes e, which is empty, the entry that c is, and leaves c without memory. It
+// moves word by word, because a copy of words that were just written has to wait for them.
+func (c *chunk) moveTo(e *entry) {
+	e.own, e.frames, e.messages = c.own, c.frames, c.messages
+	c.own, c.frames, c.messages = nil, 0, 0
+}
+
 func (e *entry) bytes() []byte { return e.Bytes()[e.dropped:] }
 
 func (e *entry) size() int { return e.Frame.size() - e.dropped }
 
-// takesMore reports whether a frame of n bytes may be appended to e.
-func (e *entry) takesMore(n int) bool {
-	return e.frames > 0 && n <= maxChunked && len(e.own.b) < maxChunk
-}
+// takesMore reports whether small frames may be appended to e.
+func (e *entry) takesMore() bool { return e.frames > 0 && len(e.own.b) < maxChunk }

@@ -501,15 +501,20 @@ func (m *model) contents() (b []byte) {
 	for i := range m.q.state.started {
 		b = append(b, m.q.state.started[i].bytes()...)
 	}
-	first := true
+	var waiting []*entry
 	for _, e := range m.q.state.waiting.All() {
+		waiting = append(waiting, e)
+	}
+	if c := m.q.state.tail; c.own != nil {
+		waiting = append(waiting, &entry{Frame: Frame{own: c.own}, frames: c.frames, messages: c.messages})
+	}
+	for i, e := range waiting {
 		if e.size() == 0 {
 			m.fatalf("an entry is empty")
 		}
-		if first && m.q.Ready() != (len(b) > 0 || e.reserved() == 0) {
+		if i == 0 && m.q.Ready() != (len(b) > 0 || e.reserved() == 0) {
 			m.fatalf("ready: %v", m.q.Ready())
 		}
-		first = false
 		if e.reserved() > 0 {
 			b = append(b, m.unmade[e.own]...)
 		} else {

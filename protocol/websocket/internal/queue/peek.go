@@ -28,7 +28,10 @@ func (q *Queue) Peek(most int) (pieces [][]byte) {
 // startNext starts the first entry that waits, if it fits into room or must be.
 func (s *state) startNext(must bool, room int) bool {
 	first, key := s.waiting.First()
-	if first == nil || first.reserved() > 0 || !must && first.size() > room {
+	if first == nil {
+		return s.startTail(must, room)
+	}
+	if first.reserved() > 0 || !must && first.size() > room {
 		return false
 	}
 	c := cost(key)
@@ -36,6 +39,18 @@ func (s *state) startNext(must bool, room int) bool {
 	s.sizes.skip(first.frames)
 	s.started = append(s.started, *first)
 	s.waiting.Pop()
+	return true
+}
+
+// startTail is startNext if nothing else waits.
+func (s *state) startTail(must bool, room int) bool {
+	if s.tail.own == nil || !must && len(s.tail.own.b) > room {
+		return false
+	}
+	s.sizes.skip(s.tail.frames)
+	n := len(s.started)
+	s.started = slices.Grow(s.started, 1)[:n+1]
+	s.tail.moveTo(&s.started[n])
 	return true
 }
 
@@ -50,25 +65,40 @@ func (q *Queue) Advance(n int) (drained bool) {
 	if s == nil {
 		return false
 	}
-	clear(s.pieces)
-	s.lent = false
+	s.returnPieces()
 	if s.aborted {
 		n = 0
 		s.releaseStarted()
 	}
 	s.written += n
 	done := 0
-	for ; done < len(s.started) && s.written >= s.started[done].size(); done++ {
+	for ; done < len(s.started); done++ {
 		e := &s.started[done]
-		s.written -= e.size()
+		size := e.size()
+		if s.written < size {
+			break
+		}
+		s.written -= size
 		q.uncount(e, 0)
 		s.release(e)
 	}
-	if done > 0 {
+	if done == len(s.started) {
+		s.started = s.started[:0]
+	} else if done > 0 {
 		s.started = slices.Delete(s.started, 0, done)
 	}
 	s.account.refundMuch(q.Budget.Pool)
 	return q.noteRoom()
+}
+
+// returnPieces notes that the caller of Peek no longer reads what it has got.
+func (s *state) returnPieces() {
+	s.lent = false
+	if len(s.pieces) == 1 {
+		s.pieces[0] = nil // without a call
+		return
+	}
+	clear(s.pieces)
 }
 
 // noteRoom ends what has begun when the queue was more than half full, if it no longer
@@ -93,6 +123,7 @@ func (q *Queue) Abort() {
 	if s == nil {
 		return
 	}
+	s.listTail()
 	for s.waiting.Len() > 0 {
 		e := s.waiting.Pop()
 		s.sizes.skip(e.frames)

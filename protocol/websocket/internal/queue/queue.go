@@ -39,6 +39,7 @@ type Growth interface {
 // state is a queue that is not empty.
 type state struct {
 	waiting conflate.Queue[entry]
+	tail    chunk   // behind all that waits: small messages alone need no list
 	started []entry // written in part, or to be written next
 	written int     // bytes of started[0] that are written
 	lent    bool    // the caller of Peek may be reading started
@@ -91,10 +92,27 @@ func (q *Queue) nonempty() *state {
 	return q.state
 }
 
+// hasWaiting reports whether an entry waits.
+func (s *state) hasWaiting() bool { return s.tail.own != nil || s.waiting.Len() > 0 }
+
+// listTail moves tail into the list of what waits.
+func (s *state) listTail() {
+	if s.tail.own == nil {
+		return
+	}
+	hasMessages := s.tail.messages > 0
+	var e entry
+	s.tail.moveTo(&e)
+	s.waiting.Append(e)
+	if hasMessages {
+		s.waiting.Fence()
+	}
+}
+
 // recycle gives up the memory of a queue that is empty.
 func (q *Queue) recycle() {
 	s := q.state
-	if s == nil || len(s.started) > 0 || s.waiting.Len() > 0 {
+	if s == nil || len(s.started) > 0 || s.hasWaiting() {
 		return
 	}
 	q.state = nil
@@ -135,6 +153,9 @@ func (q *Queue) Memory() (n int) {
 	for _, e := range q.state.waiting.All() {
 		n += e.memory()
 	}
+	if q.state.tail.own != nil {
+		n += cap(q.state.tail.own.b)
+	}
 	return n + 2*cap(q.state.sizes.list)
 }
 
@@ -144,8 +165,13 @@ func (q *Queue) Ready() bool {
 	if s == nil || s.aborted {
 		return false
 	}
-	first, _ := s.waiting.First()
-	return len(s.started) > 0 || first != nil && first.reserved() == 0
+	if len(s.started) > 0 {
+		return true
+	}
+	if first, _ := s.waiting.First(); first != nil {
+		return first.reserved() == 0
+	}
+	return s.tail.own != nil
 }
 
 // Finish lets nothing more be added.
@@ -172,6 +198,7 @@ func (q *Queue) Add(f Frame) error {
 		return err
 	}
 	s := q.state
+	s.listTail()
 	s.waiting.Fence()
 	s.waiting.Append(entry{Frame: f, messages: n})
 	s.count(n, n, f.ownSize())
@@ -204,26 +231,61 @@ func (q *Queue) OfferControl(frame []byte) bool {
 
 // extend appends a frame of n bytes to the last chunk, or to a new one.
 func (s *state) extend(n int, message bool) []byte {
-	last := s.waiting.Last()
-	if last == nil || !last.takesMore(n) {
-		size := n
-		if message || last == nil {
-			size = max(n, chunkSize)
-		}
-		s.waiting.Append(entry{Frame: Frame{own: s.newBuffer(size)}})
-		last = s.waiting.Last()
+	if n > maxChunked {
+		return s.extendAlone(n, message)
 	}
-	if n <= maxChunked {
-		s.sizes.add(n, message)
-		last.frames++
-	}
+	s.sizes.add(n, message)
+	s.pending += n
+	s.account.own += n
+	messages := 0
 	if message {
-		s.waiting.Fence()
-		last.messages += n
+		messages = n
 		s.queued += n
 	}
+	if s.tail.own == nil || len(s.tail.own.b) >= maxChunk {
+		if last := s.newTail(n, message); last != nil {
+			last.frames++
+			last.messages += messages
+			return last.own.extend(n)
+		}
+	}
+	s.tail.frames++
+	s.tail.messages += messages
+	return s.tail.own.extend(n)
+}
+
+// newTail starts a chunk for a frame of n bytes, unless there is one in the list to which
+// it can be added.
+func (s *state) newTail(n int, message bool) (last *entry) {
+	s.listTail()
+	last = s.waiting.Last()
+	if last != nil && last.takesMore() {
+		if message {
+			s.waiting.Fence()
+		}
+		return last
+	}
+	if message || last == nil {
+		n = max(n, chunkSize)
+	}
+	s.tail.own = s.newBuffer(n)
+	return nil
+}
+
+// extendAlone appends a frame that is too large for a chunk.
+func (s *state) extendAlone(n int, message bool) []byte {
+	s.listTail()
+	e := entry{Frame: Frame{own: s.newBuffer(n)}}
+	if message {
+		e.messages = n
+		s.queued += n
+	}
+	s.waiting.Append(e)
+	if message {
+		s.waiting.Fence()
+	}
 	s.count(0, n, n)
-	return last.own.extend(n)
+	return e.own.extend(n)
 }
 
 // newBuffer returns a buffer with room for n bytes: the spare one if it is of that size.
@@ -245,9 +307,10 @@ func (s *state) newBuffer(n int) *buffer {
 func (s *state) release(e *entry) {
 	if e.own == nil || s.spare != nil || cap(e.own.b) > chunkSize {
 		e.release()
-		return
+	} else {
+		s.spare, e.own.b = e.own, e.own.b[:0]
 	}
-	s.spare, e.own.b = e.own, e.own.b[:0]
+	e.own, e.shared, e.dropped, e.frames, e.messages = nil, nil, 0, 0, 0
 }
 
 // count counts bytes that are added, or, if they are negative, that are gone.
@@ -264,6 +327,7 @@ func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
 	n, cost := f.size(), cost(key)
 	var old entry
 	if q.state != nil {
+		q.state.listTail()
 		if waits := q.state.waiting.Find(key); waits != nil {
 			old, replaced = *waits, true
 			q.uncount(&old, cost) // what it counts is as good as free
