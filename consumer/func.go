@@ -136,6 +136,10 @@ func (v *funcConsumer) lendMessage(ctx context.Context, m Message) error {
 	if ctx.Err() != nil {
 		return errNotRead
 	}
+	if v.stream.discards() {
+		return plumbing.ErrUnread
+	}
+	plumbing.WillWait(ctx)
 	select {
 	case v.stream.messages <- m:
 		<-v.stream.returned

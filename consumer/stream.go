@@ -128,6 +128,16 @@ func (s *Stream) SendJSON(ctx context.Context, v any) error {
 // read-ahead buffer, and the connection stops reading. Later calls have no effect.
 func (s *Stream) Discard() { s.discardOnce.Do(func() { close(s.discarded) }) }
 
+// discards reports whether Discard has been called.
+func (s *Stream) discards() bool {
+	select {
+	case <-s.discarded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Messages returns an iterator over the peer's messages. It accepts the connection if that
 // has not been done.
 //

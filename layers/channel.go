@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/wye-go/wye/internal/events"
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -73,6 +74,7 @@ func (l *Layer) Pull(ctx context.Context, channel string) (*protocol.Event, erro
 	if err != nil {
 		return nil, err
 	}
+	plumbing.WillWait(ctx)
 	return d.Pull(ctx, channel)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
 )
@@ -45,6 +46,7 @@ func (n nodes) startGiving(ctx context.Context) (context.Context, endCall) {
 }
 
 func (nodes) startCall(ctx context.Context) (context.Context, endCall) {
+	plumbing.WillWait(ctx)
 	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
 	return bounded, func(err error) error {
 		defer cancel()

@@ -31,7 +31,7 @@ func (s *Session) handleMessage(ctx context.Context, m Message) {
 func (s *Session) handleEvent(e *Event) {
 	done := false
 	defer s.recoverCallback(&done)
-	err := s.h.Event(s.ctx, &s.conn, e)
+	err := s.h.Event(s.context(), &s.conn, e)
 	done = true
 	switch {
 	case err == nil:
@@ -50,7 +50,7 @@ func (s *Session) disconnect(st CloseStatus) {
 	done := false
 	defer s.shared.Counters.open.Add(-1)
 	defer s.recoverCallback(&done)
-	ctx := lazyctx.WithTimeout(context.WithoutCancel(s.ctx), disconnectTime)
+	ctx := lazyctx.WithTimeout(context.WithoutCancel(s.context()), disconnectTime)
 	defer ctx.Cancel(nil)
 	s.h.Disconnect(ctx, &s.conn, st)
 	done = true

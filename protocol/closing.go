@@ -102,7 +102,7 @@ func (s *Session) carryOut(c closing) {
 		s.shared.Counters.closed(c.cause.CloseStatus)
 	}
 	if c.cause != nil {
-		s.cancel(c.cause)
+		s.endContext(c.cause)
 	}
 	if c.connecting != nil {
 		c.connecting.Cancel(c.cause)

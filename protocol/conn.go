@@ -14,7 +14,7 @@ type Conn struct{ s *Session }
 // Context returns the context of the callbacks. It ends when the connection closes, and
 // context.Cause then returns a *CloseError that says how. The functions of [Conn.Go] get
 // this context.
-func (c *Conn) Context() context.Context { return c.s.ctx }
+func (c *Conn) Context() context.Context { return c.s.context() }
 
 // FinalContext returns a context for a Receive that has to finish its work after the peer
 // has closed, when Context has ended. It is the context that Receive gets for messages

@@ -26,8 +26,8 @@ func (s *Session) Deliver(ctx context.Context, m Message) error {
 	}
 	for {
 		switch {
-		case s.ctx.Err() != nil:
-			return context.Cause(s.ctx)
+		case s.context().Err() != nil:
+			return context.Cause(s.context())
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
@@ -38,7 +38,7 @@ func (s *Session) Deliver(ctx context.Context, m Message) error {
 		select {
 		case <-room:
 		case <-ctx.Done():
-		case <-s.ctx.Done():
+		case <-s.context().Done():
 		}
 	}
 }
@@ -62,7 +62,7 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 	switch {
 	case s.mu.life.IsOver():
 		s.mu.Unlock()
-		return s.ctx.Done() // which is about to be closed
+		return s.context().Done() // which is about to be closed
 	case !s.mayReadLocked(pause):
 		free := make(chan struct{})
 		s.waitToReadLocked(func() { close(free) }, pause)
@@ -71,7 +71,7 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 	case s.isTooFastLocked(len(m.Data)):
 		s.mu.Unlock()
 		s.closeTooFast()
-		return s.ctx.Done()
+		return s.context().Done()
 	}
 	s.enqueueUnlock(m)
 	return nil

@@ -26,7 +26,7 @@ func TestPut_Over(t *testing.T) {
 		if room == nil || !s.mu.mail.empty() {
 			t.Fatalf("%s: the message was put", name)
 		}
-		s.cancel(errors.New("ended"))
+		s.endContext(errors.New("ended"))
 		<-room
 	}
 }

@@ -53,7 +53,7 @@ func (s *Session) runNext() bool {
 	if life.State() == lifecycle.Closing {
 		// A callback that starts after the close must see that the connection's context
 		// has ended. The goroutine that closes may not have canceled it yet.
-		s.cancel(s.mu.cause)
+		s.endContext(s.mu.cause)
 	}
 	pending := lifecycle.Pending{Mail: !s.mu.mail.empty(), Goroutines: s.mu.tasks.hold(), Deferred: !s.mu.late.isEmpty()}
 	switch life.Next(pending) {
@@ -110,7 +110,7 @@ func (s *Session) handOverUnlock() {
 func (s *Session) contextLocked(e *entry) context.Context {
 	switch s.mu.life.Delivery() {
 	case lifecycle.DeliverAll:
-		return s.ctx
+		return s.context()
 	case lifecycle.DeliverMessages:
 		if e.isMessage() {
 			if f := s.finalLocked(); f.admit() {

@@ -36,7 +36,7 @@ func (f *final) expired() bool { return f != nil && f.ctx.Err() != nil }
 // call.
 func (s *Session) finalLocked() *final {
 	if s.mu.final == nil {
-		s.mu.final = newFinal(s.ctx)
+		s.mu.final = newFinal(s.context())
 	}
 	return s.mu.final
 }
@@ -48,5 +48,5 @@ func (s *Session) finalContext() context.Context {
 	if s.mu.life.Delivery() == lifecycle.DeliverMessages && !s.mu.tasks.isAwaited() {
 		return s.finalLocked().ctx
 	}
-	return s.ctx
+	return s.context()
 }

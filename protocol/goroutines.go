@@ -56,7 +56,7 @@ func (s *Session) runGoroutine(f func(ctx context.Context) error) {
 	returned := false
 	defer s.goroutineDone()
 	defer s.recoverFault(&returned, errGoroutineExit)
-	err := f(s.ctx)
+	err := f(s.context())
 	returned = true
 	s.applyError(err)
 }

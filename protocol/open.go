@@ -43,7 +43,7 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	if busy, ok := t.(busyNotifier); ok {
 		s.busy = busy
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.setContextValues(ctx)
 	s.conn.s = s
 	s.exec.Claim(0) // until releaseOpening
 	s.mu.opening = &opening{app: app, scope: scope}
@@ -242,7 +242,7 @@ func (s *Session) concludeOpen(o *opening, err error) (accepted bool) {
 	} else {
 		refused = s.refuse(o.scope, s.orAcceptError(err))
 	}
-	o.scope.answered(s.ctx)
+	o.scope.answered(s.context())
 	s.notifyAnswered(refused)
 	s.releaseOpening()
 	return accepted

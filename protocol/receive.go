@@ -61,7 +61,7 @@ func (s *Session) ReceiveChecked(m Message) (more bool) {
 // executor.
 func (s *Session) runMessage(m Message) {
 	s.notifyBusy()
-	s.handleMessage(s.ctx, m)
+	s.handleMessage(s.context(), m)
 	s.runInline()
 }
 

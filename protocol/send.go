@@ -58,11 +58,12 @@ func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 		if err = s.transmit(o); !errors.Is(err, ErrQueueFull) {
 			break
 		}
+		s.willWait()
 		select {
 		case <-room:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.ctx.Done():
+		case <-s.context().Done():
 			return s.sendError(ErrClosed)
 		}
 	}

@@ -71,9 +71,8 @@ type Session struct {
 	h      Handler        // set by Open
 	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions
-	limits *Limits         // those of shared, unless Conn.Limit was called; guarded by mu until the answer
-	ctx    context.Context //nolint:containedctx // it is the connection's: it ends when this does
-	cancel context.CancelCauseFunc
+	limits *Limits                      // those of shared, unless Conn.Limit was called; guarded by mu until the answer
+	ctx    atomic.Pointer[contextState] // nil: no values, and neither Done nor the close was called
 
 	pressure atomic.Pointer[pressure] // nil without Limits.Rate until a queue was more than half full
 	holding  atomic.Pointer[account]  // nil while little is held; written with the lock of the read budget

@@ -34,6 +34,13 @@ import (
 //     counts) fits or none is left. It returns how many it has dropped. It does not drop
 //     control frames, such as pongs. Without this method OverflowDropOldest drops the
 //     newest message.
+//   - WillWait() is called by the functions of this module before they wait: a send under
+//     OverflowBlock, a layer's call that waits for a driver, the hand-over of a message to
+//     the loop of a consumer.Func. If a callback runs on the goroutine of an event loop,
+//     the transport has another goroutine go on with the loop before it returns. Functions
+//     that are given a context call WillWait only if it is that of a callback, or derived
+//     from it. Any goroutine may call it, also one that runs no callback, and then it must
+//     do no harm.
 //   - RTT() time.Duration returns the last round trip, or 0 before the first.
 //   - Sent() (messages, bytes int64) returns how many messages have been queued, also if
 //     they were dropped or replaced later, and their bytes of payload. It is for
@@ -62,7 +69,7 @@ type Transport interface {
 	Close(s CloseStatus)
 }
 
-// The optional methods of a Transport.
+// The optional methods of a Transport, with plumbing.Waiter.
 type (
 	scheduler    interface{ Schedule() }
 	busyNotifier interface{ Busy() }

@@ -100,8 +100,8 @@ func ExampleLog() {
 }
 
 // query is a program's query of its database.
-func query(_ context.Context, words string) (found string, err error) {
-	return "nothing like " + words, nil
+func query(ctx context.Context, words string) (found string, err error) {
+	return "nothing like " + words, ctx.Err()
 }
 
 // stable removes attributes that differ from run to run.

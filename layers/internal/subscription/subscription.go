@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers/driver"
 )
 
@@ -61,6 +62,7 @@ func (r *Round) Wait(ctx context.Context) error {
 	if over, err := r.Result(); over {
 		return err
 	}
+	plumbing.WillWait(ctx)
 	select {
 	case <-r.over:
 		return r.err
