@@ -102,13 +102,10 @@ func (s *Session) recoverFault(done *bool, exit error) {
 	}
 }
 
-// callContained calls f and returns its error, or its panic as one. It leaves Goexit to
-// the caller.
-func (s *Session) callContained(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return f()
+// containPanic is deferred by a function that returns err: a panic becomes its error. It
+// leaves Goexit to the caller.
+func containPanic(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Value: v, Stack: debug.Stack()}
+	}
 }

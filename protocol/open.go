@@ -61,7 +61,7 @@ func (s *Session) Open() (accepted bool) {
 		// peer still gets its answer.
 		accepted = s.concludeOpen(o, err)
 	}()
-	err = s.orEarlyClose(s.callContained(func() error { return s.connect(o) }))
+	err = s.orEarlyClose(s.connect(o))
 	if err == nil || accepts(err) {
 		err = cmp.Or(s.acceptDefault(), err)
 	}
@@ -77,7 +77,8 @@ func (s *Session) opening() *opening {
 
 // connect finds the handler and calls its Connect, with a ctx that ends when the
 // connection does.
-func (s *Session) connect(o *opening) error {
+func (s *Session) connect(o *opening) (err error) {
+	defer containPanic(&err)
 	ctx := lazyctx.New(o.scope.Context())
 	defer ctx.Cancel(nil)
 	s.mu.Lock()
@@ -151,31 +152,34 @@ func (s *Session) acceptDefault() error {
 
 // accept is Conn.Accept: it answers yes, once.
 func (s *Session) accept(opts AcceptOptions) error {
-	err, mine := plumbing.ErrAccepted, false
 	if o := s.opening(); o != nil {
-		o.answer.Do(func() { err, mine = s.giveYes(o, opts), true })
+		o.answer.Lock()
+		defer o.answer.Unlock()
+		if !o.answer.given {
+			o.answer.given = true
+			return s.giveYes(o, opts)
+		}
 	}
-	if !mine && s.isRejected() {
+	if s.isRejected() {
 		return ErrClosed
 	}
-	return err
+	return plumbing.ErrAccepted
 }
 
 // giveYes has the transport accept. If that is no longer possible, the answer is no.
 func (s *Session) giveYes(o *opening, opts AcceptOptions) error {
-	if err := checkSubprotocol(o.scope, opts.Subprotocol); err != nil {
-		s.reject()
-		s.closeRefused(err)
-		return err
+	err := checkSubprotocol(o.scope, opts.Subprotocol)
+	if err == nil {
+		s.mu.Lock()
+		ok := s.mu.life.Answer()
+		s.mu.Unlock()
+		if !ok {
+			s.reject()
+			return ErrClosed
+		}
+		err = s.acceptContained(opts)
 	}
-	s.mu.Lock()
-	ok := s.mu.life.Answer()
-	s.mu.Unlock()
-	if !ok {
-		s.reject()
-		return ErrClosed
-	}
-	if err := s.callContained(func() error { return s.t.Accept(opts) }); err != nil {
+	if err != nil {
 		s.reject()
 		s.closeRefused(err)
 		return err
@@ -184,6 +188,12 @@ func (s *Session) giveYes(o *opening, opts AcceptOptions) error {
 	s.shared.Counters.open.Add(1)
 	s.openAfterEarlySends(o)
 	return nil
+}
+
+// acceptContained has the transport accept.
+func (s *Session) acceptContained(opts AcceptOptions) (err error) {
+	defer containPanic(&err)
+	return s.t.Accept(opts) //nolint:wrapcheck // it says what is wrong
 }
 
 // checkSubprotocol refuses a subprotocol that the peer has not offered: it would close
@@ -234,7 +244,12 @@ func (s *Session) reject() {
 // concludeOpen does what is left when Connect has returned err. It reports whether the
 // connection was accepted.
 func (s *Session) concludeOpen(o *opening, err error) (accepted bool) {
-	o.answer.Do(s.reject) // unless accept was called before
+	o.answer.Lock() // waits for an Accept elsewhere
+	if !o.answer.given {
+		o.answer.given = true
+		s.reject()
+	}
+	o.answer.Unlock()
 	accepted = !s.isRejected()
 	var refused *RejectError
 	if accepted {
@@ -270,11 +285,18 @@ func (s *Session) refuse(scope *Scope, err error) *RejectError {
 		s.logRefused(scope, answer, cause)
 	}
 	s.closeRefused(err)
-	// Middleware of net/http may wrap the ResponseWriter, and panic.
-	if err := s.callContained(func() error { s.t.Reject(answer); return nil }); err != nil {
+	if err := s.rejectContained(answer); err != nil {
 		s.reportFault(err, lifecycle.Ignored)
 	}
 	return answer
+}
+
+// rejectContained has the transport refuse. Middleware of net/http may wrap the
+// ResponseWriter, and panic.
+func (s *Session) rejectContained(answer *RejectError) (err error) {
+	defer containPanic(&err)
+	s.t.Reject(answer)
+	return nil
 }
 
 // logRefused logs a refusal that is a fault of the program or a mistake of the peer.

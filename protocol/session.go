@@ -101,7 +101,10 @@ type opening struct {
 	app        Application
 	scope      *Scope
 	connecting *lazyctx.Context // Connect's ctx, which ends when the connection closes; nil before Connect
-	answer     sync.Once        // around the answer, so that Open waits for an Accept elsewhere
+	answer     struct {         // held while the answer is given, so that Open waits for an Accept elsewhere
+		sync.Mutex
+		given bool
+	}
 
 	waiting  conflate.Queue[outgoing] // sends, which follow the answer
 	queued   int                      // bytes in waiting

@@ -10,8 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol"
@@ -23,11 +23,13 @@ import (
 // opening is a handshake that is not answered yet: the engine.Handshake of its connection.
 type opening struct {
 	server      *Server
-	conn        *protocol.Conn // once the request is checked
 	w           http.ResponseWriter
 	r           *http.Request
-	subprotocol string // chosen by Options, for an application that chooses none
-	path, peer  string // for log lines
+	limit       *lazyctx.Context // the scope's, which ends with the handshake
+	conn        *protocol.Conn   // once it has entered the gate
+	subprotocol string           // chosen by Options, for an application that chooses none
+	path, peer  string           // for log lines
+	acceptKey   handshake.Key
 }
 
 // maxNoted is how many bytes of a path or an address a connection keeps for log lines.
@@ -78,7 +80,7 @@ func (h *opening) logNoRoute(e *protocol.RejectError) {
 // before hijack: afterwards the headers of middleware cannot be read.
 func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
 	b := bytespool.Get()
-	a := handshake.Answer{Request: h.r.Header, Subprotocol: o.Subprotocol, Middleware: h.w.Header(), Application: o.Header}
+	a := handshake.Answer{Key: &h.acceptKey, Subprotocol: o.Subprotocol, Middleware: h.w.Header(), Application: o.Header}
 	if a.Subprotocol == "" {
 		a.Subprotocol = h.subprotocol
 	}
@@ -86,8 +88,7 @@ func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
 	return b
 }
 
-// hijack takes the connection over from net/http. early has the bytes that the peer has
-// sent behind its request.
+// hijack takes the connection over from net/http. early has the bytes that the peer has sent behind its request.
 func (h *opening) hijack() (nc net.Conn, early []byte, err error) {
 	nc, rw, err := hijackSafely(h.w)
 	if err != nil {
@@ -98,7 +99,6 @@ func (h *opening) hijack() (nc net.Conn, early []byte, err error) {
 		early = make([]byte, n)
 		_, _ = io.ReadFull(rw.Reader, early) //nolint:errcheck // it is in memory
 	}
-	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // reading a broken socket returns an error
 	return nc, early, nil
 }
 
@@ -110,7 +110,10 @@ func hijackSafely(w http.ResponseWriter) (nc net.Conn, rw *bufio.ReadWriter, err
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	return http.NewResponseController(w).Hijack() //nolint:wrapcheck // its caller does
+	if direct, ok := w.(http.Hijacker); ok { // less stack; see ServeHTTP
+		return direct.Hijack() //nolint:wrapcheck // hijack does
+	}
+	return http.NewResponseController(w).Hijack() //nolint:wrapcheck // hijack does
 }
 
 // refuse answers the handshake with e, and has net/http close the connection: what a

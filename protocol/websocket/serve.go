@@ -8,6 +8,7 @@ import (
 	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
+	"github.com/wye-go/wye/protocol/websocket/internal/engine"
 	"github.com/wye-go/wye/protocol/websocket/internal/handshake"
 )
 
@@ -17,26 +18,50 @@ import (
 // headers (426, 400), host (421), origin (403), Capacity (503, 429). Then the middleware,
 // for example router.Auth, and the application decide.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := &opening{server: s, w: w, r: r}
+	defer h.end()
+	// net/http's goroutine has a small stack. If one of the functions below needs more of
+	// it, the runtime copies the stack, which takes as long as all else of a handshake.
+	// So prepare leaves nothing on the stack.
+	if c, session := h.prepare(); session != nil {
+		c.Open(session)
+	}
+}
+
+// prepare makes what Open needs, in which the program decides about the connection. If
+// the handshake is refused before, it answers, and returns nil.
+func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
+	s, r := h.server, h.r
 	client := s.gate.Client(r)
 	offer := handshake.ParseOffer(r.Header)
-	scope, limit := scopes.ForHandshake(&plumbing.Handshake{
+	h.path, h.peer = noted(r.URL.Path), noted(client.RemoteAddr)
+	var scope *protocol.Scope
+	scope, h.limit = scopes.ForHandshake(&plumbing.Handshake{
 		Type: s.Type(), Request: r, RemoteAddr: client.RemoteAddr, Subprotocols: offer.Subprotocols, Timeout: s.opts.HandshakeTimeout,
 	})
-	defer limit.Cancel(nil)
-	h := &opening{server: s, w: w, r: r, path: noted(r.URL.Path), peer: noted(client.RemoteAddr)}
 	if e := s.admit(scope, h, client, &offer); e != nil {
 		h.refuse(e)
-		return
+		return nil, nil
 	}
-	c := s.engine.NewConn(h, h.path, h.peer)
-	session := s.newSession(scope, r, c)
-	h.conn = session.Conn()
-	if e := s.gate.Enter(h.conn, client); e != nil {
+	h.acceptKey = handshake.AcceptKey(r.Header)
+	c = s.engine.NewConn(h, h.path, h.peer)
+	session = s.newSession(scope, r, c)
+	if e := s.gate.Enter(session.Conn(), client); e != nil {
 		h.refuse(e)
-		return
+		return nil, nil
 	}
-	defer s.gate.Answered(session.Conn())
-	c.Open(session)
+	h.conn = session.Conn()
+	return c, session
+}
+
+// end ends what lasts as long as the handshake.
+func (h *opening) end() {
+	if h.conn != nil {
+		h.server.gate.Answered(h.conn)
+	}
+	if h.limit != nil {
+		h.limit.Cancel(nil)
+	}
 }
 
 // admit makes the checks that do not need the application. It returns nil, or the answer

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
@@ -41,8 +42,8 @@ type Engine struct {
 	Config
 
 	liveness  liveness.Rule
-	queues    *queue.Pool
-	shares    shares
+	rules     *frame.Rules
+	queues    queue.Budget
 	counters  counters
 	started   time.Time
 	deadlines deadlines
@@ -74,7 +75,8 @@ func New(c Config) *Engine {
 	e := &Engine{
 		Config:        c,
 		liveness:      liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
-		queues:        queue.NewPool(c.QueueBytes),
+		rules:         frame.NewRules(&c.Limits),
+		queues:        queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
 		started:       time.Now(),
 		watcher:       watcher{every: sampleEvery},
 		loopWatcher:   watcher{every: sampleLoopEvery},

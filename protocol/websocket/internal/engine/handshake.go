@@ -21,7 +21,7 @@ type Handshake interface {
 // Accepted is what a handshake leaves to its connection. All of it belongs to the
 // connection.
 type Accepted struct {
-	Socket net.Conn          // has no deadlines
+	Socket net.Conn          // may have deadlines
 	Answer *bytespool.Buffer // the connection writes it first
 	Early  []byte            // what the peer has sent behind its request
 }

@@ -36,6 +36,7 @@ type threads struct{}
 func newThread(c *Conn, nc net.Conn) *thread {
 	t := &thread{conn: c, nc: nc}
 	t.flush = t.writeAll
+	_ = nc.SetDeadline(time.Time{}) //nolint:errcheck // reading a broken socket returns an error
 	return t
 }
 

@@ -12,18 +12,17 @@ import (
 // Answer is the response that accepts a handshake. An extension that has been agreed on
 // would be a field here.
 type Answer struct {
-	Request     http.Header // of the handshake, which CheckUpgrade has accepted
+	Key         *Key        // of the request
 	Subprotocol string      // "" if none was chosen
 	Middleware  http.Header // set on the ResponseWriter; the protocol's own are left out
 	Application http.Header // as CheckHeader accepts them
 }
 
 // Append appends the response: status line, headers and the empty line behind them. It
-// runs deep in the stack of net/http's goroutine. It uses little of the stack, so that
-// the stack need not grow for each handshake.
+// runs deep in the stack of net/http's goroutine, and uses little of it.
 func (a *Answer) Append(b []byte) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = appendAcceptKey(b, a.Request["Sec-Websocket-Key"][0])
+	b = append(b, a.Key[:]...)
 	b = append(b, "\r\n"...)
 	if a.Subprotocol != "" {
 		b = append(b, "Sec-WebSocket-Protocol: "...)
@@ -38,13 +37,17 @@ func (a *Answer) Append(b []byte) []byte {
 
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// appendAcceptKey appends the value of Sec-WebSocket-Accept for a valid key (RFC 6455
-// section 4.2.2).
-func appendAcceptKey(b []byte, key string) []byte {
+// Key is a value of Sec-WebSocket-Accept.
+type Key [(sha1.Size + 2) / 3 * 4]byte
+
+// AcceptKey returns the value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2) for the
+// header of a request that CheckUpgrade has accepted.
+func AcceptKey(request http.Header) (k Key) {
 	var seed [encodedKeySize + len(acceptGUID)]byte
-	n := copy(seed[:], key)
+	n := copy(seed[:], request["Sec-Websocket-Key"][0])
 	sum := sha1.Sum(append(seed[:n], acceptGUID...)) //nolint:gosec // see the import
-	return base64.StdEncoding.AppendEncode(b, sum[:])
+	base64.StdEncoding.Encode(k[:], sum[:])
+	return k
 }
 
 // reservedHeaders are the headers of the answer that only this package sets.

@@ -15,7 +15,7 @@ func TestAcceptKey(t *testing.T) {
 		"xdT5lKSuUI5vXFucwiG9Ig==": "LKbtQ+1FimQ7NVxE5GJkpRMtFXo=",
 		"mnwFxiOlctXFN/DeMt1Amg==": "oRjiwsm8ZS/eLqIQ6p82z1wgGHE=",
 	} {
-		if got := string(appendAcceptKey(nil, key)); got != want {
+		if got := AcceptKey(http.Header{"Sec-Websocket-Key": {key}}); string(got[:]) != want {
 			t.Errorf("the accept key of %q is %q, want %q", key, got, want)
 		}
 	}
@@ -39,8 +39,9 @@ func TestAnswer(t *testing.T) {
 		{testkit.Here(), "", http.Header{"Connection": {"close"}, "content-length": {"3"}, "Sec-WebSocket-Extensions": {"x"}}, nil, ""},
 		{testkit.Here(), "", http.Header{"X-A": {"1\r\nX-B: 2"}}, nil, "X-A: 1  X-B: 2\r\n"},
 	}
+	key := AcceptKey(handshaketest.Request().Header)
 	for _, row := range rows {
-		a := Answer{Request: handshaketest.Request().Header, Subprotocol: row.subprotocol, Middleware: row.middleware, Application: row.application}
+		a := Answer{Key: &key, Subprotocol: row.subprotocol, Middleware: row.middleware, Application: row.application}
 		if got, want := string(a.Append([]byte("before "))), "before "+first+row.want+"\r\n"; got != want {
 			t.Errorf("%s: got %q, want %q", row.at, got, want)
 		}

@@ -51,7 +51,8 @@ func FuzzCheck(f *testing.F) {
 // checkAnswer has net/http read the answer to a valid request.
 func checkAnswer(t *testing.T, r *http.Request) {
 	t.Helper()
-	a := Answer{Request: r.Header, Middleware: r.Header} // a middleware that passes everything on
+	key := AcceptKey(r.Header)
+	a := Answer{Key: &key, Middleware: r.Header} // a middleware that passes everything on
 	if offered := ParseOffer(r.Header).Subprotocols; len(offered) > 0 {
 		a.Subprotocol = offered[0]
 	}

@@ -11,10 +11,18 @@ const (
 )
 
 // Budget is what a queue may hold: Each bytes by itself, and what its server's queues
-// may hold together. Queues with the same bounds share one.
+// may hold together.
 type Budget struct {
 	*Pool
 	Each int
+}
+
+// Within returns the budget of a queue with another bound of its own.
+func (b *Budget) Within(each int) *Budget {
+	if each == b.Each {
+		return b
+	}
+	return &Budget{Pool: b.Pool, Each: each}
 }
 
 // Pool is what the queues of a server may hold together. It is safe for concurrent use.

@@ -66,9 +66,9 @@ func send(t *testing.T, q *Queue, key, s string, shared bool) {
 	var err error
 	switch {
 	case key != "":
-		_, err = q.Replace(key, f, nil)
+		_, err = q.Replace(key, f)
 	case shared:
-		err = q.Add(f, nil)
+		err = q.Add(f)
 	default:
 		err = forms["copied"](q, s)
 	}
@@ -84,7 +84,7 @@ func TestReplaceStarted(t *testing.T) {
 	send(t, q, "key", "<1>", false)
 	q.Peek(2)
 	for i := 2; i < 5; i++ {
-		replaced, err := q.Replace("key", ownFrame(fmt.Sprintf("<%d>", i)), nil)
+		replaced, err := q.Replace("key", ownFrame(fmt.Sprintf("<%d>", i)))
 		if replaced != (i > 2) || err != nil {
 			t.Errorf("message %d: replaced %v, %v", i, replaced, err)
 		}
