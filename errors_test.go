@@ -72,7 +72,7 @@ func ofProtocol() []met {
 		return &protocol.CloseError{CloseStatus: protocol.CloseStatus{Code: code, Reason: reason, Err: err}}
 	}
 	const allowed = "; use 1000 to 1014, except 1004 to 1006 and 1010, or 3000 to 4999"
-	scope := scopes.WithRoute(scopes.ForChannel(context.Background(), "x"), plumbing.Match{
+	scope := scopes.WithRoute(scopes.ForChannel(context.Background(), "x"), &plumbing.Match{
 		Params: []plumbing.Param{{Name: "page", Value: "second"}, {Name: "year", Value: "99999999999999999999"}},
 	})
 	param := func(name string) error {

@@ -330,7 +330,7 @@ func TestDecision8_RequestDiesWithHandshake(t *testing.T) {
 	var inner *protocol.Scope
 	seen := make(chan string, 2)
 	app := protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-		inner = scopes.WithRoute(s.WithValue(ownKey{}, "kept"), plumbing.Match{Taken: "/live/", Rest: "blue/", Params: []plumbing.Param{{Name: "n", Value: "7"}}})
+		inner = scopes.WithRoute(s.WithValue(ownKey{}, "kept"), &plumbing.Match{Taken: "/live/", Rest: "blue/", Params: []plumbing.Param{{Name: "n", Value: "7"}}})
 		if s.Request() != req || inner.Request() != req || inner.Context().Value(requestKey{}) != "recycled" {
 			t.Error("before the answer the scope lacks the request")
 		}

@@ -29,16 +29,16 @@ import (
 // A router calls it once, at the start of its Open or Find.
 func (s *Scope) RoutePath() (string, error) {
 	o := s.origin
-	if !s.routed {
+	if !s.place.Routed {
 		o.branches.Store(0)
 	}
 	if o.notCanonical != nil {
 		return "", fmt.Errorf("%w: the path is not canonical: %w", ErrNoRoute, o.notCanonical)
 	}
-	if from := len(o.routePath) - len(s.path); o.routePath != "" && from >= 0 && isFormOf(o.routePath[from:], s.path) {
+	if from := len(o.routePath) - len(s.place.Path); o.routePath != "" && from >= 0 && isFormOf(o.routePath[from:], s.place.Path) {
 		return o.routePath[from:], nil
 	}
-	return s.path, nil
+	return s.place.Path, nil
 }
 
 // isFormOf reports whether form is path, apart from slashes that were escaped.

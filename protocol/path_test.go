@@ -187,12 +187,12 @@ func TestRoutePathOfTheRest(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a%2Fb/c/d%2Fe", nil))
 	wantRoutePath(t, testkit.Here(), s, "/a\x1fb/c/d\x1fe", "")
-	rest := scopes.WithRoute(s, plumbing.Match{Taken: "/a/b/", Rest: "c/d/e"})
+	rest := scopes.WithRoute(s, &plumbing.Match{Taken: "/a/b/", Rest: "c/d/e"})
 	wantRoutePath(t, testkit.Here(), rest, "c/d\x1fe", "")
 	wantRoutePath(t, testkit.Here(), rest.WithUser("ann"), "c/d\x1fe", "")
-	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, plumbing.Match{Taken: "c/d", Rest: "/e"}), "\x1fe", "")
-	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, plumbing.Match{Taken: "c/d/e"}), "", "")
-	wantRoutePath(t, testkit.Here(), scopes.WithRoute(s, plumbing.Match{Rest: "x/y"}), "x/y", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, &plumbing.Match{Taken: "c/d", Rest: "/e"}), "\x1fe", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(rest, &plumbing.Match{Taken: "c/d/e"}), "", "")
+	wantRoutePath(t, testkit.Here(), scopes.WithRoute(s, &plumbing.Match{Rest: "x/y"}), "x/y", "")
 	wantRoutePath(t, testkit.Here(), scopes.ForChannel(t.Context(), "mail"), "", "")
 }
 
@@ -201,7 +201,7 @@ func TestRoutePathOfTheRest(t *testing.T) {
 func TestTryBranch(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", request())
-	inner := scopes.WithRoute(s, plumbing.Match{})
+	inner := scopes.WithRoute(s, &plumbing.Match{})
 	for range 2 {
 		_, _ = s.RoutePath()
 		for i := range plumbing.MaxBranches {

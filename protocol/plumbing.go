@@ -13,8 +13,8 @@ import (
 // init gives the other packages of this module functions that are not exported.
 func init() { //nolint:gochecknoinits // an internal package is given functions of a package that imports it
 	plumbing.ProvideScopes(errBranches, plumbing.ScopeFuncs{
-		WithRoute: func(s any, m plumbing.Match) any { return scope(s).withRoute(m) },
-		Mounted:   func(s any) bool { return scope(s).mounted },
+		Inner:     func(s any) (any, *plumbing.Place) { return scope(s).inner() },
+		Mounted:   func(s any) bool { return scope(s).place.Mounted },
 		Taken:     func(s any, yes bool) { scope(s).taken(yes) },
 		TryBranch: func(s any) error { return scope(s).tryBranch() },
 		Values:    func(s any) plumbing.Values { return scope(s).values },
@@ -46,29 +46,11 @@ func newChannelScope(ctx context.Context, channel string) *Scope {
 	return &Scope{typ: "channel", channel: channel, origin: &origin{base: ctx}}
 }
 
-// withRoute returns a copy for the application behind a route. The part of Path that the
-// route has matched moves to RootPath. Parameters are added to those of outer routers, and
-// replace those of the same name; Args follow theirs. The slices of m must not be changed
-// afterwards.
-func (s *Scope) withRoute(m plumbing.Match) *Scope {
+// inner returns a copy for the application behind a route, and its place, which the
+// router changes.
+func (s *Scope) inner() (*Scope, *plumbing.Place) {
 	c := *s
-	c.rootPath, c.path = s.rootPath+m.Taken, m.Rest
-	c.route = s.route + m.Route
-	c.params = concat(s.params, m.Params)
-	c.args = concat(s.args, m.Args)
-	c.mounted, c.routed = s.mounted || m.Mount, true
-	return &c
-}
-
-// concat returns a followed by b, and changes neither.
-func concat[T any](a, b []T) []T {
-	switch {
-	case len(b) == 0:
-		return a
-	case len(a) == 0:
-		return b
-	}
-	return slices.Concat(a, b)
+	return &c, &c.place
 }
 
 // taken records whether the application that s is for has decided about the connection,
@@ -77,7 +59,7 @@ func concat[T any](a, b []T) []T {
 // innermost router calls it first, and its yes is kept: its route is the longest.
 func (s *Scope) taken(yes bool) {
 	taken := s.origin.taken.Load()
-	within := taken != nil && strings.HasPrefix(taken.route, s.route)
+	within := taken != nil && strings.HasPrefix(taken.place.Route, s.place.Route)
 	switch {
 	case yes && !within:
 		s.origin.taken.Store(s)
@@ -108,24 +90,24 @@ func (s *Scope) tryBranch() error {
 // copy of the path, and the parameters are parts of it.
 func (s *Scope) kept() *Scope {
 	c := *s
-	path := strings.Clone(s.rootPath + s.path)
-	c.rootPath, c.path = path[:len(s.rootPath)], path[len(s.rootPath):]
+	path := strings.Clone(s.place.RootPath + s.place.Path)
+	c.place.RootPath, c.place.Path = path[:len(s.place.RootPath)], path[len(s.place.RootPath):]
 	part := func(text string) string {
 		if at := strings.Index(path, text); at >= 0 {
 			return path[at : at+len(text)]
 		}
 		return strings.Clone(text)
 	}
-	c.params, c.args = slices.Clone(s.params), slices.Clone(s.args)
-	for i, p := range c.params {
-		c.params[i].Value = part(p.Value)
+	c.place.Params, c.place.Args = slices.Clone(s.place.Params), slices.Clone(s.place.Args)
+	for i, p := range c.place.Params {
+		c.place.Params[i].Value = part(p.Value)
 	}
-	for i, arg := range c.args {
-		c.args[i] = part(arg)
+	for i, arg := range c.place.Args {
+		c.place.Args[i] = part(arg)
 	}
 	c.host, c.remoteAddr = strings.Clone(s.host), strings.Clone(s.remoteAddr)
 	c.rawQuery, c.header, c.subprotocols = "", nil, nil
-	c.route = s.Route()
+	c.place.Route = s.Route()
 	c.origin = &origin{base: s.origin.base, wildcard: s.origin.wildcard}
 	return &c
 }

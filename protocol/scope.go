@@ -25,8 +25,7 @@ import (
 type Scope struct {
 	typ          string
 	channel      string
-	path         string
-	rootPath     string
+	place        plumbing.Place
 	rawQuery     string
 	host         string
 	remoteAddr   string
@@ -34,13 +33,8 @@ type Scope struct {
 	subprotocols []string
 	user         any
 
-	route   string           // the patterns of the routes in front, joined
-	params  []plumbing.Param // a later one of the same name replaces an earlier one
-	args    []string
-	mounted bool // one of the routes in front was a mount
-	routed  bool // a router has made this copy
-	values  plumbing.Values
-	origin  *origin // shared by all copies
+	values plumbing.Values
+	origin *origin // shared by all copies
 }
 
 // Type returns the type of the connection's protocol, for example "websocket". It is
@@ -53,10 +47,10 @@ func (s *Scope) Channel() string { return s.channel }
 
 // Path returns the decoded path of the request without the part that the routers in front
 // have matched, which is RootPath. See RoutePath.
-func (s *Scope) Path() string { return s.path }
+func (s *Scope) Path() string { return s.place.Path }
 
 // RootPath returns the part of the path that the routers in front have matched.
-func (s *Scope) RootPath() string { return s.rootPath }
+func (s *Scope) RootPath() string { return s.place.RootPath }
 
 // RawQuery returns the query string, as in url.URL. See Query.
 func (s *Scope) RawQuery() string { return s.rawQuery }
@@ -104,10 +98,10 @@ func NewScope(typ string, r *http.Request) *Scope {
 	s, o := &both.scope, &both.origin
 	s.origin = o
 	s.typ = typ
-	s.path, s.rawQuery = r.URL.Path, r.URL.RawQuery
+	s.place.Path, s.rawQuery = r.URL.Path, r.URL.RawQuery
 	s.host, s.remoteAddr = r.Host, r.RemoteAddr
 	s.header = r.Header
-	s.route = r.Pattern
+	s.place.Route = r.Pattern
 	o.base = context.Background()
 	o.request.Store(r)
 	o.routePath, o.notCanonical = routepath.Of(r)
@@ -165,7 +159,7 @@ func (s *Scope) Param(name string) string {
 // param returns a parameter, which may be a part of the request's memory, and whether there
 // is one of this name.
 func (s *Scope) param(name string) (text string, found bool) {
-	for _, p := range slices.Backward(s.params) {
+	for _, p := range slices.Backward(s.place.Params) {
 		if p.Name == name {
 			return p.Value, true
 		}
@@ -182,7 +176,7 @@ func (s *Scope) param(name string) (text string, found bool) {
 // routers first. The text of an optional group that did not match is "". A route with named
 // groups captures nothing for its unnamed ones, as in Django. The slice is a copy.
 func (s *Scope) Args() []string {
-	args := slices.Clone(s.args)
+	args := slices.Clone(s.place.Args)
 	for i, arg := range args {
 		args[i] = strings.Clone(arg)
 	}
@@ -196,9 +190,9 @@ func (s *Scope) Args() []string {
 // is then the route of the application that has accepted or refused the connection.
 func (s *Scope) Route() string {
 	if taken := s.origin.taken.Load(); taken != nil {
-		return taken.route
+		return taken.place.Route
 	}
-	return s.route
+	return s.place.Route
 }
 
 // Subprotocol returns the first of the subprotocols spoken that the peer offers, or "" if

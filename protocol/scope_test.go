@@ -74,7 +74,7 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 	}
 	r := httptest.NewRequest(http.MethodGet, "/ws/blue/7/", http.NoBody)
 	base := scopes.WithRoute(protocol.NewScope("websocket", r).WithValue(key{0}, "zero"),
-		plumbing.Match{Taken: "/ws", Rest: "/blue/7/", Params: []plumbing.Param{{Name: "a", Value: "outer"}, {Name: "b", Value: "kept"}}})
+		&plumbing.Match{Taken: "/ws", Rest: "/blue/7/", Params: []plumbing.Param{{Name: "a", Value: "outer"}, {Name: "b", Value: "kept"}}})
 	const original = "/ws /blue/7/ <nil> a=outer b=kept c= zero <nil> <nil>"
 	for _, test := range []struct {
 		at   testkit.Line
@@ -82,9 +82,9 @@ func TestDecision7_ScopeIsReadOnly(t *testing.T) {
 		want string
 	}{
 		{testkit.Here(), base, original},
-		{testkit.Here(), scopes.WithRoute(base, plumbing.Match{Taken: "/blue", Rest: "/7/", Params: []plumbing.Param{{Name: "a", Value: "inner"}, {Name: "c", Value: "new"}}}),
+		{testkit.Here(), scopes.WithRoute(base, &plumbing.Match{Taken: "/blue", Rest: "/7/", Params: []plumbing.Param{{Name: "a", Value: "inner"}, {Name: "c", Value: "new"}}}),
 			"/ws/blue /7/ <nil> a=inner b=kept c=new zero <nil> <nil>"},
-		{testkit.Here(), scopes.WithRoute(base, plumbing.Match{Taken: "/blue", Rest: "/7/"}), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
+		{testkit.Here(), scopes.WithRoute(base, &plumbing.Match{Taken: "/blue", Rest: "/7/"}), "/ws/blue /7/ <nil> a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann"), "/ws /blue/7/ ann a=outer b=kept c= zero <nil> <nil>"},
 		{testkit.Here(), base.WithUser("ann").WithUser(nil), original},
 		{testkit.Here(), base.WithValue(key{1}, "one"), "/ws /blue/7/ <nil> a=outer b=kept c= zero one <nil>"},
@@ -109,7 +109,7 @@ func TestScopeParamPrecedence(t *testing.T) {
 		s = protocol.NewScope("websocket", r)
 	})
 	mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/live/blue/a/b", http.NoBody))
-	routed := scopes.WithRoute(s, plumbing.Match{Rest: "/", Params: []plumbing.Param{{Name: "room", Value: "routed"}, {Name: "none", Value: ""}}})
+	routed := scopes.WithRoute(s, &plumbing.Match{Rest: "/", Params: []plumbing.Param{{Name: "room", Value: "routed"}, {Name: "none", Value: ""}}})
 	var during [4]string
 	sess := protocol.NewSession(t.Context(), protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
 		during = [4]string{s.Param("room"), s.Param("rest"), routed.Param("room"), routed.Param("rest")}
@@ -293,7 +293,7 @@ func TestScopeKept(t *testing.T) {
 		line, header := weak.Make(unsafe.StringData(r.RequestURI)), weak.Make(unsafe.StringData(r.Header.Get("Cookie")))
 		s := protocol.NewScope("websocket", r)
 		room := s.Path()[len(s.Path())-len("r/1"):]
-		s = scopes.WithRoute(s, plumbing.Match{
+		s = scopes.WithRoute(s, &plumbing.Match{
 			Route: "live/", Taken: strings.TrimSuffix(s.Path(), row.rest), Rest: s.Path()[len(s.Path())-len(row.rest):],
 			Params: []plumbing.Param{{Name: "room", Value: room}}, Args: []string{s.Path()[1:5]},
 		}).WithValue(key{}, 1).WithUser("ann")

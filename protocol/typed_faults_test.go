@@ -16,7 +16,7 @@ import (
 func TestParamAsOfAMisprint(t *testing.T) {
 	t.Parallel()
 	s := scopes.WithRoute(protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)),
-		plumbing.Match{Params: []plumbing.Param{{Name: "page", Value: "7"}}})
+		&plumbing.Match{Params: []plumbing.Param{{Name: "page", Value: "7"}}})
 	if _, err := protocol.ParamAs[int](s, "pgae"); err == nil || errors.Is(err, protocol.ErrNoRoute) {
 		t.Errorf("int: %v, want an error that is answered with 500 and logged", err)
 	}
@@ -36,7 +36,7 @@ func TestParamAsOfANamedType(t *testing.T) {
 		}
 	}()
 	s := scopes.WithRoute(protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)),
-		plumbing.Match{Params: []plumbing.Param{{Name: "n", Value: "7"}}})
+		&plumbing.Match{Params: []plumbing.Param{{Name: "n", Value: "7"}}})
 	if v, err := protocol.ParamAs[uint](s, "n"); v != 7 || err != nil {
 		t.Error(v, err)
 	}

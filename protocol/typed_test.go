@@ -17,7 +17,7 @@ import (
 func TestParamAs(t *testing.T) {
 	t.Parallel()
 	scope := func(text string) *protocol.Scope {
-		return scopes.WithRoute(protocol.NewScope("websocket", request()), plumbing.Match{Params: []plumbing.Param{{Name: "p", Value: text}}})
+		return scopes.WithRoute(protocol.NewScope("websocket", request()), &plumbing.Match{Params: []plumbing.Param{{Name: "p", Value: text}}})
 	}
 	as := func(v any, err error) string {
 		if err != nil && (!errors.Is(err, protocol.ErrNoRoute) || !strings.Contains(err.Error(), `parameter "p" is "`)) {
@@ -60,8 +60,8 @@ func TestParamAs(t *testing.T) {
 func TestScopeArgs(t *testing.T) {
 	t.Parallel()
 	s := protocol.NewScope("websocket", request())
-	outer := scopes.WithRoute(s, plumbing.Match{Args: append(make([]string, 0, 8), "a")})
-	one, two := scopes.WithRoute(outer, plumbing.Match{Args: []string{"b"}}), scopes.WithRoute(outer, plumbing.Match{Args: []string{"", "c"}})
+	outer := scopes.WithRoute(s, &plumbing.Match{Args: append(make([]string, 0, 8), "a")})
+	one, two := scopes.WithRoute(outer, &plumbing.Match{Args: []string{"b"}}), scopes.WithRoute(outer, &plumbing.Match{Args: []string{"", "c"}})
 	if got := fmt.Sprintf("%q %q %q %q", s.Args(), outer.Args(), one.Args(), two.Args()); got != `[] ["a"] ["a" "b"] ["a" "" "c"]` {
 		t.Errorf("got %s", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wye-go/wye/internal/plumbing"
+	"github.com/wye-go/wye/internal/scopes"
 	"github.com/wye-go/wye/protocol"
 )
 
@@ -17,7 +18,8 @@ type Route struct {
 	*expression // nil in the zero Route
 
 	app     protocol.Application
-	place   string // the "file:line" that made the route
+	finder  scopes.Finder // app, if it is one
+	place   string        // the "file:line" that made the route
 	name    string
 	extra   []plumbing.Param
 	mounted bool // if app returns ErrNoRoute, the next route is tried
@@ -166,7 +168,9 @@ func newRoute(kind string, e *expression, err error, app protocol.Application, p
 	if app == nil {
 		panic(fmt.Sprintf("wye: %s %q (%s): the application is nil", kind, e.source, place))
 	}
-	return Route{expression: e, app: app, place: place}
+	r := Route{expression: e, app: app, place: place}
+	r.finder, _ = app.(scopes.Finder) //nolint:errcheck // nil otherwise
+	return r
 }
 
 // caller returns the "file:line" that has called the exported function which calls

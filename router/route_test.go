@@ -112,7 +112,7 @@ func TestScopeIsUnchangedByOtherRoutes(t *testing.T) {
 	t.Parallel()
 	login := func(next protocol.Application) protocol.Application {
 		return protocol.ApplicationFunc(func(s *protocol.Scope) (protocol.Handler, error) {
-			return next.Open(scopes.WithRoute(s.WithUser("ann"), plumbing.Match{Rest: s.Path(), Params: []plumbing.Param{{Name: "group", Value: "a"}}}))
+			return next.Open(scopes.WithRoute(s.WithUser("ann"), &plumbing.Match{Rest: s.Path(), Params: []plumbing.Param{{Name: "group", Value: "a"}}}))
 		})
 	}
 	var user any

@@ -102,65 +102,88 @@ func (u *URLRouter) routeNames() map[string]Route {
 //
 // Any other error is the application's.
 func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
-	var b matchBuffers
-	var notFoundErr error
 	path, err := pathOf(s)
 	if err != nil {
 		return nil, notFoundBecause(s, err)
 	}
-	for _, i := range u.candidates(path, b.candidates[:0]) {
-		r := &u.routes[i]
-		spans := r.match(path, b.spans[:0])
-		if spans == nil {
-			continue
+	t := search{last: -1}
+	for {
+		r, inner, err := u.next(s, path, &t)
+		if err != nil {
+			return nil, err
 		}
-		if err := scopes.TryBranch(s); err != nil {
-			return nil, notFoundBecause(s, err)
-		}
-		h, err := r.open(r.scope(s, path, spans))
+		h, err := r.open(inner)
 		if !r.isNotFound(err) {
 			return h, err
 		}
-		notFoundErr = betterNotFound(notFoundErr, err)
+		t.notFound = betterNotFound(t.notFound, err)
 	}
-	return nil, betterNotFound(notFoundErr, notFound(s, u.missesSlash(path, s)))
 }
 
 // Find returns nil if a route matches the path, and otherwise the error that Open would
 // return. It opens no application. It asks the application of a route if that has
 // a Find method; any other application counts as found.
 func (u *URLRouter) Find(s *protocol.Scope) error {
-	var b matchBuffers
-	var notFoundErr error
 	path, err := pathOf(s)
 	if err != nil {
 		return notFoundBecause(s, err)
 	}
-	for _, i := range u.candidates(path, b.candidates[:0]) {
+	t := search{last: -1, finding: true}
+	for {
+		r, inner, err := u.next(s, path, &t)
+		if err != nil || r.finder == nil {
+			return err
+		}
+		err = r.finder.Find(inner)
+		if !r.isNotFound(err) {
+			return err
+		}
+		t.notFound = betterNotFound(t.notFound, err)
+	}
+}
+
+// search is the state of a router that tries its routes for one path.
+type search struct {
+	finding  bool  // no application is opened
+	last     int   // the route that was tried last; -1 at first
+	rest     []int // the candidates behind it
+	notFound error // the best answer of the routes that were tried, or nil
+}
+
+// next returns the next route that matches path, and the scope for its application; or
+// the refusal if there is none. The scope is nil if t is finding and the application is
+// no Finder, so that it counts as found.
+//
+// Applications are opened deep in the stack of net/http's goroutine, which is small. So
+// the buffers of the search are in a function that has returned by then.
+func (u *URLRouter) next(s *protocol.Scope, path routePath, t *search) (*Route, *protocol.Scope, error) {
+	var b matchBuffers
+	candidates := t.rest
+	if t.last < 0 {
+		candidates = u.candidates(path, b.candidates[:0])
+	}
+	for k, i := range candidates {
 		r := &u.routes[i]
 		spans := r.match(path, b.spans[:0])
 		if spans == nil {
 			continue
 		}
 		if err := scopes.TryBranch(s); err != nil {
-			return notFoundBecause(s, err)
+			return nil, nil, notFoundBecause(s, err)
 		}
-		f, ok := r.app.(scopes.Finder)
-		if !ok {
-			return nil
+		t.last, t.rest = i, nil
+		if left := candidates[k+1:]; r.mounted && len(left) > 0 { // otherwise the answer of r is final
+			t.rest = append(make([]int, 0, len(left)), left...)
 		}
-		err = f.Find(r.scope(s, path, spans))
-		if !r.isNotFound(err) {
-			return err
+		if t.finding && r.finder == nil {
+			return r, nil, nil
 		}
-		notFoundErr = betterNotFound(notFoundErr, err)
+		return r, r.scope(s, path, spans), nil
 	}
-	return betterNotFound(notFoundErr, notFound(s, u.missesSlash(path, s)))
+	return nil, nil, betterNotFound(t.notFound, notFound(s, u.missesSlash(path, s)))
 }
 
-// matchBuffers are on the stack of Open and Find, and large enough for most paths. Both
-// methods have the loop over candidates for this reason: a function that they shared would
-// move the buffers to the heap.
+// matchBuffers are on the stack of next and hasRoute, and large enough for most paths.
 type matchBuffers struct {
 	candidates [16]int // routes
 	spans      [16]int // of a match
@@ -207,27 +230,30 @@ func (u *URLRouter) hasRoute(path routePath, s *protocol.Scope) bool {
 
 // scope returns the scope for the application behind the route, which matches the spans
 // of path. path is the end of s.Path.
-func (r Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.Scope {
+func (r *Route) scope(s *protocol.Scope, path routePath, spans []int) *protocol.Scope {
+	m := plumbing.Match{Route: r.source, Mount: r.mounted}
 	end := spans[1]
-	return scopes.WithRoute(s, plumbing.Match{
-		Route:  r.source,
-		Taken:  s.Path()[:len(s.Path())-len(path.decoded)+end],
-		Rest:   path.decoded[end:],
-		Params: append(r.params(path.decoded, spans, len(r.extra)), r.extra...),
-		Args:   r.args(path.decoded, spans),
-		Mount:  r.mounted,
-	})
+	m.Taken, m.Rest = s.Path()[:len(s.Path())-len(path.decoded)+end], path.decoded[end:]
+	r.capture(&m, path.decoded, spans)
+	return scopes.WithRoute(s, &m)
+}
+
+// capture sets what the groups have captured in path, and the route's own parameters.
+func (r *Route) capture(m *plumbing.Match, path string, spans []int) {
+	m.Params = append(r.params(path, spans, len(r.extra)), r.extra...)
+	m.Args = r.args(path, spans)
 }
 
 // open opens the application behind the route. If that is mounted middleware in front of
 // a Finder, open asks the Finder first: for a path that is not found there, middleware
 // such as Auth must not run, or it would refuse what the next route serves. A URLRouter
 // without middleware is not asked, because its Open begins with the same search.
-func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
-	_, isRouter := r.app.(*URLRouter)
-	if f, ok := r.app.(scopes.Finder); ok && r.mounted && !isRouter {
-		if err := f.Find(s); errors.Is(err, protocol.ErrNoRoute) {
-			return nil, err
+func (r *Route) open(s *protocol.Scope) (protocol.Handler, error) {
+	if r.mounted && r.finder != nil {
+		if _, isRouter := r.app.(*URLRouter); !isRouter {
+			if err := r.finder.Find(s); errors.Is(err, protocol.ErrNoRoute) {
+				return nil, err
+			}
 		}
 	}
 	h, err := r.app.Open(s)
@@ -237,7 +263,7 @@ func (r Route) open(s *protocol.Scope) (protocol.Handler, error) {
 
 // isNotFound reports whether err, the answer of the route's application, lets the router
 // try its next route.
-func (r Route) isNotFound(err error) bool {
+func (r *Route) isNotFound(err error) bool {
 	return r.mounted && err != nil && errors.Is(err, protocol.ErrNoRoute)
 }
 

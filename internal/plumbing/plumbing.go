@@ -15,22 +15,9 @@ import (
 // MaxBranches is how many routes routers may try before one takes the connection.
 const MaxBranches = 1000
 
-// Match is what a route has found in a path.
-type Match struct {
-	Route  string   // the route's pattern, as it was written
-	Taken  string   // the beginning of Scope.Path, up to where the route matched
-	Rest   string   // what is left of it
-	Params []Param  // what named groups captured; of one name the last counts
-	Args   []string // what groups captured that have no name
-	Mount  bool     // ErrNoRoute from the application means that the next route is tried
-}
-
-// Param is a captured part of a path.
-type Param struct{ Name, Value string }
-
 // ScopeFuncs are functions of a *protocol.Scope, which each of them is given.
 type ScopeFuncs struct {
-	WithRoute func(scope any, m Match) any
+	Inner     func(scope any) (inner any, place *Place)
 	Mounted   func(scope any) bool
 	Taken     func(scope any, yes bool)
 	TryBranch func(scope any) error

@@ -20,8 +20,10 @@ type Finder interface {
 
 // WithRoute returns a copy of s for the application behind a route that has found m in
 // the path. The slices of m must not be changed afterwards.
-func WithRoute(s *protocol.Scope, m plumbing.Match) *protocol.Scope {
-	return plumbing.Scopes.WithRoute(s, m).(*protocol.Scope) //nolint:errcheck,forcetypeassert // package protocol returns nothing else
+func WithRoute(s *protocol.Scope, m *plumbing.Match) *protocol.Scope {
+	inner, place := plumbing.Scopes.Inner(s)
+	place.GoOn(m)
+	return inner.(*protocol.Scope) //nolint:errcheck,forcetypeassert // package protocol returns nothing else
 }
 
 // IsMounted reports whether a router in front tries another route if the answer is
