@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers"
@@ -128,7 +129,13 @@ func (c *Conn) RTT() time.Duration { return c.conn.RTT() }
 func (c *Conn) Traffic() protocol.Traffic { return c.conn.Traffic() }
 
 // SendText queues a text message; see [Conn.Send].
-func (c *Conn) SendText(ctx context.Context, s string) error { return c.Send(ctx, protocol.Text(s)) }
+func (c *Conn) SendText(ctx context.Context, s string) error { return c.Send(ctx, lentText(s)) }
+
+// lentText is protocol.Text without the copy, for a send: transports neither keep nor
+// change the bytes.
+func lentText(s string) Message {
+	return Message{Data: unsafe.Slice(unsafe.StringData(s), len(s))} //nolint:gosec // see above
+}
 
 // SendJSON queues v, encoded by encoding/json, as a text message; see [Conn.Send]. If v
 // cannot be encoded, SendJSON returns an error and sends nothing.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/payload"
 )
@@ -43,10 +44,13 @@ type Event struct {
 	body     []byte       // a MessagePack map; nil if the event was sealed as a message
 	position *Position    // in its group's history; nil if it was not recorded
 
+	// decoded are the payload as Go types, the newest first. They are found without a lock,
+	// because all members of a group look here, on several loops at once.
+	decoded atomic.Pointer[decoding]
+
 	mu struct {
 		sync.Mutex
-		frame   *Prepared // a SendType event's message
-		decoded []decoding
+		frame *Prepared // a SendType event's message
 	}
 }
 
@@ -54,16 +58,20 @@ type Event struct {
 // Event, because with an error of two words an Event would need a larger allocation.
 type sealFailure struct{ err error }
 
-// decoding is the payload as one Go type, made once.
-type decoding interface{ isDecoding() }
+// decoding is an entry in the list of an event's decodings.
+type decoding struct {
+	of     any // the *decoded that it is a part of
+	before *decoding
+}
 
+// decoded is the payload as one Go type, made once.
 type decoded[P any] struct {
+	decoding
+
 	once  sync.Once
 	value P
 	err   error
 }
-
-func (*decoded[P]) isDecoding() {}
 
 // Type returns the event's type, for example "chat.message".
 func (e *Event) Type() string { return e.typ }
@@ -108,16 +116,19 @@ func (t EventType[P]) Payload(e *Event) (P, error) {
 
 // decodingOf returns e's decoding as a P, which it adds if there is none.
 func decodingOf[P any](e *Event) *decoded[P] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, d := range e.mu.decoded {
-		if d, ok := d.(*decoded[P]); ok {
+	for {
+		last := e.decoded.Load()
+		for entry := last; entry != nil; entry = entry.before {
+			if d, ok := entry.of.(*decoded[P]); ok {
+				return d
+			}
+		}
+		d := &decoded[P]{decoding: decoding{before: last}}
+		d.of = d
+		if e.decoded.CompareAndSwap(last, &d.decoding) {
 			return d
 		}
 	}
-	d := new(decoded[P])
-	e.mu.decoded = append(e.mu.decoded, d)
-	return d
 }
 
 // seal encodes the payload. Layers call it before delivery; later calls return the same

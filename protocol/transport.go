@@ -7,7 +7,7 @@ import (
 
 // Transport carries one connection. A protocol implements it, and a [Session] calls it.
 // Send, SendPrepared and Close may be called by several goroutines at once. The methods
-// must not wait for the peer, and must not keep the bytes that they are given. They must not
+// must not wait for the peer, and must not keep or change the bytes that they are given. They must not
 // call the Session before they return, with these exceptions: Accept may call
 // Session.Limits, and start goroutines that call the Session; sends may call
 // Session.Conflated, Session.QueueAdmits and Session.QueueDrained.
