@@ -59,6 +59,9 @@ func (c *contents) add(d contents) {
 	c.sent += d.sent
 }
 
+// spareItems is memory for mailboxes, which are nearly always empty.
+var spareItems conflate.Spare[entry] //nolint:gochecknoglobals // as preparedPool
+
 // mailbox holds, in order, the entries that wait for a connection's callbacks. Its zero
 // value is empty and costs nothing. It has no bounds: it counts, and [Session] decides.
 type mailbox struct {
@@ -82,6 +85,7 @@ func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
 // must not overtake it.
 func (b *mailbox) addEvent(e entry) {
 	b.queue.ForgetKeys()
+	spareItems.Lend(&b.queue)
 	b.queue.Append(e)
 	b.count(&e, 1)
 }
@@ -94,6 +98,7 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 		b.addEvent(e)
 		return false
 	}
+	spareItems.Lend(&b.queue)
 	old, replaced := b.queue.Put(key, e)
 	b.count(&e, 1)
 	if replaced {
@@ -104,6 +109,7 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 
 func (b *mailbox) addMessage(m Message) {
 	e := entry{kind: m.Kind, checked: m.isChecked(), data: m.Data}
+	spareItems.Lend(&b.queue)
 	b.queue.Append(e)
 	b.count(&e, 1)
 }
@@ -138,6 +144,7 @@ func (b *mailbox) removed(e *entry) {
 	b.count(e, -1)
 	if b.empty() {
 		b.queue.ForgetKeys()
+		spareItems.TakeBack(&b.queue)
 	}
 }
 
