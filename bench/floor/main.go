@@ -5,7 +5,7 @@
 // load generator that drives real servers. It serves
 //
 //	/echo           every message back to its sender
-//	/room/<name>    every message to all connections in the room
+//	/room/<name>    every message to all connections in the room; also /events/<name>
 //	/member/<name>  in the room, but its messages come back to itself only
 //
 // and, with -raw, plain TCP without any protocol.
@@ -23,12 +23,14 @@ import (
 	"syscall"
 
 	"github.com/wye-go/wye/bench/internal/floor"
+	"github.com/wye-go/wye/bench/internal/probe"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9001", "IPv4 `address` to listen on")
 	raw := flag.Bool("raw", false, "echo bytes, without HTTP or WebSocket")
 	flag.Parse()
+	probe.Install()
 	if err := run(*addr, *raw); err != nil {
 		fmt.Fprintln(os.Stderr, "floor:", err)
 		os.Exit(1)

@@ -5,6 +5,7 @@
 //	load room -url ws://127.0.0.1:9001 -members 1000 -window 16
 //	load idle -url ws://127.0.0.1:9001 -conns 10000
 //	load handshake -url ws://127.0.0.1:9001 -conns 32
+//	load paced -url ws://127.0.0.1:9001 -path /sleep -rate 10000 -sleep-every 100
 //	load echo -url tcp://127.0.0.1:9001
 //
 // The paths /echo, /room/bench and /member/bench are appended to the URL; one
@@ -25,7 +26,10 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/probe"
 )
+
+const scenarios = "echo, room, paced, idle or handshake"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -59,14 +63,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // parse reads the scenario and the flags that it knows.
 func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 	if len(args) == 0 {
-		return cfg, false, errors.New("which scenario: echo, room, idle or handshake?")
+		return cfg, false, errors.New("which scenario: " + scenarios + "?")
 	}
 	cfg.Scenario = load.Scenario(args[0])
 	f := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
-	f.StringVar(&cfg.URL, "url", "ws://127.0.0.1:9001", "the server; tcp:// for raw bytes")
+	f.StringVar(&cfg.URL, "url", "ws://127.0.0.1:9001", "the server; tcp:// for raw bytes, wss:// for idle -hello")
 	f.DurationVar(&cfg.Warmup, "warmup", 500*time.Millisecond, "time before anything is measured")
 	f.DurationVar(&cfg.Duration, "duration", 3*time.Second, "time measured; CPU times want 2s or more")
 	f.IntVar(&cfg.PID, "pid", 0, "the server's process, to read its CPU time and memory")
+	f.StringVar(&cfg.Probe, "probe", "", "the `file` that the server was started with in "+probe.Env+": an idle server collects its garbage then")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	switch cfg.Scenario {
 	case load.Echo:
@@ -74,16 +79,26 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "depth", 1, "messages under way per connection")
 		f.StringVar((*string)(&cfg.Data), "data", string(load.ASCII), "the payload's text: ascii or chinese")
+		f.StringVar(&cfg.Path, "path", "", "what they ask for; /echo if empty")
 	case load.Room:
 		f.IntVar(&cfg.Conns, "members", 1000, "connections in the room, the publisher included")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "window", 1, "messages under way")
+		f.StringVar(&cfg.Path, "path", "", "what the publisher asks for; /room/bench if empty")
+	case load.Paced:
+		f.IntVar(&cfg.Conns, "conns", 200, "connections")
+		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
+		f.IntVar(&cfg.Rate, "rate", 10000, "messages per second")
+		f.IntVar(&cfg.SleepEvery, "sleep-every", 0, "which messages have a mark that lets the callback sleep; 0 means none")
+		f.StringVar(&cfg.Path, "path", "/sleep", "what they ask for")
 	case load.Idle:
 		f.IntVar(&cfg.Conns, "conns", 10000, "connections")
+		f.StringVar(&cfg.Path, "path", "", "what they ask for; /echo if empty")
+		f.BoolVar(&cfg.Hello, "hello", false, "each sends a message and receives the answer before it is idle")
 	case load.Handshake:
 		f.IntVar(&cfg.Conns, "conns", 32, "connections at a time")
 	default:
-		return cfg, false, fmt.Errorf("unknown scenario %q: want echo, room, idle or handshake", args[0])
+		return cfg, false, fmt.Errorf("unknown scenario %q: want "+scenarios, args[0])
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return cfg, false, err

@@ -1,14 +1,17 @@
 // Command server is Wye as its users run it, for the benchmarks:
 //
-//	go run ./server -addr 127.0.0.1:9002
+//	go run ./server -addr 127.0.0.1:9002 -engine loop
 //
 // See package app for what it serves.
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"flag"
-	"log"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -16,25 +19,55 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/bench/internal/app"
+	"github.com/wye-go/wye/bench/internal/engines"
+	"github.com/wye-go/wye/bench/internal/probe"
+	"github.com/wye-go/wye/bench/internal/selfsigned"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
 
+// flags are those of the command line.
+type flags struct {
+	addr    string
+	engine  string
+	secure  bool
+	largest int
+}
+
 func main() {
-	addr := flag.String("addr", "127.0.0.1:9002", "where to listen")
-	largest := flag.Int("max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
+	var f flags
+	flag.StringVar(&f.addr, "addr", "127.0.0.1:9002", "where to listen")
+	flag.StringVar(&f.engine, "engine", "auto", "what runs the connections: "+engines.Names)
+	flag.BoolVar(&f.secure, "tls", false, "serve TLS, with a certificate of its own")
+	flag.IntVar(&f.largest, "max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
 	flag.Parse()
-	if err := run(*addr, *largest); err != nil {
-		log.Fatal(err)
+	probe.Install()
+	if err := run(f); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
 	}
 }
 
-func run(addr string, largest int) error {
+func run(f flags) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
-	limits := protocol.Limits{MaxMessage: largest, ReadAhead: largest, QueueBytes: largest}
-	ws := websocket.New(app.New(), &websocket.Options{Limits: limits})
-	return router.Run(ctx, srv, router.New(nil, ws), 5*time.Second)
+	limits := protocol.Limits{MaxMessage: f.largest, ReadAhead: f.largest, QueueBytes: f.largest}
+	options := &websocket.Options{Limits: limits}
+	if err := engines.Choose(options, f.engine); err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.addr)
+	if err != nil {
+		return err
+	}
+	if f.secure {
+		config, err := selfsigned.Config()
+		if err != nil {
+			return errors.Join(err, l.Close())
+		}
+		l = tls.NewListener(l, config)
+	}
+	r := router.New(nil, websocket.New(app.New(), options))
+	return router.Serve(ctx, l, &http.Server{ReadHeaderTimeout: 10 * time.Second}, r, 5*time.Second)
 }

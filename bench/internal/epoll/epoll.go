@@ -81,6 +81,22 @@ func (p *Poller) Wait(timeout time.Duration) ([]unix.EpollEvent, error) {
 	return p.events[:ready], nil
 }
 
+// WaitFor is Wait with a timeout to the microsecond, which must be short: the scheduler
+// is kept in the dark all the time. It needs Linux 5.11.
+func (p *Poller) WaitFor(timeout time.Duration) ([]unix.EpollEvent, error) {
+	ts := unix.NsecToTimespec(max(int64(timeout), 0))
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	switch errno {
+	case 0:
+		return p.events[:n], nil
+	case unix.EINTR:
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("epoll_pwait2: %w", errno)
+	}
+}
+
 // Close closes the epoll descriptor, not those registered with it.
 func (p *Poller) Close() error { return unix.Close(p.fd) }
 

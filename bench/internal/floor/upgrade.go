@@ -68,7 +68,7 @@ func request(head []byte) (path, key []byte) {
 	return path, key
 }
 
-// cutPath splits "/room/7" into "room" and "7". A kind that needs no name must
+// cutPath splits "/room/7", and "/events/7", into "room" and "7". A kind that needs no name must
 // have none, and the other way round; otherwise the kind is empty.
 func cutPath(path []byte) (kind string, name []byte) {
 	first, name, named := bytes.Cut(bytes.TrimPrefix(path, []byte("/")), []byte("/"))
@@ -77,7 +77,7 @@ func cutPath(path []byte) (kind string, name []byte) {
 		if !named {
 			return "echo", nil
 		}
-	case "room":
+	case "room", "events":
 		if len(name) > 0 {
 			return "room", name
 		}

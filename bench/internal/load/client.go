@@ -36,6 +36,12 @@ type scenario interface {
 	owed() int
 }
 
+// pacer is a scenario that sends on its own account.
+type pacer interface {
+	// tick sends what is due, and returns how long there is nothing to send.
+	tick() (idle time.Duration, err error)
+}
+
 // conn is one connection of the client.
 type conn struct {
 	fd         int // negative if it is closed
@@ -125,7 +131,7 @@ func (cl *client) runUntil(ctx context.Context, done func() bool) error {
 
 // turn waits for events once and handles them.
 func (cl *client) turn() error {
-	events, err := cl.poll.Wait(tick)
+	events, err := cl.wait()
 	if err != nil {
 		return err
 	}
@@ -143,6 +149,19 @@ func (cl *client) turn() error {
 	}
 	cl.clock()
 	return nil
+}
+
+// wait waits for events, or until a pacer has something to send.
+func (cl *client) wait() ([]unix.EpollEvent, error) {
+	p, ok := cl.play.(pacer)
+	if !ok {
+		return cl.poll.Wait(tick)
+	}
+	idle, err := p.tick()
+	if err != nil {
+		return nil, err
+	}
+	return cl.poll.WaitFor(min(idle, tick))
 }
 
 // readable takes in what the socket has. A read that leaves room in the buffer

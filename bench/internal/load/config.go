@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/wye-go/wye/bench/internal/chore"
 	"github.com/wye-go/wye/bench/internal/frame"
 )
 
@@ -26,8 +27,15 @@ const (
 	// Room has one publisher keep Depth messages under way, each of which must
 	// reach every member, itself included. A message is a delivery.
 	Room Scenario = "room"
-	// Idle opens the connections and holds them.
+	// Idle opens the connections and holds them. With Config.Hello, each of them
+	// sends a message and receives the answer before.
 	Idle Scenario = "idle"
+	// Paced sends Rate messages per second, whatever the server does, each on a
+	// connection that waits for nothing; the connections take turns. Latencies are
+	// counted from the moment a message was due, so that a server that stops is
+	// charged for all messages that were due meanwhile. Every SleepEvery-th message
+	// has a mark that lets the server's callback sleep; its own latency is not counted.
+	Paced Scenario = "paced"
 	// Handshake has every connection opened and closed, as browsers do, over
 	// and over. A message is one such life.
 	Handshake Scenario = "handshake"
@@ -48,9 +56,13 @@ const (
 type Config struct {
 	// Scenario is what to do.
 	Scenario Scenario
-	// URL is the server's: ws://host:port, to which the path of the scenario is
-	// appended, or tcp://host:port for a server that echoes bytes.
+	// URL is the server's: ws://host:port, to which Path is appended; wss:// for an
+	// Idle with Hello, where no certificate is checked; or tcp://host:port for a server
+	// that echoes bytes.
 	URL string
+	// Path is what the connections ask for. Default: /echo, and in a room /room/bench
+	// for the publisher, where the others always ask for /member/bench.
+	Path string
 	// Conns is the number of connections at a time, or members of the room.
 	Conns int
 	// Size is the payload in bytes, at least StampLen.
@@ -60,6 +72,11 @@ type Config struct {
 	// Depth is how many messages are under way, per connection or, in a room,
 	// from the one publisher.
 	Depth int
+	// Rate is the messages per second of Paced, and SleepEvery which of them have the
+	// mark; 0 means none.
+	Rate, SleepEvery int
+	// Hello is for Idle.
+	Hello bool
 	// Warmup passes before anything is measured.
 	Warmup time.Duration
 	// Duration is how long it is measured.
@@ -67,12 +84,27 @@ type Config struct {
 	// PID is the server's process, whose CPU time and memory are read. Zero
 	// means that they are not.
 	PID int
+	// Probe is the file of the server's package probe. With it, an Idle has the server
+	// collect its garbage before memory is read.
+	Probe string
+}
+
+// path is Path or its default.
+func (c Config) path() string {
+	switch {
+	case c.Path != "":
+		return c.Path
+	case c.Scenario == Room:
+		return "/room/bench"
+	default:
+		return "/echo"
+	}
 }
 
 // target is a checked URL.
 type target struct {
 	addr, prefix string
-	raw          bool
+	raw, tls     bool
 }
 
 // check returns where to connect to, or what is wrong with the configuration.
@@ -81,18 +113,22 @@ func (c Config) check() (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp"}
-	talks := c.Scenario == Echo || c.Scenario == Room
+	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp", tls: u.Scheme == "wss"}
+	talks := c.Scenario == Echo || c.Scenario == Room || c.Scenario == Paced
 	return t, errors.Join(
-		require(u.Scheme == "ws" || t.raw, "url %q: the scheme must be ws or tcp", c.URL),
+		require(u.Scheme == "ws" || t.raw || t.tls, "url %q: the scheme must be ws, wss or tcp", c.URL),
 		require(u.Port() != "", "url %q: no port", c.URL),
 		require(talks || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
-		require(c.Scenario != Room && c.Scenario != Handshake || !t.raw, "%s needs WebSocket", c.Scenario),
+		require(c.Scenario == Echo || c.Scenario == Idle || !t.raw, "%s needs WebSocket", c.Scenario),
+		require(!t.tls || c.Scenario == Idle && c.Hello, "over TLS there is only an idle with a hello"),
 		require(c.Conns > 0 && c.Conns < maxStamp, "%d connections", c.Conns),
-		require(!talks || c.Depth > 0, "depth %d", c.Depth),
+		require(!talks || c.Scenario == Paced || c.Depth > 0, "depth %d", c.Depth),
+		require(c.Scenario != Paced || c.Rate > 0 && c.SleepEvery >= 0, "rate %d, every %d sleeps", c.Rate, c.SleepEvery),
 		require(!talks || c.Size >= StampLen && c.Size <= frame.MaxPayload,
 			"size %d: must be %d to %d", c.Size, StampLen, frame.MaxPayload),
+		require(c.SleepEvery == 0 || c.Size > chore.MarkAt+StampLen, "size %d: no room for a mark", c.Size),
 		require(c.Data == "" || talks && (c.Data == ASCII || c.Data == Chinese), "data %q", c.Data),
+		require(c.Probe == "" || c.PID != 0, "a probe needs the server's process"),
 		require(c.Duration > 0, "duration %v", c.Duration),
 	)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/wye-go/wye/bench/internal/chore"
 	"github.com/wye-go/wye/bench/internal/frame"
 )
 
@@ -67,6 +68,14 @@ func newMold(payload, depth int, data Data, raw bool) *mold {
 	}
 	m.size = len(one)
 	m.frames = bytes.Repeat(one, depth)
+	return m
+}
+
+// newMarkedMold returns a mold for messages with the mark that lets a callback sleep.
+func newMarkedMold(payload int) *mold {
+	m := newMold(payload, 1, ASCII, false)
+	m.want[chore.MarkAt] = chore.Mark
+	m.frames[m.size-payload+chore.MarkAt] = chore.Mark ^ mask[chore.MarkAt%len(mask)]
 	return m
 }
 

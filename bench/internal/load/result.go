@@ -13,6 +13,9 @@ type Result struct {
 	Size     int      `json:"size,omitempty"`
 	Data     Data     `json:"data,omitempty"`
 	Depth    int      `json:"depth,omitempty"`
+	Rate     int      `json:"rate,omitempty"`
+	// SleepEvery is which messages let the server's callback sleep.
+	SleepEvery int `json:"sleep_every,omitempty"`
 
 	Seconds float64 `json:"seconds"`
 	// Messages counts the answers, in a room the deliveries, of handshakes the
@@ -35,12 +38,24 @@ type Result struct {
 // Server is what the run cost the server.
 type Server struct {
 	Cost
-	// RSSPerConn is the growth of the resident set since before the first
-	// connection, per connection at a time, in bytes.
-	RSSPerConn float64 `json:"rss_per_conn"`
+	Memory
 	// HandshakeNs is the CPU time per connection opened, before anything else
 	// is done. Zero in a run that is about nothing else.
 	HandshakeNs float64 `json:"handshake_ns"`
+}
+
+// Memory is the growth since before the first connection, per connection at a time, in
+// bytes.
+type Memory struct {
+	// RSSPerConn is of the resident set. If the server was probed, its garbage had been
+	// collected, and UnsettledRSS is what it was just before that.
+	RSSPerConn   float64 `json:"rss_per_conn"`
+	UnsettledRSS float64 `json:"unsettled_rss_per_conn,omitempty"`
+	// HeapPerConn is of live objects, StackPerConn of goroutines' stacks, and Goroutines
+	// their number. Zero if the server was not probed.
+	HeapPerConn  float64 `json:"heap_per_conn,omitempty"`
+	StackPerConn float64 `json:"stack_per_conn,omitempty"`
+	Goroutines   float64 `json:"goroutines_per_conn,omitempty"`
 }
 
 // Cost is CPU time.
@@ -90,6 +105,8 @@ func (r Result) String() string {
 		fmt.Fprintf(&b, " for %.2f s", r.Seconds)
 	case Handshake:
 		b.WriteString(" at a time: ")
+	case Paced:
+		fmt.Fprintf(&b, " x %d B, %d/s, every %d sleeps: ", r.Size, r.Rate, r.SleepEvery)
 	default:
 		fmt.Fprintf(&b, " x %d B %s, depth %d: ", r.Size, r.Data, r.Depth)
 	}
@@ -101,6 +118,9 @@ func (r Result) String() string {
 		fmt.Fprintf(&b, "; server %v", s.Cost)
 		if r.Scenario != Handshake {
 			fmt.Fprintf(&b, ", %.0f B RSS/conn, %.1f us/handshake", s.RSSPerConn, s.HandshakeNs/1e3)
+		}
+		if s.HeapPerConn != 0 {
+			fmt.Fprintf(&b, ", %.0f B heap/conn", s.HeapPerConn)
 		}
 	}
 	fmt.Fprintf(&b, "; client %v", r.Client)

@@ -14,6 +14,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if t.tls {
+		return runTLS(ctx, cfg, t)
+	}
 	cl, err := newClient(t, cfg.Size)
 	if err != nil {
 		return Result{}, err
@@ -28,13 +31,18 @@ type run struct {
 	cfg    Config
 	cl     *client
 	result Result
-	rss    int64 // of the server, without a connection
-	opened usage // of the server, for opening the connections
+	before memory // of the server, without a connection
+	opened usage  // of the server, for opening the connections
 }
 
 func (r *run) do(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
+	}
+	if r.cfg.Hello {
+		if err := r.hello(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.cl.perform(r.scenario()); err != nil {
 		return err
@@ -52,7 +60,7 @@ func (r *run) do(ctx context.Context) error {
 func (r *run) open(ctx context.Context) (err error) {
 	var before usage
 	if r.cfg.PID != 0 {
-		if r.rss, err = readRSS(r.cfg.PID); err != nil {
+		if r.before, err = r.cfg.memory(ctx); err != nil {
 			return err
 		}
 		if before, err = readUsage(r.cfg.PID); err != nil {
@@ -64,7 +72,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		err = r.join(ctx)
 	case Handshake: // opens its own, when it is performed
 	default:
-		err = r.cl.dial(ctx, r.cfg.Conns, "/echo")
+		err = r.cl.dial(ctx, r.cfg.Conns, r.cfg.path())
 	}
 	if err != nil || r.cfg.PID == 0 {
 		return err
@@ -80,14 +88,23 @@ func (r *run) join(ctx context.Context) error {
 	if err := r.cl.dial(ctx, r.cfg.Conns-1, "/member/bench"); err != nil {
 		return err
 	}
-	hello := &echo{cl: r.cl, mold: newMold(r.cfg.Size, 1, r.cfg.Data, false), depth: 1, limit: 1}
+	if err := r.hello(ctx); err != nil {
+		return fmt.Errorf("joining the room: %w", err)
+	}
+	return r.cl.dial(ctx, 1, r.cfg.path())
+}
+
+// helloSize is the payload of a hello, for scenarios that have no Size.
+const helloSize = 64
+
+// hello sends one message on every connection, and waits for all answers.
+func (r *run) hello(ctx context.Context) error {
+	size := max(r.cfg.Size, helloSize)
+	hello := &echo{cl: r.cl, mold: newMold(size, 1, r.cfg.Data, r.cl.raw), depth: 1, limit: 1}
 	if err := r.cl.perform(hello); err != nil {
 		return err
 	}
-	if err := r.cl.runOut(ctx); err != nil {
-		return fmt.Errorf("joining the room: %w", err)
-	}
-	return r.cl.dial(ctx, 1, "/room/bench")
+	return r.cl.runOut(ctx)
 }
 
 func (r *run) scenario() scenario {
@@ -99,6 +116,8 @@ func (r *run) scenario() scenario {
 		return &echo{cl: r.cl, mold: m, depth: r.cfg.Depth}
 	case Handshake:
 		return &lives{cl: r.cl, n: r.cfg.Conns}
+	case Paced:
+		return newPaced(r.cl, r.cfg)
 	default:
 		return idle{}
 	}
@@ -126,7 +145,7 @@ func (r *run) measure(ctx context.Context) error {
 		r.result.ClientBound = clientBound(r.result.Client, nil)
 		return nil
 	}
-	return r.fillServer(server2.since(server))
+	return r.fillServer(ctx, server2.since(server))
 }
 
 // usages reads what the server and the client have used so far.
@@ -144,22 +163,22 @@ func (r *run) fill(seconds float64, client usage) {
 	h := &r.cl.counts
 	r.result = Result{
 		Scenario: r.cfg.Scenario, URL: r.cfg.URL, Conns: r.cfg.Conns, Size: r.cfg.Size, Data: r.cfg.Data, Depth: r.cfg.Depth,
+		Rate: r.cfg.Rate, SleepEvery: r.cfg.SleepEvery,
 		Seconds: seconds, Messages: h.total, PerSecond: float64(h.total) / seconds,
 		P50us: float64(h.quantile(0.50)) / 1e3, P99us: float64(h.quantile(0.99)) / 1e3,
 		Client: cost(client, seconds, h.total),
 	}
 }
 
-func (r *run) fillServer(used usage) error {
-	rss, err := readRSS(r.cfg.PID)
+func (r *run) fillServer(ctx context.Context, used usage) error {
+	now, err := r.cfg.memory(ctx)
 	if err != nil {
 		return err
 	}
-	conns := float64(r.cfg.Conns)
 	r.result.Server = &Server{
 		Cost:        cost(used, r.result.Seconds, r.result.Messages),
-		RSSPerConn:  float64(rss-r.rss) / conns,
-		HandshakeNs: float64(r.opened.cpu.Nanoseconds()) / conns,
+		HandshakeNs: float64(r.opened.cpu.Nanoseconds()) / float64(r.cfg.Conns),
+		Memory:      now.perConn(r.before, r.cfg.Conns),
 	}
 	r.result.ClientBound = clientBound(r.result.Client, r.result.Server)
 	return nil

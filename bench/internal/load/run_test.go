@@ -128,6 +128,11 @@ func TestRunGivesUp(t *testing.T) {
 		"raw room":  {func(c *Config) { c.Scenario, c.URL = Room, "tcp://"+addr }, "WebSocket"},
 		"raw lives": {func(c *Config) { c.Scenario, c.URL = Handshake, "tcp://"+addr }, "WebSocket"},
 		"life":      {func(c *Config) { c.Scenario, c.URL = Handshake, "ws://"+addr+"/nope" }, "404"},
+		"idle tls":  {func(c *Config) { c.Scenario, c.URL = Idle, "wss://"+addr }, "hello"},
+		"raw paced": {func(c *Config) { c.Scenario, c.URL = Paced, "tcp://"+addr }, "WebSocket"},
+		"rate":      {func(c *Config) { c.Scenario = Paced }, "rate 0"},
+		"mark":      {func(c *Config) { c.Scenario, c.Rate, c.Size, c.SleepEvery = Paced, 1, 12, 1 }, "no room for a mark"},
+		"probe":     {func(c *Config) { c.Probe = "x" }, "process"},
 		"no server": {func(c *Config) { c.PID = 1 << 30 }, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {

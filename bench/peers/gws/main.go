@@ -1,34 +1,62 @@
-// Command gws is the echo server that users of lxzan/gws write:
+// Command gws is the server that users of lxzan/gws write: an echo, and rooms with the
+// library's Broadcaster.
 //
 //	go run ./peers/gws -addr 127.0.0.1:9006
 package main
 
 import (
-	"flag"
-	"log"
 	"net/http"
 
 	"github.com/lxzan/gws"
+
+	"github.com/wye-go/wye/bench/internal/peer"
 )
 
-type echo struct{ gws.BuiltinEventHandler }
+// pathKey is where a connection's session has its peer.Path.
+const pathKey = "path"
 
-// OnMessage answers with the message.
-func (echo) OnMessage(c *gws.Conn, m *gws.Message) {
+type handler struct {
+	gws.BuiltinEventHandler
+
+	rooms peer.Rooms[*gws.Conn]
+}
+
+func pathOf(c *gws.Conn) peer.Path {
+	v, _ := c.Session().Load(pathKey)
+	p, _ := v.(peer.Path)
+	return p
+}
+
+// OnOpen joins the room.
+func (h *handler) OnOpen(c *gws.Conn) { h.rooms.Join(pathOf(c).Room, c) }
+
+// OnClose leaves it.
+func (h *handler) OnClose(c *gws.Conn, _ error) { h.rooms.Leave(pathOf(c).Room, c) }
+
+// OnMessage answers with the message, or sends it to the room.
+func (h *handler) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer func() { _ = m.Close() }()
-	_ = c.WriteMessage(m.Opcode, m.Bytes()) //nolint:errcheck // a broken connection shows when it is read
+	path := pathOf(c)
+	path.Work(m.Bytes())
+	if !path.Speaks() {
+		_ = c.WriteMessage(m.Opcode, m.Bytes()) //nolint:errcheck // a broken connection shows when it is read
+		return
+	}
+	b := gws.NewBroadcaster(m.Opcode, m.Bytes())
+	defer func() { _ = b.Close() }()
+	h.rooms.Each(path.Room, func(to *gws.Conn) {
+		_ = b.Broadcast(to, nil) //nolint:errcheck // likewise
+	})
 }
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:9006", "where to listen")
-	flag.Parse()
-	up := gws.NewUpgrader(echo{}, &gws.ServerOption{CheckUtf8Enabled: true, ReadMaxPayloadSize: 1 << 20})
-	http.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+	up := gws.NewUpgrader(&handler{}, &gws.ServerOption{CheckUtf8Enabled: true, ReadMaxPayloadSize: peer.MaxMessage})
+	peer.Main("127.0.0.1:9006", func(w http.ResponseWriter, r *http.Request, path peer.Path) {
 		c, err := up.Upgrade(w, r)
 		if err != nil {
 			return // it has answered
 		}
+		c.Session().Store(pathKey, path)
 		go c.ReadLoop() // so that net/http's buffers can be collected
 	})
-	log.Fatal(http.ListenAndServe(*addr, nil)) //nolint:gosec // a benchmark needs no timeouts
 }
