@@ -20,25 +20,45 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBench(t.Context(), options{dir: "..", rounds: 1, duration: 50 * time.Millisecond, progress: t.Output()}, svs)
+	ghost := server{name: "ghost", dir: "./ghost", mode: "ws"}
+	opt := options{dir: "..", rounds: 2, rare: 1, duration: 50 * time.Millisecond, progress: t.Output()}
+	b, err := newBench(t.Context(), opt, append(svs, ghost))
 	if err != nil {
 		t.Fatal(err)
 	}
-	scs := []scenario{
-		{"echo", "echo", []string{"echo", "-conns", "3", "-warmup", "0s"}},
-		{"handshake", "handshake", []string{"handshake", "-conns", "3", "-warmup", "0s"}},
-		{"room", "room", []string{"room", "-members", "3", "-warmup", "0s"}},
-		{"idle", "idle", []string{"idle", "-conns", "3", "-warmup", "0s"}},
+	if got := b.results.LeftOut["ghost"]; !strings.Contains(got, "no package ./ghost") {
+		t.Errorf("ghost is left out because of %q", got)
 	}
-	if err := b.rounds(t.Context(), svs, scs); err != nil {
+	scs := []scenario{
+		{name: "echo", args: []string{"echo", "-conns", "3", "-warmup", "0s"}},
+		{name: "handshake", args: []string{"handshake", "-conns", "3", "-warmup", "0s"}},
+		{name: "room", args: []string{"room", "-members", "3", "-warmup", "0s"}, path: "/events/bench"},
+		{name: "idle", args: []string{"idle", "-conns", "3", "-hello", "-warmup", "0s"}, path: "/member/x", table: memory},
+		{name: "paced", args: []string{"paced", "-conns", "3", "-warmup", "0s"}, path: "/echo", table: pauses, spread: true},
+		{name: "broken", args: []string{"echo", "-conns", "3"}, path: "/nowhere", only: []string{"floor"}},
+	}
+	if err := b.rounds(t.Context(), scs); err != nil {
 		t.Fatal(err)
 	}
 	for _, sc := range scs {
 		for _, s := range svs {
-			if got, want := len(b.results[cell{sc.name, s.name}]) == 1, s.plays(sc); got != want {
-				t.Errorf("%s of %s: run is %v, want %v", sc.name, s.name, got, want)
+			want := 0
+			if s.plays(sc) && sc.name != "broken" {
+				want = 1
+			}
+			if sc.often() {
+				want *= 2
+			}
+			if got := len(b.results.of(sc.name, s.name)); got != want {
+				t.Errorf("%s of %s: %d runs, want %d", sc.name, s.name, got, want)
 			}
 		}
+	}
+	if rs := b.results.of("idle", "floor"); len(rs) == 1 && rs[0].Server.HeapPerConn == 0 {
+		t.Error("the floor was not probed")
+	}
+	if lines := b.results.failures(); len(lines) != 1 || !strings.Contains(lines[0], "floor, broken: ") {
+		t.Errorf("failures %q, want the one of the broken scenario", lines)
 	}
 	if err := b.close(); err != nil {
 		t.Error(err)
@@ -48,11 +68,29 @@ func TestBench(t *testing.T) {
 	}
 }
 
-func TestMissingServer(t *testing.T) {
+func TestNoServer(t *testing.T) {
 	ghost := server{name: "ghost", dir: "./ghost", mode: "ws"}
-	_, err := newBench(t.Context(), options{dir: ".."}, []server{servers[0], ghost})
+	_, err := newBench(t.Context(), options{dir: "..", progress: t.Output()}, []server{ghost})
 	if err == nil || !strings.Contains(err.Error(), "server ghost: there is no package ./ghost") {
 		t.Errorf("got %v, want an error that names the server", err)
+	}
+}
+
+// TestPlan has every server play what it can, and rare scenarios in fewer rounds.
+func TestPlan(t *testing.T) {
+	b := &bench{options: options{rounds: 5, rare: 3}, servers: servers}
+	runs := map[[2]string]int{}
+	for _, p := range b.plan(scenarios()) {
+		runs[[2]string{p.scenario.name, p.server.name}]++
+	}
+	for key, want := range map[[2]string]int{
+		{"echo", "floor"}: 5, {"echo", "floor-raw"}: 5, {"room", "floor-raw"}: 0, {"room", "coder"}: 5,
+		{"events", "gws"}: 0, {"events", loopEngine}: 5, {"idle", "gws"}: 3, {"idle-tls", loopEngine}: 0,
+		{"paced", "floor"}: 0, {"paced-sleep", loopEngine}: 3, {"scale-work-p2", "fib"}: 3,
+	} {
+		if got := runs[key]; got != want {
+			t.Errorf("%s of %s: %d runs, want %d", key[0], key[1], got, want)
+		}
 	}
 }
 
@@ -64,7 +102,7 @@ func TestPick(t *testing.T) {
 	if err != nil || len(all) != len(scenarios()) {
 		t.Errorf("got %d, %v, want all", len(all), err)
 	}
-	for _, name := range []string{"floor", "wye"} {
+	for _, name := range []string{"floor", "wye", loopEngine, goroutineEngine} {
 		if _, err := pick(servers, name); err != nil {
 			t.Error(err)
 		}

@@ -1,13 +1,15 @@
-// Command run builds servers, drives each of them with the load generator
-// through all scenarios and prints what a message costs them in CPU time, as a
-// markdown table.
+// Command run builds servers, drives each of them with the load generator through all
+// scenarios, and prints what they need, as Markdown.
 //
-//	go run ./run -servers floor,wye -rounds 3 -duration 3s
+//	go run ./run                                          # the whole table, about 17 minutes
+//	go run ./run -quick                                   # about 6 minutes
+//	go run ./run -write                                   # and write RESULTS.md and results/
+//	go run ./run -servers floor,wye-loop -scenarios echo  # some of it
 //
-// Every figure is from a server process of its own that has served nothing
-// else. Within a round the servers take turns in each scenario, so that what
-// slows the machine down for a while slows all of them down. Run it in the
-// bench directory.
+// Every figure is from a server process of its own that has served nothing else. Within a
+// round the servers take turns in each scenario, so that what slows the machine down for
+// a while slows all of them down. A server that cannot be built is left out, and the
+// report says why. Run it in the bench directory.
 package main
 
 import (
@@ -18,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,7 +28,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	err := run(ctx)
+	err := command(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
@@ -37,43 +40,93 @@ func main() {
 type options struct {
 	dir      string
 	rounds   int
+	rare     int // rounds of the scenarios that are not part of every round
 	duration time.Duration
 	pin      bool
 	progress io.Writer // gets a line per run
 }
 
-func run(ctx context.Context) (err error) {
-	opt := options{progress: os.Stderr}
-	names := flag.String("servers", "floor,wye", "comma-separated: "+strings.Join(nameList(servers), ", "))
-	plays := flag.String("scenarios", "", "comma-separated, all if empty: "+strings.Join(nameList(scenarios()), ", "))
+// flags are the rest of the command line.
+type flags struct {
+	servers, scenarios string
+	from, save         string
+	quick, write       bool
+}
+
+func parse() (opt options, f flags, err error) {
+	opt.progress = os.Stderr
+	flag.StringVar(&f.servers, "servers", "", "comma-separated; the usual ones if empty: "+strings.Join(nameList(servers), ", "))
+	flag.StringVar(&f.scenarios, "scenarios", "", "comma-separated; all if empty: "+strings.Join(nameList(scenarios()), ", "))
 	flag.StringVar(&opt.dir, "dir", ".", "the bench `directory`")
-	flag.IntVar(&opt.rounds, "rounds", 3, "runs of each server in each scenario")
-	flag.DurationVar(&opt.duration, "duration", 3*time.Second, "of each run; 2s or more, since CPU times are read in steps of 10 ms")
+	flag.IntVar(&opt.rounds, "rounds", 5, "runs of each server in each scenario; at most 3 of those about memory, pauses and scaling")
+	flag.DurationVar(&opt.duration, "duration", time.Second, "of each run; the split of CPU times needs 1s or more")
 	flag.BoolVar(&opt.pin, "pin", true, "give the server one core and the load generator another")
+	flag.BoolVar(&f.quick, "quick", false, "two rounds, and one of those about memory, pauses and scaling")
+	flag.BoolVar(&f.write, "write", false, "write the report to RESULTS.md, and its plots to results/")
+	flag.StringVar(&f.save, "save", "", "write the results of all runs to this `file`, as JSON")
+	flag.StringVar(&f.from, "from", "", "report what -save has written to this `file`, and measure nothing")
 	flag.Parse()
-	if flag.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	opt.rare = min(opt.rounds, rare)
+	if f.quick {
+		opt.rounds, opt.rare = 2, 1
 	}
-	if opt.rounds < 1 {
-		return fmt.Errorf("%d rounds", opt.rounds)
+	switch {
+	case flag.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case opt.rounds < 1 || opt.duration <= 0:
+		err = fmt.Errorf("%d rounds of %v", opt.rounds, opt.duration)
 	}
-	svs, err := pick(servers, *names)
+	return opt, f, err
+}
+
+func command(ctx context.Context) error {
+	opt, f, err := parse()
 	if err != nil {
 		return err
 	}
-	scs, err := pick(scenarios(), *plays)
+	var res *results
+	if f.from != "" {
+		res, err = loadResults(f.from)
+	} else {
+		res, err = measure(ctx, opt, f)
+	}
 	if err != nil {
 		return err
+	}
+	if f.save != "" {
+		if err := res.save(f.save); err != nil {
+			return err
+		}
+	}
+	if f.write {
+		return write(opt.dir, res)
+	}
+	_, err = io.WriteString(os.Stdout, newReport(res).markdown(false))
+	return err
+}
+
+// measure does all runs that the flags choose.
+func measure(ctx context.Context, opt options, f flags) (_ *results, err error) {
+	svs, err := pick(servers, f.servers)
+	if err != nil {
+		return nil, err
+	}
+	if f.servers == "" {
+		svs = slices.DeleteFunc(svs, func(s server) bool { return s.extra })
+	}
+	scs, err := pick(scenarios(), f.scenarios)
+	if err != nil {
+		return nil, err
 	}
 	b, err := newBench(ctx, opt, svs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	if err := b.rounds(ctx, svs, scs); err != nil {
-		return err
+	if err := b.rounds(ctx, scs); err != nil {
+		return nil, err
 	}
-	return report(os.Stdout, b.results, svs, scs)
+	return &b.results, nil
 }
 
 // named is a row of one of the two tables.
@@ -90,7 +143,7 @@ func nameList[T named](all []T) []string {
 // pick returns the rows named in a comma-separated list, all if it is empty.
 func pick[T named](all []T, list string) ([]T, error) {
 	if list == "" {
-		return all, nil
+		return slices.Clone(all), nil
 	}
 	var some []T
 next:
@@ -101,7 +154,7 @@ next:
 				continue next
 			}
 		}
-		return nil, fmt.Errorf("no %q among %s", name, strings.Join(nameList(all), ", "))
+		return nil, fmt.Errorf("there is no %q: want some of %s", name, strings.Join(nameList(all), ", "))
 	}
 	return some, nil
 }

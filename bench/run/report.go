@@ -2,138 +2,145 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/wye-go/wye/bench/internal/load"
 )
 
-// report prints the medians as markdown.
-func report(w io.Writer, all results, svs []server, scs []scenario) error {
-	var cost, life, idle strings.Builder
-	for _, sc := range scs {
-		for _, s := range svs {
-			rs := all[cell{sc.name, s.name}]
-			base := all[cell{sc.name, baseline}]
-			switch {
-			case len(rs) == 0:
-			case sc.kind() == load.Idle:
-				idleRow(&idle, s, rs, base)
-			case sc.kind() == load.Handshake:
-				lifeRow(&life, s, rs, base)
-			default:
-				costRow(&cost, sc, s, rs, base)
-			}
+// report turns results into text and plots.
+type report struct {
+	res *results
+	svs []server   // that were measured
+	scs []scenario // that were measured
+}
+
+func newReport(res *results) *report {
+	r := &report{res: res}
+	measured := func(is func(*outcome) bool) bool {
+		return slices.ContainsFunc(res.Runs, func(o outcome) bool { return is(&o) })
+	}
+	for _, s := range servers {
+		if measured(func(o *outcome) bool { return o.Server == s.name }) {
+			r.svs = append(r.svs, s)
 		}
 	}
-	var out strings.Builder
-	if cost.Len() > 0 {
-		out.WriteString("Server CPU per message (in a room, per delivery), medians; x is the median of the rounds' ratios.\n\n" +
-			"| scenario | server | user ns | sys ns | total ns | x " + baseline + " | spread " +
-			"| msgs/s | p50 us | p99 us | server cores | client cores | client-bound |\n" +
-			"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n" + cost.String() + "\n")
-	}
-	if life.Len() > 0 {
-		out.WriteString("Connections that are opened and closed again, medians.\n\n" +
-			"| server | conns per CPU s | us CPU/conn | x " + baseline + " | spread " +
-			"| conns/s | p50 us | p99 us | server cores | client cores | client-bound |\n" +
-			"|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n" + life.String() + "\n")
-	}
-	if idle.Len() > 0 {
-		out.WriteString("Connections that only wait, medians.\n\n" +
-			"| server | conns | RSS B/conn | x " + baseline + " | handshake us CPU | x " + baseline + " | idle CPU % |\n" +
-			"|---|--:|--:|--:|--:|--:|--:|\n" + idle.String() + "\n")
-	}
-	_, err := io.WriteString(w, out.String())
-	return err
-}
-
-func total(r load.Result) float64 { return r.Server.TotalNs }
-
-func costRow(w io.Writer, sc scenario, s server, rs, base []load.Result) {
-	fmt.Fprintf(w, "| %s | %s | %.0f | %.0f | %.0f | %s | %.0f %% | %s |\n",
-		sc.title, s.name,
-		median(each(rs, func(r load.Result) float64 { return r.Server.UserNs })),
-		median(each(rs, func(r load.Result) float64 { return r.Server.SysNs })),
-		median(each(rs, total)), ratio(each(rs, total), each(base, total)), 100*spread(each(rs, total)), pace(rs))
-}
-
-// lifeRow tells cost first the way in which servers are dimensioned.
-func lifeRow(w io.Writer, s server, rs, base []load.Result) {
-	cost := median(each(rs, total))
-	fmt.Fprintf(w, "| %s | %.0f | %.1f | %s | %.0f %% | %s |\n",
-		s.name, 1e9/cost, cost/1e3, ratio(each(rs, total), each(base, total)), 100*spread(each(rs, total)), pace(rs))
-}
-
-// pace is the columns that say how busy everybody was.
-func pace(rs []load.Result) string {
-	of := func(get func(load.Result) float64) float64 { return median(each(rs, get)) }
-	bound := 0
-	for i := range rs {
-		if rs[i].ClientBound {
-			bound++
+	for _, sc := range scenarios() {
+		if measured(func(o *outcome) bool { return o.Scenario == sc.name }) {
+			r.scs = append(r.scs, sc)
 		}
 	}
-	return fmt.Sprintf("%.0f | %.0f | %.0f | %.2f | %.2f | %d/%d",
-		of(func(r load.Result) float64 { return r.PerSecond }),
-		of(func(r load.Result) float64 { return r.P50us }),
-		of(func(r load.Result) float64 { return r.P99us }),
-		of(func(r load.Result) float64 { return r.Server.Cores }),
-		of(func(r load.Result) float64 { return r.Client.Cores }),
-		bound, len(rs))
+	return r
 }
 
-func idleRow(w io.Writer, s server, rs, base []load.Result) {
-	rss := func(r load.Result) float64 { return r.Server.RSSPerConn }
-	handshake := func(r load.Result) float64 { return r.Server.HandshakeNs }
-	fmt.Fprintf(w, "| %s | %d | %.0f | %s | %.1f | %s | %.2f |\n", s.name, rs[0].Conns,
-		median(each(rs, rss)), ratio(each(rs, rss), each(base, rss)),
-		median(each(rs, handshake))/1e3, ratio(each(rs, handshake), each(base, handshake)),
-		100*median(each(rs, func(r load.Result) float64 { return r.Server.Cores })))
+// of returns the scenarios of a table.
+func (r *report) of(t table) []scenario {
+	return slices.DeleteFunc(slices.Clone(r.scs), func(sc scenario) bool { return sc.table != t })
 }
 
-func each(rs []load.Result, get func(load.Result) float64) []float64 {
-	vs := make([]float64, 0, len(rs))
-	for i := range rs {
-		vs = append(vs, get(rs[i]))
-	}
-	return vs
+// The values of a result that tables are about.
+func total(r *load.Result) float64 { return r.Server.TotalNs }
+func rss(r *load.Result) float64   { return r.Server.RSSPerConn }
+func p50(r *load.Result) float64   { return r.P50us }
+func p99(r *load.Result) float64   { return r.P99us }
+func pace(r *load.Result) float64  { return r.PerSecond }
+
+// toFloor returns how many times the floor's CPU time a server needs.
+func (r *report) toFloor(sc scenario, s server) (stat, bool) {
+	return statOf(r.res.ratios(sc.name, s.name, sc.name, baseline, total))
 }
 
-// median returns the middle value, or the mean of the middle two.
-func median(vs []float64) float64 {
-	if len(vs) == 0 {
-		return 0
+// write writes RESULTS.md and the plots.
+func write(dir string, res *results) error {
+	r := newReport(res)
+	plots := filepath.Join(dir, "results")
+	if err := os.MkdirAll(plots, 0o755); err != nil { //nolint:gosec // it is part of the tree
+		return err
 	}
-	vs = slices.Sorted(slices.Values(vs))
-	mid := len(vs) / 2
-	if len(vs)%2 == 1 {
-		return vs[mid]
-	}
-	return (vs[mid-1] + vs[mid]) / 2
-}
-
-// ratio compares round with round, since a slow spell of the machine hits both.
-func ratio(vs, base []float64) string {
-	if len(base) != len(vs) {
-		return "-"
-	}
-	rs := make([]float64, 0, len(vs))
-	for i, v := range vs {
-		if base[i] <= 0 {
-			return "-"
+	for name, f := range r.figures() {
+		if err := os.WriteFile(filepath.Join(plots, name+".svg"), []byte(f.SVG()), 0o644); err != nil { //nolint:gosec // likewise
+			return err
 		}
-		rs = append(rs, v/base[i])
 	}
-	return fmt.Sprintf("%.2f", median(rs))
+	return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(r.markdown(true)), 0o644) //nolint:gosec // likewise
 }
 
-// spread is the distance of the extremes, relative to the median.
-func spread(vs []float64) float64 {
-	m := median(vs)
-	if m == 0 {
-		return 0
+// markdown returns the whole report, with or without references to the plots.
+func (r *report) markdown(plots bool) string {
+	figures := r.figures()
+	var b strings.Builder
+	b.WriteString(r.head())
+	section := func(title, figure, text string) {
+		if text == "" {
+			return
+		}
+		fmt.Fprintf(&b, "## %s\n\n", title)
+		if f, ok := figures[figure]; plots && ok {
+			fmt.Fprintf(&b, "![%s](results/%s.svg)\n\n", f.Title, figure)
+		}
+		b.WriteString(text + "\n")
 	}
-	return (slices.Max(vs) - slices.Min(vs)) / m
+	section("CPU time", "cpu", r.costs())
+	section("User mode", "", r.userMode())
+	section("Where a peer is ahead of Wye", "", r.ahead())
+	section("Memory of idle connections", "memory", r.memory())
+	section("Callbacks that sleep", "pauses", r.pauses())
+	section("One core and two", "scaling", r.scaling())
+	section("All figures of CPU time", "", r.details())
+	section("What is missing", "", r.missing())
+	return b.String()
+}
+
+// head says what was measured, and how.
+func (r *report) head() string {
+	c := r.res.Conditions
+	var versions []string
+	for _, s := range r.svs {
+		if v := c.Versions[s.name]; v != "" {
+			versions = append(versions, s.title+" "+v)
+		}
+	}
+	return fmt.Sprintf("# Results\n\nWritten by `go run ./run -write`; [README.md](README.md) says how it measures. "+
+		"Commit %s, %s, %s, %d cores of %s; rounds: %d of %gs, at most %d for memory, pauses and scaling. "+
+		"The servers take turns within a round; the figures are medians, with the lowest and the highest value in brackets.\n\n"+
+		"Wye runs through its whole framework (router, consumer, layer), inside net/http; the other servers are bare, "+
+		"written as their users write them (%s). "+
+		"**Bold** is the best value of a row, the floor apart. A difference under 10 %% means nothing.\n\n",
+		c.Commit, c.Go, c.System, c.Cores, c.CPU, c.Rounds, c.Seconds, rare, strings.Join(versions, "; "))
+}
+
+// missing lists the servers that were left out, and what has failed.
+func (r *report) missing() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(r.res.LeftOut)) {
+		fmt.Fprintf(&b, "- %s was left out: %s\n", name, r.res.LeftOut[name])
+	}
+	for _, line := range r.res.failures() {
+		fmt.Fprintf(&b, "- failed: %s\n", line)
+	}
+	return b.String()
+}
+
+// markdownTable aligns all columns but the first left ones to the right.
+func markdownTable(left int, header []string, rows [][]string) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("| " + strings.Join(header, " | ") + " |\n|")
+	for i := range header {
+		if i < left {
+			b.WriteString("---|")
+		} else {
+			b.WriteString("--:|")
+		}
+	}
+	b.WriteString("\n")
+	for _, row := range rows {
+		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+	}
+	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -28,8 +29,14 @@ type Process struct {
 
 // Start starts a program on some cores, or on any. It ends with ctx.
 func Start(ctx context.Context, cpu []int, program string, args ...string) (*Process, error) {
+	return StartWith(ctx, nil, cpu, program, args...)
+}
+
+// StartWith is Start with more variables in the program's environment.
+func StartWith(ctx context.Context, env []string, cpu []int, program string, args ...string) (*Process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Process{cmd: exec.CommandContext(ctx, program, args...), cancel: cancel, ended: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stderr = &c.diag
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = patience
@@ -132,9 +139,15 @@ func FreeAddr(ctx context.Context) (string, error) {
 // Build builds the package in a directory into a file. More are arguments for the
 // go command.
 func Build(ctx context.Context, dir, pkg, file string, more ...string) error {
+	return BuildWith(ctx, nil, dir, pkg, file, more...)
+}
+
+// BuildWith is Build with more variables in the go command's environment.
+func BuildWith(ctx context.Context, env []string, dir, pkg, file string, more ...string) error {
 	args := append([]string{"build", "-o", file}, more...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
 	}

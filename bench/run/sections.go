@@ -1,0 +1,296 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wye-go/wye/bench/internal/load"
+)
+
+// best returns the server with the lowest median, the floor apart; "" if there is none.
+func (r *report) best(value func(server) (stat, bool)) (name string) {
+	lowest := 0.0
+	for _, s := range r.svs {
+		if v, ok := value(s); ok && s.name != baseline && s.mode == "ws" && (name == "" || v.mid < lowest) {
+			name, lowest = s.name, v.mid
+		}
+	}
+	return name
+}
+
+func bold(is bool, s string) string {
+	if is {
+		return "**" + s + "**"
+	}
+	return s
+}
+
+// reached says whether Wye's loop engine has reached a goal.
+func reached(v stat, ok bool, goal float64) string {
+	switch {
+	case !ok || goal == 0:
+		return ""
+	case v.mid <= goal:
+		return "yes"
+	default:
+		return "no"
+	}
+}
+
+// costs is the table of CPU times, relative to the floor.
+func (r *report) costs() string {
+	header := []string{"server CPU per message, times the floor"}
+	for _, s := range r.svs {
+		header = append(header, s.title)
+	}
+	header = append(header, "goal", "reached")
+	var rows [][]string
+	for _, sc := range r.of(costs) {
+		rows = append(rows, r.costRow(sc))
+	}
+	return withNote("In a room, per delivery; in the row of connects, per connection. The floor's column is its CPU time in us. "+
+		"The goal is that of Wye's loop engine.", markdownTable(1, header, rows))
+}
+
+func withNote(note, table string) string {
+	if table == "" {
+		return ""
+	}
+	return note + "\n\n" + table
+}
+
+func (r *report) costRow(sc scenario) []string {
+	row := []string{sc.title}
+	best := r.best(func(s server) (stat, bool) { return r.toFloor(sc, s) })
+	for _, s := range r.svs {
+		v, ok := r.toFloor(sc, s)
+		switch {
+		case s.name == baseline:
+			v, ok := statOf(r.res.get(sc.name, baseline, total))
+			row = append(row, cell(v, ok, micros))
+		default:
+			row = append(row, bold(s.name == best, cell(v, ok, times)))
+		}
+	}
+	v, ok := r.toFloor(sc, server{name: loopEngine})
+	goal := ""
+	if sc.goal > 0 {
+		goal = times(sc.goal)
+	}
+	return append(row, goal, reached(v, ok, sc.goal))
+}
+
+func cell(v stat, ok bool, format func(float64) string) string {
+	if !ok {
+		return "-"
+	}
+	return v.text(format)
+}
+
+// userGoal is what an echo of 64 bytes may take in user mode, in nanoseconds.
+const userGoal = 250
+
+// userMode is the table of the CPU time outside of the kernel.
+func (r *report) userMode() string {
+	header, rows := []string{"ns of user mode per message"}, [][]string(nil)
+	for _, s := range r.svs {
+		header = append(header, s.title)
+	}
+	for _, sc := range r.of(costs) {
+		row := []string{sc.title}
+		for _, s := range r.svs {
+			ns, margin := userTime(r.res.of(sc.name, s.name))
+			if ns == 0 {
+				row = append(row, "-")
+				continue
+			}
+			row = append(row, fmt.Sprintf("%s ± %s", count(ns), count(margin)))
+		}
+		rows = append(rows, row)
+	}
+	return withNote(fmt.Sprintf("All rounds together. The kernel finds out by sampling whether a process is in user mode, so these figures have "+
+		"a standard error, which is behind each. The goal of an echo of 64 bytes is %d ns with Wye's loop engine; no system call of it is in that.",
+		userGoal), markdownTable(1, header, rows))
+}
+
+// ahead lists the rows in which another server does better than Wye.
+func (r *report) ahead() string {
+	var b strings.Builder
+	list := func(sc scenario, value func(server) (stat, bool), format func(float64) string) {
+		var ours stat
+		found := false
+		for _, s := range r.svs {
+			if v, ok := value(s); ok && s.ours && (!found || v.mid < ours.mid) {
+				ours, found = v, true
+			}
+		}
+		var peers []string
+		for _, s := range r.svs {
+			if v, ok := value(s); found && ok && !s.ours && s.name != baseline && s.mode == "ws" && v.mid < ours.mid {
+				peers = append(peers, s.title+" "+format(v.mid))
+			}
+		}
+		if len(peers) > 0 {
+			fmt.Fprintf(&b, "- %s: %s; Wye %s\n", sc.title, strings.Join(peers, ", "), format(ours.mid))
+		}
+	}
+	for _, sc := range r.of(costs) {
+		list(sc, func(s server) (stat, bool) { return r.toFloor(sc, s) }, times)
+	}
+	for _, sc := range r.of(memory) {
+		list(sc, func(s server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) },
+			func(v float64) string { return count(v) + " B" })
+	}
+	if b.Len() == 0 {
+		return "Nowhere in these tables.\n"
+	}
+	return "By the medians, with the better one of Wye's engines; times the floor, or bytes of resident set.\n\n" + b.String()
+}
+
+// goalOf is the goal of a server in a scenario.
+func (sc scenario) goalOf(s server) float64 {
+	switch s.name {
+	case loopEngine:
+		return sc.goal
+	case goroutineEngine:
+		return sc.goroutine
+	default:
+		return 0
+	}
+}
+
+// memory is the table of idle connections.
+func (r *report) memory() string {
+	var rows [][]string
+	for _, sc := range r.of(memory) {
+		value := func(s server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) }
+		best := r.best(value)
+		for _, s := range r.svs {
+			rs := r.res.of(sc.name, s.name)
+			v, ok := value(s)
+			if !ok {
+				continue
+			}
+			of := func(get func(*load.Result) float64) float64 { return median(r.res.get(sc.name, s.name, get)) }
+			goal := ""
+			if g := sc.goalOf(s); g > 0 {
+				goal = count(g)
+			}
+			rows = append(rows, []string{
+				sc.title, count(float64(rs[0].Conns)), s.title, bold(s.name == best, v.text(count)),
+				count(of(func(r *load.Result) float64 { return r.Server.UnsettledRSS })),
+				count(of(func(r *load.Result) float64 { return r.Server.HeapPerConn })),
+				count(of(func(r *load.Result) float64 { return r.Server.StackPerConn })),
+				times(of(func(r *load.Result) float64 { return r.Server.Goroutines })),
+				micros(of(func(r *load.Result) float64 { return r.Server.HandshakeNs })),
+				goal, reached(v, ok, sc.goalOf(s)),
+			})
+		}
+	}
+	return withNote("Each connection is in a group, has sent a message and received the answer, and does nothing then. Bytes per connection. "+
+		"The resident set is read after the server has collected its garbage and returned memory to the system; \"before\" is what it was until then. "+
+		"The goal for the live heap with Wye's loop engine is 450 bytes, and 640 with an account of every byte. What libraries "+
+		"allocate outside of Go's heap is not in the heap's column. Kernel memory of sockets is in none.",
+		markdownTable(3, []string{
+			"", "connections", "server", "resident set", "before", "live heap", "stacks", "goroutines", "handshake, us CPU", "goal", "reached",
+		}, rows))
+}
+
+// pauseGoal is how many times its usual p99 a server with sleepers may have.
+const pauseGoal = 2
+
+// pauses is the table of latencies.
+func (r *report) pauses() string {
+	const calm, sleepy = "paced", "paced-sleep"
+	var rows [][]string
+	for _, s := range r.svs {
+		if len(r.res.of(calm, s.name))+len(r.res.of(sleepy, s.name)) == 0 {
+			continue
+		}
+		row := []string{s.title}
+		for _, sc := range []string{calm, sleepy} {
+			for _, get := range []func(*load.Result) float64{p50, p99, pace} {
+				v, ok := statOf(r.res.get(sc, s.name, get))
+				format := millis
+				if len(row)%3 == 0 {
+					format = count
+				}
+				row = append(row, cell(v, ok, format))
+			}
+		}
+		slower, ok := statOf(r.res.ratios(sleepy, s.name, calm, s.name, p99))
+		beside, ok2 := statOf(r.res.ratios(sleepy, s.name, sleepy, goroutineEngine, p99))
+		goal := ""
+		if s.name == loopEngine {
+			goal = reached(slower, ok, pauseGoal)
+		}
+		rows = append(rows, append(row, cell(slower, ok, times), cell(beside, ok2, times), goal))
+	}
+	return withNote(fmt.Sprintf("10,000 messages per second on 200 connections, whatever the server does; latencies in ms, from the moment a message was due. "+
+		"In the columns with sleepers, every hundredth message lets its callback sleep for 100 ms, so that about ten sleep at any time; the latencies are those of the "+
+		"others. The first second is not counted. The goal of Wye's loop engine is a p99 within %d times that without sleepers.", pauseGoal),
+		markdownTable(1, []string{
+			"server", "p50", "p99", "msgs/s", "p50 with sleepers", "p99 with sleepers", "msgs/s with sleepers",
+			"p99: with / without", "p99: times Wye's goroutine engine", "reached",
+		}, rows))
+}
+
+// scaling is the table of one core and two.
+func (r *report) scaling() string {
+	var rows [][]string
+	for _, work := range []struct{ name, title string }{{"echo", "echo 64 B"}, {"work", "30 us of work per message"}} {
+		one, two := "scale-"+work.name+"-p1", "scale-"+work.name+"-p2"
+		for _, s := range r.svs {
+			a, ok := statOf(r.res.get(one, s.name, pace))
+			b, ok2 := statOf(r.res.get(two, s.name, pace))
+			if !ok && !ok2 {
+				continue
+			}
+			gain, ok3 := statOf(r.res.ratios(two, s.name, one, s.name, pace))
+			rows = append(rows, []string{
+				work.title, s.title, cell(a, ok, count), cell(b, ok2, count), cell(gain, ok3, times),
+				micros(median(r.res.get(one, s.name, total))), micros(median(r.res.get(two, s.name, total))),
+			})
+		}
+	}
+	return withNote("GOMAXPROCS of 1 and of 2, which is the number of Wye's loops. The load generator needs a part of one of the two cores, "+
+		"and the scheduler chooses the cores: of a factor of 2, about 1.75 can be reached with work, and little without.",
+		markdownTable(2, []string{"", "server", "msgs/s, 1", "msgs/s, 2", "factor", "us CPU per message, 1", "us CPU per message, 2"}, rows))
+}
+
+// details is the long table of CPU times.
+func (r *report) details() string {
+	var rows [][]string
+	for _, sc := range r.of(costs) {
+		for _, s := range r.svs {
+			rs := r.res.of(sc.name, s.name)
+			if len(rs) == 0 {
+				continue
+			}
+			ns, margin := userTime(rs)
+			v, _ := statOf(r.res.get(sc.name, s.name, total))
+			x, ok := r.toFloor(sc, s)
+			of := func(get func(*load.Result) float64) float64 { return median(r.res.get(sc.name, s.name, get)) }
+			bound := 0
+			for i := range rs {
+				if rs[i].ClientBound {
+					bound++
+				}
+			}
+			rows = append(rows, []string{
+				sc.title, s.title, fmt.Sprintf("%s ± %s", count(ns), count(margin)), v.text(count), cell(x, ok, times),
+				count(of(pace)), count(of(p50)), count(of(p99)),
+				times(of(func(r *load.Result) float64 { return r.Server.Cores })),
+				times(of(func(r *load.Result) float64 { return r.Client.Cores })),
+				fmt.Sprintf("%d/%d", bound, len(rs)),
+			})
+		}
+	}
+	text := markdownTable(2, []string{
+		"", "server", "user ns", "user + system ns", "x floor", "msgs/s", "p50 us", "p99 us", "server cores", "client cores", "client-bound",
+	}, rows)
+	if text == "" {
+		return ""
+	}
+	return "<details><summary>" + fmt.Sprint(len(rows)) + " rows</summary>\n\n" + text + "\n</details>\n"
+}
