@@ -146,6 +146,14 @@ bench: check-go ## Run the benchmarks that match BENCH (all)
 		(cd "$$module" && go test -run '^$$' -bench '$(BENCH)' -benchmem ./...); \
 	done
 
+.PHONY: bench-table
+bench-table: check-go ## Measure Wye beside other servers into bench/RESULTS.md, with nothing else running: 17 minutes (Linux)
+	cd bench && go run ./run -write
+
+.PHONY: bench-quick
+bench-quick: check-go ## The same in 6 minutes
+	cd bench && go run ./run -write -quick
+
 .PHONY: chat-load
 chat-load: check-go ## Have 1000 people talk over the chat example for a minute (Linux)
 	cd bench && go run ./chat

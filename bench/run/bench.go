@@ -55,7 +55,7 @@ func (b *bench) prepare(ctx context.Context, svs []server) (err error) {
 	for _, s := range svs {
 		if err := b.build(ctx, s); err != nil {
 			failed = append(failed, fmt.Errorf("server %s: %w", s.name, err))
-			b.results.LeftOut[s.name] = firstLines(err.Error())
+			b.results.LeftOut[s.name] = b.firstLines(err)
 			fmt.Fprintf(b.progress, "%s is left out: %v\n", s.name, err)
 			continue
 		}
@@ -73,10 +73,11 @@ func (b *bench) prepare(ctx context.Context, svs []server) (err error) {
 	return err
 }
 
-// firstLines returns the start of an error that may have many lines, on one.
-func firstLines(s string) string {
+// firstLines returns the start of an error that may have many lines, on one, without the
+// directory of the programs.
+func (b *bench) firstLines(err error) string {
 	const lines = 4
-	all := strings.Split(strings.TrimSpace(s), "\n")
+	all := strings.Split(strings.TrimSpace(strings.ReplaceAll(err.Error(), b.bin+string(filepath.Separator), "")), "\n")
 	return strings.Join(all[:min(len(all), lines)], "; ")
 }
 
@@ -112,7 +113,7 @@ func (b *bench) rounds(ctx context.Context, scs []scenario) error {
 		o := outcome{Round: p.round, Scenario: p.scenario.name, Server: p.server.name, Result: r}
 		said := r.String()
 		if err != nil {
-			o.Error = firstLines(err.Error())
+			o.Error = b.firstLines(err)
 			said = "FAILED: " + err.Error()
 		}
 		b.results.Runs = append(b.results.Runs, o)

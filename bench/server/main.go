@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/bench/internal/app"
-	"github.com/wye-go/wye/bench/internal/engines"
 	"github.com/wye-go/wye/bench/internal/probe"
 	"github.com/wye-go/wye/bench/internal/selfsigned"
 	"github.com/wye-go/wye/protocol"
@@ -30,7 +29,7 @@ import (
 // flags are those of the command line.
 type flags struct {
 	addr    string
-	engine  string
+	engine  websocket.Engine
 	secure  bool
 	largest int
 }
@@ -38,7 +37,7 @@ type flags struct {
 func main() {
 	var f flags
 	flag.StringVar(&f.addr, "addr", "127.0.0.1:9002", "where to listen")
-	flag.StringVar(&f.engine, "engine", "auto", "what runs the connections: "+engines.Names)
+	flag.TextVar(&f.engine, "engine", websocket.EngineAuto, "what runs the connections: auto, loop or goroutine")
 	flag.BoolVar(&f.secure, "tls", false, "serve TLS, with a certificate of its own")
 	flag.IntVar(&f.largest, "max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
 	flag.Parse()
@@ -53,10 +52,7 @@ func run(f flags) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	limits := protocol.Limits{MaxMessage: f.largest, ReadAhead: f.largest, QueueBytes: f.largest}
-	options := &websocket.Options{Limits: limits}
-	if err := engines.Choose(options, f.engine); err != nil {
-		return err
-	}
+	options := &websocket.Options{Limits: limits, Engine: f.engine}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.addr)
 	if err != nil {
 		return err

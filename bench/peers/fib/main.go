@@ -16,10 +16,12 @@ import (
 	"time"
 
 	"github.com/lesismal/fib"
+	"github.com/lesismal/fib/tls"
 	"github.com/lesismal/fib/websocket"
 
 	"github.com/wye-go/wye/bench/internal/peer"
 	"github.com/wye-go/wye/bench/internal/probe"
+	"github.com/wye-go/wye/bench/internal/selfsigned"
 )
 
 // handler is a server's callbacks. A Connection has no place for a value of its user, so
@@ -72,10 +74,11 @@ func (h *handler) OnMessage(c *websocket.Connection, op websocket.Opcode, b []by
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9009", "where to listen")
+	secure := flag.Bool("tls", false, "serve TLS, with a certificate of its own")
 	flag.Parse()
 	probe.Install()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *addr)
+	err := run(ctx, *addr, *secure)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fib:", err)
@@ -83,12 +86,20 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, addr string) error {
+func run(ctx context.Context, addr string, secure bool) error {
 	cfg := websocket.DefaultConfig()
 	cfg.MaxMessageBytes = peer.MaxMessage
 	options := fib.DefaultConfig()
 	options.LogSettings = false
-	engine, err := fib.New(options, fib.Binding{Addr: addr, Handler: websocket.NewHandlerWithConfig(cfg, &handler{})})
+	var serve fib.Handler = websocket.NewHandlerWithConfig(cfg, &handler{})
+	if secure {
+		config, err := selfsigned.Config()
+		if err != nil {
+			return err
+		}
+		serve = tls.NewServer(config, serve)
+	}
+	engine, err := fib.New(options, fib.Binding{Addr: addr, Handler: serve})
 	if err != nil {
 		return err
 	}
