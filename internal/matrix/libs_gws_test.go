@@ -49,7 +49,7 @@ func (e *chatEvents) OnMessage(c *gws.Conn, m *gws.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for other := range e.rooms[roomOf(c)] {
-		_ = b.Broadcast(other)
+		_ = b.Broadcast(other, nil)
 	}
 }
 
