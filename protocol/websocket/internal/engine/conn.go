@@ -41,7 +41,6 @@ type Conn struct {
 		rest    []byte // was read, and is not parsed yet
 		message uint32 // as in activity
 		held    int    // as in Session.Hold
-		ticks   uint32 // as in activity, when the parser was last told
 	}
 	activity activity
 }
@@ -50,13 +49,12 @@ type Conn struct {
 // what the check remembers.
 type activity struct {
 	liveness liveness.State // of the check
-	received atomic.Uint32  // bytes since the last check
+	received atomic.Bool    // bytes have come since the last check
+	stalled  atomic.Bool    // the reader waits for a callback
 	message  atomic.Uint32  // which one is incomplete, or 0
 	payload  atomic.Uint32  // bytes of it so far
-	stalled  atomic.Bool    // the reader waits for a callback
-	ticks    atomic.Uint32  // checks so far
-	pinged   atomic.Int64   // when the last ping was sent, since the engine was made; 0 once it is answered
-	rtt      atomic.Int64
+	pinged   atomic.Uint32  // when the last ping was sent, as pingTime; 0 once it is answered
+	rtt      atomic.Uint32  // in microseconds
 }
 
 // peerSide is what the peer may still send, and whether we listen. The zero value is a

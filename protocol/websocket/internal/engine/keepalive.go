@@ -51,9 +51,8 @@ func (c *Conn) checkAlive() {
 	if rate := c.session.Limits().MinRate; rate != c.engine.Limits.MinRate {
 		r = r.WithMinRate(rate)
 	}
-	a.ticks.Add(1)
 	v := a.liveness.Check(liveness.Sample{
-		Received:   int(a.received.Swap(0)),
+		Received:   a.received.Swap(false),
 		Message:    a.message.Load(),
 		Payload:    a.payload.Load(),
 		ReadPaused: a.stalled.Load(),

@@ -143,7 +143,7 @@ func (l *loop) handle(c *Conn, b []byte) bool {
 	if c.looped.is(stateDraining) {
 		return true
 	}
-	c.noteRead(len(b))
+	c.noteRead()
 	return l.parse(c, b)
 }
 

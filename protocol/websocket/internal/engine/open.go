@@ -45,7 +45,7 @@ func (c *Conn) adopt(a *Accepted) {
 	c.read.parser = frame.NewParser(c.engine.rules.Within(&l))
 	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.Answer.B)
 	a.Answer.Release()
-	c.activity.received.Store(1) // the handshake is a sign of life
+	c.activity.received.Store(true) // the handshake is a sign of life
 	c.parts.Add(2)
 	c.route = c.engine.routeOf(c.session)
 	c.engine.addConn(c)

@@ -18,8 +18,8 @@ const pingSize = 8
 
 // sendPing sends a ping whose payload is the time.
 func (c *Conn) sendPing() {
-	now := int64(c.engine.now())
-	c.activity.pinged.Store(now)
+	now := c.engine.now()
+	c.activity.pinged.Store(pingTime(now))
 	var stamp [pingSize]byte
 	binary.BigEndian.PutUint64(stamp[:], uint64(now)) //nolint:gosec // not negative
 	var buf [2 + pingSize]byte
@@ -28,15 +28,25 @@ func (c *Conn) sendPing() {
 	}
 }
 
+// pingTime returns a time since the engine was made in microseconds. They wrap around
+// after 71 minutes, and are not 0.
+func pingTime(t time.Duration) uint32 {
+	return max(uint32(t/time.Microsecond), 1) //nolint:gosec // differences are right when it wraps
+}
+
 // receivePong measures the round trip, if payload is that of the last ping.
 func (c *Conn) receivePong(payload []byte) {
 	sent := c.activity.pinged.Load()
-	if sent == 0 || len(payload) != pingSize || int64(binary.BigEndian.Uint64(payload)) != sent { //nolint:gosec // it is compared only
+	if sent == 0 || len(payload) != pingSize {
+		return
+	}
+	stamp := time.Duration(binary.BigEndian.Uint64(payload)) //nolint:gosec // it is compared only
+	if pingTime(stamp) != sent {
 		return
 	}
 	c.activity.pinged.Store(0)
-	c.activity.rtt.Store(int64(c.engine.now()) - sent)
+	c.activity.rtt.Store(pingTime(c.engine.now()) - sent)
 }
 
 // RTT returns the round trip of the last ping that was answered.
-func (c *Conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) }
+func (c *Conn) RTT() time.Duration { return time.Duration(c.activity.rtt.Load()) * time.Microsecond }

@@ -22,12 +22,11 @@ const (
 	turnOver                     // it is the turn of other connections
 )
 
-// noteRead records n bytes for the keep-alive check, and learns whether there was one
-// since the last read.
-func (c *Conn) noteRead(n int) {
-	c.activity.received.Add(uint32(n)) //nolint:gosec // the buffer is smaller
-	if ticks := c.activity.ticks.Load(); ticks != c.read.ticks {
-		c.read.ticks = ticks
+// noteRead records for the keep-alive check that bytes have come. The first that come
+// after a check also begin a new count of control frames.
+func (c *Conn) noteRead() {
+	if !c.activity.received.Load() {
+		c.activity.received.Store(true)
 		c.read.parser.ResetControls()
 	}
 }

@@ -126,7 +126,7 @@ func (t *thread) readSome(r *socketReader, last int) ([]byte, error) {
 	b, err := r.read()
 	switch {
 	case len(b) > 0:
-		c.noteRead(len(b))
+		c.noteRead()
 		return b, nil
 	case t.wasRoused(err):
 		return nil, nil

@@ -19,8 +19,15 @@ type Rule struct {
 	minBytes int // of an incomplete message's payload per window
 }
 
-// minInterval bounds what very short intervals cost.
-const minInterval = Slots * time.Millisecond
+const (
+	// minInterval bounds what very short intervals cost.
+	minInterval = Slots * time.Millisecond
+
+	// maxChecks is how many checks any of the times of a Rule is, at most, so that a
+	// connection counts them in two bytes: 45 hours, or 9 minutes if the interval is
+	// minInterval. A longer pongTimeout makes the interval longer.
+	maxChecks = 1<<15 - 1
+)
 
 // A message may come slower than the least rate for rateWindow, and for as long as
 // rateBurst takes at that rate: TLS delivers records of that size at once.
@@ -36,18 +43,23 @@ const (
 func NewRule(pingInterval, pongTimeout time.Duration, minRate int) Rule {
 	r := Rule{Interval: rateWindow / 2}
 	if pingInterval > 0 {
-		r.Interval = max(min(r.Interval, pingInterval/4, pongTimeout/4), minInterval)
-		r.idle, r.pong = r.checks(pingInterval), r.checks(pongTimeout)
+		r.Interval = max(min(r.Interval, pingInterval/4, pongTimeout/4), minInterval, pongTimeout/maxChecks+1)
+		r.idle, r.pong = min(r.checks(pingInterval), maxChecks), r.checks(pongTimeout)
 	}
 	return r.WithMinRate(minRate)
 }
 
 // WithMinRate returns r with another least rate, in bytes per second.
 func (r Rule) WithMinRate(rate int) Rule {
-	window := max(rateWindow, time.Duration(rateBurst/rate)*time.Second)
+	window := min(rateWindowOf(rate), maxChecks*r.Interval)
 	seconds := int(window / time.Second)
 	r.window, r.minBytes = r.checks(window), min(rate, math.MaxInt32/seconds)*seconds
 	return r
+}
+
+// rateWindowOf returns over which time a rate is measured.
+func rateWindowOf(rate int) time.Duration {
+	return max(rateWindow, time.Duration(rateBurst/rate)*time.Second)
 }
 
 // checks returns how many intervals d is, rounded up.
@@ -55,7 +67,7 @@ func (r Rule) checks(d time.Duration) int { return int((d + r.Interval - 1) / r.
 
 // Sample is the state of a connection at a check.
 type Sample struct {
-	Received   int    // bytes since the last check
+	Received   bool   // bytes have come since the last check
 	Message    uint32 // identifies the incomplete message; 0: there is none
 	Payload    uint32 // bytes of its payload so far; may wrap around
 	ReadPaused bool   // we do not read from the peer
@@ -76,12 +88,10 @@ const (
 // State is what is remembered of a connection between checks. Its zero value is that
 // of a new connection.
 type State struct {
-	quiet  int32 // checks in a row at which nothing had come
-	pinged bool  // quiet counts from a ping
-
 	message uint32 // that was incomplete at the last check
 	payload uint32 // of it when the window began
-	checks  int32  // of it in this window
+	checks  uint16 // of it in this window
+	quiet   uint16 // checks in a row at which nothing had come; from Rule.idle on, there was a ping
 }
 
 // Check returns the verdict of r about a connection.
@@ -89,16 +99,15 @@ func (s *State) Check(now Sample, r *Rule) Verdict {
 	if s.tooSlow(now, r) {
 		return TooSlow
 	}
-	if now.Received > 0 || now.ReadPaused || now.Unwritten || r.idle == 0 {
-		s.quiet, s.pinged = 0, false
+	if now.Received || now.ReadPaused || now.Unwritten || r.idle == 0 {
+		s.quiet = 0
 		return OK
 	}
-	s.quiet++
-	switch {
-	case !s.pinged && int(s.quiet) >= r.idle:
-		s.quiet, s.pinged = 0, true
+	s.quiet = min(s.quiet, 2*maxChecks) + 1 // it need not count beyond idle and pong
+	switch quiet := int(s.quiet); {
+	case quiet == r.idle:
 		return Ping
-	case s.pinged && int(s.quiet) >= r.pong:
+	case quiet >= r.idle+r.pong:
 		return Dead
 	}
 	return OK
@@ -113,7 +122,7 @@ func (s *State) tooSlow(now Sample, r *Rule) bool {
 		s.message, s.checks, s.payload = now.Message, 0, now.Payload
 		return false
 	}
-	if now.ReadPaused || now.Unwritten && now.Received == 0 {
+	if now.ReadPaused || now.Unwritten && !now.Received {
 		return false
 	}
 	s.checks++

@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -68,11 +69,34 @@ func TestState(t *testing.T) {
 
 func sampleOf(c rune) Sample {
 	return map[rune]Sample{
-		'r': {Received: 1}, 'b': {ReadPaused: true, Message: 7}, 'u': {Unwritten: true, Message: 7}, 'p': {Message: 7},
-		's': {Received: 5, Message: 7, Payload: 5}, 'U': {Received: 5, Message: 7, Payload: 5, Unwritten: true},
-		'f': {Received: 100, Message: 7, Payload: 100}, 'n': {Received: 5, Message: 8, Payload: 5},
-		'o': {Received: 100, Message: 7},
+		'r': {Received: true}, 'b': {ReadPaused: true, Message: 7}, 'u': {Unwritten: true, Message: 7}, 'p': {Message: 7},
+		's': {Received: true, Message: 7, Payload: 5}, 'U': {Received: true, Message: 7, Payload: 5, Unwritten: true},
+		'f': {Received: true, Message: 7, Payload: 100}, 'n': {Received: true, Message: 8, Payload: 5},
+		'o': {Received: true, Message: 7},
 	}[c]
+}
+
+// TestStateIsSmall makes sure that a connection remembers little, and that its counts do
+// not overflow.
+func TestStateIsSmall(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[State]().Size(); size > 12 {
+		t.Errorf("a state has %d bytes, want at most 12", size)
+	}
+	var s State
+	r := NewRule(1000*time.Hour, maxChecks*5*time.Second, 240)
+	for i := range 5 * maxChecks {
+		want := OK
+		switch {
+		case i == maxChecks-1:
+			want = Ping
+		case i >= 2*maxChecks-1:
+			want = Dead
+		}
+		if got := s.Check(Sample{}, &r); got != want {
+			t.Fatalf("check %d: got %d, want %d", i, got, want)
+		}
+	}
 }
 
 func TestNewRule(t *testing.T) {
@@ -93,6 +117,9 @@ func TestNewRule(t *testing.T) {
 		{testkit.Here(), -1, 20 * s, 1 << 40, Rule{Interval: 5 * s, window: 2, minBytes: 2147483640}},
 		{testkit.Here(), -1, 20 * s, 2000, Rule{Interval: 5 * s, window: 2, minBytes: 20000}},
 		{testkit.Here(), -1, 20 * s, 1, Rule{Interval: 5 * s, window: 3277, minBytes: 16384}},
+		{testkit.Here(), 1000 * time.Hour, 20 * s, 240, Rule{Interval: 5 * s, idle: maxChecks, pong: 4, window: 14, minBytes: 16320}},
+		{testkit.Here(), time.Nanosecond, maxChecks * s, 240, Rule{Interval: s + 1, idle: 1, pong: maxChecks, window: 68, minBytes: 16320}},
+		{testkit.Here(), time.Nanosecond, s, 1, Rule{Interval: 16 * time.Millisecond, idle: 1, pong: 63, window: maxChecks, minBytes: 524}},
 	}
 	for _, row := range rows {
 		if got := NewRule(row.ping, row.pong, row.rate); got != row.want {
