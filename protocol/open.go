@@ -22,7 +22,7 @@ var errNoHandler = errors.New("wye: the application returned neither a handler n
 //  1. Open asks the application for a handler and calls Connect (connect). Meanwhile
 //     sends wait, a close is remembered, and the limits may be changed.
 //  2. The answer is given once, by opening.answer: Accept, or Connect's nil, accepts
-//     (accept, giveYes); otherwise it is no (reject). The transport learns a yes at
+//     (accept); otherwise it is no (reject). The transport learns a yes at
 //     once, and the sends that wait follow it (openAfterEarlySends); then the connection
 //     is open, or closes if a close was remembered.
 //  3. When Connect has returned, concludeOpen tells the transport a no (refuse), lets go
@@ -152,33 +152,49 @@ func (s *Session) acceptDefault() error {
 
 // accept is Conn.Accept: it answers yes, once.
 func (s *Session) accept(opts AcceptOptions) error {
-	if o := s.opening(); o != nil {
-		o.answer.Lock()
-		defer o.answer.Unlock()
-		if !o.answer.given {
-			o.answer.given = true
-			return s.giveYes(o, opts)
-		}
+	o := s.opening()
+	if o == nil {
+		return s.lateAnswer()
 	}
+	o.answer.Lock()
+	defer o.answer.Unlock()
+	if o.answer.given {
+		return s.lateAnswer()
+	}
+	o.answer.given = true
+	if err := s.startAnswer(o, opts); err != nil {
+		return err
+	}
+	return s.endAnswer(o, s.acceptContained(opts))
+}
+
+// lateAnswer returns the error of an Accept for which it is too late.
+func (s *Session) lateAnswer() error {
 	if s.isRejected() {
 		return ErrClosed
 	}
 	return plumbing.ErrAccepted
 }
 
-// giveYes has the transport accept. If that is no longer possible, the answer is no.
-func (s *Session) giveYes(o *opening, opts AcceptOptions) error {
-	err := checkSubprotocol(o.scope, opts.Subprotocol)
-	if err == nil {
-		s.mu.Lock()
-		ok := s.mu.life.Answer()
-		s.mu.Unlock()
-		if !ok {
-			s.reject()
-			return ErrClosed
-		}
-		err = s.acceptContained(opts)
+// startAnswer returns nil if the transport has to accept. Otherwise the answer is no.
+func (s *Session) startAnswer(o *opening, opts AcceptOptions) error {
+	if err := checkSubprotocol(o.scope, opts.Subprotocol); err != nil {
+		s.reject()
+		s.closeRefused(err)
+		return err
 	}
+	s.mu.Lock()
+	ok := s.mu.life.Answer()
+	s.mu.Unlock()
+	if !ok {
+		s.reject()
+		return ErrClosed
+	}
+	return nil
+}
+
+// endAnswer goes on when the transport's Accept has returned err.
+func (s *Session) endAnswer(o *opening, err error) error {
 	if err != nil {
 		s.reject()
 		s.closeRefused(err)

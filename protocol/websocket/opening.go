@@ -1,13 +1,11 @@
 package websocket
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 
@@ -44,8 +42,9 @@ func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error
 		return a, err //nolint:wrapcheck // it says what is wrong
 	}
 	a.Answer = h.answer(&o)
-	if a.Socket, a.Early, err = h.hijack(); err != nil {
-		return engine.Accepted{}, err
+	if err := h.hijack(&a); err != nil {
+		return engine.Accepted{}, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
+			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
 	}
 	h.server.gate.Answered(h.conn)
 	return a, nil
@@ -88,32 +87,31 @@ func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
 	return b
 }
 
-// hijack takes the connection over from net/http. early has the bytes that the peer has sent behind its request.
-func (h *opening) hijack() (nc net.Conn, early []byte, err error) {
-	nc, rw, err := hijackSafely(h.w)
+// hijack takes the connection over from net/http, with the bytes that the peer has sent
+// behind its request. It returns a panic as an error: some middleware panics if the writer
+// behind its own cannot be taken over.
+func (h *opening) hijack(a *engine.Accepted) (err error) {
+	defer recoverHijack(&err)
+	direct, ok := h.w.(http.Hijacker)
+	if !ok {
+		direct = http.NewResponseController(h.w)
+	}
+	nc, rw, err := direct.Hijack()
 	if err != nil {
-		return nil, nil, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
-			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
+		return err //nolint:wrapcheck // Accept does
 	}
+	a.Socket = nc
 	if n := rw.Reader.Buffered(); n > 0 {
-		early = make([]byte, n)
-		_, _ = io.ReadFull(rw.Reader, early) //nolint:errcheck // it is in memory
+		a.Early = make([]byte, n)
+		_, _ = io.ReadFull(rw.Reader, a.Early) //nolint:errcheck // it is in memory
 	}
-	return nc, early, nil
+	return nil
 }
 
-// hijackSafely returns a panic as an error: some middleware panics if the writer behind
-// its own cannot be taken over.
-func hijackSafely(w http.ResponseWriter) (nc net.Conn, rw *bufio.ReadWriter, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	if direct, ok := w.(http.Hijacker); ok { // less stack; see ServeHTTP
-		return direct.Hijack() //nolint:wrapcheck // hijack does
+func recoverHijack(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("panic: %v", v)
 	}
-	return http.NewResponseController(w).Hijack() //nolint:wrapcheck // hijack does
 }
 
 // refuse answers the handshake with e, and has net/http close the connection: what a
