@@ -99,7 +99,7 @@ func alone(tb testing.TB) (*Conn, *enginetest.Sink) {
 // take a third of the time of a benchmark.
 func handleRead(tb testing.TB, c *Conn, read []byte) { //nolint:thelper // see above
 	c.out.startBatch()
-	if o := c.parse(read); o != readOn {
+	if o := c.parse(read, &c.thread.reading, 1<<30); o != readOn {
 		tb.Fatalf("outcome %d", o)
 	}
 	c.endBatch()

@@ -10,6 +10,7 @@ import "sync/atomic"
 type lease struct {
 	number  atomic.Uint64 // odd while the reader runs a callback; it only grows
 	watched atomic.Bool   // the watcher samples it
+	hurry   atomic.Bool   // the reader should turn to other connections, if it has any
 }
 
 // startCallback marks that the reader runs a callback from now on. Only the reader

@@ -150,7 +150,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	defer peer.Close()
 	<-opened
 	e.watcher.mu.Lock()
-	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"))
+	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"), &c.thread.reading)
 	taken := false
 	for range 1000 {
 		runtime.Gosched()

@@ -28,7 +28,6 @@ type loop struct {
 
 	load    atomic.Int64         // connections; written with the lock
 	current atomic.Pointer[Conn] // whose callbacks run, or ran last
-	hurry   atomic.Bool          // the driver has been busy with one read for long
 	sampled *Conn                // current at the last sample; only of the watcher
 
 	mu struct {
@@ -49,7 +48,6 @@ type turn struct {
 	done    int     // of todo
 	slots   slots
 	lent    bool // the callbacks of current are those of a message
-	given   int  // messages of this read that were handed over
 	number  int  // of this turn
 }
 
@@ -371,8 +369,7 @@ func (l *loop) runSession(c *Conn) bool {
 	c.out.startBatch()
 	l.setCurrent(c, false)
 	before := l.driving.number.Load()
-	l.driving.startCallback()
-	l.watch(c)
+	l.startCallback(c)
 	more := c.session.Run(runsPerTurn)
 	if !l.driving.endCallback(before) {
 		if more {
@@ -388,10 +385,12 @@ func (l *loop) runSession(c *Conn) bool {
 }
 
 func (l *loop) setCurrent(c *Conn, lent bool) {
-	l.current.Store(c)
-	l.turn.lent, l.turn.given = lent, 0
-	if l.hurry.Load() {
-		l.hurry.Store(false)
+	if l.current.Load() != c {
+		l.current.Store(c)
+	}
+	l.turn.lent = lent
+	if l.driving.hurry.Load() {
+		l.driving.hurry.Store(false)
 	}
 }
 
@@ -432,7 +431,7 @@ func (l *loop) takeOver(c *Conn, lent bool) {
 func (l *loop) stillBusy() {
 	c := l.current.Load()
 	if c == l.sampled {
-		l.hurry.Store(true)
+		l.driving.hurry.Store(true)
 	}
 	l.sampled = c
 }

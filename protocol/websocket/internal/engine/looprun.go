@@ -8,8 +8,6 @@ func (l *loop) attach(c *Conn)         { l.post(c, workWrite) }
 func (l *loop) startReading(c *Conn)   { l.post(c, workRead) }
 func (l *loop) wake(c *Conn)           { l.post(c, workWrite) }
 func (l *loop) shut(c *Conn)           { l.post(c, workShut) }
-func (l *loop) leaseOf(*Conn) *lease   { return &l.driving }
-func (l *loop) watch(*Conn)            { l.engine.loopWatcher.watchIfNot(l) }
 func (l *loop) forget(*Conn)           { l.leave() }
 func (l *loop) shutWrite(c *Conn) bool { l.kernel.shutWrite(int(c.looped.fd)); return true }
 
@@ -59,9 +57,9 @@ func (l *loop) awaitSession(c *Conn) outcome {
 	return paused
 }
 
-func (l *loop) mayGoOn() bool {
-	l.turn.given++
-	return l.turn.given < messagesPerTurn && !l.hurry.Load()
+func (l *loop) startCallback(*Conn) {
+	l.driving.startCallback()
+	l.engine.loopWatcher.watchIfNot(l)
 }
 
 // noteAnswered starts reading when the answer is written, unless Connect goes on.
@@ -170,7 +168,7 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 	}
 	c.out.startBatch()
 	l.setCurrent(c, true)
-	o := c.parse(b)
+	o := c.parse(b, &l.driving, messagesPerTurn)
 	switch o {
 	case leaseLost:
 		return false

@@ -100,8 +100,9 @@ func (c *Conn) drainFailed(why outcome, err error) {
 	c.fail(err)
 }
 
-// parse handles b, up to its end or to what ends the reading.
-func (c *Conn) parse(b []byte) outcome {
+// parse handles b, up to its end or to what ends the reading. The caller holds l. It hands
+// over at most so many messages.
+func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 	for len(b) > 0 {
 		it, rest, ok, err := c.read.parser.Next(b)
 		if err != nil {
@@ -112,7 +113,16 @@ func (c *Conn) parse(b []byte) outcome {
 			break
 		}
 		b = rest
-		if o := c.handle(it, b); o != readOn {
+		if it.OpCode.IsData() {
+			if o := c.lend(protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}, b, l); o != readOn {
+				return o
+			}
+			if most--; most == 0 || l.hurry.Load() {
+				return turnOver
+			}
+			continue
+		}
+		if o := c.handleControl(it); o != readOn {
 			return o
 		}
 	}
@@ -127,7 +137,8 @@ func (c *Conn) failViolated(err error) {
 	}
 }
 
-func (c *Conn) handle(it frame.Item, rest []byte) outcome {
+// handleControl handles a control frame.
+func (c *Conn) handleControl(it frame.Item) outcome {
 	switch it.OpCode {
 	case ws.OpPing:
 		c.sendPong(it.Data)
@@ -141,8 +152,6 @@ func (c *Conn) handle(it frame.Item, rest []byte) outcome {
 		}
 		c.closedByPeer(s)
 		return peerHasClosed
-	default:
-		return c.lend(protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}, rest)
 	}
 	return readOn
 }
@@ -157,26 +166,22 @@ func (c *Conn) sendPong(payload []byte) {
 
 // lend hands a message over to the session, which runs the callback on this goroutine,
 // unless callbacks of the route block. rest is what the next reader parses if the callback
-// blocks and the lease expires, or if this one has to stop.
-func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
+// blocks and the lease l expires, or if this one has to stop.
+func (c *Conn) lend(m protocol.Message, rest []byte, l *lease) outcome {
 	c.read.rest = rest
 	more := true
 	if c.runsElsewhere() {
-		more = c.session.Enqueue(m)
+		more = c.session.EnqueueChecked(m)
 	} else {
-		l := c.runner.leaseOf(c)
 		before := l.number.Load()
 		more = c.session.ReceiveChecked(m) // the parser has checked text
 		if !l.endCallback(before) {
 			return leaseLost
 		}
 	}
-	switch {
-	case !more:
+	if !more {
 		c.engine.counters.pauses.Add(1)
 		return c.runner.awaitSession(c)
-	case !c.runner.mayGoOn():
-		return turnOver
 	}
 	return readOn
 }
@@ -184,7 +189,4 @@ func (c *Conn) lend(m protocol.Message, rest []byte) outcome {
 // Busy marks that the message which is lent has a callback, on the goroutine that reads.
 // Before that mark no other goroutine may take over: the session would get the next message
 // first.
-func (c *Conn) Busy() {
-	c.runner.leaseOf(c).startCallback()
-	c.runner.watch(c)
-}
+func (c *Conn) Busy() { c.runner.startCallback(c) }

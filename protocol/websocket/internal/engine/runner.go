@@ -25,16 +25,11 @@ type runner interface {
 	writeBatch(c *Conn)
 	// schedule has Session.Run called.
 	schedule(c *Conn)
-	// leaseOf returns the lease under which messages of c are handed over.
-	leaseOf(c *Conn) *lease
-	// watch has the watcher sample the lease of c. A callback has been started.
-	watch(c *Conn)
+	// startCallback marks that the reader, who calls it, runs a callback from now on.
+	startCallback(c *Conn)
 	// awaitSession is called by the reader when the session takes no messages. It may
 	// wait until the session does, and return readOn, or return paused.
 	awaitSession(c *Conn) outcome
-	// mayGoOn reports whether the reader, who calls it, may hand over another message at
-	// once.
-	mayGoOn() bool
 	// aboutToWait is called by a callback of c that may be about to wait.
 	aboutToWait(c *Conn)
 	// rouse has a reader that waits for the rest of a message check the phase.

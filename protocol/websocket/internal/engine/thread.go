@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -46,10 +47,8 @@ func (threads) pace(c *Conn)                 { c.thread.pace() }
 func (threads) wake(c *Conn)                 { go c.thread.flush() }
 func (threads) writeBatch(c *Conn)           { c.thread.writeBatch() }
 func (threads) schedule(c *Conn)             { go c.session.Run(0) }
-func (threads) leaseOf(c *Conn) *lease       { return &c.thread.reading }
-func (threads) watch(c *Conn)                { c.engine.watcher.watchIfNot(c.thread) }
+func (threads) startCallback(c *Conn)        { c.thread.startCallback() }
 func (threads) awaitSession(c *Conn) outcome { return c.thread.awaitSession() }
-func (threads) mayGoOn() bool                { return true }
 func (threads) aboutToWait(*Conn)            {} // the watcher has another goroutine read
 func (threads) rouse(c *Conn)                { c.thread.rouse() }
 func (threads) expire(c *Conn)               { c.thread.expire() }
@@ -98,7 +97,7 @@ func (t *thread) readAll(r *socketReader) outcome {
 		}
 		if len(rest) > 0 {
 			c.out.startBatch()
-			o := c.parse(rest)
+			o := c.parse(rest, &t.reading, math.MaxInt)
 			if o == leaseLost {
 				return o
 			}
@@ -179,6 +178,11 @@ func (t *thread) awaitSession() outcome {
 }
 
 var _ leaseHolder = (*thread)(nil)
+
+func (t *thread) startCallback() {
+	t.reading.startCallback()
+	t.conn.engine.watcher.watchIfNot(t)
+}
 
 func (t *thread) lease() *lease { return &t.reading }
 
