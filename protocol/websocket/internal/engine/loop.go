@@ -104,7 +104,8 @@ const (
 	messagesPerTurn = 256
 	runsPerTurn     = 64
 	bytesPerTurn    = 256 << 10 // written
-	workPerTurn     = 64        // connections on the list, before the poller is asked again
+	workPerTurn     = 1024      // connections on the list, before the poller is asked again: what they get meanwhile is one write
+	workPerYield    = 64        // of them before other goroutines may run, if there is one processor
 	eventsPerTurn   = 256
 	turnsPerYield   = 8 // turns before other goroutines may run
 )
@@ -238,10 +239,13 @@ func (l *loop) takeTurn(buf []byte) bool {
 			return false
 		}
 	}
-	for range workPerTurn {
+	for i := range workPerTurn {
 		c := l.nextTodo()
 		if c == nil {
 			break
+		}
+		if l.engine.turnsPerYield == 1 && i%workPerYield == workPerYield-1 {
+			runtime.Gosched()
 		}
 		if !l.work(c, buf) {
 			return false
