@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
 	"github.com/wye-go/wye/protocol/websocket/internal/queue"
 )
@@ -42,8 +41,8 @@ type Engine struct {
 	Config
 
 	liveness  liveness.Rule
-	rules     *frame.Rules
-	queues    queue.Budget
+	queues    *queue.Pool
+	shares    shares
 	counters  counters
 	started   time.Time
 	deadlines deadlines
@@ -75,8 +74,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		Config:        c,
 		liveness:      liveness.NewRule(c.PingInterval, c.PongTimeout, c.Limits.MinRate),
-		rules:         frame.NewRules(&c.Limits),
-		queues:        queue.Budget{Each: c.Limits.QueueBytes, Pool: queue.NewPool(c.QueueBytes)},
+		queues:        queue.NewPool(c.QueueBytes),
 		started:       time.Now(),
 		watcher:       watcher{every: sampleEvery},
 		loopWatcher:   watcher{every: sampleLoopEvery},

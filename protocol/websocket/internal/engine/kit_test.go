@@ -74,7 +74,7 @@ func (e *testEngine) wired(app protocol.Application, accept func(c *Conn) error)
 func acceptSilently(c *Conn) error {
 	a, err := c.opening.Accept(protocol.AcceptOptions{})
 	c.adopt(&a)
-	c.out.wrote(len(c.out.peek()[0]))
+	c.out.wrote(len(c.out.peek()[0]), c.session)
 	c.advance(phaseReading)
 	return err
 }

@@ -41,9 +41,10 @@ func (c *Conn) Accept(o protocol.AcceptOptions) error {
 // adopt sets what a connection has from phaseAnswering on.
 func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
+	share := c.engine.shareOf(&l)
 	c.read.rest = a.Early
-	c.read.parser = frame.NewParser(c.engine.rules.Within(&l))
-	c.out.open(c.session, c.engine.queues.Within(l.QueueBytes), a.Answer.B)
+	c.read.parser = frame.NewParser(share.rules)
+	c.out.open(share.budget, a.Answer.B)
 	a.Answer.Release()
 	c.activity.received.Store(true) // the handshake is a sign of life
 	c.parts.Add(2)

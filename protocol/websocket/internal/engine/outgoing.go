@@ -22,7 +22,8 @@ const maxPeek = 128 << 10
 //     one write has all of them.
 //
 // All methods are safe for concurrent use. Where they return write, true means that the
-// caller owns the right to write, and has to start a writer.
+// caller owns the right to write, and has to start a writer. What decides whether the queue
+// may grow is the same at each call.
 type outgoing struct {
 	mu struct {
 		sync.Mutex
@@ -34,26 +35,25 @@ type outgoing struct {
 	}
 }
 
-// open sets the bounds of the queue, and what decides whether it may grow. It queues the
-// answer to the handshake, and is called before anything else. The caller owns the right
-// to write.
-func (o *outgoing) open(g queue.Growth, b *queue.Budget, answer []byte) {
+// open sets the bounds of the queue. It queues the answer to the handshake, and is called
+// before anything else. The caller owns the right to write.
+func (o *outgoing) open(b *queue.Budget, answer []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.queue.Budget, o.mu.queue.Growth = b, g
+	o.mu.queue.Budget = b
 	o.mu.queue.AddControl(answer, false)
 	o.mu.owned = true
 }
 
 // addFrame queues f, the frame of a message with payload bytes of payload. replaced
 // reports whether it has replaced one, because it has the same key.
-func (o *outgoing) addFrame(key string, f queue.Frame, payload int) (write, replaced bool, err error) {
+func (o *outgoing) addFrame(g queue.Growth, key string, f queue.Frame, payload int) (write, replaced bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if key == "" {
-		err = o.mu.queue.Add(f)
+		err = o.mu.queue.Add(f, g)
 	} else {
-		replaced, err = o.mu.queue.Replace(key, f)
+		replaced, err = o.mu.queue.Replace(key, f, g)
 	}
 	if err != nil {
 		return false, false, err //nolint:wrapcheck // it is protocol's
@@ -147,10 +147,10 @@ type progress struct {
 }
 
 // wrote tells that the owner has written n bytes of what peek has returned.
-func (o *outgoing) wrote(n int) (p progress) {
+func (o *outgoing) wrote(n int, g queue.Growth) (p progress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	p.drained = o.mu.queue.Advance(n)
+	p.drained = o.mu.queue.Advance(n, g)
 	p.more, p.finished = o.mu.queue.Ready(), o.mu.queue.Finished()
 	o.mu.owned = p.more
 	return p

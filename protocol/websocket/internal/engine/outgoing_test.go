@@ -24,7 +24,7 @@ func outgoingOf(each int) *outgoing {
 // add queues a message.
 func add(t *testing.T, o *outgoing, text string) (write bool) {
 	t.Helper()
-	write, err := o.copyMessage(ws.OpText, []byte(text))
+	write, err := o.copyMessage(nil, ws.OpText, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func write(o *outgoing) (written string) {
 			n += len(p)
 			written += string(p)
 		}
-		more = o.wrote(n).more
+		more = o.wrote(n, nil).more
 	}
 	return written
 }
@@ -65,7 +65,7 @@ func TestOutgoingOwner(t *testing.T) {
 		t.Error("the writer has given up, and the adder did not get the right")
 	}
 	o = &outgoing{}
-	o.open(nil, &queue.Budget{Each: 1 << 20, Pool: queue.NewPool(1 << 20)}, []byte("answer"))
+	o.open(&queue.Budget{Each: 1 << 20, Pool: queue.NewPool(1 << 20)}, []byte("answer"))
 	if add(t, o, "3") {
 		t.Error("an adder got the right to write the answer")
 	}
@@ -82,11 +82,11 @@ func TestOutgoingBatch(t *testing.T) {
 		want bool
 	}
 	small := func(o *outgoing) bool {
-		w, err := o.copyMessage(ws.OpText, []byte("m"))
+		w, err := o.copyMessage(nil, ws.OpText, []byte("m"))
 		return err == nil && w
 	}
 	large := func(o *outgoing) bool {
-		w, _, err := o.addFrame("", queue.NewFrame(maxPeek), 0)
+		w, _, err := o.addFrame(nil, "", queue.NewFrame(maxPeek), 0)
 		return err == nil && w
 	}
 	start := func(o *outgoing) bool { o.startBatch(); return false }
@@ -144,7 +144,7 @@ func TestOutgoingLeavesNothing(t *testing.T) {
 			}
 			bytes.Add(int64(n))
 			active.Add(-1) // before it may be another one's
-			if !o.wrote(n).more {
+			if !o.wrote(n, nil).more {
 				return
 			}
 			active.Add(1)
@@ -185,15 +185,15 @@ func TestOutgoingCounts(t *testing.T) {
 	o.addControl([]byte("ping"), false)
 	for _, size := range []int{500, 501} {
 		f := queue.NewFrame(size + 4)
-		if _, replaced, err := o.addFrame("key", f, size); replaced != (size > 500) || err != nil {
+		if _, replaced, err := o.addFrame(nil, "key", f, size); replaced != (size > 500) || err != nil {
 			t.Errorf("replaced %v, %v", replaced, err)
 		}
 	}
-	if _, _, err := o.addFrame("", queue.NewFrame(900), 896); !errors.Is(err, protocol.ErrQueueFull) {
+	if _, _, err := o.addFrame(nil, "", queue.NewFrame(900), 896); !errors.Is(err, protocol.ErrQueueFull) {
 		t.Errorf("got %v, want ErrQueueFull", err)
 	}
 	p := protocol.Prepare(protocol.Text(strings.Repeat("x", 100)))
-	if _, err := o.copyPrepared(p); err != nil {
+	if _, err := o.copyPrepared(nil, p); err != nil {
 		t.Error(err)
 	}
 	if messages, bytes := o.sent(); messages != 4 || bytes != 4+500+501+100 {

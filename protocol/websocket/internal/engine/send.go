@@ -32,7 +32,7 @@ func (c *Conn) Send(m protocol.Message) error {
 	case m.Key != "":
 		return c.sendFrame(m.Key, newFrame(op, m.Data), len(m.Data))
 	}
-	write, err := c.out.copyMessage(op, m.Data)
+	write, err := c.out.copyMessage(c.session, op, m.Data)
 	return c.queued(write, err)
 }
 
@@ -47,9 +47,9 @@ func newFrame(op ws.OpCode, payload []byte) queue.Frame {
 func (c *Conn) SendPrepared(p *protocol.Prepared) error {
 	switch {
 	case p.Len() >= minShared:
-		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues.Pool), p.Len())
+		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues), p.Len())
 	case p.Key() == "":
-		write, err := c.out.copyPrepared(p)
+		write, err := c.out.copyPrepared(c.session, p)
 		return c.queued(write, err)
 	}
 	f := queue.NewFrame(frame.EncodedSize(p.Len()))
@@ -62,7 +62,7 @@ func (c *Conn) sendFrame(key string, f queue.Frame, payload int) error {
 	if key != "" {
 		c.runner.pace(c)
 	}
-	write, replaced, err := c.out.addFrame(key, f, payload)
+	write, replaced, err := c.out.addFrame(c.session, key, f, payload)
 	if replaced {
 		c.session.Conflated()
 	}
@@ -78,10 +78,10 @@ func (c *Conn) queued(write bool, err error) error {
 }
 
 // copyMessage queues the frame of a message.
-func (o *outgoing) copyMessage(op ws.OpCode, payload []byte) (write bool, err error) {
+func (o *outgoing) copyMessage(g queue.Growth, op ws.OpCode, payload []byte) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b, err := o.mu.queue.AddMessage(frame.EncodedSize(len(payload)))
+	b, err := o.mu.queue.AddMessage(frame.EncodedSize(len(payload)), g)
 	if err != nil {
 		return false, err //nolint:wrapcheck // it is protocol's
 	}
@@ -90,10 +90,10 @@ func (o *outgoing) copyMessage(op ws.OpCode, payload []byte) (write bool, err er
 }
 
 // copyPrepared queues a copy of the frame of p.
-func (o *outgoing) copyPrepared(p *protocol.Prepared) (write bool, err error) {
+func (o *outgoing) copyPrepared(g queue.Growth, p *protocol.Prepared) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b, err := o.mu.queue.AddMessage(frame.EncodedSize(p.Len()))
+	b, err := o.mu.queue.AddMessage(frame.EncodedSize(p.Len()), g)
 	if err != nil {
 		return false, err //nolint:wrapcheck // it is protocol's
 	}

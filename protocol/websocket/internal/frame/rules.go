@@ -16,28 +16,18 @@ type bounds struct {
 	maxControls  int // control frames, see Parser.controls; 0 means any number
 }
 
-func boundsOf(l *protocol.Limits) bounds {
-	return bounds{
+// NewRules returns the rules for the limits l.
+func NewRules(l *protocol.Limits) *Rules {
+	return newRules(bounds{
 		maxMessage: l.MaxMessage, maxFrame: l.MaxFrame,
 		maxFragments: l.MaxFragments, maxControls: l.MaxControlFrames,
-	}
+	})
 }
-
-// NewRules returns the rules for the limits l.
-func NewRules(l *protocol.Limits) *Rules { return newRules(boundsOf(l)) }
 
 func newRules(b bounds) *Rules {
 	discarding := &Rules{bounds: b}
 	discarding.discarding = discarding
 	return &Rules{b, discarding}
-}
-
-// Within returns the rules for the limits l: r if they are the same.
-func (r *Rules) Within(l *protocol.Limits) *Rules {
-	if b := boundsOf(l); b != r.bounds {
-		return newRules(b)
-	}
-	return r
 }
 
 // discards reports whether the payloads of messages are dropped.

@@ -38,7 +38,7 @@ func BenchmarkReplace(b *testing.B) {
 					if !row.shared {
 						f = NewFrame(row.sizes[i/keys%len(row.sizes)])
 					}
-					if _, err := q.Replace(name[at], f); err != nil {
+					if _, err := q.Replace(name[at], f, nil); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -62,12 +62,12 @@ func BenchmarkQueue(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for range messages {
-					if _, err := q.AddMessage(66); err != nil {
+					if _, err := q.AddMessage(66, nil); err != nil {
 						b.Fatal(err)
 					}
 				}
 				q.Peek(128 << 10)
-				q.Advance(66 * messages)
+				q.Advance(66*messages, nil)
 			}
 		})
 	}

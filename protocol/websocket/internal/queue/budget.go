@@ -11,18 +11,10 @@ const (
 )
 
 // Budget is what a queue may hold: Each bytes by itself, and what its server's queues
-// may hold together.
+// may hold together. Queues with the same bounds share one.
 type Budget struct {
 	*Pool
 	Each int
-}
-
-// Within returns the budget of a queue with another bound of its own.
-func (b *Budget) Within(each int) *Budget {
-	if each == b.Each {
-		return b
-	}
-	return &Budget{Pool: b.Pool, Each: each}
 }
 
 // Pool is what the queues of a server may hold together. It is safe for concurrent use.

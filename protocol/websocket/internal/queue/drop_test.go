@@ -73,7 +73,7 @@ func TestDropOldestOrder(t *testing.T) {
 				q.AddControl([]byte{byte(c)}, false)
 				continue
 			case c <= 'Z':
-				if err := q.Add(ownFrame(strings.Repeat(string(c), 10))); err != nil {
+				if err := q.Add(ownFrame(strings.Repeat(string(c), 10)), nil); err != nil {
 					t.Fatal(err)
 				}
 			default:
@@ -128,12 +128,12 @@ func TestDropOldestLeavesWhatIsWritten(t *testing.T) {
 	if err := forms["copied"](q, strings.Repeat("b", 40)); !errors.Is(err, protocol.ErrQueueFull) {
 		t.Errorf("got %v, want ErrQueueFull", err)
 	}
-	q.Advance(10)
+	q.Advance(10, nil)
 	if n := q.DropOldest(40); n != 0 {
 		t.Errorf("dropped %d of what is written in part", n)
 	}
 	q.Peek(most)
-	q.Advance(35)
+	q.Advance(35, nil)
 	add(t, q, strings.Repeat("b", 40))
 	if got, _ := writeAll(q); got[0] != 'b' {
 		t.Errorf("wrote %q", got)
@@ -182,7 +182,7 @@ func TestDropOldestInVain(t *testing.T) {
 	if n := q.DropOldest(31 << 10); n != 0 {
 		t.Errorf("dropped %d, although what is being written leaves no room", n)
 	}
-	q.Advance(70 << 10)
+	q.Advance(70<<10, nil)
 	if n := q.DropOldest(90 << 10); n == 0 {
 		t.Error("dropped nothing, although that would help")
 	}
@@ -198,7 +198,7 @@ func TestCharges(t *testing.T) {
 	for i := range queues {
 		queues[i] = &Queue{Budget: b}
 		for range 5 {
-			if err := queues[i].Add(shared.Frame()); err != nil {
+			if err := queues[i].Add(shared.Frame(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -214,14 +214,14 @@ func TestCharges(t *testing.T) {
 	}
 	q := &Queue{Budget: b}
 	for range 9 {
-		if err := q.Add(NewFrame(90 << 10)); err != nil {
+		if err := q.Add(NewFrame(90<<10), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	peak := b.Used()
 	for range 8 {
 		q.Peek(90 << 10)
-		q.Advance(90 << 10)
+		q.Advance(90<<10, nil)
 	}
 	if n := b.Used(); peak < 700<<10 || n > 200<<10 {
 		t.Errorf("%d used at the peak and %d when an eighth is left", peak, n)
@@ -237,13 +237,13 @@ func TestDropOldestShared(t *testing.T) {
 	q := &Queue{Budget: b}
 	shared := NewShared(make([]byte, 10<<10), b.Pool)
 	for i := range 2 { // the second time while somebody writes
-		for q.Add(shared.Frame()) == nil {
+		for q.Add(shared.Frame(), nil) == nil {
 			continue
 		}
 		if n := q.DropOldest(10 << 10); n != 1 {
 			t.Errorf("round %d: dropped %d, want 1", i, n)
 		}
-		if err := q.Add(shared.Frame()); err != nil {
+		if err := q.Add(shared.Frame(), nil); err != nil {
 			t.Errorf("round %d: %v", i, err)
 		}
 		q.Peek(20 << 10)
@@ -259,7 +259,7 @@ func TestDropOldestForThePool(t *testing.T) {
 	add(t, q, strings.Repeat("w", 3000))
 	q.Peek(most)
 	for i := range waiting {
-		if _, err := q.Replace(fmt.Sprint(i), ownFrame("x")); err != nil {
+		if _, err := q.Replace(fmt.Sprint(i), ownFrame("x"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

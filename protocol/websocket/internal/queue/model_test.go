@@ -275,7 +275,7 @@ func (m *model) toQueue(f modelFrame) (replaced bool, err error) {
 	case f.shared != nil:
 		frame = f.shared.Frame()
 	case f.key == "" && m.dice.roll(2) == 0:
-		b, err := m.q.AddMessage(len(f.b))
+		b, err := m.q.AddMessage(len(f.b), nil)
 		copy(b, f.b)
 		return false, err
 	case m.dice.roll(6) == 0:
@@ -286,9 +286,9 @@ func (m *model) toQueue(f modelFrame) (replaced bool, err error) {
 		copy(frame.Bytes(), f.b)
 	}
 	if f.key == "" {
-		return false, m.q.Add(frame)
+		return false, m.q.Add(frame, nil)
 	}
-	return m.q.Replace(f.key, frame)
+	return m.q.Replace(f.key, frame, nil)
 }
 
 // fill makes the frame that was reserved last: it may not be there any more.
@@ -453,7 +453,7 @@ func (m *model) advance() {
 			m.want = slices.Delete(m.want, 0, 1)
 		}
 	}
-	drained := m.q.Advance(n)
+	drained := m.q.Advance(n, nil)
 	m.didf("advance %d", n)
 	m.countStarted()
 	if want := m.refused && m.queued() <= m.q.Budget.Each/2; drained != want {
@@ -557,7 +557,7 @@ func (m *model) abort() {
 		if !bytes.Equal(bytes.Join(m.pieces, nil), m.copies) {
 			m.fatalf("what is being written has changed")
 		}
-		m.q.Advance(len(m.copies))
+		m.q.Advance(len(m.copies), nil)
 	}
 	m.closed, m.refused = true, false
 	m.want, m.started, m.written, m.pieces, m.copies = nil, 0, 0, nil, nil

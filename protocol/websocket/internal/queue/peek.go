@@ -60,7 +60,7 @@ func (q *Queue) Started() bool { return q.state != nil && len(q.state.started) >
 // Advance tells that the next n bytes are written: at most as many as Peek has returned.
 // They count until all of their entry is written. drained reports whether the queue is at
 // most half full, after it refused a message.
-func (q *Queue) Advance(n int) (drained bool) {
+func (q *Queue) Advance(n int, g Growth) (drained bool) {
 	s := q.state
 	if s == nil {
 		return false
@@ -88,7 +88,7 @@ func (q *Queue) Advance(n int) (drained bool) {
 		s.started = slices.Delete(s.started, 0, done)
 	}
 	s.account.refundMuch(q.Budget.Pool)
-	return q.noteRoom()
+	return q.noteRoom(g)
 }
 
 // returnPieces notes that the caller of Peek no longer reads what it has got.
@@ -103,11 +103,11 @@ func (s *state) returnPieces() {
 
 // noteRoom ends what has begun when the queue was more than half full, if it no longer
 // is. drained is that of Advance.
-func (q *Queue) noteRoom() (drained bool) {
+func (q *Queue) noteRoom(g Growth) (drained bool) {
 	if q.queued() <= q.Budget.Each/2 {
 		if q.high {
 			q.high = false
-			q.Growth.QueueDrained()
+			g.QueueDrained()
 		}
 		drained, q.refused = q.refused, false
 	}

@@ -13,13 +13,15 @@ import (
 
 // Queue is what a connection has to write. All sizes are in bytes on the wire. It is
 // not safe for concurrent use. Budget must be set; an empty queue holds no memory but
-// its own few words.
+// its own three words.
+//
+// Some methods are passed what decides whether the queue may grow: nil if it never exceeds
+// Budget.Each. It must be the same at each call.
 //
 // What is queued waits until [Queue.Peek] starts it. A message that waits can be dropped
 // or replaced; one that is started cannot.
 type Queue struct {
 	Budget *Budget
-	Growth Growth // nil: the queue never exceeds Budget.Each
 
 	state   *state // nil if the queue is empty
 	final   bool   // nothing may be added
@@ -182,8 +184,8 @@ func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
 
 // AddMessage queues the frame of a message, of n bytes. It returns them for the caller
 // to fill before the next call. The error is protocol.ErrQueueFull or protocol.ErrClosed.
-func (q *Queue) AddMessage(n int) ([]byte, error) {
-	if err := q.admit(n, n, nil); err != nil {
+func (q *Queue) AddMessage(n int, g Growth) ([]byte, error) {
+	if err := q.admit(n, n, nil, g); err != nil {
 		return nil, err
 	}
 	return q.state.extend(n, true), nil
@@ -191,9 +193,9 @@ func (q *Queue) AddMessage(n int) ([]byte, error) {
 
 // Add queues f, which then belongs to the queue. If it returns an error,
 // protocol.ErrQueueFull or protocol.ErrClosed, f is released.
-func (q *Queue) Add(f Frame) error {
+func (q *Queue) Add(f Frame, g Growth) error {
 	n := f.size()
-	if err := q.admit(n, f.ownSize(), f.shared); err != nil {
+	if err := q.admit(n, f.ownSize(), f.shared, g); err != nil {
 		f.discard()
 		return err
 	}
@@ -323,7 +325,7 @@ func (s *state) count(queued, pending, own int) {
 // Replace queues f as Add does, as the message with that key, in the place of the one
 // with that key that waits, if there is one; protocol.Message says when it goes to the
 // end instead. replaced reports whether there was one. If there is no room, it stays.
-func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
+func (q *Queue) Replace(key string, f Frame, g Growth) (replaced bool, err error) {
 	n, cost := f.size(), cost(key)
 	var old entry
 	if q.state != nil {
@@ -336,7 +338,7 @@ func (q *Queue) Replace(key string, f Frame) (replaced bool, err error) {
 			}
 		}
 	}
-	err = q.admit(n+cost, f.ownSize()+cost, f.shared)
+	err = q.admit(n+cost, f.ownSize()+cost, f.shared, g)
 	switch {
 	case err == nil:
 		q.state.waiting.Put(key, entry{Frame: f, messages: n})
@@ -375,13 +377,13 @@ func (q *Queue) uncount(e *entry, cost int) {
 // admit decides whether a message of n bytes may be added, of which own bytes go to
 // memory of the queue's own. It may if there is none. If it may, the queue holds shared,
 // which may be nil.
-func (q *Queue) admit(n, own int, shared *Shared) error {
+func (q *Queue) admit(n, own int, shared *Shared, g Growth) error {
 	if q.final {
 		return protocol.ErrClosed
 	}
 	s := q.nonempty()
 	empty := s.queued == 0
-	if !empty && !q.mayGrow(n) || !s.account.charge(q.Budget.Pool, own, empty) || shared != nil && !shared.hold(empty) {
+	if !empty && !q.mayGrow(n, g) || !s.account.charge(q.Budget.Pool, own, empty) || shared != nil && !shared.hold(empty) {
 		q.refused, s.need = true, need{own, shared.price()}
 		return protocol.ErrQueueFull
 	}
@@ -390,14 +392,14 @@ func (q *Queue) admit(n, own int, shared *Shared) error {
 
 // mayGrow decides whether the queue, which is not empty, may take n bytes more by its
 // own bound.
-func (q *Queue) mayGrow(n int) bool {
+func (q *Queue) mayGrow(n int, g Growth) bool {
 	switch queued := q.queued(); {
 	case queued+n <= q.Budget.Each/2:
 		return true
-	case q.Growth == nil:
+	case g == nil:
 		return queued+n <= q.Budget.Each
 	default:
 		q.high = true
-		return q.Growth.QueueAdmits(queued, n)
+		return g.QueueAdmits(queued, n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -27,12 +28,12 @@ func ownFrame(s string) Frame {
 // forms are the ways in which a message is queued.
 var forms = map[string]func(q *Queue, frame string) error{ //nolint:gochecknoglobals // a table
 	"copied": func(q *Queue, s string) error {
-		b, err := q.AddMessage(len(s))
+		b, err := q.AddMessage(len(s), nil)
 		copy(b, s)
 		return err
 	},
-	"own":    func(q *Queue, s string) error { return q.Add(ownFrame(s)) },
-	"shared": func(q *Queue, s string) error { return q.Add(NewShared([]byte(s), q.Budget.Pool).Frame()) },
+	"own":    func(q *Queue, s string) error { return q.Add(ownFrame(s), nil) },
+	"shared": func(q *Queue, s string) error { return q.Add(NewShared([]byte(s), q.Budget.Pool).Frame(), nil) },
 }
 
 // add queues a small message, as most are.
@@ -64,7 +65,7 @@ func writeAll(q *Queue) (written string, drained bool) {
 			n += len(p)
 			all.Write(p)
 		}
-		drained = q.Advance(n) || drained
+		drained = q.Advance(n, nil) || drained
 	}
 }
 
@@ -141,31 +142,38 @@ func (g *growth) QueueAdmits(queued, n int) bool {
 }
 func (g *growth) QueueDrained() { g.drained++ }
 
+// TestQueueIsSmall makes sure that an empty queue is a few words.
+func TestQueueIsSmall(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[Queue]().Size(); size > 24 {
+		t.Errorf("a queue has %d bytes, want at most 24", size)
+	}
+}
+
 // TestGrowth asks only when the queue is more than half full, and tells once when it no
 // longer is.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
 	const limit = 100
 	q, g := queueOf(limit), &growth{limit: 2 * limit}
-	q.Growth = g
 	frame := strings.Repeat("a", 50)
 	for round := range 3 {
 		for i, row := range []struct {
 			asked int
 			err   error
 		}{{0, nil}, {1, nil}, {2, nil}, {3, nil}, {4, protocol.ErrQueueFull}} {
-			if err := forms["own"](q, frame); g.asked-4*round != row.asked || !errors.Is(err, row.err) {
+			if err := q.Add(ownFrame(frame), g); g.asked-4*round != row.asked || !errors.Is(err, row.err) {
 				t.Errorf("message %d: %v, and asked %d times, want %v and %d", i, err, g.asked-4*round, row.err, row.asked)
 			}
 		}
 		q.Peek(most)
-		if drained := q.Advance(100); drained || g.drained != round {
+		if drained := q.Advance(100, g); drained || g.drained != round {
 			t.Errorf("drained %v, told %d times, with 100 left", drained, g.drained)
 		}
-		if drained := q.Advance(50); !drained || g.drained != round+1 {
+		if drained := q.Advance(50, g); !drained || g.drained != round+1 {
 			t.Errorf("drained %v, told %d times, with 50 left", drained, g.drained)
 		}
-		if drained := q.Advance(50); drained || g.drained != round+1 {
+		if drained := q.Advance(50, g); drained || g.drained != round+1 {
 			t.Errorf("drained %v, told %d times, again", drained, g.drained)
 		}
 	}
@@ -183,14 +191,14 @@ func TestDrained(t *testing.T) {
 		}
 	}
 	q.Peek(most)
-	if q.Advance(10) {
+	if q.Advance(10, nil) {
 		t.Error("drained, though nothing was refused")
 	}
 	if err := forms["copied"](q, strings.Repeat("b", 50)); !errors.Is(err, protocol.ErrQueueFull) {
 		t.Fatalf("got %v, want ErrQueueFull", err)
 	}
 	for _, want := range []bool{false, false, true, false} { // 70, 60, 50 and 40 are left
-		if got := q.Advance(10); got != want {
+		if got := q.Advance(10, nil); got != want {
 			t.Errorf("drained %v, want %v", got, want)
 		}
 	}
@@ -210,7 +218,7 @@ func TestFinal(t *testing.T) {
 				t.Errorf("%s behind the close: got %v, want ErrClosed", form, err)
 			}
 		}
-		if _, err := q.Replace("key", ownFrame("<3>")); !errors.Is(err, protocol.ErrClosed) {
+		if _, err := q.Replace("key", ownFrame("<3>"), nil); !errors.Is(err, protocol.ErrClosed) {
 			t.Errorf("with a key behind the close: got %v, want ErrClosed", err)
 		}
 		if q.AddControl([]byte("(pong)"), false) || q.OfferControl([]byte("(pong)")) || q.AddControl([]byte("(again)"), true) {
@@ -234,7 +242,7 @@ func TestAbort(t *testing.T) {
 		addShared(t, q, strings.Repeat("s", 10_000))
 		pieces := q.Peek(most)
 		if !lent {
-			q.Advance(2)
+			q.Advance(2, nil)
 		}
 		add(t, q, "<2>")
 		q.Abort()
@@ -245,7 +253,7 @@ func TestAbort(t *testing.T) {
 			if string(pieces[0]) != "<1>" {
 				t.Errorf("the writer has %q", pieces[0])
 			}
-			q.Advance(3)
+			q.Advance(3, nil)
 		}
 		wantEmpty(t, q)
 		if err := forms["copied"](q, "<3>"); !errors.Is(err, protocol.ErrClosed) {
@@ -287,7 +295,7 @@ func TestPeek(t *testing.T) {
 		for i, frame := range row.frames {
 			switch {
 			case row.keyed && i == len(row.frames)-1:
-				if _, err := q.Replace("key", ownFrame(frame)); err != nil {
+				if _, err := q.Replace("key", ownFrame(frame), nil); err != nil {
 					t.Fatal(err)
 				}
 			case len(frame) >= len(large):
@@ -299,7 +307,7 @@ func TestPeek(t *testing.T) {
 		var got []int
 		if row.advance > 0 {
 			q.Peek(row.most)
-			q.Advance(row.advance)
+			q.Advance(row.advance, nil)
 		}
 		for _, p := range q.Peek(row.most) {
 			got = append(got, len(p))
@@ -320,16 +328,16 @@ func TestStarted(t *testing.T) {
 	if string(first[0]) != "<1>" || !q.Started() {
 		t.Errorf("got %q, started %v", first, q.Started())
 	}
-	q.Advance(2)
+	q.Advance(2, nil)
 	second := q.Peek(most)
 	if len(second) != 2 || string(second[0]) != ">" || string(second[1]) != "<2>" || !q.Started() {
 		t.Errorf("got %q, started %v", second, q.Started())
 	}
-	q.Advance(1)
+	q.Advance(1, nil)
 	if !q.Started() || q.Pending() != 3 {
 		t.Errorf("started %v, %d pending", q.Started(), q.Pending())
 	}
-	q.Advance(3)
+	q.Advance(3, nil)
 	if q.Started() {
 		t.Error("started, and all is written")
 	}
@@ -342,10 +350,10 @@ func TestReserved(t *testing.T) {
 	q := queueOf(roomy)
 	add(t, q, "<1>")
 	second, third := ReserveFrame(3), ReserveFrame(3)
-	if err := q.Add(second); err != nil {
+	if err := q.Add(second, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := q.Replace("key", third); err != nil {
+	if _, err := q.Replace("key", third, nil); err != nil {
 		t.Fatal(err)
 	}
 	q.AddControl([]byte("(close)"), true)
@@ -373,13 +381,13 @@ func TestReservedIsGone(t *testing.T) {
 		lose func(q *Queue)
 		want string
 	}{
-		"replaced": {func(q *Queue) { q.Replace("key", ownFrame("<2>")) }, "<2>"}, //nolint:errcheck // what is written shows it
+		"replaced": {func(q *Queue) { q.Replace("key", ownFrame("<2>"), nil) }, "<2>"}, //nolint:errcheck // what is written shows it
 		"dropped":  {func(q *Queue) { q.DropOldest(roomy) }, ""},
 		"aborted":  {(*Queue).Abort, ""},
 	} {
 		q := queueOf(roomy)
 		reserved := ReserveFrame(3)
-		if _, err := q.Replace("key", reserved); err != nil {
+		if _, err := q.Replace("key", reserved, nil); err != nil {
 			t.Fatal(err)
 		}
 		row.lose(q)
@@ -418,10 +426,10 @@ func TestAllocQueue(t *testing.T) {
 		q := queueOf(roomy)
 		shared := NewShared(make([]byte, size), q.Budget.Pool)
 		for form, add := range map[string]func() error{
-			"copied": func() error { _, err := q.AddMessage(size); return err },
-			"own":    func() error { return q.Add(NewFrame(size)) },
-			"shared": func() error { return q.Add(shared.Frame()) },
-			"keyed":  func() error { _, err := q.Replace("key", NewFrame(size)); return err },
+			"copied": func() error { _, err := q.AddMessage(size, nil); return err },
+			"own":    func() error { return q.Add(NewFrame(size), nil) },
+			"shared": func() error { return q.Add(shared.Frame(), nil) },
+			"keyed":  func() error { _, err := q.Replace("key", NewFrame(size), nil); return err },
 		} {
 			if n := testing.AllocsPerRun(100, func() {
 				for range 5 {
@@ -434,7 +442,7 @@ func TestAllocQueue(t *testing.T) {
 					for _, p := range q.Peek(most) {
 						n += len(p)
 					}
-					q.Advance(n)
+					q.Advance(n, nil)
 				}
 			}); n > 0 {
 				t.Errorf("%s of %d bytes: %v allocations, want none", form, size, n)

@@ -66,9 +66,9 @@ func send(t *testing.T, q *Queue, key, s string, shared bool) {
 	var err error
 	switch {
 	case key != "":
-		_, err = q.Replace(key, f)
+		_, err = q.Replace(key, f, nil)
 	case shared:
-		err = q.Add(f)
+		err = q.Add(f, nil)
 	default:
 		err = forms["copied"](q, s)
 	}
@@ -84,7 +84,7 @@ func TestReplaceStarted(t *testing.T) {
 	send(t, q, "key", "<1>", false)
 	q.Peek(2)
 	for i := 2; i < 5; i++ {
-		replaced, err := q.Replace("key", ownFrame(fmt.Sprintf("<%d>", i)))
+		replaced, err := q.Replace("key", ownFrame(fmt.Sprintf("<%d>", i)), nil)
 		if replaced != (i > 2) || err != nil {
 			t.Errorf("message %d: replaced %v, %v", i, replaced, err)
 		}

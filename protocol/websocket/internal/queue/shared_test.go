@@ -18,7 +18,7 @@ func TestSharedIsCharged(t *testing.T) {
 		"written":  func(q *Queue) { writeAll(q) },
 		"aborted":  (*Queue).Abort,
 		"dropped":  func(q *Queue) { q.DropOldest(q.Budget.Each) },
-		"replaced": func(q *Queue) { q.Replace("k", ownFrame("x")) }, //nolint:errcheck // what is charged shows it
+		"replaced": func(q *Queue) { q.Replace("k", ownFrame("x"), nil) }, //nolint:errcheck // what is charged shows it
 	}
 	for name, end := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -31,9 +31,9 @@ func TestSharedIsCharged(t *testing.T) {
 				queues = append(queues, q)
 				var err error
 				if name == "replaced" {
-					_, err = q.Replace("k", frames[i%2].Frame())
+					_, err = q.Replace("k", frames[i%2].Frame(), nil)
 				} else {
-					err = q.Add(frames[i%2].Frame())
+					err = q.Add(frames[i%2].Frame(), nil)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -81,7 +81,7 @@ func TestSharedBudget(t *testing.T) {
 		b := &Budget{Each: roomy, Pool: NewPool(row.all)}
 		shared := NewShared(make([]byte, size), b.Pool)
 		if row.others {
-			if err := (&Queue{Budget: b}).Add(shared.Frame()); err != nil {
+			if err := (&Queue{Budget: b}).Add(shared.Frame(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -89,7 +89,7 @@ func TestSharedBudget(t *testing.T) {
 		if row.first {
 			add(t, q, "<one's own>")
 		}
-		if err := q.Add(shared.Frame()); !errors.Is(err, row.err) || b.Refused() != row.refused {
+		if err := q.Add(shared.Frame(), nil); !errors.Is(err, row.err) || b.Refused() != row.refused {
 			t.Errorf("%s: got %v and %d refused, want %v and %d", row.at, err, b.Refused(), row.err, row.refused)
 		}
 	}
@@ -103,7 +103,7 @@ func TestSharedReplaces(t *testing.T) {
 	q := &Queue{Budget: &Budget{Each: roomy, Pool: NewPool(size)}}
 	add(t, q, "<one's own>")
 	replace := func(size int) (bool, error) {
-		return q.Replace("k", NewShared(make([]byte, size), q.Budget.Pool).Frame())
+		return q.Replace("k", NewShared(make([]byte, size), q.Budget.Pool).Frame(), nil)
 	}
 	for i := range 3 {
 		if replaced, err := replace(size); replaced != (i > 0) || err != nil {
@@ -124,7 +124,7 @@ func TestSharedDropOldest(t *testing.T) {
 	t.Parallel()
 	const size = 10 << 10
 	fill := func(q *Queue) {
-		for q.Add(NewShared(make([]byte, size), q.Budget.Pool).Frame()) == nil {
+		for q.Add(NewShared(make([]byte, size), q.Budget.Pool).Frame(), nil) == nil {
 			continue
 		}
 	}
