@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,65 @@ func waitsOf(t *testing.T, l *layers.Layer, call func(context.Context, *consumer
 		t.Errorf("%d callbacks have failed: %s", n, p.String())
 	}
 	return told
+}
+
+// workingSink is a waitingSink that counts the calls of WillWork, too.
+type workingSink struct {
+	waitingSink
+
+	works atomic.Int32
+}
+
+func (s *workingSink) WillWork() { s.works.Add(1) }
+
+// nobody is a member that counts nothing.
+type nobody struct{ _ byte }
+
+func (*nobody) Deliver(*protocol.Event) bool  { return false }
+func (*nobody) Offer(*protocol.Prepared) bool { return false }
+
+// TestWillWork checks that the transport is told before a callback sends to a group of many
+// thousands, and only then.
+func TestWillWork(t *testing.T) {
+	t.Parallel()
+	l, ctx := new(layers.Layer), context.Background()
+	for i := range 10_000 {
+		m := &nobody{}
+		if err := l.Join(ctx, "large", m); err != nil {
+			t.Fatal(err)
+		}
+		if i < 5_000 {
+			if err := l.Join(ctx, "small", m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	said := consumer.EventType[struct{}]{Name: "said"}.New(struct{}{})
+	for _, row := range []struct {
+		at    testkit.Line
+		group string
+		want  int32
+	}{
+		{testkit.Here(), "large", 2},
+		{testkit.Here(), "small", 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tr := &workingSink{}
+			s := &stub{receive: func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+				return errors.Join(c.GroupSend(ctx, row.group, said), c.Broadcast(ctx, row.group, protocol.Text("x")))
+			}}
+			p, ok := dial(t, layers.Middleware(l)(s.app()), tr)
+			if !ok {
+				t.Fatal("refused")
+			}
+			p.say("x")
+			p.hangUp(protocol.CloseGoingAway)
+			<-p.over
+			if got, waits := tr.works.Load(), tr.waits.Load(); got != row.want || waits != 0 {
+				t.Errorf("%s: told %d times that it works and %d times that it waits, want %d and 0", row.at, got, waits, row.want)
+			}
+		})
+	}
 }
 
 // TestWillWait_Func checks that the transport is told that a message waits for the loop of a

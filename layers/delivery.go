@@ -1,8 +1,10 @@
 package layers
 
 import (
+	"context"
 	"runtime"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/roster"
 	"github.com/wye-go/wye/protocol"
@@ -18,6 +20,22 @@ type Closing struct {
 // acts on it; no consumer handles it. Other programs on the same back end may send it too,
 // as {"type": "wye.close", "code": 4003, "reason": "banned"}.
 var Close = protocol.EventType[Closing]{Name: "wye.close"}
+
+const (
+	// manyMembers is the size from which a group takes longer to send to than a callback
+	// should hold up other connections: about a millisecond.
+	manyMembers = 8192
+	// yieldAfter is how many chunks of members are sent to before other goroutines may run.
+	yieldAfter = 16
+)
+
+// announce tells the transport of the connection whose callback sends, if there is one,
+// that a send to all will take long.
+func announce(ctx context.Context, all *roster.View[Member]) {
+	if all.Len() >= manyMembers {
+		plumbing.WillWork(ctx)
+	}
+}
 
 // deliverTo delivers e to one member, as what it is: a ready message, a Close, or an event.
 func deliverTo(m Member, e *protocol.Event) {
@@ -43,7 +61,11 @@ func deliverToAll(all roster.View[Member], e *protocol.Event, except Member) (re
 	}
 	typ := e.Type()
 	closes, watched, yield := typ == Close.Name, driver.IsLayerEvent(typ), false
+	chunks := 0
 	for chunk := range all.Chunks {
+		if chunks++; chunks%yieldAfter == 0 {
+			runtime.Gosched()
+		}
 		for _, m := range chunk {
 			if m == except || watched && !watches(m, typ) {
 				continue
@@ -64,8 +86,11 @@ func deliverToAll(all roster.View[Member], e *protocol.Event, except Member) (re
 
 // offerToAll offers p to all members but one, and returns how many those are.
 func offerToAll(all roster.View[Member], p *protocol.Prepared, except Member) (reached int) {
-	yield := false
+	yield, chunks := false, 0
 	for chunk := range all.Chunks {
+		if chunks++; chunks%yieldAfter == 0 {
+			runtime.Gosched()
+		}
 		for _, m := range chunk {
 			if m == except {
 				continue

@@ -37,15 +37,9 @@ func (l *Layer) Node() string {
 	return l.node
 }
 
-// deliver delivers e to the members of group in this process except one, and returns how
-// many those are.
-func (l *Layer) deliver(group string, e *protocol.Event, except Member) (reached int) {
-	all, except := l.walk(group, except)
-	return deliverToAll(all, e, except)
-}
-
-// deliverRecorded is deliver for an event of the group's history, or one that the driver
-// sends about the group: those of one group come one after the other.
+// deliverRecorded delivers an event of the group's history, or one that the driver sends
+// about the group, to the members of group in this process: those of one group come one
+// after the other.
 func (l *Layer) deliverRecorded(group string, e *protocol.Event) {
 	all, _ := l.walk(group, nil)
 	if p := e.Position(); !p.IsZero() {

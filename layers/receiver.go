@@ -67,7 +67,8 @@ func (r *receiver) Gap(groups ...string) {
 	}
 	for _, group := range groups {
 		if e := Gap.New(GapEvent{Group: group}); events.Seal(e) == nil {
-			(*Layer)(r).deliver(group, e, nil)
+			all, _ := (*Layer)(r).walk(group, nil)
+			deliverToAll(all, e, nil)
 		}
 	}
 }

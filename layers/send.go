@@ -41,7 +41,9 @@ func (l *Layer) GroupSendCount(ctx context.Context, group string, e *protocol.Ev
 		return 0, err
 	}
 	e = withoutPosition(e)
-	reached = l.deliver(group, e, except)
+	all, except := l.walk(group, except)
+	announce(ctx, &all)
+	reached = deliverToAll(all, e, except)
 	if reached == 0 {
 		l.counters.countUnheard(ctx, group, e.Type())
 	}
@@ -84,6 +86,7 @@ func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Me
 		return err
 	}
 	all, except := l.walk(group, except)
+	announce(ctx, &all)
 	if offerToAll(all, p, except) == 0 {
 		l.counters.countUnheard(ctx, group, protocol.SendType.Name)
 	}

@@ -41,6 +41,9 @@ import (
 //     that are given a context call WillWait only if it is that of a callback, or derived
 //     from it. Any goroutine may call it, also one that runs no callback, and then it must
 //     do no harm.
+//   - WillWork() is called in the same way before a callback works for long without
+//     waiting: before it sends to a group of many thousands. It has an effect only if the
+//     transport has WillWait, too.
 //   - RTT() time.Duration returns the last round trip, or 0 before the first.
 //   - Sent() (messages, bytes int64) returns how many messages have been queued, also if
 //     they were dropped or replaced later, and their bytes of payload. It is for

@@ -9,6 +9,12 @@ type Waiter interface {
 	WillWait()
 }
 
+// Worker is a transport that is told before a callback works for long without waiting.
+type Worker interface {
+	// WillWork is called before the caller works.
+	WillWork()
+}
+
 // WaiterKey is the key under which the context of callbacks has the Waiter.
 type WaiterKey struct{}
 
@@ -19,5 +25,13 @@ type WaiterKey struct{}
 func WillWait(ctx context.Context) {
 	if w, ok := ctx.Value(WaiterKey{}).(Waiter); ok {
 		w.WillWait()
+	}
+}
+
+// WillWork is WillWait for a caller that does not wait, but is about to work for long, such
+// as a send to a large group. Transports that are Waiters and not Workers are not told.
+func WillWork(ctx context.Context) {
+	if w, ok := ctx.Value(WaiterKey{}).(Worker); ok {
+		w.WillWork()
 	}
 }

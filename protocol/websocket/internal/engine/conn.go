@@ -116,5 +116,13 @@ func (c *Conn) WillWait() {
 	}
 }
 
+// WillWork lets the others of a loop go on while a callback of the connection works for
+// long.
+func (c *Conn) WillWork() {
+	if c.runner != nil {
+		c.runner.aboutToWork(c)
+	}
+}
+
 // WheelPosition implements [liveness.Member].
 func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

@@ -404,17 +404,25 @@ func (l *loop) lease() *lease { return &l.driving }
 
 // leaveBehind has another goroutine drive, if the callback with that number still runs.
 func (l *loop) leaveBehind(number uint64) {
+	if c := l.replaceDriver(number); c != nil {
+		c.route.noteBlocked(l.engine.now())
+	}
+}
+
+// replaceDriver has another goroutine drive, if the callback with that number still runs,
+// and returns the connection of the callback. Otherwise it returns nil.
+func (l *loop) replaceDriver(number uint64) *Conn {
 	if !l.driving.expire(number) {
-		return
+		return nil
 	}
 	c, lent := l.current.Load(), l.turn.lent
 	if lent {
 		c.read.rest = slices.Clone(c.read.rest) // the bytes are in the buffer of the driver that lost the lease
 		c.read.parser.DisownBuffer()
 	}
-	c.route.noteBlocked(l.engine.now())
 	l.engine.counters.leftBehind.Add(1)
 	go l.takeOver(c, lent)
+	return c
 }
 
 // takeOver is the next driver. It writes what callbacks of c have sent so far, and reads c

@@ -49,6 +49,14 @@ func (l *loop) aboutToWait(c *Conn) {
 	}
 }
 
+// aboutToWork is aboutToWait, but nothing is learned about the route: its other callbacks
+// may be short.
+func (l *loop) aboutToWork(c *Conn) {
+	if number := l.driving.number.Load(); number%2 == 1 && l.current.Load() == c {
+		l.replaceDriver(number)
+	}
+}
+
 // awaitSession has reading go on when the session takes messages.
 func (l *loop) awaitSession(c *Conn) outcome {
 	c.looped.set(statePaused, true)

@@ -32,6 +32,8 @@ type runner interface {
 	awaitSession(c *Conn) outcome
 	// aboutToWait is called by a callback of c that may be about to wait.
 	aboutToWait(c *Conn)
+	// aboutToWork is called by a callback of c that may be about to work for long.
+	aboutToWork(c *Conn)
 	// rouse has a reader that waits for the rest of a message check the phase.
 	rouse(c *Conn)
 	// expire is called when the deadline of c has passed.

@@ -50,6 +50,7 @@ func (threads) schedule(c *Conn)             { go c.session.Run(0) }
 func (threads) startCallback(c *Conn)        { c.thread.startCallback() }
 func (threads) awaitSession(c *Conn) outcome { return c.thread.awaitSession() }
 func (threads) aboutToWait(*Conn)            {} // the watcher has another goroutine read
+func (threads) aboutToWork(*Conn)            {}
 func (threads) rouse(c *Conn)                { c.thread.rouse() }
 func (threads) expire(c *Conn)               { c.thread.expire() }
 func (threads) shutWrite(c *Conn) bool       { return c.thread.shutWrite() }
