@@ -40,7 +40,7 @@ func Run(ctx context.Context, srv *http.Server, r *ProtocolTypeRouter, grace tim
 	if addr == "" {
 		addr = ":http"
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	l, err := listen(ctx, addr)
 	if err != nil {
 		return fmt.Errorf("wye: %w", err)
 	}
