@@ -365,8 +365,8 @@ func (m *model) drop(room int) bool {
 func (m *model) countStarted() {
 	size := 0
 	if m.q.state != nil {
-		for i := range m.q.state.started {
-			size += m.q.state.started[i].size()
+		for _, e := range m.q.state.allStarted() {
+			size += e.size()
 		}
 	}
 	for m.started = 0; size > 0 && m.started < len(m.want); m.started++ {
@@ -442,7 +442,7 @@ func (m *model) advance() {
 		m.saw("partial", n < len(m.copies))
 	}
 	m.written += n
-	for _, e := range m.q.state.started {
+	for _, e := range m.q.state.allStarted() {
 		size := e.size()
 		if m.written < size {
 			break
@@ -495,17 +495,25 @@ func (m *model) check() {
 	}
 }
 
+// allStarted returns the entries that are started.
+func (s *state) allStarted() []entry {
+	if s.writing {
+		return []entry{{Frame: Frame{own: s.tail.own}, messages: s.tail.messages}}
+	}
+	return s.started
+}
+
 // contents is what is in the queue.
 func (m *model) contents() (b []byte) {
 	frames := 0
-	for i := range m.q.state.started {
-		b = append(b, m.q.state.started[i].bytes()...)
+	for _, e := range m.q.state.allStarted() {
+		b = append(b, e.bytes()...)
 	}
 	var waiting []*entry
 	for _, e := range m.q.state.waiting.All() {
 		waiting = append(waiting, e)
 	}
-	if c := m.q.state.tail; c.own != nil {
+	if c := m.q.state.tail; c.own != nil && !m.q.state.writing {
 		waiting = append(waiting, &entry{Frame: Frame{own: c.own}, frames: c.frames, messages: c.messages})
 	}
 	for i, e := range waiting {

@@ -10,6 +10,9 @@ func (q *Queue) Peek(most int) (pieces [][]byte) {
 	if s == nil || s.aborted {
 		return nil
 	}
+	if s.tail.own != nil && len(s.started) == 0 && s.waiting.Len() == 0 && most > 0 {
+		return s.peekTail(most)
+	}
 	room := most
 	if s.waiting.HasKeys() {
 		room = min(most, keyedPeek)
@@ -29,7 +32,12 @@ func (q *Queue) Peek(most int) (pieces [][]byte) {
 func (s *state) startNext(must bool, room int) bool {
 	first, key := s.waiting.First()
 	if first == nil {
-		return s.startTail(must, room)
+		if s.tail.own == nil || !must && len(s.tail.own.b) > room {
+			return false
+		}
+		s.sizes.skip(s.tail.frames)
+		s.startTail()
+		return true
 	}
 	if first.reserved() > 0 || !must && first.size() > room {
 		return false
@@ -42,20 +50,29 @@ func (s *state) startNext(must bool, room int) bool {
 	return true
 }
 
-// startTail is startNext if nothing else waits.
-func (s *state) startTail(must bool, room int) bool {
-	if s.tail.own == nil || !must && len(s.tail.own.b) > room {
-		return false
+// peekTail is Peek if tail is all there is.
+func (s *state) peekTail(most int) (pieces [][]byte) {
+	if !s.writing {
+		s.writing = true
+		s.sizes.skip(s.tail.frames)
 	}
-	s.sizes.skip(s.tail.frames)
+	b := s.tail.own.b[s.written:]
+	s.lent = true
+	s.pieces = append(s.pieces[:0], b[:min(len(b), most)])
+	return s.pieces
+}
+
+// startTail moves tail to the end of what is started.
+func (s *state) startTail() {
 	n := len(s.started)
 	s.started = slices.Grow(s.started, 1)[:n+1]
 	s.tail.moveTo(&s.started[n])
-	return true
 }
 
 // Started reports whether a part of an entry is written, and the rest is to follow.
-func (q *Queue) Started() bool { return q.state != nil && len(q.state.started) > 0 }
+func (q *Queue) Started() bool {
+	return q.state != nil && (q.state.writing || len(q.state.started) > 0)
+}
 
 // Advance tells that the next n bytes are written: at most as many as Peek has returned.
 // They count until all of their entry is written. drained reports whether the queue is at
@@ -66,6 +83,9 @@ func (q *Queue) Advance(n int, g Growth) (drained bool) {
 		return false
 	}
 	s.returnPieces()
+	if s.writing {
+		return q.advanceTail(n, g)
+	}
 	if s.aborted {
 		n = 0
 		s.releaseStarted()
@@ -86,6 +106,31 @@ func (q *Queue) Advance(n int, g Growth) (drained bool) {
 		s.started = s.started[:0]
 	} else if done > 0 {
 		s.started = slices.Delete(s.started, 0, done)
+	}
+	s.account.refundMuch(q.Budget.Pool)
+	return q.noteRoom(g)
+}
+
+// advanceTail is Advance if tail is all there is.
+func (q *Queue) advanceTail(n int, g Growth) (drained bool) {
+	s := q.state
+	own := s.tail.own
+	if s.written += n; s.written < len(own.b) {
+		return q.noteRoom(g)
+	}
+	s.tail.own, s.tail.frames, s.tail.messages = nil, 0, 0
+	s.writing, s.written = false, 0
+	s.queued, s.pending, s.account.own = 0, 0, 0
+	if s.spare == nil && cap(own.b) <= chunkSize {
+		own.b = own.b[:0]
+		s.spare = own
+	} else {
+		own.release()
+	}
+	if s.account.charged == 0 && !q.refused && !q.high { // as most are
+		q.state = nil
+		s.put()
+		return false
 	}
 	s.account.refundMuch(q.Budget.Pool)
 	return q.noteRoom(g)

@@ -42,8 +42,9 @@ type Growth interface {
 type state struct {
 	waiting conflate.Queue[entry]
 	tail    chunk   // behind all that waits: small messages alone need no list
+	writing bool    // tail is started, and all there is
 	started []entry // written in part, or to be written next
-	written int     // bytes of started[0] that are written
+	written int     // bytes of started[0] that are written, or of tail
 	lent    bool    // the caller of Peek may be reading started
 	aborted bool
 	pieces  [][]byte // of Peek
@@ -89,17 +90,26 @@ var states = sync.Pool{New: func() any {
 // nonempty returns the state of a queue to which something is about to be added.
 func (q *Queue) nonempty() *state {
 	if q.state == nil {
-		q.state = states.Get().(*state) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+		q.state = newState()
+	} else if q.state.writing {
+		q.state.listTail()
 	}
 	return q.state
 }
 
+func newState() *state { return states.Get().(*state) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
+
 // hasWaiting reports whether an entry waits.
 func (s *state) hasWaiting() bool { return s.tail.own != nil || s.waiting.Len() > 0 }
 
-// listTail moves tail into the list of what waits.
+// listTail moves tail into the list of what waits, or of what is started.
 func (s *state) listTail() {
-	if s.tail.own == nil {
+	switch {
+	case s.tail.own == nil:
+		return
+	case s.writing:
+		s.writing = false
+		s.startTail()
 		return
 	}
 	hasMessages := s.tail.messages > 0
@@ -118,10 +128,15 @@ func (q *Queue) recycle() {
 		return
 	}
 	q.state = nil
+	s.put()
+}
+
+// put recycles s, which is empty.
+func (s *state) put() {
+	s.aborted, s.need = false, need{}
 	if cap(s.started) > keptEntries || cap(s.pieces) > keptEntries {
 		s.started, s.pieces = s.first.started[:0], s.first.pieces[:0]
 	}
-	s.aborted, s.need = false, need{}
 	states.Put(s)
 }
 
@@ -185,6 +200,10 @@ func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
 // AddMessage queues the frame of a message, of n bytes. It returns them for the caller
 // to fill before the next call. The error is protocol.ErrQueueFull or protocol.ErrClosed.
 func (q *Queue) AddMessage(n int, g Growth) ([]byte, error) {
+	if q.state == nil && n <= FreeBytes && !q.final { // it may, and nothing is charged
+		q.state = newState()
+		return q.state.addFirst(n), nil
+	}
 	if err := q.admit(n, n, nil, g); err != nil {
 		return nil, err
 	}
@@ -229,6 +248,20 @@ func (q *Queue) OfferControl(frame []byte) bool {
 	}
 	copy(q.state.extend(len(frame), false), frame)
 	return true
+}
+
+// addFirst is extend for a message of at most FreeBytes and an empty queue.
+func (s *state) addFirst(n int) []byte {
+	s.sizes.add(n, true)
+	s.queued, s.pending, s.account.own = n, n, n
+	own := s.spare
+	if own == nil || cap(own.b) < n {
+		own = s.newBuffer(max(n, chunkSize))
+	}
+	s.spare = nil
+	s.tail.own, s.tail.frames, s.tail.messages = own, 1, n
+	own.b = own.b[:n]
+	return own.b
 }
 
 // extend appends a frame of n bytes to the last chunk, or to a new one.
