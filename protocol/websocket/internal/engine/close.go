@@ -61,9 +61,9 @@ func (c *Conn) finishClose() {
 	switch {
 	case c.peerSide.is(peerGone):
 		c.closeCleanly()
-	case c.peerSide.is(peerIgnored):
+	case c.peerSide.await(peerIgnored):
 		c.runner.shutWrite(c)
-	case c.peerSide.is(peerClosed):
+	case c.peerSide.await(peerClosed):
 		if c.runner.shutWrite(c) {
 			c.armHangUp()
 		} else {

@@ -65,11 +65,15 @@ const (
 	peerSends   = iota
 	peerIgnored // it broke the rules: what it sends is dropped
 	peerClosed  // its close frame has come: what it sends is dropped
+	peerAwaited // as the two before, and it has all that we had for it: it is to hang up
 	peerGone    // it has hung up
 )
 
 func (p *peerSide) is(state uint32) bool { return p.state.Load() == state }
 func (p *peerSide) set(state uint32)     { p.state.Store(state) }
+
+// await takes the step from state to peerAwaited, if that is the state.
+func (p *peerSide) await(from uint32) bool { return p.state.CompareAndSwap(from, peerAwaited) }
 
 var (
 	_ protocol.Transport                 = (*Conn)(nil)
