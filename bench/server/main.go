@@ -53,17 +53,19 @@ func run(f flags) error {
 	defer stop()
 	limits := protocol.Limits{MaxMessage: f.largest, ReadAhead: f.largest, QueueBytes: f.largest}
 	options := &websocket.Options{Limits: limits, Engine: f.engine}
+	r := router.New(nil, websocket.New(app.New(), options))
+	srv := &http.Server{Addr: f.addr, ReadHeaderTimeout: 10 * time.Second}
+	const grace = 5 * time.Second
+	if !f.secure {
+		return router.Run(ctx, srv, r, grace)
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.addr)
 	if err != nil {
 		return err
 	}
-	if f.secure {
-		config, err := selfsigned.Config()
-		if err != nil {
-			return errors.Join(err, l.Close())
-		}
-		l = tls.NewListener(l, config)
+	config, err := selfsigned.Config()
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
-	r := router.New(nil, websocket.New(app.New(), options))
-	return router.Serve(ctx, l, &http.Server{ReadHeaderTimeout: 10 * time.Second}, r, 5*time.Second)
+	return router.Serve(ctx, tls.NewListener(l, config), srv, r, grace)
 }
