@@ -58,6 +58,26 @@ func (c *Conn) armWrite() {
 // armClose gives the peer CloseTimeout to read what is queued and to answer our close.
 func (c *Conn) armClose() { c.setDeadline(c.engine.CloseTimeout) }
 
+// armGrace has a connection in phaseAnswered read after connectGrace.
+func (c *Conn) armGrace() {
+	e := c.engine
+	d, now := &e.deadlines, e.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.life.phase() == phaseAnswered { // otherwise it may have the deadline of its close
+		e.setDeadlineLocked(c, now+connectGrace)
+	}
+}
+
+// hasDeadline reports whether the connection has a deadline that has not passed.
+func (c *Conn) hasDeadline() bool {
+	d := &c.engine.deadlines
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.mu.wheel.Has(c)
+	return ok
+}
+
 // armHangUp gives the peer lingerTime to hang up, at most.
 func (c *Conn) armHangUp() {
 	c.setDeadline(min(lingerTime, c.engine.CloseTimeout))

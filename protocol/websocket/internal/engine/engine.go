@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -50,8 +51,9 @@ type Engine struct {
 
 	watcher       watcher // of threads
 	loopWatcher   watcher
-	loops         []*loop // empty: there are none
-	turnsPerYield int     // of the loops
+	loops         []*loop                // empty: there are none
+	turnsPerYield int                    // of the loops
+	isPlain       func(nc net.Conn) bool // whether a loop can run it; tests replace it
 
 	mu struct {
 		sync.Mutex
@@ -79,6 +81,7 @@ func New(c Config) *Engine {
 		watcher:       watcher{every: sampleEvery},
 		loopWatcher:   watcher{every: sampleLoopEvery},
 		turnsPerYield: turnsPerYield,
+		isPlain:       isPlain,
 	}
 	e.deadlines.granularity = granularityOf(&c)
 	e.deadlines.mu.wheel = liveness.NewDeadlines[*Conn](e.deadlines.granularity)

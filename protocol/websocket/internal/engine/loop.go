@@ -118,7 +118,7 @@ var loopBuffers = sync.Pool{New: func() any { b := make([]byte, loopBuffer); ret
 func (e *Engine) place(c *Conn, nc net.Conn) {
 	if l := e.leastLoaded(); l != nil {
 		err := errWrapped
-		if isPlain(nc) {
+		if e.isPlain(nc) {
 			err = l.admit(c, nc)
 		}
 		if err == nil {
@@ -223,8 +223,10 @@ func (l *loop) drive() {
 	buf := loopBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	for l.takeTurn(*buf) {
 	}
-	loopBuffers.Put(buf) // no callback uses it any more
 	over = true
+	l.mu.Lock()
+	defer l.mu.Unlock()  // leaveBehind has copied what it needs of the buffer
+	loopBuffers.Put(buf) // no callback uses it any more
 }
 
 // takeTurn handles what the kernel has reported, and some of the list, and then asks the
@@ -317,7 +319,7 @@ func (l *loop) work(c *Conn, buf []byte) bool {
 		l.expireNow(c)
 	}
 	if work&workWrite != 0 {
-		l.write(c, c.out.peek())
+		l.write(c, nil)
 		l.noteAnswered(c)
 	}
 	if work&workResume != 0 {
@@ -357,7 +359,8 @@ func (l *loop) close(c *Conn) {
 // expireNow ends a close that takes too long, or a write that makes no progress.
 func (l *loop) expireNow(c *Conn) {
 	switch s := &c.looped; {
-	case c.life.phase() == phaseClosed:
+	case c.life.phase() == phaseClosed, c.hasDeadline():
+		// It has another deadline since.
 	case s.is(stateDraining):
 		c.drainFailed(s.why, errNoAnswer)
 	case c.life.closing():
@@ -412,17 +415,30 @@ func (l *loop) leaveBehind(number uint64) {
 // replaceDriver has another goroutine drive, if the callback with that number still runs,
 // and returns the connection of the callback. Otherwise it returns nil.
 func (l *loop) replaceDriver(number uint64) *Conn {
-	if !l.driving.expire(number) {
+	c, lent, ok := l.expireLease(number)
+	if !ok {
 		return nil
-	}
-	c, lent := l.current.Load(), l.turn.lent
-	if lent {
-		c.read.rest = slices.Clone(c.read.rest) // the bytes are in the buffer of the driver that lost the lease
-		c.read.parser.DisownBuffer()
 	}
 	l.engine.counters.leftBehind.Add(1)
 	go l.takeOver(c, lent)
 	return c
+}
+
+// expireLease takes the lease from the driver, if the callback with that number still
+// runs: that of a message which was lent to c, or another one of c. The driver that has
+// lost it may return at once, and then waits for the lock before it gives up its buffer.
+func (l *loop) expireLease(number uint64) (c *Conn, lent, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.driving.expire(number) {
+		return nil, false, false
+	}
+	c, lent = l.current.Load(), l.turn.lent
+	if lent {
+		c.read.rest = slices.Clone(c.read.rest) // the bytes are in that buffer
+		c.read.parser.DisownBuffer()
+	}
+	return c, lent, true
 }
 
 // takeOver is the next driver. It writes what callbacks of c have sent so far, and reads c

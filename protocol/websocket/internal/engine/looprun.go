@@ -4,12 +4,18 @@ import "io"
 
 var _ runner = (*loop)(nil)
 
-func (l *loop) attach(c *Conn)         { l.post(c, workWrite) }
-func (l *loop) startReading(c *Conn)   { l.post(c, workRead) }
-func (l *loop) wake(c *Conn)           { l.post(c, workWrite) }
-func (l *loop) shut(c *Conn)           { l.post(c, workShut) }
-func (l *loop) forget(*Conn)           { l.leave() }
-func (l *loop) shutWrite(c *Conn) bool { l.kernel.shutWrite(int(c.looped.fd)); return true }
+func (l *loop) attach(c *Conn)       { l.post(c, workWrite) }
+func (l *loop) startReading(c *Conn) { l.post(c, workRead) }
+func (l *loop) wake(c *Conn)         { l.post(c, workWrite) }
+func (l *loop) shut(c *Conn)         { l.post(c, workShut) }
+func (l *loop) forget(*Conn)         { l.leave() }
+
+func (l *loop) shutWrite(c *Conn) bool {
+	if c.looped.fd >= 0 {
+		l.kernel.shutWrite(int(c.looped.fd))
+	}
+	return true
+}
 
 func (l *loop) rouse(c *Conn) {
 	if c.activity.message.Load() != 0 || c.activity.stalled.Load() {
@@ -77,7 +83,7 @@ func (l *loop) noteAnswered(c *Conn) {
 	}
 	c.looped.set(stateAnswered, true)
 	if c.advance(phaseAnswered) == phaseAnswering {
-		c.setDeadline(connectGrace)
+		c.armGrace()
 		return
 	}
 	l.post(c, workRead)
@@ -90,7 +96,7 @@ func (l *loop) react(c *Conn, what changes, buf []byte) bool {
 		s.set(stateHungUp, true)
 	}
 	if what&nowWritable != 0 && s.is(stateFull) {
-		l.write(c, c.out.peek())
+		l.write(c, nil)
 	}
 	if what&(nowReadable|nowHungUp) == 0 {
 		return true
@@ -207,21 +213,24 @@ func (l *loop) noteHeld(c *Conn) {
 
 // writeBatch implements runner.
 func (l *loop) writeBatch(c *Conn) {
-	if pieces, write := c.out.endBatch(true); write {
+	if pieces, write := c.out.endBatch(!c.looped.keyed.Load()); write {
 		l.write(c, pieces)
 	}
 }
 
-// write writes pieces, which the queue has returned, and then the rest of the queue, until
-// the socket takes no more or it is the turn of others. The driver owns the right to write,
-// and gives it up if nothing is left.
+// write writes pieces, which the queue has returned or which are nil, and then the rest of
+// the queue, until the socket takes no more or it is the turn of others. The driver owns
+// the right to write, and gives it up if nothing is left.
 func (l *loop) write(c *Conn, pieces [][]byte) {
 	s := &c.looped
 	s.set(stateFull, false)
 	for written := 0; ; {
-		if l.mustWait(c) {
-			l.awaitRoom(c)
-			return
+		if pieces == nil {
+			if l.mustWait(c) {
+				l.awaitRoom(c)
+				return
+			}
+			pieces = c.out.peek()
 		}
 		n, size, err := 0, sizeOf(pieces), error(nil)
 		if size > 0 && s.fd >= 0 {
@@ -241,14 +250,16 @@ func (l *loop) write(c *Conn, pieces [][]byte) {
 			l.post(c, workWrite)
 			return
 		}
-		pieces = c.out.peek()
+		pieces = nil
 	}
 }
 
 // awaitRoom goes on writing when the socket takes more. The driver keeps the right to
-// write.
+// write. The one deadline of the connection becomes that of the write, so that reading no
+// longer waits for Connect.
 func (l *loop) awaitRoom(c *Conn) {
 	c.looped.set(stateFull, true)
+	c.advance(phaseReading)
 	c.armWrite()
 }
 

@@ -49,8 +49,8 @@ func (c *Conn) adopt(a *Accepted) {
 	c.activity.received.Store(true) // the handshake is a sign of life
 	c.parts.Add(2)
 	c.route = c.engine.routeOf(c.session)
-	c.engine.addConn(c)
 	c.engine.place(c, a.Socket)
+	c.engine.addConn(c) // from here on CutAll may close it
 }
 
 // Reject answers the handshake.
