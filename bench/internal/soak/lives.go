@@ -28,6 +28,9 @@ var lives = []struct {
 	{"echo", echoes},
 	{"room", talks},
 	{"room", talks},
+	{"waits for callbacks that block", blocks},
+	{"waits for callbacks that block", blocks},
+	{"resets while a callback blocks", blocksAndVanishes},
 	{"leaves without a close", leaves},
 	{"resets within a message", tears},
 	{"resets within the handshake", tearsHandshake},
@@ -95,6 +98,47 @@ func talks(_ context.Context, p *peer) error {
 		return err
 	}
 	return p.closes(1000)
+}
+
+// blocks sends some messages at once to a consumer whose callbacks block, gets each of
+// them back in their order, and closes.
+func blocks(_ context.Context, p *peer) error {
+	if err := p.open("block"); err != nil {
+		return err
+	}
+	n := 1 + rand.IntN(8)
+	for i := range n {
+		p.addText(strconv.Itoa(i))
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	for i := range n {
+		got, err := p.message()
+		if want := websockettest.Text(strconv.Itoa(i)); err != nil || got != want {
+			return errors.Join(fmt.Errorf("sent %v, got %v", want, got), err)
+		}
+	}
+	p.addClose()
+	if err := p.flush(); err != nil {
+		return err
+	}
+	return p.closes(1000)
+}
+
+// blocksAndVanishes resets while the callback for one of its messages may block.
+func blocksAndVanishes(_ context.Context, p *peer) error {
+	if err := p.open("block"); err != nil {
+		return err
+	}
+	for range 1 + rand.IntN(5) {
+		p.addText("x")
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	<-time.After(time.Duration(rand.Int64N(int64(3 * workTime))))
+	return p.vanish()
 }
 
 // leaves hangs up as programs do that end.

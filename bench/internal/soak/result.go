@@ -22,7 +22,7 @@ const slack = 8 << 20
 // leaks says what is not back where it was.
 func (r *Result) leaks() error {
 	return errors.Join(
-		unless(r.After.Server.Open == 0, "%d connections are still open", r.After.Server.Open),
+		unless(r.After.Open == 0, "%d connections are still open", r.After.Open),
 		unless(r.After.Goroutines <= r.Before.Goroutines+1, "%d goroutines, before %d", r.After.Goroutines, r.Before.Goroutines),
 		unless(r.After.Descriptors <= r.Before.Descriptors, "%d descriptors, before %d", r.After.Descriptors, r.Before.Descriptors),
 		unless(r.After.Heap <= r.Before.Heap+slack, "%d bytes of heap, before %d", r.After.Heap, r.Before.Heap),
@@ -31,7 +31,7 @@ func (r *Result) leaks() error {
 
 // Check says what does not add up.
 func (r *Result) Check() error {
-	accepted, disconnected := r.After.Server.Accepted, r.After.Disconnected()
+	accepted, disconnected := r.After.Accepted, r.After.Disconnected()
 	return errors.Join(
 		r.leaks(),
 		unless(accepted == disconnected, "%d connections accepted, %d disconnected", accepted, disconnected),
@@ -66,9 +66,9 @@ func (r *Result) String() string {
 		{"descriptors", int64(r.Before.Descriptors), int64(r.After.Descriptors)},
 		{"heap, KiB", int64(r.Before.Heap >> 10), int64(r.After.Heap >> 10)},
 		{"resident, KiB", r.Before.RSS >> 10, r.After.RSS >> 10},
-		{"accepted", r.Before.Server.Accepted, r.After.Server.Accepted},
+		{"accepted", r.Before.Accepted, r.After.Accepted},
 		{"disconnected", r.Before.Disconnected(), r.After.Disconnected()},
-		{"open", r.Before.Server.Open, r.After.Server.Open},
+		{"open", r.Before.Open, r.After.Open},
 		{"callbacks after the end", r.Before.AfterEnd, r.After.AfterEnd},
 	} {
 		fmt.Fprintf(&b, "| %s | %d | %d |\n", row.name, row.before, row.after)

@@ -2,26 +2,25 @@ package soak
 
 import (
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/wye-go/wye/bench/internal/child"
+	"github.com/wye-go/wye/protocol/websocket"
 )
 
 // Config describes one run.
 type Config struct {
-	Program  string        // what serves, called with -serve ADDRESS
-	Duration time.Duration // how long peers come
-	Rate     int           // lives that start in a second
-	Idle     int           // connections that are held all the time, in the rooms
-	Progress io.Writer     // gets a line now and then
+	Program  string             // what serves, called with -serve ADDRESS=ENGINE,...
+	Engines  []websocket.Engine // of the servers, one of which each peer connects to
+	Duration time.Duration      // how long peers come
+	Rate     int                // lives that start in a second
+	Idle     int                // connections that are held all the time, in the rooms
+	Progress io.Writer          // gets a line now and then
 }
 
 // settle is how long the server may take to forget the last connection: a callback may
@@ -32,8 +31,7 @@ const settle = 30 * time.Second
 type run struct {
 	Config
 
-	addr    string
-	server  *child.Process
+	server  *target
 	started atomic.Int64
 	result  Result
 	mu      struct {
@@ -51,19 +49,13 @@ const maxFaults = 20
 func Run(ctx context.Context, cfg Config) (_ Result, err error) {
 	r := &run{Config: cfg}
 	r.mu.lives = make(map[string]int)
-	if r.addr, err = child.FreeAddr(ctx); err != nil {
+	if r.server, err = start(ctx, cfg.Program, cfg.Engines); err != nil {
 		return Result{}, err
-	}
-	if r.server, err = child.Start(ctx, nil, cfg.Program, "-serve", r.addr); err != nil {
-		return Result{}, err
-	}
-	if err := r.server.Ready(ctx, r.addr); err != nil {
-		return Result{}, errors.Join(err, r.server.Stop(true))
 	}
 	if err := r.measure(ctx); err != nil {
-		return r.result, errors.Join(err, r.server.Stop(true))
+		return r.result, errors.Join(err, r.server.process.Stop(true))
 	}
-	if err := r.server.End(settle); err != nil {
+	if err := r.server.process.End(settle); err != nil {
 		return r.result, err
 	}
 	return r.result, r.result.Check()
@@ -71,10 +63,10 @@ func Run(ctx context.Context, cfg Config) (_ Result, err error) {
 
 // measure reads the report before, while peers come, and after they have gone.
 func (r *run) measure(ctx context.Context) (err error) {
-	if _, err := r.report(ctx); err != nil { // what the first one costs is not a leak
+	if _, err := r.server.report(ctx); err != nil { // what the first one costs is not a leak
 		return err
 	}
-	if r.result.Before, err = r.report(ctx); err != nil {
+	if r.result.Before, err = r.server.report(ctx); err != nil {
 		return err
 	}
 	if err := r.load(ctx); err != nil {
@@ -104,10 +96,10 @@ func (r *run) load(ctx context.Context) error {
 		case <-pace.C:
 			which := lives[rand.IntN(len(lives))]
 			r.started.Add(1)
-			all.Go(func() { r.note(which.name, r.live(ctx, which.life)) })
+			all.Go(func() { r.note(which.name, live(ctx, r.server.addr(), which.life)) })
 		case <-tell.C:
 			fmt.Fprintf(r.Progress, "%d connections so far\n", r.started.Load())
-		case <-r.server.Ended():
+		case <-r.server.process.Ended():
 			return errors.New("the server has ended by itself")
 		case <-ctx.Done():
 			return context.Cause(context.WithoutCancel(ctx))
@@ -115,18 +107,9 @@ func (r *run) load(ctx context.Context) error {
 	}
 }
 
-func (r *run) live(ctx context.Context, life life) error {
-	p, err := connect(context.WithoutCancel(ctx), r.addr)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	return life(ctx, p)
-}
-
 // hold is a connection that listens in a room as long as there are others.
 func (r *run) hold(ctx context.Context) error {
-	return r.live(ctx, func(ctx context.Context, p *peer) error {
+	return live(ctx, r.server.addr(), func(ctx context.Context, p *peer) error {
 		if err := errors.Join(p.open(room()), p.SetDeadline(time.Time{})); err != nil {
 			return err
 		}
@@ -155,30 +138,8 @@ func (r *run) note(name string, err error) {
 
 // settle waits until the server is back where it was, or time is up.
 func (r *run) settle(ctx context.Context) (err error) {
-	again := time.NewTicker(200 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(settle); ; <-again.C {
-		if r.result.After, err = r.report(ctx); err != nil {
-			return err
-		}
-		if r.result.leaks() == nil || time.Now().After(end) {
-			return nil
-		}
-	}
-}
-
-// report asks the server, over a connection of its own that is gone afterwards.
-func (r *run) report(ctx context.Context) (rep Report, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr+reportPath, nil)
-	if err != nil {
-		return rep, err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return rep, err
-	}
-	defer resp.Body.Close()
-	err = gob.NewDecoder(resp.Body).Decode(&rep)
-	return rep, err
+	r.result.After, err = r.server.await(ctx, func(now *Report) bool {
+		return (&Result{Before: r.result.Before, After: *now}).leaks() == nil
+	})
+	return err
 }

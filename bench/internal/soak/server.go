@@ -3,8 +3,10 @@ package soak
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
@@ -33,7 +35,8 @@ type Report struct {
 	Connects    int64  // calls of Connect that returned nil
 	Disconnects map[protocol.CloseCode]int64
 	AfterEnd    int64 // callbacks that ran although their consumer had ended its connection
-	Server      websocket.Stats
+	Open        int64 // connections
+	Accepted    int64 // connections, ever
 }
 
 // Disconnected is the sum of Disconnects.
@@ -44,22 +47,41 @@ func (r *Report) Disconnected() (n int64) {
 	return n
 }
 
-// Serve runs the server on addr until ctx ends.
-func Serve(ctx context.Context, addr string) error {
+// Serve runs a server for each endpoint, with one application for all of them, until ctx
+// ends. The first one also answers with reports.
+func Serve(ctx context.Context, endpoints []Endpoint) error {
 	// Panics and failures are part of the load; their lines would only fill a buffer.
 	quiet := slog.New(slog.DiscardHandler)
 	books := &books{codes: map[protocol.CloseCode]int64{}}
-	ws := websocket.New(application(books), &websocket.Options{Logger: quiet})
+	app := application(books)
+	for _, at := range endpoints {
+		books.servers = append(books.servers, websocket.New(app, &websocket.Options{Logger: quiet, Engine: at.Engine}))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+reportPath, func(w http.ResponseWriter, _ *http.Request) {
-		_ = gob.NewEncoder(w).Encode(books.report(ws)) //nolint:errcheck // the runner notices
+		_ = gob.NewEncoder(w).Encode(books.report()) //nolint:errcheck // the runner notices
 	})
-	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(quiet.Handler(), slog.LevelError)}
-	return router.Run(ctx, srv, router.New(mux, ws), 10*time.Second)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(endpoints))
+	for i, at := range endpoints {
+		srv := &http.Server{Addr: at.Addr, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(quiet.Handler(), slog.LevelError)}
+		go func() {
+			defer cancel()
+			ended <- router.Run(ctx, srv, router.New(mux, books.servers[i]), 10*time.Second)
+		}()
+	}
+	var errs []error
+	for range endpoints {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
 }
 
 // books is what the consumers of the server count.
 type books struct {
+	servers []*websocket.Server
+
 	connects, afterEnd atomic.Int64
 
 	mu    sync.Mutex
@@ -72,14 +94,19 @@ func (b *books) disconnected(code protocol.CloseCode) {
 	b.codes[code]++
 }
 
-func (b *books) report(ws *websocket.Server) Report {
+func (b *books) report() Report {
+	runtime.GC()         // objects with finalizers, and pools, need two collections
 	debug.FreeOSMemory() // collects garbage first
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	r := Report{
 		Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc,
-		Connects: b.connects.Load(), AfterEnd: b.afterEnd.Load(), Server: ws.Stats(),
-		Disconnects: map[protocol.CloseCode]int64{},
+		Connects: b.connects.Load(), AfterEnd: b.afterEnd.Load(), Disconnects: map[protocol.CloseCode]int64{},
+	}
+	for _, ws := range b.servers {
+		stats := ws.Stats()
+		r.Open += stats.Open
+		r.Accepted += stats.Accepted
 	}
 	if p, err := load.ReadProcess(os.Getpid()); err == nil {
 		r.RSS = p.RSS
@@ -113,6 +140,7 @@ func application(b *books) protocol.Application {
 		route(`^pin$`, guess),
 		route(`^panic$`, fall),
 		route(`^busy$`, work),
+		route(`^block$`, block),
 	), layers.Middleware(new(layers.Layer)))
 }
 
@@ -194,4 +222,10 @@ func work(ctx context.Context, _ *visitor, _ *consumer.Conn, _ consumer.Message)
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// block blocks without a look at ctx, and then echoes.
+func block(ctx context.Context, _ *visitor, c *consumer.Conn, m consumer.Message) error {
+	time.Sleep(time.Duration(rand.Int64N(int64(2 * workTime)))) //nolint:forbidigo // a callback that blocks is part of the load
+	return c.Send(ctx, m)
 }
