@@ -159,8 +159,12 @@ chat-load: check-go ## Have 1000 people talk over the chat example for a minute 
 	cd bench && go run ./chat
 
 .PHONY: soak
-soak: check-go ## Run a server under honest and hostile peers for SOAKTIME (10m), and check that nothing is left over (Linux)
+soak: check-go ## Run servers of both engines under honest and hostile peers for SOAKTIME (10m), and check that nothing is left over (Linux)
 	cd bench && go run ./soak -duration $(SOAKTIME)
+
+.PHONY: crowd
+crowd: check-go ## Have 15,000 connections be idle, talk, and be idle again, and check that the heap is what it was (Linux)
+	cd bench && go run ./soak -crowd 15000 -engine loop
 
 .PHONY: examples
 examples: check-go ## Build every example into .tmp/examples

@@ -43,6 +43,7 @@ func main() {
 type flags struct {
 	serve, engine string
 	crowd         int
+	profiles      string
 	cfg           soak.Config
 }
 
@@ -51,6 +52,7 @@ func parse(args []string) (f flags, err error) {
 	set.StringVar(&f.serve, "serve", "", "be the server, on these `addresses`; the other flags do nothing then")
 	set.StringVar(&f.engine, "engine", "mixed", "what runs the connections: auto, loop, goroutine, or mixed, which is the last two")
 	set.IntVar(&f.crowd, "crowd", 0, "have that many connections talk at once, and nothing else")
+	set.StringVar(&f.profiles, "profiles", "", "a `directory` for profiles of the crowd's heap; GODEBUG=memprofilerate=512 makes them exact")
 	set.DurationVar(&f.cfg.Duration, "duration", 10*time.Minute, "how long peers come")
 	set.IntVar(&f.cfg.Rate, "rate", 200, "peers that come in a second")
 	set.IntVar(&f.cfg.Idle, "idle", 500, "peers that stay all the time")
@@ -84,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if f.crowd > 0 {
-		c := soak.Crowd{Program: program, Engines: engines, Conns: f.crowd, Talks: talks, Progress: os.Stderr}
+		c := soak.Crowd{Program: program, Engines: engines, Conns: f.crowd, Talks: talks, Profiles: f.profiles, Progress: os.Stderr}
 		result, err := c.Run(ctx)
 		fmt.Print(&result)
 		return verdict(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,10 +18,13 @@ import (
 // Crowd describes a run with many connections that are idle, talk all at once, and are
 // idle again.
 type Crowd struct {
-	Program  string // as in Config
-	Engines  []websocket.Engine
-	Conns    int
-	Talks    int // how often all talk
+	Program string // as in Config
+	Engines []websocket.Engine
+	Conns   int
+	Talks   int // how often all talk
+	// Profiles is a directory that gets profiles of the server's heap, when all are idle and
+	// when they are idle again. Empty means none.
+	Profiles string
 	Progress io.Writer
 }
 
@@ -32,8 +36,10 @@ const (
 	perTalk = 2
 	// workers is how many connections are opened, written to or read at a time.
 	workers = 64
-	// heapSlack is by how much the heap may differ: a tenth.
+	// heapSlack is by how much the heap may differ: a tenth, and heapNoise, which does not
+	// depend on the number of connections.
 	heapSlack = 1.1
+	heapNoise = 128 << 10
 )
 
 // CrowdResult is what the server has reported: without connections, with idle ones, after
@@ -76,6 +82,9 @@ func (c *Crowd) measure(ctx context.Context, server *target, r *CrowdResult) (er
 		return err
 	}
 	fmt.Fprintf(c.Progress, "%d connections are open and idle\n", c.Conns)
+	if err := c.profile(ctx, server, "idle"); err != nil {
+		return err
+	}
 	for i := range c.Talks {
 		began := time.Now()
 		if err := talkAtOnce(ctx, peers); err != nil {
@@ -89,14 +98,26 @@ func (c *Crowd) measure(ctx context.Context, server *target, r *CrowdResult) (er
 	}); err != nil {
 		return err
 	}
+	if err := c.profile(ctx, server, "quiet"); err != nil {
+		return err
+	}
 	for i, p := range peers {
 		if err := p.vanish(); err != nil {
 			return err
 		}
 		peers[i] = nil
 	}
-	r.Gone, err = server.await(ctx, func(now *Report) bool { return (&Result{Before: r.Before, After: *now}).leaks() == nil })
+	r.Gone, err = server.await(ctx, func(now *Report) bool {
+		return (&CrowdResult{Conns: r.Conns, Before: r.Before, Gone: *now}).gone() == nil
+	})
 	return err
+}
+
+func (c *Crowd) profile(ctx context.Context, server *target, name string) error {
+	if c.Profiles == "" {
+		return nil
+	}
+	return server.profile(ctx, filepath.Join(c.Profiles, name+".pb.gz"))
 }
 
 // open opens all connections, in rooms whose members may be on different servers.
@@ -168,7 +189,7 @@ func (r *CrowdResult) quiet() error {
 	idle, quiet := float64(r.Idle.Heap)-float64(r.Before.Heap), float64(r.Quiet.Heap)-float64(r.Before.Heap)
 	return errors.Join(
 		unless(r.Quiet.Open == r.Idle.Open, "%d connections are open, before they talked %d", r.Quiet.Open, r.Idle.Open),
-		unless(quiet <= idle*heapSlack, "%.0f bytes of heap per connection, before they talked %.0f",
+		unless(quiet <= idle*heapSlack+heapNoise, "%.0f bytes of heap per connection, before they talked %.0f",
 			quiet/float64(max(r.Conns, 1)), idle/float64(max(r.Conns, 1))),
 		unless(r.Quiet.Goroutines <= r.Idle.Goroutines+1, "%d goroutines, before they talked %d", r.Quiet.Goroutines, r.Idle.Goroutines),
 		unless(r.Quiet.Descriptors <= r.Idle.Descriptors, "%d descriptors, before they talked %d", r.Quiet.Descriptors, r.Idle.Descriptors),
@@ -177,8 +198,12 @@ func (r *CrowdResult) quiet() error {
 
 // Check says what is not back where it was.
 func (r *CrowdResult) Check() error {
-	gone := Result{Before: r.Before, After: r.Gone}
-	return errors.Join(r.quiet(), gone.leaks())
+	return errors.Join(r.quiet(), r.gone())
+}
+
+// gone says what is left of the connections. Each may have had a goroutine.
+func (r *CrowdResult) gone() error {
+	return (&Result{Before: r.Before, After: r.Gone, Goroutines: r.Conns}).leaks()
 }
 
 // String is the result as a Markdown table.

@@ -5,8 +5,10 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -120,18 +122,35 @@ func (t *target) await(ctx context.Context, good func(*Report) bool) (rep Report
 	}
 }
 
-// report asks the server, over a connection of its own that is gone afterwards.
+// report asks the server for its Report.
 func (t *target) report(ctx context.Context) (rep Report, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.addrs[0]+reportPath, nil)
+	err = t.get(ctx, reportPath, func(body io.Reader) error { return gob.NewDecoder(body).Decode(&rep) })
+	return rep, err
+}
+
+// profile writes a profile of the server's heap to a file. It is of the last garbage
+// collection, which a report has made.
+func (t *target) profile(ctx context.Context, file string) error {
+	return t.get(ctx, profilePath, func(body io.Reader) error {
+		b, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(file, b, 0o600)
+	})
+}
+
+// get asks the server, over a connection of its own that is gone afterwards.
+func (t *target) get(ctx context.Context, path string, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.addrs[0]+path, nil)
 	if err != nil {
-		return rep, err
+		return err
 	}
 	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return rep, err
+		return err
 	}
 	defer resp.Body.Close()
-	err = gob.NewDecoder(resp.Body).Decode(&rep)
-	return rep, err
+	return read(resp.Body)
 }

@@ -80,17 +80,17 @@ func TestCrowd(t *testing.T) {
 func TestCrowdFindsFaults(t *testing.T) {
 	t.Parallel()
 	r := soak.CrowdResult{Conns: 100}
-	r.Idle = soak.Report{Open: 100, Heap: 100_000, Goroutines: 5, Descriptors: 105}
+	r.Idle = soak.Report{Open: 100, Heap: 10_000_000, Goroutines: 5, Descriptors: 105}
 	r.Quiet = r.Idle
-	r.Quiet.Heap = 109_000
+	r.Quiet.Heap = 10_900_000
 	if err := r.Check(); err != nil {
 		t.Errorf("a good run: %v", err)
 	}
-	r.Quiet = soak.Report{Open: 99, Heap: 111_000, Goroutines: 7, Descriptors: 106}
+	r.Quiet = soak.Report{Open: 99, Heap: 11_200_000, Goroutines: 7, Descriptors: 106}
 	r.Gone = soak.Report{Open: 1, Descriptors: 1}
 	err := r.Check()
 	for _, want := range []string{
-		"99 connections are open, before they talked 100", "1110 bytes of heap per connection, before they talked 1000",
+		"99 connections are open, before they talked 100", "112000 bytes of heap per connection, before they talked 100000",
 		"7 goroutines, before they talked 5", "106 descriptors", "1 connections are still open", "1 descriptors, before 0",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,11 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// reportPath is where the server answers with its Report.
-const reportPath = "/report"
+// The server answers with its Report and with a profile of its heap here.
+const (
+	reportPath  = "/report"
+	profilePath = "/heap"
+)
 
 // Report is what the server knows about itself.
 type Report struct {
@@ -60,6 +64,9 @@ func Serve(ctx context.Context, endpoints []Endpoint) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+reportPath, func(w http.ResponseWriter, _ *http.Request) {
 		_ = gob.NewEncoder(w).Encode(books.report()) //nolint:errcheck // the runner notices
+	})
+	mux.HandleFunc("GET "+profilePath, func(w http.ResponseWriter, _ *http.Request) {
+		_ = pprof.WriteHeapProfile(w) //nolint:errcheck // likewise
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
