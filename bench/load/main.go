@@ -71,7 +71,7 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 	f.DurationVar(&cfg.Warmup, "warmup", 500*time.Millisecond, "time before anything is measured")
 	f.DurationVar(&cfg.Duration, "duration", 3*time.Second, "time measured; CPU times want 2s or more")
 	f.IntVar(&cfg.PID, "pid", 0, "the server's process, to read its CPU time and memory")
-	f.StringVar(&cfg.Probe, "probe", "", "the `file` that the server was started with in "+probe.Env+": an idle server collects its garbage then")
+	f.StringVar(&cfg.Probe, "probe", "", "the `file` in the server's variable "+probe.Env+": it collects its garbage when it is idle")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	switch cfg.Scenario {
 	case load.Echo:

@@ -26,15 +26,15 @@ const longest = 45 * time.Second
 // bench runs servers against the load generator and keeps the results.
 type bench struct {
 	options
-	servers []server // that could be built
-	bin     string   // where the programs are built
+	servers []*server // that could be built
+	bin     string    // where the programs are built
 	cpus    cpus
 	results results
 }
 
 // newBench builds all programs. A server that cannot be built is left out; without any,
 // and without the load generator, there is nothing to measure.
-func newBench(ctx context.Context, opt options, svs []server) (*bench, error) {
+func newBench(ctx context.Context, opt options, svs []*server) (*bench, error) {
 	bin, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -46,9 +46,9 @@ func newBench(ctx context.Context, opt options, svs []server) (*bench, error) {
 	return b, nil
 }
 
-func (b *bench) prepare(ctx context.Context, svs []server) (err error) {
+func (b *bench) prepare(ctx context.Context, svs []*server) (err error) {
 	b.results = results{LeftOut: map[string]string{}, Conditions: newConditions(ctx, b.options)}
-	if err := b.build(ctx, server{dir: "./load"}); err != nil {
+	if err := b.build(ctx, &server{dir: "./load"}); err != nil {
 		return err
 	}
 	var failed []error
@@ -85,7 +85,7 @@ func (b *bench) close() error { return os.RemoveAll(b.bin) }
 
 // build builds a server, unless another one with the same program has been built. One with
 // an environment of its own is a module of its own, and is built there.
-func (b *bench) build(ctx context.Context, s server) error {
+func (b *bench) build(ctx context.Context, s *server) error {
 	if _, err := os.Stat(b.program(s.dir)); err == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (b *bench) program(pkg string) string { return filepath.Join(b.bin, filepat
 
 // rounds does all runs. From round to round another server goes first. A run that fails is
 // part of the results.
-func (b *bench) rounds(ctx context.Context, scs []scenario) error {
+func (b *bench) rounds(ctx context.Context, scs []*scenario) error {
 	plan := b.plan(scs)
 	began := time.Now()
 	for i, p := range plan {
@@ -127,12 +127,12 @@ func (b *bench) rounds(ctx context.Context, scs []scenario) error {
 // planned is a run that is to be done.
 type planned struct {
 	round    int
-	scenario scenario
-	server   server
+	scenario *scenario
+	server   *server
 }
 
 // plan lists the runs in their order.
-func (b *bench) plan(scs []scenario) (plan []planned) {
+func (b *bench) plan(scs []*scenario) (plan []planned) {
 	for round := range b.options.rounds {
 		first := round % len(b.servers)
 		for _, sc := range scs {
@@ -150,7 +150,7 @@ func (b *bench) plan(scs []scenario) (plan []planned) {
 }
 
 // measure starts a server, drives it, and stops it.
-func (b *bench) measure(ctx context.Context, s server, sc scenario) (r load.Result, err error) {
+func (b *bench) measure(ctx context.Context, s *server, sc *scenario) (r load.Result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.duration+longest)
 	defer cancel()
 	addr, err := child.FreeAddr(ctx)
@@ -187,7 +187,7 @@ func (b *bench) measure(ctx context.Context, s server, sc scenario) (r load.Resu
 	return r, err
 }
 
-func (s server) scheme(sc scenario) string {
+func (s *server) scheme(sc *scenario) string {
 	if slices.Contains(sc.serverArgs, "-tls") {
 		return "wss"
 	}

@@ -20,7 +20,7 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ghost := server{name: "ghost", dir: "./ghost", mode: "ws"}
+	ghost := &server{name: "ghost", dir: "./ghost", mode: "ws"}
 	opt := options{dir: "..", rounds: 2, rare: 1, duration: 50 * time.Millisecond, progress: t.Output()}
 	b, err := newBench(t.Context(), opt, append(svs, ghost))
 	if err != nil {
@@ -29,7 +29,7 @@ func TestBench(t *testing.T) {
 	if got := b.results.LeftOut["ghost"]; !strings.Contains(got, "no package ./ghost") {
 		t.Errorf("ghost is left out because of %q", got)
 	}
-	scs := []scenario{
+	scs := []*scenario{
 		{name: "echo", args: []string{"echo", "-conns", "3", "-warmup", "0s"}},
 		{name: "handshake", args: []string{"handshake", "-conns", "3", "-warmup", "0s"}},
 		{name: "room", args: []string{"room", "-members", "3", "-warmup", "0s"}, path: "/events/bench"},
@@ -40,18 +40,12 @@ func TestBench(t *testing.T) {
 	if err := b.rounds(t.Context(), scs); err != nil {
 		t.Fatal(err)
 	}
-	for _, sc := range scs {
-		for _, s := range svs {
-			want := 0
-			if s.plays(sc) && sc.name != "broken" {
-				want = 1
-			}
-			if sc.often() {
-				want *= 2
-			}
-			if got := len(b.results.of(sc.name, s.name)); got != want {
-				t.Errorf("%s of %s: %d runs, want %d", sc.name, s.name, got, want)
-			}
+	for key, want := range map[[2]string]int{
+		{"echo", "floor"}: 2, {"handshake", "floor"}: 2, {"room", "floor"}: 2, {"idle", "floor"}: 1, {"paced", "floor"}: 1,
+		{"echo", "floor-raw"}: 2, {"room", "floor-raw"}: 0, {"broken", "floor"}: 0, {"echo", "ghost"}: 0,
+	} {
+		if got := len(b.results.of(key[0], key[1])); got != want {
+			t.Errorf("%s of %s: %d runs, want %d", key[0], key[1], got, want)
 		}
 	}
 	if rs := b.results.of("idle", "floor"); len(rs) == 1 && rs[0].Server.HeapPerConn == 0 {
@@ -69,8 +63,8 @@ func TestBench(t *testing.T) {
 }
 
 func TestNoServer(t *testing.T) {
-	ghost := server{name: "ghost", dir: "./ghost", mode: "ws"}
-	_, err := newBench(t.Context(), options{dir: "..", progress: t.Output()}, []server{ghost})
+	ghost := &server{name: "ghost", dir: "./ghost", mode: "ws"}
+	_, err := newBench(t.Context(), options{dir: "..", progress: t.Output()}, []*server{ghost})
 	if err == nil || !strings.Contains(err.Error(), "server ghost: there is no package ./ghost") {
 		t.Errorf("got %v, want an error that names the server", err)
 	}

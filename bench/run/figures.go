@@ -17,21 +17,21 @@ func (r *report) figures() map[string]plot.Figure {
 		"memory": {
 			Title: "Resident set per idle connection, bytes",
 			Note:  "Less is better. After traffic and a garbage collection. Dashed: Wye's goal.",
-			Panels: r.panels(memory, func(sc scenario, s server) (stat, bool) {
+			Panels: r.panels(memory, func(sc *scenario, s *server) (stat, bool) {
 				return statOf(r.res.get(sc.name, s.name, rss))
 			}, count),
 		},
 		"pauses": {
 			Title: "p99 of messages whose callback does not sleep, ms",
 			Note:  "Less is better. 10,000 messages per second.",
-			Panels: r.panels(pauses, func(sc scenario, s server) (stat, bool) {
+			Panels: r.panels(pauses, func(sc *scenario, s *server) (stat, bool) {
 				return statOf(r.res.get(sc.name, s.name, func(l *load.Result) float64 { return l.P99us / 1e3 }))
 			}, func(v float64) string { return millis(v * 1e3) }),
 		},
 		"scaling": {
 			Title: "Messages per second on one core and on two",
 			Note:  "More is better. The load generator needs a part of the two cores.",
-			Panels: r.panels(scaling, func(sc scenario, s server) (stat, bool) {
+			Panels: r.panels(scaling, func(sc *scenario, s *server) (stat, bool) {
 				return statOf(r.res.get(sc.name, s.name, pace))
 			}, count),
 		},
@@ -45,10 +45,10 @@ func (r *report) figures() map[string]plot.Figure {
 }
 
 // panels returns a panel for each scenario of a table.
-func (r *report) panels(t table, value func(scenario, server) (stat, bool), format func(float64) string) (panels []plot.Panel) {
+func (r *report) panels(t table, value func(*scenario, *server) (stat, bool), format func(float64) string) (panels []plot.Panel) {
 	for _, sc := range r.of(t) {
 		p := plot.Panel{Title: sc.title, Goal: max(sc.goal, sc.goroutine)}
-		best := r.best(func(s server) (stat, bool) { return value(sc, s) })
+		best := r.best(func(s *server) (stat, bool) { return value(sc, s) })
 		if t == scaling {
 			best = ""
 		}

@@ -101,7 +101,7 @@ func command(ctx context.Context) error {
 	if f.write {
 		return write(opt.dir, res)
 	}
-	_, err = io.WriteString(os.Stdout, newReport(res).markdown(false))
+	_, err = os.Stdout.WriteString(newReport(res).markdown(false))
 	return err
 }
 
@@ -112,7 +112,7 @@ func measure(ctx context.Context, opt options, f flags) (_ *results, err error) 
 		return nil, err
 	}
 	if f.servers == "" {
-		svs = slices.DeleteFunc(svs, func(s server) bool { return s.extra })
+		svs = slices.DeleteFunc(svs, func(s *server) bool { return s.extra })
 	}
 	scs, err := pick(scenarios(), f.scenarios)
 	if err != nil {

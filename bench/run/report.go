@@ -14,8 +14,8 @@ import (
 // report turns results into text and plots.
 type report struct {
 	res *results
-	svs []server   // that were measured
-	scs []scenario // that were measured
+	svs []*server   // that were measured
+	scs []*scenario // that were measured
 }
 
 func newReport(res *results) *report {
@@ -37,8 +37,8 @@ func newReport(res *results) *report {
 }
 
 // of returns the scenarios of a table.
-func (r *report) of(t table) []scenario {
-	return slices.DeleteFunc(slices.Clone(r.scs), func(sc scenario) bool { return sc.table != t })
+func (r *report) of(t table) []*scenario {
+	return slices.DeleteFunc(slices.Clone(r.scs), func(sc *scenario) bool { return sc.table != t })
 }
 
 // The values of a result that tables are about.
@@ -49,7 +49,7 @@ func p99(r *load.Result) float64   { return r.P99us }
 func pace(r *load.Result) float64  { return r.PerSecond }
 
 // toFloor returns how many times the floor's CPU time a server needs.
-func (r *report) toFloor(sc scenario, s server) (stat, bool) {
+func (r *report) toFloor(sc *scenario, s *server) (stat, bool) {
 	return statOf(r.res.ratios(sc.name, s.name, sc.name, baseline, total))
 }
 

@@ -82,8 +82,8 @@ func sample() *results {
 		LeftOut:    map[string]string{"fib": "no such toolchain"},
 	}
 	add := func(scenario, server string, rounds ...load.Result) {
-		for i, of := range rounds {
-			r.Runs = append(r.Runs, outcome{Round: i + 1, Scenario: scenario, Server: server, Result: of})
+		for i := range rounds {
+			r.Runs = append(r.Runs, outcome{Round: i + 1, Scenario: scenario, Server: server, Result: rounds[i]})
 		}
 	}
 	add("echo", baseline, cost(1000), cost(2000))

@@ -10,28 +10,31 @@ import (
 
 // results is all that came of a bench.
 type results struct {
-	Conditions conditions
+	Conditions conditions `json:"conditions"`
 	// LeftOut says why servers were not measured.
-	LeftOut map[string]string `json:",omitempty"`
-	Runs    []outcome
+	LeftOut map[string]string `json:"left_out,omitempty"`
+	Runs    []outcome         `json:"runs"`
 }
 
 // outcome is one run of a server in a scenario. It has an error or a result.
 type outcome struct {
-	Round            int
-	Scenario, Server string
-	Error            string `json:",omitempty"`
-	Result           load.Result
+	Round    int         `json:"round"`
+	Scenario string      `json:"scenario"`
+	Server   string      `json:"server"`
+	Error    string      `json:"error,omitempty"`
+	Result   load.Result `json:"result"`
 }
 
 // conditions are what the figures depend on.
 type conditions struct {
-	Go, System, CPU string
-	Cores           int
-	Commit          string
-	Rounds          int
-	Seconds         float64           // of a run
-	Versions        map[string]string // of the peers, by server
+	Go       string            `json:"go"`
+	System   string            `json:"system"`
+	CPU      string            `json:"cpu"`
+	Cores    int               `json:"cores"`
+	Commit   string            `json:"commit"`
+	Rounds   int               `json:"rounds"`
+	Seconds  float64           `json:"seconds"`  // of a run
+	Versions map[string]string `json:"versions"` // of the peers, by server
 }
 
 // of returns the results of a server in a scenario, one for each round that went well.
@@ -46,8 +49,9 @@ func (r *results) of(scenario, server string) (rs []load.Result) {
 
 // get returns one value of each round of a server in a scenario.
 func (r *results) get(scenario, server string, value func(*load.Result) float64) (vs []float64) {
-	for _, at := range r.of(scenario, server) {
-		vs = append(vs, value(&at))
+	rs := r.of(scenario, server)
+	for i := range rs {
+		vs = append(vs, value(&rs[i]))
 	}
 	return vs
 }

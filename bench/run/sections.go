@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/wye-go/wye/bench/internal/load"
 )
 
 // best returns the server with the lowest median, the floor apart; "" if there is none.
-func (r *report) best(value func(server) (stat, bool)) (name string) {
+func (r *report) best(value func(*server) (stat, bool)) (name string) {
 	lowest := 0.0
 	for _, s := range r.svs {
 		if v, ok := value(s); ok && s.name != baseline && s.mode == "ws" && (name == "" || v.mid < lowest) {
@@ -39,17 +41,23 @@ func reached(v stat, ok bool, goal float64) string {
 
 // costs is the table of CPU times, relative to the floor.
 func (r *report) costs() string {
-	header := []string{"server CPU per message, times the floor"}
-	for _, s := range r.svs {
-		header = append(header, s.title)
-	}
-	header = append(header, "goal", "reached")
-	var rows [][]string
-	for _, sc := range r.of(costs) {
+	header := append(r.header("server CPU per message, times the floor"), "goal", "reached")
+	scs := r.of(costs)
+	rows := make([][]string, 0, len(scs))
+	for _, sc := range scs {
 		rows = append(rows, r.costRow(sc))
 	}
 	return withNote("In a room, per delivery; in the row of connects, per connection. The floor's column is its CPU time in us. "+
 		"The goal is that of Wye's loop engine.", markdownTable(1, header, rows))
+}
+
+// header is a title and the servers.
+func (r *report) header(title string) []string {
+	header := append(make([]string, 0, len(r.svs)+1), title)
+	for _, s := range r.svs {
+		header = append(header, s.title)
+	}
+	return header
 }
 
 func withNote(note, table string) string {
@@ -59,20 +67,19 @@ func withNote(note, table string) string {
 	return note + "\n\n" + table
 }
 
-func (r *report) costRow(sc scenario) []string {
+func (r *report) costRow(sc *scenario) []string {
 	row := []string{sc.title}
-	best := r.best(func(s server) (stat, bool) { return r.toFloor(sc, s) })
+	best := r.best(func(s *server) (stat, bool) { return r.toFloor(sc, s) })
 	for _, s := range r.svs {
 		v, ok := r.toFloor(sc, s)
-		switch {
-		case s.name == baseline:
-			v, ok := statOf(r.res.get(sc.name, baseline, total))
+		if s.name == baseline {
+			v, ok = statOf(r.res.get(sc.name, baseline, total))
 			row = append(row, cell(v, ok, micros))
-		default:
-			row = append(row, bold(s.name == best, cell(v, ok, times)))
+			continue
 		}
+		row = append(row, bold(s.name == best, cell(v, ok, times)))
 	}
-	v, ok := r.toFloor(sc, server{name: loopEngine})
+	v, ok := r.toFloor(sc, &server{name: loopEngine})
 	goal := ""
 	if sc.goal > 0 {
 		goal = times(sc.goal)
@@ -92,12 +99,10 @@ const userGoal = 250
 
 // userMode is the table of the CPU time outside of the kernel.
 func (r *report) userMode() string {
-	header, rows := []string{"ns of user mode per message"}, [][]string(nil)
-	for _, s := range r.svs {
-		header = append(header, s.title)
-	}
-	for _, sc := range r.of(costs) {
-		row := []string{sc.title}
+	scs := r.of(costs)
+	rows := make([][]string, 0, len(scs))
+	for _, sc := range scs {
+		row := append(make([]string, 0, len(r.svs)+1), sc.title)
 		for _, s := range r.svs {
 			ns, margin := userTime(r.res.of(sc.name, s.name))
 			if ns == 0 {
@@ -108,47 +113,49 @@ func (r *report) userMode() string {
 		}
 		rows = append(rows, row)
 	}
-	return withNote(fmt.Sprintf("All rounds together. The kernel finds out by sampling whether a process is in user mode, so these figures have "+
-		"a standard error, which is behind each. The goal of an echo of 64 bytes is %d ns with Wye's loop engine; no system call of it is in that.",
-		userGoal), markdownTable(1, header, rows))
+	note := fmt.Sprintf("All rounds together. The kernel finds out by sampling whether a process is in user mode, "+
+		"so these figures have a standard error, which is behind each. The goal of an echo of 64 bytes is %d ns with the loop engine.", userGoal)
+	return withNote(note, markdownTable(1, r.header("ns of user mode per message"), rows))
 }
 
 // ahead lists the rows in which another server does better than Wye.
 func (r *report) ahead() string {
-	var b strings.Builder
-	list := func(sc scenario, value func(server) (stat, bool), format func(float64) string) {
-		var ours stat
-		found := false
-		for _, s := range r.svs {
-			if v, ok := value(s); ok && s.ours && (!found || v.mid < ours.mid) {
-				ours, found = v, true
-			}
-		}
-		var peers []string
-		for _, s := range r.svs {
-			if v, ok := value(s); found && ok && !s.ours && s.name != baseline && s.mode == "ws" && v.mid < ours.mid {
-				peers = append(peers, s.title+" "+format(v.mid))
-			}
-		}
-		if len(peers) > 0 {
-			fmt.Fprintf(&b, "- %s: %s; Wye %s\n", sc.title, strings.Join(peers, ", "), format(ours.mid))
-		}
-	}
+	var lines []string
 	for _, sc := range r.of(costs) {
-		list(sc, func(s server) (stat, bool) { return r.toFloor(sc, s) }, times)
+		lines = append(lines, r.aheadIn(sc, func(s *server) (stat, bool) { return r.toFloor(sc, s) }, times)...)
 	}
 	for _, sc := range r.of(memory) {
-		list(sc, func(s server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) },
-			func(v float64) string { return count(v) + " B" })
+		lines = append(lines, r.aheadIn(sc, func(s *server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) },
+			func(v float64) string { return count(v) + " B" })...)
 	}
-	if b.Len() == 0 {
+	if len(lines) == 0 {
 		return "Nowhere in these tables.\n"
 	}
-	return "By the medians, with the better one of Wye's engines; times the floor, or bytes of resident set.\n\n" + b.String()
+	return "By the medians, with the better one of Wye's engines; times the floor, or bytes of resident set.\n\n" + strings.Join(lines, "")
+}
+
+// aheadIn returns a line if another server does better than Wye in a scenario.
+func (r *report) aheadIn(sc *scenario, value func(*server) (stat, bool), format func(float64) string) []string {
+	ours := math.Inf(1)
+	for _, s := range r.svs {
+		if v, ok := value(s); ok && s.ours {
+			ours = min(ours, v.mid)
+		}
+	}
+	var peers []string
+	for _, s := range r.svs {
+		if v, ok := value(s); ok && s.peer() && v.mid < ours {
+			peers = append(peers, s.title+" "+format(v.mid))
+		}
+	}
+	if len(peers) == 0 || math.IsInf(ours, 1) {
+		return nil
+	}
+	return []string{fmt.Sprintf("- %s: %s; Wye %s\n", sc.title, strings.Join(peers, ", "), format(ours))}
 }
 
 // goalOf is the goal of a server in a scenario.
-func (sc scenario) goalOf(s server) float64 {
+func (sc *scenario) goalOf(s *server) float64 {
 	switch s.name {
 	case loopEngine:
 		return sc.goal
@@ -163,7 +170,7 @@ func (sc scenario) goalOf(s server) float64 {
 func (r *report) memory() string {
 	var rows [][]string
 	for _, sc := range r.of(memory) {
-		value := func(s server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) }
+		value := func(s *server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) }
 		best := r.best(value)
 		for _, s := range r.svs {
 			rs := r.res.of(sc.name, s.name)
@@ -188,7 +195,8 @@ func (r *report) memory() string {
 		}
 	}
 	return withNote("Each connection is in a group, has sent a message and received the answer, and does nothing then. Bytes per connection. "+
-		"The resident set is read after the server has collected its garbage and returned memory to the system; \"before\" is what it was until then. "+
+		"The resident set is read after the server has collected its garbage and returned memory to the system; "+
+		"\"before\" is what it was until then. "+
 		"The goal for the live heap with Wye's loop engine is 450 bytes, and 640 with an account of every byte. What libraries "+
 		"allocate outside of Go's heap is not in the heap's column. Kernel memory of sockets is in none.",
 		markdownTable(3, []string{
@@ -207,7 +215,7 @@ func (r *report) pauses() string {
 		if len(r.res.of(calm, s.name))+len(r.res.of(sleepy, s.name)) == 0 {
 			continue
 		}
-		row := []string{s.title}
+		row := append(make([]string, 0, 10), s.title)
 		for _, sc := range []string{calm, sleepy} {
 			for _, get := range []func(*load.Result) float64{p50, p99, pace} {
 				v, ok := statOf(r.res.get(sc, s.name, get))
@@ -226,9 +234,10 @@ func (r *report) pauses() string {
 		}
 		rows = append(rows, append(row, cell(slower, ok, times), cell(beside, ok2, times), goal))
 	}
-	return withNote(fmt.Sprintf("10,000 messages per second on 200 connections, whatever the server does; latencies in ms, from the moment a message was due. "+
-		"In the columns with sleepers, every hundredth message lets its callback sleep for 100 ms, so that about ten sleep at any time; the latencies are those of the "+
-		"others. The first second is not counted. The goal of Wye's loop engine is a p99 within %d times that without sleepers.", pauseGoal),
+	return withNote(fmt.Sprintf("10,000 messages per second on 200 connections, whatever the server does; latencies in ms, "+
+		"from the moment a message was due. In the columns with sleepers, every hundredth message lets its callback sleep for 100 ms, "+
+		"so that about ten sleep at any time; the latencies are those of the others. "+
+		"The first second is not counted. The goal of Wye's loop engine is a p99 within %d times that without sleepers.", pauseGoal),
 		markdownTable(1, []string{
 			"server", "p50", "p99", "msgs/s", "p50 with sleepers", "p99 with sleepers", "msgs/s with sleepers",
 			"p99: with / without", "p99: times Wye's goroutine engine", "reached",
@@ -292,5 +301,5 @@ func (r *report) details() string {
 	if text == "" {
 		return ""
 	}
-	return "<details><summary>" + fmt.Sprint(len(rows)) + " rows</summary>\n\n" + text + "\n</details>\n"
+	return "<details><summary>" + strconv.Itoa(len(rows)) + " rows</summary>\n\n" + text + "\n</details>\n"
 }

@@ -32,7 +32,7 @@ const (
 // newestGo lets the go command build a module that needs a newer Go than this one.
 var newestGo = []string{"GOWORK=off", "GOTOOLCHAIN=go1.27.3"}
 
-var servers = []server{
+var servers = []*server{
 	{name: baseline, title: "floor", dir: "./floor", mode: "ws"},
 	{name: loopEngine, title: "Wye, loop", dir: "./server", args: []string{"-engine", "loop"}, mode: "ws", ours: true},
 	{name: goroutineEngine, title: "Wye, goroutine", dir: "./server", args: []string{"-engine", "goroutine"}, mode: "ws", ours: true},
@@ -46,10 +46,13 @@ var servers = []server{
 	{name: "floor-raw", title: "floor, raw TCP", dir: "./floor", args: []string{"-raw"}, mode: "tcp", extra: true},
 }
 
-func (s server) key() string { return s.name }
+func (s *server) key() string { return s.name }
+
+// peer tells whether the server is of another library.
+func (s *server) peer() bool { return !s.ours && s.name != baseline && s.mode == "ws" }
 
 // plays tells whether the server can take part in a scenario.
-func (s server) plays(sc scenario) bool {
+func (s *server) plays(sc *scenario) bool {
 	if len(sc.only) > 0 {
 		return slices.Contains(sc.only, s.name)
 	}
@@ -80,13 +83,13 @@ type scenario struct {
 	goroutine   float64  // the same for Wye's goroutine engine, where it differs
 }
 
-func (s scenario) key() string { return s.name }
+func (s *scenario) key() string { return s.name }
 
-func (s scenario) kind() load.Scenario { return load.Scenario(s.args[0]) }
+func (s *scenario) kind() load.Scenario { return load.Scenario(s.args[0]) }
 
 // often tells whether the scenario is part of every round. The others, whose figures vary
 // less, or are not about the floor, are part of the first rounds.
-func (s scenario) often() bool { return s.table == costs }
+func (s *scenario) often() bool { return s.table == costs }
 
 // rare is in how many rounds scenarios are that are not in all.
 const rare = 3
@@ -99,18 +102,18 @@ var (
 	scaleServers = []string{loopEngine, goroutineEngine, "wye", "fib", "gws"}
 )
 
-func scenarios() []scenario {
+func scenarios() []*scenario {
 	return slices.Concat(costScenarios(), memoryScenarios(), pauseScenarios(), scalingScenarios())
 }
 
-func costScenarios() []scenario {
+func costScenarios() []*scenario {
 	echo := func(size, depth string, more ...string) []string {
 		return append([]string{"echo", "-conns", "100", "-size", size, "-depth", depth}, more...)
 	}
 	room := func(members int, window string) []string {
 		return []string{"room", "-members", strconv.Itoa(members), "-size", "64", "-window", window}
 	}
-	return []scenario{
+	return []*scenario{
 		{name: "echo", title: "echo 64 B", args: echo("64", "1"), goal: 1.10},
 		{name: "echo-d16", title: "echo 64 B, 16 in flight", args: echo("64", "16"), goal: 1.25},
 		{name: "echo-16k", title: "echo 16 KiB ASCII", args: echo("16384", "1"), goal: 1.20},
@@ -127,9 +130,9 @@ func costScenarios() []scenario {
 	}
 }
 
-func memoryScenarios() []scenario {
+func memoryScenarios() []*scenario {
 	idle := func(conns int) []string { return []string{"idle", "-hello", "-conns", strconv.Itoa(conns)} }
-	return []scenario{
+	return []*scenario{
 		{name: "idle", title: "in a group", table: memory, args: idle(many()), path: "/member/bench", goal: 1024},
 		{
 			name: "idle-tls", title: "in a group, over TLS", table: memory, args: idle(min(many(), 3000)), path: "/member/bench",
@@ -142,20 +145,20 @@ func memoryScenarios() []scenario {
 	}
 }
 
-func pauseScenarios() []scenario {
+func pauseScenarios() []*scenario {
 	paced := func(every string) []string {
 		return []string{"paced", "-conns", "200", "-rate", "10000", "-warmup", "1s", "-sleep-every", every}
 	}
-	return []scenario{
+	return []*scenario{
 		{name: "paced", title: "no callback sleeps", table: pauses, args: paced("0"), path: "/sleep", only: pauseServers},
 		{name: "paced-sleep", title: "1 % of callbacks sleep 100 ms", table: pauses, args: paced("100"), path: "/sleep", only: pauseServers},
 	}
 }
 
-func scalingScenarios() (scs []scenario) {
+func scalingScenarios() (scs []*scenario) {
 	for _, work := range []struct{ name, title, path string }{{"echo", "echo 64 B", ""}, {"work", "30 us of work", "/work"}} {
 		for _, procs := range []string{"1", "2"} {
-			scs = append(scs, scenario{
+			scs = append(scs, &scenario{
 				name: "scale-" + work.name + "-p" + procs, title: work.title + ", GOMAXPROCS=" + procs, table: scaling,
 				args: []string{"echo", "-conns", "100"}, path: work.path, only: scaleServers,
 				env: []string{"GOMAXPROCS=" + procs}, spread: true,

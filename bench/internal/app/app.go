@@ -75,6 +75,7 @@ func memberLoop(ctx context.Context, s *consumer.Stream) error {
 	return loop(ctx, s)
 }
 
+//nolint:revive // the order of a method expression, which On takes
 func streamHeard(s *consumer.Stream, ctx context.Context, _ *consumer.Conn, l line) error {
 	return s.SendText(ctx, l.Text)
 }

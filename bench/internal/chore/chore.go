@@ -28,7 +28,7 @@ func Sleep(m []byte) {
 // that all processors of the last years have.
 const burnSize = 40 << 10
 
-var burnt = bytes.Repeat([]byte("wye"), burnSize/3) //nolint:gochecknoglobals // it is never written
+var burnt = bytes.Repeat([]byte("wye"), burnSize/3) // it is never written
 
 // Burn spends about 30 us of CPU time, and allocates nothing. The work is the same in
 // every call, so that a program that is preempted does not do less of it.

@@ -114,22 +114,35 @@ func (c Config) check() (target, error) {
 		return target{}, err
 	}
 	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp", tls: u.Scheme == "wss"}
-	talks := c.Scenario == Echo || c.Scenario == Room || c.Scenario == Paced
 	return t, errors.Join(
 		require(u.Scheme == "ws" || t.raw || t.tls, "url %q: the scheme must be ws, wss or tcp", c.URL),
 		require(u.Port() != "", "url %q: no port", c.URL),
-		require(talks || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
+		require(c.talks() || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
 		require(c.Scenario == Echo || c.Scenario == Idle || !t.raw, "%s needs WebSocket", c.Scenario),
 		require(!t.tls || c.Scenario == Idle && c.Hello, "over TLS there is only an idle with a hello"),
 		require(c.Conns > 0 && c.Conns < maxStamp, "%d connections", c.Conns),
-		require(!talks || c.Scenario == Paced || c.Depth > 0, "depth %d", c.Depth),
-		require(c.Scenario != Paced || c.Rate > 0 && c.SleepEvery >= 0, "rate %d, every %d sleeps", c.Rate, c.SleepEvery),
-		require(!talks || c.Size >= StampLen && c.Size <= frame.MaxPayload,
-			"size %d: must be %d to %d", c.Size, StampLen, frame.MaxPayload),
-		require(c.SleepEvery == 0 || c.Size > chore.MarkAt+StampLen, "size %d: no room for a mark", c.Size),
-		require(c.Data == "" || talks && (c.Data == ASCII || c.Data == Chinese), "data %q", c.Data),
 		require(c.Probe == "" || c.PID != 0, "a probe needs the server's process"),
 		require(c.Duration > 0, "duration %v", c.Duration),
+		c.checkMessages(),
+	)
+}
+
+// talks tells whether the scenario is about messages.
+func (c Config) talks() bool {
+	return c.Scenario == Echo || c.Scenario == Room || c.Scenario == Paced
+}
+
+// checkMessages returns what is wrong with the messages.
+func (c Config) checkMessages() error {
+	if !c.talks() {
+		return require(c.Data == "", "data %q", c.Data)
+	}
+	return errors.Join(
+		require(c.Scenario == Paced || c.Depth > 0, "depth %d", c.Depth),
+		require(c.Scenario != Paced || c.Rate > 0 && c.SleepEvery >= 0, "rate %d, every %d sleeps", c.Rate, c.SleepEvery),
+		require(c.Size >= StampLen && c.Size <= frame.MaxPayload, "size %d: must be %d to %d", c.Size, StampLen, frame.MaxPayload),
+		require(c.SleepEvery == 0 || c.Size > chore.MarkAt+StampLen, "size %d: no room for a mark", c.Size),
+		require(c.Data == "" || c.Data == ASCII || c.Data == Chinese, "data %q", c.Data),
 	)
 }
 

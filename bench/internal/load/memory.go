@@ -10,8 +10,9 @@ import (
 
 // memory is what a server has in memory at a point in time.
 type memory struct {
-	rss, unsettled int64
 	probe.Sample
+
+	rss, unsettled int64
 }
 
 // memory reads the server's memory. An idle server with a probe collects its garbage

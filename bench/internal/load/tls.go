@@ -33,7 +33,7 @@ func runTLS(ctx context.Context, cfg Config, t target) (r Result, err error) {
 	defer func() {
 		for _, c := range conns {
 			if c != nil {
-				_ = c.Close() //nolint:errcheck // the run is over
+				_ = c.Close() // the run is over
 			}
 		}
 	}()

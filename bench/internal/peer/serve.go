@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/wye-go/wye/bench/internal/probe"
 	"github.com/wye-go/wye/bench/internal/selfsigned"
@@ -24,14 +25,15 @@ func Main(addr string, h func(w http.ResponseWriter, r *http.Request, p Path)) {
 }
 
 func serve(addr string, secure bool, h func(http.ResponseWriter, *http.Request, Path)) error {
-	srv := &http.Server{Addr: addr, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := ParsePath(r.URL.Path)
 		if !ok {
 			http.NotFound(w, r)
 			return
 		}
 		h(w, r, p)
-	})} //nolint:gosec // a benchmark needs no timeouts
+	})
 	if !secure {
 		return srv.ListenAndServe()
 	}

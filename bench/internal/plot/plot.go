@@ -71,8 +71,8 @@ func (f Figure) SVG() string {
 	}
 	width := min(len(f.Panels), columns)*panelWidth + margin
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="%s">`+"\n",
-		width, y, html.EscapeString(f.Title))
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" `, width, y)
+	fmt.Fprintf(&out, `role="img" aria-label="%s">`+"\n", html.EscapeString(f.Title))
 	fmt.Fprintf(&out, `<g font-family="-apple-system,Segoe UI,Helvetica,Arial,sans-serif" font-size="11" fill="%s">`+"\n", textColour)
 	text(&out, margin, 20, `font-size="15" font-weight="600"`, f.Title)
 	text(&out, margin, 38, "", f.Note)

@@ -10,6 +10,7 @@ const Env = "WYE_BENCH_PROBE"
 // Sample is what a server knows about its memory after a garbage collection.
 type Sample struct {
 	// Heap is the bytes of live objects, Stacks of the goroutines' stacks.
-	Heap, Stacks uint64
-	Goroutines   int
+	Heap       uint64 `json:"heap"`
+	Stacks     uint64 `json:"stacks"`
+	Goroutines int    `json:"goroutines"`
 }

@@ -71,7 +71,7 @@ func (c *Crowd) measure(ctx context.Context, server *target, r *CrowdResult) (er
 	defer func() {
 		for _, p := range peers {
 			if p != nil {
-				_ = p.Close() //nolint:errcheck // the run is over
+				_ = p.Close() // the run is over
 			}
 		}
 	}()

@@ -26,11 +26,12 @@ const (
 
 // leaks says what is not back where it was.
 func (r *Result) leaks() error {
+	heap := r.Before.Heap + slack + uint64(r.Goroutines)*slackGoroutine
 	return errors.Join(
 		unless(r.After.Open == 0, "%d connections are still open", r.After.Open),
 		unless(r.After.Goroutines <= r.Before.Goroutines+1, "%d goroutines, before %d", r.After.Goroutines, r.Before.Goroutines),
 		unless(r.After.Descriptors <= r.Before.Descriptors, "%d descriptors, before %d", r.After.Descriptors, r.Before.Descriptors),
-		unless(r.After.Heap <= r.Before.Heap+slack+uint64(r.Goroutines)*slackGoroutine, "%d bytes of heap, before %d", r.After.Heap, r.Before.Heap),
+		unless(r.After.Heap <= heap, "%d bytes of heap, before %d", r.After.Heap, r.Before.Heap),
 	)
 }
 

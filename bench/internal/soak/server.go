@@ -78,7 +78,7 @@ func Serve(ctx context.Context, endpoints []Endpoint) error {
 			ended <- router.Run(ctx, srv, router.New(mux, books.servers[i]), 10*time.Second)
 		}()
 	}
-	var errs []error
+	errs := make([]error, 0, len(endpoints))
 	for range endpoints {
 		errs = append(errs, <-ended)
 	}

@@ -28,7 +28,7 @@ type message struct {
 	data []byte
 }
 
-var rooms peer.Rooms[*member] //nolint:gochecknoglobals // shared by all requests
+var rooms peer.Rooms[*member] // shared by all requests
 
 func main() { peer.Main("127.0.0.1:9005", serve) }
 

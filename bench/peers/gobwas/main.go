@@ -23,7 +23,7 @@ type conn struct {
 	mu sync.Mutex
 }
 
-var rooms peer.Rooms[*conn] //nolint:gochecknoglobals // shared by all requests
+var rooms peer.Rooms[*conn] // shared by all requests
 
 func main() { peer.Main("127.0.0.1:9007", serve) }
 

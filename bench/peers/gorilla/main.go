@@ -22,7 +22,7 @@ type member struct {
 	send chan *websocket.PreparedMessage
 }
 
-var rooms peer.Rooms[*member] //nolint:gochecknoglobals // as in the chat example
+var rooms peer.Rooms[*member] // as in the chat example
 
 func main() { peer.Main("127.0.0.1:9004", serve) }
 

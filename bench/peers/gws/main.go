@@ -23,8 +23,10 @@ type handler struct {
 
 func pathOf(c *gws.Conn) peer.Path {
 	v, _ := c.Session().Load(pathKey)
-	p, _ := v.(peer.Path)
-	return p
+	if p, ok := v.(peer.Path); ok {
+		return p
+	}
+	return peer.Path{}
 }
 
 // OnOpen joins the room.

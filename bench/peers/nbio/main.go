@@ -24,7 +24,7 @@ import (
 // maxLoad is how many connections are let in; the default is as many as are measured.
 const maxLoad = 100_000
 
-var rooms peer.Rooms[*websocket.Conn] //nolint:gochecknoglobals // shared by all requests
+var rooms peer.Rooms[*websocket.Conn] // shared by all requests
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9008", "where to listen")
@@ -87,6 +87,8 @@ func message(c *websocket.Conn, kind websocket.MessageType, b []byte) {
 }
 
 func pathOf(c *websocket.Conn) peer.Path {
-	p, _ := c.Session().(peer.Path)
-	return p
+	if p, ok := c.Session().(peer.Path); ok {
+		return p
+	}
+	return peer.Path{}
 }
