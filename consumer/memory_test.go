@@ -120,7 +120,7 @@ func TestMemoryOfAConnection(t *testing.T) {
 		objects float64
 	}{
 		{testkit.Here(), "a consumer in no group", consumer.New(func(*consumer.Scope) *roomless { return &roomless{} }), 96, 1},
-		{testkit.Here(), "in a group", roomApp(func() string { return "room" }), 96 + 16 + 28, 2},
+		{testkit.Here(), "in a group", roomApp(func() string { return "room" }), 96 + 16 + 24, 2},
 		{
 			testkit.Here(), "in a group of its own, with an own name",
 			roomApp(func() string { own++; return "room." + strconv.Itoa(own) }), 96 + 16 + 16 + 170, 5,

@@ -9,8 +9,9 @@ import (
 
 const (
 	// chunkSize is how many members are copied when one leaves a group that has been
-	// walked.
-	chunkSize = 256
+	// walked. With the header that the runtime puts in front, a chunk of interfaces has
+	// 4096 bytes, which is a size class.
+	chunkSize = 255
 	// searchBelow is the size up to which a member is searched for, without an index:
 	// nearly all groups are small, and there may be many.
 	searchBelow = 16
@@ -105,6 +106,9 @@ func (s *Set[M]) Add(m M) bool {
 	if len(v.last) == chunkSize {
 		v.full, l.copied = append(v.full, v.last), append(l.copied, l.lastCopied)
 		v.last, l.lastCopied = make([]M, 0, chunkSize), l.epoch
+	}
+	if n := len(v.last); n == cap(v.last) && n > chunkSize/4 {
+		v.last = append(make([]M, 0, chunkSize), v.last...)
 	}
 	v.last = append(v.last, m)
 	switch n := s.Len(); {

@@ -24,7 +24,12 @@ type Shard[T comparable] struct { //nolint:gocritic // callers lock it for sever
 	sync.RWMutex
 
 	names map[string]T
+
+	_ [cacheLine - 32]byte // other shards are locked on other cores
 }
+
+// cacheLine is the size of a cache line, or of a pair where the processor fetches pairs.
+const cacheLine = 128
 
 // Shard returns the part that name is in.
 func (t *Table[T]) Shard(name string) *Shard[T] {
