@@ -4,6 +4,8 @@
 package frame
 
 import (
+	"encoding/binary"
+
 	"github.com/gobwas/ws"
 
 	"github.com/wye-go/wye/internal/utf8scan"
@@ -51,6 +53,14 @@ type Item struct {
 // An error is a [*protocol.CloseError]: the close to answer the peer's violation with.
 // The parser is unusable afterwards.
 func (p *Parser) Next(b []byte) (it Item, rest []byte, ok bool, err error) {
+	if p.partial == nil && len(b) > 6 {
+		if n := int(b[1]) - bitMask; n >= 0 && n <= p.rules.maxSmall && n <= len(b)-6 {
+			if op := ws.OpCode(b[0]) ^ bitFin; op == ws.OpText || op == ws.OpBinary {
+				it, err = p.readSmall(op, b[:6+n])
+				return it, b[6+n:], err == nil, err
+			}
+		}
+	}
 	for rest = b; ; {
 		if !p.inFrame() {
 			if it, rest, ok, err = p.nextFrame(rest); err != nil || !p.inFrame() {
@@ -61,6 +71,26 @@ func (p *Parser) Next(b []byte) (it Item, rest []byte, ok bool, err error) {
 			return it, rest, ok, err
 		}
 	}
+}
+
+// readSmall returns the message that frame is as a whole: not fragmented, masked, and of
+// at most Rules.maxSmall bytes. Most messages are such, and checkFrame would accept the
+// frame: this does the rest of what nextFrame does, in fewer steps (BenchmarkParse).
+func (p *Parser) readSmall(op ws.OpCode, frame []byte) (Item, error) {
+	p.controls = 0
+	p.messages++
+	it := Item{op, frame[6:len(frame):len(frame)]}
+	var ascii bool
+	mask := binary.LittleEndian.Uint32(frame[2:])
+	if len(it.Data) < 8 {
+		ascii = unmaskBytes(it.Data, mask)
+	} else {
+		ascii = unmaskWords(it.Data, mask)
+	}
+	if !ascii && op == ws.OpText && !utf8scan.Valid(it.Data) {
+		return Item{}, errNotUTF8
+	}
+	return it, nil
 }
 
 // inFrame reports whether the payload of a frame is incomplete.

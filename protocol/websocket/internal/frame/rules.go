@@ -5,6 +5,7 @@ import "github.com/wye-go/wye/protocol"
 // Rules are the limits of a [Parser]. They are immutable, and many parsers share them.
 type Rules struct {
 	bounds
+	maxSmall   int    // the largest payload of a message that Parser.readSmall reads; -1 if it reads none
 	discarding *Rules // the same, and the payloads of messages are dropped
 }
 
@@ -25,9 +26,11 @@ func NewRules(l *protocol.Limits) *Rules {
 }
 
 func newRules(b bounds) *Rules {
-	discarding := &Rules{bounds: b}
+	discarding := &Rules{bounds: b, maxSmall: -1}
 	discarding.discarding = discarding
-	return &Rules{b, discarding}
+	r := &Rules{bounds: b, discarding: discarding}
+	r.maxSmall = min(r.maxNextFrame(0), 125)
+	return r
 }
 
 // discards reports whether the payloads of messages are dropped.
