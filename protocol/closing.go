@@ -33,7 +33,7 @@ func (s *Session) closeSession(st CloseStatus, local bool, report func(lifecycle
 	s.mu.Lock()
 	effect := s.mu.life.Close(local)
 	if effect.IsFirst() {
-		s.mu.cause = &CloseError{CloseStatus: st, closed: true}
+		s.setCauseLocked(&CloseError{CloseStatus: st, closed: true})
 	}
 	c := s.closingLocked(effect)
 	s.mu.Unlock()
@@ -52,10 +52,10 @@ func (s *Session) closeSession(st CloseStatus, local bool, report func(lifecycle
 // or of the close that came before.
 func (s *Session) closeRefused(err error) {
 	s.mu.Lock()
-	if s.mu.cause == nil {
-		s.mu.cause = &CloseError{CloseStatus: CloseStatus{Code: CloseAbnormal, Err: err}, closed: true}
+	if s.cause() == nil {
+		s.setCauseLocked(&CloseError{CloseStatus: CloseStatus{Code: CloseAbnormal, Err: err}, closed: true})
 	}
-	c := closing{cause: s.mu.cause, connecting: s.connectingLocked()}
+	c := closing{cause: s.cause(), connecting: s.connectingLocked()}
 	s.mu.Unlock()
 	s.carryOut(c)
 }
@@ -67,12 +67,12 @@ func (s *Session) closingLocked(effect lifecycle.Effect) (c closing) {
 		c.dropped = s.discardMailLocked()
 	}
 	if effect == lifecycle.Closes || life.State() == lifecycle.Opening { // then Connect has no more to decide
-		c.cause, c.connecting = s.mu.cause, s.connectingLocked()
+		c.cause, c.connecting = s.cause(), s.connectingLocked()
 	}
 	if effect == lifecycle.Closes {
 		s.exec.Put(executor.Open, false)
 		c.counted, c.notify, c.run = true, life.IsLocal(), s.exec.Claim(0)
-		c.resume, s.mu.resume = s.mu.resume, nil
+		c.resume = s.rare.Load().takeResume()
 		s.stopPacingLocked()
 	}
 	return c
@@ -89,10 +89,8 @@ func (s *Session) connectingLocked() *lazyctx.Context {
 // discardMailLocked ends the calling of Receive and Event: what waits is dropped, and the
 // ctx of a final callback that is running ends.
 func (s *Session) discardMailLocked() (dropped contents) {
-	s.mu.final.end()
-	dropped = s.mu.mail.discard()
-	s.mailShrunkLocked()
-	return dropped
+	s.rare.Load().finals().end()
+	return s.discardLocked()
 }
 
 // carryOut does what follows a close.
@@ -102,7 +100,7 @@ func (s *Session) carryOut(c closing) {
 		s.shared.Counters.closed(c.cause.CloseStatus)
 	}
 	if c.cause != nil {
-		s.endContext(c.cause)
+		s.endContext()
 	}
 	if c.connecting != nil {
 		c.connecting.Cancel(c.cause)

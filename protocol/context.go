@@ -8,16 +8,19 @@ import (
 )
 
 // connContext is a Session as the context of its callbacks. Most callbacks only pass it on,
-// so that the context that can be canceled is made by the first call of Done, or by the
-// close. That one is of package context, and Value finds it. So contexts that are derived
-// from a connContext, also through others in between, need no goroutine of their own.
+// so that the context that can be canceled is made by the first call of Done. That one is of
+// package context, and Value finds it. So contexts that are derived from a connContext, also
+// through others in between, need no goroutine of their own.
 type connContext Session
 
-// contextState is what a connection's context has. Its fields do not change.
+// contextState is what a connection's context has. Its fields do not change: a change makes
+// a new one, with Session.mu held.
 type contextState struct {
-	base     context.Context         //nolint:containedctx // has the values
-	canceled context.Context         //nolint:containedctx // derived from base; nil until the first Done, or the close
-	cancel   context.CancelCauseFunc // of canceled
+	base       context.Context         //nolint:containedctx // has the values
+	cancelable context.Context         //nolint:containedctx // derived from base; nil until the first Done
+	cancel     context.CancelCauseFunc // of cancelable
+	cause      *CloseError             // the first close, or why the connection was refused; nil before
+	ended      bool                    // by cause
 }
 
 // context returns the context of the callbacks.
@@ -31,49 +34,87 @@ func (s *Session) setContextValues(ctx context.Context) {
 	}
 }
 
-// cancelable returns the state with a context that can be canceled.
-func (s *Session) cancelable() *contextState {
-	for {
-		old := s.ctx.Load()
-		if old != nil && old.canceled != nil {
-			return old
-		}
-		state := newContextState(old)
-		if s.ctx.CompareAndSwap(old, state) {
-			return state
-		}
+// contextStateLocked returns a copy of the state of the context.
+func (s *Session) contextStateLocked() contextState {
+	if state := s.ctx.Load(); state != nil {
+		return *state
+	}
+	return contextState{base: context.Background()}
+}
+
+// cause returns the first close, or why the connection was refused, or nil.
+func (s *Session) cause() *CloseError {
+	if state := s.ctx.Load(); state != nil {
+		return state.cause
+	}
+	return nil
+}
+
+// setCauseLocked sets the cause. The context ends with endContextLocked.
+func (s *Session) setCauseLocked(cause *CloseError) {
+	state := s.contextStateLocked()
+	state.cause = cause
+	s.ctx.Store(&state)
+}
+
+// endContextLocked ends the connection's context. There must be a cause.
+func (s *Session) endContextLocked() {
+	state := s.contextStateLocked()
+	if state.ended {
+		return
+	}
+	state.ended = true
+	s.ctx.Store(&state)
+	if state.cancel != nil {
+		state.cancel(state.cause)
 	}
 }
 
-// newContextState returns a state with the values of old, which may be nil, and a context
-// that can be canceled.
-func newContextState(old *contextState) *contextState {
-	state := &contextState{base: context.Background()}
-	if old != nil {
-		state.base = old.base
-	}
-	state.canceled, state.cancel = context.WithCancelCause(state.base)
-	return state
+// endContext is endContextLocked without the lock.
+func (s *Session) endContext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endContextLocked()
 }
 
-// endContext cancels the connection's context. The first call gives the cause.
-func (s *Session) endContext(cause error) { s.cancelable().cancel(cause) }
+// cancelable returns a context of package context that ends when the connection does.
+func (s *Session) cancelable() context.Context {
+	if state := s.ctx.Load(); state != nil && state.cancelable != nil {
+		return state.cancelable
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.contextStateLocked()
+	if state.cancelable == nil {
+		state.cancelable, state.cancel = context.WithCancelCause(state.base)
+		if state.ended {
+			state.cancel(state.cause)
+		}
+		s.ctx.Store(&state)
+	}
+	return state.cancelable
+}
 
 // Deadline implements context.Context.
 func (c *connContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // Done implements context.Context.
-func (c *connContext) Done() <-chan struct{} { return (*Session)(c).cancelable().canceled.Done() }
+func (c *connContext) Done() <-chan struct{} { return (*Session)(c).cancelable().Done() }
 
 // Err implements context.Context.
 func (c *connContext) Err() error {
-	if state := c.ctx.Load(); state != nil && state.canceled != nil {
-		return state.canceled.Err()
+	switch state := c.ctx.Load(); {
+	case state == nil:
+		return nil
+	case state.cancelable != nil:
+		return state.cancelable.Err()
+	case state.ended:
+		return context.Canceled
 	}
 	return nil
 }
 
-// Value implements context.Context. Package context asks it for the canceled context, too.
+// Value implements context.Context.
 func (c *connContext) Value(key any) any {
 	if _, ok := key.(plumbing.WaiterKey); ok {
 		w, _ := c.t.(plumbing.Waiter) //nolint:errcheck // nil if it is not one
@@ -82,8 +123,10 @@ func (c *connContext) Value(key any) any {
 	switch state := c.ctx.Load(); {
 	case state == nil:
 		return nil
-	case state.canceled != nil:
-		return state.canceled.Value(key)
+	case state.ended: // context.Cause may be looking for it
+		return (*Session)(c).cancelable().Value(key)
+	case state.cancelable != nil:
+		return state.cancelable.Value(key)
 	default:
 		return state.base.Value(key)
 	}

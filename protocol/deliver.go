@@ -47,10 +47,11 @@ func (s *Session) Deliver(ctx context.Context, m Message) error {
 func (s *Session) deliverTurn() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.deliverTurn == nil {
-		s.mu.deliverTurn = make(chan struct{}, 1)
+	r := s.rarity()
+	if r.deliverTurn == nil {
+		r.deliverTurn = make(chan struct{}, 1)
 	}
-	return s.mu.deliverTurn
+	return r.deliverTurn
 }
 
 // put queues a copy of m and has it handled. If there is not enough room, it returns a

@@ -23,10 +23,10 @@ func TestPut_Over(t *testing.T) {
 		s := NewSession(context.Background(), nil, nil, nil, nil)
 		step(s)
 		room := s.put(Text("late"))
-		if room == nil || !s.mu.mail.empty() {
+		if room == nil || s.hasMailLocked() {
 			t.Fatalf("%s: the message was put", name)
 		}
-		s.endContext(errors.New("ended"))
+		s.closeRefused(errors.New("ended"))
 		<-room
 	}
 }

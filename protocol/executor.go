@@ -3,7 +3,6 @@ package protocol
 import (
 	"context"
 
-	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
 
@@ -53,9 +52,9 @@ func (s *Session) runNext() bool {
 	if life.State() == lifecycle.Closing {
 		// A callback that starts after the close must see that the connection's context
 		// has ended. The goroutine that closes may not have canceled it yet.
-		s.endContext(s.mu.cause)
+		s.endContextLocked()
 	}
-	pending := lifecycle.Pending{Mail: !s.mu.mail.empty(), Goroutines: s.mu.tasks.hold(), Deferred: !s.mu.late.isEmpty()}
+	pending := lifecycle.Pending{Mail: s.hasMailLocked(), Goroutines: s.rare.Load().goroutines().hold(), Deferred: !s.mu.late.isEmpty()}
 	switch life.Next(pending) {
 	case lifecycle.HandOver:
 		s.handOverUnlock()
@@ -65,8 +64,8 @@ func (s *Session) runNext() bool {
 		return false
 	case lifecycle.Disconnect:
 		life.Disconnected()
-		s.mu.final.end()
-		st := s.mu.cause.CloseStatus
+		s.rare.Load().finals().end()
+		st := s.cause().CloseStatus
 		s.mu.Unlock()
 		s.disconnect(st)
 	case lifecycle.RunDeferred:
@@ -83,12 +82,8 @@ func (s *Session) runNext() bool {
 
 // handOverUnlock hands over the oldest mailbox entry, or drops and counts it.
 func (s *Session) handOverUnlock() {
-	if s.mu.mail.events == 0 {
-		s.exec.Put(executor.Ordered, false) // none waits, and none is being handled
-	}
-	e := s.mu.mail.dequeue()
+	e := s.dequeueLocked()
 	ctx := s.contextLocked(&e)
-	s.mailShrunkLocked()
 	resume := s.takeResumeLocked(s.pauseLocked())
 	s.mu.Unlock()
 	if resume != nil {

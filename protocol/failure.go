@@ -69,7 +69,7 @@ func faultOf(err error, st CloseStatus) error {
 // partly reports whether one of the errors that err joins does.
 func (s *Session) isEcho(err error) (echo, partly bool) {
 	s.mu.Lock()
-	closed, expired := s.mu.cause != nil || s.mu.life.IsOver(), s.mu.final.expired()
+	closed, expired := s.cause() != nil || s.mu.life.IsOver(), s.rare.Load().finals().expired()
 	s.mu.Unlock()
 	if !closed || isPanic(err) {
 		return false, false
@@ -113,7 +113,7 @@ func (s *Session) reportFault(err error, effect lifecycle.Effect) {
 		msg = "wye: a consumer failed before its handshake was answered"
 	case lifecycle.Stops, lifecycle.Ignored:
 		s.mu.Lock()
-		rejected, cause := s.mu.life.State() == lifecycle.Rejected, s.mu.cause
+		rejected, cause := s.mu.life.State() == lifecycle.Rejected, s.cause()
 		s.mu.Unlock()
 		if rejected {
 			msg = "wye: a consumer failed; its connection had been refused before"

@@ -35,17 +35,18 @@ func (f *final) expired() bool { return f != nil && f.ctx.Err() != nil }
 // finalLocked returns the bound of the final callbacks. Their time starts with the first
 // call.
 func (s *Session) finalLocked() *final {
-	if s.mu.final == nil {
-		s.mu.final = newFinal(s.context())
+	r := s.rarity()
+	if r.final == nil {
+		r.final = newFinal(s.context())
 	}
-	return s.mu.final
+	return r.final
 }
 
 // finalContext is Conn.FinalContext.
 func (s *Session) finalContext() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.life.Delivery() == lifecycle.DeliverMessages && !s.mu.tasks.isAwaited() {
+	if s.mu.life.Delivery() == lifecycle.DeliverMessages && !s.rare.Load().goroutines().isAwaited() {
 		return s.finalLocked().ctx
 	}
 	return s.context()

@@ -35,18 +35,19 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.life.IsOver() || s.mu.cause != nil {
+	if s.mu.life.IsOver() || s.cause() != nil {
 		return s.causeLocked()
 	}
-	if s.mu.tasks == nil {
-		s.mu.tasks = new(goroutines)
+	r := s.rarity()
+	if r.tasks == nil {
+		r.tasks = new(goroutines)
 	}
-	if g := s.mu.tasks; g.running >= s.limits.Goroutines {
+	if g := r.tasks; g.running >= s.limits.Goroutines {
 		s.shared.Counters.goroutinesRefused.Add(1)
 		return fmt.Errorf("%w: %d are running, as many as Limits.Goroutines allows; "+
 			"let some return, or raise that limit, for one route with router.Limit", errTooManyGoroutines, g.running)
 	}
-	s.mu.tasks.running++
+	r.tasks.running++
 	go s.runGoroutine(f)
 	return nil
 }
@@ -65,11 +66,12 @@ func (s *Session) runGoroutine(f func(ctx context.Context) error) {
 // the last one.
 func (s *Session) goroutineDone() {
 	s.mu.Lock()
-	g := s.mu.tasks
+	r := s.rare.Load()
+	g := r.tasks
 	g.running--
 	last := g.running == 0
 	if last {
-		s.mu.tasks = nil
+		r.tasks = nil
 	}
 	goOn := last && g.resume()
 	s.mu.Unlock()
@@ -82,15 +84,16 @@ func (s *Session) goroutineDone() {
 // goroutine has to wait with it: the executor stays claimed, and goes to the last of
 // them, or to the timer. The FinalContext ends, because no message follows.
 func (s *Session) awaitGoroutinesLocked() {
-	s.mu.final.end()
-	s.mu.tasks.wait = time.AfterFunc(goroutineTime, s.abandonGoroutines)
+	r := s.rare.Load()
+	r.finals().end()
+	r.tasks.wait = time.AfterFunc(goroutineTime, s.abandonGoroutines)
 }
 
 // abandonGoroutines has what follows the callbacks run, although some goroutines have
 // not returned.
 func (s *Session) abandonGoroutines() {
 	s.mu.Lock()
-	g := s.mu.tasks
+	g := s.rare.Load().goroutines()
 	goOn := g != nil && g.resume()
 	running := 0
 	if goOn {

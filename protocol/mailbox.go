@@ -1,8 +1,11 @@
 package protocol
 
 import (
+	"sync"
+
 	"github.com/wye-go/wye/internal/conflate"
 	"github.com/wye-go/wye/protocol/internal/backlog"
+	"github.com/wye-go/wye/protocol/internal/executor"
 )
 
 // entry is an entry of a mailbox: an event, a message of the peer, or a message of a group
@@ -59,11 +62,9 @@ func (c *contents) add(d contents) {
 	c.sent += d.sent
 }
 
-// spareItems is memory for mailboxes, which are nearly always empty.
-var spareItems conflate.Spare[entry] //nolint:gochecknoglobals // as preparedPool
-
-// mailbox holds, in order, the entries that wait for a connection's callbacks. Its zero
-// value is empty and costs nothing. It has no bounds: it counts, and [Session] decides.
+// mailbox holds, in order, the entries that wait for a connection's callbacks. It has no
+// bounds: it counts, and [Session] decides. While none waits, a connection has none, and a
+// nil *mailbox is an empty one.
 type mailbox struct {
 	queue      conflate.Queue[entry]
 	events     int // events and messages of group sends in queue
@@ -71,9 +72,89 @@ type mailbox struct {
 	bytes      int // the sizes of the peer's messages in queue
 }
 
+// mailboxes are empty ones. They keep the memory of their queues if it is little.
+var mailboxes = sync.Pool{New: func() any { return new(mailbox) }}
+
+// mailLocked returns the mailbox with all entries, to which the caller adds another one.
+func (s *Session) mailLocked() *mailbox {
+	if s.mu.mail == nil {
+		s.mu.mail = mailboxes.Get().(*mailbox) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	}
+	if e := s.mu.event; e != nil {
+		s.mu.event = nil
+		s.mu.mail.addEvent(entry{event: e})
+	}
+	return s.mu.mail
+}
+
+// addOnlyLocked makes e the only entry, without a mailbox. It returns false, and does
+// nothing, if other entries wait, or the bounds have to be looked at.
+func (s *Session) addOnlyLocked(e *Event) bool {
+	if s.mu.event != nil || s.mu.mail != nil || s.mu.mail.fill(1, e.size(), s.limits) != backlog.Low {
+		return false
+	}
+	s.mu.event = e
+	return true
+}
+
+// hasMailLocked reports whether entries wait.
+func (s *Session) hasMailLocked() bool { return s.mu.event != nil || !s.mu.mail.empty() }
+
+// dequeueLocked removes the oldest entry and returns it. There must be one.
+func (s *Session) dequeueLocked() (e entry) {
+	if s.mu.event != nil {
+		e.event, s.mu.event = s.mu.event, nil
+		s.exec.Put(executor.Waiting, false)
+		return e
+	}
+	if s.mu.mail.events == 0 {
+		s.exec.Put(executor.Ordered, false) // none waits, and none is being handled
+	}
+	e = s.mu.mail.dequeue()
+	s.mailShrunkLocked()
+	return e
+}
+
+// discardLocked removes all entries and returns what they were.
+func (s *Session) discardLocked() (was contents) {
+	if !s.hasMailLocked() {
+		return was
+	}
+	was = s.mailLocked().discard()
+	s.mailShrunkLocked()
+	return was
+}
+
+// mailShrunkLocked updates the flags of the mailbox after entries were removed, and gives it
+// up if it is empty.
+func (s *Session) mailShrunkLocked() {
+	mail := s.mu.mail
+	if r := s.rare.Load(); r != nil && r.mailGauge.IsHigh() && mail.fill(0, 0, s.limits) == backlog.Low {
+		r.mailGauge.Drained()
+		s.exec.Put(executor.MailHigh, false)
+	}
+	s.hold(heldWaiting, mail.bytes)
+	if mail.empty() {
+		s.exec.Put(executor.Waiting, false)
+		s.mu.mail = nil
+		mailboxes.Put(mail)
+	}
+}
+
+// size returns the sizes of the peer's messages.
+func (b *mailbox) size() int {
+	if b == nil {
+		return 0
+	}
+	return b.bytes
+}
+
 // fill returns how full of events the mailbox would be with more entries, of n bytes
 // together. One event always fits.
 func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
+	if b == nil {
+		b = &mailbox{}
+	}
 	f := backlog.FillOf(b.eventBytes+n, l.QueueEventBytes)
 	if b.events == 0 {
 		f = min(f, backlog.High)
@@ -85,7 +166,6 @@ func (b *mailbox) fill(more, n int, l *Limits) backlog.Fill {
 // must not overtake it.
 func (b *mailbox) addEvent(e entry) {
 	b.queue.ForgetKeys()
-	spareItems.Lend(&b.queue)
 	b.queue.Append(e)
 	b.count(&e, 1)
 }
@@ -98,7 +178,6 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 		b.addEvent(e)
 		return false
 	}
-	spareItems.Lend(&b.queue)
 	old, replaced := b.queue.Put(key, e)
 	b.count(&e, 1)
 	if replaced {
@@ -109,7 +188,6 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 
 func (b *mailbox) addMessage(m Message) {
 	e := entry{kind: m.Kind, checked: m.isChecked(), data: m.Data}
-	spareItems.Lend(&b.queue)
 	b.queue.Append(e)
 	b.count(&e, 1)
 }
@@ -124,7 +202,7 @@ func (b *mailbox) count(e *entry, n int) {
 	b.eventBytes += n * e.size()
 }
 
-func (b *mailbox) empty() bool { return b.queue.Len() == 0 }
+func (b *mailbox) empty() bool { return b == nil || b.queue.Len() == 0 }
 
 // dequeue removes the oldest entry and returns it. The mailbox must not be empty.
 func (b *mailbox) dequeue() entry {
@@ -144,7 +222,6 @@ func (b *mailbox) removed(e *entry) {
 	b.count(e, -1)
 	if b.empty() {
 		b.queue.ForgetKeys()
-		spareItems.TakeBack(&b.queue)
 	}
 }
 

@@ -40,9 +40,6 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	}
 	s := &Session{t: t, shared: o, limits: &o.Limits}
 	s.setPace(o.Limits.Rate)
-	if busy, ok := t.(busyNotifier); ok {
-		s.busy = busy
-	}
 	s.setContextValues(ctx)
 	s.conn.s = s
 	s.exec.Claim(0) // until releaseOpening
@@ -83,7 +80,7 @@ func (s *Session) connect(o *opening) (err error) {
 	defer ctx.Cancel(nil)
 	s.mu.Lock()
 	o.connecting = ctx
-	closed := s.mu.cause
+	closed := s.cause()
 	s.mu.Unlock()
 	if closed != nil {
 		ctx.Cancel(closed)
@@ -121,9 +118,9 @@ func (s *Session) limit(l Limits) error {
 func (s *Session) setPace(r Rate) {
 	switch {
 	case r != (Rate{}):
-		s.pressed().pace = newPace(r)
+		s.rarity().pace = newPace(r)
 	case s.pace() != nil:
-		s.pressed().pace = nil
+		s.rarity().pace = nil
 	}
 	s.exec.Put(executor.Paced, r != (Rate{}))
 }
@@ -134,7 +131,7 @@ func (s *Session) orEarlyClose(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.life.IsEarly() && !isPanic(err) && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)) {
-		return &CloseError{CloseStatus: s.mu.cause.CloseStatus}
+		return &CloseError{CloseStatus: s.cause().CloseStatus}
 	}
 	return err
 }
@@ -284,8 +281,8 @@ func (s *Session) concludeOpen(o *opening, err error) (accepted bool) {
 func (s *Session) orAcceptError(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == ErrClosed && s.mu.cause != nil && s.mu.cause.Err != nil { //nolint:errorlint,err113 // accept returns it as it is
-		return s.mu.cause.Err
+	if err == ErrClosed && s.cause() != nil && s.cause().Err != nil { //nolint:errorlint,err113 // accept returns it as it is
+		return s.cause().Err
 	}
 	return err
 }
@@ -362,7 +359,7 @@ func (s *Session) notifyAnswered(refused *RejectError) {
 func (s *Session) releaseOpening() {
 	s.mu.Lock()
 	rejected := s.mu.life.State() == lifecycle.Rejected
-	due := !s.mu.mail.empty() || s.mu.life.IsOver()
+	due := s.hasMailLocked() || s.mu.life.IsOver()
 	if !due {
 		s.exec.Release()
 	}

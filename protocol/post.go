@@ -13,18 +13,20 @@ import (
 // post is Conn.Post.
 func (s *Session) post(ev *Event) error {
 	_ = ev.seal() //nolint:errcheck // if the event cannot be encoded, the handler's Payload returns the error
-	e := entry{event: ev}
 	s.mu.Lock()
 	if s.mu.life.IsOver() {
 		defer s.mu.Unlock()
 		return s.causeLocked()
 	}
-	if s.mu.mail.fill(1, e.size(), s.limits) != backlog.Low {
-		if done, err := s.makeRoomUnlock(e, 1, e.size()); done {
-			return err
+	if !s.addOnlyLocked(ev) {
+		e, mail := entry{event: ev}, s.mailLocked()
+		if mail.fill(1, e.size(), s.limits) != backlog.Low {
+			if done, err := s.makeRoomUnlock(e, 1, e.size()); done {
+				return err
+			}
 		}
+		mail.addEvent(e)
 	}
-	s.mu.mail.addEvent(e)
 	s.queuedUnlock()
 	return nil
 }
@@ -79,16 +81,17 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 		s.mu.Unlock()
 		return false, nil
 	}
-	if old := s.mu.mail.queue.Find(p.Key()); old != nil {
+	mail := s.mailLocked()
+	if old := mail.queue.Find(p.Key()); old != nil {
 		more, n = 0, n-old.size()
 	}
-	if n > 0 && s.mu.mail.fill(more, n, s.limits) != backlog.Low {
+	if n > 0 && mail.fill(more, n, s.limits) != backlog.Low {
 		if done, err := s.makeRoomUnlock(e, more, n); done {
 			return true, err
 		}
 	}
 	p.keep()
-	replaced := s.mu.mail.addPrepared(p)
+	replaced := mail.addPrepared(p)
 	s.queuedUnlock()
 	if replaced {
 		s.Conflated()
@@ -100,7 +103,7 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 // and bytes the mailbox grows by. If e may be added, done is false. Otherwise makeRoomUnlock
 // has unlocked, and err is the result.
 func (s *Session) makeRoomUnlock(e entry, more, n int) (done bool, err error) {
-	now, g, policy := time.Now(), &s.pressed().mail, s.limits.EventOverflow
+	now, g, policy := time.Now(), &s.rarity().mailGauge, s.limits.EventOverflow
 	exact := policy == OverflowDropOldest || policy == OverflowDropNewest
 	f := s.mu.mail.fill(more, n, s.limits)
 	for policy == OverflowDropOldest && f > backlog.High {

@@ -19,7 +19,7 @@ func (s *Session) QueueAdmits(queued, n int) bool {
 	if f == backlog.Low {
 		return true
 	}
-	now, g := time.Now(), &s.pressed().queue
+	now, g := time.Now(), &s.rarity().queueGauge
 	ok := g.Admit(f, s.limits.Overflow != OverflowClose, now)
 	s.exec.Put(executor.QueueHigh, g.IsFresh(now))
 	return ok
@@ -28,8 +28,8 @@ func (s *Session) QueueAdmits(queued, n int) bool {
 // QueueDrained tells the session that the outgoing queue for which QueueAdmits was called
 // is at most half full again.
 func (s *Session) QueueDrained() {
-	if p := s.pressure.Load(); p != nil {
-		p.queue.Drained()
+	if r := s.rare.Load(); r != nil {
+		r.queueGauge.Drained()
 		s.exec.Put(executor.QueueHigh, false)
 	}
 }
@@ -38,8 +38,10 @@ func (s *Session) QueueDrained() {
 // transport calls it after a send has returned ErrQueueFull.
 func (s *Session) Drained() {
 	s.mu.Lock()
-	room := s.mu.room
-	s.mu.room = nil
+	var room chan struct{}
+	if r := s.rare.Load(); r != nil {
+		room, r.room = r.room, nil
+	}
 	s.mu.Unlock()
 	if room != nil {
 		close(room)
@@ -49,18 +51,6 @@ func (s *Session) Drained() {
 // Conflated counts a message that another one with the same key has replaced. A transport
 // may call it before its send returns.
 func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
-
-// mailShrunkLocked updates the flags of the mailbox after entries were removed.
-func (s *Session) mailShrunkLocked() {
-	if s.mu.mail.empty() {
-		s.exec.Put(executor.Waiting, false)
-	}
-	if p := s.pressure.Load(); p != nil && p.mail.IsHigh() && s.mu.mail.fill(0, 0, s.limits) == backlog.Low {
-		p.mail.Drained()
-		s.exec.Put(executor.MailHigh, false)
-	}
-	s.hold(heldWaiting, s.mu.mail.bytes)
-}
 
 // shouldYield is Conn.ShouldYield.
 func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }
@@ -73,7 +63,7 @@ func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
 
 func (s *Session) hold(kind, n int) {
 	limit := s.shared.ReadBytes
-	if limit <= 0 || n <= freeRead && s.holding.Load() == nil {
+	if limit <= 0 || n <= freeRead && !s.isHolding() {
 		return
 	}
 	for _, h := range s.shared.Counters.reads.set(s, kind, n, limit) {
@@ -81,5 +71,11 @@ func (s *Session) hold(kind, n int) {
 	}
 }
 
+// isHolding reports whether bytes that the connection holds are counted.
+func (s *Session) isHolding() bool {
+	r := s.rare.Load()
+	return r != nil && r.holding.Load() != nil
+}
+
 // account implements holder.
-func (s *Session) account() *atomic.Pointer[account] { return &s.holding }
+func (s *Session) account() *atomic.Pointer[account] { return &s.rarity().holding }

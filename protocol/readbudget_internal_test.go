@@ -35,7 +35,7 @@ func TestReadBudgetFree(t *testing.T) {
 		if len(evicted) != step.evicted || b.held() != step.used {
 			t.Errorf("%s: step %d: %d evicted, %d held; want %d, %d", step.at, i, len(evicted), b.held(), step.evicted, step.used)
 		}
-		if got := [2]bool{one.holding.Load() != nil, two.holding.Load() != nil}; got != [2]bool{step.one, step.two} {
+		if got := [2]bool{one.isHolding(), two.isHolding()}; got != [2]bool{step.one, step.two} {
 			t.Errorf("%s: step %d: accounts: %v", step.at, i, got)
 		}
 	}

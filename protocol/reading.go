@@ -20,7 +20,7 @@ func (s *Session) Resume(f func()) {
 // for which mayReadLocked returned false: a later one may be 0, and then no timer would be
 // started.
 func (s *Session) waitToReadLocked(f func(), pause time.Duration) {
-	s.mu.resume = f
+	s.rarity().resume = f
 	if pause > 0 {
 		s.shared.Counters.ratePauses.Add(1)
 		s.awaitPaceLocked(pause)
@@ -30,24 +30,22 @@ func (s *Session) waitToReadLocked(f func(), pause time.Duration) {
 // mayReadLocked reports whether the transport may go on reading. pause is the result of
 // pauseLocked.
 func (s *Session) mayReadLocked(pause time.Duration) bool {
-	return s.mu.mail.bytes < s.limits.ReadAhead && pause <= 0
+	return s.mu.mail.size() < s.limits.ReadAhead && pause <= 0
 }
 
 // takeResumeLocked removes and returns the function of Resume if the transport may go on
 // reading, or returns nil. The caller calls the function without the lock.
 func (s *Session) takeResumeLocked(pause time.Duration) (resume func()) {
-	if s.mu.resume != nil && s.mayReadLocked(pause) {
-		resume, s.mu.resume = s.mu.resume, nil
+	r := s.rare.Load()
+	if r == nil || !s.mayReadLocked(pause) {
+		return nil
 	}
-	return resume
+	return r.takeResume()
 }
 
 // pace returns the measure of the peer's rate, or nil if the rate is not bounded.
 func (s *Session) pace() *pace {
-	if p := s.pressure.Load(); p != nil {
-		return p.pace
-	}
-	return nil
+	return s.rare.Load().paceOrNil()
 }
 
 // isTooFastLocked counts a message of n bytes. It reports whether the connection has to be
@@ -89,7 +87,7 @@ func (s *Session) paceDone() {
 	s.mu.Lock()
 	pause := s.pauseLocked()
 	resume := s.takeResumeLocked(pause)
-	if s.mu.resume != nil && pause > 0 {
+	if s.rarity().resume != nil && pause > 0 {
 		s.awaitPaceLocked(pause) // the timer was early
 	}
 	s.mu.Unlock()

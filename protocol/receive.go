@@ -67,8 +67,8 @@ func (s *Session) runMessage(m Message) {
 
 // notifyBusy tells the transport that callbacks are about to run on its goroutine.
 func (s *Session) notifyBusy() {
-	if s.busy != nil {
-		s.busy.Busy()
+	if t, ok := s.t.(busyNotifier); ok {
+		t.Busy()
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *Session) refusesUnlock(m Message) bool {
 	case s.mu.life.IsOver():
 		s.mu.Unlock()
 		s.shared.Counters.messages.unread.Add(1)
-	case s.mu.mail.bytes >= s.limits.ReadAhead:
+	case s.mu.mail.size() >= s.limits.ReadAhead:
 		s.mu.Unlock()
 		s.shared.Counters.messages.unread.Add(1)
 		s.applyError(errReadAhead)
@@ -115,8 +115,9 @@ func (s *Session) refusesUnlock(m Message) bool {
 // whether the transport may go on reading.
 func (s *Session) enqueueUnlock(m Message) (more bool) {
 	s.tallyLocked(m)
-	s.mu.mail.addMessage(m.Clone())
-	s.hold(heldWaiting, s.mu.mail.bytes)
+	mail := s.mailLocked()
+	mail.addMessage(m.Clone())
+	s.hold(heldWaiting, mail.bytes)
 	claimed := s.exec.Claim(executor.Waiting)
 	more = s.mayReadLocked(s.pauseLocked())
 	s.mu.Unlock()

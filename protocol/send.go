@@ -74,10 +74,11 @@ func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
 func (s *Session) awaitRoom() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.room == nil {
-		s.mu.room = make(chan struct{})
+	r := s.rarity()
+	if r.room == nil {
+		r.room = make(chan struct{})
 	}
-	return s.mu.room
+	return r.room
 }
 
 // applyOverflow applies the policy to a message that does not fit.

@@ -1,15 +1,12 @@
 package protocol
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wye-go/wye/internal/conflate"
 	"github.com/wye-go/wye/internal/lazyctx"
-	"github.com/wye-go/wye/protocol/internal/backlog"
 	"github.com/wye-go/wye/protocol/internal/executor"
 	"github.com/wye-go/wye/protocol/internal/lifecycle"
 )
@@ -69,30 +66,19 @@ type Session struct {
 	t      Transport
 	exec   executor.State // the right to run callbacks, and what sends read without the lock; beside t: sends touch little memory
 	h      Handler        // set by Open
-	busy   busyNotifier   // t, if it is one
 	shared *SessionOptions
 	limits *Limits                      // those of shared, unless Conn.Limit was called; guarded by mu until the answer
 	ctx    atomic.Pointer[contextState] // nil: no values, and neither Done nor the close was called
-
-	pressure atomic.Pointer[pressure] // nil without Limits.Rate until a queue was more than half full
-	holding  atomic.Pointer[account]  // nil while little is held; written with the lock of the read budget
+	rare   atomic.Pointer[rare]         // nil until it is needed
 
 	mu struct {
 		sync.Mutex
 		life     lifecycle.Machine
 		blocking Blocking
-		opening  *opening       // nil once the handshake is answered
-		cause    *CloseError    // the first close, or why the connection was refused; nil before
-		in       executor.Tally // messages that were handed over, beside those that exec counts
-
-		mail        mailbox
-		resume      func()        // lets a transport that has stopped reading read on, or a Deliver try again
-		deliverTurn chan struct{} // has room for the Deliver whose turn it is; made by the first
-		room        chan struct{} // closed by Drained; nil while no send waits
-
-		final *final      // once messages are handed over after the peer's close
-		tasks *goroutines // of Conn.Go, while there are any
-		late  lateCalls
+		opening  *opening // nil once the handshake is answered
+		event    *Event   // the only mailbox entry, if that is an event; then mail is nil
+		mail     *mailbox // nil while no other entry waits
+		late     lateCalls
 	}
 }
 
@@ -109,32 +95,6 @@ type opening struct {
 	waiting  conflate.Queue[outgoing] // sends, which follow the answer
 	queued   int                      // bytes in waiting
 	answered []func(refused *RejectError)
-}
-
-// pressure holds what a session needs only if its peer's rate is bounded, or from the first
-// time that one of its queues is more than half full.
-type pressure struct {
-	mail  backlog.Gauge // of the mailbox; guarded by Session.mu
-	queue backlog.Gauge // of the transport's outgoing queue; guarded by the lock of that queue
-	pace  *pace         // nil without Limits.Rate; guarded by Session.mu, and stays the same from the answer on
-}
-
-// goroutines counts the functions of Conn.Go that have not returned.
-type goroutines struct {
-	running   int
-	abandoned bool        // Disconnect no longer waits for them
-	wait      *time.Timer // while Disconnect waits for them, and only then
-}
-
-// isAwaited reports whether Disconnect waits for the goroutines. Then messages are no longer
-// handed over.
-func (g *goroutines) isAwaited() bool { return g != nil && g.wait != nil }
-
-// final bounds the callbacks for messages that the peer sent before it closed.
-type final struct {
-	ctx    context.Context //nolint:containedctx // shared by these callbacks
-	cancel context.CancelFunc
-	handed int
 }
 
 // Conn returns the application's side.
@@ -161,18 +121,10 @@ func (s *Session) isRejected() bool {
 
 // causeLocked returns the error for calls after the connection has closed.
 func (s *Session) causeLocked() error {
-	if s.mu.cause != nil {
-		return s.mu.cause
+	if cause := s.cause(); cause != nil {
+		return cause
 	}
 	return ErrClosed
-}
-
-// pressed returns the session's pressure, which it makes if necessary.
-func (s *Session) pressed() *pressure {
-	if s.pressure.Load() == nil {
-		s.pressure.CompareAndSwap(nil, new(pressure))
-	}
-	return s.pressure.Load()
 }
 
 // schedule has the callbacks that are due run elsewhere: by the transport, or on a new

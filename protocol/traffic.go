@@ -16,16 +16,23 @@ type Traffic struct {
 
 // tallyLocked counts a message that ClaimForMessage has not counted.
 func (s *Session) tallyLocked(m Message) {
-	s.mu.in.Add(executor.Tally{Messages: 1, Bytes: int64(len(m.Data))})
-	s.mu.in.Add(s.exec.TakeTally())
+	if s.exec.Count(len(m.Data)) {
+		return
+	}
+	in := &s.rarity().in
+	in.Add(executor.Tally{Messages: 1, Bytes: int64(len(m.Data))})
+	in.Add(s.exec.TakeTally())
 }
 
 // traffic is Conn.Traffic.
 func (s *Session) traffic() Traffic {
 	s.mu.Lock()
-	s.mu.in.Add(s.exec.TakeTally())
-	t := Traffic{MessagesIn: s.mu.in.Messages, BytesIn: s.mu.in.Bytes}
+	in := s.exec.Tally()
+	if r := s.rare.Load(); r != nil {
+		in.Add(r.in)
+	}
 	s.mu.Unlock()
+	t := Traffic{MessagesIn: in.Messages, BytesIn: in.Bytes}
 	if m, ok := s.t.(meter); ok {
 		t.MessagesOut, t.BytesOut = m.Sent()
 	}

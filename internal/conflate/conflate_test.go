@@ -267,52 +267,6 @@ func TestLetsGo(t *testing.T) {
 	}
 }
 
-// TestSpare: a queue that has given its memory back holds none, and the memory holds nothing
-// that was in it. The next queue gets it.
-func TestSpare(t *testing.T) {
-	t.Parallel()
-	var s Spare[*int]
-	for _, n := range []int{1, spareItems, spareItems + 1, keptItems + 1} {
-		var q Queue[*int]
-		s.Lend(&q)
-		items := q.items[:spareItems]
-		for i := range n {
-			q.Append(&i)
-		}
-		s.Lend(&q) // it has memory
-		for i := range n {
-			if v := q.Pop(); *v != i {
-				t.Fatalf("%d comes in place %d of %d", *v, i, n)
-			}
-		}
-		s.TakeBack(&q)
-		if q.items != nil || q.head != 0 || q.Len() != 0 {
-			t.Errorf("after %d values it holds %+v", n, q)
-		}
-		for _, it := range items {
-			if it.value != nil && n <= spareItems {
-				t.Errorf("after %d values the memory has one of them", n)
-			}
-		}
-	}
-}
-
-func TestAllocSpare(t *testing.T) {
-	if testkit.Race {
-		t.Skip("the race detector allocates")
-	}
-	var s Spare[[4]int]
-	var q Queue[[4]int]
-	if n := testing.AllocsPerRun(1000, func() {
-		s.Lend(&q)
-		q.Append([4]int{1})
-		q.Pop()
-		s.TakeBack(&q)
-	}); n > 0 {
-		t.Errorf("%v allocations, want none", n)
-	}
-}
-
 func TestAllocQueue(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")

@@ -99,6 +99,21 @@ func (s *State) ClaimForMessage(n int) bool {
 	}
 }
 
+// Count counts a message of n bytes. It returns false, and changes nothing, if the count has
+// no room: see TakeTally.
+func (s *State) Count(n int) bool {
+	size := uint64(n) //nolint:gosec // a length is not negative
+	for {
+		old := s.word.Load()
+		if old>>messageShift&messageMax == messageMax || size > byteMax-old>>byteShift {
+			return false
+		}
+		if s.word.CompareAndSwap(old, old+size<<byteShift+1<<messageShift) {
+			return true
+		}
+	}
+}
+
 // Finish releases the executor and reports true, if the connection is open and nothing
 // waits: then nothing can be due. It clears Ordered, because the caller has handled the
 // last event. It needs no lock. If it returns false, the caller still has the executor,
@@ -122,14 +137,21 @@ func (s *State) Release() { s.word.And(^uint64(running | Ordered | Waiting)) }
 // IsRunning reports whether the executor is claimed.
 func (s *State) IsRunning() bool { return s.Has(running) }
 
-// TakeTally returns what ClaimForMessage has counted since the last call, and sets the
-// count back.
+// Tally returns what ClaimForMessage and Count have counted since the last call of
+// TakeTally.
+func (s *State) Tally() Tally { return tallyOf(s.word.Load()) }
+
+// TakeTally returns what Tally does, and sets the count back.
 func (s *State) TakeTally() Tally {
 	const flags = 1<<messageShift - 1
 	for {
 		old := s.word.Load()
 		if old <= flags || s.word.CompareAndSwap(old, old&flags) {
-			return Tally{Messages: int64(old >> messageShift & messageMax), Bytes: int64(old >> byteShift)}
+			return tallyOf(old)
 		}
 	}
+}
+
+func tallyOf(word uint64) Tally {
+	return Tally{Messages: int64(word >> messageShift & messageMax), Bytes: int64(word >> byteShift)}
 }

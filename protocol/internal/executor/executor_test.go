@@ -85,17 +85,26 @@ func TestPut(t *testing.T) {
 // TestTally counts up to what the word has room for.
 func TestTally(t *testing.T) {
 	t.Parallel()
+	testTally(t, (*State).ClaimForMessage)
+	testTally(t, (*State).Count)
+}
+
+func testTally(t *testing.T, countMessage func(s *State, n int) bool) {
+	t.Helper()
 	var s State
 	s.Put(Open, true)
 	count := func(n int, want bool) {
 		t.Helper()
-		if got := s.ClaimForMessage(n); got != want {
+		if got := countMessage(&s, n); got != want {
 			t.Errorf("a message of %d bytes: %t, want %t", n, got, want)
 		}
 		s.Finish()
 	}
 	take := func(want Tally) {
 		t.Helper()
+		if got := s.Tally(); got != want {
+			t.Errorf("counted %+v so far, want %+v", got, want)
+		}
 		if got := s.TakeTally(); got != want || !s.Has(Open) {
 			t.Errorf("counted %+v, want %+v", got, want)
 		}
