@@ -193,7 +193,7 @@ func TestOutgoingCounts(t *testing.T) {
 		t.Errorf("got %v, want ErrQueueFull", err)
 	}
 	p := protocol.Prepare(protocol.Text(strings.Repeat("x", 100)))
-	if _, err := o.copyPrepared(nil, p); err != nil {
+	if _, err := o.addShared(nil, sharedFrame(p, o.mu.queue.Budget.Pool), p.Len()); err != nil {
 		t.Error(err)
 	}
 	if messages, bytes := o.sent(); messages != 4 || bytes != 4+500+501+100 {

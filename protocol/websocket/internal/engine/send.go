@@ -47,9 +47,9 @@ func newFrame(op ws.OpCode, payload []byte) queue.Frame {
 func (c *Conn) SendPrepared(p *protocol.Prepared) error {
 	switch {
 	case p.Len() >= minShared:
-		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues), p.Len())
+		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues).Frame(), p.Len())
 	case p.Key() == "":
-		write, err := c.out.copyPrepared(c.session, p)
+		write, err := c.out.addShared(c.session, sharedFrame(p, c.engine.queues), p.Len())
 		return c.queued(write, err)
 	}
 	f := queue.NewFrame(frame.EncodedSize(p.Len()))
@@ -89,21 +89,24 @@ func (o *outgoing) copyMessage(g queue.Growth, op ws.OpCode, payload []byte) (wr
 	return o.messageAddedLocked(len(payload)), nil
 }
 
-// copyPrepared queues a copy of the frame of p.
-func (o *outgoing) copyPrepared(g queue.Growth, p *protocol.Prepared) (write bool, err error) {
+// addShared queues a small frame that other connections get too: as a reference, or else
+// as a copy.
+func (o *outgoing) addShared(g queue.Growth, f *queue.Shared, payload int) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b, err := o.mu.queue.AddMessage(frame.EncodedSize(p.Len()), g)
-	if err != nil {
-		return false, err //nolint:wrapcheck // it is protocol's
+	if !o.mu.queue.AddShared(f) {
+		b, err := o.mu.queue.AddMessage(f.Len(), g)
+		if err != nil {
+			return false, err //nolint:wrapcheck // it is protocol's
+		}
+		f.CopyTo(b)
 	}
-	p.AppendFrame(b[:0], frame.Plain, frame.AppendMessage)
-	return o.messageAddedLocked(p.Len()), nil
+	return o.messageAddedLocked(payload), nil
 }
 
 // sharedFrame returns the frame of p that the queues of one server share.
-func sharedFrame(p *protocol.Prepared, pool *queue.Pool) queue.Frame {
-	return p.Share(pool, newSharedFrame).(*queue.Shared).Frame() //nolint:errcheck,forcetypeassert // newSharedFrame has made it
+func sharedFrame(p *protocol.Prepared, pool *queue.Pool) *queue.Shared {
+	return p.Share(pool, newSharedFrame).(*queue.Shared) //nolint:errcheck,forcetypeassert // newSharedFrame has made it
 }
 
 // newSharedFrame encodes m for the pool that variant is.

@@ -10,6 +10,12 @@ func (q *Queue) DropOldest(n int) (dropped int) {
 	if !q.fitsWithout(n) {
 		return 0
 	}
+	for q.refs != nil && q.refs.gathered == nil && !q.fits(n) {
+		if q.refs.dropFirst() {
+			q.refs = nil
+		}
+		dropped++
+	}
 	for q.state.waiting.Len() > 0 && !q.fits(n) {
 		if q.dropFirst() {
 			dropped++
@@ -23,8 +29,8 @@ func (q *Queue) DropOldest(n int) (dropped int) {
 // fits reports whether a message of n bytes fits. It takes it for the one that was
 // refused last.
 func (q *Queue) fits(n int) bool {
-	s := q.state
-	return s.queued == 0 || s.queued+n <= q.Budget.Each && q.poolTakes(n, 0, 0)
+	queued := q.queued()
+	return queued == 0 || queued+n <= q.Budget.Each && q.poolTakes(n, 0, 0)
 }
 
 // fitsWithout reports whether it would fit without the messages that wait.
@@ -40,7 +46,10 @@ func (q *Queue) fitsWithout(n int) bool {
 			own += e.messages
 		}
 	}
-	left := s.queued - queued
+	if q.refs != nil && q.refs.gathered == nil {
+		queued += q.refs.queued()
+	}
+	left := q.queued() - queued
 	return left == 0 || left+n <= q.Budget.Each && q.poolTakes(n, own, shared)
 }
 

@@ -30,6 +30,7 @@ type modelFrame struct {
 	key     string
 	b       []byte
 	control bool
+	ref     bool // it was added with AddShared
 	shared  *Shared
 }
 
@@ -41,7 +42,7 @@ func (f *modelFrame) counts(waits bool) (queued, own int) {
 		own = cost(f.key)
 	}
 	queued = len(f.b) + own
-	if f.shared == nil {
+	if f.shared == nil && !f.ref {
 		own = queued
 	}
 	return queued, own
@@ -159,6 +160,9 @@ func (m *model) step() {
 		m.endEarly()
 	default:
 		f := modelFrame{key: m.key(), b: m.bytes()}
+		if f.key == "" && m.dice.roll(2) == 0 && m.sendRef(f) {
+			return
+		}
 		if m.dice.roll(3) == 0 {
 			f.shared = NewShared(slices.Clone(f.b), m.q.Budget.Pool)
 			if len(m.old) < 5 {
@@ -167,6 +171,22 @@ func (m *model) step() {
 		}
 		m.send(f)
 	}
+}
+
+// sendRef adds f as a reference, if the queue takes it so.
+func (m *model) sendRef(f modelFrame) bool {
+	small := m.q.Pending() == 0 || m.q.state == nil && m.q.refs.gathered == nil && m.q.refs.n < maxRefs &&
+		m.q.Pending()+len(f.b) <= min(FreeBytes, m.q.Budget.Each/2)
+	f.ref = m.q.AddShared(NewShared(slices.Clone(f.b), m.q.Budget.Pool))
+	m.didf("send a reference of %d: %v", len(f.b), f.ref)
+	if want := small && !m.closed && len(f.b) <= maxRef; f.ref != want {
+		m.fatalf("taken as a reference: %v, want %v", f.ref, want)
+	}
+	if f.ref {
+		m.want = append(m.want, f)
+		m.saw("several references", m.q.refs.n > 1)
+	}
+	return f.ref
 }
 
 // sendOld sends a shared frame again, one that is being written if there is any.
@@ -364,6 +384,9 @@ func (m *model) drop(room int) bool {
 // countStarted learns from the queue which entries are started: of the first frames.
 func (m *model) countStarted() {
 	size := 0
+	if r := m.q.refs; r != nil && r.gathered != nil {
+		size = r.bytes
+	}
 	if m.q.state != nil {
 		for _, e := range m.q.state.allStarted() {
 			size += e.size()
@@ -442,8 +465,16 @@ func (m *model) advance() {
 		m.saw("partial", n < len(m.copies))
 	}
 	m.written += n
-	for _, e := range m.q.state.allStarted() {
-		size := e.size()
+	var sizes []int
+	if m.q.refs != nil {
+		sizes = append(sizes, m.q.refs.bytes)
+		m.saw("references in part", m.written < m.q.refs.bytes)
+	} else {
+		for _, e := range m.q.state.allStarted() {
+			sizes = append(sizes, e.size())
+		}
+	}
+	for _, size := range sizes {
 		if m.written < size {
 			break
 		}
@@ -476,21 +507,22 @@ func (m *model) check() {
 		want = append(want, m.want[i].b...)
 	}
 	s := m.q.state
+	if got := m.contents(); !bytes.Equal(got, want) || m.q.Pending() != pending || m.q.queued() != m.queued() {
+		m.fatalf("other bytes wait than should")
+	}
 	if s == nil {
-		if pending > 0 || m.q.Budget.Used() != 0 {
-			m.fatalf("%d bytes are lost, %d charged", pending, m.q.Budget.Used())
+		if m.q.Budget.Used() != 0 {
+			m.fatalf("%d charged", m.q.Budget.Used())
 		}
 		return
 	}
-	got := m.contents()
+	refs := m.q.refs.queued()
 	switch {
-	case !bytes.Equal(got, want):
-		m.fatalf("other bytes wait than should")
-	case s.queued != m.queued() || s.pending != pending || s.account.own != own:
+	case s.queued != m.queued()-refs || s.pending != pending-refs || s.account.own != own:
 		m.fatalf("counted %d queued, %d pending, %d own, want %d, %d, %d", s.queued, s.pending, s.account.own, m.queued(), pending, own)
 	case int64(s.account.charged+m.charged()) != m.q.Budget.Used() || own > s.account.charged+FreeBytes:
 		m.fatalf("%d own, %d charged, %d used", own, s.account.charged, m.q.Budget.Used())
-	case pending == 0:
+	case s.pending == 0 && m.q.refs == nil:
 		m.fatalf("an empty queue holds memory")
 	}
 }
@@ -506,6 +538,15 @@ func (s *state) allStarted() []entry {
 // contents is what is in the queue.
 func (m *model) contents() (b []byte) {
 	frames := 0
+	if r := m.q.refs; r != nil {
+		for _, s := range r.list[:r.n] {
+			b = append(b, s.b...)
+		}
+	}
+	if m.q.state == nil {
+		return b
+	}
+	before := len(b)
 	for _, e := range m.q.state.allStarted() {
 		b = append(b, e.bytes()...)
 	}
@@ -520,7 +561,7 @@ func (m *model) contents() (b []byte) {
 		if e.size() == 0 {
 			m.fatalf("an entry is empty")
 		}
-		if i == 0 && m.q.Ready() != (len(b) > 0 || e.reserved() == 0) {
+		if i == 0 && m.q.Ready() != (before > 0 || len(b) > 0 || e.reserved() == 0) {
 			m.fatalf("ready: %v", m.q.Ready())
 		}
 		if e.reserved() > 0 {
@@ -587,7 +628,7 @@ func (m *model) end() {
 		m.advance()
 		m.check()
 	}
-	if len(m.want) > 0 || m.q.state != nil || m.q.Budget.Used() != 0 {
+	if len(m.want) > 0 || m.q.refs != nil || m.q.state != nil || m.q.Budget.Used() != 0 {
 		m.fatalf("left behind: %d frames, %d charged", len(m.want), m.q.Budget.Used())
 	}
 }

@@ -6,6 +6,9 @@ import "slices"
 // fewer. Entries are started as a whole, also if a part of them is returned. The caller
 // owns the pieces until it calls Advance; calls of other methods leave them as they are.
 func (q *Queue) Peek(most int) (pieces [][]byte) {
+	if q.refs != nil {
+		return q.refs.peek(most)
+	}
 	s := q.state
 	if s == nil || s.aborted {
 		return nil
@@ -71,13 +74,19 @@ func (s *state) startTail() {
 
 // Started reports whether a part of an entry is written, and the rest is to follow.
 func (q *Queue) Started() bool {
-	return q.state != nil && (q.state.writing || len(q.state.started) > 0)
+	return q.refs != nil && q.refs.gathered != nil || q.state != nil && (q.state.writing || len(q.state.started) > 0)
 }
 
 // Advance tells that the next n bytes are written: at most as many as Peek has returned.
 // They count until all of their entry is written. drained reports whether the queue is at
 // most half full, after it refused a message.
 func (q *Queue) Advance(n int, g Growth) (drained bool) {
+	if q.refs != nil {
+		if q.refs.advance(n) {
+			q.refs = nil
+		}
+		return q.noteRoom(g)
+	}
 	s := q.state
 	if s == nil {
 		return false
@@ -164,6 +173,11 @@ func (q *Queue) noteRoom(g Growth) (drained bool) {
 // until it calls Advance.
 func (q *Queue) Abort() {
 	q.final = true
+	if q.refs != nil {
+		if q.refs.abort() {
+			q.refs = nil
+		}
+	}
 	s := q.state
 	if s == nil {
 		return

@@ -13,7 +13,7 @@ import (
 
 // Queue is what a connection has to write. All sizes are in bytes on the wire. It is
 // not safe for concurrent use. Budget must be set; an empty queue holds no memory but
-// its own three words.
+// its own four words.
 //
 // Some methods are passed what decides whether the queue may grow: nil if it never exceeds
 // Budget.Each. It must be the same at each call.
@@ -23,7 +23,8 @@ import (
 type Queue struct {
 	Budget *Budget
 
-	state   *state // nil if the queue is empty
+	refs    *refs  // in front of state; nil if there are none
+	state   *state // nil if nothing else is queued
 	final   bool   // nothing may be added
 	refused bool   // a message has been refused since the queue was last at most half full
 	high    bool   // Growth.QueueAdmits was called since then
@@ -142,27 +143,32 @@ func (s *state) put() {
 
 // Pending returns how many bytes are not yet written.
 func (q *Queue) Pending() int {
-	if q.state == nil {
-		return 0
+	n := q.refs.queued()
+	if q.state != nil {
+		n += q.state.pending
 	}
-	return q.state.pending
+	return n
 }
 
 // queued returns what Budget.Each bounds.
 func (q *Queue) queued() int {
-	if q.state == nil {
-		return 0
+	n := q.refs.queued()
+	if q.state != nil {
+		n += q.state.queued
 	}
-	return q.state.queued
+	return n
 }
 
 // Memory returns how much memory the queue has for frames, without what is shared.
 func (q *Queue) Memory() (n int) {
+	if q.refs != nil && q.refs.gathered != nil {
+		n = cap(q.refs.gathered.B)
+	}
 	if q.state == nil {
-		return 0
+		return n
 	}
 	if q.state.spare != nil {
-		n = cap(q.state.spare.b)
+		n += cap(q.state.spare.b)
 	}
 	for i := range q.state.started {
 		n += q.state.started[i].memory()
@@ -178,6 +184,9 @@ func (q *Queue) Memory() (n int) {
 
 // Ready reports whether Peek would return anything.
 func (q *Queue) Ready() bool {
+	if q.refs != nil {
+		return !q.refs.aborted
+	}
 	s := q.state
 	if s == nil || s.aborted {
 		return false
@@ -415,7 +424,7 @@ func (q *Queue) admit(n, own int, shared *Shared, g Growth) error {
 		return protocol.ErrClosed
 	}
 	s := q.nonempty()
-	empty := s.queued == 0
+	empty := q.queued() == 0
 	if !empty && !q.mayGrow(n, g) || !s.account.charge(q.Budget.Pool, own, empty) || shared != nil && !shared.hold(empty) {
 		q.refused, s.need = true, need{own, shared.price()}
 		return protocol.ErrQueueFull

@@ -14,6 +14,12 @@ type Shared struct {
 // NewShared returns the shared form of a frame. The caller must not change frame afterwards.
 func NewShared(frame []byte, pool *Pool) *Shared { return &Shared{b: frame, pool: pool} }
 
+// Len returns the size of the frame in bytes.
+func (s *Shared) Len() int { return len(s.b) }
+
+// CopyTo copies the frame to b, which has its size.
+func (s *Shared) CopyTo(b []byte) { copy(b, s.b) }
+
 // hold has one queue more hold s. The first is charged, and refused if the pool has no
 // room, unless must is set; the others cost one atomic operation.
 func (s *Shared) hold(must bool) bool {
