@@ -209,7 +209,7 @@ func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
 // AddMessage queues the frame of a message, of n bytes. It returns them for the caller
 // to fill before the next call. The error is protocol.ErrQueueFull or protocol.ErrClosed.
 func (q *Queue) AddMessage(n int, g Growth) ([]byte, error) {
-	if q.state == nil && n <= FreeBytes && !q.final { // it may, and nothing is charged
+	if q.state == nil && q.refs == nil && n <= FreeBytes && !q.final { // it may, and nothing is charged
 		q.state = newState()
 		return q.state.addFirst(n), nil
 	}
