@@ -72,12 +72,12 @@ func newApplication[C lifecycle](factory func(*Scope) C, receive receiveFunc[C],
 func describe[C lifecycle](receive receiveFunc[C], sp *spec[C]) *application {
 	events := make(map[string]handlerFunc, len(sp.events))
 	for typ, handle := range sp.events {
-		events[typ] = func(ctx context.Context, c *Conn, e *Event) error { return handle(c.user.(C), ctx, c, e) }
+		events[typ] = func(ctx context.Context, c *Conn, e *Event) error { return handle(userOf[C](c), ctx, c, e) }
 	}
 	return &application{
 		groups: sp.groups, linger: sp.linger, wantsSends: sp.wants(protocol.SendType.Name), events: events,
 		receive: func(ctx context.Context, c *Conn, m Message) error {
-			user := c.user.(C)
+			user := userOf[C](c)
 			err := receive(user, ctx, c, m)
 			if err == errNoReceive { //nolint:errorlint,err113 // Base returns it as it is
 				return sp.unread(user)
@@ -86,6 +86,9 @@ func describe[C lifecycle](receive receiveFunc[C], sp *spec[C]) *application {
 		},
 	}
 }
+
+// userOf returns c's consumer. C is the type that the factory of the application returns.
+func userOf[C lifecycle](c *Conn) C { return c.user.(C) } //nolint:errcheck,forcetypeassert // see above
 
 // handler is a Conn as the protocol.Handler of its connection. As a type of its own, it
 // keeps the methods of a Handler out of Conn.

@@ -92,7 +92,7 @@ func heap() (m runtime.MemStats) {
 
 func writeHeapProfile(t *testing.T, file string) {
 	t.Helper()
-	f, err := os.Create(file) //nolint:gosec // the developer's choice
+	f, err := os.Create(file)
 	if err == nil {
 		err = pprof.Lookup("heap").WriteTo(f, 0)
 	}

@@ -63,7 +63,8 @@ func deliverToAll(all roster.View[Member], e *protocol.Event, except Member) (re
 	closes, watched, yield := typ == Close.Name, driver.IsLayerEvent(typ), false
 	chunks := 0
 	for chunk := range all.Chunks {
-		if chunks++; chunks%yieldAfter == 0 {
+		chunks++
+		if chunks%yieldAfter == 0 {
 			runtime.Gosched()
 		}
 		for _, m := range chunk {
@@ -88,7 +89,8 @@ func deliverToAll(all roster.View[Member], e *protocol.Event, except Member) (re
 func offerToAll(all roster.View[Member], p *protocol.Prepared, except Member) (reached int) {
 	yield, chunks := false, 0
 	for chunk := range all.Chunks {
-		if chunks++; chunks%yieldAfter == 0 {
+		chunks++
+		if chunks%yieldAfter == 0 {
 			runtime.Gosched()
 		}
 		for _, m := range chunk {

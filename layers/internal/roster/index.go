@@ -43,8 +43,11 @@ func (s slot) position() int { return int(s>>slotBits) - 1 }
 // isLike reports whether s may be that of a member with the hash h.
 func (s slot) isLike(h uint64) bool { return s&(1<<slotBits-1) == slotOf(h, -1) }
 
+// entry returns the entry of pages for h.
+func (x *index) entry(h uint64) int { return int(h >> 1 >> (63 - x.depth)) } //nolint:gosec // there are fewer entries than members
+
 // page returns the page for h.
-func (x *index) page(h uint64) *page { return x.pages[h>>1>>(63-x.depth)] }
+func (x *index) page(h uint64) *page { return x.pages[x.entry(h)] }
 
 // find returns the position of the member with the hash h for which is returns true, or -1.
 func (x *index) find(h uint64, is func(at int) bool) int {
@@ -116,7 +119,7 @@ func (x *index) split(p *page, h uint64, hash hashAt) {
 		}
 	}
 	same := 1 << (x.depth - p.depth) // entries of pages for each half
-	first := int(h>>1>>(63-x.depth)) &^ (2*same - 1)
+	first := x.entry(h) &^ (2*same - 1)
 	for i := range same {
 		x.pages[first+i], x.pages[first+same+i] = halves[0], halves[1]
 	}
