@@ -20,7 +20,7 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Values:    func(s any) plumbing.Values { return scope(s).values },
 		Kept:      func(s any) any { return scope(s).kept() },
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
-		Handshake: func(h *plumbing.Handshake) (any, *lazyctx.Context) { return newHandshakeScope(h) },
+		Handshake: func(h plumbing.Handshake) (any, *lazyctx.Context) { return newHandshakeScope(h) },
 	})
 	plumbing.ProvideAccepts(accepts)
 	plumbing.ProvideDeferLeaver(func(c any, v plumbing.Leaver) { conn(c).s.deferLeaver(v) })

@@ -111,7 +111,7 @@ func NewScope(typ string, r *http.Request) *Scope {
 // newHandshakeScope returns the scope of the connection that h opens, and the context of
 // the handshake, which its caller cancels. The request is not copied for that context
 // unless the program asks for it.
-func newHandshakeScope(h *plumbing.Handshake) (*Scope, *lazyctx.Context) {
+func newHandshakeScope(h plumbing.Handshake) (*Scope, *lazyctx.Context) {
 	s := NewScope(h.Type, h.Request)
 	s.remoteAddr, s.subprotocols = h.RemoteAddr, h.Subprotocols
 	o := s.origin

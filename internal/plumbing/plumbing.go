@@ -24,7 +24,7 @@ type ScopeFuncs struct {
 	Values    func(scope any) Values
 	Kept      func(scope any) any
 	Channel   func(ctx context.Context, name string) any
-	Handshake func(h *Handshake) (scope any, limit *lazyctx.Context)
+	Handshake func(h Handshake) (scope any, limit *lazyctx.Context)
 }
 
 // Handshake is what a protocol server knows of a request that opens a connection.

@@ -51,7 +51,7 @@ func Kept(s *protocol.Scope) *protocol.Scope {
 
 // ForHandshake returns the scope of the connection that h opens, and its Context, which
 // the caller cancels when the handshake is answered.
-func ForHandshake(h *plumbing.Handshake) (*protocol.Scope, *lazyctx.Context) {
+func ForHandshake(h plumbing.Handshake) (*protocol.Scope, *lazyctx.Context) {
 	s, limit := plumbing.Scopes.Handshake(h)
 	return s.(*protocol.Scope), limit //nolint:errcheck,forcetypeassert // as in WithRoute
 }

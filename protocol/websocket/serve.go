@@ -36,7 +36,7 @@ func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
 	offer := handshake.ParseOffer(r.Header)
 	h.path, h.peer = noted(r.URL.Path), noted(client.RemoteAddr)
 	var scope *protocol.Scope
-	scope, h.limit = scopes.ForHandshake(&plumbing.Handshake{
+	scope, h.limit = scopes.ForHandshake(plumbing.Handshake{
 		Type: s.Type(), Request: r, RemoteAddr: client.RemoteAddr, Subprotocols: offer.Subprotocols, Timeout: s.opts.HandshakeTimeout,
 	})
 	if e := s.admit(scope, h, client, &offer); e != nil {
