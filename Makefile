@@ -37,6 +37,9 @@ FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 BENCH ?= .
 
+# How many seeds the model of the event loops runs.
+SEEDS ?= 2000
+
 # No version stamp is wanted in test programs, and asking git for one fails in
 # a checkout that belongs to another user. nomsgpack is a tag of gin's: without it,
 # its codec of MessagePack takes a minute of CPU, and no test uses it.
@@ -157,6 +160,10 @@ bench-quick: check-go ## The same in 6 minutes
 .PHONY: chat-load
 chat-load: check-go ## Have 1000 people talk over the chat example for a minute (Linux)
 	cd bench && go run ./chat
+
+.PHONY: model
+model: check-go ## Run the model of the event loops with the seeds from 1 to SEEDS (2000) under the race detector
+	WYE_SEEDS=$(SEEDS) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -run '^TestLoopModel$$' ./protocol/websocket/internal/engine
 
 .PHONY: soak
 soak: check-go ## Run servers of both engines under honest and hostile peers for SOAKTIME (10m), and check that nothing is left over (Linux)

@@ -22,7 +22,8 @@ type fakeNet struct {
 		random  *rand.Rand
 		open    map[int]*fakeSocket // by descriptor
 		faults  []string
-		kernels int // that are not stopped
+		kernels int   // that are not stopped
+		filled  int64 // writes that were short
 	}
 	calm bool // nothing is random: everything happens at once and whole
 }
@@ -34,13 +35,13 @@ func newFakeNet(seed uint64) *fakeNet {
 	return n
 }
 
-func (n *fakeNet) fault(format string, args ...any) {
+func (n *fakeNet) faultf(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.faultLocked(format, args...)
+	n.faultLockedf(format, args...)
 }
 
-func (n *fakeNet) faultLocked(format string, args ...any) {
+func (n *fakeNet) faultLockedf(format string, args ...any) {
 	n.mu.faults = append(n.mu.faults, fmt.Sprintf(format, args...))
 }
 
@@ -261,12 +262,12 @@ func (k *fakeKernel) signal() {
 // lock begins a call of the driver. The result ends it.
 func (k *fakeKernel) lock(what string) (unlock func()) {
 	if !k.driver.TryLock() {
-		k.net.fault("%s while another goroutine drives", what)
+		k.net.faultf("%s while another goroutine drives", what)
 		k.driver.Lock()
 	}
 	k.net.mu.Lock()
 	if k.stopped {
-		k.net.faultLocked("%s after stop", what)
+		k.net.faultLockedf("%s after stop", what)
 	}
 	yields := k.net.chanceLocked(8)
 	return func() {
@@ -282,18 +283,19 @@ func (k *fakeKernel) lock(what string) (unlock func()) {
 func (k *fakeKernel) socketLocked(what string, fd int) *fakeSocket {
 	s := k.net.mu.open[fd]
 	if s == nil || s.kernel != k {
-		k.net.faultLocked("%s of descriptor %d, which is closed or another loop's", what, fd)
+		k.net.faultLockedf("%s of descriptor %d, which is closed or another loop's", what, fd)
 		return &fakeSocket{net: k.net, kernel: k, closed: true, changed: make(chan struct{})}
 	}
 	return s
 }
 
 func (k *fakeKernel) take(nc net.Conn) (fd int, err error) {
-	s := nc.(*fakeConn).socket //nolint:errcheck,forcetypeassert // the tests have no others
+	s := nc.(*fakeConn).socket
 	n := k.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for fd = 3; n.mu.open[fd] != nil; fd++ {
+	for fd = 3; n.mu.open[fd] != nil; {
+		fd++
 	}
 	n.mu.open[fd] = s
 	s.fd, s.kernel = fd, k
@@ -301,7 +303,8 @@ func (k *fakeKernel) take(nc net.Conn) (fd int, err error) {
 }
 
 func (k *fakeKernel) add(fd int, key uint64) error {
-	defer k.lock("add")()
+	unlock := k.lock("add")
+	defer unlock()
 	s := k.socketLocked("add", fd)
 	s.key = key
 	k.sockets = append(k.sockets, s)
@@ -310,7 +313,8 @@ func (k *fakeKernel) add(fd int, key uint64) error {
 }
 
 func (k *fakeKernel) poll(events []change) int {
-	defer k.lock("poll")()
+	unlock := k.lock("poll")
+	defer unlock()
 	if k.net.chanceLocked(4) { // what is new comes a moment later
 		return 0
 	}
@@ -348,7 +352,7 @@ func (k *fakeKernel) reportLocked(events []change) (n int) {
 
 func (k *fakeKernel) sleep(events []change) int {
 	if !k.driver.TryLock() {
-		k.net.fault("sleep while another goroutine drives")
+		k.net.faultf("sleep while another goroutine drives")
 		return 0
 	}
 	defer k.driver.Unlock()
@@ -372,14 +376,15 @@ func (k *fakeKernel) wake() {
 	k.net.mu.Lock()
 	defer k.net.mu.Unlock()
 	if k.stopped {
-		k.net.faultLocked("wake after stop")
+		k.net.faultLockedf("wake after stop")
 	}
 	k.woken = true
 	k.signal()
 }
 
 func (k *fakeKernel) read(fd int, b []byte) (n int, err error) {
-	defer k.lock("read")()
+	unlock := k.lock("read")
+	defer unlock()
 	s := k.socketLocked("read", fd)
 	n = copy(b, s.in)
 	s.in = s.in[n:]
@@ -397,13 +402,14 @@ func (k *fakeKernel) read(fd int, b []byte) (n int, err error) {
 }
 
 func (k *fakeKernel) write(fd int, pieces [][]byte, size int) (n int, err error) {
-	defer k.lock("write")()
+	unlock := k.lock("write")
+	defer unlock()
 	s := k.socketLocked("write", fd)
 	switch {
 	case sizeOf(pieces) != size || size == 0:
-		k.net.faultLocked("write of %d bytes said to be %d", sizeOf(pieces), size)
+		k.net.faultLockedf("write of %d bytes said to be %d", sizeOf(pieces), size)
 	case s.shut:
-		k.net.faultLocked("write after shutWrite")
+		k.net.faultLockedf("write after shutWrite")
 	}
 	switch {
 	case s.reset:
@@ -424,7 +430,9 @@ func (k *fakeKernel) write(fd int, pieces [][]byte, size int) (n int, err error)
 		s.out = append(s.out, p...)
 		left -= len(p)
 	}
-	s.full = n < size
+	if s.full = n < size; s.full {
+		k.net.mu.filled++
+	}
 	if short && s.writableLocked() {
 		s.edgeLocked()
 	}
@@ -436,26 +444,30 @@ func (k *fakeKernel) write(fd int, pieces [][]byte, size int) (n int, err error)
 }
 
 func (k *fakeKernel) limitUnsent(fd int) {
-	defer k.lock("limitUnsent")()
+	unlock := k.lock("limitUnsent")
+	defer unlock()
 	k.socketLocked("limitUnsent", fd).limited = true
 }
 
 func (k *fakeKernel) isWritable(fd int) bool {
-	defer k.lock("isWritable")()
+	unlock := k.lock("isWritable")
+	defer unlock()
 	s := k.socketLocked("isWritable", fd)
 	s.full = s.full || !s.writableLocked()
 	return !s.full
 }
 
 func (k *fakeKernel) shutWrite(fd int) {
-	defer k.lock("shutWrite")()
+	unlock := k.lock("shutWrite")
+	defer unlock()
 	s := k.socketLocked("shutWrite", fd)
 	s.shut = true
 	s.noteLocked()
 }
 
 func (k *fakeKernel) close(fd int) {
-	defer k.lock("close")()
+	unlock := k.lock("close")
+	defer unlock()
 	s := k.socketLocked("close", fd)
 	s.closed = true
 	if len(s.in) > 0 && !s.gone {
@@ -468,9 +480,10 @@ func (k *fakeKernel) close(fd int) {
 }
 
 func (k *fakeKernel) stop() {
-	defer k.lock("stop")()
+	unlock := k.lock("stop")
+	defer unlock()
 	if len(k.sockets) > 0 {
-		k.net.faultLocked("stop while there are %d sockets", len(k.sockets))
+		k.net.faultLockedf("stop while there are %d sockets", len(k.sockets))
 	}
 	k.stopped = true
 	k.net.mu.kernels--

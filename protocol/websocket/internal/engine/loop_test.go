@@ -24,7 +24,7 @@ func newLoopEngine(t *testing.T) (*testEngine, *fakeNet) {
 	t.Helper()
 	n := newFakeNet(0)
 	n.calm = true
-	e := newTestEngine(Config{OffLoop: func(_ *protocol.Conn, err error) { n.fault("not on a loop: %v", err) }})
+	e := newTestEngine(Config{OffLoop: func(_ *protocol.Conn, err error) { n.faultf("not on a loop: %v", err) }})
 	e.sessions.Logger = slog.New(slog.DiscardHandler)
 	e.isPlain = func(net.Conn) bool { return true }
 	e.loops = e.newLoops(n.newKernel)[:1]
@@ -221,7 +221,7 @@ func TestLoopReset(t *testing.T) {
 			s := n.newSocket(1000, 100)
 			c := e.looped(fakes.Echo(), s)
 			synctest.Wait()
-			_ = c.Send(protocol.Text(strings.Repeat("a", 5000))) //nolint:errcheck // it fits
+			_ = c.Send(protocol.Text(strings.Repeat("a", 5000)))
 			if frames != "" {
 				s.send([]byte(frames))
 			}
