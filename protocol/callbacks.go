@@ -17,10 +17,10 @@ const disconnectTime = 10 * time.Second
 var errGoexit = errors.New("wye: a callback ended its goroutine (runtime.Goexit, or FailNow of a test)")
 
 // handleMessage calls Receive.
-func (s *Session) handleMessage(ctx context.Context, m Message) {
+func (s *Session) handleMessage(ctx context.Context, m *Message) {
 	done := false
 	defer s.recoverCallback(&done)
-	err := s.h.Receive(ctx, &s.conn, m)
+	err := s.h.Receive(ctx, &s.conn, *m)
 	done = true
 	if err != nil {
 		s.applyError(err)

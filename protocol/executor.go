@@ -97,7 +97,8 @@ func (s *Session) handOverUnlock() {
 	case e.prepared != nil:
 		s.sendQueued(e.prepared)
 	default:
-		s.handleMessage(ctx, e.message())
+		m := e.message()
+		s.handleMessage(ctx, &m)
 	}
 }
 

@@ -20,7 +20,7 @@ var errReadAhead = errors.New("wye: the transport went on reading after Receive 
 func (s *Session) Receive(m Message) (more bool) {
 	m.Key = "" // only outgoing messages have one
 	if s.exec.ClaimForMessage(len(m.Data)) {
-		s.runMessage(m)
+		s.runMessage(&m)
 		return true
 	}
 	return s.receiveSlowly(m)
@@ -57,9 +57,10 @@ func (s *Session) ReceiveChecked(m Message) (more bool) {
 	return s.Receive(m)
 }
 
-// runMessage handles m, and then runs the callbacks that have become due. The caller has claimed the
-// executor.
-func (s *Session) runMessage(m Message) {
+// runMessage handles m, and then runs the callbacks that have become due. The caller has
+// claimed the executor. m is a pointer because a Message is large: another copy of it would
+// take as long as the rest of this function.
+func (s *Session) runMessage(m *Message) {
 	s.notifyBusy()
 	s.handleMessage(s.context(), m)
 	s.runInline()
@@ -85,7 +86,7 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 	}
 	s.tallyLocked(m)
 	s.mu.Unlock()
-	s.runMessage(m)
+	s.runMessage(&m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mayReadLocked(s.pauseLocked()) || s.mu.life.IsOver()
