@@ -1,7 +1,10 @@
 // Package utf8scan checks text that is UTF-8, in pieces or whole.
 package utf8scan
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // State is how far a text has been read: a state of the automaton that
 // accepts UTF-8 (RFC 3629 section 4). It is kept between the pieces of a text,
@@ -9,8 +12,9 @@ import "encoding/binary"
 // may follow can make the text good.
 //
 // utf8.Valid needs whole runes and 12 us for 16 KiB of Chinese. Here runs of
-// ASCII and of three-byte runes are checked by the word, and everything else by
-// a table at one shift per byte, whatever the text (BenchmarkUTF8).
+// ASCII, of three-byte runes, and of ASCII with two-byte runes are checked by the
+// word, and everything else by a table at one shift per byte, whatever the text
+// (BenchmarkUTF8).
 type State uint64
 
 // The states. They are shifts into the words of steps, six bits apart.
@@ -125,10 +129,15 @@ const (
 	leads2, fixed2, threes2 = 0x0000ff0000ff0000, 0xc0c0f0c0c0f0c0c0, 0x8080e08080e08080
 )
 
-// skipRuns returns b without what it begins with: a run of ASCII, or of runes of
-// three bytes whose second byte may be any.
+// skipRuns returns b without what it begins with: a run of ASCII, of runes of
+// three bytes whose second byte may be any, or of ASCII and runes of two bytes.
 func skipRuns(b []byte) []byte {
 	b = skipASCII(b)
+	if len(b) >= 32 {
+		if high := word(b) & eachHigh; high != 0 && b[bits.TrailingZeros64(high)/8] < 0xe0 {
+			b = skipTwos(b)
+		}
+	}
 	for len(b) >= 24 && isThrees(b[:24]) {
 		b = b[24:]
 	}
@@ -136,6 +145,34 @@ func skipRuns(b []byte) []byte {
 		b = b[8:]
 	}
 	return b
+}
+
+// skipTwos returns b without a run of ASCII and runes of two bytes, in steps of 32 bytes.
+func skipTwos(b []byte) []byte {
+	for len(b) >= 32 {
+		w0, w1, w2, w3 := word(b), word(b[8:]), word(b[16:]), word(b[24:])
+		bad0, open0 := twos(w0, 0)
+		bad1, open1 := twos(w1, open0)
+		bad2, open2 := twos(w2, open1)
+		bad3, open3 := twos(w3, open2)
+		if bad0|bad1|bad2|bad3 != 0 {
+			break
+		}
+		b = b[32-open3>>7:] // up to the rune that is cut
+	}
+	return b
+}
+
+// twos checks eight bytes that are to be ASCII and runes of two bytes. open is 0x80 if the
+// first byte is to be the second one of a rune; stays says so of what follows. bad is not 0
+// if there is anything else.
+func twos(w, open uint64) (bad, stays uint64) {
+	high := w & eachHigh
+	leads := high & (w << 1)
+	bad = (leads<<8 | open) ^ high ^ leads            // others behind leads, and nowhere else
+	bad |= leads & (w << 2)                           // three bytes or more
+	bad |= leads &^ (w&(0x1e*eachOne) + 0x7e*eachOne) // C0 and C1
+	return bad, leads >> 56
 }
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

@@ -83,6 +83,32 @@ func TestUTF8Places(t *testing.T) {
 	}
 }
 
+// TestUTF8Edges puts all sequences of four bytes at the edges of what UTF-8 allows into
+// texts that are read by the word, at different places of the words.
+func TestUTF8Edges(t *testing.T) {
+	t.Parallel()
+	edges := []byte{
+		0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
+		0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+	}
+	for i, unit := range []string{"a", "é", "天"} {
+		whole := []byte(strings.Repeat(unit, 66/len(unit)))
+		for n := range len(edges) * len(edges) * len(edges) * len(edges) {
+			at := (n + i) % 31
+			at -= at % len(unit)
+			k, was := n, [4]byte(whole[at:])
+			for j := range was {
+				whole[at+j] = edges[k%len(edges)]
+				k /= len(edges)
+			}
+			if got := Valid(whole); got != utf8.Valid(whole) {
+				t.Fatalf("% x: got %v", whole, got)
+			}
+			copy(whole[at:], was[:])
+		}
+	}
+}
+
 // TestUTF8Pieces reads texts in pieces of random sizes.
 func TestUTF8Pieces(t *testing.T) {
 	t.Parallel()
@@ -135,9 +161,23 @@ func BenchmarkUTF8(b *testing.B) {
 		"Russian": "Съешь же ещё этих мягких французских булок, да выпей чаю. ",
 		"Korean":  "동해물과 백두산이 마르고 닳도록 ",
 		"emoji":   "😀😃😄😁 ",
+		"spaced":  "敏捷的棕色狐狸跳过了 ",
+
+		"words Chinese": "敏捷的棕色狐狸跳过了那只懒惰的狗。 天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。 你好！ 我们去公园吧，好不好？ 2026年 Go语言",
+		"words Russian": "Съешь же ещё этих мягких французских булок, да выпей чаю.",
+		"words Korean":  "동해물과 백두산이 마르고 닳도록 하느님이 보우하사 우리나라 만세",
+		"words French":  "Le cœur déçu mais l'âme plutôt naïve, Louÿs rêva de crapaüter en canoë au delà des îles",
+		"words JSON":    `{"who":"王小明", "text":"你好,今天天气不错", {"id":123456,"name":"Анна"} [1,2,3] "на здоровье" 😀`,
 	}
+	random := rand.New(rand.NewPCG(1, 2))
 	for name, unit := range texts {
 		text := []byte(strings.Repeat(unit, 16<<10/len(unit)))
+		if words := strings.Fields(unit); strings.HasPrefix(name, "words") {
+			text = text[:0]
+			for len(text) < 16<<10-50 {
+				text = append(append(text, words[random.IntN(len(words))]...), ' ')
+			}
+		}
 		b.Run(name+"/wye", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
