@@ -106,6 +106,10 @@ func (b *bench) rounds(ctx context.Context, scs []*scenario) error {
 	plan := b.plan(scs)
 	began := time.Now()
 	for i, p := range plan {
+		if time.Since(began) > b.limit {
+			b.results.Stopped = fmt.Sprintf("after %v, before %d of %d runs", b.limit, len(plan)-i, len(plan))
+			return nil
+		}
 		r, err := b.measure(ctx, p.server, p.scenario)
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), err)
@@ -163,7 +167,7 @@ func (b *bench) measure(ctx context.Context, s *server, sc *scenario) (r load.Re
 	}
 	file := filepath.Join(b.bin, "probe")
 	env := append([]string{probe.Env + "=" + file}, sc.env...)
-	c, err := child.StartWith(ctx, env, on.server, b.program(s.dir), slices.Concat(s.args, sc.serverArgs, []string{"-addr", addr})...)
+	c, err := child.StartWith(ctx, env, on.server, b.program(s.dir), b.serverArgs(s, sc, addr)...)
 	if err != nil {
 		return r, err
 	}
@@ -185,6 +189,15 @@ func (b *bench) measure(ctx context.Context, s *server, sc *scenario) (r load.Re
 	}
 	err = json.Unmarshal(out, &r)
 	return r, err
+}
+
+// serverArgs returns the arguments of a server.
+func (b *bench) serverArgs(s *server, sc *scenario, addr string) []string {
+	args := slices.Concat(s.args, sc.serverArgs, []string{"-addr", addr})
+	if s.ours && b.profiles != "" {
+		args = append(args, "-cpuprofile", filepath.Join(b.profiles, sc.name+"-"+s.name+".pprof"))
+	}
+	return args
 }
 
 func (s *server) scheme(sc *scenario) string {

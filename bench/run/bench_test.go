@@ -21,7 +21,7 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	ghost := &server{name: "ghost", dir: "./ghost", mode: "ws"}
-	opt := options{dir: "..", rounds: 2, rare: 1, duration: 50 * time.Millisecond, progress: t.Output()}
+	opt := options{dir: "..", rounds: 2, rare: 1, duration: 50 * time.Millisecond, limit: time.Minute, progress: t.Output()}
 	b, err := newBench(t.Context(), opt, append(svs, ghost))
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +59,16 @@ func TestBench(t *testing.T) {
 	}
 	if _, err := os.Stat(b.bin); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the programs are still there: %v", err)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	b := &bench{options: options{rounds: 1, rare: 1, progress: t.Output()}, servers: servers}
+	if err := b.rounds(t.Context(), scenarios()); err != nil {
+		t.Fatal(err)
+	}
+	if got := newReport(&b.results).markdown(false); len(b.results.Runs) > 0 || !strings.Contains(got, "stopped by the limit of time, after 0s") {
+		t.Errorf("%d runs, and the report\n%s", len(b.results.Runs), got)
 	}
 }
 

@@ -42,6 +42,8 @@ type options struct {
 	rounds   int
 	rare     int // rounds of the scenarios that are not part of every round
 	duration time.Duration
+	limit    time.Duration // of all runs together
+	profiles string        // a directory for CPU profiles of Wye's servers, or empty
 	pin      bool
 	progress io.Writer // gets a line per run
 }
@@ -60,6 +62,8 @@ func parse() (opt options, f flags, err error) {
 	flag.StringVar(&opt.dir, "dir", ".", "the bench `directory`")
 	flag.IntVar(&opt.rounds, "rounds", 5, "runs of each server in each scenario; at most 3 of those about memory, pauses and scaling")
 	flag.DurationVar(&opt.duration, "duration", time.Second, "of each run; the split of CPU times needs 1s or more")
+	flag.DurationVar(&opt.limit, "limit", 40*time.Minute, "of all runs together: then the report is about what there is")
+	flag.StringVar(&opt.profiles, "profiles", "", "write a CPU profile of each run of Wye to this `directory`; of several rounds, the last")
 	flag.BoolVar(&opt.pin, "pin", true, "give the server one core and the load generator another")
 	flag.BoolVar(&f.quick, "quick", false, "two rounds, and one of those about memory, pauses and scaling")
 	flag.BoolVar(&f.write, "write", false, "write the report to RESULTS.md, and its plots to results/")

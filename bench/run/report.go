@@ -118,6 +118,9 @@ func (r *report) missing() string {
 	for _, name := range slices.Sorted(maps.Keys(r.res.LeftOut)) {
 		fmt.Fprintf(&b, "- %s was left out: %s\n", name, r.res.LeftOut[name])
 	}
+	if r.res.Stopped != "" {
+		fmt.Fprintf(&b, "- stopped by the limit of time, %s\n", r.res.Stopped)
+	}
 	for _, line := range r.res.failures() {
 		fmt.Fprintf(&b, "- failed: %s\n", line)
 	}

@@ -13,7 +13,9 @@ type results struct {
 	Conditions conditions `json:"conditions"`
 	// LeftOut says why servers were not measured.
 	LeftOut map[string]string `json:"left_out,omitempty"`
-	Runs    []outcome         `json:"runs"`
+	// Stopped says when the bench was stopped by its limit of time.
+	Stopped string    `json:"stopped,omitempty"`
+	Runs    []outcome `json:"runs"`
 }
 
 // outcome is one run of a server in a scenario. It has an error or a result.

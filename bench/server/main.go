@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type flags struct {
 	engine  websocket.Engine
 	secure  bool
 	largest int
+	profile string
 }
 
 func main() {
@@ -40,12 +42,30 @@ func main() {
 	flag.TextVar(&f.engine, "engine", websocket.EngineAuto, "what runs the connections: auto, loop or goroutine")
 	flag.BoolVar(&f.secure, "tls", false, "serve TLS, with a certificate of its own")
 	flag.IntVar(&f.largest, "max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
+	flag.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of the whole run to this `file`")
 	flag.Parse()
 	probe.Install()
-	if err := run(f); err != nil {
+	if err := profiled(f); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled is run, with a CPU profile if one is wanted.
+func profiled(f flags) error {
+	if f.profile == "" {
+		return run(f)
+	}
+	file, err := os.Create(f.profile)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = run(f)
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 func run(f flags) error {
