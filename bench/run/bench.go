@@ -187,8 +187,13 @@ func (b *bench) measure(ctx context.Context, s *server, sc *scenario) (r load.Re
 	if err != nil {
 		return r, err
 	}
-	err = json.Unmarshal(out, &r)
-	return r, err
+	if err := json.Unmarshal(out, &r); err != nil {
+		return r, err
+	}
+	if r.Messages == 0 && sc.kind() != load.Idle {
+		return r, errors.New("no message was answered in the time that is measured: the machine is too busy, or the server has stopped")
+	}
+	return r, nil
 }
 
 // serverArgs returns the arguments of a server.

@@ -11,7 +11,7 @@ func (r *report) figures() map[string]plot.Figure {
 	figures := map[string]plot.Figure{
 		"cpu": {
 			Title:  "Server CPU time per message, times the floor",
-			Note:   "Less is better. Median, and from the lowest to the highest round. Dashed: the goal of Wye's loop engine.",
+			Note:   "Less is better; with the lowest and the highest round. Dashed: the goal of Wye's loop engine.",
 			Panels: r.panels(costs, r.toFloor, times),
 		},
 		"memory": {

@@ -125,7 +125,7 @@ func costScenarios() []*scenario {
 			name: "events-w16", title: "typed events, 16 in flight", args: room(1000, "16"),
 			path: "/events/bench", only: eventServers,
 		},
-		{name: "room-10k", title: "room of " + strconv.Itoa(many()), args: room(many(), "1"), goal: 1.10},
+		{name: "room-10k", title: "room of " + count(float64(many())), args: room(many(), "1"), goal: 1.10},
 		{name: "handshake", title: "connect, upgrade, close", args: []string{"handshake", "-conns", "32"}, goal: 1.60},
 	}
 }

@@ -27,7 +27,11 @@ type Panel struct {
 	Goal float64
 }
 
-// Figure is some charts with one scale, which is logarithmic.
+// legend is what the note of every figure ends with.
+const legend = "Logarithmic. Blue: Wye. Bold: the best, the floor apart."
+
+// Figure is some charts with one scale, which is logarithmic. The Note is followed by a
+// legend.
 type Figure struct {
 	Title, Note string
 	Panels      []Panel
@@ -75,7 +79,7 @@ func (f Figure) SVG() string {
 	fmt.Fprintf(&out, `role="img" aria-label="%s">`+"\n", html.EscapeString(f.Title))
 	fmt.Fprintf(&out, `<g font-family="-apple-system,Segoe UI,Helvetica,Arial,sans-serif" font-size="11" fill="%s">`+"\n", textColour)
 	text(&out, margin, 20, `font-size="15" font-weight="600"`, f.Title)
-	text(&out, margin, 38, "", f.Note)
+	text(&out, margin, 38, "", strings.TrimSpace(f.Note+" "+legend))
 	out.WriteString(body.String())
 	out.WriteString("</g>\n</svg>\n")
 	return out.String()
