@@ -42,6 +42,27 @@ func (l *lateCalls) remove() func() {
 	return f
 }
 
+// hasLateLocked reports whether something is left to be called after Disconnect.
+func (s *Session) hasLateLocked() bool { return !s.mu.late.isEmpty() || s.owesSettledLocked() }
+
+// owesSettledLocked reports whether the transport's Settled is to be called.
+func (s *Session) owesSettledLocked() bool {
+	if s.mu.settled || !s.mu.life.IsSettled() {
+		return false
+	}
+	_, ok := s.t.(settler)
+	return ok
+}
+
+// nextLateLocked returns what is called next after Disconnect: Settled comes last.
+func (s *Session) nextLateLocked() func() {
+	if !s.mu.late.isEmpty() {
+		return s.mu.late.remove()
+	}
+	s.mu.settled = true
+	return s.t.(settler).Settled //nolint:errcheck,forcetypeassert // see owesSettledLocked
+}
+
 // deferred is Conn.Defer.
 func (s *Session) deferred(f func()) {
 	s.mu.Lock()

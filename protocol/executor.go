@@ -54,7 +54,7 @@ func (s *Session) runNext() bool {
 		// has ended. The goroutine that closes may not have canceled it yet.
 		s.endContextLocked()
 	}
-	pending := lifecycle.Pending{Mail: s.hasMailLocked(), Goroutines: s.rare.Load().goroutines().hold(), Deferred: !s.mu.late.isEmpty()}
+	pending := lifecycle.Pending{Mail: s.hasMailLocked(), Goroutines: s.rare.Load().goroutines().hold(), Deferred: s.hasLateLocked()}
 	switch life.Next(pending) {
 	case lifecycle.HandOver:
 		s.handOverUnlock()
@@ -69,7 +69,7 @@ func (s *Session) runNext() bool {
 		s.mu.Unlock()
 		s.disconnect(st)
 	case lifecycle.RunDeferred:
-		f := s.mu.late.remove()
+		f := s.nextLateLocked()
 		s.mu.Unlock()
 		s.callDeferred(f)
 	case lifecycle.Idle:

@@ -75,6 +75,7 @@ type Session struct {
 		sync.Mutex
 		life     lifecycle.Machine
 		blocking Blocking
+		settled  bool     // the transport's Settled was called
 		opening  *opening // nil once the handshake is answered
 		event    *Event   // the only mailbox entry, if that is an event; then mail is nil
 		mail     *mailbox // nil while no other entry waits

@@ -44,6 +44,9 @@ import (
 //   - WillWork() is called in the same way before a callback works for long without
 //     waiting: before it sends to a group of many thousands. It has an effect only if the
 //     transport has WillWait, too.
+//   - Settled() is called once, like a function of [Conn.Defer] that was given before all
+//     others: after Disconnect, or when the connection was refused. It takes no memory
+//     until then.
 //   - RTT() time.Duration returns the last round trip, or 0 before the first.
 //   - Sent() (messages, bytes int64) returns how many messages have been queued, also if
 //     they were dropped or replaced later, and their bytes of payload. It is for
@@ -76,6 +79,7 @@ type Transport interface {
 type (
 	scheduler    interface{ Schedule() }
 	busyNotifier interface{ Busy() }
+	settler      interface{ Settled() }
 	dropper      interface{ DropOldest(n int) (dropped int) }
 	pinger       interface{ RTT() time.Duration }
 	meter        interface {

@@ -80,6 +80,8 @@ var (
 	_ interface{ Busy() }                = (*Conn)(nil)
 	_ interface{ Schedule() }            = (*Conn)(nil)
 	_ interface{ WillWait() }            = (*Conn)(nil)
+	_ interface{ WillWork() }            = (*Conn)(nil)
+	_ interface{ Settled() }             = (*Conn)(nil)
 	_ interface{ DropOldest(n int) int } = (*Conn)(nil)
 	_ interface{ RTT() time.Duration }   = (*Conn)(nil)
 	_ interface {
@@ -119,6 +121,9 @@ func (c *Conn) WillWait() {
 		c.runner.aboutToWait(c)
 	}
 }
+
+// Settled notes that nothing of the application runs any more.
+func (c *Conn) Settled() { c.partDone() }
 
 // WillWork lets the others of a loop go on while a callback of the connection works for
 // long.

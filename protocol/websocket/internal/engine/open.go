@@ -20,7 +20,6 @@ func (e *Engine) NewConn(h Handshake, path, peer string) *Conn {
 func (c *Conn) Open(s *protocol.Session) {
 	c.session = s
 	c.parts.Store(1)
-	s.Conn().Defer(c.partDone)
 	defer c.advance(phaseReading) // also if a callback ends the goroutine
 	s.Open()
 }
