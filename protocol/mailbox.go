@@ -22,7 +22,7 @@ type entry struct {
 func (e *entry) message() Message {
 	m := Message{Kind: e.kind, Data: e.data}
 	if e.checked {
-		return checked(m)
+		m.noteChecked()
 	}
 	return m
 }

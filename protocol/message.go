@@ -85,29 +85,28 @@ func (m Message) Clone() Message {
 	wasChecked := m.isChecked()
 	m.Data = slices.Clone(m.Data)
 	if wasChecked {
-		return checked(m)
+		m.noteChecked()
 	}
 	return m
 }
 
-// checked returns m with a note that its Data is UTF-8, so that a program that sends the
-// same bytes to others does not pay for a second check. The note does not hold for another
+// noteChecked notes that Data is UTF-8, so that a program that sends the same bytes to
+// others does not pay for a second check. The note does not hold for another
 // slice or another length. It does hold if the bytes are changed, which the contract
 // forbids.
-func checked(m Message) Message {
+func (m *Message) noteChecked() {
 	if len(m.Data) > 0 {
 		m.checked, m.length = &m.Data[0], len(m.Data)
 	}
-	return m
 }
 
 // isChecked reports whether Data is what was checked.
-func (m Message) isChecked() bool {
+func (m *Message) isChecked() bool {
 	return m.length > 0 && m.length == len(m.Data) && m.checked == &m.Data[0]
 }
 
 // valid reports whether m may be sent as it is.
-func (m Message) valid() bool {
+func (m *Message) valid() bool {
 	return m.Kind == KindBinary || m.isChecked() || utf8scan.Valid(m.Data)
 }
 
