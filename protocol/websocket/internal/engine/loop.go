@@ -81,6 +81,7 @@ const (
 	stateHungUp                         // the peer has shut its half, or the socket is broken
 	stateFull                           // the socket takes no more; the driver keeps the right to write
 	statePaused                         // the session takes no messages
+	stateReplying                       // the socket has not taken the replies to what was read last: no more is read
 	stateDraining                       // what the peer sends is dropped
 	stateEnded                          // nothing more is read
 	stateLimited                        // little may wait in the kernel

@@ -124,7 +124,7 @@ func (l *loop) readOn(c *Conn, buf []byte) bool {
 // mayRead reports whether bytes of c may be handled now.
 func (l *loop) mayRead(c *Conn) bool {
 	p := c.life.phase()
-	return p >= phaseReading && p < phaseClosed && !c.looped.is(statePaused|stateEnded)
+	return p >= phaseReading && p < phaseClosed && !c.looped.is(statePaused|stateReplying|stateEnded)
 }
 
 // read reads until nothing more is there, or it is the turn of others. It returns false
@@ -192,7 +192,9 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 		c.read.rest = nil
 	}
 	c.noteMessage()
+	full := c.looped.is(stateFull)
 	c.endBatch()
+	c.looped.set(stateReplying, !full && c.looped.is(stateFull))
 	switch o {
 	case turnOver:
 		l.post(c, workRead)
@@ -239,11 +241,16 @@ func (l *loop) write(c *Conn, pieces [][]byte) {
 		if err != nil {
 			c.fail(err)
 		}
-		switch more := c.wrote(n); {
-		case !more:
-			return
-		case n < size && err == nil:
+		more := c.wrote(n)
+		if more && n < size && err == nil {
 			l.awaitRoom(c)
+			return
+		}
+		if s.is(stateReplying) { // the peer has taken them
+			s.set(stateReplying, false)
+			l.post(c, workRead)
+		}
+		if !more {
 			return
 		}
 		if written += n; written >= bytesPerTurn {
