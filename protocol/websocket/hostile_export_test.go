@@ -3,6 +3,10 @@ package websocket
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
+
+	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/engine"
 )
 
 // Left says what s still holds of connections: nothing when all are over.
@@ -39,4 +43,21 @@ func Queued(s *Server) (pending, memory, charged int) {
 func LongestNote(s *Server) int { return s.engine.Usage().LongestName }
 
 // Assembling is the memory that s has for incomplete messages, while nobody reads.
-func Assembling(s *Server) int { return s.engine.Usage().ReadMemory }
+func Assembling(s *Server) int { return s.engine.ReadMemory() }
+
+// RunOn has s, which has no connections yet, run them by e; in memory those are the loops
+// of engine.NewInMemory. offLoop returns how many connections the loops could not run.
+func RunOn(s *Server, e Engine, inMemory bool) (offLoop func() int64) {
+	var n atomic.Int64
+	s.opts.Engine = e
+	c := s.engine.Config
+	c.Loops = e != EngineGoroutine && engine.LoopsWork()
+	logged := c.OffLoop
+	c.OffLoop = func(conn *protocol.Conn, why error) { n.Add(1); logged(conn, why) }
+	if inMemory {
+		s.engine = engine.NewInMemory(c)
+	} else {
+		s.engine = engine.New(c)
+	}
+	return n.Load
+}

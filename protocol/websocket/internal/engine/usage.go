@@ -3,22 +3,35 @@ package engine
 // Usage is what the connections of an engine hold at a moment, for tests.
 type Usage struct {
 	Conns       int // accepted, of which something is left
+	OnLoops     int // of these, run by loops
 	QueuedBytes int // in outgoing queues: of messages and control frames that are not written
 	QueueMemory int // memory of these queues, without frames that connections share
-	ReadMemory  int // memory for incomplete messages
 	LongestName int // bytes of the longest path or peer that a connection keeps for log lines
 }
 
-// Usage returns what connections hold. Nothing may be read meanwhile.
+// Usage returns what connections hold.
 func (e *Engine) Usage() (u Usage) {
 	for _, c := range e.allConns() {
 		u.Conns++
+		if c.thread == nil {
+			u.OnLoops++
+		}
 		c.out.mu.Lock()
 		u.QueuedBytes += c.out.mu.queue.Pending()
 		u.QueueMemory += c.out.mu.queue.Memory()
 		c.out.mu.Unlock()
-		u.ReadMemory += c.read.parser.BufferSize()
 		u.LongestName = max(u.LongestName, len(c.path), len(c.peer))
 	}
 	return u
+}
+
+// ReadMemory returns the memory that connections have for incomplete messages. Nothing may
+// be read meanwhile.
+func (e *Engine) ReadMemory() (n int) {
+	for _, c := range e.allConns() {
+		c.out.mu.Lock()
+		n += c.read.parser.BufferSize()
+		c.out.mu.Unlock() // after which the reader may start its next batch
+	}
+	return n
 }
