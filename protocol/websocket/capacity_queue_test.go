@@ -40,8 +40,8 @@ func TestCapacityQueueBytes(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, fakes.Echo(), &websocket.Options{
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s := besiege(t, via, fakes.Echo(), &websocket.Options{
 					Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{Overflow: row.policy},
 				})
 				refused, m := int64(0), protocol.Text(strings.Repeat("m", kib))
@@ -90,9 +90,9 @@ func TestCapacityQueueBytes(t *testing.T) {
 // TestCapacityQueueBytesFree counts nothing of queues that are short.
 func TestCapacityQueueBytesFree(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const peers, each = 20, 4
-		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{QueueBytes: 1}})
+		s := besiege(t, via, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{QueueBytes: 1}})
 		for range peers {
 			_, c := s.attacker()
 			for range each {
@@ -114,8 +114,8 @@ func TestCapacityQueueBytesFree(t *testing.T) {
 // the others have; the next one, if it is larger than a unit of what is charged, is refused.
 func TestCapacityQueueBytesOneFits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), &websocket.Options{
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), &websocket.Options{
 			Capacity: websocket.Capacity{QueueBytes: 10 * kib}, Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest},
 		})
 		large := strings.Repeat("m", 100*kib)

@@ -18,9 +18,9 @@ import (
 // have waited the longest are closed, and a peer that completes its message is served.
 func TestCapacityReadBytesIncomplete(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const peers, size, all = 30, 200 * kib, 1024 * kib
-		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}})
+		s := besiege(t, via, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}})
 		part := frame(finBinary, strings.Repeat("m", size))[:size/2]
 		var attackers []*peer
 		for i := range peers {
@@ -62,7 +62,7 @@ func TestCapacityReadBytesIncomplete(t *testing.T) {
 // TestCapacityReadBytesWaiting has many peers send behind a callback that is busy.
 func TestCapacityReadBytesWaiting(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const peers, size, all = 20, 50 * kib, 400 * kib
 		release := make(chan struct{})
 		app := fakes.Echo()
@@ -73,7 +73,7 @@ func TestCapacityReadBytesWaiting(t *testing.T) {
 			}
 			return c.Send(ctx, m)
 		}
-		s := besiege(t, app, &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}, Limits: protocol.Limits{ReadAhead: 64 * kib}})
+		s := besiege(t, via, app, &websocket.Options{Capacity: websocket.Capacity{ReadBytes: all}, Limits: protocol.Limits{ReadAhead: 64 * kib}})
 		var attackers []*peer
 		for i := range peers {
 			p, _ := s.attacker()

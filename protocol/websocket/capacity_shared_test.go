@@ -42,9 +42,9 @@ func TestCapacityQueueBytesRooms(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				l := new(layers.Layer)
-				s := besiege(t, fakes.Echo(), &websocket.Options{
+				s := besiege(t, via, fakes.Echo(), &websocket.Options{
 					Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{Overflow: protocol.OverflowDropNewest},
 				})
 				rooms := map[string]bool{}
@@ -83,9 +83,9 @@ func TestCapacityQueueBytesRooms(t *testing.T) {
 // server counts what its own queues hold.
 func TestCapacityQueueBytesTwoServers(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const size = 100 * kib
-		one, two := besiege(t, fakes.Echo(), nil), besiege(t, fakes.Echo(), nil)
+		one, two := besiege(t, via, fakes.Echo(), nil), besiege(t, via, fakes.Echo(), nil)
 		p := protocol.Prepare(protocol.Text(strings.Repeat("s", size)))
 		for range 3 {
 			for _, s := range []*siege{one, two} {

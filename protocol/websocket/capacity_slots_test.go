@@ -155,13 +155,13 @@ func TestCapacityIsGivenBack(t *testing.T) {
 		for name, way := range ways {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { way.again(t, 4) })
+				inBubbles(t, func(t *testing.T, via carrier) { way.again(t, via, 4) })
 			})
 		}
 	}
 }
 
-func (way *slotWay) again(t *testing.T, times int) {
+func (way *slotWay) again(t *testing.T, via carrier, times int) {
 	t.Helper()
 	app, bad := fakes.Echo(), atomic.Bool{}
 	way.opts.Capacity = websocket.Capacity{Conns: 2, ConnsPerAddress: 1, Handshakes: 1}
@@ -177,7 +177,7 @@ func (way *slotWay) again(t *testing.T, times int) {
 	if way.wrap != nil {
 		wrap = func(h http.Handler) http.Handler { return rewriting(way.wrap(h)) }
 	}
-	s := besiegeBehind(t, app, front, &way.opts, wrap)
+	s := besiegeBehind(t, via, app, front, &way.opts, wrap)
 	bad.Store(true)
 	for range times {
 		p := s.peer(t)
@@ -207,8 +207,8 @@ func (way *slotWay) again(t *testing.T, times int) {
 // TestCapacityIsGivenBackByShutdown does it too, also if connections were cut.
 func TestCapacityIsGivenBackByShutdown(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiegeFrom(t, via, fakes.Echo(), websocket.Capacity{})
 		s.attacker("X-From: 203.0.113.1:1")
 		p, c := s.attacker("X-From: 203.0.113.2:1")
 		s.send(c, "is never read")

@@ -29,9 +29,9 @@ func rewriting(h http.Handler) http.Handler {
 }
 
 // besiegeFrom is besiege for peers that say which address they have.
-func besiegeFrom(t *testing.T, app *fakes.Handler, c websocket.Capacity) *siege {
+func besiegeFrom(t *testing.T, via carrier, app *fakes.Handler, c websocket.Capacity) *siege {
 	t.Helper()
-	return besiegeBehind(t, app, app, &websocket.Options{Capacity: c}, rewriting)
+	return besiegeBehind(t, via, app, app, &websocket.Options{Capacity: c}, rewriting)
 }
 
 // turnedAway has n peers knock and be refused with status, and the hint to come
@@ -70,8 +70,8 @@ func (s *siege) logged(bound string, n int) {
 // while, and lets in again when one has gone.
 func TestCapacityConns(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{Conns: 3}})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{Conns: 3}})
 		p, _ := s.attacker()
 		q, _ := s.attacker()
 		s.logged("Conns", 0)
@@ -114,8 +114,8 @@ func TestCapacityConnsPerAddress(t *testing.T) {
 		{testkit.Here(), "@", "@", false},                    // a Unix socket
 	}
 	for _, row := range rows {
-		synctest.Test(t, func(t *testing.T) {
-			s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 1})
+		inBubbles(t, func(t *testing.T, via carrier) {
+			s := besiegeFrom(t, via, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 1})
 			p, _ := s.attacker("X-From: " + row.first)
 			if !row.same {
 				q, _ := s.attacker("X-From: " + row.another)
@@ -157,8 +157,8 @@ func TestCapacityCountsAddresses(t *testing.T) {
 	}
 	for _, row := range rows {
 		for limit, want := range map[int]bool{0: row.counted, -1: row.counted, 5: row.all} {
-			synctest.Test(t, func(t *testing.T) {
-				s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: limit})
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s := besiegeFrom(t, via, fakes.Echo(), websocket.Capacity{ConnsPerAddress: limit})
 				p, _ := s.attacker("X-From: " + row.from)
 				q, _ := s.attacker("X-From: " + row.from)
 				if n := websocket.Addresses(s.Server); (n == 1) != want || n > 1 {
@@ -176,8 +176,8 @@ func TestCapacityCountsAddresses(t *testing.T) {
 // that were refused.
 func TestCapacityForgetsAddresses(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 2, Conns: 6})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiegeFrom(t, via, fakes.Echo(), websocket.Capacity{ConnsPerAddress: 2, Conns: 6})
 		for round := range 20 {
 			var peers []*peer
 			for i := range 5 {
@@ -205,7 +205,7 @@ func TestCapacityForgetsAddresses(t *testing.T) {
 // Connect, and serves those that are in.
 func TestCapacityHandshakes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		busy, release := false, make(chan struct{})
 		app := fakes.Echo()
 		app.OnConnect = func(ctx context.Context, _ *protocol.Conn) error {
@@ -214,7 +214,7 @@ func TestCapacityHandshakes(t *testing.T) {
 			}
 			return nil
 		}
-		s := besiege(t, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 2}})
+		s := besiege(t, via, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 2}})
 		busy = true
 		var waiting [2]*peer
 		for i := range waiting {
@@ -249,8 +249,8 @@ func TestCapacityHandshakes(t *testing.T) {
 // want of room is not told that it is his fault.
 func TestCapacityOrder(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiegeFrom(t, fakes.Echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiegeFrom(t, via, fakes.Echo(), websocket.Capacity{Conns: 2, ConnsPerAddress: 1})
 		p, _ := s.attacker("X-From: 203.0.113.1:1")
 		s.turnedAway(1, 503, 5, "X-From: 203.0.113.1:1")
 		p.closes()
@@ -262,8 +262,8 @@ func TestCapacityOrder(t *testing.T) {
 // a Retry-After that grows with how many those are, and logs that once in a while.
 func TestCapacityHandshakesPerSecond(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{HandshakesPerSecond: 2, HandshakeBurst: 3}})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), &websocket.Options{Capacity: websocket.Capacity{HandshakesPerSecond: 2, HandshakeBurst: 3}})
 		p, _ := s.attacker() // the good peer is in, too
 		q, _ := s.attacker()
 		s.turnedAway(2, 503, 1)

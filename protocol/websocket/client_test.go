@@ -1,10 +1,13 @@
 package websocket_test
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/websockettest"
 )
@@ -52,3 +55,30 @@ func newPeer(tb testing.TB, nc net.Conn) *peer {
 
 // closes ends the connection with a close handshake.
 func (p *peer) closes() { p.tb.Helper(); p.Close(protocol.CloseNormal, "") }
+
+// closeWrite closes the peer's half of the connection.
+func closeWrite(nc net.Conn) error { return nc.(interface{ CloseWrite() error }).CloseWrite() }
+
+// socketOf returns the socket under TLS.
+func socketOf(nc net.Conn) net.Conn {
+	if secure, ok := nc.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return nc
+}
+
+// setReadBuffer sets the size of the kernel's buffer.
+func setReadBuffer(nc net.Conn, n int) error {
+	return socketOf(nc).(interface{ SetReadBuffer(n int) error }).SetReadBuffer(n)
+}
+
+// echoes is fakes.Echo that tells when it has answered a message.
+func echoes() (app *fakes.Handler, echoed <-chan struct{}) {
+	app, done := fakes.Echo(), make(chan struct{}, 1000)
+	echo := app.OnReceive
+	app.OnReceive = func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+		defer func() { done <- struct{}{} }()
+		return echo(ctx, c, m)
+	}
+	return app, done
+}

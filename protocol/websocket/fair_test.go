@@ -2,7 +2,6 @@ package websocket_test
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,7 +20,7 @@ func TestReadsWhileOthersSend(t *testing.T) {
 	for _, from := range []string{"Connect", "Receive"} {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				heard := make(chan struct{})
 				app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
 					if from == "Connect" {
@@ -36,7 +35,7 @@ func TestReadsWhileOthersSend(t *testing.T) {
 					}
 					return nil
 				}}
-				p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{
+				p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{
 					QueueBytes: 8 << 10, Overflow: protocol.OverflowDropOldest,
 				}}).open(t)
 				if from == "Receive" {
@@ -85,12 +84,12 @@ func (p *peer) sips() {
 // none takes long, before all of them are dealt with.
 func TestAnswersWithinALongTurn(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			<-time.After(3 * time.Millisecond)
 			return c.Send(ctx, m)
 		}}
-		p := servePipes(t, app, nil).open(t)
+		p := serveOver(t, via, app, nil).open(t)
 		synctest.Wait()
 		begun := time.Now()
 		p.SendBytes([]byte(strings.Repeat(string(frame(finText, "x")), 400)))
@@ -106,7 +105,7 @@ func TestAnswersWithinALongTurn(t *testing.T) {
 // TestBlockWithinATurn lets a callback that fills a small queue go on at once.
 func TestBlockWithinATurn(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 			for range 100 {
 				if err := c.Send(ctx, protocol.Text(strings.Repeat("p", 1000))); err != nil {
@@ -115,7 +114,7 @@ func TestBlockWithinATurn(t *testing.T) {
 			}
 			return nil
 		}}
-		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 32 << 10, Overflow: protocol.OverflowBlock}}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 32 << 10, Overflow: protocol.OverflowBlock}}).open(t)
 		synctest.Wait()
 		begun := time.Now()
 		p.SendText("go")
@@ -132,23 +131,26 @@ func TestBlockWithinATurn(t *testing.T) {
 // TestViolationBeforeAHalfClose still gets what it is owed, and the reason.
 func TestViolationBeforeAHalfClose(t *testing.T) {
 	t.Parallel()
-	app := fakes.Echo()
-	ends := app.Ends()
-	s := serve(t, app, nil)
-	large := strings.Repeat("owed ", 200<<10) // binary, as in TestLinger
-	nc := s.dial()
-	if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
-		t.Fatal(err)
-	}
-	p := newPeer(t, nc)
-	p.Upgrade(websockettest.Request("/"))
-	p.SendBytes(frame(finBinary, large))
-	p.SendBytes(frame(0xff, ""))
-	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	<-ends // all of it has been read
-	p.Want(websockettest.Binary(large))
-	p.WantClose(1002)
-	p.WantEnd()
+	onSockets(t, func(t *testing.T, via carrier) {
+		app, echoed := echoes()
+		ends := app.Ends()
+		s := serveOver(t, via, app, nil)
+		large := strings.Repeat("owed ", 200<<10)
+		nc := s.dial()
+		if err := setReadBuffer(nc, 64<<10); err != nil {
+			t.Fatal(err)
+		}
+		p := newPeer(t, nc)
+		p.Upgrade(websockettest.Request("/"))
+		p.SendBytes(frame(finBinary, large))
+		<-echoed
+		p.SendBytes(frame(0xff, ""))
+		if err := closeWrite(nc); err != nil {
+			t.Fatal(err)
+		}
+		<-ends // all of it has been read
+		p.Want(websockettest.Binary(large))
+		p.WantClose(1002)
+		p.WantEnd()
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -228,8 +227,8 @@ func TestHandshakeTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := servePipes(t, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s := serveOver(t, via, app, &websocket.Options{HandshakeTimeout: 7 * time.Second})
 				begun := time.Now()
 				if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
 					t.Errorf("status %d, want 503", a.Status)

@@ -43,9 +43,9 @@ func TestHostileQueueMemory(t *testing.T) {
 // came after it, but had another reason and status.
 func TestHostileLateIsAboutTime(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := fakes.Echo()
-		s := besiegeBehind(t, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
+		s := besiegeBehind(t, via, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
 		if a := s.peer(t).Handshake(websockettest.Request("/", "X-No: patient")); a.Status != http.StatusUnauthorized {
 			t.Errorf("status %d, want 401", a.Status)
 		}
@@ -60,8 +60,8 @@ func TestHostileShutdownIsNoTimeout(t *testing.T) {
 	for name, grace := range map[string]time.Duration{"with time to close": 3 * time.Second, "with none": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, fakes.Echo(), &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s := besiege(t, via, fakes.Echo(), &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
 				for range 20 {
 					s.attacker()
 				}
@@ -81,7 +81,7 @@ func TestHostileShutdownIsNoTimeout(t *testing.T) {
 // so): that is neither our WriteTimeout nor a close that was not answered.
 func TestHostileNetworkTimeout(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := fakes.Echo()
 		ends := app.Ends()
 		s := newServer(app, nil)
@@ -139,9 +139,9 @@ func (u *unreachable) Read(b []byte) (int, error) {
 // read as well: many of them stay within the budget of all queues.
 func TestCapacityQueueBytesOfPongs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const peers, all = 20, 64 * kib
-		s := besiege(t, listener(), &websocket.Options{
+		s := besiege(t, via, listener(), &websocket.Options{
 			Capacity: websocket.Capacity{QueueBytes: all}, Limits: protocol.Limits{QueueBytes: 100 * kib},
 		})
 		for range peers {
@@ -165,7 +165,7 @@ func TestCapacityQueueBytesOfPongs(t *testing.T) {
 // that has accepted, and goes on.
 func TestCapacityHandshakesDecided(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release := make(chan struct{})
 		app, first := fakes.Echo(), true
 		app.OnConnect = func(_ context.Context, c *protocol.Conn) error {
@@ -179,7 +179,7 @@ func TestCapacityHandshakesDecided(t *testing.T) {
 			<-release
 			return nil
 		}
-		s := besiege(t, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 1}})
+		s := besiege(t, via, app, &websocket.Options{Capacity: websocket.Capacity{Handshakes: 1}})
 		for range 3 {
 			if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusSwitchingProtocols {
 				t.Errorf("status %d, want 101", a.Status)
@@ -193,8 +193,8 @@ func TestCapacityHandshakesDecided(t *testing.T) {
 // TestHostileOriginsDoNotFillTheLog has a page knock again and again.
 func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), nil)
 		for range 100 {
 			if a := s.peer(t).Handshake(websockettest.Request("/", "Origin: https://evil.example")); a.Status != http.StatusForbidden {
 				t.Fatalf("status %d, want 403", a.Status)
@@ -211,8 +211,8 @@ func TestHostileOriginsDoNotFillTheLog(t *testing.T) {
 // are: of its path a copy is kept for as long as the connection lasts.
 func TestHostilePath(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), nil)
 		p := s.peer(t)
 		p.floods([]byte(websockettest.Request("/"+strings.Repeat("p", 900*kib))), 1)
 		if a := p.ReadAnswer(); a.Status == http.StatusSwitchingProtocols {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -69,9 +68,9 @@ func TestHostileHandshakes(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				app := fakes.Echo()
-				s := besiegeBehind(t, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
+				s := besiegeBehind(t, via, app, decider{app}, nil, func(h http.Handler) http.Handler { return h })
 				begun := time.Now()
 				p := s.peer(t)
 				p.floods([]byte(row.request), 1)
@@ -130,7 +129,7 @@ func (d decider) Open(s *protocol.Scope) (protocol.Handler, error) {
 // an http.Server with a ReadHeaderTimeout. Nothing of it is counted.
 func TestHostileSlowHeader(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		s := newServer(fakes.Echo(), nil)
 		l := &websockettest.Listener{}
 		ctx, stop := context.WithCancel(t.Context())
@@ -163,8 +162,8 @@ func TestHostileSlowHeader(t *testing.T) {
 // TestHostileUnreadAnswer cuts a peer that does not even read our yes.
 func TestHostileUnreadAnswer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), nil)
 		p := s.peer(t)
 		p.SendBytes([]byte(websockettest.Request("/")))
 		s.accepted++

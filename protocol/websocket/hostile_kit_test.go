@@ -3,7 +3,6 @@ package websocket_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"reflect"
 	"strings"
@@ -60,7 +59,7 @@ func (b *bystander) served() {
 	case <-time.After(patience):
 		b.p.tb.Fatal("the good peer is not served")
 	}
-	if _, pipe := b.p.Conn.RemoteAddr().(*net.TCPAddr); !pipe && time.Since(begun) > 0 {
+	if _, pipe := b.p.Conn.(*websockettest.Pipe); pipe && time.Since(begun) > 0 {
 		b.p.tb.Errorf("the good peer had to wait for %v", time.Since(begun))
 	}
 }
@@ -88,14 +87,14 @@ type siege struct {
 }
 
 // besiege serves app, which must echo what the good peer says.
-func besiege(t *testing.T, app *fakes.Handler, o *websocket.Options) *siege {
+func besiege(t *testing.T, via carrier, app *fakes.Handler, o *websocket.Options) *siege {
 	t.Helper()
-	return besiegeBehind(t, app, app, o, func(h http.Handler) http.Handler { return h })
+	return besiegeBehind(t, via, app, app, o, func(h http.Handler) http.Handler { return h })
 }
 
 // besiegeBehind is besiege for an application that stands behind another one, and
 // a server behind wrap.
-func besiegeBehind(t *testing.T, app *fakes.Handler, front protocol.Application, o *websocket.Options, wrap func(http.Handler) http.Handler) *siege {
+func besiegeBehind(t *testing.T, via carrier, app *fakes.Handler, front protocol.Application, o *websocket.Options, wrap func(http.Handler) http.Handler) *siege {
 	t.Helper()
 	s := &siege{t: t, opened: make(chan *protocol.Conn, 1000), ends: app.Ends()}
 	connect := app.OnConnect
@@ -109,7 +108,7 @@ func besiegeBehind(t *testing.T, app *fakes.Handler, front protocol.Application,
 		return nil
 	}
 	s.server = newServer(front, o)
-	s.listenPipes(t, wrap(s.Server))
+	s.listenOver(t, via, wrap(s.Server))
 	p, _ := s.attacker()
 	s.good = behave(p)
 	return s
@@ -222,6 +221,7 @@ func (p *peer) untilClose() (code protocol.CloseCode, pongs, others int) {
 // attack is a peer that runs into a bound.
 type attack struct {
 	opts   websocket.Options
+	pipe   bool                                      // only over a net.Pipe
 	app    *fakes.Handler                            // default: echo
 	do     func(s *siege, p *peer, c *protocol.Conn) // until we have reacted
 	code   protocol.CloseCode                        // what Disconnect is told
@@ -233,12 +233,15 @@ type attack struct {
 // withstand has a server attacked in a bubble.
 func withstand(t *testing.T, a *attack) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		app := a.app
-		if app == nil {
-			app = fakes.Echo()
+	inBubbles(t, func(t *testing.T, via carrier) {
+		if a.pipe && via.loops {
+			t.Skip("a rule for connections that are not plain sockets")
 		}
-		s := besiege(t, app, &a.opts)
+		app := *fakes.Echo()
+		if a.app != nil {
+			app = *a.app
+		}
+		s := besiege(t, via, &app, &a.opts)
 		p, c := s.attacker()
 		a.do(s, p, c)
 		s.good.served()

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -59,52 +58,54 @@ func (p *peer) knock() (status string, err error) {
 // or cut because the machine takes its time.
 func TestCapacityTenThousand(t *testing.T) {
 	t.Parallel()
-	const room = 100
-	all, atATime := testkit.Count(10_000, 1000), testkit.Count(2000, 500)
-	wantDescriptors(t, 2*atATime)
-	s := serve(t, fakes.Echo(), &websocket.Options{
-		Capacity:     websocket.Capacity{ConnsPerAddress: room},
-		PingInterval: -1, HandshakeTimeout: time.Hour,
+	onPlainSockets(t, func(t *testing.T, via carrier) {
+		const room = 100
+		all, atATime := testkit.Count(10_000, 1000), testkit.Count(2000, 500)
+		wantDescriptors(t, 2*atATime)
+		s := serveOver(t, via, fakes.Echo(), &websocket.Options{
+			Capacity:     websocket.Capacity{ConnsPerAddress: room},
+			PingInterval: -1, HandshakeTimeout: time.Hour,
+		})
+		good := behave(s.open(t))
+		var live []*peer
+		begun := time.Now()
+		answers := map[string]int{}
+		for range all / atATime {
+			wave := make(chan *peer, atATime)
+			for range atATime {
+				wave <- s.peer(t) // all before the first asks, so that they come at once
+			}
+			close(wave)
+			let, got := s.storm(wave)
+			good.served()
+			live = append(live, let...)
+			for a, n := range got {
+				answers[a] += n
+			}
+		}
+		t.Logf("%d connections in %v", all, time.Since(begun))
+		want := map[string]int{"HTTP/1.1 101 Switching Protocols": room - 1, "HTTP/1.1 429 Too Many Requests": all - room + 1}
+		if !maps.Equal(answers, want) {
+			t.Errorf("answers %v, want %v", answers, want)
+		}
+		for _, p := range live {
+			p.SendText("in")
+			p.WantText("in")
+		}
+		good.closes()
+		for _, p := range live {
+			p.closes()
+			p.Conn.Close()
+		}
+		s.wantEmpty(t)
+		wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: int64(all - room + 1)}})
+		if left := websocket.Left(s.Server); left != "" {
+			t.Errorf("left behind: %s", left)
+		}
+		if n := strings.Count(s.log.String(), "ConnsPerAddress"); n < 1 || n > 1+int(time.Since(begun)/(10*time.Second)) {
+			t.Errorf("%d lines in the log", n)
+		}
 	})
-	good := behave(s.open(t))
-	var live []*peer
-	begun := time.Now()
-	answers := map[string]int{}
-	for range all / atATime {
-		wave := make(chan *peer, atATime)
-		for range atATime {
-			wave <- s.peer(t) // all before the first asks, so that they come at once
-		}
-		close(wave)
-		let, got := s.storm(wave)
-		good.served()
-		live = append(live, let...)
-		for a, n := range got {
-			answers[a] += n
-		}
-	}
-	t.Logf("%d connections in %v", all, time.Since(begun))
-	want := map[string]int{"HTTP/1.1 101 Switching Protocols": room - 1, "HTTP/1.1 429 Too Many Requests": all - room + 1}
-	if !maps.Equal(answers, want) {
-		t.Errorf("answers %v, want %v", answers, want)
-	}
-	for _, p := range live {
-		p.SendText("in")
-		p.WantText("in")
-	}
-	good.closes()
-	for _, p := range live {
-		p.closes()
-		p.Conn.Close()
-	}
-	s.wantEmpty(t)
-	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: room}, TurnedAway: websocket.TurnedAway{Crowded: int64(all - room + 1)}})
-	if left := websocket.Left(s.Server); left != "" {
-		t.Errorf("left behind: %s", left)
-	}
-	if n := strings.Count(s.log.String(), "ConnsPerAddress"); n < 1 || n > 1+int(time.Since(begun)/(10*time.Second)) {
-		t.Errorf("%d lines in the log", n)
-	}
 }
 
 // storm has all peers of a wave ask, and returns those that were let in, and the
@@ -170,11 +171,11 @@ func TestHostileShutdownOfAThousand(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				byes := farewells{each: map[*protocol.Conn][]protocol.CloseCode{}}
 				app := fakes.Echo()
 				app.OnDisconnect = byes.disconnect
-				s := servePipes(t, app, &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
+				s := serveOver(t, via, app, &websocket.Options{CloseTimeout: time.Hour, WriteTimeout: time.Hour})
 				var all sync.WaitGroup
 				times := make(chan time.Time, peers)
 				for i := range peers {

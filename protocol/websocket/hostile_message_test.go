@@ -208,8 +208,8 @@ func ruleBreakers() map[string]*attack {
 // says anything else.
 func TestHostileNot(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := besiege(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := besiege(t, via, fakes.Echo(), nil)
 		p, _ := s.attacker()
 		day := time.Duration(testkit.Count(24, 2)) * time.Hour
 		for begun := time.Now(); time.Since(begun) < day; <-time.After(20 * time.Second) {
@@ -266,7 +266,7 @@ func TestHostileRate(t *testing.T) {
 // because a callback is busy.
 func TestHostileRateWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release := make(chan struct{})
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "block" {
@@ -274,7 +274,7 @@ func TestHostileRateWaits(t *testing.T) {
 			}
 			return c.Send(ctx, m)
 		}}
-		s := besiege(t, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}})
+		s := besiege(t, via, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}})
 		p, _ := s.attacker()
 		fills := frame(finText, "fills the read-ahead")
 		p.SendBytes(frame(finText, "block"), fills[:8])

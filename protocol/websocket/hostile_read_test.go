@@ -83,7 +83,7 @@ func readAttacks() map[string]*attack {
 			p.Want(websockettest.Close(1000, ""))
 			p.WantEnd() // at once, because it has nothing more to say to us
 		}, code: 1000, remote: true},
-		"more than a byte a second": {do: func(s *siege, p *peer, c *protocol.Conn) {
+		"more than a byte a second": {pipe: true, do: func(s *siege, p *peer, c *protocol.Conn) {
 			s.send(c, strings.Repeat("m", maxMessage))
 			begun := time.Now()
 			for {
@@ -193,7 +193,7 @@ func TestHostileBlockedSender(t *testing.T) {
 // takes, and takes nobody for dead over it.
 func TestHostileFlood(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release := make(chan struct{})
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			switch m.Text() {
@@ -204,7 +204,7 @@ func TestHostileFlood(t *testing.T) {
 			}
 			return nil
 		}}
-		s := besiege(t, app, nil)
+		s := besiege(t, via, app, nil)
 		p, _ := s.attacker()
 		p.SendText("block")
 		const readAhead, flood = 64 * kib, 20_000
@@ -324,8 +324,8 @@ func TestHostileTalkers(t *testing.T) {
 	for name, word := range map[string][]byte{"messages": frame(finText, "and"), "pings": frame(finPing, "p")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := besiege(t, fakes.Echo(), nil)
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s := besiege(t, via, fakes.Echo(), nil)
 				p, c := s.attacker()
 				begun := time.Now()
 				c.Close(4000, "go")
@@ -354,41 +354,46 @@ func TestHostileTalkers(t *testing.T) {
 // asked for still comes, and the rest is an end without a close.
 func TestHostileHalfClose(t *testing.T) {
 	t.Parallel()
-	app := fakes.Echo()
-	ends := app.Ends()
-	s := serve(t, app, nil)
-	good := behave(s.open(t))
-	large := strings.Repeat("owed ", 100*kib) // binary, as in TestLinger
-	for name, last := range map[string][]byte{
-		"between messages": nil, "within a header": {finText}, "within a long header": frame(finText, large)[:9],
-		"within a frame": frame(finText, "hello")[:8], "within a message": frame(text, "hello"), "within a ping": frame(finPing, "p")[:6],
-	} {
-		p := s.open(t)
-		p.SendBytes(frame(finText, "1"), frame(finBinary, large), frame(finPing, "2"), last)
-		if err := p.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
-		var messages []websockettest.Frame
-		for range 3 {
-			if f := p.Next(); f != websockettest.Pong("2") { // which a callback that takes long does not hold up
-				messages = append(messages, f)
+	onSockets(t, func(t *testing.T, via carrier) {
+		app, echoed := echoes()
+		ends := app.Ends()
+		s := serveOver(t, via, app, nil)
+		good := behave(s.open(t))
+		large := strings.Repeat("owed ", 100*kib) // binary, as in TestLinger
+		for name, last := range map[string][]byte{
+			"between messages": nil, "within a header": {finText}, "within a long header": frame(finText, large)[:9],
+			"within a frame": frame(finText, "hello")[:8], "within a message": frame(text, "hello"), "within a ping": frame(finPing, "p")[:6],
+		} {
+			p := s.open(t)
+			p.SendBytes(frame(finText, "1"), frame(finBinary, large), frame(finPing, "2"), last)
+			<-echoed // before the end, or answers would be too late if a callback takes long
+			<-echoed
+			if err := closeWrite(p.Conn); err != nil {
+				t.Fatal(err)
 			}
+			var messages []websockettest.Frame
+			for range 3 {
+				if f := p.Next(); f != websockettest.Pong("2") { // which a callback that takes long does not hold up
+					messages = append(messages, f)
+				}
+			}
+			if !slices.Equal(messages, []websockettest.Frame{websockettest.Text("1"), websockettest.Binary(large)}) {
+				t.Errorf("%s: got %v", name, messages)
+			}
+			p.WantEnd()
+			if got := <-ends; got.Code != 1006 || !strings.Contains(fmt.Sprint(got.Err), "hung up") {
+				t.Errorf("%s: ended with %+v", name, got)
+			}
+			good.served()
+			<-echoed
 		}
-		if !slices.Equal(messages, []websockettest.Frame{websockettest.Text("1"), websockettest.Binary(large)}) {
-			t.Errorf("%s: got %v", name, messages)
+		good.closes()
+		<-ends
+		s.wantEmpty(t)
+		// Reading pauses if the large message has to wait for a callback that takes long.
+		wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: 7}, Pauses: s.Server.Stats().Pauses})
+		if left := websocket.Left(s.Server); left != "" {
+			t.Errorf("left behind: %s", left)
 		}
-		p.WantEnd()
-		if got := <-ends; got.Code != 1006 || !strings.Contains(fmt.Sprint(got.Err), "hung up") {
-			t.Errorf("%s: ended with %+v", name, got)
-		}
-		good.served()
-	}
-	good.closes()
-	<-ends
-	s.wantEmpty(t)
-	// Reading pauses if the large message has to wait for a callback that takes long.
-	wantStats(t, s.Server, websocket.Stats{Stats: protocol.Stats{Accepted: 7}, Pauses: s.Server.Stats().Pauses})
-	if left := websocket.Left(s.Server); left != "" {
-		t.Errorf("left behind: %s", left)
-	}
+	})
 }

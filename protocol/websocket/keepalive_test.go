@@ -28,9 +28,9 @@ func within(t *testing.T, what string, d, want, slack time.Duration) {
 // answer.
 func TestKeepAlivePings(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, nil).open(t)
+		p := serveOver(t, via, app, nil).open(t)
 		c := settled(opened)
 		if c.RTT() != 0 {
 			t.Errorf("RTT %v before the first ping", c.RTT())
@@ -59,9 +59,9 @@ func TestKeepAlivePings(t *testing.T) {
 // answer to the last ping for a round trip.
 func TestKeepAliveCounts(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 8 * time.Second}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 8 * time.Second}).open(t)
 		c := settled(opened)
 		signs := [][]byte{frame(finText, "x"), frame(finPong, ""), frame(finPong, "12345678"), frame(finPing, "y"), frame(text, "")}
 		for _, sign := range signs {
@@ -89,10 +89,10 @@ func TestKeepAliveCounts(t *testing.T) {
 // TestKeepAliveCuts ends connections whose peer is gone, and says so.
 func TestKeepAliveCuts(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := fakes.Echo()
 		ends := app.Ends()
-		s := servePipes(t, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second})
+		s := serveOver(t, via, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second})
 		begun := time.Now()
 		p := s.open(t)
 		if got := p.Next(); got.First != finPing {
@@ -117,7 +117,7 @@ func TestKeepAliveCuts(t *testing.T) {
 // answer may be there already (decision 22).
 func TestKeepAliveWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release := make(chan struct{})
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			if m.Text() == "block" {
@@ -125,7 +125,7 @@ func TestKeepAliveWaits(t *testing.T) {
 			}
 			return nil
 		}}
-		s := servePipes(t, app, &websocket.Options{
+		s := serveOver(t, via, app, &websocket.Options{
 			PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second, Limits: protocol.Limits{ReadAhead: 1},
 		})
 		p := s.open(t)
@@ -151,9 +151,9 @@ func TestKeepAliveWaits(t *testing.T) {
 // is for those that do not read at all.
 func TestKeepAliveLeavesReadersAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		s := servePipes(t, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second, WriteTimeout: time.Hour})
+		s := serveOver(t, via, app, &websocket.Options{PingInterval: 8 * time.Second, PongTimeout: 4 * time.Second, WriteTimeout: time.Hour})
 		p := s.open(t)
 		large := strings.Repeat("a", 100<<10)
 		if err := settled(opened).Send(t.Context(), protocol.Text(large)); err != nil {
@@ -168,8 +168,8 @@ func TestKeepAliveLeavesReadersAlone(t *testing.T) {
 // TestKeepAliveOff sends nothing of its own.
 func TestKeepAliveOff(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		p := serveOver(t, via, fakes.Echo(), &websocket.Options{PingInterval: -1, PongTimeout: time.Second}).open(t)
 		<-time.After(time.Duration(testkit.Count(24, 1)) * time.Hour)
 		p.SendText("x")
 		p.WantText("x")
@@ -181,9 +181,9 @@ func TestKeepAliveOff(t *testing.T) {
 // opened at once do not go out at once.
 func TestKeepAliveManyAreSpread(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const many = 160
-		s := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: 16 * time.Second})
+		s := serveOver(t, via, fakes.Echo(), &websocket.Options{PingInterval: 16 * time.Second})
 		times := make(chan time.Time, many)
 		var all sync.WaitGroup
 		for range many {
@@ -232,10 +232,10 @@ func TestSlowSender(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				app := &fakes.Handler{}
 				ends := app.Ends()
-				s := servePipes(t, app, &websocket.Options{PingInterval: -1})
+				s := serveOver(t, via, app, &websocket.Options{PingInterval: -1})
 				p := s.open(t)
 				var dribbling sync.WaitGroup
 				defer dribbling.Wait()

@@ -18,7 +18,7 @@ import (
 
 // twoRoutes is a server whose route /limited/ has limits of its own, and / has not.
 // What is said to be blocked blocks the callback until the connection ends.
-func twoRoutes(t *testing.T, server, route protocol.Limits) (s *server, opened <-chan *protocol.Conn, ends <-chan protocol.CloseStatus) {
+func twoRoutes(t *testing.T, via carrier, server, route protocol.Limits) (s *server, opened <-chan *protocol.Conn, ends <-chan protocol.CloseStatus) {
 	t.Helper()
 	app, opened := conns()
 	echo := app.OnReceive
@@ -30,7 +30,7 @@ func twoRoutes(t *testing.T, server, route protocol.Limits) (s *server, opened <
 		return echo(ctx, c, m)
 	}
 	ends = app.Ends()
-	s = servePipes(t, router.NewURLRouter(
+	s = serveOver(t, via, router.NewURLRouter(
 		router.RePath(`^limited/$`, router.Use(app, router.Limit(route))),
 		router.RePath(`^$`, app),
 	), &websocket.Options{Limits: server, PingInterval: -1})
@@ -167,8 +167,8 @@ func TestLimitPerRoute(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s, opened, ends := twoRoutes(t, row.server, row.route)
+			inBubbles(t, func(t *testing.T, via carrier) {
+				s, opened, ends := twoRoutes(t, via, row.server, row.route)
 				for path, want := range map[string]string{"/limited/": row.limited, "/": row.plain} {
 					p := s.peer(t)
 					p.Upgrade(websockettest.Request(path))
@@ -186,10 +186,10 @@ func TestLimitPerRoute(t *testing.T) {
 // TestLimitSharesTheBudget: what a route's queues hold counts for all together.
 func TestLimitSharesTheBudget(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
 		ends := app.Ends()
-		s := servePipes(t, router.Use(app, router.Limit(protocol.Limits{QueueBytes: 2 << 20, Overflow: protocol.OverflowDropNewest})),
+		s := serveOver(t, via, router.Use(app, router.Limit(protocol.Limits{QueueBytes: 2 << 20, Overflow: protocol.OverflowDropNewest})),
 			&websocket.Options{Capacity: websocket.Capacity{QueueBytes: 64 << 10}})
 		p := s.open(t)
 		c := settled(opened)
@@ -219,10 +219,10 @@ func TestLimitSharesTheBudget(t *testing.T) {
 // TestTraffic counts payloads, and neither pings nor closes, also after the end.
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
 		ends := app.Ends()
-		p := servePipes(t, app, nil).open(t)
+		p := serveOver(t, via, app, nil).open(t)
 		c := settled(opened)
 		p.SendBytes(frame(text, "in"), frame(finPing, "not this"), frame(finCont, " pieces"))
 		p.Want(websockettest.Pong("not this"))

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -22,62 +21,65 @@ import (
 // 7.1.1).
 func TestLinger(t *testing.T) {
 	t.Parallel()
-	app := fakes.Echo()
-	ends := app.Ends()
-	s := serve(t, app, nil)
-	// Binary: the race detector makes the check of a text this large so slow that the
-	// close is read while the callback is still busy, and too late for an answer.
-	large := strings.Repeat("owed ", 200<<10)
-	for range 5 {
-		nc := s.dial()
-		if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
-			t.Fatal(err)
+	onSockets(t, func(t *testing.T, via carrier) {
+		app, echoed := echoes()
+		ends := app.Ends()
+		s := serveOver(t, via, app, nil)
+		large := strings.Repeat("owed ", 200<<10)
+		for range 5 {
+			nc := s.dial()
+			if err := setReadBuffer(nc, 64<<10); err != nil {
+				t.Fatal(err)
+			}
+			p := newPeer(t, nc)
+			p.Upgrade(websockettest.Request("/"))
+			p.SendBytes(frame(finBinary, large))
+			<-echoed // before the close, or the answer would be too late if the callback takes long
+			p.SendBytes(closing(1000, ""))
+			<-ends // it has heard the close
+			for range 20 {
+				p.Send(websockettest.Ping("behind the close"))
+			}
+			p.Want(websockettest.Binary(large))
+			p.Want(websockettest.Close(1000, ""))
+			p.WantEnd()
+			nc.Close()
 		}
-		p := newPeer(t, nc)
-		p.Upgrade(websockettest.Request("/"))
-		p.SendBytes(frame(finBinary, large))
-		p.SendBytes(closing(1000, ""))
-		<-ends // it has heard the close
-		for range 20 {
-			p.Send(websockettest.Ping("behind the close"))
-		}
-		p.Want(websockettest.Binary(large))
-		p.Want(websockettest.Close(1000, ""))
-		p.WantEnd()
-		nc.Close()
-	}
+	})
 }
 
 // TestLingerEnds waits a short while, and no longer, for a peer that has closed and
 // does not hang up.
 func TestLingerEnds(t *testing.T) {
 	t.Parallel()
-	app := fakes.Echo()
-	ends := app.Ends()
-	s := serve(t, app, &websocket.Options{CloseTimeout: time.Hour})
-	p := s.open(t)
-	p.SendBytes(closing(1000, ""))
-	p.Want(websockettest.Close(1000, ""))
-	p.WantEnd()
-	if end := <-ends; end.Code != protocol.CloseNormal || !end.Remote {
-		t.Errorf("ended with %+v", end)
-	}
-	s.wantEmpty(t)
-	if n := s.Stats().CloseTimeouts; n != 0 {
-		t.Errorf("CloseTimeouts is %d, although the peer has answered", n)
-	}
+	onSockets(t, func(t *testing.T, via carrier) {
+		app := fakes.Echo()
+		ends := app.Ends()
+		s := serveOver(t, via, app, &websocket.Options{CloseTimeout: time.Hour})
+		p := s.open(t)
+		p.SendBytes(closing(1000, ""))
+		p.Want(websockettest.Close(1000, ""))
+		p.WantEnd()
+		if end := <-ends; end.Code != protocol.CloseNormal || !end.Remote {
+			t.Errorf("ended with %+v", end)
+		}
+		s.wantEmpty(t)
+		if n := s.Stats().CloseTimeouts; n != 0 {
+			t.Errorf("CloseTimeouts is %d, although the peer has answered", n)
+		}
+	})
 }
 
 // TestLentMessageIsComplete makes sure that a message is not taken for incomplete,
 // and too slow, because its callback had blocked.
 func TestLentMessageIsComplete(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 			<-time.After(100 * time.Millisecond)
 			return c.Send(ctx, protocol.Text("heard"))
 		}}
-		s := servePipes(t, app, &websocket.Options{PingInterval: -1})
+		s := serveOver(t, via, app, &websocket.Options{PingInterval: -1})
 		p := s.open(t)
 		p.SendText(strings.Repeat("a", 6000)) // more than one read
 		p.WantText("heard")
@@ -101,33 +103,35 @@ func (w panicking) Flush() { w.ResponseWriter.(interface{ Nope() }).Nope() }
 // TestPromise4_MiddlewareThatPanics costs the request, and nothing stays behind.
 func TestPromise4_MiddlewareThatPanics(t *testing.T) {
 	t.Parallel()
-	var refuse error
-	app := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return refuse }}
-	s := newServer(app, nil)
-	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
-	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusInternalServerError {
-		t.Errorf("Hijack: status %d, want 500", a.Status)
-	}
-	s.wantLog(t, "a middleware in front")
-	refuse = protocol.NewRejectError(http.StatusForbidden, "no")
-	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusForbidden {
-		t.Errorf("Flush: status %d, want 403", a.Status)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		t.Errorf("something is left: %v", err)
-	}
+	onSockets(t, func(t *testing.T, via carrier) {
+		var refuse error
+		app := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return refuse }}
+		s := newServer(app, nil)
+		s.listenOver(t, via, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusInternalServerError {
+			t.Errorf("Hijack: status %d, want 500", a.Status)
+		}
+		s.wantLog(t, "a middleware in front")
+		refuse = protocol.NewRejectError(http.StatusForbidden, "no")
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusForbidden {
+			t.Errorf("Flush: status %d, want 403", a.Status)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("something is left: %v", err)
+		}
+	})
 }
 
 // TestPromise9_ShutdownCutsWriters cuts the socket of a connection that is over but
 // for a peer which does not read.
 func TestPromise9_ShutdownCutsWriters(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
 		ends := app.Ends()
-		s := servePipes(t, app, &websocket.Options{CloseTimeout: time.Hour})
+		s := serveOver(t, via, app, &websocket.Options{CloseTimeout: time.Hour})
 		p := s.open(t)
 		if err := settled(opened).Send(t.Context(), protocol.Text(strings.Repeat("x", 500<<10))); err != nil {
 			t.Fatal(err)
@@ -150,14 +154,16 @@ func TestPromise9_ShutdownCutsWriters(t *testing.T) {
 // TestFindThatPanics leaves the decision to Open.
 func TestFindThatPanics(t *testing.T) {
 	t.Parallel()
-	app := struct {
-		*fakes.Handler
-		nowhere
-	}{Handler: fakes.Echo()}
-	p := serve(t, app, nil).open(t)
-	p.SendText("x")
-	p.WantText("x")
-	p.closes()
+	onSockets(t, func(t *testing.T, via carrier) {
+		app := struct {
+			*fakes.Handler
+			nowhere
+		}{Handler: fakes.Echo()}
+		p := serveOver(t, via, app, nil).open(t)
+		p.SendText("x")
+		p.WantText("x")
+		p.closes()
+	})
 }
 
 type nowhere struct{}

@@ -71,46 +71,48 @@ func TestRequestIsNotKept(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var kept []string
-			var line, header weak.Pointer[byte]
-			app := fakes.Echo()
-			app.OnOpen = func(s *protocol.Scope) error {
-				r := s.Request()
-				line = weak.Make(unsafe.StringData(r.RequestURI))
-				header = weak.Make(unsafe.StringData(r.Header.Get("Sec-Websocket-Protocol")))
-				kept = row.keep(s)
-				return nil
-			}
-			var routed protocol.Application = app
-			if row.routes != nil {
-				routed = row.routes(app)
-			}
-			s := newServer(routed, &websocket.Options{Subprotocols: []string{"chat"}})
-			mux := http.NewServeMux()
-			mux.Handle("/", s.Server)
-			mux.Handle("GET /live/{room}/{rest}", s.Server)
-			s.listenPipes(t, mux)
-			p := s.peer(t)
-			p.Upgrade(websockettest.Request(row.path, "Sec-WebSocket-Protocol: chat, "+long))
-			for range 100 {
-				runtime.GC()
-				if line.Value() == nil && header.Value() == nil {
-					break
+			inMemory(t, func(t *testing.T, via carrier) {
+				var kept []string
+				var line, header weak.Pointer[byte]
+				app := fakes.Echo()
+				app.OnOpen = func(s *protocol.Scope) error {
+					r := s.Request()
+					line = weak.Make(unsafe.StringData(r.RequestURI))
+					header = weak.Make(unsafe.StringData(r.Header.Get("Sec-Websocket-Protocol")))
+					kept = row.keep(s)
+					return nil
 				}
-			}
-			if line.Value() != nil || header.Value() != nil {
-				t.Errorf("kept: line %v, headers %v", line.Value() != nil, header.Value() != nil)
-			}
-			if n := websocket.LongestNote(s.Server); n > 200 {
-				t.Errorf("%d bytes are kept for the log, want 200 at the most", n)
-			}
-			p.SendText("still open")
-			p.WantText("still open")
-			if slices.Contains(kept, "") {
-				t.Errorf("the application has got %q", kept)
-			}
-			p.closes()
-			runtime.KeepAlive(kept)
+				var routed protocol.Application = app
+				if row.routes != nil {
+					routed = row.routes(app)
+				}
+				s := newServer(routed, &websocket.Options{Subprotocols: []string{"chat"}})
+				mux := http.NewServeMux()
+				mux.Handle("/", s.Server)
+				mux.Handle("GET /live/{room}/{rest}", s.Server)
+				s.listenOver(t, via, mux)
+				p := s.peer(t)
+				p.Upgrade(websockettest.Request(row.path, "Sec-WebSocket-Protocol: chat, "+long))
+				for range 100 {
+					runtime.GC()
+					if line.Value() == nil && header.Value() == nil {
+						break
+					}
+				}
+				if line.Value() != nil || header.Value() != nil {
+					t.Errorf("kept: line %v, headers %v", line.Value() != nil, header.Value() != nil)
+				}
+				if n := websocket.LongestNote(s.Server); n > 200 {
+					t.Errorf("%d bytes are kept for the log, want 200 at the most", n)
+				}
+				p.SendText("still open")
+				p.WantText("still open")
+				if slices.Contains(kept, "") {
+					t.Errorf("the application has got %q", kept)
+				}
+				p.closes()
+				runtime.KeepAlive(kept)
+			})
 		})
 	}
 }

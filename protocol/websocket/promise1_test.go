@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -22,42 +21,44 @@ import (
 // and the callback's context ended meanwhile.
 func TestPromise1_PingAnsweredWhileCallbackBlocks(t *testing.T) {
 	t.Parallel()
-	entered, release, cause := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-		if err := c.Send(ctx, protocol.Text("before it blocks")); err != nil {
-			return err
+	onSockets(t, func(t *testing.T, via carrier) {
+		entered, release, cause := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			if err := c.Send(ctx, protocol.Text("before it blocks")); err != nil {
+				return err
+			}
+			close(entered)
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+			<-release
+			return nil
+		}}
+		ends := app.Ends()
+		p := serveOver(t, via, app, nil).open(t)
+		p.SendText("block")
+		<-entered
+		p.WantText("before it blocks")
+		for i := range 20 {
+			p.Send(websockettest.Ping(fmt.Sprint(i)))
+			p.Want(websockettest.Pong(fmt.Sprint(i)))
 		}
-		close(entered)
-		<-ctx.Done()
-		cause <- context.Cause(ctx)
-		<-release
-		return nil
-	}}
-	ends := app.Ends()
-	p := serve(t, app, nil).open(t)
-	p.SendText("block")
-	<-entered
-	p.WantText("before it blocks")
-	for i := range 20 {
-		p.Send(websockettest.Ping(fmt.Sprint(i)))
-		p.Want(websockettest.Pong(fmt.Sprint(i)))
-	}
-	p.SendBytes(closing(4321, "enough"))
-	p.Want(websockettest.Close(4321, ""))
-	p.WantEnd()
-	ce, ok := errors.AsType[*protocol.CloseError](<-cause)
-	if !ok || ce.Code != 4321 || !ce.Remote || ce.Reason != "enough" {
-		t.Errorf("the callback's context ended because of %v", ce)
-	}
-	select {
-	case s := <-ends:
-		t.Errorf("Disconnect with %+v although a callback runs", s)
-	default:
-	}
-	close(release)
-	if s := <-ends; s.Code != 4321 || !s.Remote {
-		t.Errorf("ended with %+v", s)
-	}
+		p.SendBytes(closing(4321, "enough"))
+		p.Want(websockettest.Close(4321, ""))
+		p.WantEnd()
+		ce, ok := errors.AsType[*protocol.CloseError](<-cause)
+		if !ok || ce.Code != 4321 || !ce.Remote || ce.Reason != "enough" {
+			t.Errorf("the callback's context ended because of %v", ce)
+		}
+		select {
+		case s := <-ends:
+			t.Errorf("Disconnect with %+v although a callback runs", s)
+		default:
+		}
+		close(release)
+		if s := <-ends; s.Code != 4321 || !s.Remote {
+			t.Errorf("ended with %+v", s)
+		}
+	})
 }
 
 // numbered is message i: its number, and as much more as the number says.
@@ -71,40 +72,42 @@ func numbered(i int) string {
 // random size. Nothing overlaps, and everything comes back in order.
 func TestPromise1_OrderWhileCallbacksBlock(t *testing.T) {
 	t.Parallel()
-	const messages = 3000
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	var inside atomic.Int32
-	next := 0
-	random := rand.New(rand.NewPCG(seed, 1))
-	app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
-		if inside.Add(1) != 1 {
-			t.Error("two callbacks at once")
+	onSockets(t, func(t *testing.T, via carrier) {
+		const messages = 3000
+		seed := uint64(time.Now().UnixNano())
+		t.Logf("seed %d", seed)
+		var inside atomic.Int32
+		next := 0
+		random := rand.New(rand.NewPCG(seed, 1))
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			if inside.Add(1) != 1 {
+				t.Error("two callbacks at once")
+			}
+			defer inside.Add(-1)
+			if random.IntN(100) == 0 {
+				<-time.After(time.Duration(random.IntN(20)) * time.Millisecond)
+			}
+			if got := m.Text(); got != numbered(next) {
+				return fmt.Errorf("message %d is %.80q", next, got)
+			}
+			next++
+			return c.Send(ctx, m)
+		}}
+		p := serveOver(t, via, app, nil).open(t)
+		go p.scatter(rand.New(rand.NewPCG(seed, 2)), messages)
+		pongs := 0
+		for i := 0; i < messages; {
+			switch got := p.Next(); {
+			case got.First == finPong && got.Payload == fmt.Sprint(pongs):
+				pongs++
+			case got.First == finBinary && got.Payload == numbered(i):
+				i++
+			default:
+				t.Fatalf("message %d, pong %d: got %v", i, pongs, got)
+			}
 		}
-		defer inside.Add(-1)
-		if random.IntN(100) == 0 {
-			<-time.After(time.Duration(random.IntN(20)) * time.Millisecond)
-		}
-		if got := m.Text(); got != numbered(next) {
-			return fmt.Errorf("message %d is %.80q", next, got)
-		}
-		next++
-		return c.Send(ctx, m)
-	}}
-	p := serve(t, app, nil).open(t)
-	go p.scatter(rand.New(rand.NewPCG(seed, 2)), messages)
-	pongs := 0
-	for i := 0; i < messages; {
-		switch got := p.Next(); {
-		case got.First == finPong && got.Payload == fmt.Sprint(pongs):
-			pongs++
-		case got.First == finBinary && got.Payload == numbered(i):
-			i++
-		default:
-			t.Fatalf("message %d, pong %d: got %v", i, pongs, got)
-		}
-	}
-	p.closes()
+		p.closes()
+	})
 }
 
 // scatter sends numbered messages, some in fragments and with pings between
@@ -139,40 +142,42 @@ func (p *peer) scatter(random *rand.Rand, messages int) {
 // not written over by what is read meanwhile.
 func TestPromise1_LentBytesStay(t *testing.T) {
 	t.Parallel()
-	lent := map[string]string{"small": "lent", "of a whole read": strings.Repeat("L", 4096-8), "large": strings.Repeat("lent", 15000)}
-	for name, body := range lent {
-		whole := frame(finText, body)
-		forms := map[string][]byte{
-			"whole":      whole,
-			"fragmented": append(frame(text, body[:len(body)/2]), frame(finCont, body[len(body)/2:])...),
-		}
-		for form, frames := range forms {
-			t.Run(name+"/"+form, func(t *testing.T) {
+	onSockets(t, func(t *testing.T, via carrier) {
+		lent := map[string]string{"small": "lent", "of a whole read": strings.Repeat("L", 4096-8), "large": strings.Repeat("lent", 15000)}
+		for name, body := range lent {
+			whole := frame(finText, body)
+			forms := map[string][]byte{
+				"whole":      whole,
+				"fragmented": append(frame(text, body[:len(body)/2]), frame(finCont, body[len(body)/2:])...),
+			}
+			for form, frames := range forms {
+				t.Run(name+"/"+form, func(t *testing.T) {
+					t.Parallel()
+					stays(t, via, body, func(p *peer) { p.Upgrade(websockettest.Request("/")); p.SendBytes(frames) })
+				})
+			}
+			t.Run(name+"/early", func(t *testing.T) {
 				t.Parallel()
-				stays(t, body, func(p *peer) { p.Upgrade(websockettest.Request("/")); p.SendBytes(frames) })
+				stays(t, via, body, func(p *peer) {
+					p.SendBytes([]byte(websockettest.Request("/")), whole, frame(finText, ""))
+					p.ReadAnswer()
+				})
+			})
+			t.Run(name+"/in pieces", func(t *testing.T) {
+				t.Parallel()
+				stays(t, via, body, func(p *peer) {
+					p.Upgrade(websockettest.Request("/"))
+					p.SendBytes(whole[:len(whole)/2], frame(finPing, "")[:0])
+					p.SendBytes(whole[len(whole)/2:])
+				})
 			})
 		}
-		t.Run(name+"/early", func(t *testing.T) {
-			t.Parallel()
-			stays(t, body, func(p *peer) {
-				p.SendBytes([]byte(websockettest.Request("/")), whole, frame(finText, ""))
-				p.ReadAnswer()
-			})
-		})
-		t.Run(name+"/in pieces", func(t *testing.T) {
-			t.Parallel()
-			stays(t, body, func(p *peer) {
-				p.Upgrade(websockettest.Request("/"))
-				p.SendBytes(whole[:len(whole)/2], frame(finPing, "")[:0])
-				p.SendBytes(whole[len(whole)/2:])
-			})
-		})
-	}
+	})
 }
 
 // stays lends body to a callback that blocks, says other things, and looks what
 // has become of it.
-func stays(t *testing.T, body string, begin func(p *peer)) {
+func stays(t *testing.T, via carrier, body string, begin func(p *peer)) {
 	t.Helper()
 	entered, release, kept := make(chan struct{}), make(chan struct{}), make(chan string, 1)
 	first := true
@@ -185,7 +190,7 @@ func stays(t *testing.T, body string, begin func(p *peer)) {
 		}
 		return nil
 	}}
-	p := serve(t, app, nil).peer(t)
+	p := serveOver(t, via, app, nil).peer(t)
 	begin(p)
 	<-entered
 	for i := range 20 {
@@ -205,7 +210,7 @@ func stays(t *testing.T, body string, begin func(p *peer)) {
 func TestPromise1_ReadAhead(t *testing.T) {
 	t.Parallel()
 	const size, messages = 1000, 200
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release, got := make(chan struct{}), 0
 		all := make(chan struct{})
 		app := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
@@ -219,7 +224,7 @@ func TestPromise1_ReadAhead(t *testing.T) {
 			}
 			return nil
 		}}
-		p := servePipes(t, app, &websocket.Options{}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{}).open(t)
 		var sent atomic.Int64
 		go func() {
 			for i := range messages {
@@ -244,7 +249,7 @@ func TestPromise1_ReadAhead(t *testing.T) {
 // can be closed from this side.
 func TestPromise1_ReadAheadEnds(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		conns := make(chan *protocol.Conn, 1)
 		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
 			conns <- c
@@ -252,7 +257,7 @@ func TestPromise1_ReadAheadEnds(t *testing.T) {
 			return nil
 		}}
 		ends := app.Ends()
-		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{ReadAhead: 1}}).open(t)
 		p.SendText("block")
 		c := <-conns
 		p.SendText("fill")

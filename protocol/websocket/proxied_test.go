@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
@@ -59,9 +58,9 @@ func TestTrustedProxies(t *testing.T) {
 // whose headers are made up together.
 func TestTrustedProxiesBoundClients(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app := fakes.Echo()
-		s := besiegeBehind(t, app, app, proxied(websocket.Capacity{ConnsPerAddress: 2}), rewriting)
+		s := besiegeBehind(t, via, app, app, proxied(websocket.Capacity{ConnsPerAddress: 2}), rewriting)
 		const proxy = "X-From: 10.0.0.1:4000"
 		for _, client := range []string{"203.0.113.7", "203.0.113.8"} {
 			s.attacker(proxy, "X-Forwarded-For: "+client)
@@ -116,11 +115,11 @@ func TestOriginSchemeBehindProxies(t *testing.T) {
 // a while.
 func TestHostsAreRefused(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, testHostsAreRefused)
+	inBubbles(t, testHostsAreRefused)
 }
 
-func testHostsAreRefused(t *testing.T) {
-	s := servePipes(t, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
+func testHostsAreRefused(t *testing.T, via carrier) {
+	s := serveOver(t, via, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
 	for range 3 {
 		a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
 		if a.Status != http.StatusMisdirectedRequest || !strings.Contains(a.Body, "rebound.evil.example:8000") {

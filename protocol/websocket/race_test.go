@@ -27,20 +27,22 @@ import (
 // what was written to it.
 func TestDecision25_CloseRacesWithWriters(t *testing.T) {
 	t.Parallel()
-	const writers = 4
-	rounds := testkit.Count(40, 12)
-	var all sync.WaitGroup
-	app, opened := conns()
-	s := serve(t, app, nil)
-	for i := range rounds {
-		name := fmt.Sprintf("%04d", i)
-		p, c := s.open(t), <-opened
-		for k := range writers {
-			all.Go(func() { writeUntilClosed(t, c, name, k) })
+	onPlainSockets(t, func(t *testing.T, via carrier) {
+		const writers = 4
+		rounds := testkit.Count(40, 12)
+		var all sync.WaitGroup
+		app, opened := conns()
+		s := serveOver(t, via, app, nil)
+		for i := range rounds {
+			name := fmt.Sprintf("%04d", i)
+			p, c := s.open(t), <-opened
+			for k := range writers {
+				all.Go(func() { writeUntilClosed(t, c, name, k) })
+			}
+			all.Go(func() { p.readUntilEnd(name, i) })
 		}
-		all.Go(func() { p.readUntilEnd(name, i) })
-	}
-	all.Wait()
+		all.Wait()
+	})
 }
 
 // writeUntilClosed sends until the connection has ended.
@@ -93,39 +95,41 @@ func (p *peer) readUntilEnd(name string, i int) {
 // and the server shuts down in the end.
 func TestJoinSendLeaveRace(t *testing.T) {
 	t.Parallel()
-	l := new(layers.Layer)
-	s := serve(t, group(l), nil)
-	stop := make(chan struct{})
-	var senders, members sync.WaitGroup
-	for i := range 3 {
-		senders.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
+	onPlainSockets(t, func(t *testing.T, via carrier) {
+		l := new(layers.Layer)
+		s := serveOver(t, via, group(l), nil)
+		stop := make(chan struct{})
+		var senders, members sync.WaitGroup
+		for i := range 3 {
+			senders.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if err := l.Broadcast(context.Background(), "all", protocol.Text(strings.Repeat("m", 1000*i+10))); err != nil {
+						t.Error(err)
+					}
 				}
-				if err := l.Broadcast(context.Background(), "all", protocol.Text(strings.Repeat("m", 1000*i+10))); err != nil {
-					t.Error(err)
+			})
+		}
+		for range 4 {
+			members.Go(func() {
+				for range 8 {
+					p := s.peer(t)
+					p.Upgrade(websockettest.Request("/"))
+					for range 20 {
+						p.Next()
+					}
+					p.Conn.Close()
 				}
-			}
-		})
-	}
-	for range 4 {
-		members.Go(func() {
-			for range 8 {
-				p := s.peer(t)
-				p.Upgrade(websockettest.Request("/"))
-				for range 20 {
-					p.Next()
-				}
-				p.Conn.Close()
-			}
-		})
-	}
-	members.Wait()
-	close(stop)
-	senders.Wait()
+			})
+		}
+		members.Wait()
+		close(stop)
+		senders.Wait()
+	})
 }
 
 // slowLog is a slog.Handler that says when it has a record, and looks at its
@@ -158,25 +162,27 @@ func (s spy) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // while another one accepts it. It is for the race detector.
 func TestLogRacesWithAccept(t *testing.T) {
 	t.Parallel()
-	log := &slowLog{has: make(chan struct{}), look: make(chan struct{})}
-	accepts, done := make(chan struct{}), make(chan struct{})
-	app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
-		go func() {
-			defer close(done)
-			<-accepts // before, it would refuse the connection
-			c.Close(1005, "a code that cannot be sent is logged")
-		}()
-		return nil
-	}}
-	s := newServer(app, &websocket.Options{Logger: slog.New(log)})
-	taken := func() {
-		close(accepts)
-		<-log.has
-		close(log.look)
-	}
-	s.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, taken}, r) }))
-	p := s.open(t)
-	p.Want(websockettest.Close(1011, ""))
-	p.closesBack(1011)
-	<-done
+	onSockets(t, func(t *testing.T, via carrier) {
+		log := &slowLog{has: make(chan struct{}), look: make(chan struct{})}
+		accepts, done := make(chan struct{}), make(chan struct{})
+		app := &fakes.Handler{OnConnect: func(_ context.Context, c *protocol.Conn) error {
+			go func() {
+				defer close(done)
+				<-accepts // before, it would refuse the connection
+				c.Close(1005, "a code that cannot be sent is logged")
+			}()
+			return nil
+		}}
+		s := newServer(app, &websocket.Options{Logger: slog.New(log)})
+		taken := func() {
+			close(accepts)
+			<-log.has
+			close(log.look)
+		}
+		s.listenOver(t, via, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(spy{w, taken}, r) }))
+		p := s.open(t)
+		p.Want(websockettest.Close(1011, ""))
+		p.closesBack(1011)
+		<-done
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -20,10 +19,10 @@ import (
 func TestRateWaits(t *testing.T) {
 	t.Parallel()
 	const messages, burst = 60, 5
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		rate := protocol.Limits{Rate: protocol.Rate{Messages: 1, MessageBurst: burst}}
 		app := fakes.Echo()
-		s := servePipes(t, app, &websocket.Options{Limits: rate, PingInterval: 4 * time.Second, PongTimeout: 4 * time.Second})
+		s := serveOver(t, via, app, &websocket.Options{Limits: rate, PingInterval: 4 * time.Second, PongTimeout: 4 * time.Second})
 		p := s.open(t)
 		p.Patience = 2 * time.Minute // as long as it takes to take everything
 		begun := time.Now()
@@ -72,8 +71,8 @@ func TestRatePerRoute(t *testing.T) {
 		{testkit.Here(), closes, protocol.Limits{MaxMessage: 10}, "closed", "closed"},
 		{testkit.Here(), closes, protocol.Limits{Rate: protocol.Rate{Bytes: 3}}, "all heard", "closed"},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			s, opened, ends := twoRoutes(t, row.server, row.route)
+		inBubbles(t, func(t *testing.T, via carrier) {
+			s, opened, ends := twoRoutes(t, via, row.server, row.route)
 			for path, want := range map[string]string{"/limited/": row.limited, "/": row.plain} {
 				p := s.peer(t)
 				p.Upgrade(websockettest.Request(path))

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
@@ -166,10 +165,10 @@ func TestRefusalsAnswerAndClose(t *testing.T) {
 	for name, rest := range rests() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				site := newRefusalSite(t)
 				s := newServer(fakes.Echo(), nil)
-				s.listenPipes(t, site)
+				s.listenOver(t, via, site)
 				for _, row := range refusalRows() {
 					raw, statuses := row.request(rest)
 					nc, begun := s.dial(), time.Now()

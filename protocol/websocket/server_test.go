@@ -103,22 +103,3 @@ func (s *server) wantLog(tb testing.TB, words ...string) {
 		}
 	}
 }
-
-// servePipes starts a server whose connections are net.Pipes. When the test is
-// over, all its connections must be. Call it in the bubble.
-func servePipes(tb testing.TB, app protocol.Application, o *websocket.Options) *server {
-	tb.Helper()
-	s := newServer(app, o)
-	s.listenPipes(tb, s.Server)
-	return s
-}
-
-// listenPipes serves h, which is s as a rule, over net.Pipes.
-func (s *server) listenPipes(tb testing.TB, h http.Handler) {
-	tb.Helper()
-	l := websockettest.Serve(tb, &http.Server{
-		Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelError),
-	})
-	s.dial = func() net.Conn { return l.Dial() }
-	tb.Cleanup(func() { s.wantEmpty(tb) })
-}

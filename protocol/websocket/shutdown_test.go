@@ -22,50 +22,52 @@ import (
 // newcomers, and returns.
 func TestPromise9_Shutdown(t *testing.T) {
 	t.Parallel()
-	const peers = 23
-	var farewells atomic.Int32
-	app := fakes.Echo()
-	app.OnDisconnect = func(ctx context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
-		if _, has := ctx.Deadline(); s.Code != protocol.CloseGoingAway || s.Remote || !has || ctx.Err() != nil {
-			t.Errorf("Disconnect with %+v, and a ctx with a deadline: %v, %v", s, has, ctx.Err())
-		}
-		farewells.Add(1)
-	}
-	s := serve(t, app, nil)
-	var all sync.WaitGroup
-	for range peers {
-		p := s.open(t)
-		all.Go(func() {
-			p.WantClose(1001)
-			if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
-				t.Errorf("a newcomer: %d with %v, want 503", a.Status, a.Header)
+	onSockets(t, func(t *testing.T, via carrier) {
+		const peers = 23
+		var farewells atomic.Int32
+		app := fakes.Echo()
+		app.OnDisconnect = func(ctx context.Context, _ *protocol.Conn, s protocol.CloseStatus) {
+			if _, has := ctx.Deadline(); s.Code != protocol.CloseGoingAway || s.Remote || !has || ctx.Err() != nil {
+				t.Errorf("Disconnect with %+v, and a ctx with a deadline: %v, %v", s, has, ctx.Err())
 			}
-			p.closesBack(1001)
-		})
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-	if n := farewells.Load(); n != peers {
-		t.Errorf("%d of %d Disconnects have run when Shutdown returned", n, peers)
-	}
-	all.Wait()
-	if st := s.Stats(); st.Open != 0 || st.Accepted != peers || st.Refused != 0 {
-		t.Errorf("%+v", st)
-	}
+			farewells.Add(1)
+		}
+		s := serveOver(t, via, app, nil)
+		var all sync.WaitGroup
+		for range peers {
+			p := s.open(t)
+			all.Go(func() {
+				p.WantClose(1001)
+				if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+					t.Errorf("a newcomer: %d with %v, want 503", a.Status, a.Header)
+				}
+				p.closesBack(1001)
+			})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := farewells.Load(); n != peers {
+			t.Errorf("%d of %d Disconnects have run when Shutdown returned", n, peers)
+		}
+		all.Wait()
+		if st := s.Stats(); st.Open != 0 || st.Accepted != peers || st.Refused != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // TestPromise9_ShutdownWithAStuckCallback returns when its ctx ends, and says
 // how many connections are left.
 func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		release := make(chan struct{})
 		app := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error { <-release; return nil }}
 		ends := app.Ends()
-		s := servePipes(t, app, nil)
+		s := serveOver(t, via, app, nil)
 		p, good := s.open(t), s.open(t)
 		p.SendText("block")
 		cut := make(chan time.Time, 1)
@@ -102,8 +104,8 @@ func TestPromise9_ShutdownWithAStuckCallback(t *testing.T) {
 // CloseTimeout, and calls that a success.
 func TestPromise9_ShutdownWithDeafPeers(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, fakes.Echo(), &websocket.Options{CloseTimeout: 2 * time.Second})
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := serveOver(t, via, fakes.Echo(), &websocket.Options{CloseTimeout: 2 * time.Second})
 		for range 3 {
 			s.open(t)
 		}
@@ -121,59 +123,63 @@ func TestPromise9_ShutdownWithDeafPeers(t *testing.T) {
 // TestPromise9_ShutdownDuringAHandshake refuses it with 503.
 func TestPromise9_ShutdownDuringAHandshake(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"obeys its ctx", "goes its way", "accepts all the same"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			entered := make(chan struct{})
-			app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
-				close(entered)
-				<-ctx.Done()
-				switch name {
-				case "obeys its ctx":
-					return ctx.Err()
-				case "goes its way":
-					return nil
+	onSockets(t, func(t *testing.T, via carrier) {
+		for _, name := range []string{"obeys its ctx", "goes its way", "accepts all the same"} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				entered := make(chan struct{})
+				app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error {
+					close(entered)
+					<-ctx.Done()
+					switch name {
+					case "obeys its ctx":
+						return ctx.Err()
+					case "goes its way":
+						return nil
+					}
+					return c.Accept(nil)
+				}}
+				s := serveOver(t, via, app, nil)
+				p := s.peer(t)
+				p.SendBytes([]byte(websockettest.Request("/")))
+				<-entered
+				done := make(chan error, 1)
+				go func() { done <- s.Shutdown(context.Background()) }()
+				if a := p.ReadAnswer(); a.Status != http.StatusServiceUnavailable {
+					t.Errorf("status %d, want 503", a.Status)
 				}
-				return c.Accept(nil)
-			}}
-			s := serve(t, app, nil)
-			p := s.peer(t)
-			p.SendBytes([]byte(websockettest.Request("/")))
-			<-entered
-			done := make(chan error, 1)
-			go func() { done <- s.Shutdown(context.Background()) }()
-			if a := p.ReadAnswer(); a.Status != http.StatusServiceUnavailable {
-				t.Errorf("status %d, want 503", a.Status)
-			}
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		})
-	}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }
 
 // TestPromise9_ShutdownBehindAdmission comes when a handshake has been let in and
 // its connection is not on the list yet.
 func TestPromise9_ShutdownBehindAdmission(t *testing.T) {
 	t.Parallel()
-	var s *server
-	app := &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error { return ctx.Err() }}
-	s = serve(t, app, &websocket.Options{KeepContext: func(r *http.Request) context.Context {
-		if err := s.Shutdown(r.Context()); err != nil {
-			t.Error(err)
+	onSockets(t, func(t *testing.T, via carrier) {
+		var s *server
+		app := &fakes.Handler{OnConnect: func(ctx context.Context, _ *protocol.Conn) error { return ctx.Err() }}
+		s = serveOver(t, via, app, &websocket.Options{KeepContext: func(r *http.Request) context.Context {
+			if err := s.Shutdown(r.Context()); err != nil {
+				t.Error(err)
+			}
+			return r.Context()
+		}})
+		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", a.Status)
 		}
-		return r.Context()
-	}})
-	if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusServiceUnavailable {
-		t.Errorf("status %d, want 503", a.Status)
-	}
+	})
 }
 
 // TestPromise9_ShutdownTwice has several callers wait for the same end.
 func TestPromise9_ShutdownTwice(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := serveOver(t, via, fakes.Echo(), nil)
 		p := s.open(t)
 		done := make(chan error, 3)
 		for range 3 {
@@ -221,7 +227,7 @@ func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
 	for name, end := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				release, saysFarewell := make(chan struct{}), make(chan struct{})
 				app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
 					if m.Text() == "block" {
@@ -229,7 +235,7 @@ func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
 					}
 					return c.Send(ctx, m)
 				}, OnDisconnect: func(context.Context, *protocol.Conn, protocol.CloseStatus) { <-saysFarewell }}
-				s := servePipes(t, app, nil)
+				s := serveOver(t, via, app, nil)
 				p := s.open(t)
 				synctest.Wait()
 				end(p, release)
@@ -254,8 +260,8 @@ func TestPromise9_ShutdownWaitsForDisconnect(t *testing.T) {
 func TestPromise9_ShutdownIsPaced(t *testing.T) {
 	t.Parallel()
 	const peers = 40
-	synctest.Test(t, func(t *testing.T) {
-		s := servePipes(t, fakes.Echo(), nil)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		s := serveOver(t, via, fakes.Echo(), nil)
 		var all sync.WaitGroup
 		times := make(chan time.Duration, peers)
 		var begun time.Time
@@ -289,54 +295,56 @@ func TestPromise9_ShutdownIsPaced(t *testing.T) {
 // call, and has handshakes wait as they say.
 func TestShutdownWith(t *testing.T) {
 	t.Parallel()
-	static := websocket.ShutdownOptions{Code: 1012, Reason: "a new version", RetryAfter: 30 * time.Second}
-	for _, row := range []struct {
-		at      testkit.Line
-		o       websocket.Options
-		with    *websocket.ShutdownOptions
-		code    protocol.CloseCode
-		reason  string
-		refused int // seconds
-	}{
-		{testkit.Here(), websocket.Options{}, nil, 1001, "the server is shutting down", 5},
-		{testkit.Here(), websocket.Options{Shutdown: static}, nil, 1012, "a new version", 30},
-		{testkit.Here(), websocket.Options{Shutdown: static}, &websocket.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
-	} {
-		entered := make(chan struct{})
-		app := fakes.Echo()
-		var n atomic.Int32
-		app.OnConnect = func(ctx context.Context, _ *protocol.Conn) error {
-			if n.Add(1) == 2 {
-				close(entered)
-				<-ctx.Done()
+	onSockets(t, func(t *testing.T, via carrier) {
+		static := websocket.ShutdownOptions{Code: 1012, Reason: "a new version", RetryAfter: 30 * time.Second}
+		for _, row := range []struct {
+			at      testkit.Line
+			o       websocket.Options
+			with    *websocket.ShutdownOptions
+			code    protocol.CloseCode
+			reason  string
+			refused int // seconds
+		}{
+			{testkit.Here(), websocket.Options{}, nil, 1001, "the server is shutting down", 5},
+			{testkit.Here(), websocket.Options{Shutdown: static}, nil, 1012, "a new version", 30},
+			{testkit.Here(), websocket.Options{Shutdown: static}, &websocket.ShutdownOptions{Code: 4000}, 4000, "the server is shutting down", 5},
+		} {
+			entered := make(chan struct{})
+			app := fakes.Echo()
+			var n atomic.Int32
+			app.OnConnect = func(ctx context.Context, _ *protocol.Conn) error {
+				if n.Add(1) == 2 {
+					close(entered)
+					<-ctx.Done()
+				}
+				return ctx.Err()
 			}
-			return ctx.Err()
-		}
-		ends := app.Ends()
-		s := serve(t, app, &row.o)
-		p, slow := s.open(t), s.peer(t)
-		slow.SendBytes([]byte(websockettest.Request("/")))
-		<-entered
-		done := make(chan error, 1)
-		go func() {
-			if row.with != nil {
-				done <- s.ShutdownWith(t.Context(), *row.with)
-				return
+			ends := app.Ends()
+			s := serveOver(t, via, app, &row.o)
+			p, slow := s.open(t), s.peer(t)
+			slow.SendBytes([]byte(websockettest.Request("/")))
+			<-entered
+			done := make(chan error, 1)
+			go func() {
+				if row.with != nil {
+					done <- s.ShutdownWith(t.Context(), *row.with)
+					return
+				}
+				done <- s.Shutdown(t.Context())
+			}()
+			p.Want(websockettest.Close(row.code, row.reason))
+			for name, a := range map[string]websockettest.Answer{"a new one": s.peer(t).Handshake(websockettest.Request("/")), "one that waits": slow.ReadAnswer()} {
+				if a.Status != http.StatusServiceUnavailable || !isRetry(a.Header.Get("Retry-After"), row.refused) {
+					t.Errorf("%s: %s: %d with Retry-After %q, want 503 and %d or more", row.at, name, a.Status, a.Header.Get("Retry-After"), row.refused)
+				}
 			}
-			done <- s.Shutdown(t.Context())
-		}()
-		p.Want(websockettest.Close(row.code, row.reason))
-		for name, a := range map[string]websockettest.Answer{"a new one": s.peer(t).Handshake(websockettest.Request("/")), "one that waits": slow.ReadAnswer()} {
-			if a.Status != http.StatusServiceUnavailable || !isRetry(a.Header.Get("Retry-After"), row.refused) {
-				t.Errorf("%s: %s: %d with Retry-After %q, want 503 and %d or more", row.at, name, a.Status, a.Header.Get("Retry-After"), row.refused)
+			p.closesBack(row.code)
+			if st := <-ends; st.Code != row.code || st.Remote {
+				t.Errorf("%s: Disconnect was given %+v", row.at, st)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("%s: %v", row.at, err)
 			}
 		}
-		p.closesBack(row.code)
-		if st := <-ends; st.Code != row.code || st.Remote {
-			t.Errorf("%s: Disconnect was given %+v", row.at, st)
-		}
-		if err := <-done; err != nil {
-			t.Errorf("%s: %v", row.at, err)
-		}
-	}
+	})
 }

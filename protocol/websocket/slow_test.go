@@ -27,9 +27,9 @@ func group(l *layers.Layer) protocol.Application {
 // others get everything without delay, and it is closed, and counted.
 func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		l := new(layers.Layer)
-		s := servePipes(t, group(l), &websocket.Options{CloseTimeout: 2 * time.Second})
+		s := serveOver(t, via, group(l), &websocket.Options{CloseTimeout: 2 * time.Second})
 		one, slow, two := s.open(t), s.open(t), s.open(t)
 		synctest.Wait()
 		begun := time.Now()
@@ -58,10 +58,10 @@ func TestPromise7_SlowPeerSlowsNobody(t *testing.T) {
 // then a close that says why.
 func TestPromise7_SlowPeerFindsOut(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
 		ends := app.Ends()
-		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100}}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100}}).open(t)
 		c := settled(opened)
 		m := protocol.Text(strings.Repeat("m", 60))
 		for range 2 { // the second one is too much, and has a second of time
@@ -88,10 +88,10 @@ func TestPromise7_SlowPeerFindsOut(t *testing.T) {
 // queue: one always fits, and the answer in front of it is none.
 func TestFirstMessageFits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		m := strings.Repeat("m", 5000)
 		app := &fakes.Handler{OnConnect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, protocol.Text(m)) }}
-		s := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: len(m)}})
+		s := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: len(m)}})
 		p := s.open(t)
 		synctest.Wait()
 		if n := s.Stats().MessagesDropped; n != 0 {
@@ -104,9 +104,9 @@ func TestFirstMessageFits(t *testing.T) {
 
 func TestOverflowDropNewest(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		s := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100, Overflow: protocol.OverflowDropNewest}})
+		s := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100, Overflow: protocol.OverflowDropNewest}})
 		p := s.open(t)
 		c := settled(opened)
 		m := protocol.Text(strings.Repeat("m", 60))
@@ -133,7 +133,7 @@ func TestOverflowDropNewest(t *testing.T) {
 // give up with their ctx.
 func TestOverflowBlock(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		const sends = 20
 		app, opened := conns()
 		m := protocol.Text(strings.Repeat("m", 60))
@@ -144,7 +144,7 @@ func TestOverflowBlock(t *testing.T) {
 			}
 			return nil
 		}
-		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100, Overflow: protocol.OverflowBlock}}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 100, Overflow: protocol.OverflowBlock}}).open(t)
 		c := settled(opened)
 		p.SendText("send many")
 		<-time.After(time.Second)
@@ -172,9 +172,9 @@ func TestOverflowBlock(t *testing.T) {
 // the connection ends.
 func TestOverflowBlockEnds(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 1, Overflow: protocol.OverflowBlock}}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{Limits: protocol.Limits{QueueBytes: 1, Overflow: protocol.OverflowBlock}}).open(t)
 		c := settled(opened)
 		sent := make(chan error, 1)
 		go func() {

@@ -64,10 +64,10 @@ func TestCloseTimeout(t *testing.T) {
 	for name, reads := range map[string]bool{"reads": true, "reads nothing": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				app, opened := conns()
 				ends := app.Ends()
-				p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second}).open(t)
+				p := serveOver(t, via, app, &websocket.Options{CloseTimeout: 4 * time.Second}).open(t)
 				c, begun := settled(opened), time.Now()
 				c.Close(4000, "go")
 				if reads {
@@ -86,9 +86,9 @@ func TestCloseTimeout(t *testing.T) {
 // it an answer: the goroutine that would read its close is the one that writes.
 func TestCloseTimeoutWhileReplying(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Minute}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Minute}).open(t)
 		p.SendText("the answer to this is never read")
 		c, begun := settled(opened), time.Now()
 		c.Close(4000, "go")
@@ -99,9 +99,9 @@ func TestCloseTimeoutWhileReplying(t *testing.T) {
 // TestCloseTimeoutStopsTalk cuts a peer that goes on talking after our close.
 func TestCloseTimeoutStopsTalk(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		s := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second})
+		s := serveOver(t, via, app, &websocket.Options{CloseTimeout: 4 * time.Second})
 		p := s.open(t)
 		c, begun := settled(opened), time.Now()
 		c.Close(4000, "go")
@@ -125,9 +125,9 @@ func TestCloseTimeoutStopsTalk(t *testing.T) {
 // close, but does not get through with it: its progress does not prolong that.
 func TestCloseTimeoutWhileReading(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Second}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{CloseTimeout: 4 * time.Second, WriteTimeout: time.Second}).open(t)
 		c := settled(opened)
 		if err := c.Send(t.Context(), protocol.Text(strings.Repeat("a", 1<<20))); err != nil {
 			t.Fatal(err)
@@ -153,10 +153,10 @@ func TestWriteTimeout(t *testing.T) {
 	for name, inCallback := range map[string]bool{"from elsewhere": false, "from the callback": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubbles(t, func(t *testing.T, via carrier) {
 				app, opened := conns()
 				ends := app.Ends()
-				p := servePipes(t, app, &websocket.Options{WriteTimeout: 6 * time.Second}).open(t)
+				p := serveOver(t, via, app, &websocket.Options{WriteTimeout: 6 * time.Second}).open(t)
 				begun := time.Now()
 				if inCallback {
 					p.SendText("hello")
@@ -182,9 +182,9 @@ func TestWriteTimeout(t *testing.T) {
 // slowly: its options say that a write is cut which makes no progress.
 func TestWriteTimeoutIsAboutProgress(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	inBubbles(t, func(t *testing.T, via carrier) {
 		app, opened := conns()
-		p := servePipes(t, app, &websocket.Options{WriteTimeout: 3 * time.Second}).open(t)
+		p := serveOver(t, via, app, &websocket.Options{WriteTimeout: 3 * time.Second}).open(t)
 		large := strings.Repeat("a", 1<<20)
 		if err := settled(opened).Send(t.Context(), protocol.Text(large)); err != nil {
 			t.Fatal(err)
@@ -208,8 +208,8 @@ func TestWriteTimeoutIsAboutProgress(t *testing.T) {
 // is left behind.
 func TestIdleIsNotCut(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := servePipes(t, fakes.Echo(), &websocket.Options{PingInterval: -1}).open(t)
+	inBubbles(t, func(t *testing.T, via carrier) {
+		p := serveOver(t, via, fakes.Echo(), &websocket.Options{PingInterval: -1}).open(t)
 		for range 3 {
 			<-time.After(time.Hour)
 			p.SendText("still there?")
