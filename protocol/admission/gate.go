@@ -32,16 +32,24 @@ type Gate struct {
 	warnings logs.Limiter
 	counters counters
 
+	isClosing atomic.Bool // as mu.closing: CheckRequest needs no lock
+
 	mu struct {
 		sync.Mutex
-		conns     map[*protocol.Conn]address
-		opening   map[*protocol.Conn]struct{} // of conns, those that are not answered yet
-		addresses map[address]int             // how many of conns they have
+		conns     map[*protocol.Conn]entry
+		opening   int             // of conns, those that are not answered yet
+		addresses map[address]int // how many of conns they have
 		throttle  throttle
 		closing   bool
 		shutdown  ShutdownOptions // if closing
 		empty     chan struct{}   // if closing; closed when conns is empty
 	}
+}
+
+// entry is what a gate knows of a connection.
+type entry struct {
+	from    address
+	opening bool // the handshake is not answered yet
 }
 
 // New returns a gate. o may be nil; it is copied. New panics if an entry of o.Origins,
@@ -65,8 +73,7 @@ func New(o *Options) *Gate {
 				`write networks of IPv4 as netip.MustParsePrefix("10.0.0.0/8")`, g.name, p))
 		}
 	}
-	g.mu.conns = make(map[*protocol.Conn]address)
-	g.mu.opening = make(map[*protocol.Conn]struct{})
+	g.mu.conns = make(map[*protocol.Conn]entry)
 	g.mu.addresses = make(map[address]int)
 	g.mu.throttle = newThrottle(&g.capacity)
 	return g
@@ -115,6 +122,9 @@ func (g *Gate) CheckRequest(r *http.Request, client Client) *protocol.RejectErro
 			func() []any { return []any{"why", e.Body, peerAttr, logs.Cut(client.RemoteAddr)} })
 		return e
 	}
+	if !g.isClosing.Load() { // Enter makes sure
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.checkClosingLocked()
@@ -143,8 +153,8 @@ func (g *Gate) Enter(c *protocol.Conn, client Client) *protocol.RejectError {
 	}
 	reached := g.boundReachedLocked(from)
 	if reached == nil {
-		g.mu.conns[c] = from
-		g.mu.opening[c] = struct{}{}
+		g.mu.conns[c] = entry{from: from, opening: true}
+		g.mu.opening++
 		if from != notCounted {
 			g.mu.addresses[from]++
 		}
@@ -179,7 +189,7 @@ func (g *Gate) boundReachedLocked(from address) *bound {
 	switch {
 	case len(g.mu.conns) >= c.Conns:
 		return &bound{"Conns", c.Conns, &n.full, unavailable, "there are too many connections", 5 * time.Second}
-	case len(g.mu.opening) >= c.Handshakes:
+	case g.mu.opening >= c.Handshakes:
 		return &bound{"Handshakes", c.Handshakes, &n.full, unavailable, "too many connections are being opened", time.Second}
 	case g.mu.addresses[from] >= c.ConnsPerAddress:
 		return &bound{
@@ -202,7 +212,10 @@ func (g *Gate) boundReachedLocked(from address) *bound {
 func (g *Gate) Answered(c *protocol.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.mu.opening, c)
+	if e := g.mu.conns[c]; e.opening {
+		g.mu.conns[c] = entry{from: e.from}
+		g.mu.opening--
+	}
 }
 
 // Leave removes c from the gate. The protocol calls it when Disconnect of c has returned and
@@ -211,15 +224,19 @@ func (g *Gate) Answered(c *protocol.Conn) {
 func (g *Gate) Leave(c *protocol.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	from, entered := g.mu.conns[c]
+	e, entered := g.mu.conns[c]
 	if !entered {
 		return
 	}
 	delete(g.mu.conns, c)
-	delete(g.mu.opening, c)
-	g.mu.addresses[from]--
-	if g.mu.addresses[from] <= 0 {
-		delete(g.mu.addresses, from)
+	if e.opening {
+		g.mu.opening--
+	}
+	if e.from != notCounted {
+		g.mu.addresses[e.from]--
+		if g.mu.addresses[e.from] <= 0 {
+			delete(g.mu.addresses, e.from)
+		}
 	}
 	if g.mu.closing && len(g.mu.conns) == 0 {
 		close(g.mu.empty)
@@ -242,6 +259,7 @@ func (g *Gate) startShutdown(o ShutdownOptions) (conns []*protocol.Conn, empty <
 	defer g.mu.Unlock()
 	if !g.mu.closing {
 		g.mu.closing = true
+		g.isClosing.Store(true)
 		g.mu.empty = make(chan struct{})
 		if len(g.mu.conns) == 0 {
 			close(g.mu.empty)
@@ -254,7 +272,7 @@ func (g *Gate) startShutdown(o ShutdownOptions) (conns []*protocol.Conn, empty <
 // Stats returns the counters as they are now.
 func (g *Gate) Stats() Stats {
 	g.mu.Lock()
-	s := Stats{Conns: len(g.mu.conns), Handshakes: len(g.mu.opening), Addresses: len(g.mu.addresses)}
+	s := Stats{Conns: len(g.mu.conns), Handshakes: g.mu.opening, Addresses: len(g.mu.addresses)}
 	g.mu.Unlock()
 	c := &g.counters
 	s.Misdirected, s.Forbidden, s.ShuttingDown = c.misdirected.Load(), c.forbidden.Load(), c.shuttingDown.Load()

@@ -47,10 +47,10 @@ func TestCapacityDefaultsAreReached(t *testing.T) {
 	fill := func(g *Gate, n int, opening bool, from func(i int) address) {
 		for i := range n {
 			c := new(protocol.Conn)
-			g.mu.conns[c] = from(i)
+			g.mu.conns[c] = entry{from: from(i), opening: opening}
 			g.mu.addresses[from(i)]++
 			if opening {
-				g.mu.opening[c] = struct{}{}
+				g.mu.opening++
 			}
 		}
 	}

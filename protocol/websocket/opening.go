@@ -46,7 +46,7 @@ func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error
 		return engine.Accepted{}, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
 			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
 	}
-	h.server.gate.Answered(h.conn)
+	h.answered()
 	return a, nil
 }
 

@@ -54,11 +54,17 @@ func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
 	return c, session
 }
 
+// answered notes that the handshake is answered, or will not be.
+func (h *opening) answered() {
+	if c := h.conn; c != nil {
+		h.conn = nil
+		h.server.gate.Answered(c)
+	}
+}
+
 // end ends what lasts as long as the handshake.
 func (h *opening) end() {
-	if h.conn != nil {
-		h.server.gate.Answered(h.conn)
-	}
+	h.answered()
 	if h.limit != nil {
 		h.limit.Cancel(nil)
 	}
