@@ -17,6 +17,8 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Mounted:   func(s any) bool { return scope(s).place.Mounted },
 		Taken:     func(s any, yes bool) { scope(s).taken(yes) },
 		TryBranch: func(s any) error { return scope(s).tryBranch() },
+		Found:     func(s, router any, path string) *plumbing.Found { return scope(s).found(router, path) },
+		SetFound:  func(s any, f *plumbing.Found) { scope(s).setFound(f) },
 		Values:    func(s any) plumbing.Values { return scope(s).values },
 		Kept:      func(s any) any { return scope(s).kept() },
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
@@ -83,6 +85,25 @@ func (s *Scope) tryBranch() error {
 		return errBranches
 	}
 	return nil
+}
+
+// found returns what a router has found in path, or nil.
+func (s *Scope) found(router any, path string) *plumbing.Found {
+	f := s.origin.found.Load()
+	for f != nil && (f.Router != router || f.Path != path) {
+		f = f.Next
+	}
+	return f
+}
+
+// setFound notes what a router has found.
+func (s *Scope) setFound(f *plumbing.Found) {
+	for {
+		f.Next = s.origin.found.Load()
+		if s.origin.found.CompareAndSwap(f.Next, f) {
+			return
+		}
+	}
 }
 
 // kept returns a copy of s that may be used after the handshake is answered. It has no

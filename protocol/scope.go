@@ -77,8 +77,9 @@ func (s *Scope) User() any { return s.user }
 // until it is answered.
 type origin struct {
 	request  atomic.Pointer[http.Request]
-	bounded  bool                  // the context of request becomes limit when the program asks for request
-	limit    lazyctx.Context       // of the handshake, if bounded
+	bounded  bool            // the context of request becomes limit when the program asks for request
+	limit    lazyctx.Context // of the handshake, if bounded
+	found    atomic.Pointer[plumbing.Found]
 	taken    atomic.Pointer[Scope] // of the application that has decided about the connection
 	wildcard map[string]string     // the path values of request; set before request is cleared
 	base     context.Context       //nolint:containedctx // the answered connection's

@@ -106,7 +106,8 @@ func (u *URLRouter) Open(s *protocol.Scope) (protocol.Handler, error) {
 	if err != nil {
 		return nil, notFoundBecause(s, err)
 	}
-	t := search{last: -1}
+	var t search
+	u.start(&t, s, path)
 	for {
 		r, inner, err := u.next(s, path, &t)
 		if err != nil {
@@ -128,14 +129,18 @@ func (u *URLRouter) Find(s *protocol.Scope) error {
 	if err != nil {
 		return notFoundBecause(s, err)
 	}
-	t := search{last: -1, finding: true}
+	t := search{finding: true}
+	u.start(&t, s, path)
 	for {
 		r, inner, err := u.next(s, path, &t)
-		if err != nil || r.finder == nil {
+		if err != nil {
 			return err
 		}
-		err = r.finder.Find(inner)
+		if r.finder != nil {
+			err = r.finder.Find(inner)
+		}
 		if !r.isNotFound(err) {
+			u.remember(s, path, &t, err)
 			return err
 		}
 		t.notFound = betterNotFound(t.notFound, err)
@@ -146,8 +151,28 @@ func (u *URLRouter) Find(s *protocol.Scope) error {
 type search struct {
 	finding  bool  // no application is opened
 	last     int   // the route that was tried last; -1 at first
-	rest     []int // the candidates behind it
+	known    int   // the route to try first, because Find has found it; -1 if there is none
+	searched bool  // rest is set
+	rest     []int // the candidates behind last
+	tried    int   // candidates so far
 	notFound error // the best answer of the routes that were tried, or nil
+}
+
+// start starts a search. It begins where Find, which a protocol asks before Open, has
+// found a route.
+func (u *URLRouter) start(t *search, s *protocol.Scope, path routePath) {
+	t.last, t.known = -1, -1
+	if f := scopes.Found(s, u, path.form); f != nil {
+		t.known, t.notFound = f.Route, f.NotFound
+	}
+}
+
+// remember has the next search for path begin with the route that Find has found, if that
+// spares it other routes.
+func (u *URLRouter) remember(s *protocol.Scope, path routePath, t *search, err error) {
+	if err == nil && t.tried > 1 {
+		scopes.SetFound(s, &plumbing.Found{Router: u, Path: path.form, Route: t.last, NotFound: t.notFound})
+	}
 }
 
 // next returns the next route that matches path, and the scope for its application; or
@@ -158,11 +183,20 @@ type search struct {
 // the buffers of the search are in a function that has returned by then.
 func (u *URLRouter) next(s *protocol.Scope, path routePath, t *search) (*Route, *protocol.Scope, error) {
 	var b matchBuffers
-	candidates := t.rest
-	if t.last < 0 {
+	var candidates []int
+	switch {
+	case t.known >= 0:
+		candidates = append(b.candidates[:0], t.known)
+	case t.searched:
+		candidates = t.rest
+	default:
 		candidates = u.candidates(path, b.candidates[:0])
 	}
 	for k, i := range candidates {
+		if i <= t.last {
+			continue
+		}
+		t.tried++
 		r := &u.routes[i]
 		spans := r.match(path, b.spans[:0])
 		if spans == nil {
@@ -171,7 +205,8 @@ func (u *URLRouter) next(s *protocol.Scope, path routePath, t *search) (*Route, 
 		if err := scopes.TryBranch(s); err != nil {
 			return nil, nil, notFoundBecause(s, err)
 		}
-		t.last, t.rest = i, nil
+		t.last, t.rest, t.searched = i, nil, t.known < 0
+		t.known = -1
 		if left := candidates[k+1:]; r.mounted && len(left) > 0 { // otherwise the answer of r is final
 			t.rest = append(make([]int, 0, len(left)), left...)
 		}
@@ -179,6 +214,10 @@ func (u *URLRouter) next(s *protocol.Scope, path routePath, t *search) (*Route, 
 			return r, nil, nil
 		}
 		return r, r.scope(s, path, spans), nil
+	}
+	if t.known >= 0 { // a Converter's Check has changed its mind
+		*t = search{finding: t.finding, last: -1, known: -1}
+		return u.next(s, path, t)
 	}
 	return nil, nil, betterNotFound(t.notFound, notFound(s, u.missesSlash(path, s)))
 }

@@ -26,6 +26,16 @@ type Match struct {
 	Mount  bool     // ErrNoRoute from the application means that the next route is tried
 }
 
+// Found is the route that a router has found.
+type Found struct {
+	Router   any    // the router
+	Path     string // what it has routed
+	Route    int    // its number there
+	NotFound error  // the best answer of routes before it, or nil
+
+	Next *Found // of another router, or another place
+}
+
 // GoOn changes p to the place behind m. Parameters and Args follow those of outer
 // routers. The slices of m must not be changed afterwards.
 func (p *Place) GoOn(m *Match) {

@@ -21,6 +21,8 @@ type ScopeFuncs struct {
 	Mounted   func(scope any) bool
 	Taken     func(scope any, yes bool)
 	TryBranch func(scope any) error
+	Found     func(scope, router any, path string) *Found
+	SetFound  func(scope any, f *Found)
 	Values    func(scope any) Values
 	Kept      func(scope any) any
 	Channel   func(ctx context.Context, name string) any

@@ -40,6 +40,15 @@ func Taken(s *protocol.Scope, yes bool) { plumbing.Scopes.Taken(s, yes) }
 // then refuses with it and tries no other.
 func TryBranch(s *protocol.Scope) error { return plumbing.Scopes.TryBranch(s) }
 
+// SetFound notes the route that the Find method of a router has found for s, so that its
+// Open need not search again.
+func SetFound(s *protocol.Scope, f *plumbing.Found) { plumbing.Scopes.SetFound(s, f) }
+
+// Found returns what SetFound was given for a router and what it has to route, or nil.
+func Found(s *protocol.Scope, router any, path string) *plumbing.Found {
+	return plumbing.Scopes.Found(s, router, path)
+}
+
 // Values returns what WithValue has added to s, without keeping s.
 func Values(s *protocol.Scope) plumbing.Values { return plumbing.Scopes.Values(s) }
 
