@@ -104,7 +104,7 @@ func (s *Session) recoverFault(done *bool, exit error) {
 
 // containPanic is deferred by a function that returns err: a panic becomes its error. It
 // leaves Goexit to the caller.
-func containPanic(err *error) {
+func containPanic(err *error) { //nolint:gocritic // it is the result of the function that defers it
 	if v := recover(); v != nil {
 		*err = &PanicError{Value: v, Stack: debug.Stack()}
 	}

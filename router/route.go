@@ -14,7 +14,7 @@ import (
 // Route leads the paths that match it to an application. Routes are arguments of
 // [NewURLRouter]. Make them with [RePath], [Path] or [Mount]; the zero Route is not
 // valid. A Route is a value: its methods return a changed copy.
-type Route struct {
+type Route struct { //nolint:recvcheck // a value for programs; the router's own methods do not copy it onto the stack
 	*expression // nil in the zero Route
 
 	app     protocol.Application

@@ -213,7 +213,8 @@ func (u *URLRouter) next(s *protocol.Scope, path routePath, t *search) (*Route, 
 		if t.finding && r.finder == nil {
 			return r, nil, nil
 		}
-		return r, r.scope(s, path, spans), nil
+		inner := r.scope(s, path, spans)
+		return r, inner, nil
 	}
 	if t.known >= 0 { // a Converter's Check has changed its mind
 		*t = search{finding: t.finding, last: -1, known: -1}

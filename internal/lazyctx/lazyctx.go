@@ -156,7 +156,7 @@ func (c *Context) wait() context.Context {
 	if c.mu.ended == byCancel {
 		stop(c.mu.cause)
 	}
-	c.mu.waiting, c.mu.stop = made, stop
+	c.mu.waiting, c.mu.stop = made, stop //nolint:fatcontext // it is set once
 	return made
 }
 

@@ -51,11 +51,11 @@ func operations(p *pair, endParent func()) map[string]func() {
 		"cancel by nil": func() { p.lazy.Cancel(nil); p.cancelWant(nil) },
 		"end parent":    endParent,
 		"time":          func() { time.Sleep(timeout) }, //nolint:forbidigo // in a bubble
-		"ask":           func() { _ = p.lazy.Err() },    //nolint:errcheck // it may note the end
+		"ask":           func() { _ = p.lazy.Err() },    // it may note the end
 		"wait":          func() { _ = p.lazy.Done() },
 		"derive": func() {
 			for i, c := range []context.Context{p.lazy, p.want} {
-				p.derived[i] = context.WithValue(c, key{}, "derived")
+				p.derived[i] = context.WithValue(c, key{}, "derived") //nolint:fatcontext // of two contexts
 				context.AfterFunc(c, func() { p.after[i].Add(1) })
 			}
 		},
@@ -105,7 +105,7 @@ func TestLikePackageContext(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2000) {
 		synctest.Test(t, func(t *testing.T) {
-			rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test
+			rnd := rand.New(rand.NewPCG(seed, 1))
 			parent, endParent := context.WithCancelCause(context.WithValue(t.Context(), key{}, "parent"))
 			defer endParent(nil)
 			p := newPair(parent, rnd.IntN(2) == 0)

@@ -271,7 +271,7 @@ func TestHandshakeRequest(t *testing.T) {
 	if w.Code != http.StatusNotFound || got == nil || got == r {
 		t.Fatalf("status %d, the request %p, want a copy of %p", w.Code, got, r)
 	}
-	if got.Context().Err() != context.Canceled || r.Context().Err() != nil { //nolint:errorlint,err113 // these very values
+	if got.Context().Err() != context.Canceled || r.Context().Err() != nil { //nolint:err113 // this very value
 		t.Errorf("the contexts have ended with %v and %v", got.Context().Err(), r.Context().Err())
 	}
 }

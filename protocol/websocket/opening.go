@@ -108,7 +108,7 @@ func (h *opening) hijack(a *engine.Accepted) (err error) {
 	return nil
 }
 
-func recoverHijack(err *error) {
+func recoverHijack(err *error) { //nolint:gocritic // it is the result of hijack
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("panic: %v", v)
 	}
