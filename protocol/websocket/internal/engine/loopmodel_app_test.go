@@ -21,8 +21,8 @@ func (m *loopModel) newMember() *modelMember {
 	x := &modelMember{m: m, id: len(m.mu.members), random: random, writing: make(chan struct{}, 1), done: make(chan struct{})}
 	x.polite = random.IntN(2) == 0
 	x.ordered = true
-	sizes := []int{1 << 10, 5 << 10, 64 << 10, 300 << 10}
-	x.socket = m.net.newSocket(sizes[random.IntN(4)], sizes[random.IntN(3)]/2)
+	sizes := []int{1 << 10, 5 << 10, 64 << 10, 1 << 20}
+	x.socket = m.net.newSocket(sizes[random.IntN(4)], sizes[random.IntN(4)]/2)
 	x.out.next = map[int]int{}
 	l := m.e.Limits
 	if !x.polite {
@@ -35,7 +35,10 @@ func (m *loopModel) newMember() *modelMember {
 			l.QueueBytes, x.ordered = 3000, false
 		}
 	}
-	blocking := protocol.Blocking(random.IntN(8))
+	blocking := protocol.BlockingNo // nothing is learned, so that the loop is taken over often
+	if random.IntN(2) == 0 {
+		blocking = protocol.Blocking(random.IntN(5))
+	}
 	m.mu.Unlock()
 	x.allow(protocol.CloseTryAgainLater)
 	if x.polite {
@@ -169,6 +172,13 @@ func (x *modelMember) answer(ctx context.Context, c *protocol.Conn, kind string,
 	case "post":
 		all := x.m.all()
 		all[x.m.n(len(all))].post(x.id)
+	case "postmany":
+		for range 100 {
+			x.post(x.id)
+		}
+	case "huge":
+		x.send(ctx, c, 300<<10)
+		x.send(ctx, c, 200<<10)
 	case "key":
 		x.keyed++
 		m := protocol.Text(modelText(x.id, "k", x.id, x.keyed, size))
@@ -239,7 +249,7 @@ func (x *modelMember) event(ctx context.Context, c *protocol.Conn, _ *protocol.E
 	leave := x.enter("Event")
 	defer leave()
 	x.events.Add(1)
-	if x.m.n(4) == 0 {
+	if x.m.n(20) == 0 {
 		x.block(ctx)
 	}
 	x.send(ctx, c, 10)

@@ -54,7 +54,7 @@ func (x *modelMember) message(kind string) (frames []byte) {
 
 // script writes.
 func (x *modelMember) script() {
-	kind := []string{"echo", "echo", "echo", "many", "blockecho", "bcast", "bcast", "post", "key", "go", "blockecho", "nothing"}
+	kind := []string{"echo", "echo", "echo", "many", "blockecho", "bcast", "bcast", "post", "key", "go", "blockecho", "postmany", "huge", "nothing"}
 	if !x.polite {
 		kind = append(kind, "close", "closehere", "panic", "goexit", "error")
 	}
@@ -85,13 +85,28 @@ func (x *modelMember) script() {
 	x.last()
 }
 
-// ping sends a ping, and waits until it is answered.
+// awaitHandled waits until the callback of the last message has been started.
+func (x *modelMember) awaitHandled() bool {
+	for x.handled.Load() < x.sent.Load() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-x.done:
+			return false
+		}
+	}
+	return true
+}
+
+// ping sends a ping, and waits until it is answered: also while a callback blocks.
 func (x *modelMember) ping() bool {
+	if !x.awaitHandled() { // reading may stop while messages wait
+		return false
+	}
 	payload := fmt.Sprint(x.random.Uint64())
 	if !x.write(frametest.Frame(frametest.Fin|byte(ws.OpPing), payload)) {
 		return false
 	}
-	for range 2000 {
+	for range 5000 {
 		if _, ok := x.pongs.Load(payload); ok {
 			return true
 		}
@@ -101,19 +116,15 @@ func (x *modelMember) ping() bool {
 			return false
 		}
 	}
-	x.m.net.faultf("member %d: a ping was not answered within 2s", x.id)
+	x.m.net.faultf("member %d: a ping was not answered within 5s", x.id)
 	return false
 }
 
 // last ends the connection.
 func (x *modelMember) last() {
 	if x.polite {
-		for x.handled.Load() < x.sent.Load() {
-			select {
-			case <-time.After(time.Millisecond):
-			case <-x.done:
-				return
-			}
+		if !x.awaitHandled() {
+			return
 		}
 		x.allow(3999)
 		x.write(frametest.Frame(frametest.Fin|byte(ws.OpClose), string(binary.BigEndian.AppendUint16(nil, 3999))))
