@@ -376,14 +376,17 @@ func (l *loop) expireNow(c *Conn) {
 func (l *loop) runSession(c *Conn) bool {
 	c.out.startBatch()
 	l.setCurrent(c, false)
-	before := l.driving.number.Load()
-	l.startCallback(c)
-	more := c.session.Run(runsPerTurn)
-	if !l.driving.endCallback(before) {
-		if more {
-			c.runElsewhere()
+	more := true
+	for n := 0; more && n < runsPerTurn && !l.driving.hurry.Load(); n++ {
+		before := l.driving.number.Load()
+		l.startCallback(c) // for each of them: many short ones do not block
+		more = c.session.Run(1)
+		if !l.driving.endCallback(before) {
+			if more {
+				c.runElsewhere()
+			}
+			return false
 		}
-		return false
 	}
 	l.writeBatch(c)
 	if more {

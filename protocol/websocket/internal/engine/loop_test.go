@@ -234,3 +234,29 @@ func TestLoopReset(t *testing.T) {
 		})
 	}
 }
+
+// TestLoopShortCallbacks has many short callbacks due at once: none of them blocks.
+func TestLoopShortCallbacks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, n := newLoopEngine(t)
+		s := n.newSocket(1000, 1000)
+		h := &fakes.Handler{OnEvent: func(context.Context, *protocol.Conn, *protocol.Event) error {
+			<-time.After(sampleLoopEvery / 8)
+			return nil
+		}}
+		c := e.looped(h, s)
+		synctest.Wait()
+		for range 2 * runsPerTurn {
+			if err := c.session.Conn().Post(modelEvent.New(modelLine{})); err != nil {
+				t.Error(err)
+			}
+		}
+		<-time.After(time.Second)
+		if n := e.counters.leftBehind.Load(); n > 0 || c.runsElsewhere() {
+			t.Errorf("%d callbacks were left behind", n)
+		}
+		s.leave()
+		e.finish()
+	})
+}

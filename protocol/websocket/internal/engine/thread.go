@@ -237,6 +237,9 @@ func (t *thread) wasRoused(err error) bool {
 
 // expire ends a close that takes too long, or a write that makes no progress.
 func (t *thread) expire() {
+	if t.conn.hasDeadline() {
+		return // it has another one since
+	}
 	if t.conn.life.closing() {
 		t.expired.Store(true)
 		t.interruptRead()
