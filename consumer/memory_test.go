@@ -111,6 +111,9 @@ func writeHeapProfile(t *testing.T, file string) {
 //	go tool pprof -sample_index inuse_space -lines -top /tmp/heap
 func TestMemoryOfAConnection(t *testing.T) {
 	skipUnderRace(t)
+	if strconv.IntSize != 64 {
+		t.Skip("the sizes are those of 64 bits")
+	}
 	own := 0
 	rows := []struct {
 		at      testkit.Line

@@ -199,11 +199,15 @@ func (s *Stream) Next(ctx context.Context) (m Message, err error) {
 // cause of ctx.
 func (s *Stream) awaitMessage(ctx context.Context) (Message, error) {
 	s.returnLent()
+	var done <-chan struct{} // nil if ctx is the connection's own: waiting for both would take memory
+	if ctx != s.Context() {
+		done = ctx.Done()
+	}
 	select {
 	case m := <-s.messages:
 		return s.markLent(m), nil
 	case <-s.Context().Done():
-	case <-ctx.Done():
+	case <-done:
 		if s.Context().Err() == nil {
 			return Message{}, context.Cause(ctx)
 		}
