@@ -12,7 +12,7 @@ func TestCheckedText(t *testing.T) {
 	t.Parallel()
 	bad := []byte("\xff\xfe text")
 	m := Message{Data: bad}
-	m.noteChecked()
+	noteChecked(&m)
 	for _, row := range []struct {
 		at   testkit.Line
 		name string
@@ -30,12 +30,13 @@ func TestCheckedText(t *testing.T) {
 		{testkit.Here(), "none", with(m, nil), true}, // the empty text is UTF-8
 		{testkit.Here(), "a clone of other bytes", with(m, []byte("\xff")).Clone(), false},
 	} {
-		if got := row.m.valid(); got != row.want {
+		if got := isValid(&row.m); got != row.want {
 			t.Errorf("%s: %s: taken for valid: %t, want %t", row.at, row.name, got, row.want)
 		}
 	}
 	for _, empty := range []Message{{}, {Data: []byte{}}} {
-		if empty.noteChecked(); empty.isChecked() {
+		noteChecked(&empty)
+		if isChecked(&empty) {
 			t.Error("an empty message has a note")
 		}
 	}

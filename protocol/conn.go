@@ -60,7 +60,7 @@ func (c *Conn) Answered(f func(refused *RejectError)) { c.s.answered(f) }
 // ErrSlow when the queue is full; ErrQueueFull when too much waits behind the answer; the
 // error of ctx.
 func (c *Conn) Send(ctx context.Context, m Message) error {
-	if !m.valid() {
+	if !isValid(&m) {
 		var err error
 		if m, err = c.s.applyTextPolicy(m); err != nil {
 			return err
@@ -99,7 +99,7 @@ func (c *Conn) SendPrepared(ctx context.Context, p *Prepared) error {
 // ErrNotUTF8. Either way the message is counted as Stats.MessagesInvalid. Send does this by
 // itself. ValidText is for code that sends the connection's messages to other connections.
 func (c *Conn) ValidText(m Message) (Message, error) {
-	if m.valid() {
+	if isValid(&m) {
 		return m, nil
 	}
 	return c.s.applyTextPolicy(m)

@@ -22,7 +22,7 @@ type entry struct {
 func (e *entry) message() Message {
 	m := Message{Kind: e.kind, Data: e.data}
 	if e.checked {
-		m.noteChecked()
+		noteChecked(&m)
 	}
 	return m
 }
@@ -187,7 +187,7 @@ func (b *mailbox) addPrepared(p *Prepared) (replaced bool) {
 }
 
 func (b *mailbox) addMessage(m Message) {
-	e := entry{kind: m.Kind, checked: m.isChecked(), data: m.Data}
+	e := entry{kind: m.Kind, checked: isChecked(&m), data: m.Data}
 	b.queue.Append(e)
 	b.count(&e, 1)
 }

@@ -82,10 +82,10 @@ func (m Message) Text() string { return string(m.Data) }
 
 // Clone returns a message with a copy of the payload.
 func (m Message) Clone() Message {
-	wasChecked := m.isChecked()
+	wasChecked := isChecked(&m)
 	m.Data = slices.Clone(m.Data)
 	if wasChecked {
-		m.noteChecked()
+		noteChecked(&m)
 	}
 	return m
 }
@@ -94,20 +94,20 @@ func (m Message) Clone() Message {
 // others does not pay for a second check. The note does not hold for another
 // slice or another length. It does hold if the bytes are changed, which the contract
 // forbids.
-func (m *Message) noteChecked() {
+func noteChecked(m *Message) {
 	if len(m.Data) > 0 {
 		m.checked, m.length = &m.Data[0], len(m.Data)
 	}
 }
 
 // isChecked reports whether Data is what was checked.
-func (m *Message) isChecked() bool {
+func isChecked(m *Message) bool {
 	return m.length > 0 && m.length == len(m.Data) && m.checked == &m.Data[0]
 }
 
-// valid reports whether m may be sent as it is.
-func (m *Message) valid() bool {
-	return m.Kind == KindBinary || m.isChecked() || utf8scan.Valid(m.Data)
+// isValid reports whether m may be sent as it is.
+func isValid(m *Message) bool {
+	return m.Kind == KindBinary || isChecked(m) || utf8scan.Valid(m.Data)
 }
 
 // repaired returns m with U+FFFD in place of what is not UTF-8.

@@ -41,7 +41,7 @@ func Prepare(m Message) *Prepared {
 	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	p.own = append(p.own[:0], m.Data...)
 	p.msg = Message{Kind: m.Kind, Data: p.own, Key: m.Key}
-	p.invalid = !p.msg.valid()
+	p.invalid = !isValid(&p.msg)
 	return p
 }
 

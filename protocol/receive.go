@@ -43,7 +43,7 @@ func (s *Session) Enqueue(m Message) (more bool) {
 // EnqueueChecked is Enqueue as ReceiveChecked is Receive.
 func (s *Session) EnqueueChecked(m Message) (more bool) {
 	if m.Kind == KindText {
-		m.noteChecked()
+		noteChecked(&m)
 	}
 	return s.Enqueue(m)
 }
@@ -52,7 +52,7 @@ func (s *Session) EnqueueChecked(m Message) (more bool) {
 // application sends the same message to others, its text is not checked again.
 func (s *Session) ReceiveChecked(m Message) (more bool) {
 	if m.Kind == KindText {
-		m.noteChecked()
+		noteChecked(&m)
 	}
 	return s.Receive(m)
 }
