@@ -74,6 +74,6 @@ func (s *Session) put(m Message) (room <-chan struct{}) {
 		s.closeTooFast()
 		return s.context().Done()
 	}
-	s.enqueueUnlock(m)
+	s.enqueueUnlock(&m)
 	return nil
 }

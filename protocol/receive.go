@@ -18,9 +18,15 @@ var errReadAhead = errors.New("wye: the transport went on reading after Receive 
 // again before the function given to Resume is called. After the connection has closed,
 // messages are counted and dropped.
 func (s *Session) Receive(m Message) (more bool) {
+	return s.receive(&m)
+}
+
+// receive is Receive. m is a pointer, here and below, because a Message is large: each copy
+// would take as long as all the rest.
+func (s *Session) receive(m *Message) (more bool) {
 	m.Key = "" // only outgoing messages have one
 	if s.exec.ClaimForMessage(len(m.Data)) {
-		s.runMessage(&m)
+		s.runMessage(m)
 		return true
 	}
 	return s.receiveSlowly(m)
@@ -31,7 +37,9 @@ func (s *Session) Receive(m Message) (more bool) {
 // and has it handled elsewhere: by way of the transport's Schedule, or on a new goroutine.
 // A transport may call Enqueue for some messages and Receive for others: they stay in order,
 // and the results mean the same.
-func (s *Session) Enqueue(m Message) (more bool) {
+func (s *Session) Enqueue(m Message) (more bool) { return s.enqueue(&m) }
+
+func (s *Session) enqueue(m *Message) (more bool) {
 	m.Key = ""
 	s.mu.Lock()
 	if s.refusesUnlock(m) {
@@ -45,7 +53,7 @@ func (s *Session) EnqueueChecked(m Message) (more bool) {
 	if m.Kind == KindText {
 		noteChecked(&m)
 	}
-	return s.Enqueue(m)
+	return s.enqueue(&m)
 }
 
 // ReceiveChecked is Receive for a transport that has checked that text is UTF-8. If the
@@ -54,12 +62,11 @@ func (s *Session) ReceiveChecked(m Message) (more bool) {
 	if m.Kind == KindText {
 		noteChecked(&m)
 	}
-	return s.Receive(m)
+	return s.receive(&m)
 }
 
 // runMessage handles m, and then runs the callbacks that have become due. The caller has
-// claimed the executor. m is a pointer because a Message is large: another copy of it would
-// take as long as the rest of this function.
+// claimed the executor.
 func (s *Session) runMessage(m *Message) {
 	s.notifyBusy()
 	s.handleMessage(s.context(), m)
@@ -76,7 +83,7 @@ func (s *Session) notifyBusy() {
 // receiveSlowly is Receive for a message that ClaimForMessage does not take: while a
 // callback runs, before and after the connection is open, and for a peer whose rate is
 // bounded.
-func (s *Session) receiveSlowly(m Message) (more bool) {
+func (s *Session) receiveSlowly(m *Message) (more bool) {
 	s.mu.Lock()
 	if s.refusesUnlock(m) {
 		return true
@@ -86,7 +93,7 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 	}
 	s.tallyLocked(m)
 	s.mu.Unlock()
-	s.runMessage(&m)
+	s.runMessage(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mayReadLocked(s.pauseLocked()) || s.mu.life.IsOver()
@@ -94,7 +101,7 @@ func (s *Session) receiveSlowly(m Message) (more bool) {
 
 // refusesUnlock drops and counts m if the connection has closed, and closes it if m must not
 // come now. If it returns false, m is to be handed over, and the lock is held.
-func (s *Session) refusesUnlock(m Message) bool {
+func (s *Session) refusesUnlock(m *Message) bool {
 	switch {
 	case s.mu.life.IsOver():
 		s.mu.Unlock()
@@ -114,7 +121,7 @@ func (s *Session) refusesUnlock(m Message) bool {
 
 // enqueueUnlock puts a copy of m into the mailbox and has it handled elsewhere. It reports
 // whether the transport may go on reading.
-func (s *Session) enqueueUnlock(m Message) (more bool) {
+func (s *Session) enqueueUnlock(m *Message) (more bool) {
 	s.tallyLocked(m)
 	mail := s.mailLocked()
 	mail.addMessage(m.Clone())

@@ -15,7 +15,7 @@ type Traffic struct {
 }
 
 // tallyLocked counts a message that ClaimForMessage has not counted.
-func (s *Session) tallyLocked(m Message) {
+func (s *Session) tallyLocked(m *Message) {
 	if s.exec.Count(len(m.Data)) {
 		return
 	}
