@@ -43,14 +43,14 @@ func TestBlocking(t *testing.T) {
 		want  protocol.Blocking
 		route string
 	}{
-		{testkit.Here(), plain, protocol.BlockingUnknown, "*consumer.handler[github.com/wye-go/wye/consumer.Base]"},
+		{testkit.Here(), plain, protocol.BlockingUnknown, "*consumer.handler"},
 		{testkit.Here(), router.Blocking(plain), protocol.BlockingYes, "router.declared"},
 		{testkit.Here(), router.Inline(plain), protocol.BlockingNo, "router.declared"},
 		{testkit.Here(), router.Use(plain, router.Blocking, router.Inline), protocol.BlockingNo, "router.declared"},
 		{testkit.Here(), router.Use(plain, router.Inline, router.Blocking), protocol.BlockingYes, "router.declared"},
 		{testkit.Here(), router.NewURLRouter(router.Path("ws/<room>/", router.Use(plain, router.Blocking))), protocol.BlockingYes, "ws/<room>/"},
 		{testkit.Here(), router.Use(router.NewURLRouter(router.Mount("ws/", router.NewURLRouter(router.RePath("^([a-z]+)/", plain)))), router.Inline), protocol.BlockingNo, "ws/^([a-z]+)/"},
-		{testkit.Here(), loop, protocol.BlockingYes, "*consumer.handler[*github.com/wye-go/wye/consumer.funcConsumer]"},
+		{testkit.Here(), loop, protocol.BlockingYes, "*consumer.handler"},
 		{testkit.Here(), router.Use(loop, router.Inline), protocol.BlockingYes, "router.declared"},
 	} {
 		tr := &accepted{firstMessage: make(firstMessage, 1)}

@@ -20,7 +20,11 @@ func trackUnused(srv *http.Server) *unusedConns {
 	u := &unusedConns{conns: make(map[net.Conn]struct{})}
 	hook := srv.ConnState
 	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		u.setUnused(c, state == http.StateNew)
+		switch state {
+		case http.StateNew, http.StateActive, http.StateClosed:
+			u.setUnused(c, state == http.StateNew)
+		case http.StateIdle, http.StateHijacked: // it was active before
+		}
 		if hook != nil {
 			hook(c, state)
 		}
