@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/logs"
@@ -20,21 +19,16 @@ import (
 
 // opening is a handshake that is not answered yet: the engine.Handshake of its connection.
 type opening struct {
+	engine.Opening
 	server      *Server
 	w           http.ResponseWriter
 	r           *http.Request
 	limit       *lazyctx.Context // the scope's, which ends with the handshake
 	conn        *protocol.Conn   // once it has entered the gate
 	subprotocol string           // chosen by Options, for an application that chooses none
-	path, peer  string           // for log lines
+	name        engine.Name      // for log lines
 	acceptKey   handshake.Key
 }
-
-// maxNoted is how many bytes of a path or an address a connection keeps for log lines.
-const maxNoted = 200
-
-// noted returns a copy of the first bytes of s, which does not keep the request in memory.
-func noted(s string) string { return strings.Clone(s[:min(len(s), maxNoted)]) }
 
 // Accept takes the socket over from net/http.
 func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error) {
@@ -71,7 +65,7 @@ func (h *opening) logNoRoute(e *protocol.RejectError) {
 		subject = "branches"
 	}
 	h.server.warnings.Log(h.server.opts.Logger, slog.LevelWarn, subject, "wye: no route for the path; Stats counts them", func() []any {
-		return []any{"path", logs.Cut(h.path), "why", logs.Cut(e.Err.Error()), "peer", h.peer}
+		return []any{"path", logs.Cut(h.name.Path()), "why", logs.Cut(e.Err.Error()), "peer", h.name.Peer()}
 	})
 }
 

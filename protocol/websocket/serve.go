@@ -19,6 +19,7 @@ import (
 // for example router.Auth, and the application decide.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := &opening{server: s, w: w, r: r}
+	h.Handshake = h
 	defer h.end()
 	// net/http's goroutine has a small stack. If one of the functions below needs more of
 	// it, the runtime copies the stack, which takes as long as all else of a handshake.
@@ -34,7 +35,7 @@ func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
 	s, r := h.server, h.r
 	client := s.gate.Client(r)
 	offer := handshake.ParseOffer(r.Header)
-	h.path, h.peer = noted(r.URL.Path), noted(client.RemoteAddr)
+	h.name = engine.NewName(r.URL.Path, client.RemoteAddr)
 	var scope *protocol.Scope
 	scope, h.limit = scopes.ForHandshake(plumbing.Handshake{
 		Type: s.Type(), Request: r, RemoteAddr: client.RemoteAddr, Subprotocols: offer.Subprotocols, Timeout: s.opts.HandshakeTimeout,
@@ -44,7 +45,7 @@ func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
 		return nil, nil
 	}
 	h.acceptKey = handshake.AcceptKey(r.Header)
-	c = s.engine.NewConn(h, h.path, h.peer)
+	c = s.engine.NewConn(&h.Opening, h.name)
 	session = s.newSession(scope, r, c)
 	if e := s.gate.Enter(session.Conn(), client); e != nil {
 		h.refuse(e)

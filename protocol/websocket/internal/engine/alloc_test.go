@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -103,4 +104,13 @@ func TestAllocEcho(t *testing.T) {
 		copy(b, ping)
 		handleRead(t, c, b)
 	})
+}
+
+// TestConnIsSmall makes sure that a connection at rest fits into 256 bytes, a size class of
+// the allocator.
+func TestConnIsSmall(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[Conn]().Size(); size > 256 {
+		t.Errorf("a connection has %d bytes, want at most 256", size)
+	}
 }

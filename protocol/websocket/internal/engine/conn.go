@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wye-go/wye/internal/logs"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 	"github.com/wye-go/wye/protocol/websocket/internal/liveness"
@@ -20,16 +19,13 @@ import (
 type Conn struct {
 	engine   *Engine
 	session  *protocol.Session
-	opening  Handshake         // in phaseOpening
-	path     string            // for the log
-	peer     string            // its address, for the log
+	name     Name              // for log lines
 	position liveness.Position // in the engine's wheel
 	deadline liveness.DeadlinePosition
 
-	runner runner  // from phaseAnswering on
-	thread *thread // of a connection that a goroutine runs
-	looped looped  // of a connection that a loop runs
-	route  *route  // from phaseAnswering on
+	runner runner // from phaseAnswering on
+	looped looped // of a connection that a loop runs
+	route  *route // from phaseAnswering on
 
 	life     life
 	peerSide peerSide
@@ -38,9 +34,9 @@ type Conn struct {
 	out  outgoing
 	read struct {
 		parser  frame.Parser
-		rest    []byte // was read, and is not parsed yet
-		message uint32 // as in activity
-		held    int    // as in Session.Hold
+		rest    *[]byte // was read, and is not parsed yet; nil if there is none
+		message uint32  // as in activity
+		held    uint32  // as in Session.Hold, or the largest number
 	}
 	activity activity
 }
@@ -90,9 +86,7 @@ var (
 )
 
 // LogValue names the connection in log lines.
-func (c *Conn) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("path", logs.Cut(c.path)), slog.String("peer", logs.Cut(c.peer)))
-}
+func (c *Conn) LogValue() slog.Value { return c.name.LogValue() }
 
 // advance is life.advance. The step out of phaseAnswered starts the reader.
 func (c *Conn) advance(to phase) (from phase) {
@@ -107,31 +101,17 @@ func (c *Conn) advance(to phase) (from phase) {
 func (c *Conn) wake() { c.runner.wake(c) }
 
 // Schedule has the session's callbacks run.
-func (c *Conn) Schedule() {
-	if c.runner == nil { // the handshake was refused
-		go c.session.Run(0)
-		return
-	}
-	c.runner.schedule(c)
-}
+func (c *Conn) Schedule() { c.runner.schedule(c) }
 
 // WillWait lets the others of a loop go on while a callback of the connection waits.
-func (c *Conn) WillWait() {
-	if c.runner != nil {
-		c.runner.aboutToWait(c)
-	}
-}
+func (c *Conn) WillWait() { c.runner.aboutToWait(c) }
 
 // Settled notes that nothing of the application runs any more.
 func (c *Conn) Settled() { c.partDone() }
 
 // WillWork lets the others of a loop go on while a callback of the connection works for
 // long.
-func (c *Conn) WillWork() {
-	if c.runner != nil {
-		c.runner.aboutToWork(c)
-	}
-}
+func (c *Conn) WillWork() { c.runner.aboutToWork(c) }
 
 // WheelPosition implements [liveness.Member].
 func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

@@ -102,14 +102,12 @@ func (e *Engine) now() time.Duration { return time.Since(e.started) }
 
 // removeConn forgets a connection of which nothing is left.
 func (e *Engine) removeConn(c *Conn) {
-	if c.runner != nil {
+	if c.opening() == nil {
 		e.mu.Lock()
 		e.mu.conns.Remove(c)
 		e.mu.Unlock()
 	}
-	if c.runner != nil {
-		c.runner.forget(c)
-	}
+	c.runner.forget(c)
 	e.Leave(c.session.Conn())
 }
 

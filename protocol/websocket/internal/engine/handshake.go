@@ -18,6 +18,24 @@ type Handshake interface {
 	Reject(e *protocol.RejectError)
 }
 
+// Opening is what a connection has only until its handshake is answered. Handshake must be
+// set.
+type Opening struct {
+	Handshake
+	runner // nil: there is no socket, so that of its methods only those below are called
+}
+
+func (o *Opening) schedule(c *Conn)  { go c.session.Run(0) }
+func (o *Opening) aboutToWait(*Conn) {}
+func (o *Opening) aboutToWork(*Conn) {}
+func (o *Opening) forget(*Conn)      {}
+
+// opening returns what there is until the handshake is answered, and nil afterwards.
+func (c *Conn) opening() *Opening {
+	o, _ := c.runner.(*Opening)
+	return o
+}
+
 // Accepted is what a handshake leaves to its connection. All of it belongs to the
 // connection.
 type Accepted struct {

@@ -66,16 +66,16 @@ type slot struct {
 	generation uint32
 }
 
-// add returns the key of c.
-func (s *slots) add(c *Conn) (key uint64) {
+// add returns the place of c, and its key.
+func (s *slots) add(c *Conn) (i uint32, key uint64) {
 	if len(s.free) == 0 {
 		s.free = append(s.free, uint32(len(s.list))) //nolint:gosec // a loop has far fewer connections
 		s.list = append(s.list, slot{})
 	}
-	i := s.free[len(s.free)-1]
+	i = s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	s.list[i].conn = c
-	return uint64(s.list[i].generation)<<32 | uint64(i)
+	return i, uint64(s.list[i].generation)<<32 | uint64(i)
 }
 
 // find returns the connection with that key, or nil if it was removed.
@@ -86,9 +86,8 @@ func (s *slots) find(key uint64) *Conn {
 	return nil
 }
 
-// remove makes key unknown.
-func (s *slots) remove(key uint64) {
-	i := uint32(key) //nolint:gosec // the lower half
+// remove makes the key of the connection at place i unknown.
+func (s *slots) remove(i uint32) {
 	s.list[i] = slot{generation: s.list[i].generation + 1}
 	s.free = append(s.free, i)
 }

@@ -65,14 +65,14 @@ func (s *step) Accept(protocol.AcceptOptions) error { return s.accept(s.Conn) }
 // wired opens a connection over a pipe, with accept in place of Conn.Accept.
 func (e *testEngine) wired(app protocol.Application, accept func(c *Conn) error) (c *Conn, peer net.Conn) {
 	ours, theirs := net.Pipe()
-	c = e.NewConn(handover{ours}, "", "")
+	c = e.NewConn(&Opening{Handshake: handover{ours}}, "")
 	go c.Open(e.session(app, &step{c, accept}))
 	return c, theirs
 }
 
 // acceptSilently accepts without writing the answer and without a reader.
 func acceptSilently(c *Conn) error {
-	a, err := c.opening.Accept(protocol.AcceptOptions{})
+	a, err := c.opening().Accept(protocol.AcceptOptions{})
 	c.adopt(&a)
 	c.out.wrote(len(c.out.peek()[0]), c.session)
 	c.advance(phaseReading)
@@ -84,10 +84,10 @@ func acceptSilently(c *Conn) error {
 func alone(tb testing.TB) (*Conn, *enginetest.Sink) {
 	tb.Helper()
 	e, nc := newTestEngine(Config{}), enginetest.NewSink()
-	c := e.NewConn(handover{nc}, "", "")
+	c := e.NewConn(&Opening{Handshake: handover{nc}}, "")
 	c.Open(e.session(fakes.Echo(), c))
 	nc.AwaitReader()
-	c.thread.reading.watched.Store(true)
+	threadOf(c).reading.watched.Store(true)
 	tb.Cleanup(func() {
 		nc.Close()
 		e.finish()
@@ -99,8 +99,11 @@ func alone(tb testing.TB) (*Conn, *enginetest.Sink) {
 // take a third of the time of a benchmark.
 func handleRead(tb testing.TB, c *Conn, read []byte) { //nolint:thelper // see above
 	c.out.startBatch()
-	if o := c.parse(read, &c.thread.reading, 1<<30); o != readOn {
+	if o := c.parse(read, &threadOf(c).reading, 1<<30); o != readOn {
 		tb.Fatalf("outcome %d", o)
 	}
 	c.endBatch()
 }
+
+// threadOf returns the goroutine's side of c.
+func threadOf(c *Conn) *thread { return c.runner.(*thread) } //nolint:errcheck,forcetypeassert // nothing else runs it

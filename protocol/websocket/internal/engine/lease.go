@@ -11,6 +11,8 @@ type lease struct {
 	number  atomic.Uint64 // odd while the reader runs a callback; it only grows
 	watched atomic.Bool   // the watcher samples it
 	hurry   atomic.Bool   // the reader should turn to other connections, if it has any
+	learns  bool          // callbacks that block run elsewhere; set once
+	rest    []byte        // behind the message that is lent; only of the reader
 }
 
 // startCallback marks that the reader runs a callback from now on. Only the reader

@@ -112,12 +112,12 @@ func TestTakeOverOfAFullMailbox(t *testing.T) {
 		if err := c.session.Conn().Post(protocol.EventType[struct{}]{Name: "x"}.New(struct{}{})); err != nil {
 			t.Fatal(err)
 		}
-		c.read.rest = frametest.Frame(frametest.Fin|1, "second")
-		c.thread.reading.startCallback()
+		threadOf(c).reading.rest = frametest.Frame(frametest.Fin|1, "second")
+		threadOf(c).reading.startCallback()
 		if c.session.Receive(protocol.Text("first")) {
 			t.Fatal("a message beyond ReadAhead, and reading may go on")
 		}
-		c.thread.leaveBehind(1)
+		threadOf(c).leaveBehind(1)
 		synctest.Wait()
 		if n := e.sessions.Counters.Stats().Failures; n != 0 {
 			t.Errorf("%d failures: the new reader went on although it should wait", n)
@@ -150,14 +150,14 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 	defer peer.Close()
 	<-opened
 	e.watcher.mu.Lock()
-	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"), &c.thread.reading)
+	go c.lend(protocol.Text("first"), frametest.Frame(frametest.Fin|1, "second"), &threadOf(c).reading)
 	taken := false
 	for range 1000 {
 		runtime.Gosched()
-		if n := c.thread.reading.number.Load(); n%2 == 1 {
+		if n := threadOf(c).reading.number.Load(); n%2 == 1 {
 			taken = true
-			c.thread.reading.watched.Store(true) // so that the new reader does not wait for the watcher, too
-			c.thread.leaveBehind(n)
+			threadOf(c).reading.watched.Store(true) // so that the new reader does not wait for the watcher, too
+			threadOf(c).leaveBehind(n)
 			select { // the new reader does what it can
 			case m := <-got:
 				got <- m
@@ -171,7 +171,7 @@ func TestTakeOverBeforeHandOver(t *testing.T) {
 		t.Errorf("%q was received first", first)
 	}
 	if !taken { // Open had not returned, or the machine is slow: somebody has to read to the end
-		go c.thread.run()
+		go threadOf(c).run()
 	}
 }
 
@@ -181,14 +181,14 @@ func TestTakeOverOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		e := newTestEngine(Config{})
-		c := e.NewConn(nil, "", "")
+		c := e.NewConn(&Opening{}, "")
 		c.session = e.session(&fakes.Handler{}, c)
 		c.parts.Store(1)
 		c.adopt(&Accepted{Socket: ours, Answer: bytespool.Get()})
 		c.advance(phaseReading)
-		c.thread.reading.startCallback()
+		threadOf(c).reading.startCallback()
 		for range 10 {
-			go c.thread.leaveBehind(1)
+			go threadOf(c).leaveBehind(1)
 		}
 		synctest.Wait()
 		theirs.Close()
@@ -196,8 +196,8 @@ func TestTakeOverOnce(t *testing.T) {
 		if got := c.parts.Load(); got != 1 { // socket and reading are over, once
 			t.Errorf("%d parts left, want 1", got)
 		}
-		c.thread.leaveBehind(2)
-		if n := c.thread.reading.number.Load(); n != 2 {
+		threadOf(c).leaveBehind(2)
+		if n := threadOf(c).reading.number.Load(); n != 2 {
 			t.Errorf("number %d: taken over although no callback runs", n)
 		}
 	})

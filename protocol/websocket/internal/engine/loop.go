@@ -59,7 +59,7 @@ type looped struct {
 	state loopState
 	why   outcome // of draining
 	fd    int32   // the socket; -1 once it is closed
-	key   uint64  // in slots
+	slot  uint32  // in slots
 }
 
 // work is a set of what the driver of a loop has to do for a connection.
@@ -127,7 +127,7 @@ func (e *Engine) place(c *Conn, nc net.Conn) {
 		}
 		e.OffLoop(c.session.Conn(), err)
 	}
-	c.thread, c.runner = newThread(c, nc), threads{}
+	c.runner = newThread(c, nc)
 }
 
 // isPlain reports whether nc is a connection of package net and nothing else. A wrapper has
@@ -153,6 +153,7 @@ func (e *Engine) newLoops(newKernel func() (kernel, error)) []*loop {
 	loops := make([]*loop, runtime.GOMAXPROCS(0))
 	for i := range loops {
 		loops[i] = &loop{engine: e, newKernel: newKernel}
+		loops[i].driving.learns = true
 	}
 	return loops
 }
@@ -340,8 +341,9 @@ func (l *loop) work(c *Conn, buf []byte) bool {
 func (l *loop) add(c *Conn) {
 	s := &c.looped
 	s.set(stateAdded, true)
-	s.key = l.turn.slots.add(c)
-	if err := l.kernel.add(int(s.fd), s.key); err != nil {
+	var key uint64
+	s.slot, key = l.turn.slots.add(c)
+	if err := l.kernel.add(int(s.fd), key); err != nil {
 		c.fail(err)
 	}
 }
@@ -349,7 +351,7 @@ func (l *loop) add(c *Conn) {
 // close closes the socket.
 func (l *loop) close(c *Conn) {
 	s := &c.looped
-	l.turn.slots.remove(s.key) // first, so that no change reaches c
+	l.turn.slots.remove(s.slot) // first, so that no change reaches c
 	l.kernel.close(int(s.fd))
 	s.fd = -1
 	c.read.rest = nil
@@ -439,7 +441,7 @@ func (l *loop) expireLease(number uint64) (c *Conn, lent, ok bool) {
 	}
 	c, lent = l.current.Load(), l.turn.lent
 	if lent {
-		c.read.rest = slices.Clone(c.read.rest) // the bytes are in that buffer
+		c.keepRest(l.driving.rest) // the bytes are in that buffer
 		c.read.parser.DisownBuffer()
 	}
 	return c, lent, true
@@ -466,4 +468,10 @@ func (l *loop) stillBusy() {
 		l.driving.hurry.Store(true)
 	}
 	l.sampled = c
+}
+
+// onLoop reports whether a loop runs the connection.
+func (c *Conn) onLoop() bool {
+	_, ok := c.runner.(*loop)
+	return ok
 }

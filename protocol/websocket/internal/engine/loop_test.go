@@ -38,7 +38,7 @@ func newLoopEngine(t *testing.T) (*testEngine, *fakeNet) {
 
 // looped opens a connection over a socket, without waiting for the answer.
 func (e *testEngine) looped(app protocol.Application, s *fakeSocket) *Conn {
-	c := e.NewConn(handover{&fakeConn{socket: s}}, "", "")
+	c := e.NewConn(&Opening{Handshake: handover{&fakeConn{socket: s}}}, "")
 	session := e.session(app, c)
 	go c.Open(session)
 	return c
@@ -253,7 +253,7 @@ func TestLoopShortCallbacks(t *testing.T) {
 			}
 		}
 		<-time.After(time.Second)
-		if n := e.counters.leftBehind.Load(); n > 0 || c.runsElsewhere() {
+		if n := e.counters.leftBehind.Load(); n > 0 || c.route.isBlocking(c.engine) {
 			t.Errorf("%d callbacks were left behind", n)
 		}
 		s.leave()

@@ -68,7 +68,7 @@ func BenchmarkLoopEcho(b *testing.B) {
 			e := newTestEngine(Config{})
 			f := &feed{in: in, woken: make(chan struct{}, 1), done: make(chan struct{})}
 			e.loops = e.newLoops(func() (kernel, error) { return f, nil })[:1]
-			c := e.NewConn(handover{&net.TCPConn{}}, "", "")
+			c := e.NewConn(&Opening{Handshake: handover{&net.TCPConn{}}}, "")
 			e.loops[0].driving.watched.Store(true) // the watcher does not sample it
 			c.Open(e.session(fakes.Echo(), c))
 			b.ReportAllocs()

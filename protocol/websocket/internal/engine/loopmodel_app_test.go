@@ -66,7 +66,7 @@ func (m *loopModel) newMember() *modelMember {
 		x.accepted.Store(true)
 		return nil
 	}
-	x.c = m.e.NewConn(handover{&fakeConn{socket: x.socket}}, "", "")
+	x.c = m.e.NewConn(&Opening{Handshake: handover{&fakeConn{socket: x.socket}}}, "")
 	s := m.e.session(h, x.c)
 	x.conn = s.Conn()
 	m.mu.Lock()

@@ -382,8 +382,8 @@ func (x *modelMember) checkReadingLocked(bad func(format string, args ...any)) {
 		if x.callbacks.Load() == 0 {
 			bad("it is paused, and no callback runs")
 		}
-	case len(c.read.rest) > 0:
-		bad("%d bytes are not parsed", len(c.read.rest))
+	case c.read.rest != nil:
+		bad("%d bytes are not parsed", len(*c.read.rest))
 	case k.readableLocked() && !s.is(stateEnded):
 		bad("%d bytes are not read", len(k.in))
 	case p == phaseReading && x.callbacks.Load() == 0 && x.events.Load() != x.posted.Load():

@@ -17,15 +17,16 @@ func TestSlots(t *testing.T) {
 	t.Parallel()
 	var s slots
 	a, b, c := &Conn{}, &Conn{}, &Conn{}
-	ka, kb := s.add(a), s.add(b)
+	place, ka := s.add(a)
+	_, kb := s.add(b)
 	if ka == kb || s.find(ka) != a || s.find(kb) != b {
 		t.Error("not found")
 	}
-	s.remove(ka)
+	s.remove(place)
 	if s.find(ka) != nil || s.find(kb) != b {
 		t.Error("found after the removal")
 	}
-	kc := s.add(c)
+	_, kc := s.add(c)
 	if s.find(ka) != nil || s.find(kc) != c || len(s.list) != 2 {
 		t.Errorf("a key that was removed leads to another connection, or %d slots for two", len(s.list))
 	}
@@ -124,13 +125,13 @@ func TestLoopWithout(t *testing.T) {
 				return refusing{k}, err
 			}
 			ours, theirs := net.Pipe()
-			c := e.NewConn(handover{ours}, "", "")
+			c := e.NewConn(&Opening{Handshake: handover{ours}}, "")
 			h := fakes.Echo()
 			h.OnConnect = func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, protocol.Text("hi")) }
 			session := e.session(h, c)
 			go c.Open(session)
 			buf := make([]byte, 100)
-			if _, err := theirs.Read(buf); err != nil || off != 1 || c.thread == nil {
+			if _, err := theirs.Read(buf); err != nil || off != 1 || c.runner == runner(e.loops[0]) {
 				t.Errorf("poller %v: read %v, OffLoop %d times", poller, err, off)
 			}
 			theirs.Close()

@@ -25,7 +25,7 @@ func (l *loop) rouse(c *Conn) {
 
 // schedule runs the callbacks on the loop, unless those of the route block.
 func (l *loop) schedule(c *Conn) {
-	if c.runsElsewhere() {
+	if c.route.isBlocking(l.engine) {
 		go c.runElsewhere()
 		return
 	}
@@ -112,9 +112,8 @@ func (l *loop) readOn(c *Conn, buf []byte) bool {
 		c.read.parser.DiscardMessages()
 		l.noteHeld(c)
 	}
-	if rest := c.read.rest; len(rest) > 0 && l.mayRead(c) {
-		c.read.rest = nil
-		if !l.parse(c, rest) {
+	if c.read.rest != nil && l.mayRead(c) {
+		if !l.parse(c, c.takeRest()) {
 			return false
 		}
 	}
@@ -131,7 +130,7 @@ func (l *loop) mayRead(c *Conn) bool {
 // if the driver has lost the lease.
 func (l *loop) read(c *Conn, buf []byte) bool {
 	s := &c.looped
-	for reads := 0; s.is(stateUnread) && len(c.read.rest) == 0 && l.mayRead(c); reads++ {
+	for reads := 0; s.is(stateUnread) && c.read.rest == nil && l.mayRead(c); reads++ {
 		if reads == readsPerTurn {
 			l.post(c, workRead)
 			return true
@@ -187,9 +186,7 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 	case leaseLost:
 		return false
 	case paused, turnOver:
-		c.read.rest = append([]byte(nil), c.read.rest...) // b is the buffer of all connections
-	default:
-		c.read.rest = nil
+		c.keepRest(l.driving.rest) // b is the buffer of all connections
 	}
 	c.noteMessage()
 	full := c.looped.is(stateFull)
@@ -210,7 +207,11 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 
 // noteHeld reports the memory that is kept until more comes.
 func (l *loop) noteHeld(c *Conn) {
-	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
+	n := c.read.parser.BufferSize()
+	if c.read.rest != nil {
+		n += len(*c.read.rest)
+	}
+	c.reportHeld(n)
 }
 
 // writeBatch implements runner.

@@ -7,12 +7,9 @@ import (
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
-// NewConn returns a connection whose handshake h answers. path and peer name it in log
-// lines. It does not count for the engine until it is accepted.
-func (e *Engine) NewConn(h Handshake, path, peer string) *Conn {
-	c := &Conn{engine: e, opening: h, path: path, peer: peer}
-	return c
-}
+// NewConn returns a connection whose handshake o answers. It does not count for the engine
+// until it is accepted.
+func (e *Engine) NewConn(o *Opening, n Name) *Conn { return &Conn{engine: e, runner: o, name: n} }
 
 // Open runs the Open of s, whose transport is c. It returns when the handshake is answered
 // and Connect has returned. If the handshake is accepted, the engine serves the connection
@@ -26,11 +23,10 @@ func (c *Conn) Open(s *protocol.Session) {
 
 // Accept takes the socket over and attaches it: a goroutine writes the answer, and reads.
 func (c *Conn) Accept(o protocol.AcceptOptions) error {
-	a, err := c.opening.Accept(o)
+	a, err := c.opening().Accept(o)
 	if err != nil {
 		return err //nolint:wrapcheck // it says what is wrong
 	}
-	c.opening = nil
 	c.adopt(&a)
 	c.life.advance(phaseAnswering)
 	c.runner.attach(c)
@@ -41,7 +37,7 @@ func (c *Conn) Accept(o protocol.AcceptOptions) error {
 func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
 	share := c.engine.shareOf(&l)
-	c.read.rest = a.Early
+	c.keepRest(a.Early)
 	c.read.parser = frame.NewParser(share.rules)
 	c.out.open(share.budget, a.Answer.B)
 	a.Answer.Release()
@@ -55,8 +51,9 @@ func (c *Conn) adopt(a *Accepted) {
 // Reject answers the handshake.
 func (c *Conn) Reject(e *protocol.RejectError) {
 	c.advance(phaseClosed)
-	c.opening.Reject(e)
-	c.opening = nil
+	o := c.opening()
+	c.runner = &Opening{} // what the answer needed is let go
+	o.Reject(e)
 }
 
 // connectGrace is how long a connection waits for a Connect that goes on after its Accept,

@@ -33,7 +33,7 @@ func opening(t *testing.T, connect func(o *opened, c *protocol.Conn), test func(
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		e := newTestEngine(Config{})
-		o := &opened{T: t, e: e, c: e.NewConn(handover{ours}, "", ""), peer: theirs, release: make(chan struct{})}
+		o := &opened{T: t, e: e, c: e.NewConn(&Opening{Handshake: handover{ours}}, ""), peer: theirs, release: make(chan struct{})}
 		app := fakes.Echo()
 		app.OnConnect = func(_ context.Context, c *protocol.Conn) error {
 			if err := c.Accept(nil); err != nil {

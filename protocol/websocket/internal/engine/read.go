@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/gobwas/ws"
 
@@ -31,6 +33,22 @@ func (c *Conn) noteRead() {
 	}
 }
 
+// keepRest keeps a copy of b, which was read and is not parsed yet.
+func (c *Conn) keepRest(b []byte) {
+	if len(b) > 0 {
+		b = slices.Clone(b)
+		c.read.rest = &b
+	}
+}
+
+// takeRest returns what was kept.
+func (c *Conn) takeRest() (rest []byte) {
+	if c.read.rest != nil {
+		rest, c.read.rest = *c.read.rest, nil
+	}
+	return rest
+}
+
 // noteMessage records for the keep-alive check which message is incomplete, and how much
 // of it has come.
 func (c *Conn) noteMessage() {
@@ -46,8 +64,8 @@ func (c *Conn) noteMessage() {
 
 // reportHeld reports that n bytes are held of what has come and is not complete.
 func (c *Conn) reportHeld(n int) {
-	if n != c.read.held {
-		c.read.held = n
+	if held := uint32(min(int64(n), math.MaxUint32)); held != c.read.held { //nolint:gosec // see the bound
+		c.read.held = held
 		c.session.Hold(n)
 	}
 }
@@ -168,9 +186,9 @@ func (c *Conn) sendPong(payload []byte) {
 // unless callbacks of the route block. rest is what the next reader parses if the callback
 // blocks and the lease l expires, or if this one has to stop.
 func (c *Conn) lend(m protocol.Message, rest []byte, l *lease) outcome {
-	c.read.rest = rest
+	l.rest = rest
 	more := true
-	if c.runsElsewhere() {
+	if l.learns && c.route.isBlocking(c.engine) {
 		more = c.session.EnqueueChecked(m)
 	} else {
 		before := l.number.Load()

@@ -97,10 +97,6 @@ type routeKey struct {
 	blocks protocol.Blocking
 }
 
-// runsElsewhere reports whether the callbacks of a connection on a loop run on goroutines
-// of their own.
-func (c *Conn) runsElsewhere() bool { return c.thread == nil && c.route.isBlocking(c.engine) }
-
 // runElsewhere runs the session's callbacks that are due, on a goroutine of its own.
 func (c *Conn) runElsewhere() {
 	begun := c.engine.now()

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,10 +29,6 @@ type thread struct {
 	}
 }
 
-// threads runs every connection with a goroutine of its own, which waits for the peer,
-// and runs the callbacks of its messages.
-type threads struct{}
-
 func newThread(c *Conn, nc net.Conn) *thread {
 	t := &thread{conn: c, nc: nc}
 	t.flush = t.writeAll
@@ -41,21 +36,15 @@ func newThread(c *Conn, nc net.Conn) *thread {
 	return t
 }
 
-func (threads) attach(c *Conn)               { go c.thread.writeAnswer() }
-func (threads) startReading(c *Conn)         { go c.thread.run() }
-func (threads) pace(c *Conn)                 { c.thread.pace() }
-func (threads) wake(c *Conn)                 { go c.thread.flush() }
-func (threads) writeBatch(c *Conn)           { c.thread.writeBatch() }
-func (threads) schedule(c *Conn)             { go c.session.Run(0) }
-func (threads) startCallback(c *Conn)        { c.thread.startCallback() }
-func (threads) awaitSession(c *Conn) outcome { return c.thread.awaitSession() }
-func (threads) aboutToWait(*Conn)            {} // the watcher has another goroutine read
-func (threads) aboutToWork(*Conn)            {}
-func (threads) rouse(c *Conn)                { c.thread.rouse() }
-func (threads) expire(c *Conn)               { c.thread.expire() }
-func (threads) shutWrite(c *Conn) bool       { return c.thread.shutWrite() }
-func (threads) forget(*Conn)                 {}
-func (threads) shut(c *Conn)                 { c.thread.shut() }
+var _ runner = (*thread)(nil)
+
+func (t *thread) attach(*Conn)       { go t.writeAnswer() }
+func (t *thread) startReading(*Conn) { go t.run() }
+func (t *thread) wake(*Conn)         { go t.flush() }
+func (t *thread) schedule(c *Conn)   { go c.session.Run(0) }
+func (t *thread) aboutToWait(*Conn)  {} // the watcher has another goroutine read
+func (t *thread) aboutToWork(*Conn)  {}
+func (t *thread) forget(*Conn)       {}
 
 // writeAnswer writes the answer and what was sent behind it, and then reads, unless
 // Connect goes on.
@@ -90,8 +79,7 @@ func (t *thread) run() {
 // more comes.
 func (t *thread) readAll(r *socketReader) outcome {
 	c := t.conn
-	rest := c.read.rest
-	c.read.rest = nil
+	rest := c.takeRest()
 	for {
 		if c.life.closing() {
 			c.read.parser.DiscardMessages()
@@ -166,10 +154,10 @@ func (t *thread) drain(r *socketReader, why outcome) {
 }
 
 // awaitSession waits until the session takes messages again.
-func (t *thread) awaitSession() outcome {
+func (t *thread) awaitSession(*Conn) outcome {
 	c := t.conn
 	c.endBatch()
-	c.reportHeld(c.read.parser.BufferSize() + len(c.read.rest))
+	c.reportHeld(c.read.parser.BufferSize() + len(t.reading.rest))
 	resumed := make(chan struct{})
 	c.activity.stalled.Store(true)
 	c.session.Resume(func() { close(resumed) })
@@ -180,7 +168,7 @@ func (t *thread) awaitSession() outcome {
 
 var _ leaseHolder = (*thread)(nil)
 
-func (t *thread) startCallback() {
+func (t *thread) startCallback(*Conn) {
 	t.reading.startCallback()
 	t.conn.engine.watcher.watchIfNot(t)
 }
@@ -191,7 +179,7 @@ func (t *thread) lease() *lease { return &t.reading }
 func (t *thread) leaveBehind(number uint64) {
 	if t.reading.expire(number) {
 		c := t.conn
-		c.read.rest = slices.Clone(c.read.rest) // the bytes belong to the reader that lost the lease
+		c.keepRest(t.reading.rest) // the bytes belong to the reader that lost the lease
 		c.read.parser.DisownBuffer()
 		c.route.noteBlocked(c.engine.now())
 		go t.takeOver()
@@ -202,7 +190,7 @@ func (t *thread) leaveBehind(number uint64) {
 // takes messages: the reader before may have been told to stop.
 func (t *thread) takeOver() {
 	t.conn.noteMessage() // the message that was lent is complete
-	t.awaitSession()
+	t.awaitSession(t.conn)
 	t.run()
 }
 
@@ -215,7 +203,7 @@ func (t *thread) stillBusy() {
 
 // rouse has a reader that waits for the rest of a message check the phase: it can drop
 // what it holds.
-func (t *thread) rouse() {
+func (t *thread) rouse(*Conn) {
 	if t.conn.activity.message.Load() == 0 {
 		return
 	}
@@ -236,7 +224,7 @@ func (t *thread) wasRoused(err error) bool {
 }
 
 // expire ends a close that takes too long, or a write that makes no progress.
-func (t *thread) expire() {
+func (t *thread) expire(*Conn) {
 	if t.conn.hasDeadline() {
 		return // it has another one since
 	}
@@ -266,7 +254,7 @@ func (t *thread) interruptWaitingWrite() {
 }
 
 // shutWrite implements runner.
-func (t *thread) shutWrite() (ok bool) {
+func (t *thread) shutWrite(*Conn) (ok bool) {
 	half, ok := t.nc.(interface{ CloseWrite() error })
 	if ok {
 		_ = half.CloseWrite() //nolint:errcheck // see above
@@ -275,7 +263,7 @@ func (t *thread) shutWrite() (ok bool) {
 }
 
 // shut closes the socket.
-func (t *thread) shut() {
+func (t *thread) shut(*Conn) {
 	if t.paced() { // the close of a TLS connection would wait for a writer that waits
 		_ = t.nc.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // see above
 	}

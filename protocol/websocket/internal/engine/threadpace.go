@@ -66,7 +66,7 @@ func (p *pacer) wait() error {
 }
 
 // pace gives the connection a pacer. One that cannot have any gets an empty one.
-func (t *thread) pace() {
+func (t *thread) pace(*Conn) {
 	if t.pacer.Load() != nil {
 		return
 	}

@@ -15,7 +15,7 @@ func (t *thread) writeAll() {
 }
 
 // writeBatch ends the reader's batch and writes what it has left.
-func (t *thread) writeBatch() {
+func (t *thread) writeBatch(*Conn) {
 	paced := t.paced()
 	pieces, write := t.conn.out.endBatch(!paced)
 	switch {

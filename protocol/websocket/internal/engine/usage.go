@@ -13,14 +13,14 @@ type Usage struct {
 func (e *Engine) Usage() (u Usage) {
 	for _, c := range e.allConns() {
 		u.Conns++
-		if c.thread == nil {
+		if c.onLoop() {
 			u.OnLoops++
 		}
 		c.out.mu.Lock()
 		u.QueuedBytes += c.out.mu.queue.Pending()
 		u.QueueMemory += c.out.mu.queue.Memory()
 		c.out.mu.Unlock()
-		u.LongestName = max(u.LongestName, len(c.path), len(c.peer))
+		u.LongestName = max(u.LongestName, len(c.name.Path()), len(c.name.Peer()))
 	}
 	return u
 }

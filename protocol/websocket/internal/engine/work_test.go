@@ -79,7 +79,7 @@ func onLoop(t *testing.T, e *testEngine, app protocol.Application) (c *Conn, pee
 	if err != nil {
 		t.Fatal(err)
 	}
-	c = e.NewConn(handover{ours}, "", "")
+	c = e.NewConn(&Opening{Handshake: handover{ours}}, "")
 	c.Open(e.session(app, c))
 	peer = &tcpPeer{theirs, bufio.NewReader(theirs)}
 	if _, err := http.ReadResponse(peer.r, nil); err != nil { //nolint:bodyclose // a 101 has none

@@ -55,7 +55,7 @@ func TestWriteOut(t *testing.T) {
 				t.Fatalf("%s: %v", row.at, err)
 			}
 		}
-		c.thread.writeAll()
+		threadOf(c).writeAll()
 		if !bytes.Equal(nc.Got.Bytes(), want) {
 			t.Errorf("%s: %d bytes were written and should have been others, %d of them", row.at, nc.Got.Len(), len(want))
 		}
@@ -71,12 +71,12 @@ func TestWriteDeadlinesMoveRarely(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := newTestEngine(Config{WriteTimeout: 30 * time.Second})
-		c := e.NewConn(nil, "", "")
+		c := e.NewConn(&Opening{}, "")
 		e.place(c, enginetest.NewSink())
 		moves, last := 0, time.Duration(0)
 		for range 300 { // within 30 seconds
-			c.thread.startWrite()
-			c.thread.endWrite()
+			threadOf(c).startWrite()
+			threadOf(c).endWrite()
 			at, _ := e.deadlines.mu.wheel.Has(c)
 			if left := at - e.now(); left < 20*time.Second {
 				t.Fatalf("%v are left, want 20s at least", left)
@@ -109,5 +109,5 @@ func TestBrokenKeepsNothing(t *testing.T) {
 	if err := c.Send(protocol.Text("too late")); left != 0 || !errors.Is(err, protocol.ErrClosed) {
 		t.Errorf("%d bytes are left, and a send returns %v, want none and ErrClosed", left, err)
 	}
-	c.thread.writeAll()
+	threadOf(c).writeAll()
 }
