@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -259,4 +260,49 @@ func TestLoopShortCallbacks(t *testing.T) {
 		s.leave()
 		e.finish()
 	})
+}
+
+// TestLoopKeepsBufferThatIsCopied: a driver that has lost its lease does not give its
+// buffer to others while what it has not parsed is copied from there.
+func TestLoopKeepsBufferThatIsCopied(t *testing.T) {
+	t.Parallel()
+	e, n := newLoopEngine(t)
+	l := e.loops[0]
+	started, end := make(chan struct{}), make(chan struct{})
+	h := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
+		close(started)
+		<-end
+		return nil
+	}}
+	l.driving.watched.Store(true) // nobody else takes the loop over
+	l.kernel, _ = n.newKernel()   //nolint:errcheck // it has none
+	l.mu.driven, l.turn.events = true, make([]change, eventsPerTurn)
+	s := n.newSocket(1000, 1000)
+	c := e.looped(h, s)
+	given := make(chan struct{})
+	for l.load.Load() == 0 {
+		runtime.Gosched()
+	}
+	go func() {
+		l.drive()
+		close(given)
+	}()
+	s.send(frametest.Frame(frametest.Fin|byte(ws.OpText), "hi"))
+	<-started
+	l.mu.Lock() // as expireLease does
+	l.driving.expire(l.driving.number.Load())
+	close(end)
+	for range 10000 {
+		runtime.Gosched()
+	}
+	select {
+	case <-given:
+		t.Error("the buffer was given up during the copy")
+	default:
+	}
+	l.mu.Unlock()
+	<-given
+	s.leave()
+	l.takeOver(c, true)
+	e.finish()
 }

@@ -83,6 +83,7 @@ type modelMember struct {
 	echoes    int          // only in callbacks
 	keyed     int
 	closeAt   atomic.Int64 // when the connection was first seen to close; 0: not yet
+	fullAt    time.Time    // when bytes were first seen to wait; zero: none wait
 	codes     sync.Map     // of closes that are allowed
 
 	out struct { // to this member, by sender
@@ -356,7 +357,14 @@ func (x *modelMember) check() {
 func (x *modelMember) checkWritingLocked(bad func(format string, args ...any)) {
 	c, s, k := x.c, &x.c.looped, x.socket
 	p := c.life.phase()
-	if pending := c.out.pending(); pending > 0 {
+	pending := c.out.pending()
+	if pending == 0 {
+		x.fullAt = time.Time{}
+	}
+	if pending > 0 {
+		if x.fullAt.IsZero() {
+			x.fullAt = time.Now()
+		}
 		c.out.mu.Lock()
 		owned := c.out.mu.owned
 		c.out.mu.Unlock()
@@ -367,7 +375,7 @@ func (x *modelMember) checkWritingLocked(bad func(format string, args ...any)) {
 			bad("%d bytes are queued, and nobody writes", pending)
 		case k.writableLocked():
 			bad("%d bytes are queued, and the socket is writable", pending)
-		case time.Since(k.moved) > c.engine.WriteTimeout+100*time.Millisecond && p < phaseClosing:
+		case min(time.Since(k.moved), time.Since(x.fullAt)) > c.engine.WriteTimeout+100*time.Millisecond && p < phaseClosing:
 			bad("%d bytes are queued, and nothing was written for %v", pending, time.Since(k.moved))
 		}
 	}
