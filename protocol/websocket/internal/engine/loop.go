@@ -244,7 +244,7 @@ func (l *loop) takeTurn(buf []byte) bool {
 		}
 	}
 	for i := range workPerTurn {
-		c := l.nextTodo()
+		c := l.nextTodo(i == 0)
 		if c == nil {
 			break
 		}
@@ -258,10 +258,15 @@ func (l *loop) takeTurn(buf []byte) bool {
 	return l.await()
 }
 
-// nextTodo returns the next connection of the list, or nil.
-func (l *loop) nextTodo() *Conn {
+// nextTodo returns the next connection of the list, or nil. Only the first call of a turn
+// takes what was added to the list: otherwise connections that put themselves back would be
+// served again and again before the kernel is asked for others.
+func (l *loop) nextTodo(first bool) *Conn {
 	t := &l.turn
 	if t.done == len(t.todo) {
+		if !first {
+			return nil
+		}
 		clear(t.todo)
 		l.mu.Lock()
 		t.todo, l.mu.inbox, t.done = l.mu.inbox, t.todo[:0], 0

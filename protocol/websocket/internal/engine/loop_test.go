@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -204,7 +205,7 @@ func TestLoopPaces(t *testing.T) {
 			}
 			first := s.receiveNow()
 			rest := s.receiveNow()
-			if len(first) > 2*unsentLow || strings.Contains(first+rest, "d") || !strings.HasSuffix(rest, "j") {
+			if len(first) > 2*unsentLow || strings.Contains(first+rest, "cccc") || !strings.HasSuffix(rest, "j") {
 				t.Errorf("in a callback: %v: %d bytes were in the socket's buffer, then %d, the last one %.1q", inCallback, len(first), len(rest), rest[max(len(rest)-1, 0):])
 			}
 			s.leave()
@@ -305,4 +306,71 @@ func TestLoopKeepsBufferThatIsCopied(t *testing.T) {
 	s.leave()
 	l.takeOver(c, true)
 	e.finish()
+}
+
+// TestLoopTakesTurns floods one connection in every way: another one, whose message comes
+// meanwhile, is served before the flood is over.
+func TestLoopTakesTurns(t *testing.T) {
+	t.Parallel()
+	const flood = 20000
+	text := func(s string) []byte { return frametest.Frame(frametest.Fin|byte(ws.OpText), s) }
+	for kind, most := range map[string]int{
+		"messages":       2 * readsPerTurn * messagesPerTurn,
+		"large messages": 2 * readsPerTurn * loopBuffer / 1000,
+		"events":         2 * runsPerTurn,
+		"output":         2 * (bytesPerTurn + maxPeek),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e, n := newLoopEngine(t)
+			e.sessions.Limits.QueueEvents, e.sessions.Limits.QueueBytes = flood, flood*100
+			first, second := n.newSocket(flood*100, flood*100), n.newSocket(100, 1000)
+			served, whenOther := 0, -1
+			h := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
+				if served++; served == 1 {
+					second.send(text("hi"))
+				}
+				return nil
+			}}
+			h.OnEvent = func(ctx context.Context, c *protocol.Conn, _ *protocol.Event) error {
+				return h.OnReceive(ctx, c, protocol.Message{})
+			}
+			other := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
+				if whenOther = served; kind == "output" {
+					n.mu.Lock()
+					whenOther = len(first.out)
+					n.mu.Unlock()
+				}
+				return nil
+			}}
+			c := e.looped(h, first)
+			e.looped(other, second)
+			synctest.Wait()
+			e.loops[0].driving.watched.Store(true) // nobody takes the loop over
+			switch kind {
+			case "messages":
+				first.send(bytes.Repeat(text("m"), flood))
+			case "large messages":
+				first.send(bytes.Repeat(text(strings.Repeat("m", 1000)), flood/20))
+			case "events":
+				for range flood {
+					if err := c.session.Conn().Post(modelEvent.New(modelLine{})); err != nil {
+						t.Fatal(err)
+					}
+				}
+			case "output":
+				h.OnReceive = func(ctx context.Context, c *protocol.Conn, _ protocol.Message) error {
+					second.send(text("hi"))
+					return c.Send(ctx, protocol.Binary(make([]byte, flood*90)))
+				}
+				first.send(text("go"))
+			}
+			synctest.Wait()
+			if whenOther < 0 || whenOther > most {
+				t.Errorf("%s: the other was served after %d, want after %d at most", kind, whenOther, most)
+			}
+			first.leave()
+			second.leave()
+			e.finish()
+		})
+	}
 }

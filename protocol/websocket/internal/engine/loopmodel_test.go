@@ -390,6 +390,10 @@ func (x *modelMember) checkReadingLocked(bad func(format string, args ...any)) {
 		if x.callbacks.Load() == 0 {
 			bad("it is paused, and no callback runs")
 		}
+	case s.is(stateReplying):
+		if !s.is(stateFull) || c.out.pending() == 0 {
+			bad("it waits for the peer to take replies, and there are none")
+		}
 	case c.read.rest != nil:
 		bad("%d bytes are not parsed", len(*c.read.rest))
 	case k.readableLocked() && !s.is(stateEnded):

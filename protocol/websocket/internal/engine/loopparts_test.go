@@ -48,11 +48,11 @@ func TestLoopPost(t *testing.T) {
 	if len(l.mu.inbox) != 2 || c.looped.work.Load() != workRead|workWrite {
 		t.Errorf("%d entries, work %b", len(l.mu.inbox), c.looped.work.Load())
 	}
-	if l.nextTodo() != c || c.looped.work.Swap(0) == 0 {
+	if l.nextTodo(true) != c || c.looped.work.Swap(0) == 0 {
 		t.Error("not the first")
 	}
 	l.post(c, workShut) // it is off the list
-	if l.nextTodo() != d || l.nextTodo() != c || l.nextTodo() != nil {
+	if l.nextTodo(false) != d || l.nextTodo(false) != nil || l.nextTodo(true) != c || l.nextTodo(true) != nil {
 		t.Error("not in order")
 	}
 }

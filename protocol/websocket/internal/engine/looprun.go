@@ -191,7 +191,8 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 	c.noteMessage()
 	full := c.looped.is(stateFull)
 	c.endBatch()
-	c.looped.set(stateReplying, !full && c.looped.is(stateFull))
+	// With keys, replies that wait are replaced by those to what is read next.
+	c.looped.set(stateReplying, !full && c.looped.is(stateFull) && !c.looped.keyed.Load())
 	switch o {
 	case turnOver:
 		l.post(c, workRead)
