@@ -209,9 +209,14 @@ func (q *Queue) Finished() bool { return q.final && q.Pending() == 0 }
 // AddMessage queues the frame of a message, of n bytes. It returns them for the caller
 // to fill before the next call. The error is protocol.ErrQueueFull or protocol.ErrClosed.
 func (q *Queue) AddMessage(n int, g Growth) ([]byte, error) {
-	if q.state == nil && q.refs == nil && n <= FreeBytes && !q.final { // it may, and nothing is charged
-		q.state = newState()
-		return q.state.addFirst(n), nil
+	if q.refs == nil && !q.final && n <= FreeBytes { // mostly it may, and nothing is charged
+		switch s := q.state; {
+		case s == nil:
+			q.state = newState()
+			return q.state.addFirst(n), nil
+		case s.queued+n <= q.Budget.Each/2 && s.account.own+n <= FreeBytes && s.tailHasRoom(n):
+			return s.addToTail(n), nil
+		}
 	}
 	if err := q.admit(n, n, nil, g); err != nil {
 		return nil, err
@@ -271,6 +276,26 @@ func (s *state) addFirst(n int) []byte {
 	s.tail.own, s.tail.frames, s.tail.messages = own, 1, n
 	own.b = own.b[:n]
 	return own.b
+}
+
+// tailHasRoom reports whether a frame of n bytes fits into tail as it is.
+func (s *state) tailHasRoom(n int) bool {
+	own := s.tail.own
+	return own != nil && !s.writing && n <= cap(own.b)-len(own.b)
+}
+
+// addToTail is extend for a message and a tail that has room for it.
+func (s *state) addToTail(n int) []byte {
+	s.sizes.add(n, true)
+	s.queued += n
+	s.pending += n
+	s.account.own += n
+	s.tail.frames++
+	s.tail.messages += n
+	own := s.tail.own
+	size := len(own.b)
+	own.b = own.b[:size+n]
+	return own.b[size:]
 }
 
 // extend appends a frame of n bytes to the last chunk, or to a new one.
