@@ -31,6 +31,31 @@
 // times are exact to within a quarter of the shorter one. They are counted in checks: if
 // the server's machine is suspended, its peers are not taken for dead.
 //
+// # What the rest of a program sees
+//
+// The server takes each connection over from net/http (http.Hijacker), whatever runs it:
+//
+//   - http.Server.ConnState reports StateHijacked and nothing later, and http.Server.Shutdown
+//     does not wait for the connection: call [Server.Shutdown], or use router.Run.
+//   - Middleware sees ServeHTTP return right after the handshake. A trace or a metric of the
+//     request ends there, with status 101 or none; measure connections in the application, and
+//     with [Stats].
+//
+// What depends on whether an event loop runs the connection (see [Options].Engine):
+//
+//   - A loop takes over the socket: it duplicates the descriptor and closes the net.Conn. If
+//     something in front has kept the net.Conn, for example by http.Server.ConnContext, its
+//     methods return net.ErrClosed from then on, although the connection is open. With a
+//     goroutine, it is the connection itself, and nobody else may use it.
+//   - A listener that wraps its connections, to limit or count them (netutil.LimitListener),
+//     for TLS or for a PROXY protocol, keeps its rules: such connections are run by
+//     goroutines, and the wrapper's Close is called when the connection is over.
+//   - A profile of goroutines has one for each loop that has connections
+//     (engine.(*loop).drive), and others only while callbacks block; without loops, it has
+//     one for each connection. In a CPU profile, callbacks are below engine.(*loop).drive.
+//     Execution traces (runtime/trace) show the loop as one goroutine with the work of all its
+//     connections.
+//
 // # Bounds
 //
 // All resources that a peer can use are bounded. Each bound has a default, and a counter in

@@ -27,6 +27,12 @@ func Left(s *Server) string {
 	return strings.Join(left, ", ")
 }
 
+// Drivers is how many loops of s go on, and how many connections run on loops.
+func Drivers(s *Server) (drivers, conns int) {
+	u := s.engine.Usage()
+	return u.Drivers, u.OnLoops
+}
+
 // Addresses is how many addresses s counts connections of.
 func Addresses(s *Server) int { return s.gate.Stats().Addresses }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
@@ -77,6 +78,16 @@ func (s *server) wantEmpty(tb testing.TB) {
 	}
 	if n := s.Stats().Open; n != 0 {
 		tb.Errorf("Stats().Open = %d when all is over, want 0", n)
+	}
+	for begun := time.Now(); ; <-time.After(time.Millisecond) { // loops end with their last connection
+		drivers, _ := websocket.Drivers(s.Server)
+		if drivers == 0 {
+			return
+		}
+		if time.Since(begun) > patience {
+			tb.Errorf("%d loops go on when all is over", drivers)
+			return
+		}
 	}
 }
 

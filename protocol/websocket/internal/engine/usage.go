@@ -4,6 +4,7 @@ package engine
 type Usage struct {
 	Conns       int // accepted, of which something is left
 	OnLoops     int // of these, run by loops
+	Drivers     int // goroutines that drive loops
 	QueuedBytes int // in outgoing queues: of messages and control frames that are not written
 	QueueMemory int // memory of these queues, without frames that connections share
 	LongestName int // bytes of the longest path or peer that a connection keeps for log lines
@@ -21,6 +22,13 @@ func (e *Engine) Usage() (u Usage) {
 		u.QueueMemory += c.out.mu.queue.Memory()
 		c.out.mu.Unlock()
 		u.LongestName = max(u.LongestName, len(c.name.Path()), len(c.name.Peer()))
+	}
+	for _, l := range e.loops {
+		l.mu.Lock()
+		if l.mu.driven {
+			u.Drivers++
+		}
+		l.mu.Unlock()
 	}
 	return u
 }
