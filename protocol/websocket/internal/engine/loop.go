@@ -419,7 +419,7 @@ func (l *loop) lease() *lease { return &l.driving }
 // leaveBehind has another goroutine drive, if the callback with that number still runs.
 func (l *loop) leaveBehind(number uint64) {
 	if c := l.replaceDriver(number); c != nil {
-		c.route.noteBlocked(l.engine.now())
+		l.engine.learnBlocked(c.route)
 	}
 }
 

@@ -97,6 +97,14 @@ type routeKey struct {
 	blocks protocol.Blocking
 }
 
+// learnBlocked learns that a callback of the route has blocked. While the machine is too
+// busy to tell, it learns nothing.
+func (e *Engine) learnBlocked(r *route) {
+	if !e.loopWatcher.isLate() {
+		r.noteBlocked(e.now())
+	}
+}
+
 // runElsewhere runs the session's callbacks that are due, on a goroutine of its own.
 func (c *Conn) runElsewhere() {
 	begun := c.engine.now()
@@ -104,7 +112,7 @@ func (c *Conn) runElsewhere() {
 		more = c.session.Run(1)
 		now := c.engine.now()
 		if now-begun > blockedTime {
-			c.route.noteBlocked(now)
+			c.engine.learnBlocked(c.route)
 		}
 		begun = now
 	}

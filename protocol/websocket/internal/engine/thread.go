@@ -181,7 +181,7 @@ func (t *thread) leaveBehind(number uint64) {
 		c := t.conn
 		c.keepRest(t.reading.rest) // the bytes belong to the reader that lost the lease
 		c.read.parser.DisownBuffer()
-		c.route.noteBlocked(c.engine.now())
+		c.engine.learnBlocked(c.route)
 		go t.takeOver()
 	}
 }

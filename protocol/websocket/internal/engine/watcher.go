@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,9 +33,11 @@ type leaseHolder interface {
 // active in the last idleSamples samples. Every must be set.
 type watcher struct {
 	every time.Duration // between two samples of a lease
+	late  atomic.Int32  // samples until none of the last ones was late; see isLate
 	mu    struct {
 		sync.Mutex
 		list  []watchEntry
+		last  time.Time // when the list was sampled, or has got its first entry
 		timer *time.Timer
 	}
 }
@@ -61,10 +64,36 @@ func (w *watcher) watch(h leaseHolder) {
 	w.mu.list = append(w.mu.list, watchEntry{holder: h})
 	switch {
 	case len(w.mu.list) > 1: // the timer runs
+		return
 	case w.mu.timer == nil:
+		w.mu.last = time.Now()
 		w.mu.timer = time.AfterFunc(w.every, w.sampleAll)
 	default:
+		w.mu.last = time.Now()
 		w.mu.timer.Reset(w.every)
+	}
+}
+
+// isLate reports whether one of the last samples was late. Then the machine is so busy that
+// a callback which takes long may only have waited for a processor.
+func (w *watcher) isLate() bool { return w.late.Load() > 0 }
+
+// A sample is late after lateFactor times the usual time, and counts for lateSamples.
+const (
+	lateFactor  = 3
+	lateSamples = 16
+)
+
+// noteLateLocked measures how late the watcher itself is.
+func (w *watcher) noteLateLocked() {
+	now := time.Now()
+	since := now.Sub(w.mu.last)
+	w.mu.last = now
+	switch late := w.late.Load(); {
+	case since > lateFactor*w.every:
+		w.late.Store(lateSamples)
+	case late > 0:
+		w.late.Store(late - 1)
 	}
 }
 
@@ -72,6 +101,7 @@ func (w *watcher) watch(h leaseHolder) {
 func (w *watcher) sampleAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.noteLateLocked()
 	kept := w.mu.list[:0]
 	for _, e := range w.mu.list {
 		if e.sample() {
