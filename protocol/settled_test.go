@@ -75,7 +75,7 @@ func TestSettled(t *testing.T) {
 				t.Errorf("%s: the calls were %q, want %q", row.at, got.list, row.want)
 			}
 			s.Conn().Defer(got.note("late"))
-			if want := append(row.want, "late"); !slices.Equal(got.list, want) {
+			if want := slices.Concat(row.want, []string{"late"}); !slices.Equal(got.list, want) {
 				t.Errorf("%s: the calls were %q, want %q", row.at, got.list, want)
 			}
 		})

@@ -66,12 +66,12 @@ func TestHandOver(t *testing.T) {
 // onLoop opens a connection of app over TCP, and returns the peer's side behind the answer.
 func onLoop(t *testing.T, e *testEngine, app protocol.Application) (c *Conn, peer *tcpPeer) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	theirs, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // as above
+	theirs, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
