@@ -104,14 +104,26 @@ func (c *Conn) wake() { c.runner.wake(c) }
 func (c *Conn) Schedule() { c.runner.schedule(c) }
 
 // WillWait lets the others of a loop go on while a callback of the connection waits.
-func (c *Conn) WillWait() { c.runner.aboutToWait(c) }
+func (c *Conn) WillWait() {
+	if c.isAnswered() {
+		c.runner.aboutToWait(c)
+	}
+}
 
 // Settled notes that nothing of the application runs any more.
 func (c *Conn) Settled() { c.partDone() }
 
 // WillWork lets the others of a loop go on while a callback of the connection works for
 // long.
-func (c *Conn) WillWork() { c.runner.aboutToWork(c) }
+func (c *Conn) WillWork() {
+	if c.isAnswered() {
+		c.runner.aboutToWork(c)
+	}
+}
+
+// isAnswered reports whether runner no longer changes. Before that, goroutines that Connect
+// has started must not use it.
+func (c *Conn) isAnswered() bool { return c.life.phase() >= phaseAnswering }
 
 // WheelPosition implements [liveness.Member].
 func (c *Conn) WheelPosition() *liveness.Position { return &c.position }

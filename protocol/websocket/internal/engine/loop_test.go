@@ -374,3 +374,47 @@ func TestLoopTakesTurns(t *testing.T) {
 		})
 	}
 }
+
+// TestLoopWillWaitEarly has a goroutine of Connect wait while the connection gets its loop,
+// or is refused.
+func TestLoopWillWaitEarly(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []bool{false, true} {
+		e, n := newLoopEngine(t)
+		var c *Conn
+		opened, stop := make(chan struct{}), make(chan struct{})
+		h := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error {
+			<-opened
+			go func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						c.WillWait()
+						c.WillWork()
+					}
+				}
+			}()
+			runtime.Gosched()
+			if refused {
+				return errors.New("refused")
+			}
+			return nil
+		}}
+		s := n.newSocket(100, 1000)
+		c = e.looped(h, s)
+		close(opened)
+		if refused {
+			e.finish()
+			close(stop)
+			continue
+		}
+		if _, err := s.receive(1); err != nil {
+			t.Error(err)
+		}
+		close(stop)
+		s.leave()
+		e.finish()
+	}
+}

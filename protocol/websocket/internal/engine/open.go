@@ -50,9 +50,9 @@ func (c *Conn) adopt(a *Accepted) {
 
 // Reject answers the handshake.
 func (c *Conn) Reject(e *protocol.RejectError) {
-	c.advance(phaseClosed)
 	o := c.opening()
 	c.runner = &Opening{} // what the answer needed is let go
+	c.advance(phaseClosed)
 	o.Reject(e)
 }
 
