@@ -6,11 +6,42 @@
 //
 // # Reading and writing
 //
-// Each connection has one goroutine, which reads, runs the callbacks, and writes the
-// messages that they have sent, with one write for each read. Callbacks may block: after a
-// few milliseconds another goroutine goes on reading, so that pings and the close handshake
-// are answered, and writes the messages sent so far. Messages that other goroutines send
-// are written by a goroutine that ends when the queue is empty.
+// On Linux, an event loop runs the connections that are plain TCP or Unix sockets: one
+// goroutine for each processor waits for many sockets, reads what has come, runs the
+// callbacks on the spot, and writes the messages that they have sent, with one write for
+// each read. What other goroutines and groups send is queued, and the loop writes it in its
+// turn. An idle connection has no goroutine, no buffer and no timer.
+//
+// A connection over TLS, or wrapped otherwise, and every connection on other systems, has
+// one goroutine that does the same for it alone. [Options].Engine chooses; an application
+// sees no difference.
+//
+// # May my callback block?
+//
+// Yes. A callback may wait for a database, a lock or another service, or compute for long.
+// What happens then:
+//
+//   - Another goroutine takes over the loop and serves its other connections. This is
+//     noticed after one to two milliseconds, in which those connections wait. Functions of
+//     Wye that may wait, such as a send under protocol.OverflowBlock or a group send
+//     through a layer on another machine, hand the loop over before they wait.
+//   - It also reads the connection whose callback blocks: pings and the close handshake are
+//     answered, and messages wait, up to Limits.ReadAhead. The messages sent so far are
+//     written. The callbacks of one connection never overlap.
+//   - The server learns that callbacks of this route block. For a second, and for longer if
+//     they go on to block, the callbacks of all its connections run on goroutines of their
+//     own, and no connection waits for another one, not even for the millisecond. That costs a
+//     copy of each message and a change of goroutine, about two microseconds. When none has
+//     blocked for that time, they run on the loop again; if they block again soon, the time
+//     doubles, up to a minute.
+//   - While the machine is so busy that a callback which takes long may only have waited
+//     for a processor, nothing is learned.
+//
+// What you can do: nothing, in most programs. router.Blocking says from the start that the
+// callbacks of a route block, and router.Inline that they never do; consumer.Func always
+// has a goroutine for its function. Work that does not belong to the order of a connection's
+// messages is better started with Conn.Go. A callback that computes without a pause holds a
+// processor whichever way it runs.
 //
 // # Supported parts of the protocol
 //
@@ -91,6 +122,8 @@
 //	WriteTimeout                15 s      cut                          WriteTimeouts
 //	CloseTimeout                5 s       cut                          CloseTimeouts
 //	PongTimeout                 20 s      cut                          Unanswered
+//	messages of one connection  256       the other connections of     none
+//	in a row, on a loop                   the loop are served first
 //	messages after a close      1 s       messages from before the     MessagesUnread
 //	                                      peer's end are dropped
 //	messages after a close      1000      the same                     MessagesUnread
