@@ -36,9 +36,9 @@ func (s *Session) handleEvent(e *Event) {
 	switch {
 	case err == nil:
 	case errors.Is(err, plumbing.ErrEventUnknown):
-		s.shared.Counters.unknownEvent(s.shared.Logger, e.typ)
+		s.options().Counters.unknownEvent(s.options().Logger, e.typ)
 	case errors.Is(err, ErrEventPayload):
-		s.shared.Counters.eventsUndecodable.Add(1)
+		s.options().Counters.eventsUndecodable.Add(1)
 		s.log(slog.LevelWarn, "wye: an event was dropped, because its payload does not fit the type that the handler declares", details(err))
 	default:
 		s.applyError(err)
@@ -48,7 +48,7 @@ func (s *Session) handleEvent(e *Event) {
 // disconnect calls Disconnect.
 func (s *Session) disconnect(st CloseStatus) {
 	done := false
-	defer s.shared.Counters.open.Add(-1)
+	defer s.options().Counters.open.Add(-1)
 	defer s.recoverCallback(&done)
 	ctx := lazyctx.WithTimeout(context.WithoutCancel(s.context()), disconnectTime)
 	defer ctx.Cancel(nil)

@@ -95,9 +95,9 @@ func (s *Session) discardMailLocked() (dropped contents) {
 
 // carryOut does what follows a close.
 func (s *Session) carryOut(c closing) {
-	s.shared.Counters.dropped(c.dropped)
+	s.options().Counters.dropped(c.dropped)
 	if c.counted {
-		s.shared.Counters.closed(c.cause.CloseStatus)
+		s.options().Counters.closed(c.cause.CloseStatus)
 	}
 	if c.cause != nil {
 		s.endContext()

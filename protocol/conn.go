@@ -162,12 +162,12 @@ func (c *Conn) Post(e *Event) error { return c.s.post(e) }
 // consumer.Conn calls it.
 func (c *Conn) MayJoin(groups int) error {
 	c.s.mu.Lock()
-	limit := c.s.limits.Groups
+	limit := c.s.limits().Groups
 	c.s.mu.Unlock()
 	if groups < limit {
 		return nil
 	}
-	c.s.shared.Counters.groupsRefused.Add(1)
+	c.s.options().Counters.groupsRefused.Add(1)
 	return fmt.Errorf("%w: the connection has %d, as many as Limits.Groups allows; "+
 		"let it leave some, or raise that limit, for one route with router.Limit", errTooManyGroups, groups)
 }

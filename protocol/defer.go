@@ -3,43 +3,45 @@ package protocol
 import "github.com/wye-go/wye/internal/plumbing"
 
 // lateCalls are what is called after Disconnect: the functions of Conn.Defer, in the
-// reverse order, and the leaver of a consumer's connection among them. The leaver is an
-// interface so that a connection in a group needs neither a closure nor a list for it.
-type lateCalls struct {
-	last   *lateCall
-	leaver plumbing.Leaver // nil if there is none, or it was called
-}
+// reverse order, and the leaver of a consumer's connection among them. last is a *lateCall,
+// or the leaver itself if it was added first: so a connection in a group needs neither a
+// closure nor a list for it.
+type lateCalls struct{ last plumbing.Leaver }
 
 // lateCall is a function of Conn.Defer.
 type lateCall struct {
-	f          func()
-	before     *lateCall
-	isLeaverUp bool // the leaver was added just after this call, so it is called just before
+	f      func()
+	before plumbing.Leaver // as lateCalls.last
 }
 
+// LeaveAll implements plumbing.Leaver.
+func (c *lateCall) LeaveAll() { c.f() }
+
 // isEmpty reports whether nothing is left to be called.
-func (l *lateCalls) isEmpty() bool { return l.last == nil && l.leaver == nil }
+func (l *lateCalls) isEmpty() bool { return l.last == nil }
 
 // add adds f.
 func (l *lateCalls) add(f func()) { l.last = &lateCall{f: f, before: l.last} }
 
-// addLeaver adds v. It is called once.
+// addLeaver adds v.
 func (l *lateCalls) addLeaver(v plumbing.Leaver) {
-	l.leaver = v
 	if l.last != nil {
-		l.last.isLeaverUp = true
+		l.add(v.LeaveAll)
+		return
 	}
+	l.last = v
 }
 
 // remove removes the call that was added last, and returns it. l must not be empty.
 func (l *lateCalls) remove() func() {
-	if v := l.leaver; v != nil && (l.last == nil || l.last.isLeaverUp) {
-		l.leaver = nil
-		return v.LeaveAll
+	switch last := l.last.(type) {
+	case *lateCall:
+		l.last = last.before
+		return last.f
+	default:
+		l.last = nil
+		return last.LeaveAll
 	}
-	f := l.last.f
-	l.last = l.last.before
-	return f
 }
 
 // hasLateLocked reports whether something is left to be called after Disconnect.

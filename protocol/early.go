@@ -17,7 +17,7 @@ func (s *Session) sendEarly(o outgoing) (done bool, err error) {
 	case life.State() == lifecycle.Open:
 		return false, nil
 	}
-	conflated, ok := s.mu.opening.add(o, s.limits.QueueBytes)
+	conflated, ok := s.mu.opening.add(o, s.limits().QueueBytes)
 	if !ok {
 		return true, ErrQueueFull
 	}

@@ -91,7 +91,7 @@ func (s *Session) handOverUnlock() {
 	}
 	switch {
 	case ctx == nil:
-		s.shared.Counters.dropped(e.contents())
+		s.options().Counters.dropped(e.contents())
 	case e.event != nil:
 		s.handleEvent(e.event)
 	case e.prepared != nil:

@@ -27,7 +27,7 @@ func (s *Session) applyError(err error) {
 // countUnread counts a message that the handler has left unread. An error that wraps
 // ErrUnread, and so says more, is logged.
 func (s *Session) countUnread(err error) {
-	s.shared.Counters.messages.unread.Add(1)
+	s.options().Counters.messages.unread.Add(1)
 	if err != plumbing.ErrUnread { //nolint:errorlint,err113 // by itself it has no details
 		s.log(slog.LevelWarn, "wye: a message was not read by the application", details(err))
 	}
@@ -101,9 +101,9 @@ func all(err error, is func(error) bool) bool {
 // reportFault counts and logs a fault of user code or of the transport. effect is that of
 // the close which the fault has caused.
 func (s *Session) reportFault(err error, effect lifecycle.Effect) {
-	s.shared.Counters.failures.Add(1)
+	s.options().Counters.failures.Add(1)
 	if isPanic(err) {
-		s.shared.Counters.panics.Add(1)
+		s.options().Counters.panics.Add(1)
 	}
 	attrs := details(err)
 	msg := "wye: a consumer failed; its connection is closed with 1011"
@@ -129,6 +129,6 @@ func (s *Session) evict() {
 	st := CloseStatus{Code: CloseTryAgainLater, Reason: "message not completed in time", Err: errHeld}
 	if s.closeSession(st, true, nil).IsFirst() {
 		s.log(slog.LevelWarn, "wye: the read budget was used up; the connection that had held messages the longest was closed with 1013",
-			[]any{"bytes", s.shared.ReadBytes})
+			[]any{"bytes", s.options().ReadBytes})
 	}
 }

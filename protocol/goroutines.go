@@ -42,8 +42,8 @@ func (s *Session) startGoroutine(f func(ctx context.Context) error) error {
 	if r.tasks == nil {
 		r.tasks = new(goroutines)
 	}
-	if g := r.tasks; g.running >= s.limits.Goroutines {
-		s.shared.Counters.goroutinesRefused.Add(1)
+	if g := r.tasks; g.running >= s.limits().Goroutines {
+		s.options().Counters.goroutinesRefused.Add(1)
 		return fmt.Errorf("%w: %d are running, as many as Limits.Goroutines allows; "+
 			"let some return, or raise that limit, for one route with router.Limit", errTooManyGoroutines, g.running)
 	}
@@ -103,7 +103,7 @@ func (s *Session) abandonGoroutines() {
 	if !goOn {
 		return
 	}
-	s.shared.Counters.goroutinesAbandoned.Add(int64(running))
+	s.options().Counters.goroutinesAbandoned.Add(int64(running))
 	s.log(slog.LevelError, "wye: functions of Conn.Go did not return within ten seconds of the connection's close; "+
 		"Disconnect did not wait longer",
 		[]any{"running", running})

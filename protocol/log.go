@@ -9,7 +9,7 @@ import (
 
 // log writes a line about this connection, unless there were many with the same text.
 func (s *Session) log(level slog.Level, msg string, attrs []any) {
-	s.shared.Counters.log(s.shared.Logger, level, msg, func() []any { return s.logAttrs(attrs) })
+	s.options().Counters.log(s.options().Logger, level, msg, func() []any { return s.logAttrs(attrs) })
 }
 
 // logAttrs adds the connection's name, if the transport has one.

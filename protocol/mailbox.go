@@ -90,7 +90,7 @@ func (s *Session) mailLocked() *mailbox {
 // addOnlyLocked makes e the only entry, without a mailbox. It returns false, and does
 // nothing, if other entries wait, or the bounds have to be looked at.
 func (s *Session) addOnlyLocked(e *Event) bool {
-	if s.mu.event != nil || s.mu.mail != nil || s.mu.mail.fill(1, e.size(), s.limits) != backlog.Low {
+	if s.mu.event != nil || s.mu.mail != nil || s.mu.mail.fill(1, e.size(), s.limits()) != backlog.Low {
 		return false
 	}
 	s.mu.event = e
@@ -129,7 +129,7 @@ func (s *Session) discardLocked() (was contents) {
 // up if it is empty.
 func (s *Session) mailShrunkLocked() {
 	mail := s.mu.mail
-	if r := s.rare.Load(); r != nil && r.mailGauge.IsHigh() && mail.fill(0, 0, s.limits) == backlog.Low {
+	if r := s.rare.Load(); r != nil && r.mailGauge.IsHigh() && mail.fill(0, 0, s.limits()) == backlog.Low {
 		r.mailGauge.Drained()
 		s.exec.Put(executor.MailHigh, false)
 	}

@@ -34,7 +34,7 @@ func (k Kind) String() string {
 // Outgoing: Wye does not keep Data. When a send has returned, the caller may use it again.
 // Text must be UTF-8, which the send checks, once for all receivers. If it is not UTF-8,
 // the send returns ErrNotUTF8, or repairs it if Limits.RepairText is set.
-type Message struct { //nolint:recvcheck // methods that a send calls for each message do not copy it
+type Message struct {
 	Kind Kind
 	Data []byte
 

@@ -38,7 +38,8 @@ func NewSession(ctx context.Context, app Application, scope *Scope, t Transport,
 	if o == nil || o.Logger == nil || o.Counters == nil || o.Limits != o.Limits.WithDefaults() {
 		o = o.withDefaults()
 	}
-	s := &Session{t: t, shared: o, limits: &o.Limits}
+	s := &Session{t: t}
+	s.shared.Store(o)
 	s.setPace(o.Limits.Rate)
 	s.setContextValues(ctx)
 	s.conn.s = s
@@ -107,8 +108,10 @@ func (s *Session) limit(l Limits) error {
 	case lifecycle.Answering, lifecycle.Open, lifecycle.Closing, lifecycle.Closed:
 		return plumbing.ErrAccepted
 	}
-	if limits := l.over(*s.limits); limits != *s.limits {
-		s.limits = &limits // one's own: the server's are shared
+	if limits := l.over(*s.limits()); limits != *s.limits() {
+		own := *s.options()
+		own.Limits = limits
+		s.shared.Store(&own)
 		s.setPace(limits.Rate)
 	}
 	return nil
@@ -197,8 +200,8 @@ func (s *Session) endAnswer(o *opening, err error) error {
 		s.closeRefused(err)
 		return err
 	}
-	s.shared.Counters.accepted.Add(1)
-	s.shared.Counters.open.Add(1)
+	s.options().Counters.accepted.Add(1)
+	s.options().Counters.open.Add(1)
 	s.openAfterEarlySends(o)
 	return nil
 }
@@ -233,7 +236,7 @@ func (s *Session) openAfterEarlySends(o *opening) {
 			case errors.Is(err, ErrQueueFull):
 				_ = s.applyOverflow(*m) //nolint:errcheck // the sender has been told that it waits
 			case err != nil:
-				s.shared.Counters.messages.dropped.Add(1)
+				s.options().Counters.messages.dropped.Add(1)
 			}
 		}
 	}
@@ -289,10 +292,10 @@ func (s *Session) orAcceptError(err error) error {
 
 // refuse has the transport refuse, and returns the answer.
 func (s *Session) refuse(scope *Scope, err error) *RejectError {
-	s.shared.Counters.refused.Add(1)
+	s.options().Counters.refused.Add(1)
 	answer, cause := rejection(err)
 	if isPanic(err) {
-		s.shared.Counters.panics.Add(1)
+		s.options().Counters.panics.Add(1)
 	}
 	if gone := errors.Is(err, context.Canceled) && scope.Context().Err() != nil; !gone {
 		s.logRefused(scope, answer, cause)
@@ -321,9 +324,9 @@ func (s *Session) logRefused(scope *Scope, answer *RejectError, cause blame) {
 	switch cause {
 	case notLogged:
 	case serverFault:
-		s.shared.Counters.log(s.shared.Logger, slog.LevelError, "wye: connection refused because of an error", attrs)
+		s.options().Counters.log(s.options().Logger, slog.LevelError, "wye: connection refused because of an error", attrs)
 	case peerMistake:
-		s.shared.Counters.log(s.shared.Logger, slog.LevelWarn,
+		s.options().Counters.log(s.options().Logger, slog.LevelWarn,
 			"wye: connection refused because of an invalid name, which probably comes from the peer", attrs)
 	}
 }

@@ -20,7 +20,7 @@ func (s *Session) post(ev *Event) error {
 	}
 	if !s.addOnlyLocked(ev) {
 		e, mail := entry{event: ev}, s.mailLocked()
-		if mail.fill(1, e.size(), s.limits) != backlog.Low {
+		if mail.fill(1, e.size(), s.limits()) != backlog.Low {
 			if done, err := s.makeRoomUnlock(e, 1, e.size()); done {
 				return err
 			}
@@ -85,7 +85,7 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 	if old := mail.queue.Find(p.Key()); old != nil {
 		more, n = 0, n-old.size()
 	}
-	if n > 0 && mail.fill(more, n, s.limits) != backlog.Low {
+	if n > 0 && mail.fill(more, n, s.limits()) != backlog.Low {
 		if done, err := s.makeRoomUnlock(e, more, n); done {
 			return true, err
 		}
@@ -103,13 +103,13 @@ func (s *Session) offerBehind(p *Prepared) (done bool, err error) {
 // and bytes the mailbox grows by. If e may be added, done is false. Otherwise makeRoomUnlock
 // has unlocked, and err is the result.
 func (s *Session) makeRoomUnlock(e entry, more, n int) (done bool, err error) {
-	now, g, policy := time.Now(), &s.rarity().mailGauge, s.limits.EventOverflow
+	now, g, policy := time.Now(), &s.rarity().mailGauge, s.limits().EventOverflow
 	exact := policy == OverflowDropOldest || policy == OverflowDropNewest
-	f := s.mu.mail.fill(more, n, s.limits)
+	f := s.mu.mail.fill(more, n, s.limits())
 	for policy == OverflowDropOldest && f > backlog.High {
 		s.mu.mail.dropEvent()
-		s.shared.Counters.eventsOverflowed.Add(1)
-		f = s.mu.mail.fill(more, n, s.limits)
+		s.options().Counters.eventsOverflowed.Add(1)
+		f = s.mu.mail.fill(more, n, s.limits())
 	}
 	admitted := g.Admit(f, exact, now)
 	s.exec.Put(executor.MailHigh, g.IsFresh(now))
@@ -118,12 +118,12 @@ func (s *Session) makeRoomUnlock(e entry, more, n int) (done bool, err error) {
 	}
 	if policy == OverflowDropNewest {
 		s.mu.Unlock()
-		s.shared.Counters.eventsOverflowed.Add(1)
+		s.options().Counters.eventsOverflowed.Add(1)
 		return true, ErrDropped
 	}
 	waiting, bytes, behind := s.mu.mail.events, s.mu.mail.eventBytes, g.Behind(now)
 	s.mu.Unlock()
-	s.shared.Counters.dropped(e.contents())
+	s.options().Counters.dropped(e.contents())
 	st := CloseStatus{Code: CloseTryAgainLater, Reason: "too many events waiting", Err: errBusy}
 	s.closeSession(st, true, func(effect lifecycle.Effect) {
 		if effect.IsFirst() {
@@ -143,7 +143,7 @@ func (s *Session) logBusy(e entry, waiting, bytes int, behind time.Duration) {
 	if e.event != nil {
 		typ = e.event.typ
 	}
-	s.shared.Counters.lines.Log(s.shared.Logger, slog.LevelWarn, msg+typ, msg, func() []any {
+	s.options().Counters.lines.Log(s.options().Logger, slog.LevelWarn, msg+typ, msg, func() []any {
 		return s.logAttrs([]any{"type", logs.Cut(typ), "waiting", waiting, "bytes", bytes, "behind", behind})
 	})
 }

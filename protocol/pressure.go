@@ -15,12 +15,12 @@ import (
 // Calls of QueueAdmits and [Session.QueueDrained] must not overlap. The transport may hold
 // the lock of its queue: they take no lock.
 func (s *Session) QueueAdmits(queued, n int) bool {
-	f := backlog.FillOf(queued+n, s.limits.QueueBytes)
+	f := backlog.FillOf(queued+n, s.limits().QueueBytes)
 	if f == backlog.Low {
 		return true
 	}
 	now, g := time.Now(), &s.rarity().queueGauge
-	ok := g.Admit(f, s.limits.Overflow != OverflowClose, now)
+	ok := g.Admit(f, s.limits().Overflow != OverflowClose, now)
 	s.exec.Put(executor.QueueHigh, g.IsFresh(now))
 	return ok
 }
@@ -50,7 +50,7 @@ func (s *Session) Drained() {
 
 // Conflated counts a message that another one with the same key has replaced. A transport
 // may call it before its send returns.
-func (s *Session) Conflated() { s.shared.Counters.messages.conflated.Add(1) }
+func (s *Session) Conflated() { s.options().Counters.messages.conflated.Add(1) }
 
 // shouldYield is Conn.ShouldYield.
 func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | executor.QueueHigh) }
@@ -62,11 +62,11 @@ func (s *Session) shouldYield() bool { return s.exec.Has(executor.MailHigh | exe
 func (s *Session) Hold(n int) { s.hold(heldIncomplete, n) }
 
 func (s *Session) hold(kind, n int) {
-	limit := s.shared.ReadBytes
+	limit := s.options().ReadBytes
 	if limit <= 0 || n <= freeRead && !s.isHolding() {
 		return
 	}
-	for _, h := range s.shared.Counters.reads.set(s, kind, n, limit) {
+	for _, h := range s.options().Counters.reads.set(s, kind, n, limit) {
 		go h.evict() // it takes the session's lock, and the caller may have one
 	}
 }

@@ -22,7 +22,7 @@ func (s *Session) Resume(f func()) {
 func (s *Session) waitToReadLocked(f func(), pause time.Duration) {
 	s.rarity().resume = f
 	if pause > 0 {
-		s.shared.Counters.ratePauses.Add(1)
+		s.options().Counters.ratePauses.Add(1)
 		s.awaitPaceLocked(pause)
 	}
 }
@@ -30,7 +30,7 @@ func (s *Session) waitToReadLocked(f func(), pause time.Duration) {
 // mayReadLocked reports whether the transport may go on reading. pause is the result of
 // pauseLocked.
 func (s *Session) mayReadLocked(pause time.Duration) bool {
-	return s.mu.mail.size() < s.limits.ReadAhead && pause <= 0
+	return s.mu.mail.size() < s.limits().ReadAhead && pause <= 0
 }
 
 // takeResumeLocked removes and returns the function of Resume if the transport may go on

@@ -105,10 +105,10 @@ func (s *Session) refusesUnlock(m *Message) bool {
 	switch {
 	case s.mu.life.IsOver():
 		s.mu.Unlock()
-		s.shared.Counters.messages.unread.Add(1)
-	case s.mu.mail.size() >= s.limits.ReadAhead:
+		s.options().Counters.messages.unread.Add(1)
+	case s.mu.mail.size() >= s.limits().ReadAhead:
 		s.mu.Unlock()
-		s.shared.Counters.messages.unread.Add(1)
+		s.options().Counters.messages.unread.Add(1)
 		s.applyError(errReadAhead)
 	case s.isTooFastLocked(len(m.Data)):
 		s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Session) enqueueUnlock(m *Message) (more bool) {
 
 // closeTooFast closes a connection whose peer sends too fast. Its message is dropped.
 func (s *Session) closeTooFast() {
-	s.shared.Counters.messages.unread.Add(1)
+	s.options().Counters.messages.unread.Add(1)
 	s.closeSession(CloseStatus{Code: ClosePolicyViolation, Reason: "messages sent too fast", Err: errFast}, true, nil)
 }
 

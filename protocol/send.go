@@ -50,7 +50,7 @@ func (s *Session) overflowNow(err error, o outgoing) error {
 // overflow handles a send for which the transport has returned err, and returns the error
 // of the send. Under OverflowBlock it waits for room.
 func (s *Session) overflow(ctx context.Context, err error, o outgoing) error {
-	if s.limits.Overflow != OverflowBlock || !s.isOpen() {
+	if s.limits().Overflow != OverflowBlock || !s.isOpen() {
 		return s.overflowNow(err, o)
 	}
 	for errors.Is(err, ErrQueueFull) {
@@ -83,18 +83,18 @@ func (s *Session) awaitRoom() <-chan struct{} {
 
 // applyOverflow applies the policy to a message that does not fit.
 func (s *Session) applyOverflow(o outgoing) error {
-	switch s.limits.Overflow {
+	switch s.limits().Overflow {
 	case OverflowDropOldest:
 		if err := s.dropOldest(o); !errors.Is(err, ErrQueueFull) {
 			return s.sendError(err)
 		}
 		fallthrough
 	case OverflowDropNewest:
-		s.shared.Counters.messages.dropped.Add(1)
+		s.options().Counters.messages.dropped.Add(1)
 		return ErrDropped
 	case OverflowClose, OverflowBlock:
 	}
-	s.shared.Counters.messages.dropped.Add(1)
+	s.options().Counters.messages.dropped.Add(1)
 	s.closeSession(CloseStatus{Code: CloseTryAgainLater, Reason: "reading too slowly", Err: errSlow}, true, nil)
 	return ErrSlow
 }
@@ -108,7 +108,7 @@ func (s *Session) dropOldest(o outgoing) error {
 	}
 	for {
 		dropped := d.DropOldest(o.size() - messageOverhead)
-		s.shared.Counters.messages.dropped.Add(int64(dropped))
+		s.options().Counters.messages.dropped.Add(int64(dropped))
 		err := s.transmit(o)
 		if dropped == 0 || !errors.Is(err, ErrQueueFull) { // others may have taken the room
 			return err
@@ -125,6 +125,6 @@ func (s *Session) sendQueued(p *Prepared) {
 	case !early && errors.Is(err, ErrQueueFull) && s.isOpen():
 		_ = s.applyOverflow(outgoing{prepared: p}) //nolint:errcheck // see above
 	default:
-		s.shared.Counters.messages.dropped.Add(1)
+		s.options().Counters.messages.dropped.Add(1)
 	}
 }

@@ -64,12 +64,11 @@ func (o *SessionOptions) withDefaults() *SessionOptions {
 type Session struct {
 	conn   Conn
 	t      Transport
-	exec   executor.State // the right to run callbacks, and what sends read without the lock; beside t: sends touch little memory
-	h      Handler        // set by Open
-	shared *SessionOptions
-	limits *Limits                      // those of shared, unless Conn.Limit was called; guarded by mu until the answer
-	ctx    atomic.Pointer[contextState] // nil: no values, and neither Done nor the close was called
-	rare   atomic.Pointer[rare]         // nil until it is needed
+	exec   executor.State                 // the right to run callbacks, and what sends read without the lock; near t, as sends need both
+	h      Handler                        // set by Open
+	shared atomic.Pointer[SessionOptions] // also of other sessions, unless Conn.Limit was called; written before the answer
+	ctx    atomic.Pointer[contextState]   // nil: no values, and neither Done nor the close was called
+	rare   atomic.Pointer[rare]           // nil until it is needed
 
 	mu struct {
 		sync.Mutex
@@ -107,8 +106,14 @@ func (s *Session) Conn() *Conn { return &s.conn }
 func (s *Session) Limits() Limits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return *s.limits
+	return *s.limits()
 }
+
+// options returns what the session was made with, and the connection's limits.
+func (s *Session) options() *SessionOptions { return s.shared.Load() }
+
+// limits returns the connection's limits, which must not be changed.
+func (s *Session) limits() *Limits { return &s.options().Limits }
 
 // isOpen reports whether the connection is open, without a lock.
 func (s *Session) isOpen() bool { return s.exec.Has(executor.Open) }

@@ -18,7 +18,7 @@ func TestIdleSessionSize(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector changes the sizes")
 	}
-	const sessions, want = 2000, 150
+	const sessions, want = 2000, 140
 	tr := &sink{}
 	h := &fakes.Handler{
 		OnConnect: func(ctx context.Context, c *protocol.Conn) error { return c.Send(ctx, text("early")) },

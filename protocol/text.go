@@ -39,8 +39,8 @@ func (s *Session) repairsText() (repair bool, err error) {
 	if s.mu.life.IsOver() {
 		return false, s.causeLocked()
 	}
-	s.shared.Counters.messages.invalid.Add(1)
-	if s.limits.RepairText {
+	s.options().Counters.messages.invalid.Add(1)
+	if s.limits().RepairText {
 		return true, nil
 	}
 	return false, ErrNotUTF8
