@@ -114,7 +114,6 @@ func TestEpollEdges(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.await(t, nowWritable)
-
 }
 
 // TestEpollHalves: what the peer has sent before it shuts its half is read first.

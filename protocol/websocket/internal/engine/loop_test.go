@@ -276,7 +276,7 @@ func TestLoopKeepsBufferThatIsCopied(t *testing.T) {
 		return nil
 	}}
 	l.driving.watched.Store(true) // nobody else takes the loop over
-	l.kernel, _ = n.newKernel()   //nolint:errcheck // it has none
+	l.kernel, _ = n.newKernel()
 	l.mu.driven, l.turn.events = true, make([]change, eventsPerTurn)
 	s := n.newSocket(1000, 1000)
 	c := e.looped(h, s)
@@ -326,7 +326,8 @@ func TestLoopTakesTurns(t *testing.T) {
 			first, second := n.newSocket(flood*100, flood*100), n.newSocket(100, 1000)
 			served, whenOther := 0, -1
 			h := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
-				if served++; served == 1 {
+				served++
+				if served == 1 {
 					second.send(text("hi"))
 				}
 				return nil
