@@ -461,6 +461,9 @@ func (k *fakeKernel) shutWrite(fd int) {
 	unlock := k.lock("shutWrite")
 	defer unlock()
 	s := k.socketLocked("shutWrite", fd)
+	if s.shut {
+		k.net.faultLockedf("shutWrite twice")
+	}
 	s.shut = true
 	s.noteLocked()
 }
