@@ -147,6 +147,7 @@ func (s *siege) counted(want websocket.Stats) { //nolint:gocritic // a literal o
 func wantStats(tb testing.TB, s *websocket.Server, want websocket.Stats) { //nolint:gocritic // a literal of what is not zero reads best
 	tb.Helper()
 	got := s.Stats()
+	got.Loops = websocket.Loops{} // they depend on what runs connections, and on how busy the machine is
 	if got == want {
 		return
 	}

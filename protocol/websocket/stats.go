@@ -11,12 +11,22 @@ type TurnedAway struct {
 	RateLimited  int64 // 503: Capacity.HandshakesPerSecond
 }
 
+// Loops are the counters of the event loops of a [Server]; all are 0 without loops.
+type Loops struct {
+	OnLoops int64 // connections that loops run now; goroutines run the others
+	// LeftBehind is how often another goroutine has taken over a loop, because a callback
+	// blocked or was about to wait. If it grows by many each second, declare the routes
+	// whose callbacks block with router.Blocking.
+	LeftBehind int64
+}
+
 // Stats are the counters of a [Server] since it was made: those of its sessions, and those
 // of handshakes and connections that the server refused or closed itself. All but Open,
-// HeldBytes and QueuedBytes only grow.
+// OnLoops, HeldBytes and QueuedBytes only grow.
 type Stats struct {
 	protocol.Stats
 	TurnedAway // checked after Malformed to Forbidden
+	Loops
 
 	// Handshakes that did not reach the application, in the order of the checks. Refused
 	// counts neither them nor those of TurnedAway.
@@ -60,6 +70,7 @@ func (s *Server) Stats() Stats {
 			Crowded:      gate.AddressFull,
 			RateLimited:  gate.RateLimited,
 		},
+		Loops:         Loops{OnLoops: e.OnLoops, LeftBehind: e.LeftBehind},
 		Late:          c.late.Load(),
 		Violations:    e.Violations,
 		TooBig:        e.TooBig,

@@ -17,6 +17,9 @@ type Stats struct {
 	WriteTimeouts int64
 	CloseTimeouts int64
 
+	OnLoops    int64 // connections that loops run now
+	LeftBehind int64 // how often another goroutine had to take over a loop, because a callback blocked or was about to wait
+
 	Pauses      int64 // how often reading stopped until the session took messages again
 	QueuedBytes int64 // now charged to Config.QueueBytes
 	QueuesFull  int64 // charges refused because of Config.QueueBytes
@@ -25,7 +28,13 @@ type Stats struct {
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
 	c := &e.counters
+	onLoops := int64(0)
+	for _, l := range e.loops {
+		onLoops += l.load.Load()
+	}
 	return Stats{
+		OnLoops:       onLoops,
+		LeftBehind:    c.leftBehind.Load(),
 		Violations:    c.violations.Load(),
 		TooBig:        c.tooBig.Load(),
 		TooManyFrames: c.tooManyFrames.Load(),
