@@ -535,6 +535,17 @@ func (s *state) allStarted() []entry {
 	return s.started
 }
 
+// allWaiting returns the entries that wait.
+func (s *state) allWaiting() (all []*entry) {
+	for _, e := range s.waiting.All() {
+		all = append(all, e)
+	}
+	if c := s.tail; c.own != nil && !s.writing {
+		all = append(all, &entry{Frame: Frame{own: c.own}, frames: c.frames, messages: c.messages})
+	}
+	return all
+}
+
 // contents is what is in the queue.
 func (m *model) contents() (b []byte) {
 	frames := 0
@@ -550,14 +561,7 @@ func (m *model) contents() (b []byte) {
 	for _, e := range m.q.state.allStarted() {
 		b = append(b, e.bytes()...)
 	}
-	var waiting []*entry
-	for _, e := range m.q.state.waiting.All() {
-		waiting = append(waiting, e)
-	}
-	if c := m.q.state.tail; c.own != nil && !m.q.state.writing {
-		waiting = append(waiting, &entry{Frame: Frame{own: c.own}, frames: c.frames, messages: c.messages})
-	}
-	for i, e := range waiting {
+	for i, e := range m.q.state.allWaiting() {
 		if e.size() == 0 {
 			m.fatalf("an entry is empty")
 		}
