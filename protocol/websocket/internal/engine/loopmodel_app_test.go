@@ -45,6 +45,10 @@ func (m *loopModel) newMember() *modelMember {
 		x.codes.Clear()
 	}
 	h := &fakes.Handler{OnReceive: x.receive, OnEvent: x.event, OnDisconnect: x.disconnect}
+	outcome := connects
+	if !x.polite {
+		outcome = random.IntN(20)
+	}
 	slowConnect, early := random.IntN(4) == 0, random.IntN(8) == 0
 	h.OnConnect = func(ctx context.Context, c *protocol.Conn) error {
 		leave := x.enter("Connect")
@@ -63,8 +67,10 @@ func (m *loopModel) newMember() *modelMember {
 			x.accepted.Store(true)
 			<-time.After(time.Duration(m.n(30)) * time.Millisecond)
 		}
-		x.accepted.Store(true)
-		return nil
+		if outcome >= connects {
+			x.accepted.Store(true)
+		}
+		return x.endConnect(outcome)
 	}
 	x.c = m.e.NewConn(&Opening{Handshake: handover{&fakeConn{socket: x.socket}}}, "")
 	s := m.e.session(h, x.c)
@@ -72,8 +78,47 @@ func (m *loopModel) newMember() *modelMember {
 	m.mu.Lock()
 	m.mu.members = append(m.mu.members, x)
 	m.mu.Unlock()
-	go x.c.Open(s)
+	go func() {
+		defer x.refuse() // unless it was accepted
+		x.c.Open(s)
+	}()
 	return x
+}
+
+// What Connect may do at its end.
+const (
+	refuses = iota
+	panics
+	exits
+	closesFirst
+	connects // or any larger number
+)
+
+// endConnect is the end of Connect.
+func (x *modelMember) endConnect(outcome int) error {
+	switch outcome {
+	case refuses:
+		x.allow(protocol.CloseInternalError) // if it was accepted before
+		return errors.New("refused")
+	case panics:
+		x.allow(protocol.CloseInternalError)
+		panic("of the model's Connect")
+	case exits:
+		x.allow(protocol.CloseInternalError)
+		runtime.Goexit()
+	case closesFirst:
+		x.allow(4003)
+		x.accepted.Store(true)
+		return protocol.NewCloseError(4003, "").AcceptFirst()
+	}
+	return nil
+}
+
+// refuse ends a connection that was not accepted, as the handshake would.
+func (x *modelMember) refuse() {
+	if !x.accepted.Load() {
+		x.socket.end(func() { x.socket.closed = true })
+	}
 }
 
 // enter begins a callback. The result ends it.
