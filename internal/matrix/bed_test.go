@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -40,6 +41,8 @@ type bed struct {
 	page    http.HandlerFunc                                                      // the plain page
 	connect func(context.Context, *protocol.Scope, *protocol.AcceptOptions) error // is called in Connect
 
+	wrapped bool // connections are, by TLS for example, so that no loop can run them
+
 	returned chan struct{}             // one for every request whose handler has returned
 	ended    chan protocol.CloseStatus // one for every Disconnect
 }
@@ -60,6 +63,9 @@ func newBed(tb testing.TB, opts *websocket.Options) *bed {
 		o = *opts
 	}
 	o.Logger = slog.New(slog.NewTextHandler(b.log, nil))
+	if runtime.GOOS == "linux" {
+		o.Engine = websocket.EngineLoop
+	}
 	b.ws = websocket.New(consumer.New(func(s *consumer.Scope) *guest {
 		return &guest{bed: b, scope: s, room: b.room(s), offered: s.Subprotocols()}
 	}), &o)
@@ -84,6 +90,9 @@ func (b *bed) shutdown() {
 	}
 	if n := b.ws.Stats().Open; n != 0 {
 		b.tb.Errorf("after shutdown, %d connections are open", n)
+	}
+	if offLoop := strings.Contains(b.log.String(), "cannot be on an event loop"); offLoop && !b.wrapped {
+		b.tb.Errorf("a connection was not on a loop:\n%s", b.log.String())
 	}
 }
 

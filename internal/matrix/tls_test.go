@@ -126,6 +126,7 @@ func TestTLS(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, nil)
+			b.wrapped = true
 			addr, trust := serveTLS(t, b, b.mux())
 			p := dialTLS(t, addr, trust, row.protocols...)
 			p.SendBytes([]byte(upgrade(domain, "/live/lobby", "Origin: https://"+domain)), websockettest.Text("early").Masked())
@@ -148,6 +149,7 @@ func TestTLS(t *testing.T) {
 func TestTLSOrigin(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
+	b.wrapped = true
 	addr, trust := serveTLS(t, b, b.mux())
 	for origin, want := range map[string]int{
 		"https://" + domain:           http.StatusSwitchingProtocols,
@@ -165,6 +167,7 @@ func TestTLSOrigin(t *testing.T) {
 func TestTLSShutdown(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
+	b.wrapped = true
 	addr, trust := serveTLS(t, b, b.mux())
 	p := dialTLS(t, addr, trust)
 	p.Upgrade(upgrade(domain, "/live/lobby"))
@@ -182,6 +185,7 @@ const useHTTP1 = "WebSocket over HTTP/2.0 is not served here; use HTTP/1.1"
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
+	b.wrapped = true
 	addr, trust := serveTLS(t, b, b.mux())
 	tr := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: trust, ServerName: domain, MinVersion: tls.VersionTLS12},
@@ -239,6 +243,7 @@ func TestExtendedConnect(t *testing.T) {
 func extendedConnect(t *testing.T) (offered bool, status, body string) {
 	t.Helper()
 	b := newBed(t, nil)
+	b.wrapped = true
 	addr, trust := serveTLS(t, b, b.ws)
 	p := dialTLS(t, addr, trust, "h2")
 	p.SendBytes([]byte(http2.ClientPreface))
