@@ -419,3 +419,34 @@ func TestLoopWillWaitEarly(t *testing.T) {
 		e.finish()
 	}
 }
+
+// TestLoopCopiesRestOnce has a connection read more messages than a turn handles: what is
+// left is copied once, and not in each turn.
+func TestLoopCopiesRestOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, n := newLoopEngine(t)
+		l := e.loops[0]
+		var served, copies int
+		var last *byte
+		h := &fakes.Handler{OnReceive: func(context.Context, *protocol.Conn, protocol.Message) error {
+			served++
+			if rest := l.driving.rest; len(rest) > 0 && last != &rest[len(rest)-1] {
+				last = &rest[len(rest)-1]
+				copies++
+			}
+			return nil
+		}}
+		s := n.newSocket(loopBuffer, 1000)
+		const messages = 10 * messagesPerTurn
+		e.looped(h, s)
+		synctest.Wait()
+		s.send(bytes.Repeat(frametest.Frame(frametest.Fin|byte(ws.OpText), "m"), messages))
+		synctest.Wait()
+		if served != messages || copies > 2 {
+			t.Errorf("%d messages were handled, %d times in other memory, want the buffer and one copy", served, copies)
+		}
+		s.leave()
+		e.finish()
+	})
+}

@@ -113,7 +113,7 @@ func (l *loop) readOn(c *Conn, buf []byte) bool {
 		l.noteHeld(c)
 	}
 	if c.read.rest != nil && l.mayRead(c) {
-		if !l.parse(c, c.takeRest()) {
+		if !l.parse(c, c.takeRest(), true) {
 			return false
 		}
 	}
@@ -155,7 +155,7 @@ func (l *loop) handle(c *Conn, b []byte) bool {
 		return true
 	}
 	c.noteRead()
-	return l.parse(c, b)
+	return l.parse(c, b, false)
 }
 
 func (l *loop) readFailed(c *Conn, err error) {
@@ -173,9 +173,10 @@ func (l *loop) readFailed(c *Conn, err error) {
 	}
 }
 
-// parse handles b, and writes what callbacks have sent. It returns false if the driver has
-// lost the lease.
-func (l *loop) parse(c *Conn, b []byte) bool {
+// parse handles b, and writes what callbacks have sent. kept says that b was kept as the
+// rest of a read, and is not the buffer of all connections. It returns false if the driver
+// has lost the lease.
+func (l *loop) parse(c *Conn, b []byte, kept bool) bool {
 	if c.life.closing() {
 		c.read.parser.DiscardMessages()
 	}
@@ -186,7 +187,11 @@ func (l *loop) parse(c *Conn, b []byte) bool {
 	case leaseLost:
 		return false
 	case paused, turnOver:
-		c.keepRest(l.driving.rest) // b is the buffer of all connections
+		if rest := l.driving.rest; kept && o == turnOver && len(rest) > 0 {
+			c.read.rest = &rest // a copy for each turn would cost many times what was read
+		} else {
+			c.keepRest(rest)
+		}
 	}
 	c.noteMessage()
 	full := c.looped.is(stateFull)
