@@ -102,6 +102,9 @@ func (x *modelMember) ping() bool {
 	if !x.awaitHandled() { // reading may stop while messages wait
 		return false
 	}
+	if x.c.out.pending() > x.m.e.Limits.QueueBytes/2 {
+		return true // a pong may be left out
+	}
 	payload := fmt.Sprint(x.random.Uint64())
 	if !x.write(frametest.Frame(frametest.Fin|byte(ws.OpPing), payload)) {
 		return false
@@ -116,7 +119,8 @@ func (x *modelMember) ping() bool {
 			return false
 		}
 	}
-	x.m.net.faultf("member %d: a ping was not answered within 5s", x.id)
+	x.m.net.faultf("member %d: a ping was not answered within 5s: state %b, %d bytes queued, sockets of %d and %d, sent %d, handled %d",
+		x.id, x.c.looped.state, x.c.out.pending(), x.socket.inSize, x.socket.outSize, x.sent.Load(), x.handled.Load())
 	return false
 }
 
