@@ -17,7 +17,7 @@ func TestAnswerBeforeClose(t *testing.T) {
 	onSockets(t, func(t *testing.T, via carrier) {
 		for name, declare := range apps {
 			if via.loops && name == "blocks" {
-				continue // FIXME: the close is handled while the message waits for a goroutine
+				continue // a known fault: the close is handled while the message waits for a goroutine, and the answer is lost
 			}
 			var app protocol.Application = fakes.Echo()
 			if declare != nil {

@@ -152,7 +152,7 @@ func (s *server) wantPlaced(tb testing.TB, via carrier, offLoop int64) {
 }
 
 func (s *server) httpServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelError)} //nolint:gosec // its peers are ours
+	return &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelError)}
 }
 
 // serveListener serves l until the end of the test.
@@ -178,16 +178,16 @@ func overTCP(tb testing.TB, h http.Handler) (dial func() net.Conn) {
 
 func overUnix(tb testing.TB, h http.Handler) (dial func() net.Conn) {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "wye") // that of the test may be too long for an address
+	dir, err := os.MkdirTemp("", "wye") //nolint:usetesting // the directory of the test may be too long for an address
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("unix", filepath.Join(dir, "s")) //nolint:noctx // it does not wait
+	tb.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // a directory of temporary files
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ts := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}} //nolint:gosec // its peers are ours
+	ts := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
 	ts.Start()
 	tb.Cleanup(ts.Close)
 	return dialer(tb, l.Addr())
@@ -216,7 +216,7 @@ func dialer(tb testing.TB, a net.Addr) func() net.Conn {
 	tb.Helper()
 	return func() net.Conn {
 		tb.Helper()
-		nc, err := net.Dial(a.Network(), a.String()) //nolint:noctx // it is the test's own server
+		nc, err := net.Dial(a.Network(), a.String())
 		if err != nil {
 			tb.Fatalf("dial: %v", err)
 		}

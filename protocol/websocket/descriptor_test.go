@@ -87,7 +87,7 @@ func tag(id int) string { return fmt.Sprintf("%06d.", id) }
 
 func (c *crowd) app() protocol.Application {
 	return router.Use(consumer.New(func(s *consumer.Scope) *visitor {
-		id, _ := strconv.Atoi(s.Query().Get("id"))
+		id, _ := strconv.Atoi(s.Query().Get("id")) //nolint:errcheck // the peers are ours
 		return &visitor{crowd: c, id: id}
 	}, consumer.Groups[*visitor]("all")), layers.Middleware(c.layer))
 }

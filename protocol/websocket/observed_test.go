@@ -149,8 +149,6 @@ func TestWrappedConn(t *testing.T) {
 
 // TestProfileOfIdleConnections: a profile of goroutines has one for each loop, and none for
 // a connection on a loop. It does not run beside other tests.
-//
-//nolint:paralleltest // see above
 func TestProfileOfIdleConnections(t *testing.T) {
 	if !engine.LoopsWork() {
 		t.Skip("there are no loops")

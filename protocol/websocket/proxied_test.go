@@ -119,6 +119,7 @@ func TestHostsAreRefused(t *testing.T) {
 }
 
 func testHostsAreRefused(t *testing.T, via carrier) {
+	t.Helper()
 	s := serveOver(t, via, fakes.Echo(), &websocket.Options{Hosts: []string{"example.org", ".example.com"}, InsecureAllowAnyOrigin: true})
 	for range 3 {
 		a := s.peer(t).Handshake(strings.Replace(websockettest.Request("/"), "Host: example.com", "Host: rebound.evil.example:8000", 1))
