@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -445,6 +446,41 @@ func TestLoopCopiesRestOnce(t *testing.T) {
 		synctest.Wait()
 		if served != messages || copies > 2 {
 			t.Errorf("%d messages were handled, %d times in other memory, want the buffer and one copy", served, copies)
+		}
+		s.leave()
+		e.finish()
+	})
+}
+
+// TestLoopLeftBehindKeepsItsBuffer: the driver that takes over parses a copy of what is
+// left of the read, because the buffer belongs to the callback that was left behind.
+func TestLoopLeftBehindKeepsItsBuffer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e, n := newLoopEngine(t)
+		l := e.loops[0]
+		var c *Conn
+		var got []string
+		h := &fakes.Handler{OnReceive: func(_ context.Context, _ *protocol.Conn, m protocol.Message) error {
+			got = append(got, string(m.Data))
+			if len(got) == 1 {
+				rest := l.driving.rest
+				c.WillWait()
+				clear(rest)
+				<-time.After(time.Second)
+			}
+			return nil
+		}}
+		ends := h.Ends()
+		s := n.newSocket(1000, 1000)
+		c = e.looped(h, s)
+		synctest.Wait()
+		text := byte(frametest.Fin | ws.OpText)
+		s.send(slices.Concat(frametest.Frame(text, "one"), frametest.Frame(text, "two"), frametest.Frame(text, "three")))
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		if len(ends) > 0 || !slices.Equal(got, []string{"one", "two", "three"}) || e.counters.leftBehind.Load() != 1 {
+			t.Errorf("got %q, %d left behind", got, e.counters.leftBehind.Load())
 		}
 		s.leave()
 		e.finish()
