@@ -109,9 +109,10 @@ func (t *thread) readAll(r *socketReader) outcome {
 // bytes nor an error: the phase may have changed.
 func (t *thread) readSome(r *socketReader, last int) ([]byte, error) {
 	c := t.conn
-	r.chooseSize(last, c.read.message == 0)
+	betweenMessages := c.read.message == 0
+	r.chooseSize(last, betweenMessages)
 	t.noteHeld(r)
-	b, err := r.read()
+	b, err := r.read(betweenMessages)
 	switch {
 	case len(b) > 0:
 		c.noteRead()
@@ -139,7 +140,7 @@ func (t *thread) drain(r *socketReader, why outcome) {
 	c := t.conn
 	c.startDraining(why)
 	for {
-		_, err := r.read()
+		_, err := r.read(false)
 		switch {
 		case err == nil, t.wasRoused(err):
 		case errors.Is(err, io.EOF):

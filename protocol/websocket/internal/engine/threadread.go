@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"syscall"
@@ -20,11 +21,14 @@ var (
 )
 
 // socketReader reads from a connection's socket into a pooled buffer. Of a plain socket
-// it waits without a buffer, so that an idle connection has none. It is for one
-// goroutine.
+// it waits without a buffer, so that an idle connection has none. Of a TLS connection it
+// waits between messages for one byte, without a buffer: the rest of the record then lies
+// decrypted in the tls.Conn. It is for one goroutine.
 type socketReader struct {
 	nc      net.Conn
 	raw     syscall.RawConn       // of a plain socket, or nil
+	secure  bool                  // nc is a TLS connection, and nothing else
+	first   [1]byte               // of a message, if secure
 	attempt func(fd uintptr) bool // tryRead, bound once; nil without raw
 	n       int                   // what tryRead has read
 	err     error                 // of tryRead
@@ -36,6 +40,7 @@ type socketReader struct {
 
 func newSocketReader(nc net.Conn) *socketReader {
 	r := &socketReader{nc: nc}
+	_, r.secure = nc.(*tls.Conn)
 	if r.raw = plainSocket(nc); r.raw != nil {
 		r.attempt = r.tryRead
 	}
@@ -43,8 +48,14 @@ func newSocketReader(nc net.Conn) *socketReader {
 }
 
 // read returns the bytes that have come. They are valid until the next call of read or
-// releaseBuffer.
-func (r *socketReader) read() ([]byte, error) {
+// releaseBuffer. betweenMessages says that no message is incomplete: then read may return
+// the first byte of a message alone.
+func (r *socketReader) read(betweenMessages bool) ([]byte, error) {
+	if r.secure && betweenMessages {
+		r.releaseBuffer()
+		n, err := r.nc.Read(r.first[:])
+		return r.first[:n], err //nolint:wrapcheck // it becomes the cause of the close as it is
+	}
 	if r.raw == nil {
 		r.acquireBuffer()
 		n, err := r.nc.Read(*r.buffer)

@@ -3,7 +3,9 @@
 package engine
 
 import (
+	"crypto/tls"
 	"net"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -40,7 +42,7 @@ func TestReaderWaitsWithoutBuffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for got := 0; got < size; {
-		b, err := r.read()
+		b, err := r.read(false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,10 +60,42 @@ func TestReaderWaitsWithoutBuffer(t *testing.T) {
 		t.Errorf("read: %v, and has a buffer: %v, although there is nothing to read", done, r.buffer != nil)
 	}
 	theirs.Close()
-	if b, err := r.read(); len(b) != 0 || err == nil {
+	if b, err := r.read(false); len(b) != 0 || err == nil {
 		t.Errorf("got %d bytes and %v, want the end", len(b), err)
 	}
 	r.releaseBuffer()
+}
+
+// TestReaderOfTLSWaitsWithoutBuffer reads two messages, one of which is a byte.
+func TestReaderOfTLSWaitsWithoutBuffer(t *testing.T) {
+	t.Parallel()
+	ours, theirs := plainPair(t)
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	peer := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is a test
+	go func() {
+		for _, m := range []string{"a", "message"} {
+			if _, err := peer.Write([]byte(m)); err != nil {
+				t.Error(err)
+			}
+		}
+		peer.Close()
+	}()
+	r := newSocketReader(tls.Server(ours, &tls.Config{Certificates: s.TLS.Certificates})) //nolint:gosec // likewise
+	for _, step := range []struct {
+		between bool
+		want    string
+		buffer  bool
+	}{{true, "a", false}, {true, "m", false}, {false, "essage", true}, {true, "", false}} {
+		got, err := r.read(step.between)
+		if string(got) != step.want || (err != nil) != (step.want == "") {
+			t.Fatalf("got %q, %v, want %q", got, err, step.want)
+		}
+		if (r.buffer != nil) != step.buffer {
+			t.Errorf("behind %q, there is a buffer: %v", got, r.buffer != nil)
+		}
+	}
 }
 
 // TestReaderShrinks makes the buffer small again: of a plain socket after some small
