@@ -55,12 +55,20 @@ type turn struct {
 // fields.
 type looped struct {
 	work  atomic.Uint32 // what the driver has to do; not 0 while the connection is on the list
-	keyed atomic.Bool   // a message with a key was sent
+	flags atomic.Uint32 // see flagKeyed
 	state loopState
 	why   outcome // of draining
 	fd    int32   // the socket; -1 once it is closed
 	slot  uint32  // in slots
 }
+
+// The flags of a connection on a loop. Above them is the number of goroutines that run its
+// callbacks elsewhere, or are about to.
+const (
+	flagKeyed    = 1 << iota // a message with a key was sent
+	flagEndWaits             // the peer's end waits for those goroutines
+	oneElsewhere = 1 << 8
+)
 
 // work is a set of what the driver of a loop has to do for a connection.
 const (
@@ -76,16 +84,17 @@ const (
 type loopState uint16
 
 const (
-	stateAdded    loopState = 1 << iota // the poller knows the socket
-	stateUnread                         // there may be something to read: no change is reported for it any more
-	stateHungUp                         // the peer has shut its half, or the socket is broken
-	stateFull                           // the socket takes no more; the driver keeps the right to write
-	statePaused                         // the session takes no messages
-	stateReplying                       // the socket has not taken the replies to what was read last: no more is read
-	stateDraining                       // what the peer sends is dropped
-	stateEnded                          // nothing more is read
-	stateLimited                        // little may wait in the kernel
-	stateAnswered                       // the answer to the handshake is written
+	stateAdded     loopState = 1 << iota // the poller knows the socket
+	stateUnread                          // there may be something to read: no change is reported for it any more
+	stateHungUp                          // the peer has shut its half, or the socket is broken
+	stateFull                            // the socket takes no more; the driver keeps the right to write
+	statePaused                          // the session takes no messages
+	stateReplying                        // the socket has not taken the replies to what was read last: no more is read
+	stateDraining                        // what the peer sends is dropped
+	stateEnded                           // nothing more is read
+	stateLimited                         // little may wait in the kernel
+	stateAnswered                        // the answer to the handshake is written
+	stateEndWaited                       // the peer's end has waited for callbacks that run elsewhere
 )
 
 func (s *looped) is(state loopState) bool { return s.state&state != 0 }
@@ -207,6 +216,9 @@ func (l *loop) post(c *Conn, work uint32) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.mu.driven {
+		return // c was the last connection, and nothing of it is left: a timer is late
+	}
 	l.mu.inbox = append(l.mu.inbox, c)
 	if l.mu.asleep {
 		l.mu.asleep = false
@@ -390,6 +402,7 @@ func (l *loop) runSession(c *Conn) bool {
 		more = c.session.Run(1)
 		if !l.driving.endCallback(before) {
 			if more {
+				c.looped.flags.Add(oneElsewhere)
 				c.runElsewhere()
 			}
 			return false

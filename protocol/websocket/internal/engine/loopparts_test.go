@@ -40,6 +40,7 @@ func TestSlots(t *testing.T) {
 func TestLoopPost(t *testing.T) {
 	t.Parallel()
 	l := &loop{}
+	l.mu.driven = true
 	c, d := &Conn{}, &Conn{}
 	l.post(c, workRead)
 	l.post(d, workRun)

@@ -1,6 +1,9 @@
 package engine
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 var _ runner = (*loop)(nil)
 
@@ -26,6 +29,7 @@ func (l *loop) rouse(c *Conn) {
 // schedule runs the callbacks on the loop, unless those of the route block.
 func (l *loop) schedule(c *Conn) {
 	if c.route.isBlocking(l.engine) {
+		c.looped.flags.Add(oneElsewhere)
 		go c.runElsewhere()
 		return
 	}
@@ -34,8 +38,8 @@ func (l *loop) schedule(c *Conn) {
 
 // pace limits what waits in the kernel before the next write.
 func (l *loop) pace(c *Conn) {
-	if !c.looped.keyed.Load() {
-		c.looped.keyed.Store(true)
+	if !c.looped.isKeyed() {
+		c.looped.flags.Or(flagKeyed)
 	}
 }
 
@@ -136,7 +140,11 @@ func (l *loop) read(c *Conn, buf []byte) bool {
 			return true
 		}
 		n, err := l.kernel.read(int(s.fd), buf)
-		if err != nil {
+		switch {
+		case err == nil:
+		case !s.is(stateDraining) && l.endWaits(c): // the next read returns the same
+			return true
+		default:
 			l.readFailed(c, err)
 			return true
 		}
@@ -146,6 +154,24 @@ func (l *loop) read(c *Conn, buf []byte) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// endWaits reports whether the peer's end has to wait for callbacks that run elsewhere: those
+// of messages that came before it. They have as much time as the callbacks of a thread have
+// before the thread reads on. Then reading goes on where it has stopped.
+func (l *loop) endWaits(c *Conn) bool {
+	s := &c.looped
+	if s.is(stateEndWaited) || s.flags.Load() < oneElsewhere {
+		return false
+	}
+	s.set(stateEndWaited, true)
+	if s.flags.Or(flagEndWaits) < oneElsewhere { // since it was checked
+		return false
+	}
+	s.set(statePaused, true)
+	c.activity.stalled.Store(true)
+	time.AfterFunc(BlockedAfter, func() { l.post(c, workResume) })
 	return true
 }
 
@@ -186,7 +212,7 @@ func (l *loop) parse(c *Conn, b []byte, kept bool) bool {
 	switch o {
 	case leaseLost:
 		return false
-	case paused, turnOver:
+	case paused, turnOver, endWaits:
 		if rest := l.driving.rest; kept && o == turnOver && len(rest) > 0 {
 			c.read.rest = &rest // a copy for each turn would cost many times what was read
 		} else {
@@ -197,7 +223,7 @@ func (l *loop) parse(c *Conn, b []byte, kept bool) bool {
 	full := c.looped.is(stateFull)
 	c.endBatch()
 	// With keys, replies that wait are replaced by those to what is read next.
-	c.looped.set(stateReplying, !full && c.looped.is(stateFull) && !c.looped.keyed.Load())
+	c.looped.set(stateReplying, !full && c.looped.is(stateFull) && !c.looped.isKeyed())
 	switch o {
 	case turnOver:
 		l.post(c, workRead)
@@ -222,7 +248,7 @@ func (l *loop) noteHeld(c *Conn) {
 
 // writeBatch implements runner.
 func (l *loop) writeBatch(c *Conn) {
-	if pieces, write := c.out.endBatch(!c.looped.keyed.Load()); write {
+	if pieces, write := c.out.endBatch(!c.looped.isKeyed()); write {
 		l.write(c, pieces)
 	}
 }
@@ -281,7 +307,7 @@ func (l *loop) awaitRoom(c *Conn) {
 // messages with keys, and a frame is to be started.
 func (l *loop) mustWait(c *Conn) bool {
 	s := &c.looped
-	if !s.keyed.Load() || s.fd < 0 {
+	if !s.isKeyed() || s.fd < 0 {
 		return false
 	}
 	if !s.is(stateLimited) {

@@ -22,6 +22,7 @@ const (
 	peerViolated                 // the peer broke the rules: what follows means nothing
 	paused                       // the session takes no messages for now
 	turnOver                     // it is the turn of other connections
+	endWaits                     // the peer's close has to wait for callbacks
 )
 
 // noteRead records for the keep-alive check that bytes have come. The first that come
@@ -118,6 +119,19 @@ func (c *Conn) drainFailed(why outcome, err error) {
 	c.fail(err)
 }
 
+// closeWaits reports whether the peer's close frame, which l has read, has to wait for
+// callbacks. Then it is what is read next.
+func (c *Conn) closeWaits(payload []byte, l *lease) bool {
+	on, ok := c.runner.(*loop)
+	if !ok || !on.endWaits(c) {
+		return false
+	}
+	const fin, masked = 0x80, 0x80
+	header := []byte{fin | byte(ws.OpClose), masked | byte(len(payload)), 0, 0, 0, 0} //nolint:gosec // a control frame is short
+	l.rest = append(header, payload...)
+	return true
+}
+
 // parse handles b, up to its end or to what ends the reading. The caller holds l. It hands
 // over at most so many messages.
 func (c *Conn) parse(b []byte, l *lease, most int) outcome {
@@ -139,6 +153,9 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 				return turnOver
 			}
 			continue
+		}
+		if it.OpCode == ws.OpClose && c.closeWaits(it.Data, l) {
+			return endWaits
 		}
 		if o := c.handleControl(it); o != readOn {
 			return o

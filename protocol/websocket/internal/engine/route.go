@@ -105,8 +105,10 @@ func (e *Engine) learnBlocked(r *route) {
 	}
 }
 
-// runElsewhere runs the session's callbacks that are due, on a goroutine of its own.
+// runElsewhere runs the session's callbacks that are due, on a goroutine of its own. The
+// caller has counted the goroutine.
 func (c *Conn) runElsewhere() {
+	defer c.doneElsewhere() // also if a callback ends the goroutine
 	begun := c.engine.now()
 	for more := true; more; {
 		more = c.session.Run(1)
@@ -117,3 +119,16 @@ func (c *Conn) runElsewhere() {
 		begun = now
 	}
 }
+
+// doneElsewhere counts a goroutine less. After the last one, the peer's end waits no longer.
+func (c *Conn) doneElsewhere() {
+	left := c.looped.flags.Add(^uint32(oneElsewhere - 1))
+	if left < oneElsewhere && left&flagEndWaits != 0 {
+		c.looped.flags.And(^uint32(flagEndWaits))
+		if l, ok := c.runner.(*loop); ok {
+			l.post(c, workResume)
+		}
+	}
+}
+
+func (s *looped) isKeyed() bool { return s.flags.Load()&flagKeyed != 0 }
