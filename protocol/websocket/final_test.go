@@ -77,9 +77,6 @@ func TestAnEndFromOurSideEndsTheCalling(t *testing.T) {
 			for _, stays := range []bool{true, false} {
 				d := &door{stays: stays, wrong: row.wrong}
 				apps := d.apps()
-				if via.loops && !stays {
-					delete(apps, "a loop") // a known fault: once in ten runs, not even the first message reaches it
-				}
 				for form, app := range apps {
 					d.tried = nil
 					s := serveOver(t, via, app, nil)
