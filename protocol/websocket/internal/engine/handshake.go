@@ -32,7 +32,10 @@ func (o *Opening) forget(*Conn)      {}
 
 // opening returns what there is until the handshake is answered, and nil afterwards.
 func (c *Conn) opening() *Opening {
-	o, _ := c.runner.(*Opening)
+	o, ok := c.runner.(*Opening)
+	if !ok {
+		return nil
+	}
 	return o
 }
 

@@ -1,10 +1,15 @@
 package engine
 
-import "net"
+import (
+	"math"
+	"net"
+)
 
 // kernel is what one loop uses of the operating system: a poller, and calls on sockets
 // that never wait. A socket is known by its descriptor. Only the driver of the loop calls
 // the methods, except wake, which is called with the loop's lock held.
+//
+//nolint:interfacebloat // a fake has to have all of it
 type kernel interface {
 	// take takes the socket of nc over, and closes nc. It returns an error, and leaves
 	// nc as it is, if that is not possible. It is safe for concurrent use.
@@ -80,7 +85,7 @@ func (s *slots) add(c *Conn) (i uint32, key uint64) {
 
 // find returns the connection with that key, or nil if it was removed.
 func (s *slots) find(key uint64) *Conn {
-	if i := uint32(key); int(i) < len(s.list) && s.list[i].generation == uint32(key>>32) { //nolint:gosec // the two halves
+	if i := key & math.MaxUint32; i < uint64(len(s.list)) && uint64(s.list[i].generation) == key>>32 {
 		return s.list[i].conn
 	}
 	return nil

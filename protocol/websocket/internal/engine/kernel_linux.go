@@ -119,7 +119,8 @@ func (e *epoll) poll(events []change) (n int) {
 		e.buf = make([]syscall.EpollEvent, len(events))
 	}
 	//nolint:gosec // package syscall's own would tell the scheduler
-	got, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(e.inner), uintptr(unsafe.Pointer(&e.buf[0])), uintptr(len(events)), 0, 0, 0)
+	got, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT,
+		uintptr(e.inner), uintptr(unsafe.Pointer(&e.buf[0])), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
 		return 0
 	}
@@ -137,7 +138,7 @@ func (e *epoll) poll(events []change) (n int) {
 // takeWake empties eventFD, so that the next wake is a change.
 func (e *epoll) takeWake() {
 	var count [8]byte
-	_, _ = rawRead(e.eventFD, count[:])
+	_, _ = rawRead(e.eventFD, count[:]) //nolint:errcheck // it may be empty
 }
 
 func changesOf(events uint32) (c changes) {
@@ -161,24 +162,31 @@ func (e *epoll) sleep(events []change) int {
 	if e.raw.Read(e.attempt) != nil {
 		return e.poll(events)
 	}
-	var one [1]syscall.EpollEvent
-	//nolint:gosec // it disarms outer: its one event is taken
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(e.outerFD), uintptr(unsafe.Pointer(&one[0])), 1, 0, 0, 0)
+	e.disarm()
 	return e.n
 }
 
+// disarm takes the one event of outer.
+func (e *epoll) disarm() {
+	var one [1]syscall.EpollEvent
+	//nolint:errcheck,gosec,dogsled // there may be none
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(e.outerFD), uintptr(unsafe.Pointer(&one[0])), 1, 0, 0, 0)
+}
+
 func (e *epoll) wake() {
-	one := [8]byte{1} // in the byte order of the machine, any of the eight may be it
-	_, _ = rawWrite(e.eventFD, one[:])
+	one := [8]byte{1}                  // in the byte order of the machine, any of the eight may be it
+	_, _ = rawWrite(e.eventFD, one[:]) //nolint:errcheck // if it is full, the loop wakes as well
 }
 
 func rawRead(fd int, b []byte) (n int, errno syscall.Errno) {
-	r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))) //nolint:gosec // see epoll
+	//nolint:gosec // see epoll
+	r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	return int(r), errno
 }
 
 func rawWrite(fd int, b []byte) (n int, errno syscall.Errno) {
-	r, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))) //nolint:gosec // see epoll
+	//nolint:gosec // see epoll
+	r, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	return int(r), errno
 }
 
@@ -243,13 +251,13 @@ func (e *epoll) writeVector(fd int, pieces [][]byte) (int, error) {
 }
 
 func writeResult(n int, errno syscall.Errno) (int, error) {
-	switch errno {
-	case 0:
-		return n, nil
-	case syscall.EAGAIN:
+	if errno == syscall.EAGAIN {
 		return 0, nil
 	}
-	return 0, os.NewSyscallError("write", errno)
+	if errno != 0 {
+		return 0, os.NewSyscallError("write", errno)
+	}
+	return n, nil
 }
 
 func (e *epoll) limitUnsent(fd int) { _ = limitUnsent(uintptr(fd), unsentLow) } //nolint:errcheck // without it, more waits in the kernel

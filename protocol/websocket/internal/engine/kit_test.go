@@ -106,4 +106,4 @@ func handleRead(tb testing.TB, c *Conn, read []byte) { //nolint:thelper // see a
 }
 
 // threadOf returns the goroutine's side of c.
-func threadOf(c *Conn) *thread { return c.runner.(*thread) } //nolint:errcheck,forcetypeassert // nothing else runs it
+func threadOf(c *Conn) *thread { return c.runner.(*thread) }

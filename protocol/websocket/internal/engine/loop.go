@@ -295,7 +295,8 @@ func (l *loop) nextTodo(first bool) *Conn {
 // returns false if there is nothing left to drive.
 func (l *loop) await() bool {
 	t := &l.turn
-	if t.number++; t.number%l.engine.turnsPerYield == 0 {
+	t.number++
+	if t.number%l.engine.turnsPerYield == 0 {
 		runtime.Gosched() // calls that never wait do not let other goroutines run
 	}
 	t.n, t.next = l.kernel.poll(t.events), 0

@@ -21,9 +21,7 @@ type feed struct {
 	stopAt  int
 	done    chan struct{}
 	once    sync.Once
-	mu      sync.Mutex
 	woken   chan struct{}
-	quiet   bool
 }
 
 func (f *feed) take(net.Conn) (int, error) { return 7, nil }
@@ -33,7 +31,6 @@ func (f *feed) poll(events []change) int {
 		return 0
 	}
 	f.polls++
-	f.quiet = false
 	events[0] = change{0, nowReadable}
 	return 1
 }

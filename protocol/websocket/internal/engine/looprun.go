@@ -209,10 +209,10 @@ func (l *loop) parse(c *Conn, b []byte, kept bool) bool {
 	c.out.startBatch()
 	l.setCurrent(c, true)
 	o := c.parse(b, &l.driving, messagesPerTurn)
-	switch o {
-	case leaseLost:
+	if o == leaseLost {
 		return false
-	case paused, turnOver, endWaits:
+	}
+	if o == paused || o == turnOver || o == endWaits {
 		if rest := l.driving.rest; kept && o == turnOver && len(rest) > 0 {
 			c.read.rest = &rest // a copy for each turn would cost many times what was read
 		} else {
@@ -224,14 +224,14 @@ func (l *loop) parse(c *Conn, b []byte, kept bool) bool {
 	c.endBatch()
 	// With keys, replies that wait are replaced by those to what is read next.
 	c.looped.set(stateReplying, !full && c.looped.is(stateFull) && !c.looped.isKeyed())
-	switch o {
-	case turnOver:
-		l.post(c, workRead)
-	case peerHasClosed, peerViolated:
+	if o == peerHasClosed || o == peerViolated {
 		c.looped.set(stateDraining, true)
 		c.looped.why = o
 		c.startDraining(o)
 		return true
+	}
+	if o == turnOver {
+		l.post(c, workRead)
 	}
 	l.noteHeld(c)
 	return true

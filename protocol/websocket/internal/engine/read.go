@@ -127,8 +127,10 @@ func (c *Conn) closeWaits(payload []byte, l *lease) bool {
 		return false
 	}
 	const fin, masked = 0x80, 0x80
-	header := []byte{fin | byte(ws.OpClose), masked | byte(len(payload)), 0, 0, 0, 0} //nolint:gosec // a control frame is short
-	l.rest = append(header, payload...)
+	rest := make([]byte, 0, ws.MinHeaderSize+4+len(payload))
+	rest = append(rest, fin|byte(ws.OpClose), masked|byte(len(payload)), 0, 0, 0, 0) //nolint:gosec // a control frame is short
+	rest = append(rest, payload...)
+	l.rest = rest
 	return true
 }
 
@@ -149,7 +151,8 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 			if o := c.lend(protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}, b, l); o != readOn {
 				return o
 			}
-			if most--; most == 0 || l.hurry.Load() {
+			most--
+			if most == 0 || l.hurry.Load() {
 				return turnOver
 			}
 			continue
@@ -174,7 +177,7 @@ func (c *Conn) failViolated(err error) {
 
 // handleControl handles a control frame.
 func (c *Conn) handleControl(it frame.Item) outcome {
-	switch it.OpCode {
+	switch it.OpCode { //nolint:exhaustive // the others are of messages
 	case ws.OpPing:
 		c.sendPong(it.Data)
 	case ws.OpPong:
@@ -204,7 +207,7 @@ func (c *Conn) sendPong(payload []byte) {
 // blocks and the lease l expires, or if this one has to stop.
 func (c *Conn) lend(m protocol.Message, rest []byte, l *lease) outcome {
 	l.rest = rest
-	more := true
+	var more bool
 	if l.learns && c.route.isBlocking(c.engine) {
 		more = c.session.EnqueueChecked(m)
 	} else {

@@ -8,6 +8,8 @@ import "github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 //
 // The methods do not wait for the peer. Unless it says otherwise, a method is safe for
 // concurrent use.
+//
+//nolint:interfacebloat // they are all places where the two differ
 type runner interface {
 	// attach takes over the socket of c, writes the answer, which is queued, and reads
 	// from phaseReading on. It is called once, before all others.

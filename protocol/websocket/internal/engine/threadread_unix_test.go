@@ -73,7 +73,7 @@ func TestReaderOfTLSWaitsWithoutBuffer(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	defer s.Close()
-	peer := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is a test
+	peer := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true})
 	go func() {
 		for _, m := range []string{"a", "message"} {
 			if _, err := peer.Write([]byte(m)); err != nil {
@@ -82,7 +82,7 @@ func TestReaderOfTLSWaitsWithoutBuffer(t *testing.T) {
 		}
 		peer.Close()
 	}()
-	r := newSocketReader(tls.Server(ours, &tls.Config{Certificates: s.TLS.Certificates})) //nolint:gosec // likewise
+	r := newSocketReader(tls.Server(ours, &tls.Config{Certificates: s.TLS.Certificates}))
 	for _, step := range []struct {
 		between bool
 		want    string
