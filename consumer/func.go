@@ -76,13 +76,15 @@ type funcConsumer struct {
 func (v *funcConsumer) Connect(ctx context.Context, c *Conn) error {
 	v.stream.Conn = c
 	c.conn.SetBlocking(protocol.BlockingYes) // each message waits for f's loop
-	c.conn.Answered(func(*RejectError) { v.stream.releaseRequest() })
+	c.conn.Answered(func(*RejectError) { v.stream.releaseHandshake() })
+	plumbing.NotifyEnded(c.conn, &v.stream.handoff)
+	d := v.stream.decision.Load()
 	if err := c.Go(v.runFunc); err != nil {
 		return err
 	}
 	select {
-	case <-v.stream.decided:
-		return v.stream.decision
+	case <-d.made:
+		return d.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -94,22 +96,24 @@ func (v *funcConsumer) runFunc(ctx context.Context) error {
 	s, returned := v.stream, false
 	defer func() {
 		s.Discard() // f reads no more messages
-		if returned || s.isDecided() {
+		d := s.decision.Load()
+		if returned || d.isMade() {
 			return // Conn.Go closes the connection after a panic and after Goexit
 		}
 		if p := recover(); p != nil {
-			s.decide(func() error { return &protocol.PanicError{Value: p, Stack: debug.Stack()} })
+			d.decide(func() error { return &protocol.PanicError{Value: p, Stack: debug.Stack()} })
 		}
 	}()
 	err := v.f(ctx, s)
 	returned = true
-	first := s.decide(func() error {
+	d := s.decision.Load()
+	first := d.decide(func() error {
 		if err != nil {
 			return err
 		}
 		return s.joinAndAccept(nil)
 	})
-	if !first || s.decision == nil {
+	if !first || d.err == nil {
 		s.CloseWith(err)
 	}
 	return nil
@@ -136,17 +140,9 @@ func (v *funcConsumer) lendMessage(ctx context.Context, m Message) error {
 	if ctx.Err() != nil {
 		return errNotRead
 	}
-	if v.stream.discards() {
+	if v.stream.handoff.isDiscarding() {
 		return plumbing.ErrUnread
 	}
 	plumbing.WillWait(ctx)
-	select {
-	case v.stream.messages <- m:
-		<-v.stream.returned
-		return nil
-	case <-v.stream.discarded:
-		return plumbing.ErrUnread
-	case <-ctx.Done():
-		return errNotRead
-	}
+	return v.stream.handoff.lend(ctx, ctx == v.stream.Context(), m)
 }

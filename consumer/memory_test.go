@@ -144,3 +144,51 @@ func TestMemoryOfAConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestStackOfALoop has functions need a large stack once, and then wait for a message. The
+// runtime halves the stack of a goroutine that waits only if less than a quarter of it is in
+// use: of 8 KB, less than 1,248 bytes.
+func TestStackOfALoop(t *testing.T) {
+	skipUnderRace(t)
+	const sessions = 2000
+	app := consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+		growStack(5)
+		for _, err := range s.Messages(ctx) {
+			return err
+		}
+		return nil
+	})
+	all := make([]*protocol.Session, sessions)
+	o := &protocol.SessionOptions{Counters: new(protocol.Counters)}
+	before := heap()
+	for i := range all {
+		scope := protocol.NewScope("websocket", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		all[i] = protocol.NewSession(context.Background(), app, scope, hollow{}, o)
+		if !all[i].Open() {
+			t.Fatal("refused")
+		}
+	}
+	after := heap()
+	stack := (float64(after.StackInuse) - float64(before.StackInuse)) / sessions
+	t.Logf("a function that waits has a stack of %.0f bytes", stack)
+	if stack > 6<<10 {
+		t.Errorf("a function that waits has a stack of %.0f bytes, want 4 KB", stack)
+	}
+	for _, s := range all {
+		s.Ended(protocol.CloseStatus{Code: protocol.CloseAbnormal})
+	}
+}
+
+// growStack needs about n KB of stack.
+//
+//go:noinline
+func growStack(n int) (sum byte) {
+	var frame [1 << 10]byte
+	if n > 0 {
+		frame[n] = growStack(n-1) + 1
+	}
+	for _, b := range frame {
+		sum += b
+	}
+	return sum
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"sync"
 	"sync/atomic"
 
 	"github.com/wye-go/wye/internal/plumbing"
@@ -19,43 +18,34 @@ type Stream struct {
 	scope  atomic.Pointer[Scope]
 	groups []string // those of the option Groups
 
-	decideOnce sync.Once
-	decided    chan struct{} // closed when decision is set
-	decision   error         // what Connect returns: nil accepts
-
-	// A message is lent: Receive sends it to the loop and waits until the loop returns it.
-	messages  chan Message  // from Receive to the loop
-	returned  chan struct{} // from the loop to Receive: the message was returned
-	lent      atomic.Uint64 // the number of the message that is lent; 0 if there is none
-	lentTotal atomic.Uint64 // how many messages have been lent
-
-	discardOnce sync.Once
-	discarded   chan struct{} // closed by Discard
+	decision atomic.Pointer[decision] // nil once the handshake is accepted
+	handoff  handoff
 }
 
 func newStream(scope *Scope, groups []string) *Stream {
-	s := &Stream{
-		groups:    groups,
-		decided:   make(chan struct{}),
-		messages:  make(chan Message),
-		returned:  make(chan struct{}),
-		discarded: make(chan struct{}),
-	}
+	s := &Stream{groups: groups}
+	s.decision.Store(newDecision())
+	s.handoff.init()
 	s.scope.Store(scope)
 	return s
 }
 
-// releaseRequest replaces the scope by one that does not keep the request in memory. It
-// is called when the handshake is answered.
-func (s *Stream) releaseRequest() { s.scope.Store(scopes.Kept(s.scope.Load())) }
+// releaseHandshake releases what only the handshake needs, when it is answered: it replaces
+// the scope by one that does not keep the request in memory.
+func (s *Stream) releaseHandshake() {
+	s.scope.Store(scopes.Kept(s.scope.Load()))
+	if d := s.decision.Load(); d.isAccept() {
+		s.decision.Store(nil)
+	}
+}
 
 // acceptIfNeeded accepts the connection unless f has decided before.
 func (s *Stream) acceptIfNeeded() { _ = s.acceptWith(nil) } //nolint:errcheck // Connect returns the error
 
 // acceptWith accepts the connection, or returns ErrAccepted if f has decided before.
 func (s *Stream) acceptWith(o *AcceptOptions) error {
-	if s.decide(func() error { return s.joinAndAccept(o) }) {
-		return s.decision
+	if d := s.decision.Load(); d.decide(func() error { return s.joinAndAccept(o) }) {
+		return d.err
 	}
 	return plumbing.ErrAccepted
 }
@@ -66,27 +56,6 @@ func (s *Stream) joinAndAccept(o *AcceptOptions) error {
 		return err
 	}
 	return s.Conn.Accept(o)
-}
-
-// decide calls f and makes its result the decision, unless there is one. It reports
-// whether it called f.
-func (s *Stream) decide(f func() error) (first bool) {
-	s.decideOnce.Do(func() {
-		first = true
-		s.decision = f()
-		close(s.decided)
-	})
-	return first
-}
-
-// isDecided reports whether there is a decision.
-func (s *Stream) isDecided() bool {
-	select {
-	case <-s.decided:
-		return true
-	default:
-		return false
-	}
 }
 
 // Scope returns the scope of the connection. Until the connection is accepted it also has
@@ -126,17 +95,7 @@ func (s *Stream) SendJSON(ctx context.Context, v any) error {
 // Discard makes the connection drop and count every message of the peer that is not yet
 // read. Call it in a function that only sends: otherwise unread messages fill the
 // read-ahead buffer, and the connection stops reading. Later calls have no effect.
-func (s *Stream) Discard() { s.discardOnce.Do(func() { close(s.discarded) }) }
-
-// discards reports whether Discard has been called.
-func (s *Stream) discards() bool {
-	select {
-	case <-s.discarded:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Stream) Discard() { s.handoff.discard() }
 
 // Messages returns an iterator over the peer's messages. It accepts the connection if that
 // has not been done.
@@ -190,58 +149,60 @@ func (s *Stream) Next(ctx context.Context) (m Message, err error) {
 	if m, err = s.awaitMessage(ctx); err != nil {
 		return Message{}, err
 	}
-	defer s.returnLent()
+	defer s.handoff.returnLent()
 	return m.Clone(), nil
 }
 
 // awaitMessage returns the next message, which is lent until returnLent. It returns the
 // message that was lent before. The error says how the connection closed, or is the
 // cause of ctx.
+//
+// The goroutine of an idle connection waits here. The runtime makes its stack small again
+// only if little of it is in use: so this function has no select in which it waits, and
+// small frames (TestStackOfALoop).
 func (s *Stream) awaitMessage(ctx context.Context) (Message, error) {
-	s.returnLent()
-	var done <-chan struct{} // nil if ctx is the connection's own: waiting for both would take memory
-	if ctx != s.Context() {
-		done = ctx.Done()
-	}
-	select {
-	case m := <-s.messages:
-		return s.markLent(m), nil
-	case <-s.Context().Done():
-	case <-done:
-		if s.Context().Err() == nil {
+	s.handoff.returnLent()
+	for {
+		own, seen := s.Context(), s.handoff.signals.Load()
+		if ctx != own && ctx.Err() != nil && own.Err() == nil {
 			return Message{}, context.Cause(ctx)
 		}
+		if own.Err() != nil {
+			return s.awaitFinal()
+		}
+		m := s.handoff.take()
+		switch {
+		case m != nil:
+			return *m, nil
+		case ctx == own:
+			s.handoff.wait(seen)
+		default:
+			s.handoff.waitOr(ctx, seen)
+		}
 	}
-	select { // the connection has closed; the peer may have sent messages before that
-	case m := <-s.messages:
-		return s.markLent(m), nil
-	case <-s.FinalContext().Done(): // no message is left
-	}
-	return Message{}, context.Cause(s.Context())
 }
 
-// markLent notes that m is lent to an iteration of the loop, or to Next.
-func (s *Stream) markLent(m Message) Message {
-	s.lent.Store(s.lentTotal.Add(1))
-	return m
-}
-
-// returnLent returns the message that is lent, if there is one.
-func (s *Stream) returnLent() {
-	if s.lent.Swap(0) != 0 {
-		s.returned <- struct{}{}
+// awaitFinal is awaitMessage when the connection has closed: the peer may have sent
+// messages before that.
+func (s *Stream) awaitFinal() (Message, error) {
+	final := s.FinalContext()
+	for {
+		seen := s.handoff.signals.Load()
+		if final.Err() != nil {
+			return Message{}, context.Cause(s.Context()) // no message is left
+		}
+		if m := s.handoff.take(); m != nil {
+			return *m, nil
+		}
+		s.handoff.waitOr(final, seen)
 	}
 }
 
 // yieldMessage calls yield with m, which is lent. It returns m also if yield panics,
 // unless yield has read another message, which returned m.
 func (s *Stream) yieldMessage(m Message, yield func(Message, error) bool) bool {
-	lent := s.lent.Load()
-	defer func() {
-		if s.lent.CompareAndSwap(lent, 0) {
-			s.returned <- struct{}{}
-		}
-	}()
+	number := s.handoff.lentNumber()
+	defer s.handoff.returnNumber(number)
 	return yield(m, nil)
 }
 

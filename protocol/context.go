@@ -68,6 +68,19 @@ func (s *Session) endContextLocked() {
 	if state.cancel != nil {
 		state.cancel(state.cause)
 	}
+	if r := s.rare.Load(); r != nil && r.ender != nil {
+		r.ender.Ended()
+	}
+}
+
+// notifyEnded implements plumbing.NotifyEnded.
+func (s *Session) notifyEnded(e plumbing.Ender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rarity().ender = e
+	if s.contextStateLocked().ended {
+		e.Ended()
+	}
 }
 
 // endContext is endContextLocked without the lock.

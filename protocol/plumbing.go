@@ -26,6 +26,7 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 	})
 	plumbing.ProvideAccepts(accepts)
 	plumbing.ProvideDeferLeaver(func(c any, v plumbing.Leaver) { conn(c).s.deferLeaver(v) })
+	plumbing.ProvideNotifyEnded(func(c any, e plumbing.Ender) { conn(c).s.notifyEnded(e) })
 	plumbing.ProvideEvents(plumbing.EventFuncs{
 		New:     func(typ string, body []byte) (any, error) { return newEvent(typ, body) },
 		Payload: func(e any) ([]byte, error) { return event(e).wirePayload() },

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/protocol/internal/backlog"
 	"github.com/wye-go/wye/protocol/internal/executor"
 )
@@ -25,6 +26,7 @@ type rare struct {
 	room        chan struct{}  // closed by Drained; nil while no send waits
 	final       *final         // once messages are handed over after the peer's close
 	tasks       *goroutines    // of Conn.Go, while there are any
+	ender       plumbing.Ender // of plumbing.NotifyEnded, or nil
 }
 
 // goroutines counts the functions of Conn.Go that have not returned.

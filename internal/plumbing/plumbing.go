@@ -103,6 +103,21 @@ var DeferLeaver func(conn any, v Leaver) //nolint:gochecknoglobals // see the pa
 // ProvideDeferLeaver is called by package protocol when it is initialised.
 func ProvideDeferLeaver(f func(conn any, v Leaver)) { DeferLeaver = f }
 
+// Ender is told that the context of a connection has ended.
+type Ender interface {
+	// Ended is called when the context has ended, with locks held: it must not block, and
+	// must not call methods of the connection.
+	Ended()
+}
+
+// NotifyEnded has e told when the context of a *protocol.Conn ends. It takes less memory
+// than the context's Done. It is called at most once for each connection. If the context has
+// ended, it calls Ended at once. Package protocol provides it.
+var NotifyEnded func(conn any, e Ender) //nolint:gochecknoglobals // see the package documentation
+
+// ProvideNotifyEnded is called by package protocol when it is initialised.
+func ProvideNotifyEnded(f func(conn any, e Ender)) { NotifyEnded = f }
+
 // EventFuncs are functions of a *protocol.Event; epoch and offset are a position.
 type EventFuncs struct {
 	New     func(typ string, body []byte) (event any, err error)
