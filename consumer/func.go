@@ -47,7 +47,7 @@ func Func(f func(ctx context.Context, s *Stream) error, opts ...Option[*Stream])
 	sp := newSpec(opts)
 	sp.json.refuse("consumer.Func")
 	factory := func(s *Scope) *funcConsumer {
-		return &funcConsumer{f: f, stream: newStream(s, sp.groups)}
+		return &funcConsumer{f: f, stream: newStream(s, sp)}
 	}
 	return newApplication(factory, (*funcConsumer).Receive, adaptSpec(sp))
 }

@@ -187,8 +187,8 @@ func growStack(n int) (sum byte) {
 	if n > 0 {
 		frame[n] = growStack(n-1) + 1
 	}
-	for _, b := range frame {
-		sum += b
+	for i := range frame {
+		sum += frame[i]
 	}
 	return sum
 }

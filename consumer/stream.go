@@ -15,25 +15,26 @@ import (
 // callback itself.
 type Stream struct {
 	*Conn
-	scope  atomic.Pointer[Scope]
-	groups []string // those of the option Groups
+	scope atomic.Pointer[Scope] // until the handshake is answered; then nil
+	kept  plumbing.KeptScope    // set before scope is nil
+	spec  *spec[*Stream]
 
 	decision atomic.Pointer[decision] // nil once the handshake is accepted
 	handoff  handoff
 }
 
-func newStream(scope *Scope, groups []string) *Stream {
-	s := &Stream{groups: groups}
+func newStream(scope *Scope, sp *spec[*Stream]) *Stream {
+	s := &Stream{spec: sp}
 	s.decision.Store(newDecision())
 	s.handoff.init()
 	s.scope.Store(scope)
 	return s
 }
 
-// releaseHandshake releases what only the handshake needs, when it is answered: it replaces
-// the scope by one that does not keep the request in memory.
+// releaseHandshake releases what only the handshake needs, when it is answered.
 func (s *Stream) releaseHandshake() {
-	s.scope.Store(scopes.Kept(s.scope.Load()))
+	s.kept = scopes.Kept(s.scope.Load())
+	s.scope.Store(nil)
 	if d := s.decision.Load(); d.isAccept() {
 		s.decision.Store(nil)
 	}
@@ -52,7 +53,7 @@ func (s *Stream) acceptWith(o *AcceptOptions) error {
 
 // joinAndAccept joins the groups of the option Groups and answers the handshake.
 func (s *Stream) joinAndAccept(o *AcceptOptions) error {
-	if err := s.Join(s.Context(), s.groups...); err != nil {
+	if err := s.Join(s.Context(), s.spec.groups...); err != nil {
 		return err
 	}
 	return s.Conn.Accept(o)
@@ -66,7 +67,12 @@ func (s *Stream) joinAndAccept(o *AcceptOptions) error {
 // keep the request in memory. The path stays in memory until the connection closes. Its
 // length is bounded by the route, if the parameters of the route have bounded lengths, and
 // otherwise by websocket.Options.MaxHandshake.
-func (s *Stream) Scope() *Scope { return s.scope.Load() }
+func (s *Stream) Scope() *Scope {
+	if before := s.scope.Load(); before != nil {
+		return before
+	}
+	return scopes.OfKept(s.kept)
+}
 
 // Accept accepts the connection with the subprotocol and headers of o; see
 // [Conn.Accept]. Without it, the first send or the first iteration of the loop accepts

@@ -20,7 +20,7 @@ func init() { //nolint:gochecknoinits // an internal package is given functions 
 		Found:     func(s, router any, path string) *plumbing.Found { return scope(s).found(router, path) },
 		SetFound:  func(s any, f *plumbing.Found) { scope(s).setFound(f) },
 		Values:    func(s any) plumbing.Values { return scope(s).values },
-		Kept:      func(s any) any { return scope(s).kept() },
+		Kept:      func(s any) plumbing.KeptScope { return scope(s).kept() },
 		Channel:   func(ctx context.Context, name string) any { return newChannelScope(ctx, name) },
 		Handshake: func(h plumbing.Handshake) (any, *lazyctx.Context) { return newHandshakeScope(h) },
 	})
@@ -107,11 +107,37 @@ func (s *Scope) setFound(f *plumbing.Found) {
 	}
 }
 
-// kept returns a copy of s that may be used after the handshake is answered. It has no
-// header, query and subprotocols, and does not keep the memory of the request: it has one
-// copy of the path, and the parameters are parts of it.
-func (s *Scope) kept() *Scope {
-	c := *s
+// keptScope is what is kept of a scope after the handshake is answered: less than half of
+// a Scope and its origin.
+type keptScope struct {
+	typ        string
+	channel    string
+	place      plumbing.Place
+	host       string
+	remoteAddr string
+	user       any
+
+	values   plumbing.Values
+	wildcard map[string]string
+	base     context.Context //nolint:containedctx // as in origin
+}
+
+// Scope implements plumbing.KeptScope.
+func (k *keptScope) Scope() any {
+	return &Scope{
+		typ: k.typ, channel: k.channel, place: k.place, host: k.host, remoteAddr: k.remoteAddr, user: k.user, values: k.values,
+		origin: &origin{base: k.base, wildcard: k.wildcard},
+	}
+}
+
+// kept returns what may be used of s after the handshake is answered. It has no header,
+// query and subprotocols, and does not keep the memory of the request: it has one copy of
+// the path, and the parameters are parts of it.
+func (s *Scope) kept() *keptScope {
+	c := &keptScope{
+		typ: s.typ, channel: s.channel, place: s.place, host: strings.Clone(s.host), remoteAddr: strings.Clone(s.remoteAddr), user: s.user,
+		values: s.values, wildcard: s.origin.wildcard, base: s.origin.base,
+	}
 	path := strings.Clone(s.place.RootPath + s.place.Path)
 	c.place.RootPath, c.place.Path = path[:len(s.place.RootPath)], path[len(s.place.RootPath):]
 	part := func(text string) string {
@@ -127,9 +153,6 @@ func (s *Scope) kept() *Scope {
 	for i, arg := range c.place.Args {
 		c.place.Args[i] = part(arg)
 	}
-	c.host, c.remoteAddr = strings.Clone(s.host), strings.Clone(s.remoteAddr)
-	c.rawQuery, c.header, c.subprotocols = "", nil, nil
 	c.place.Route = s.Route()
-	c.origin = &origin{base: s.origin.base, wildcard: s.origin.wildcard}
-	return &c
+	return c
 }

@@ -300,7 +300,7 @@ func TestScopeKept(t *testing.T) {
 		describe := func(s *protocol.Scope) string {
 			return fmt.Sprint(s.Type(), s.RootPath(), s.Path(), s.Param("room"), s.Args(), s.Host(), s.RemoteAddr(), s.User(), s.Route(), s.Context().Value(key{}))
 		}
-		kept := scopes.Kept(s)
+		kept := scopes.OfKept(scopes.Kept(s))
 		if got, want := describe(kept), describe(s); got != want {
 			t.Errorf("%s: got %s, want %s", row.at, got, want)
 		}

@@ -24,9 +24,14 @@ type ScopeFuncs struct {
 	Found     func(scope, router any, path string) *Found
 	SetFound  func(scope any, f *Found)
 	Values    func(scope any) Values
-	Kept      func(scope any) any
+	Kept      func(scope any) KeptScope
 	Channel   func(ctx context.Context, name string) any
 	Handshake func(h Handshake) (scope any, limit *lazyctx.Context)
+}
+
+// KeptScope is what is kept of a scope after the handshake is answered.
+type KeptScope interface {
+	Scope() any // a new *protocol.Scope
 }
 
 // Handshake is what a protocol server knows of a request that opens a connection.

@@ -52,10 +52,13 @@ func Found(s *protocol.Scope, router any, path string) *plumbing.Found {
 // Values returns what WithValue has added to s, without keeping s.
 func Values(s *protocol.Scope) plumbing.Values { return plumbing.Scopes.Values(s) }
 
-// Kept returns a copy of s for the time after the handshake is answered: without header,
-// query and subprotocols, and without the request's memory but one copy of the path.
-func Kept(s *protocol.Scope) *protocol.Scope {
-	return plumbing.Scopes.Kept(s).(*protocol.Scope) //nolint:errcheck,forcetypeassert // as in WithRoute
+// Kept returns what is kept of s for the time after the handshake is answered: all but
+// header, query and subprotocols, and of the request's memory one copy of the path.
+func Kept(s *protocol.Scope) plumbing.KeptScope { return plumbing.Scopes.Kept(s) }
+
+// OfKept returns a new Scope of what is kept.
+func OfKept(k plumbing.KeptScope) *protocol.Scope {
+	return k.Scope().(*protocol.Scope) //nolint:errcheck,forcetypeassert // as in WithRoute
 }
 
 // ForHandshake returns the scope of the connection that h opens, and its Context, which
