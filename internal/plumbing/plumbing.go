@@ -31,7 +31,8 @@ type ScopeFuncs struct {
 
 // KeptScope is what is kept of a scope after the handshake is answered.
 type KeptScope interface {
-	Scope() any // a new *protocol.Scope
+	// Scope returns a new *protocol.Scope.
+	Scope() any
 }
 
 // Handshake is what a protocol server knows of a request that opens a connection.
