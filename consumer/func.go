@@ -140,7 +140,7 @@ func (v *funcConsumer) lendMessage(ctx context.Context, m Message) error {
 	if ctx.Err() != nil {
 		return errNotRead
 	}
-	if v.stream.handoff.isDiscarding() {
+	if v.stream.handoff.discards.Load() {
 		return plumbing.ErrUnread
 	}
 	plumbing.WillWait(ctx)

@@ -16,27 +16,27 @@ type handoff struct {
 	cond    sync.Cond     // of mu
 	signals atomic.Uint32 // how often cond was signaled; changed with mu held
 
-	// The rest is guarded by mu.
+	// The rest is changed with mu held.
 
-	message  *Message // that is offered or lent; nil if there is none
-	lent     bool     // the loop has read message, and has not returned it
-	discards bool     // Stream.Discard was called
-	number   uint64   // how many have been lent
+	message  *Message      // that is offered or lent; nil if there is none
+	lent     bool          // the loop has read message, and has not returned it
+	discards atomic.Bool   // Stream.Discard was called
+	number   atomic.Uint64 // how many have been lent
 }
 
 func (h *handoff) init() { h.cond.L = &h.mu }
 
-// signalLocked wakes those who wait.
-func (h *handoff) signalLocked() {
+// unlockSignal unlocks mu and wakes those who wait, in this order: a goroutine that wakes
+// needs the lock at once.
+func (h *handoff) unlockSignal() {
 	h.signals.Add(1)
+	h.mu.Unlock()
 	h.cond.Broadcast()
 }
 
-// signal is signalLocked without the lock.
 func (h *handoff) signal() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.signalLocked()
+	h.unlockSignal()
 }
 
 // Ended implements plumbing.Ender.
@@ -72,33 +72,40 @@ func (h *handoff) lend(ctx context.Context, own bool, m Message) error {
 		*offered = Message{}
 		messages.Put(offered)
 	}()
-	if !h.offer(offered) {
+	seen, ok := h.offer(offered)
+	if !ok {
 		return plumbing.ErrUnread
 	}
-	for {
-		seen := h.signals.Load()
-		lent, settled, err := h.settle(offered, ctx.Err() != nil)
+	for lent := false; ; {
 		switch {
-		case settled:
-			return err
-		case own, lent: // a message that is lent is waited for, however long that takes
+		case lent: // it is waited for, however long that takes
+			h.wait(seen)
+		case ctx.Err() != nil:
+		case own:
 			h.wait(seen)
 		default:
 			h.waitOr(ctx, seen)
 		}
+		seen = h.signals.Load()
+		var settled bool
+		var err error
+		if lent, settled, err = h.settle(offered, ctx.Err() != nil); settled {
+			return err
+		}
 	}
 }
 
-// offer offers m. It returns false if messages are dropped.
-func (h *handoff) offer(m *Message) bool {
+// offer offers m. It returns the number of signals, or false if messages are dropped.
+func (h *handoff) offer(m *Message) (signals uint32, ok bool) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.discards {
-		return false
+	if h.discards.Load() {
+		h.mu.Unlock()
+		return 0, false
 	}
 	h.message = m
-	h.signalLocked()
-	return true
+	signals = h.signals.Load() + 1
+	h.unlockSignal()
+	return signals, true
 }
 
 // settle reports what has become of m: it is lent, or it is settled, with the result of
@@ -111,7 +118,7 @@ func (h *handoff) settle(m *Message, ended bool) (lent, settled bool, err error)
 		return false, true, nil
 	case h.lent:
 		return true, false, nil
-	case h.discards:
+	case h.discards.Load():
 		err = plumbing.ErrUnread
 	case ended:
 		err = errNotRead
@@ -130,53 +137,33 @@ func (h *handoff) take() *Message {
 		return nil
 	}
 	h.lent = true
-	h.number++
+	h.number.Add(1)
 	return h.message
-}
-
-// lentNumber returns the number of the message that was lent last.
-func (h *handoff) lentNumber() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.number
 }
 
 // returnNumber returns the message with that number, if it is lent.
 func (h *handoff) returnNumber(number uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.number == number {
-		h.returnLocked()
+	if h.number.Load() == number {
+		h.returnLent()
 	}
 }
 
-// returnLent returns the message that is lent, if there is one.
+// returnLent returns the message that is lent, if there is one. Only the loop calls it.
 func (h *handoff) returnLent() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.returnLocked()
-}
-
-func (h *handoff) returnLocked() {
-	if h.lent {
-		h.message, h.lent = nil, false
-		h.signalLocked()
+	if !h.lent {
+		h.mu.Unlock()
+		return
 	}
+	h.message, h.lent = nil, false
+	h.unlockSignal()
 }
 
 // discard has Receive drop every message that the loop has not read.
 func (h *handoff) discard() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.discards = true
-	h.signalLocked()
-}
-
-// isDiscarding reports whether discard was called.
-func (h *handoff) isDiscarding() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.discards
+	h.discards.Store(true)
+	h.unlockSignal()
 }
 
 // decision is whether the function of Func accepts the connection. It is made once. A nil

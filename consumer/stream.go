@@ -207,7 +207,7 @@ func (s *Stream) awaitFinal() (Message, error) {
 // yieldMessage calls yield with m, which is lent. It returns m also if yield panics,
 // unless yield has read another message, which returned m.
 func (s *Stream) yieldMessage(m Message, yield func(Message, error) bool) bool {
-	number := s.handoff.lentNumber()
+	number := s.handoff.number.Load()
 	defer s.handoff.returnNumber(number)
 	return yield(m, nil)
 }
