@@ -217,6 +217,7 @@ func (l *loop) post(c *Conn, work uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.mu.driven {
+		c.looped.work.Store(0)
 		return // c was the last connection, and nothing of it is left: a timer is late
 	}
 	l.mu.inbox = append(l.mu.inbox, c)
@@ -231,7 +232,10 @@ func (l *loop) drive() {
 	over := false
 	defer func() {
 		if !over { // a callback has ended the goroutine
-			l.leaveBehind(l.driving.number.Load())
+			if c := l.replaceDriver(l.driving.number.Load()); c != nil {
+				l.engine.learnBlocked(c.route)
+				c.doneElsewhere()
+			}
 		}
 	}()
 	buf := loopBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
@@ -403,8 +407,9 @@ func (l *loop) runSession(c *Conn) bool {
 		more = c.session.Run(1)
 		if !l.driving.endCallback(before) {
 			if more {
-				c.looped.flags.Add(oneElsewhere)
 				c.runElsewhere()
+			} else {
+				c.doneElsewhere()
 			}
 			return false
 		}
@@ -459,6 +464,7 @@ func (l *loop) expireLease(number uint64) (c *Conn, lent, ok bool) {
 		return nil, false, false
 	}
 	c, lent = l.current.Load(), l.turn.lent
+	c.looped.flags.Add(oneElsewhere) // the goroutine that is left behind
 	if lent {
 		c.keepRest(l.driving.rest) // the bytes are in that buffer
 		c.read.parser.DisownBuffer()

@@ -387,7 +387,7 @@ func (x *modelMember) checkReadingLocked(bad func(format string, args ...any)) {
 	p := c.life.phase()
 	switch {
 	case s.is(statePaused):
-		if x.callbacks.Load() == 0 {
+		if x.callbacks.Load() == 0 && c.looped.flags.Load()&flagEndWaits == 0 { // it waits for a time, too
 			bad("it is paused, and no callback runs")
 		}
 	case s.is(stateReplying):

@@ -214,6 +214,9 @@ func (c *Conn) lend(m protocol.Message, rest []byte, l *lease) outcome {
 		before := l.number.Load()
 		more = c.session.ReceiveChecked(m) // the parser has checked text
 		if !l.endCallback(before) {
+			if l.learns {
+				c.doneElsewhere()
+			}
 			return leaseLost
 		}
 	}
