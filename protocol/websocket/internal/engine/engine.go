@@ -43,11 +43,11 @@ type Engine struct {
 
 	liveness  liveness.Rule
 	queues    *queue.Pool
-	shares    shares
+	shares    registry[protocol.Limits, share]
 	counters  counters
 	started   time.Time
 	deadlines deadlines
-	routes    routes
+	routes    registry[routeKey, *route]
 
 	watcher       watcher // of threads
 	loopWatcher   watcher

@@ -1,8 +1,7 @@
 package engine
 
 import (
-	"maps"
-	"sync"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -59,37 +58,13 @@ func (r *route) noteBlocked(now time.Duration) {
 	r.until.Store(int64(now + last))
 }
 
-// routes are those of an engine. There are few, and a new one is rare: they are read
-// without a lock.
-type routes struct {
-	known atomic.Pointer[map[routeKey]*route]
-	mu    sync.Mutex // for changes
-}
-
 // routeOf returns what is known about the route of s.
 func (e *Engine) routeOf(s *protocol.Session) *route {
 	key := routeKey{s.Route(), s.Blocking()}
-	if known := e.routes.known.Load(); known != nil {
-		if r := (*known)[key]; r != nil {
-			return r
-		}
+	if r, ok := e.routes.find(key); ok {
+		return r
 	}
-	return e.routes.add(key)
-}
-
-// add returns the route with that key, which it makes if there is none.
-func (r *routes) add(key routeKey) *route {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known := map[routeKey]*route{}
-	if old := r.known.Load(); old != nil {
-		maps.Copy(known, *old)
-	}
-	if known[key] == nil {
-		known[key] = &route{blocks: key.blocks}
-		r.known.Store(&known)
-	}
-	return known[key]
+	return e.routes.add(key, &route{blocks: key.blocks}, math.MaxInt) // a program has so many routes
 }
 
 type routeKey struct {
