@@ -15,7 +15,7 @@ import (
 // one goroutine, an event loop. It then takes the server about a millisecond to notice that
 // a callback blocks, and in that time the other connections of the loop wait. Behind
 // Blocking, no connection waits for the callbacks of another one, not even the first time.
-// The price is a copy of each message and a change of goroutine: a few microseconds.
+// The price is a copy of each message and a change of goroutine.
 //
 // Without Blocking and [Inline], the server learns which routes block. consumer.Func
 // declares by itself that it blocks. The innermost declaration wins. A server that has a

@@ -31,9 +31,11 @@
 //   - The server learns that callbacks of this route block. For a second, and for longer if
 //     they go on to block, the callbacks of all its connections run on goroutines of their
 //     own, and no connection waits for another one, not even for the millisecond. That costs a
-//     copy of each message and a change of goroutine, about two microseconds. When none has
+//     copy of each message and a change of goroutine. When none has
 //     blocked for that time, they run on the loop again; if they block again soon, the time
 //     doubles, up to a minute.
+//   - The peer's close, or its hanging up, waits for such callbacks for up to ten
+//     milliseconds, so that it does not overtake the answer to the message before it.
 //   - While the machine is so busy that a callback which takes long may only have waited
 //     for a processor, nothing is learned.
 //

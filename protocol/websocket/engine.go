@@ -19,7 +19,7 @@ const (
 	// *net.UnixConn is on a loop.
 	EngineAuto Engine = iota
 	// EngineGoroutine gives each connection a goroutine of its own, on every system. An
-	// idle connection takes about five times the memory that it takes on a loop.
+	// idle connection takes about seven times the memory that it takes on a loop.
 	EngineGoroutine
 	// EngineLoop is EngineAuto for a server that relies on loops: New panics on a system
 	// that has none, and a connection that cannot be on a loop, because it is wrapped, for
