@@ -11,7 +11,7 @@ import (
 const maxInline = 16
 
 // Run runs up to limit of the callbacks that are due, or until none is due if limit is 0 or
-// negative. It is called after the transport's Schedule, and by nobody else. If it returns
+// negative. Only the transport calls it, after Schedule. If it returns
 // true, callbacks are still due, or may be: they wait for Run, which the transport must
 // call again, after it has turned to its other connections. If Run returns false, nothing
 // is due, and the transport calls Run when Schedule is called again.

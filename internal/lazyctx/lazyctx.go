@@ -1,5 +1,5 @@
 // Package lazyctx has contexts for calls that mostly return before anything ends. They
-// make a channel and a timer, and register with their parent, only when somebody waits
+// make a channel and a timer, and register with their parent, only when a program waits
 // for their end.
 package lazyctx
 

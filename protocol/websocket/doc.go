@@ -79,7 +79,7 @@
 //   - A loop takes over the socket: it duplicates the descriptor and closes the net.Conn. If
 //     something in front has kept the net.Conn, for example by http.Server.ConnContext, its
 //     methods return net.ErrClosed from then on, although the connection is open. With a
-//     goroutine, it is the connection itself, and nobody else may use it.
+//     goroutine, it is the connection itself, and other code must not use it.
 //   - A listener that wraps its connections, to limit or count them (netutil.LimitListener),
 //     for TLS or for a PROXY protocol, keeps its rules: such connections are run by
 //     goroutines, and the wrapper's Close is called when the connection is over.

@@ -45,7 +45,7 @@ type View[M comparable] struct {
 	last []M
 }
 
-// seed is that of the hashes of members, which are pointers: nobody can choose them.
+// seed is that of the hashes of members, which are pointers: a peer cannot choose them.
 var seed = maphash.MakeSeed() //nolint:gochecknoglobals // the zero value of a Set is ready for use
 
 // Len returns how many members there are.

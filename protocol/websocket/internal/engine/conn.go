@@ -110,7 +110,7 @@ func (c *Conn) WillWait() {
 	}
 }
 
-// Settled notes that nothing of the application runs any more.
+// Settled notes that nothing of the application runs now or later.
 func (c *Conn) Settled() { c.partDone() }
 
 // WillWork lets the others of a loop go on while a callback of the connection works for

@@ -85,7 +85,7 @@ type loopState uint16
 
 const (
 	stateAdded     loopState = 1 << iota // the poller knows the socket
-	stateUnread                          // there may be something to read: no change is reported for it any more
+	stateUnread                          // there may be something to read: no further change is reported for it
 	stateHungUp                          // the peer has shut its half, or the socket is broken
 	stateFull                            // the socket takes no more; the driver keeps the right to write
 	statePaused                          // the session takes no messages
@@ -244,7 +244,7 @@ func (l *loop) drive() {
 	over = true
 	l.mu.Lock()
 	defer l.mu.Unlock()  // leaveBehind has copied what it needs of the buffer
-	loopBuffers.Put(buf) // no callback uses it any more
+	loopBuffers.Put(buf) // no callback uses it now
 }
 
 // takeTurn handles what the kernel has reported, and some of the list, and then asks the

@@ -13,7 +13,7 @@ const maxPeek = 128 << 10
 
 // outgoing is the queue of a connection, and the right to write what is in it.
 //
-//   - Nobody owns the right: an addition gives it to its caller, which starts a writer. No
+//   - The right has no owner: an addition gives it to its caller, which starts a writer. No
 //     goroutine waits for something to write.
 //   - A writer owns it: it peeks, writes, and calls wrote, until wrote reports that there
 //     is no more.
@@ -81,7 +81,7 @@ func (o *outgoing) messageAddedLocked(payload int) (write bool) {
 	return o.addedLocked()
 }
 
-// addedLocked takes the right to write if nobody owns it. During a batch it does so only
+// addedLocked takes the right to write if it has no owner. During a batch it does so only
 // if much is queued.
 func (o *outgoing) addedLocked() (write bool) {
 	if o.mu.batching.Load() && o.mu.queue.Pending() < min(maxPeek, o.mu.queue.Budget.Each/2) {
@@ -117,7 +117,7 @@ func (o *outgoing) endBatch(peek bool) (pieces [][]byte, write bool) {
 	return pieces, write
 }
 
-// claim takes the right to write if something is queued that nobody is about to write: a
+// claim takes the right to write if something is queued that no writer is about to write: a
 // batch takes long.
 func (o *outgoing) claim() (write bool) {
 	o.mu.Lock()
