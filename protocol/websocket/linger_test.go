@@ -22,9 +22,11 @@ import (
 func TestLinger(t *testing.T) {
 	t.Parallel()
 	onSockets(t, func(t *testing.T, via carrier) {
-		app, echoed := echoes()
+		app := fakes.Echo()
 		ends := app.Ends()
 		s := serveOver(t, via, app, nil)
+		// Binary: the race detector makes the check of a text this large so slow that the
+		// close is read while the callback is still busy, and too late for an answer.
 		large := strings.Repeat("owed ", 200<<10)
 		for range 5 {
 			nc := s.dial()
@@ -34,7 +36,6 @@ func TestLinger(t *testing.T) {
 			p := newPeer(t, nc)
 			p.Upgrade(websockettest.Request("/"))
 			p.SendBytes(frame(finBinary, large))
-			<-echoed // before the close, or the answer would be too late if the callback takes long
 			p.SendBytes(closing(1000, ""))
 			<-ends // it has heard the close
 			for range 20 {
