@@ -143,7 +143,9 @@ func TestViolationBeforeAHalfClose(t *testing.T) {
 		p := newPeer(t, nc)
 		p.Upgrade(websockettest.Request("/"))
 		p.SendBytes(frame(finBinary, large))
-		<-echoed
+		if via.loops { // a callback that a loop leaves behind, after a millisecond, is overtaken by a violation
+			<-echoed
+		}
 		p.SendBytes(frame(0xff, ""))
 		if err := closeWrite(nc); err != nil {
 			t.Fatal(err)
