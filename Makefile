@@ -9,9 +9,9 @@
 
 SHELL := /bin/sh
 
-# The modules of go.work: the library, the examples, the benchmarks, and Wye among
-# routers, middleware and proxies.
-MODULES := . examples bench internal/matrix
+# The modules of go.work: the library, its driver for Redis, the examples, the
+# benchmarks, and Wye among routers, middleware and proxies.
+MODULES := . layers/redis examples bench internal/matrix
 
 # Tools, logs, coverage: all that is made here and not committed.
 TMP := .tmp
