@@ -12,12 +12,16 @@ import (
 	"time"
 )
 
-// Main runs the tests, for TestMain. It fails the run if goroutines, sockets, pipes or
-// files remain that were not open before.
-func Main(m *testing.M) {
+// Main runs the tests, for TestMain, and then the functions after, which stop what TestMain
+// has started for all tests. It fails the run if goroutines, sockets, pipes or files remain
+// that were not open before.
+func Main(m *testing.M, after ...func()) {
 	startPoller()
 	before := descriptors()
 	code := m.Run()
+	for _, f := range after {
+		f()
+	}
 	if code == 0 {
 		code = report("goroutines", leftOver(goroutines))
 	}
