@@ -25,9 +25,10 @@ type Options struct {
 	TLS bool
 	// ReplicaOf makes the server a replica. It must not use TLS.
 	ReplicaOf *Server
-	// Enter, if not nil, runs in the thread that starts the process, which is used for
-	// nothing else and then ends. It may take the thread into a network namespace.
-	Enter func() error
+	// Run, if not nil, calls start in the thread that starts the process: one in the
+	// network namespace where the server must be, such as testkit.Namespace.Run. The server
+	// ends with the thread.
+	Run func(start func())
 
 	// sentinel is the configuration of a Sentinel. It replaces that of a server.
 	sentinel []string

@@ -84,7 +84,7 @@ func (st *Sentinel) start(o SentinelOptions) error {
 	}
 	master := st.Servers[0]
 	for range sentinels {
-		s, err := Start(Options{Host: o.Server.Host, Enter: o.Server.Enter, sentinel: []string{
+		s, err := Start(Options{Host: o.Server.Host, Run: o.Server.Run, sentinel: []string{
 			fmt.Sprintf("sentinel monitor %s %s %d 2", o.Name, master.options.Host, master.port),
 			fmt.Sprintf("sentinel down-after-milliseconds %s %d", o.Name, o.DownAfter),
 			fmt.Sprintf("sentinel failover-timeout %s %d", o.Name, 8*o.DownAfter),

@@ -221,8 +221,8 @@ type process struct {
 	over chan struct{} // closed when it has ended
 }
 
-// run starts the process. The parent of a process that ends with its parent is a thread,
-// and not the process: the thread stays until the child has ended.
+// run starts the process. What it ends with is the thread that starts it, and not this
+// process: the thread does nothing else until the child has ended.
 func (s *Server) run() (*process, error) {
 	log, err := os.OpenFile(s.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -239,15 +239,15 @@ func (s *Server) run() (*process, error) {
 	started := make(chan error)
 	go func() {
 		defer close(p.over)
-		defer log.Close()      //nolint:errcheck // nothing is written here
-		runtime.LockOSThread() // and never unlocked, as Enter may have changed the thread
-		if enter := s.options.Enter; enter != nil {
-			if err := enter(); err != nil {
-				started <- err
-				return
-			}
+		defer log.Close() //nolint:errcheck // nothing is written here
+		var err error
+		if run := s.options.Run; run != nil {
+			run(func() { err = p.cmd.Start() })
+		} else {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			err = p.cmd.Start()
 		}
-		err := p.cmd.Start()
 		started <- err
 		if err == nil {
 			_ = p.cmd.Wait() //nolint:errcheck // the log says how it ended

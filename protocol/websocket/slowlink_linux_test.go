@@ -2,97 +2,33 @@ package websocket_test
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
 )
 
-// thread is a goroutine with an operating system's thread of its own, in a network
-// namespace of its own. What is made there stays there.
-type thread struct {
-	do chan func()
-	id int
-}
-
-// newThread ends with the test, and the namespace with it.
-func newThread(t *testing.T) *thread {
-	t.Helper()
-	th := &thread{do: make(chan func())}
-	started := make(chan error)
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		runtime.LockOSThread() // and never unlocked, so that the thread ends with the goroutine
-		th.id = syscall.Gettid()
-		started <- syscall.Unshare(syscall.CLONE_NEWNET)
-		for f := range th.do {
-			f()
-		}
-	}()
-	t.Cleanup(func() {
-		close(th.do)
-		<-over
-	})
-	if err := <-started; err != nil {
-		t.Fatalf("this test needs network namespaces of its own, for a slow link, and cannot make them: unshare: %v. "+
-			"It has to run as root (or with CAP_SYS_ADMIN and CAP_NET_ADMIN), on a kernel with CONFIG_NET_NS", err)
-	}
-	return th
-}
-
-// run calls f in the thread, and returns when it has returned.
-func (th *thread) run(f func()) {
-	done := make(chan struct{})
-	th.do <- func() { defer close(done); f() }
-	<-done
-}
-
-// sh runs commands in the thread's namespace.
-func (th *thread) sh(t *testing.T, commands ...string) {
-	t.Helper()
-	for _, command := range commands {
-		words := strings.Fields(command)
-		var out []byte
-		var err error
-		th.run(func() { out, err = exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput() })
-		switch {
-		case errors.Is(err, exec.ErrNotFound):
-			t.Fatalf("this test needs %q for a slow link: install iproute2 (scripts/deps does)", words[0])
-		case err != nil:
-			t.Fatalf("this test needs a slow link, and cannot make it: %q: %v\n%s\n"+
-				"The kernel must have veth and sch_tbf (CONFIG_VETH, CONFIG_NET_SCH_TBF), and this must be root", command, err, out)
-		}
-	}
-}
-
 // slowLink returns a listener and how to reach it, over a link that carries so many bits
 // a second away from the listener.
 func slowLink(t *testing.T, rate int) (net.Listener, func() net.Conn) {
 	t.Helper()
-	here, there := newThread(t), newThread(t)
-	here.sh(t, "ip link add near type veth peer name far netns "+strconv.Itoa(there.id),
-		"ip addr add 10.0.0.1/24 dev near", "ip link set near up",
-		fmt.Sprintf("tc qdisc add dev near root tbf rate %dbit burst 4kb limit 30kb", rate))
-	there.sh(t, "ip addr add 10.0.0.2/24 dev far", "ip link set far up")
+	here, there := testkit.NewNamespace(t), testkit.NewNamespace(t)
+	here.LinkTo(t, there)
+	here.Sh(t, fmt.Sprintf("tc qdisc add dev near root tbf rate %dbit burst 4kb limit 30kb", rate))
 	var l net.Listener
 	var err error
-	here.run(func() { l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "10.0.0.1:0") })
+	here.Run(func() { l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "10.0.0.1:0") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &largeBuffers{l}, func() (nc net.Conn) {
-		there.run(func() { nc, err = (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", l.Addr().String()) })
+		there.Run(func() { nc, err = (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", l.Addr().String()) })
 		if err != nil {
 			t.Fatal(err)
 		}
