@@ -1,0 +1,63 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// minVersion is the oldest major version of Redis that the driver works with: the first with
+// the protocol RESP3.
+const minVersion = 6
+
+// checkStart checks what cannot change while a server runs.
+func (s *server) checkStart(ctx context.Context, c *commands) error {
+	hello, err := c.Do(ctx, c.B().Arbitrary("HELLO", "3").Build()).AsMap()
+	if err != nil {
+		return err
+	}
+	version := text(hello["version"])
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < minVersion {
+		return refusal(fmt.Sprintf("its version is %s; the driver needs Redis %d.0 or newer", version, minVersion))
+	}
+	if text(hello["mode"]) == "cluster" {
+		return refusal("it is part of a Redis Cluster, which the driver does not support; name a single server, or Sentinel")
+	}
+	return nil
+}
+
+// checkRole returns an error if the reply to HELLO is not that of a master.
+func checkRole(reply rueidis.RedisResult) error {
+	hello, err := reply.AsMap()
+	if err != nil {
+		return err
+	}
+	if role := text(hello["role"]); role != "master" {
+		return refusal(fmt.Sprintf("its role is %q; name the master in Options.URLs, or Sentinel", role))
+	}
+	return nil
+}
+
+func text(m rueidis.RedisMessage) string {
+	s, _ := m.ToString() //nolint:errcheck // "" is what there is then
+	return s
+}
+
+// permission adds to the error of a command that is not permitted which ACL permits all that
+// the driver needs.
+func (s *server) permission(err error) error {
+	if reply, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(reply.Error(), "NOPERM") {
+		return refusal(fmt.Sprintf("%v; permit what the driver needs: ACL SETUSER <user> %s", err, s.acl()))
+	}
+	return err
+}
+
+// acl returns the permissions that a user of Redis needs.
+func (s *server) acl() string {
+	return "~" + s.driver.settings.Prefix + "* &* +@connection +publish +subscribe +psubscribe +unsubscribe +punsubscribe " +
+		"+eval +evalsha +script|load +bzpopmin +zadd +zcount +zremrangebyscore +expire +time"
+}

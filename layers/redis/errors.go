@@ -1,0 +1,59 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wye-go/wye/layers/driver"
+)
+
+// callError returns the error of a call, of which err is the error of the client.
+func (d *Driver) callError(ctx context.Context, s *server, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case d.ctx.Err() != nil:
+		return driver.ErrLayerClosed
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	reply, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return fmt.Errorf("%w: %s: %w", driver.ErrDown, s.target.name, err)
+	}
+	if advice := adviceOn(reply); advice != "" {
+		return fmt.Errorf("%w: %s: %w; %s", driver.ErrDown, s.target.name, err, advice)
+	}
+	return fmt.Errorf("wye: redis: %s: %w", s.target.name, s.permission(err))
+}
+
+// refusal is why a server is of no use although it answers.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// adviceOn returns what to do about an error reply that means that the server cannot do now
+// what it should, or "" for another one.
+func adviceOn(reply *rueidis.RedisError) string {
+	code, _, _ := strings.Cut(reply.Error(), " ")
+	return advice[code]
+}
+
+// advice is what to do about the error replies of a server that cannot do what it should.
+//
+//nolint:gochecknoglobals // a table
+var advice = map[string]string{
+	"OOM":         "raise maxmemory, or have other data expire",
+	"READONLY":    "name the master in Options.URLs, or Sentinel",
+	"MASTERDOWN":  "name the master in Options.URLs, or Sentinel",
+	"NOREPLICAS":  "start the replicas that min-replicas-to-write asks for, or lower it",
+	"MISCONF":     "see the server's log: it cannot save its data, and stop-writes-on-bgsave-error is set",
+	"LOADING":     "wait until it has loaded its data",
+	"BUSY":        "end the script that runs with SCRIPT KILL",
+	"NOAUTH":      "give the password in Options.URLs or Options.Credentials",
+	"WRONGPASS":   "correct the password in Options.URLs, or return the new one from Options.Credentials",
+	"CLUSTERDOWN": "see CLUSTER INFO",
+}

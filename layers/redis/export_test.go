@@ -1,0 +1,7 @@
+package redis
+
+// Kill ends the driver as the end of its process does.
+func (d *Driver) Kill() {
+	d.cancel()
+	d.running.Wait()
+}

@@ -1,0 +1,96 @@
+package redis
+
+import (
+	"hash/maphash"
+	"runtime"
+
+	"github.com/wye-go/wye/layers/driver"
+)
+
+// inbox holds messages for one goroutine, which decodes and delivers them. Those of one group
+// are in one inbox, so that they are delivered in order.
+type inbox struct {
+	driver  *Driver
+	packets chan packet
+}
+
+// packet is a message that has arrived.
+type packet struct {
+	name    string // of the group or the consumer's channel
+	direct  bool   // it is for a consumer's channel
+	message []byte
+}
+
+// inboxSize is how many messages wait for each of the goroutines. If more arrive, the
+// connection is not read, and Redis buffers them up to its client-output-buffer-limit.
+const inboxSize = 256
+
+//nolint:gochecknoglobals // a constant
+var seed = maphash.MakeSeed()
+
+// startInboxes starts a goroutine for each processor.
+func (d *Driver) startInboxes() {
+	for range runtime.GOMAXPROCS(0) {
+		in := &inbox{d, make(chan packet, inboxSize)}
+		d.inboxes = append(d.inboxes, in)
+		d.running.Go(in.run)
+	}
+}
+
+// inboxOf returns the inbox of a group or a consumer's channel.
+func (d *Driver) inboxOf(name string) *inbox {
+	return d.inboxes[maphash.String(seed, name)%uint64(len(d.inboxes))]
+}
+
+// put waits for room, until sub is closed.
+func (in *inbox) put(p packet, sub *subscriber) {
+	select {
+	case <-sub.ended:
+		return
+	default:
+	}
+	select {
+	case in.packets <- p:
+		return
+	default:
+	}
+	sub.waiting.Store(true)
+	defer sub.waiting.Store(false)
+	select {
+	case in.packets <- p:
+	case <-sub.ended:
+	}
+}
+
+// run delivers until the driver is closed.
+func (in *inbox) run() {
+	for {
+		select {
+		case p := <-in.packets:
+			in.deliver(p)
+		case <-in.driver.ctx.Done():
+			return
+		}
+	}
+}
+
+// deliver delivers what another node or Django has published.
+func (in *inbox) deliver(p packet) {
+	d := in.driver
+	plain, err := d.codec.Open(p.message, 0)
+	if err == nil && d.codec.MarkOf(plain) == d.mark {
+		return // its own: the layer has delivered it
+	}
+	var m driver.Message
+	if err == nil {
+		m, err = d.codec.Parse(plain)
+	}
+	switch {
+	case err != nil:
+		d.malformed.note(d, p, err)
+	case p.direct:
+		d.receiver.Channel(p.name, m.Event)
+	default:
+		d.receiver.Group(p.name, m.Event)
+	}
+}

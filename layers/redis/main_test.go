@@ -1,0 +1,9 @@
+package redis_test
+
+import (
+	"testing"
+
+	"github.com/wye-go/wye/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }

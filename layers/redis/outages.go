@@ -1,0 +1,47 @@
+package redis
+
+import (
+	"fmt"
+	"sync"
+)
+
+// outages are the servers that are down. It reports to the receiver.
+type outages struct {
+	mu struct {
+		sync.Mutex // also held while the receiver is called, so that reports arrive in order
+		down       map[*server]struct{}
+	}
+}
+
+// noteDown reports that a server is down. Only the first one is reported until all are up
+// again.
+func (d *Driver) noteDown(s *server, cause error) {
+	o := &d.outages
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mu.down == nil {
+		o.mu.down = make(map[*server]struct{})
+	}
+	o.mu.down[s] = struct{}{}
+	if len(o.mu.down) == 1 {
+		d.receiver.State(fmt.Errorf("wye: redis: %s: %w", s.target.name, cause))
+	}
+}
+
+// noteUp reports that a server is up again, and that events of its groups may have been lost.
+func (d *Driver) noteUp(s *server) {
+	o := &d.outages
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.mu.down, s)
+	if len(o.mu.down) == 0 {
+		d.receiver.State(nil)
+	}
+	if len(d.servers) == 1 {
+		d.receiver.Gap()
+		return
+	}
+	if groups := s.groups(); len(groups) > 0 {
+		d.receiver.Gap(groups...)
+	}
+}

@@ -1,0 +1,276 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wye-go/wye/layers/driver"
+)
+
+// server is one of the servers of a driver, or the master that Sentinel names.
+type server struct {
+	driver *Driver
+	target *target
+
+	commands atomic.Pointer[commands] // nil while the server cannot be reached
+	lag      atomic.Int64             // nanoseconds that the last probe was under way
+	outages  atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		wanted  map[string]struct{} // channels of groups that have members in this process
+		changed map[string]bool     // changes of wanted while they are subscribed to anew; nil: they are not
+		sub     *subscriber         // that is subscribed to wanted; nil while the server is down
+		cause   error               // why it is down
+	}
+}
+
+func newServer(d *Driver, t *target) *server {
+	s := &server{driver: d, target: t}
+	s.mu.wanted = make(map[string]struct{})
+	return s
+}
+
+// start connects to the server for the first time and checks it. It returns an error when ctx
+// ends.
+func (s *server) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	c, err := s.openCommands(ctx)
+	if err == nil {
+		s.commands.Store(c)
+		err = s.checkStart(ctx, c)
+	}
+	if err == nil {
+		err = s.subscribe(ctx, c)
+	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("it has not answered in time: %w", errors.Join(context.Cause(ctx), err))
+	}
+	return err
+}
+
+// startTimeout bounds the first connection of a driver to a server.
+const startTimeout = 15 * time.Second
+
+// client returns the client for commands.
+func (s *server) client() (*commands, error) {
+	if c := s.commands.Load(); c != nil {
+		return c, nil
+	}
+	return nil, s.downErr()
+}
+
+// downErr returns the error of a call while the server is down.
+func (s *server) downErr() error {
+	if s.driver.ctx.Err() != nil {
+		return driver.ErrLayerClosed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.cause == nil {
+		return fmt.Errorf("%w: %s: it is being connected to", driver.ErrDown, s.target.name)
+	}
+	return fmt.Errorf("%w: %s: %w", driver.ErrDown, s.target.name, s.mu.cause)
+}
+
+// run keeps the server connected until the driver is closed.
+func (s *server) run() {
+	ctx := s.driver.ctx
+	defer s.disconnect(nil)
+	for {
+		cause := s.watch(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		since := time.Now()
+		s.noteDown(cause)
+		if !s.restore(ctx, cause) {
+			return
+		}
+		s.noteUp(time.Since(since))
+	}
+}
+
+// noteDown notes that the server is down.
+func (s *server) noteDown(cause error) {
+	s.outages.Add(1)
+	s.mu.Lock()
+	s.mu.sub, s.mu.cause = nil, cause
+	s.mu.Unlock()
+	s.logger().Warn("wye: redis: a server is down; delivery within this process goes on", "cause", cause)
+	s.driver.noteDown(s, cause)
+}
+
+// noteUp notes that the server is up again and that this node's groups are subscribed to.
+func (s *server) noteUp(after time.Duration) {
+	s.logger().Info("wye: redis: a server is up again", "after", after.Round(time.Millisecond), "groups", s.groupCount())
+	s.driver.noteUp(s)
+}
+
+func (s *server) logger() *slog.Logger {
+	l := s.driver.settings.Logger
+	if l == nil {
+		l = slog.Default()
+	}
+	return l.With("server", s.target.name)
+}
+
+// restore connects to the server again, as often as necessary. If only the subscriber has
+// failed, commands go on meanwhile. It returns false when ctx has ended.
+func (s *server) restore(ctx context.Context, cause error) bool {
+	if c := s.commands.Load(); c != nil && errors.Is(cause, errSubscriberClosed) && s.attempt(ctx, c) == nil {
+		return true
+	}
+	var pauses backoff
+	for {
+		s.disconnect(cause)
+		c, err := s.openCommands(ctx)
+		if err == nil {
+			err = s.attempt(ctx, c)
+		}
+		if err == nil {
+			s.commands.Store(c)
+			return true
+		}
+		if cause.Error() != err.Error() {
+			s.logger().Debug("wye: redis: a server cannot be connected to; the driver tries again", "error", err)
+		}
+		if cause = err; !pauses.wait(ctx) {
+			return false
+		}
+	}
+}
+
+// attempt subscribes to all that is wanted, within a time.
+func (s *server) attempt(ctx context.Context, c *commands) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err := s.subscribe(ctx, c)
+	if err != nil && c != s.commands.Load() {
+		c.cut()
+	}
+	return err
+}
+
+// disconnect closes all connections to the server.
+func (s *server) disconnect(cause error) {
+	s.mu.Lock()
+	sub := s.mu.sub
+	s.mu.sub, s.mu.cause = nil, cause
+	s.mu.Unlock()
+	if c := s.commands.Swap(nil); c != nil {
+		c.cut()
+	}
+	if sub != nil {
+		sub.close()
+	}
+}
+
+// change adds channels to those that are wanted, and removes others.
+func (s *server) change(ctx context.Context, add, drop []string) error {
+	sub := s.want(add, drop)
+	if sub == nil {
+		return s.downErr()
+	}
+	return s.driver.callError(ctx, s, sub.change(ctx, add, drop))
+}
+
+// want notes what is wanted, and returns the subscriber that is to be changed, or nil if
+// restore will do so.
+func (s *server) want(add, drop []string) *subscriber {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, channel := range drop {
+		delete(s.mu.wanted, channel)
+		if s.mu.changed != nil {
+			s.mu.changed[channel] = false
+		}
+	}
+	for _, channel := range add {
+		s.mu.wanted[channel] = struct{}{}
+		if s.mu.changed != nil {
+			s.mu.changed[channel] = true
+		}
+	}
+	return s.mu.sub
+}
+
+// subscribe opens a subscriber, subscribes it to all that is wanted, and puts it in place when
+// a probe has come back through it.
+func (s *server) subscribe(ctx context.Context, c *commands) error {
+	sub, err := s.openSubscriber(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = sub.probe(ctx, c)
+	for add, drop := s.allWanted(), []string(nil); err == nil; add, drop = s.takeChanges() {
+		if len(add)+len(drop) == 0 && s.place(sub) {
+			return nil
+		}
+		err = sub.change(ctx, add, drop)
+	}
+	sub.close()
+	return err
+}
+
+// allWanted returns all channels that are wanted, and has want note changes from now on.
+func (s *server) allWanted() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.changed = make(map[string]bool)
+	all := make([]string, 0, len(s.mu.wanted))
+	for channel := range s.mu.wanted {
+		all = append(all, channel)
+	}
+	return all
+}
+
+// takeChanges returns what has been changed since the last call.
+func (s *server) takeChanges() (add, drop []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for channel, wanted := range s.mu.changed {
+		if wanted {
+			add = append(add, channel)
+		} else {
+			drop = append(drop, channel)
+		}
+	}
+	clear(s.mu.changed)
+	return add, drop
+}
+
+// place puts sub in place, unless something has changed.
+func (s *server) place(sub *subscriber) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.mu.changed) > 0 {
+		return false
+	}
+	s.mu.changed, s.mu.sub, s.mu.cause = nil, sub, nil
+	return true
+}
+
+// groups returns the groups that are wanted.
+func (s *server) groups() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]string, 0, len(s.mu.wanted))
+	for channel := range s.mu.wanted {
+		all = append(all, strings.TrimPrefix(channel, s.driver.groupChannel("")))
+	}
+	return all
+}
+
+func (s *server) groupCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.wanted)
+}

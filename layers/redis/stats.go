@@ -1,0 +1,48 @@
+package redis
+
+import "time"
+
+// Stats are counters and measurements of a driver. The counters only grow.
+type Stats struct {
+	// Servers are those of Options.URLs, in their order.
+	Servers []ServerStats
+	// Malformed is how many messages could not be decoded, and were dropped.
+	Malformed int64
+}
+
+// ServerStats are those of one server.
+type ServerStats struct {
+	// Name is the server's address, without user and password.
+	Name string
+	// Down is why the server is down, nil if it is up.
+	Down error
+	// Lag is how long the last probe took from this node to Redis and back. A probe is
+	// published every two seconds and waits in the same queue as all events for this node.
+	Lag time.Duration
+	// Groups is how many groups this node has subscribed to on the server.
+	Groups int
+	// Outages is how often the server was down.
+	Outages int64
+}
+
+// Stats returns the driver's counters as they are now. It is all zero before the driver has
+// been started.
+func (d *Driver) Stats() Stats {
+	all := Stats{Malformed: d.malformed.count.Load()}
+	if !d.ready.Load() {
+		return all
+	}
+	for _, s := range d.servers {
+		all.Servers = append(all.Servers, s.stats())
+	}
+	return all
+}
+
+func (s *server) stats() ServerStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return ServerStats{
+		Name: s.target.name, Down: s.mu.cause, Lag: time.Duration(s.lag.Load()),
+		Groups: len(s.mu.wanted), Outages: s.outages.Load(),
+	}
+}

@@ -1,0 +1,37 @@
+package redis_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/wye-go/wye/internal/redistest"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/layertest"
+	"github.com/wye-go/wye/layers/redis"
+)
+
+// suiteOf returns the suite of drivers with these options, except for the URLs, on one real
+// server.
+func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
+	t.Helper()
+	server := redistest.New(t, redistest.Options{})
+	p := newProxy(t, server.Addr())
+	o.URLs, o.Logger = []string{p.url()}, slog.New(slog.DiscardHandler)
+	return &layertest.Suite{
+		New:  func(*testing.T) layers.Driver { return redis.New(o) },
+		Stop: server.Stop,
+		Start: func() {
+			if err := server.Start(); err != nil {
+				t.Error(err)
+			}
+		},
+		Kill: func(d layers.Driver) { d.(*redis.Driver).Kill() },
+		Slow: func(d time.Duration) { p.delay.Store(int64(d)) },
+	}
+}
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	suiteOf(t, redis.Options{}).Run(t)
+}
