@@ -1,9 +1,11 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -68,5 +70,17 @@ type target struct {
 // check returns the settings of o, or all that is wrong with it.
 func (o *Options) check() (*settings, error) {
 	s := &settings{Options: *o}
+	s.Prefix = cmp.Or(s.Prefix, "asgi")
+	s.Serializer = cmp.Or(s.Serializer, "msgpack")
+	if len(s.URLs) == 0 {
+		s.URLs = []string{"redis://localhost:6379"}
+	}
+	for _, u := range s.URLs {
+		parsed, err := rueidis.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		s.targets = append(s.targets, target{strings.Join(parsed.InitAddress, ","), parsed})
+	}
 	return s, nil
 }
