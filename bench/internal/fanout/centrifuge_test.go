@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// newCentrifuge is a node with its in-memory broker and clients that are never
-// connected: nothing is put on their queues.
+// newCentrifuge is a node with its in-memory broker and clients that decline
+// everything: nothing is put on their queues.
 func newCentrifuge(tb testing.TB) *hub {
 	tb.Helper()
 	node, data := newNode(tb)
@@ -26,7 +26,7 @@ func newCentrifuge(tb testing.TB) *hub {
 	}
 }
 
-// newQueued is the same with connected clients. A send ends when each of them has
+// newQueued is the same with clients that decline no publication. A send ends when each of them has
 // written it, for which it is woken. It is for one group only.
 func newQueued(tb testing.TB) *hub {
 	tb.Helper()
@@ -90,11 +90,7 @@ type writes struct {
 }
 
 func (w *writes) client(node *centrifuge.Node) (*client, error) {
-	c, err := newClient(node, &transport{writes: w})
-	if err == nil {
-		c.Connect(centrifuge.ConnectRequest{})
-	}
-	return c, err
+	return newClient(node, &transport{writes: w})
 }
 
 // client is a member.
@@ -105,7 +101,11 @@ type client struct {
 
 func newClient(node *centrifuge.Node, t *transport) (*client, error) {
 	c, _, err := centrifuge.NewClient(context.Background(), node, t)
-	return &client{c, t}, err
+	if err != nil {
+		return nil, err
+	}
+	c.Connect(centrifuge.ConnectRequest{}) // before that, it cannot leave
+	return &client{c, t}, nil
 }
 
 var errNotCentrifuge = errors.New("that is another hub's member")
