@@ -2,7 +2,6 @@ package payload
 
 import (
 	"errors"
-	"fmt"
 	"unicode/utf8"
 )
 
@@ -36,7 +35,7 @@ func (m *Message) Append(b []byte) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case key.is(typeKey) || key.is(channelsKey):
-			return nil, fmt.Errorf("a field of the payload is called %q, which is the message's own; rename it", key.data)
+			return nil, errOwnKey(key.data)
 		}
 		if err := r.skip(); err != nil {
 			return nil, err
@@ -91,7 +90,7 @@ func ParseMessage(b []byte) (Message, error) {
 		return Message{}, errNoMap
 	}
 	var m Message
-	var fields []byte
+	fields := make([]byte, mapRoom, mapRoom+len(b))
 	count, first := 0, "" // how many fields there are; the first entry's value, if it is a type
 	for i := range entries.n {
 		start := r.i
@@ -123,8 +122,21 @@ func ParseMessage(b []byte) (Message, error) {
 	case m.Type == "":
 		return Message{}, errNoType
 	}
-	m.Body = append(appendMapHeader(make([]byte, 0, len(fields)+5), count), fields...)
+	m.Body = withMapHeader(fields, count)
 	return m, nil
+}
+
+// mapRoom is the size of the longest header of a map.
+const mapRoom = 5
+
+// withMapHeader returns a map of n entries, which are in b behind the room for a header. The
+// map shares memory with b.
+func withMapHeader(b []byte, n int) []byte {
+	var room [mapRoom]byte
+	header := appendMapHeader(room[:0], n)
+	m := b[mapRoom-len(header):]
+	copy(m, header)
+	return m
 }
 
 // FirstType returns the value of a message's first entry if its key is "type": the Mark, or
