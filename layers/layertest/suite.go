@@ -11,8 +11,8 @@ import (
 
 // Suite tests a driver. Every driver must pass it. Only New is required. Cases that need a
 // function which is nil are skipped and listed at the end. Cases for a [layers.Queuer], a
-// [layers.Historian] or a [layers.Presencer] are skipped and listed too if the driver is not
-// one; the run fails because of that only if Queues, History or Presence is set.
+// [layers.Historian] or a [layers.Presencer] are only listed if the driver is not one; the run
+// fails because of that only if Queues, History or Presence is set.
 type Suite struct {
 	// New returns the driver of a new node, which is not started. t is that of the
 	// subtest. All nodes of a subtest must be on one broker. Subtests may share a broker,
@@ -105,14 +105,6 @@ const (
 	asksHistory  fault = "layers.Historian"
 	asksPresence fault = "layers.Presencer"
 )
-
-// why is the sentence for what is missing.
-func (f fault) why() string {
-	if f.isOptional() {
-		return "NOT APPLICABLE, because the driver is not a " + string(f)
-	}
-	return "NOT TESTED, because Suite has no " + string(f)
-}
 
 // isOptional reports whether a driver may lack f.
 func (f fault) isOptional() bool { return f == asksQueues || f == asksHistory || f == asksPresence }

@@ -17,14 +17,21 @@ const minVersion = 6
 func (s *server) checkStart(ctx context.Context, c *commands) error {
 	hello, err := c.Do(ctx, c.B().Arbitrary("HELLO", "3").Build()).AsMap()
 	if err != nil {
+		if reply, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(reply.Error(), "unknown command") {
+			return refusal(fmt.Sprintf("it does not know HELLO 3; the driver needs Redis %d.0 or newer", minVersion))
+		}
 		return err
 	}
-	version := text(hello["version"])
+	return checkHello(text(hello["version"]), text(hello["mode"]))
+}
+
+// checkHello returns an error if the driver cannot work with a server of this version or mode.
+func checkHello(version, mode string) error {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err == nil && n < minVersion {
 		return refusal(fmt.Sprintf("its version is %s; the driver needs Redis %d.0 or newer", version, minVersion))
 	}
-	if text(hello["mode"]) == "cluster" {
+	if mode == "cluster" {
 		return refusal("it is part of a Redis Cluster, which the driver does not support; name a single server, or Sentinel")
 	}
 	return nil
