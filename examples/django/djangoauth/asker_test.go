@@ -184,8 +184,8 @@ func TestAnswersTogether(t *testing.T) {
 		got := make(chan string, 10)
 		for range cap(got) {
 			go func() {
-				u, _ := a.get(t.Context(), key{1}, ask)
-				got <- deref(u).ID
+				u, err := a.get(t.Context(), key{1}, ask)
+				got <- deref(u).ID + fmt.Sprint(err)
 			}()
 		}
 		leave()
@@ -193,7 +193,7 @@ func TestAnswersTogether(t *testing.T) {
 			t.Errorf("who left got %v", err)
 		}
 		for range cap(got) {
-			if id := <-got; id != "7" {
+			if id := <-got; id != "7<nil>" {
 				t.Errorf("got the user %q", id)
 			}
 		}

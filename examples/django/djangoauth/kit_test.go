@@ -30,6 +30,9 @@ type django struct {
 // startDjango starts the process. It ends with the test.
 func startDjango(tb testing.TB) *django {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("this test needs Django; go test without -short runs it")
+	}
 	cmd := exec.Command(python, "testdata/sessions.py")
 	d := &django{err: new(strings.Builder)}
 	cmd.Stderr = d.err
@@ -109,6 +112,6 @@ func scope(cookies ...string) *protocol.Scope {
 type line string
 
 func here() line {
-	_, _, n, _ := runtime.Caller(1)
+	_, _, n, _ := runtime.Caller(1) //nolint:dogsled // only the line is wanted
 	return line("line " + strconv.Itoa(n))
 }

@@ -121,14 +121,16 @@ func (r *Reader) User(_ context.Context, s *protocol.Scope) (*User, error) {
 		return nil, nil //nolint:nilnil // an anonymous user
 	}
 	session, err := r.Session(cookie)
-	switch {
-	case errors.Is(err, ErrMalformed):
-		return nil, err
-	case err != nil, session.UserID == "":
+	if errors.Is(err, ErrSignature) || errors.Is(err, ErrExpired) {
 		return nil, nil //nolint:nilnil // an anonymous user
 	}
+	if err != nil || session.UserID == "" {
+		return nil, err
+	}
 	user := &User{ID: session.UserID}
-	_ = json.Unmarshal(session.Values[r.nameKey], &user.Name) // no name, or another type: empty
+	if json.Unmarshal(session.Values[r.nameKey], &user.Name) != nil {
+		user.Name = "" // there is none, or it is not text
+	}
 	return user, nil
 }
 

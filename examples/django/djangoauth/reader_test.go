@@ -18,9 +18,9 @@ const secret, older = "the-key-of-today", "the-key-of-yesterday"
 // today is the time of the tests' Readers.
 var today = time.Unix(1_800_000_000, 0)
 
-func newReader(tb testing.TB, o *ReaderOptions, key string, fallbacks ...string) *Reader {
+func newReader(tb testing.TB, o *ReaderOptions, fallbacks ...string) *Reader {
 	tb.Helper()
-	r, err := NewReader(o, key, fallbacks...)
+	r, err := NewReader(o, secret, fallbacks...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,30 +57,30 @@ func TestReader(t *testing.T) {
 		want   error
 		user   User
 	}{
-		{at: here(), name: "a user", reader: newReader(t, nil, secret), q: question{Key: secret, Session: ann()}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "a large session", reader: newReader(t, nil, secret),
+		{at: here(), name: "a user", reader: newReader(t, nil), q: question{Key: secret, Session: ann()}, user: User{"7", "Änn ☃"}},
+		{at: here(), name: "a large session", reader: newReader(t, nil),
 			q: question{Key: secret, Session: with(ann(), "cart", strings.Repeat("tea ", 500))}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "nobody", reader: newReader(t, nil, secret), q: question{Key: secret, Session: map[string]any{"cart": 1}}},
-		{at: here(), name: "a user without a name", reader: newReader(t, nil, secret),
+		{at: here(), name: "nobody", reader: newReader(t, nil), q: question{Key: secret, Session: map[string]any{"cart": 1}}},
+		{at: here(), name: "a user without a name", reader: newReader(t, nil),
 			q: question{Key: secret, Session: map[string]any{"_auth_user_id": "7"}}, user: User{ID: "7"}},
-		{at: here(), name: "a name that is a number", reader: newReader(t, nil, secret),
+		{at: here(), name: "a name that is a number", reader: newReader(t, nil),
 			q: question{Key: secret, Session: with(ann(), "username", 5)}, user: User{ID: "7"}},
-		{at: here(), name: "another key for the name", reader: newReader(t, &ReaderOptions{NameKey: "nick"}, secret),
+		{at: here(), name: "another key for the name", reader: newReader(t, &ReaderOptions{NameKey: "nick"}),
 			q: question{Key: secret, Session: with(ann(), "nick", "A")}, user: User{"7", "A"}},
-		{at: here(), name: "the key before", reader: newReader(t, nil, secret, older), q: question{Key: older, Session: ann()}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "the key of today, with one before", reader: newReader(t, nil, secret, older), q: question{Key: secret, Session: ann()}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "another key", reader: newReader(t, nil, secret), q: question{Key: older, Session: ann()}, want: ErrSignature},
-		{at: here(), name: "at the end of its age", reader: newReader(t, week, secret),
+		{at: here(), name: "the key before", reader: newReader(t, nil, older), q: question{Key: older, Session: ann()}, user: User{"7", "Änn ☃"}},
+		{at: here(), name: "the key of today, with one before", reader: newReader(t, nil, older), q: question{Key: secret, Session: ann()}, user: User{"7", "Änn ☃"}},
+		{at: here(), name: "another key", reader: newReader(t, nil), q: question{Key: older, Session: ann()}, want: ErrSignature},
+		{at: here(), name: "at the end of its age", reader: newReader(t, week),
 			q: question{Key: secret, Session: ann(), At: today.Unix() - 7*day}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "too old", reader: newReader(t, week, secret),
+		{at: here(), name: "too old", reader: newReader(t, week),
 			q: question{Key: secret, Session: ann(), At: today.Unix() - 7*day - 1}, want: ErrExpired},
-		{at: here(), name: "too old for the default", reader: newReader(t, nil, secret),
+		{at: here(), name: "too old for the default", reader: newReader(t, nil),
 			q: question{Key: secret, Session: ann(), At: today.Unix() - 14*day - 1}, want: ErrExpired},
-		{at: here(), name: "a clock that is ahead", reader: newReader(t, nil, secret),
+		{at: here(), name: "a clock that is ahead", reader: newReader(t, nil),
 			q: question{Key: secret, Session: ann(), At: today.Unix() + 60}, user: User{"7", "Änn ☃"}},
-		{at: here(), name: "pickle", reader: newReader(t, nil, secret), want: ErrMalformed,
+		{at: here(), name: "pickle", reader: newReader(t, nil), want: ErrMalformed,
 			q: question{Key: secret, Session: ann(), Serializer: "PickleSerializer"}},
-		{at: here(), name: "an ID that is a number", reader: newReader(t, nil, secret), want: ErrMalformed,
+		{at: here(), name: "an ID that is a number", reader: newReader(t, nil), want: ErrMalformed,
 			q: question{Key: secret, Session: with(ann(), "_auth_user_id", 7)}},
 	} {
 		if row.q.At == 0 {
@@ -122,7 +122,7 @@ func deref(u *User) User {
 func TestReaderLikeDjango(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
-	r := newReader(t, nil, secret)
+	r := newReader(t, nil)
 	r.now = time.Now
 	whole := d.cookie(t, question{Key: secret, Session: map[string]any{"_auth_user_id": "7"}, At: time.Now().Unix()})
 	if got := d.load(t, secret, whole)["_auth_user_id"]; got != "7" {
@@ -161,7 +161,7 @@ func TestReaderSigned(t *testing.T) {
 	t.Parallel()
 	const now = ":1xpTXg" // a time before today
 	encode := base64.RawURLEncoding.EncodeToString
-	r := newReader(t, &ReaderOptions{MaxAge: 100 * 365 * 24 * time.Hour}, secret)
+	r := newReader(t, &ReaderOptions{MaxAge: 100 * 365 * 24 * time.Hour})
 	for _, row := range []struct {
 		at    line
 		value string
@@ -210,9 +210,9 @@ func TestReaderCookies(t *testing.T) {
 	encode := base64.RawURLEncoding.EncodeToString
 	of := func(id string) string { return sign(secret, encode([]byte(`{"_auth_user_id":"`+id+`"}`))+":1xpTXg") }
 	options := &ReaderOptions{MaxAge: 100 * 365 * 24 * time.Hour}
-	r := newReader(t, options, secret)
+	r := newReader(t, options)
 	options.Cookie = "shop"
-	shop := newReader(t, options, secret)
+	shop := newReader(t, options)
 	for _, row := range []struct {
 		at     line
 		reader *Reader
@@ -257,7 +257,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(value, true)
 		f.Add(sign(older, value), false)
 	}
-	r := newReader(f, &ReaderOptions{MaxAge: 100 * 365 * 24 * time.Hour}, secret)
+	r := newReader(f, &ReaderOptions{MaxAge: 100 * 365 * 24 * time.Hour})
 	f.Fuzz(func(t *testing.T, value string, signed bool) {
 		if signed {
 			value = sign(secret, value)
