@@ -120,6 +120,14 @@ func (p *tab) write(selector, text string) {
 // want waits until a condition holds. It is JavaScript, with $ and texts.
 func (p *tab) want(what, condition string) {
 	p.t.Helper()
+	if !p.holds(patience, condition) {
+		p.t.Fatalf("%s: want %s\n%s", p.who, what, p.shows())
+	}
+}
+
+// holds waits until a condition holds, for a limited time, and reports whether it does.
+func (p *tab) holds(limit time.Duration, condition string) bool {
+	p.t.Helper()
 	const wait = `new Promise((resolve) => {
 		const $ = (s) => document.querySelector(s), texts = (s) => [...document.querySelectorAll(s)].map((e) => e.textContent);
 		const holds = () => { try { return Boolean(%s) } catch { return false } };
@@ -127,18 +135,30 @@ func (p *tab) want(what, condition string) {
 		const timer = setInterval(look, 50);
 		look();
 	})`
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
 	defer cancel()
-	held, err := false, error(nil)
-	for ctx.Err() == nil && !held { // again if the page is loaded meanwhile
-		held, err = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(wait, condition), chromedp.EvalAwaitPromise))
+	for ctx.Err() == nil { // again if the page is loaded meanwhile
+		held, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(wait, condition), chromedp.EvalAwaitPromise))
 		if wrong := (*chromedp.ExceptionError)(nil); errors.As(err, &wrong) {
-			break
+			p.t.Fatalf("%s: %s: %v", p.who, condition, err)
+		}
+		if held {
+			return true
 		}
 	}
-	if err != nil || !held {
-		p.t.Fatalf("%s: want %s: %v\n%s", p.who, what, err, p.shows())
+	return false
+}
+
+// url returns the URL of the page.
+func (p *tab) url() string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	url, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(location)"))
+	if err != nil {
+		p.t.Fatal(err)
 	}
+	return url
 }
 
 // shows describes the page.

@@ -10,6 +10,7 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/examples/django/djangoauth"
 	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/redis"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket"
@@ -20,7 +21,15 @@ import (
 type authenticate = func(ctx context.Context, s *consumer.Scope) (*djangoauth.User, error)
 
 // openLayer returns the layer that Wye shares with Django.
-func openLayer(_ context.Context, _ string) (*layers.Layer, error) { return layers.NewLocal(nil), nil }
+func openLayer(ctx context.Context, redisURL string) (*layers.Layer, error) {
+	return layers.Open(ctx, redis.New(redis.Options{URLs: []string{redisURL}}))
+}
+
+func closeLayer(layer *layers.Layer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return layer.Close(ctx)
+}
 
 // newFront returns the handler of the program. Wye serves the routes that have moved to it;
 // Django serves everything else, its pages and the WebSocket routes of Channels.

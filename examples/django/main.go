@@ -79,9 +79,13 @@ func run(ctx context.Context, c config) (err error) {
 	if err != nil {
 		return err
 	}
+	layer, err := openLayer(ctx, redisURL)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLayer(layer)) }()
 	secret := rand.Text() + rand.Text()
-	django, err := startDjango(ctx, &all, c, dir,
-		"DJANGO_SECRET_KEY="+secret, "REDIS_URL="+redisURL, "WYE_USERS="+c.users)
+	django, err := startDjango(ctx, &all, c, dir, "DJANGO_SECRET_KEY="+secret, "REDIS_URL="+redisURL, "WYE_USERS="+c.users)
 	if err != nil {
 		return err
 	}
@@ -89,16 +93,9 @@ func run(ctx context.Context, c config) (err error) {
 	if err != nil {
 		return err
 	}
-	layer, err := openLayer(ctx, redisURL)
-	if err != nil {
-		return err
-	}
 	log.Printf("django: open http://%s/ in two browsers; log in as ann and bob, the password is the name", l.Addr())
 	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second}
-	err = router.Serve(ctx, l, srv, newFront(django, layer, auth), grace)
-	closing, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	return errors.Join(err, layer.Close(closing))
+	return router.Serve(ctx, l, srv, newFront(django, layer, auth), grace)
 }
 
 // newAuth returns the function that finds the user of a handshake.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -79,5 +82,27 @@ func (p *process) wantOutput(t *testing.T, text string) {
 		case <-timeout:
 			t.Fatalf("the program has not written %q:\n%s", text, p.Output())
 		}
+	}
+}
+
+// pid returns the number of the latest process of a service.
+func (p *process) pid(t *testing.T, service string) int {
+	t.Helper()
+	all := regexp.MustCompile(service+`: process (\d+), `).FindAllStringSubmatch(p.Output(), -1)
+	if all == nil {
+		t.Fatalf("there is no process of %s:\n%s", service, p.Output())
+	}
+	pid, err := strconv.Atoi(all[len(all)-1][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// kill kills a service.
+func (p *process) kill(t *testing.T, service string) {
+	t.Helper()
+	if err := syscall.Kill(p.pid(t, service), syscall.SIGKILL); err != nil {
+		t.Fatalf("killing %s: %v", service, err)
 	}
 }
