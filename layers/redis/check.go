@@ -65,6 +65,6 @@ func (s *server) permission(err error) error {
 
 // acl returns the permissions that a user of Redis needs.
 func (s *server) acl() string {
-	return "~" + s.driver.settings.Prefix + "* &* +@connection +publish +subscribe +psubscribe +unsubscribe +punsubscribe " +
-		"+eval +evalsha +script|load +bzpopmin +zadd +zcount +zremrangebyscore +expire +time"
+	return "~" + s.driver.settings.Prefix + "* +@connection " + s.driver.transport.permissions() +
+		" +eval +evalsha +script|load +bzpopmin +zadd +zcount +zremrangebyscore +expire +time"
 }

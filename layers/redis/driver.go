@@ -7,15 +7,13 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/redis/rueidis"
-
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/redis/internal/wire"
 	"github.com/wye-go/wye/protocol"
 )
 
-// Driver connects a layer to those of other processes, and to Django Channels, over Redis
-// Pub/Sub. [New] makes one. Pass it to layers.Open once. All methods are safe for concurrent
+// Driver connects a layer to those of other processes, and to Django Channels, over Redis.
+// [New] makes one. Pass it to layers.Open once. All methods are safe for concurrent
 // use; programs call only Stats, and the layer calls the others.
 type Driver struct {
 	options Options
@@ -25,6 +23,7 @@ type Driver struct {
 	codec     *wire.Codec
 	node      string
 	mark      string // of the messages that this node publishes
+	transport transport
 	receiver  driver.Receiver
 	servers   []*server // in the order of Options.URLs
 	inboxes   []*inbox
@@ -64,6 +63,7 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 	}
 	d.settings, d.codec, d.node, d.receiver = s, codec, r.Node(), r
 	d.mark = markPrefix + d.node
+	d.transport = d.newTransport()
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.connect(ctx); err != nil {
 		d.cancel()
@@ -71,6 +71,11 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 		return err
 	}
 	return nil
+}
+
+// newTransport returns the transport of the driver.
+func (d *Driver) newTransport() transport {
+	return &pubSub{d}
 }
 
 // markPrefix starts the mark of the messages of this version of Wye.
@@ -106,6 +111,7 @@ func (d *Driver) connect(ctx context.Context) error {
 
 // Close ends all connections: see [driver.Driver]. It does not wait for Redis.
 func (d *Driver) Close(ctx context.Context) error {
+	d.transport.leave(ctx)
 	d.cancel()
 	done := make(chan struct{})
 	go func() {
@@ -125,7 +131,7 @@ func (d *Driver) Subscribe(ctx context.Context, add, drop []string) error {
 	if err := d.usable(ctx); err != nil {
 		return err
 	}
-	adds, drops := d.channelsByServer(add), d.channelsByServer(drop)
+	adds, drops := d.namesByServer(add), d.namesByServer(drop)
 	errs := make([]error, len(d.servers))
 	var all sync.WaitGroup
 	for i, s := range d.servers {
@@ -137,50 +143,32 @@ func (d *Driver) Subscribe(ctx context.Context, add, drop []string) error {
 	return errors.Join(errs...)
 }
 
-// channelsByServer returns the channels of groups on each server.
-func (d *Driver) channelsByServer(groups []string) [][]string {
-	channels := make([][]string, len(d.servers))
+// namesByServer returns the names in Redis of groups on each server.
+func (d *Driver) namesByServer(groups []string) [][]string {
+	names := make([][]string, len(d.servers))
 	for _, group := range groups {
-		channel := d.groupChannel(group)
-		i := wire.Shard(channel, len(d.servers))
-		channels[i] = append(channels[i], channel)
+		i := wire.Shard(d.transport.groupShard(group), len(d.servers))
+		names[i] = append(names[i], d.transport.groupName(group))
 	}
-	return channels
+	return names
 }
 
 // Publish publishes e to all nodes that have members in group, and to Django: see
 // [driver.Driver].
 func (d *Driver) Publish(ctx context.Context, group string, e *protocol.Event) error {
-	_, err := d.publish(ctx, d.groupChannel(group), &driver.Message{Event: e, Mark: d.mark})
-	return err
-}
-
-// Send sends e to the channel of a consumer on another node: see [driver.Driver]. It returns
-// driver.ErrNoConsumer if no node receives from that channel.
-func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) error {
-	receivers, err := d.publish(ctx, channel, &driver.Message{Event: e})
-	if err == nil && receivers == 0 {
-		return driver.ErrNoConsumer
-	}
-	return err
-}
-
-// publish publishes m to a channel of Redis and returns how many connections receive it.
-func (d *Driver) publish(ctx context.Context, channel string, m *driver.Message) (receivers int64, err error) {
 	if err := d.usable(ctx); err != nil {
-		return 0, err
+		return err
 	}
-	b, err := d.codec.Append(nil, m) // may be written after ctx has ended, so that it is not used again
-	if err != nil {
-		return 0, err
+	return d.transport.publish(ctx, group, &driver.Message{Event: e, Mark: d.mark})
+}
+
+// Send sends e to the channel of a consumer on another node: see [driver.Driver]. It
+// returns driver.ErrNoConsumer if no node receives from that channel.
+func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) error {
+	if err := d.usable(ctx); err != nil {
+		return err
 	}
-	s := d.servers[wire.Shard(channel, len(d.servers))]
-	c, err := s.client()
-	if err != nil {
-		return 0, err
-	}
-	receivers, err = c.Do(ctx, c.B().Publish().Channel(channel).Message(rueidis.BinaryString(b)).Build()).AsInt64()
-	return receivers, d.callError(ctx, s, err)
+	return d.transport.send(ctx, channel, e)
 }
 
 // usable returns the error of a call that is not made.
@@ -193,16 +181,3 @@ func (d *Driver) usable(ctx context.Context) error {
 	}
 	return nil
 }
-
-// groupChannel returns the channel of Redis on which the events of group are published.
-func (d *Driver) groupChannel(group string) string { return d.settings.Prefix + groupInfix + group }
-
-// groupInfix is between the prefix and the name of a group, as in channels_redis.
-const groupInfix = "__group__"
-
-// ownPattern matches the channels of the consumers of this node. Their names are
-// those of driver.NewChannel.
-func (d *Driver) ownPattern() string { return "specific." + d.node + "!*" }
-
-// probeChannel is a channel that ownPattern matches and that no consumer has.
-func (d *Driver) probeChannel() string { return "specific." + d.node + "!wye.probe" }

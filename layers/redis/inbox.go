@@ -42,10 +42,10 @@ func (d *Driver) inboxOf(name string) *inbox {
 	return d.inboxes[maphash.String(seed, name)%uint64(len(d.inboxes))]
 }
 
-// put waits for room, until sub is closed.
-func (in *inbox) put(p packet, sub *subscriber) {
+// put waits for room, until the intake is closed.
+func (in *inbox) put(p packet, a *arrivals) {
 	select {
-	case <-sub.ended:
+	case <-a.ended:
 		return
 	default:
 	}
@@ -54,11 +54,11 @@ func (in *inbox) put(p packet, sub *subscriber) {
 		return
 	default:
 	}
-	sub.waiting.Store(true)
-	defer sub.waiting.Store(false)
+	a.waiting.Store(true)
+	defer a.waiting.Store(false)
 	select {
 	case in.packets <- p:
-	case <-sub.ended:
+	case <-a.ended:
 	}
 }
 

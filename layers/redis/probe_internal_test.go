@@ -31,7 +31,7 @@ func TestOutcome(t *testing.T) {
 		{testkit.Here(), "this node is behind", context.DeadlineExceeded, true, false, 0, true, nil},
 		{testkit.Here(), "the driver is closed", context.Canceled, false, true, 0, false, context.Canceled},
 	} {
-		sub := &subscriber{server: new(server)}
+		sub := &arrivals{server: new(server)}
 		sub.received.Store(7 + row.received)
 		sub.waiting.Store(row.waiting)
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -48,13 +48,13 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// TestInboxIsBounded has a full inbox, whose subscriber waits until there is room, or until it
+// TestInboxIsBounded has a full inbox, whose intake waits until there is room, or until it
 // is closed.
 func TestInboxIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		in := &inbox{packets: make(chan packet, 2)}
-		sub := &subscriber{ended: make(chan struct{})}
+		sub := &arrivals{ended: make(chan struct{})}
 		put := 0
 		go func() {
 			for range 4 {
@@ -65,7 +65,7 @@ func TestInboxIsBounded(t *testing.T) {
 		for _, want := range []int{2, 3} {
 			synctest.Wait()
 			if !sub.waiting.Load() || put != want {
-				t.Errorf("%d messages were put, and the subscriber waits: %t; want %d and true", put, sub.waiting.Load(), want)
+				t.Errorf("%d messages were put, and the intake waits: %t; want %d and true", put, sub.waiting.Load(), want)
 			}
 			if want == 2 {
 				<-in.packets
@@ -74,7 +74,7 @@ func TestInboxIsBounded(t *testing.T) {
 		close(sub.ended)
 		synctest.Wait()
 		if sub.waiting.Load() || put != 4 || len(in.packets) != 2 {
-			t.Errorf("%d messages wait, and the subscriber waits: %t; want 2 and false", len(in.packets), sub.waiting.Load())
+			t.Errorf("%d messages wait, and the intake waits: %t; want 2 and false", len(in.packets), sub.waiting.Load())
 		}
 	})
 }

@@ -24,9 +24,9 @@ type server struct {
 
 	mu struct {
 		sync.Mutex
-		wanted  map[string]struct{} // channels of groups that have members in this process
+		wanted  map[string]struct{} // names of groups that have members in this process
 		changed map[string]bool     // changes of wanted while they are subscribed to anew; nil: they are not
-		sub     *subscriber         // that is subscribed to wanted; nil while the server is down
+		intake  intake              // through which the events of wanted arrive; nil while the server is down
 		cause   error               // why it is down
 	}
 }
@@ -102,7 +102,7 @@ func (s *server) run() {
 func (s *server) noteDown(cause error) {
 	s.outages.Add(1)
 	s.mu.Lock()
-	s.mu.sub, s.mu.cause = nil, cause
+	s.mu.intake, s.mu.cause = nil, cause
 	s.mu.Unlock()
 	s.logger().Warn("wye: redis: a server is down; delivery within this process goes on", "cause", cause)
 	s.driver.noteDown(s, cause)
@@ -122,10 +122,10 @@ func (s *server) logger() *slog.Logger {
 	return l.With("server", s.target.name)
 }
 
-// restore connects to the server again, as often as necessary. If only the subscriber has
-// failed, commands go on meanwhile. It returns false when ctx has ended.
+// restore connects to the server again, as often as necessary. If only the intake has failed,
+// commands go on meanwhile. It returns false when ctx has ended.
 func (s *server) restore(ctx context.Context, cause error) bool {
-	if c := s.commands.Load(); c != nil && errors.Is(cause, errSubscriberClosed) && s.attempt(ctx, c) == nil {
+	if c := s.commands.Load(); c != nil && errors.Is(cause, errIntakeClosed) && s.attempt(ctx, c) == nil {
 		return true
 	}
 	var pauses backoff
@@ -162,72 +162,72 @@ func (s *server) attempt(ctx context.Context, c *commands) error {
 // disconnect closes all connections to the server.
 func (s *server) disconnect(cause error) {
 	s.mu.Lock()
-	sub := s.mu.sub
-	s.mu.sub, s.mu.cause = nil, cause
+	in := s.mu.intake
+	s.mu.intake, s.mu.cause = nil, cause
 	s.mu.Unlock()
 	if c := s.commands.Swap(nil); c != nil {
 		c.cut()
 	}
-	if sub != nil {
-		sub.close()
+	if in != nil {
+		in.close()
 	}
 }
 
-// change adds channels to those that are wanted, and removes others.
+// change adds names of groups to those that are wanted, and removes others.
 func (s *server) change(ctx context.Context, add, drop []string) error {
-	sub := s.want(add, drop)
-	if sub == nil {
+	in, c := s.want(add, drop), s.commands.Load()
+	if in == nil || c == nil {
 		return s.downErr()
 	}
-	return s.driver.callError(ctx, s, sub.change(ctx, add, drop))
+	return s.driver.callError(ctx, s, in.change(ctx, c, add, drop))
 }
 
-// want notes what is wanted, and returns the subscriber that is to be changed, or nil if
-// restore will do so.
-func (s *server) want(add, drop []string) *subscriber {
+// want notes what is wanted, and returns the intake that is to be changed, or nil if restore
+// will do so.
+func (s *server) want(add, drop []string) intake {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, channel := range drop {
-		delete(s.mu.wanted, channel)
+	for _, name := range drop {
+		delete(s.mu.wanted, name)
 		if s.mu.changed != nil {
-			s.mu.changed[channel] = false
+			s.mu.changed[name] = false
 		}
 	}
-	for _, channel := range add {
-		s.mu.wanted[channel] = struct{}{}
+	for _, name := range add {
+		s.mu.wanted[name] = struct{}{}
 		if s.mu.changed != nil {
-			s.mu.changed[channel] = true
+			s.mu.changed[name] = true
 		}
 	}
-	return s.mu.sub
+	return s.mu.intake
 }
 
-// subscribe opens a subscriber, subscribes it to all that is wanted, and puts it in place when
-// a probe has come back through it.
+// subscribe opens an intake, has all that is wanted arrive through it, and puts it in place
+// when a probe has arrived.
 func (s *server) subscribe(ctx context.Context, c *commands) error {
-	sub, err := s.openSubscriber(ctx, c)
+	in, err := s.driver.transport.open(ctx, s, c)
 	if err != nil {
 		return err
 	}
-	err = sub.probe(ctx, c)
+	err = in.probe(ctx, c)
 	for add, drop := s.allWanted(), []string(nil); err == nil; add, drop = s.takeChanges() {
-		if len(add)+len(drop) == 0 && s.place(sub) {
+		if len(add)+len(drop) == 0 && s.place(in) {
 			return nil
 		}
-		err = sub.change(ctx, add, drop)
+		err = in.change(ctx, c, add, drop)
 	}
-	sub.close()
+	in.close()
 	return err
 }
 
-// allWanted returns all channels that are wanted, and has want note changes from now on.
+// allWanted returns all names that are wanted, and has want note changes from now on.
 func (s *server) allWanted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.changed = make(map[string]bool)
 	all := make([]string, 0, len(s.mu.wanted))
-	for channel := range s.mu.wanted {
-		all = append(all, channel)
+	for name := range s.mu.wanted {
+		all = append(all, name)
 	}
 	return all
 }
@@ -236,25 +236,25 @@ func (s *server) allWanted() []string {
 func (s *server) takeChanges() (add, drop []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for channel, wanted := range s.mu.changed {
+	for name, wanted := range s.mu.changed {
 		if wanted {
-			add = append(add, channel)
+			add = append(add, name)
 		} else {
-			drop = append(drop, channel)
+			drop = append(drop, name)
 		}
 	}
 	clear(s.mu.changed)
 	return add, drop
 }
 
-// place puts sub in place, unless something has changed.
-func (s *server) place(sub *subscriber) bool {
+// place makes in the intake of the server, unless something has changed.
+func (s *server) place(in intake) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.changed) > 0 {
 		return false
 	}
-	s.mu.changed, s.mu.sub, s.mu.cause = nil, sub, nil
+	s.mu.changed, s.mu.intake, s.mu.cause = nil, in, nil
 	return true
 }
 
@@ -263,8 +263,8 @@ func (s *server) groups() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]string, 0, len(s.mu.wanted))
-	for channel := range s.mu.wanted {
-		all = append(all, strings.TrimPrefix(channel, s.driver.groupChannel("")))
+	for name := range s.mu.wanted {
+		all = append(all, strings.TrimPrefix(name, s.driver.transport.groupName("")))
 	}
 	return all
 }
