@@ -21,7 +21,8 @@ import (
 //     [NewCloseError] was given; with 1008 for [ErrInvalidName] and [ErrTooMany]; and
 //     otherwise with 1011 and a line in the log. The peer does not see the text of the
 //     error. [ErrDropped], which a send returns for a message that was dropped and
-//     counted, keeps the connection open.
+//     counted, keeps the connection open, and so does the error of a send to a group or
+//     channel that did not reach other nodes (layers.ErrDown), also in Connect.
 //  3. Disconnect runs exactly once for each accepted connection, also after an error or
 //     a panic. Then the connection leaves its groups.
 //

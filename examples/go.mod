@@ -9,6 +9,7 @@ require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/gorilla/securecookie v1.1.2
 	github.com/wye-go/wye v0.0.0
+	github.com/wye-go/wye/layers/redis v0.0.0
 	go.mau.fi/util v0.11.0
 	golang.org/x/text v0.43.0
 	golang.org/x/time v0.16.0
@@ -23,6 +24,7 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
@@ -30,4 +32,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/wye-go/wye => ../
+replace (
+	github.com/wye-go/wye => ../
+	github.com/wye-go/wye/layers/redis => ../layers/redis
+)

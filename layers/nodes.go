@@ -41,9 +41,25 @@ func (n nodes) startGiving(ctx context.Context) (context.Context, endCall) {
 	return ctx, func(err error) error {
 		err = end(err)
 		n.counters.countGiven(err)
+		if errors.Is(err, ErrDown) {
+			return unsentError{err}
+		}
 		return err
 	}
 }
+
+// unsentError is the error of a send that the driver has not taken, because the back end is
+// down. It also matches plumbing.ErrUnsent: a callback may return it.
+type unsentError struct{ error }
+
+// Is reports whether the error matches target. There is no Unwrap, because the driver's error
+// may join others, which do not match plumbing.ErrUnsent.
+func (e unsentError) Is(target error) bool {
+	return target == plumbing.ErrUnsent || errors.Is(e.error, target) //nolint:errorlint,err113 // it is the error itself
+}
+
+// As finds the first error that target can hold.
+func (e unsentError) As(target any) bool { return errors.As(e.error, target) }
 
 func (nodes) startCall(ctx context.Context) (context.Context, endCall) {
 	plumbing.WillWait(ctx)

@@ -15,7 +15,8 @@ import (
 //
 // Errors: an invalid name, a payload that cannot be encoded, the error of ctx, or the error
 // of the driver, such as ErrDown; in the last case the members in this process have
-// received e, and other nodes have not.
+// received e, and other nodes have not. A callback that returns an error which matches ErrDown
+// does not close its connection: the error is counted in Stats.Unpublished, and logged.
 //
 // GroupSend waits for the driver, for five seconds at most or until the deadline of ctx. If
 // the back end has not answered by then, the error matches ErrDown and

@@ -59,6 +59,8 @@ type Middleware func(Application) Application
 //
 //   - nil, and [ErrDropped], which has been counted: the connection stays open.
 //   - The error of [NewCloseError]: the connection is closed with its code.
+//   - The error of a send that did not reach other nodes, because the back end of the layer
+//     is down (layers.ErrDown): it is counted and logged, and the connection stays open.
 //   - [ErrEventPayload] from Event: it is counted and logged, and the connection stays open.
 //   - [ErrInvalidName] and [ErrTooMany]: the connection is closed with
 //     [ClosePolicyViolation], and the log has a warning.

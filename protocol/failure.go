@@ -19,9 +19,18 @@ func (s *Session) applyError(err error) {
 	case errors.Is(err, ErrDropped):
 	case errors.Is(err, plumbing.ErrUnread):
 		s.countUnread(err)
+	case isUnsent(err):
+		s.log(slog.LevelWarn, "wye: an event or message did not reach other nodes; the connection stays open", details(err))
 	default:
 		s.closeWith(err)
 	}
+}
+
+// isUnsent reports whether err is the error of a send that did not reach other nodes, or joins
+// only such errors. The layer has counted it, and members in this process have received it.
+func isUnsent(err error) bool {
+	is := func(err error) bool { return errors.Is(err, plumbing.ErrUnsent) }
+	return is(err) && !isPanic(err) && all(err, is)
 }
 
 // countUnread counts a message that the handler has left unread. An error that wraps

@@ -60,7 +60,7 @@ func (s *Session) Open() (accepted bool) {
 		accepted = s.concludeOpen(o, err)
 	}()
 	err = s.orEarlyClose(s.connect(o))
-	if err == nil || accepts(err) {
+	if err == nil || accepts(err) || isUnsent(err) {
 		err = cmp.Or(s.acceptDefault(), err)
 	}
 	return false // set by the deferred function

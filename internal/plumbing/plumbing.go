@@ -84,6 +84,10 @@ var (
 	// as Stats.MessagesUnread. An error that wraps ErrUnread is logged, too: it is
 	// wrapped once, for what the developer should know, and not for each message.
 	ErrUnread = errors.New("wye: message not read by the application")
+	// ErrUnsent means that an event or message did not reach other nodes, because the back
+	// end of the layer is down, and that the layer has counted it. A callback that returns
+	// only such errors does not fail.
+	ErrUnsent = errors.New("wye: not sent to other nodes")
 	// ErrAccepted means that the handshake is already answered: Accept was called a
 	// second time, or after Connect had returned.
 	ErrAccepted = errors.New("wye: the handshake is already answered; call Accept once, in Connect")

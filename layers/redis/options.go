@@ -1,48 +1,67 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
+	"fmt"
+	"io"
 	"log/slog"
-	"strings"
-
-	"github.com/redis/rueidis"
 
 	"github.com/wye-go/wye/layers/memory"
 )
 
 // Options configure a driver. The zero value means the server of redis://localhost:6379 and
 // the defaults of channels_redis. The options that say so must be equal on all nodes and in
-// Django's CHANNEL_LAYERS.
+// Django's CHANNEL_LAYERS. Mistakes are errors of layers.Open, all at once. When fmt or
+// log/slog writes Options, there are no passwords and keys in the text.
 type Options struct {
-	// URLs are the servers, one URL each. Default redis://localhost:6379. With several, the
-	// hash of a name selects the server, as in channels_redis: all nodes, and "hosts" of
-	// Django, must have the same servers in the same order.
+	// URLs are the servers, one URL each, at least of Redis 6 or of Valkey. Default
+	// redis://localhost:6379. With several, the hash of a name selects the server, as in
+	// channels_redis: all nodes, and "hosts" of Django, must name the same servers in the
+	// same order. A server must not be named twice.
+	//
+	//	redis://user:password@host:6379/0
+	//	rediss://...                          the same with TLS
+	//	unix://user:password@/run/redis/redis.sock?db=0
+	//	redis+sentinel://user:password@host:26379,host:26379/mymaster/0
+	//	rediss+sentinel://...                 the same with TLS, to Sentinels and servers
+	//
+	// User, password, port and database may be missing. The form of the last two is that
+	// of redis-sentinel-url and Prefect: user and password are those of the servers; the
+	// parameters sentinel_username and sentinel_password, those of the Sentinels. username,
+	// password and db may be parameters too, as in redis-py. Special characters in users
+	// and passwords are written as % and two hexadecimal digits.
 	URLs []string
 	// Prefix starts the keys and channels of the layer in Redis. Default "asgi". It must be
 	// equal on all nodes and in Django.
 	Prefix string
 	// Serializer is "msgpack" or "json". Default "msgpack". It must be equal on all nodes and
-	// in Django ("serializer_format").
+	// in Django ("serializer_format"). JSON cannot carry bytes.
 	Serializer string
 	// EncryptionKeys are the keys with which events are encrypted, as
-	// "symmetric_encryption_keys" of Django: the first encrypts, all decrypt. By default,
-	// events are not encrypted.
+	// "symmetric_encryption_keys" of Django: the first encrypts, all decrypt. To replace a
+	// key, first add the new one at the end on all nodes and in Django, then move it to the
+	// front, then remove the old one. By default, events are not encrypted.
 	EncryptionKeys []string
 	// Channels bound the named channels. The first whose Pattern matches a name holds; a
-	// channel that none matches has the defaults of ChannelLimit.
+	// channel that none matches has the defaults of ChannelLimit. Only the sender applies
+	// it, so that it should be equal on all nodes and in Django ("capacity", "expiry",
+	// "channel_capacity").
 	Channels []ChannelLimit
 	// RandomPrefixLength is how many random bytes precede each event of a named channel, so
-	// that equal events are different members of a sorted set. Default 12. It must be equal
-	// on all nodes and in Django ("random_prefix_length").
+	// that equal events are different members of a sorted set. Default 12, the fixed number
+	// of channels_redis 4.0; at most 255; -1 means none, with which of equal events only one
+	// is kept. It must be equal on all nodes and in Django ("random_prefix_length").
 	RandomPrefixLength int
 	// TLS configures the connections of rediss:// and rediss+sentinel:// URLs. By default,
-	// the server's certificate is verified with the root certificates of the system.
+	// the server's certificate is verified with the root certificates of the system, for the
+	// host of the URL, or the address that Sentinel gives.
 	TLS *tls.Config
-	// Credentials returns the user and password of the servers in URLs. It is called for
-	// each new connection, so that a password can be changed while the program runs. By
-	// default, the user and password of the URL are used.
+	// Credentials returns the user and password of the servers in URLs; user may be "". It is
+	// called for each new connection, so that a password can be changed while the program
+	// runs: connections that are open stay. ctx ends when the connection has taken too long.
+	// It may be called by several goroutines. By default, the user and password of the URL
+	// are used; it is an error if both are there.
 	Credentials func(ctx context.Context) (user, password string, err error)
 	// SentinelCredentials is Credentials for the Sentinels of redis+sentinel:// URLs.
 	SentinelCredentials func(ctx context.Context) (user, password string, err error)
@@ -54,33 +73,24 @@ type Options struct {
 // Capacity of 100 and an Expiry of one minute, as in channels_redis.
 type ChannelLimit = memory.ChannelLimit
 
-// settings are Options that have been checked, with the defaults filled in.
-type settings struct {
-	Options
-
-	targets []target // one for each of URLs, in their order
-}
-
-// target is a server as its URL names it.
-type target struct {
-	name   string               // for logs and errors; it has no secrets
-	option rueidis.ClientOption // the driver adds timeouts and sizes
-}
-
-// check returns the settings of o, or all that is wrong with it.
-func (o *Options) check() (*settings, error) {
-	s := &settings{Options: *o}
-	s.Prefix = cmp.Or(s.Prefix, "asgi")
-	s.Serializer = cmp.Or(s.Serializer, "msgpack")
-	if len(s.URLs) == 0 {
-		s.URLs = []string{"redis://localhost:6379"}
-	}
-	for _, u := range s.URLs {
-		parsed, err := rueidis.ParseURL(u)
-		if err != nil {
-			return nil, err
+// Format writes the options without secrets, whatever the verb: URLs have no user, password
+// and parameters, and of the encryption keys only the number is written.
+func (o Options) Format(f fmt.State, _ rune) {
+	names := make([]string, len(o.URLs))
+	for i, raw := range o.URLs {
+		names[i] = "(a URL that cannot be used)"
+		if a, err := parseURL(raw); err == nil {
+			names[i] = a.name()
 		}
-		s.targets = append(s.targets, target{strings.Join(parsed.InitAddress, ","), parsed})
 	}
-	return s, nil
+	text := fmt.Sprintf("redis.Options{URLs: %q, Prefix: %q, Serializer: %q, EncryptionKeys: %d, Channels: %v, RandomPrefixLength: %d, "+
+		"TLS: %t, Credentials: %t, SentinelCredentials: %t}", names, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
+		o.RandomPrefixLength, o.TLS != nil, o.Credentials != nil, o.SentinelCredentials != nil)
+	_, _ = io.WriteString(f, text) //nolint:errcheck // fmt writes to a buffer first
 }
+
+// LogValue returns what Format writes.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(o)) }
+
+// Format writes the options of the driver without secrets, whatever the verb.
+func (d *Driver) Format(f fmt.State, verb rune) { d.options.Format(f, verb) }

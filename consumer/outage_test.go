@@ -1,0 +1,101 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/consumer/consumertest"
+	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
+	"github.com/wye-go/wye/layers/layertest"
+)
+
+// TestAnOutageEndsNoConsumer has consumers that return the errors of their sends while the back
+// end is down.
+func TestAnOutageEndsNoConsumer(t *testing.T) {
+	t.Parallel()
+	other := errors.New("another error")
+	for _, row := range []struct {
+		at   testkit.Line
+		name string
+		send func(ctx context.Context, c *consumer.Conn) error
+		ends bool
+	}{
+		{testkit.Here(), "GroupSend", func(ctx context.Context, c *consumer.Conn) error {
+			return c.GroupSend(ctx, "room", outageSaid.New(outageLine{1}))
+		}, false},
+		{testkit.Here(), "two sends", func(ctx context.Context, c *consumer.Conn) error {
+			return errors.Join(c.GroupSend(ctx, "room", outageSaid.New(outageLine{1})), c.Broadcast(ctx, "room", consumer.Text("1")))
+		}, false},
+		{testkit.Here(), "a send and another error", func(ctx context.Context, c *consumer.Conn) error {
+			return errors.Join(c.GroupSend(ctx, "room", outageSaid.New(outageLine{1})), other)
+		}, true},
+		{testkit.Here(), "another call", func(ctx context.Context, c *consumer.Conn) error {
+			_, err := c.Layer().History(ctx, "room", layers.Range{})
+			return err
+		}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { endsInOutage(t, row.at, row.send, row.ends) })
+		})
+	}
+}
+
+type outageLine struct {
+	N int `json:"n"`
+}
+
+var outageSaid = consumer.EventType[outageLine]{Name: "outage.said"}
+
+// outageMember passes on what its test wants to be returned, and sends its events to its peer.
+type outageMember struct {
+	consumer.Base
+	send func(ctx context.Context, c *consumer.Conn) error
+}
+
+func (m *outageMember) Connect(ctx context.Context, c *consumer.Conn) error {
+	if err := c.Join(ctx, "room"); err != nil {
+		return err
+	}
+	return c.GroupSend(ctx, "room", outageSaid.New(outageLine{}))
+}
+
+func (m *outageMember) Receive(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+	return m.send(ctx, c)
+}
+
+func (m *outageMember) said(ctx context.Context, c *consumer.Conn, _ outageLine) error {
+	return c.SendText(ctx, "said")
+}
+
+func endsInOutage(t *testing.T, at testkit.Line, send func(ctx context.Context, c *consumer.Conn) error, ends bool) {
+	t.Helper()
+	b := layertest.NewBroker(nil)
+	defer b.Close()
+	l, err := layers.Open(t.Context(), b.Node())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	b.Stop()
+	app := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *outageMember { return &outageMember{send: send} },
+		consumer.On(outageSaid, (*outageMember).said)))
+	c := consumertest.Connect(t, app, "/", nil) // Connect returns the error of a send
+	c.WantText("said")
+	c.SendText("hello")
+	synctest.Wait()
+	if closed := c.Stats().Open == 0; closed != ends {
+		t.Errorf("%s: the connection is closed: %t, want %t", at, closed, ends)
+	}
+	if n := l.Stats().Unpublished; n == 0 {
+		t.Errorf("%s: nothing was counted as unpublished", at)
+	}
+}
