@@ -217,7 +217,7 @@ func (s *stage) stored(room string) (all []line) {
 // before the program starts.
 func (s *stage) fill(count int) {
 	s.t.Helper()
-	db, err := openStore(s.t.Context(), s.file, func(string, Message) {})
+	db, err := openStore(s.t.Context(), databaseOf(s.file, false), func(string, Message) {})
 	if err != nil {
 		s.t.Fatal(err)
 	}

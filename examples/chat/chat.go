@@ -30,13 +30,13 @@ type chat struct {
 	log          *slog.Logger
 }
 
-// newChat opens the database file, and creates it if it does not exist. trusted are the
+// newChat opens the database, and creates it if it does not exist. trusted are the
 // proxies in front of the program.
-func newChat(ctx context.Context, file string, trusted ...netip.Prefix) (c *chat, err error) {
+func newChat(ctx context.Context, db string, trusted ...netip.Prefix) (c *chat, err error) {
 	c = &chat{rooms: newRooms(), layer: new(layers.Layer), proxies: trusted, log: slog.Default()}
 	c.warnProxy.First = 1
 	c.warnDatabase.Interval = 10 * time.Second
-	if c.store, err = openStore(ctx, file, c.publish); err != nil {
+	if c.store, err = openStore(ctx, databaseOf(db, false), c.publish); err != nil {
 		return nil, err
 	}
 	if c.people, err = newPeople(ctx, c.store, c.rooms, c.proxies); err != nil {

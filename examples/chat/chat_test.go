@@ -398,14 +398,11 @@ func TestMissedEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := start(t)
-		quiet, err := openStore(t.Context(), c.store.path, func(string, Message) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer quiet.Close()
+		quiet := startWriter(c.store.database, c.store.writes, func(string, Message) {})
+		defer quiet.stop()
 		lose := func(count int) {
 			for range count {
-				if _, _, err := quiet.Add(t.Context(), "123", Message{From: person("Eve"), Text: "lost"}); err != nil {
+				if _, err := quiet.add(t.Context(), "123", Message{From: person("Eve"), Text: "lost"}); err != nil {
 					t.Fatal(err)
 				}
 			}

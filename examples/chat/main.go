@@ -26,20 +26,20 @@ const grace = 4 * time.Second
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
-	file := flag.String("db", "chat.db", "the database `file`, which is created if it does not exist")
+	db := flag.String("db", "chat.db", "the database: a `file` of SQLite, which is created if it does not exist, or postgres://...")
 	var trusted proxies
 	flag.Var(&trusted, "proxies", "the `addresses` or networks of the proxies in front of the program, separated by commas")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("chat: unexpected argument %q; use the flags -addr, -db and -proxies", flag.Arg(0))
 	}
-	if err := run(*addr, *file, trusted); err != nil {
+	if err := run(*addr, *db, trusted); err != nil {
 		log.Fatal("chat: ", err)
 	}
 }
 
 // run serves until the program receives SIGINT or SIGTERM.
-func run(addr, file string, trusted proxies) error {
+func run(addr, db string, trusted proxies) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -48,7 +48,7 @@ func run(addr, file string, trusted proxies) error {
 	if err != nil {
 		return err
 	}
-	c, err := newChat(ctx, file, trusted...)
+	c, err := newChat(ctx, db, trusted...)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return l.Close() // a signal came before the database was open
@@ -56,7 +56,7 @@ func run(addr, file string, trusted proxies) error {
 		return errors.Join(err, l.Close())
 	}
 	srv := &http.Server{ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // they do not apply to WebSocket connections
-	log.Printf("chat: open %s in two browsers; messages are in %s", browserURL(l.Addr().String()), file)
+	log.Printf("chat: open %s in two browsers; messages are in %s", browserURL(l.Addr().String()), c.store)
 	return errors.Join(router.Serve(ctx, l, srv, c.router(), grace), c.Close())
 }
 

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	}
 	goroutines, files := runtime.NumGoroutine(), openFiles()
 	code := m.Run()
+	servers.stop()
 	for end := time.Now().Add(5 * time.Second); code == 0; <-time.After(20 * time.Millisecond) {
 		moreGoroutines, moreFiles := runtime.NumGoroutine()-goroutines, openFiles()-files
 		if moreGoroutines <= 0 && moreFiles <= 0 {

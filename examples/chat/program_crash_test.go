@@ -130,7 +130,7 @@ func (l *load) enough(t *testing.T) {
 // that positions have no gaps.
 func (l *load) wantStored(t *testing.T, file string) {
 	t.Helper()
-	s, err := openStore(t.Context(), file, func(string, Message) {})
+	s, err := openStore(t.Context(), databaseOf(file, false), func(string, Message) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func TestProgram(t *testing.T) {
 	t.Run("end under load", testEnd)
 	t.Run("page", testServed)
 	t.Run("no database", testNoDatabase)
+	t.Run("second", testSecond)
 	t.Run("wrong", testWrong)
 	t.Run("ended at the start", testEndedAtTheStart)
 	t.Run("port taken", func(t *testing.T) { t.Parallel(); wantPortTaken(t, db(t)...) })

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,6 +21,8 @@ func clean(r request) (string, error) {
 		return "", refuse("long", fmt.Sprintf("That message is too long: %d characters are the most.", maxText))
 	case len(r.Tag) > maxTag:
 		return "", refuse("malformed", fmt.Sprintf("That tag is too long: %d bytes are the most.", maxTag))
+	case strings.ContainsRune(r.Tag+r.To, 0): // PostgreSQL stores no text with it
+		return "", refuse("malformed", "A tag and an ID have no NUL.")
 	}
 	return text, nil
 }

@@ -77,6 +77,8 @@ func TestRefused(t *testing.T) {
 		{here(), `{"type":"say","tag":"t1","text":"` + strings.Repeat("你", 2001) + `"}`, "long", "t1"},
 		{here(), `{"type":"say","tag":"t1","text":"hello","to":"nobody"}`, "nobody", "t1"},
 		{here(), `{"type":"say","tag":"` + strings.Repeat("t", 65) + `","text":"hello"}`, "malformed", strings.Repeat("t", 65)},
+		{here(), `{"type":"say","tag":"t\u0000","text":"hello"}`, "malformed", "t\x00"},
+		{here(), `{"type":"say","tag":"t1","to":"\u0000","text":"hello"}`, "malformed", "t1"},
 		{here(), `{"type":"say","text":5}`, "malformed", ""},
 		{here(), `{"type":"shout","tag":"t1","text":"hello"}`, "malformed", "t1"},
 		{here(), `{"type":"older","before":"1"}`, "malformed", ""},

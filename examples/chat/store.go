@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,69 +19,71 @@ const readers = 8
 // store is the chat's database: the messages of all rooms, and the names of the people.
 // One connection writes; the others read.
 type store struct {
-	path   string
-	file   os.FileInfo
+	database
+
 	reads  *sql.DB
 	writes *sql.DB
 	writer *writer
 }
 
-// openStore opens the database file, and creates it if it does not exist. stored is
-// called with each message that has been stored, in the order of the positions in its
-// room, before Add returns.
-func openStore(ctx context.Context, path string, stored func(room string, m Message)) (*store, error) {
-	s := &store{path: path}
-	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(explain(path, err), s.closeFiles())
-	}
-	s.writer = startWriter(s.writes, stored)
-	return s, nil
+// database is what differs between SQLite and PostgreSQL. The statements in this file and
+// in writer.go are for both.
+type database interface {
+	// String returns the file or the URL, without its password.
+	String() string
+	// open opens the database for reading and for writing. It creates the tables in an
+	// empty database, and checks or upgrades those that exist. The caller closes what
+	// open returns, also after an error.
+	open(ctx context.Context) (reads, writes *sql.DB, err error)
+	// check returns an error if what is written now would be lost.
+	check() error
+	// begin starts a transaction that adds messages to rooms. Until the caller calls
+	// done, also after an error, no other process does. done comes after the transaction.
+	begin(ctx context.Context, db *sql.DB, rooms []string) (tx *sql.Tx, done func(), err error)
+	// visible returns the statement for a query.
+	visible() string
+	// advise returns what is wrong, and what to do, if the error is a known one.
+	advise(err error) string
+	// close releases what open has reserved besides the connections.
+	close() error
 }
 
-func (s *store) open(ctx context.Context) (err error) {
-	if s.writes, err = open(s.path, "_txlock=immediate"); err != nil {
-		return err
+// databaseOf returns the database that -db names. shared says that the processes that use
+// it share a layer.
+func databaseOf(name string, shared bool) database {
+	if strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://") {
+		return &postgres{url: name, shared: shared}
 	}
-	s.writes.SetMaxOpenConns(1)
-	if err := prepare(ctx, s.writes); err != nil {
-		return err
-	}
-	// In WAL mode readers do not wait for the writer. The mode is written to the file,
-	// so prepare comes first: it checks that the file is a chat's.
-	if _, err := s.writes.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
-		return err
-	}
-	if s.reads, err = open(s.path, "_pragma=query_only(1)&mode=rw"); err != nil { // mode=rw: the file exists by now
-		return err
+	return &sqliteFile{path: name}
+}
+
+// openStore opens a database, and creates its tables if it has none. stored is called
+// with each message that has been stored, in the order of the positions in its room,
+// before Add returns.
+func openStore(ctx context.Context, d database, stored func(room string, m Message)) (s *store, err error) {
+	s = &store{database: d}
+	if s.reads, s.writes, err = d.open(ctx); err != nil {
+		return nil, errors.Join(s.explain(err), s.closeAll())
 	}
 	s.reads.SetMaxOpenConns(readers)
 	s.reads.SetMaxIdleConns(readers)
-	s.file, err = os.Stat(s.path) // SQLite accepts names that are not files
-	return err
-}
-
-// checkFile returns an error if the file was moved or deleted: what is stored in a
-// deleted file is lost when the chat stops.
-func (s *store) checkFile() error {
-	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
-		return explain(s.path, errors.Join(errMoved, err))
-	}
-	return nil
+	s.writer = startWriter(d, s.writes, stored)
+	return s, nil
 }
 
 // Close stores the messages that Add has accepted, and closes the database.
 func (s *store) Close() error {
 	s.writer.stop()
-	return s.closeFiles()
+	return s.closeAll()
 }
 
-func (s *store) closeFiles() (err error) {
+func (s *store) closeAll() (err error) {
 	for _, db := range []*sql.DB{s.reads, s.writes} {
 		if db != nil {
 			err = errors.Join(err, db.Close())
 		}
 	}
-	return err
+	return errors.Join(err, s.close())
 }
 
 // Add stores a message in a room and returns it with its position. If the sender has
@@ -89,11 +91,11 @@ func (s *store) closeFiles() (err error) {
 // an error the message may or may not be stored; to be sure, add it again with the same
 // tag.
 func (s *store) Add(ctx context.Context, room string, m Message) (stored Message, again bool, err error) {
-	if err := s.checkFile(); err != nil {
-		return Message{}, false, err
+	if err := s.check(); err != nil {
+		return Message{}, false, s.explain(err)
 	}
 	r, err := s.writer.add(ctx, room, m)
-	return r.message, r.again, explain(s.path, err)
+	return r.message, r.again, s.explain(err)
 }
 
 // Page is a part of a room's messages, oldest first.
@@ -127,17 +129,17 @@ func (s *store) Before(ctx context.Context, room, id string, before int64) (Page
 }
 
 func (s *store) page(ctx context.Context, q query) (Page, error) {
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}) // both statements see the same
 	if err != nil {
-		return Page{}, explain(s.path, err)
+		return Page{}, s.explain(err)
 	}
 	defer tx.Rollback() //nolint:errcheck // a read-only transaction
-	p, err := q.read(ctx, tx)
-	return p, explain(s.path, err)
+	p, err := q.read(ctx, tx, s.visible())
+	return p, s.explain(err)
 }
 
-func (q query) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(last), 0) FROM rooms WHERE room = ?`, q.room).Scan(&p.Last); err != nil {
+func (q query) read(ctx context.Context, tx *sql.Tx, visible string) (p Page, err error) {
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(last), 0) FROM rooms WHERE room = $1`, q.room).Scan(&p.Last); err != nil {
 		return Page{}, err
 	}
 	rows, err := tx.QueryContext(ctx, visible, q.room, q.after, q.before, q.id, pageSize+1)
@@ -163,15 +165,14 @@ func (q query) read(ctx context.Context, tx *sql.Tx) (p Page, err error) {
 
 // visible selects the last messages of a query: those for everyone, those for the
 // person, and those that the person has sent to others. Each part has an index, so that
-// the messages between other people are not read; SQLite would choose the primary key
-// and read all of them.
-const visible = `SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ''` + last + `
-	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_to WHERE to_id = ?4 AND ?4 <> ''` + last + `
-	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages INDEXED BY messages_alone
-		WHERE to_id <> '' AND to_id <> ?4 AND from_id = ?4` + last + `
-	ORDER BY seq DESC LIMIT ?5`
+// the messages between other people are not read.
+const visible = `SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages%[1]s WHERE to_id = ''` + last + ` AS everyone
+	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages%[1]s WHERE to_id = $4 AND $4 <> ''` + last + ` AS received
+	UNION ALL SELECT ` + names + ` FROM (SELECT ` + columns + ` FROM messages%[2]s
+		WHERE to_id <> '' AND to_id <> $4 AND from_id = $4` + last + ` AS sent
+	ORDER BY seq DESC LIMIT $5`
 
-const last = ` AND room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?5)`
+const last = ` AND room = $1 AND seq > $2 AND seq < $3 ORDER BY seq DESC LIMIT $5)`
 
 // The columns that scan reads.
 const (
@@ -191,7 +192,7 @@ func scan(row interface{ Scan(to ...any) error }) (m Message, err error) {
 // Secret returns the key that signs the cookies. It was created with the database.
 func (s *store) Secret(ctx context.Context) (secret []byte, err error) {
 	err = s.reads.QueryRowContext(ctx, `SELECT value FROM secrets WHERE name = 'cookie'`).Scan(&secret)
-	return secret, explain(s.path, err)
+	return secret, s.explain(err)
 }
 
 // errTaken is returned for a name that another person has, or that looks like one.
@@ -199,22 +200,22 @@ var errTaken = errors.New("another person has this name")
 
 // Taken reports whether another person has the name, or one that looks like it.
 func (s *store) Taken(ctx context.Context, n folded) (taken bool, err error) {
-	err = s.reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM people WHERE same = ?)
-		OR EXISTS (SELECT 1 FROM looks WHERE look IN (?, ?))`, n.same, n.looks[0], n.looks[1]).Scan(&taken)
-	return taken, explain(s.path, err)
+	err = s.reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM people WHERE same = $1)
+		OR EXISTS (SELECT 1 FROM looks WHERE look IN ($2, $3))`, n.same, n.looks[0], n.looks[1]).Scan(&taken)
+	return taken, s.explain(err)
 }
 
 // AddPerson stores p with its name. It returns errTaken if the name, or one that looks
 // like it, is taken.
 func (s *store) AddPerson(ctx context.Context, p Person, n folded) error {
-	if err := s.checkFile(); err != nil {
-		return err
+	if err := s.check(); err != nil {
+		return s.explain(err)
 	}
 	err := s.addPerson(ctx, p, n)
 	if errors.Is(err, errTaken) {
 		return err
 	}
-	return explain(s.path, err)
+	return s.explain(err)
 }
 
 func (s *store) addPerson(ctx context.Context, p Person, n folded) error {
@@ -223,13 +224,13 @@ func (s *store) addPerson(ctx context.Context, p Person, n folded) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // it does nothing after Commit
-	if err := addRow(ctx, tx, `INSERT INTO people (id, name, same, since) VALUES (?, ?, ?, ?) ON CONFLICT (same) DO NOTHING`,
+	if err := addRow(ctx, tx, `INSERT INTO people (id, name, same, since) VALUES ($1, $2, $3, $4) ON CONFLICT (same) DO NOTHING`,
 		p.ID, p.Name, n.same, time.Now().UnixMilli()); err != nil {
 		return err
 	}
-	for _, look := range n.looks {
-		if err := addRow(ctx, tx, `INSERT INTO looks (look, id) VALUES (?, ?)
-			ON CONFLICT (look) DO UPDATE SET look = look WHERE id = excluded.id`, look, p.ID); err != nil {
+	for _, look := range slices.Sorted(slices.Values(n.looks)) { // in one order, so that two processes do not wait for each other
+		if err := addRow(ctx, tx, `INSERT INTO looks (look, id) VALUES ($1, $2)
+			ON CONFLICT (look) DO UPDATE SET look = excluded.look WHERE looks.id = excluded.id`, look, p.ID); err != nil {
 			return err
 		}
 	}
@@ -250,9 +251,9 @@ func addRow(ctx context.Context, tx *sql.Tx, insert string, args ...any) error {
 
 // Person returns the person with an ID.
 func (s *store) Person(ctx context.Context, id string) (p Person, found bool, err error) {
-	err = s.reads.QueryRowContext(ctx, `SELECT id, name FROM people WHERE id = ?`, id).Scan(&p.ID, &p.Name)
+	err = s.reads.QueryRowContext(ctx, `SELECT id, name FROM people WHERE id = $1`, id).Scan(&p.ID, &p.Name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Person{}, false, nil
 	}
-	return p, err == nil, explain(s.path, err)
+	return p, err == nil, s.explain(err)
 }

@@ -14,13 +14,36 @@ import (
 	"time"
 )
 
+// eachDatabase runs a test with a new database of SQLite, and with one of PostgreSQL.
+func eachDatabase(t *testing.T, test func(t *testing.T, db string)) {
+	t.Helper()
+	t.Parallel()
+	for name, create := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "chat.db") },
+		"postgres": newDatabase,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, create(t))
+		})
+	}
+}
+
+// isPostgres reports whether db is of PostgreSQL.
+func isPostgres(db string) bool { return strings.HasPrefix(db, "postgres:") }
+
 // openTest opens a store until the end of the test. stored may be nil.
-func openTest(t *testing.T, file string, stored func(room string, m Message)) *store {
+func openTest(t *testing.T, db string, stored func(room string, m Message)) *store {
+	t.Helper()
+	return openWith(t, databaseOf(db, false), stored)
+}
+
+func openWith(t *testing.T, d database, stored func(room string, m Message)) *store {
 	t.Helper()
 	if stored == nil {
 		stored = func(string, Message) {}
 	}
-	s, err := openStore(t.Context(), file, stored)
+	s, err := openStore(t.Context(), d, stored)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +52,9 @@ func openTest(t *testing.T, file string, stored func(room string, m Message)) *s
 			t.Error(err)
 		}
 	})
+	if isPostgres(d.String()) {
+		return s
+	}
 	if _, err := s.writes.ExecContext(t.Context(), `PRAGMA synchronous = OFF`); err != nil { // the machine does not crash in a test
 		t.Fatal(err)
 	}
@@ -38,11 +64,15 @@ func openTest(t *testing.T, file string, stored func(room string, m Message)) *s
 // TestPositions: concurrent messages in some rooms get positions without gaps, and
 // stored is called in their order before Add returns.
 func TestPositions(t *testing.T) {
-	t.Parallel()
+	eachDatabase(t, testPositions)
+}
+
+func testPositions(t *testing.T, db string) {
+	t.Helper()
 	const writers, each, rooms = 50, 10, 3
 	var mu sync.Mutex
 	told := map[string][]Message{}
-	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), func(room string, m Message) {
+	s := openTest(t, db, func(room string, m Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		told[room] = append(told[room], m)
@@ -87,14 +117,17 @@ func TestPositions(t *testing.T) {
 
 // TestMessagesAreThereAgain: messages survive a restart.
 func TestMessagesAreThereAgain(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "chat.db")
+	eachDatabase(t, testMessagesAreThereAgain)
+}
+
+func testMessagesAreThereAgain(t *testing.T, db string) {
+	t.Helper()
 	ann, bob := person("Ann"), person("Bob")
-	first, err := openStore(t.Context(), file, func(string, Message) {})
+	first, err := openStore(t.Context(), databaseOf(db, false), func(string, Message) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct := Message{Seq: 1, From: ann, To: &bob, Text: "line\n<b>\"'☃\x00", At: 1_700_000_000_000, Tag: "t"}
+	direct := Message{Seq: 1, From: ann, To: &bob, Text: "line\n<b>\"'☃", At: 1_700_000_000_000, Tag: "t"}
 	if m, again, err := first.Add(t.Context(), "1", direct); !reflect.DeepEqual(m, direct) || again || err != nil {
 		t.Errorf("adding returned %+v (%t, %v)", m, again, err)
 	}
@@ -102,7 +135,7 @@ func TestMessagesAreThereAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := openTest(t, file, func(_ string, m Message) {
+	s := openTest(t, db, func(_ string, m Message) {
 		if m.Seq == 1 {
 			t.Errorf("%+v is told again", m)
 		}
@@ -121,10 +154,13 @@ func TestMessagesAreThereAgain(t *testing.T) {
 
 // TestPeopleAreThereAgain: people and their cookies survive a restart.
 func TestPeopleAreThereAgain(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "chat.db")
+	eachDatabase(t, testPeopleAreThereAgain)
+}
+
+func testPeopleAreThereAgain(t *testing.T, db string) {
+	t.Helper()
 	ann, bob := person("Ann"), person("Bob")
-	first, err := openStore(t.Context(), file, func(string, Message) {})
+	first, err := openStore(t.Context(), databaseOf(db, false), func(string, Message) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +172,7 @@ func TestPeopleAreThereAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := openTest(t, file, nil)
+	s := openTest(t, db, nil)
 	if again, err := s.Secret(t.Context()); err != nil || !bytes.Equal(again, secret) {
 		t.Errorf("the secret is another (%v)", err)
 	}
@@ -154,7 +190,7 @@ func TestPeopleAreThereAgain(t *testing.T) {
 // TestSafe: an acknowledged message is on disk, and Add fails after Close.
 func TestSafe(t *testing.T) {
 	t.Parallel()
-	s, err := openStore(t.Context(), filepath.Join(t.TempDir(), "chat.db"), nil)
+	s, err := openStore(t.Context(), databaseOf(filepath.Join(t.TempDir(), "chat.db"), false), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,12 +210,16 @@ func TestSafe(t *testing.T) {
 
 // TestTrimming: a room keeps its last messages.
 func TestTrimming(t *testing.T) {
-	t.Parallel()
-	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	eachDatabase(t, testTrimming)
+}
+
+func testTrimming(t *testing.T, db string) {
+	t.Helper()
+	s := openTest(t, db, nil)
 	for room, seqs := range map[string][]int64{"1": {1, 2, 3, kept + 1}, "2": {1, 2}} {
 		for _, seq := range seqs {
 			if _, err := s.writes.ExecContext(t.Context(), `INSERT INTO messages
-				(room, seq, from_id, from_name, to_id, to_name, text, at) VALUES (?, ?, 'a', 'A', '', '', '', 0)`, room, seq); err != nil {
+				(room, seq, from_id, from_name, to_id, to_name, text, at) VALUES ($1, $2, 'a', 'A', '', '', '', 0)`, room, seq); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -201,9 +241,13 @@ func TestTrimming(t *testing.T) {
 // TestCancelledAdd: an accepted message is stored even if its sender has gone; one that
 // was not accepted is not stored.
 func TestCancelledAdd(t *testing.T) {
-	t.Parallel()
+	eachDatabase(t, testCancelledAdd)
+}
+
+func testCancelledAdd(t *testing.T, db string) {
+	t.Helper()
 	told := make(chan Message, 10)
-	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), func(_ string, m Message) { told <- m })
+	s := openTest(t, db, func(_ string, m Message) { told <- m })
 	only, err := s.writes.Conn(t.Context()) // the store waits for it
 	if err != nil {
 		t.Fatal(err)
@@ -239,8 +283,12 @@ func TestCancelledAdd(t *testing.T) {
 // TestDeleted: positions of deleted messages are not used again, because clients that
 // have them would drop the new message.
 func TestDeleted(t *testing.T) {
-	t.Parallel()
-	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	eachDatabase(t, testDeleted)
+}
+
+func testDeleted(t *testing.T, db string) {
+	t.Helper()
+	s := openTest(t, db, nil)
 	say := func(text string) Message {
 		m, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: text})
 		if err != nil {
@@ -297,7 +345,7 @@ func TestPaths(t *testing.T) {
 func TestOthersAreNotRead(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
-	rows, err := s.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+visible, "123", 0, 1000, "id", 51)
+	rows, err := s.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+s.visible(), "123", 0, 1000, "id", 51)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +379,10 @@ func TestUpgrade(t *testing.T) {
 	change(t, file, `DROP TABLE looks; PRAGMA user_version = 1;
 		INSERT INTO people VALUES ('1', 'Ann', 'ann', 0), ('2', 'Ann꞉', 'ann꞉', 0), ('3', '...', '...', 0), ('4', 'Ian', 'ian', 0)`)
 	for range 2 {
-		s := openTest(t, file, nil)
+		s, err := openStore(t.Context(), databaseOf(file, false), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, row := range []struct {
 			name  string
 			taken bool
@@ -347,13 +398,20 @@ func TestUpgrade(t *testing.T) {
 		if who, found, err := s.Person(t.Context(), "2"); err != nil || !found || who.Name != "Ann꞉" {
 			t.Errorf("somebody with a name that cannot be had any more is %+v (%t, %v)", who, found, err)
 		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
 // TestPageBytes: a page has a limit in bytes, and the rest is on the next page.
 func TestPageBytes(t *testing.T) {
-	t.Parallel()
-	s := openTest(t, filepath.Join(t.TempDir(), "chat.db"), nil)
+	eachDatabase(t, testPageBytes)
+}
+
+func testPageBytes(t *testing.T, db string) {
+	t.Helper()
+	s := openTest(t, db, nil)
 	for i, size := range []int{1, pageBytes + 1, 10, pageBytes / 2, pageBytes/2 + 1} {
 		if _, _, err := s.Add(t.Context(), "1", Message{From: person("Ann"), Text: strings.Repeat(fmt.Sprint(i), size)}); err != nil {
 			t.Fatal(err)

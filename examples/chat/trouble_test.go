@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,7 +76,8 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			t.Parallel()
 			file := row.file(t)
 			before, errBefore := os.ReadFile(file)
-			s, err := openStore(t.Context(), file, nil)
+			others := beside(t, file)
+			s, err := openStore(t.Context(), databaseOf(file, false), nil)
 			if err == nil {
 				s.Close()
 				t.Fatalf("%s: it is opened", row.at)
@@ -87,11 +89,21 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			if !bytes.Equal(after, before) || (errBefore == nil) != (errAfter == nil) {
 				t.Errorf("%s: then the file is another", row.at)
 			}
-			if rest, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*-*")); err != nil || len(rest) > 0 {
-				t.Errorf("%s: it leaves %q", row.at, rest)
+			if now := beside(t, file); !slices.Equal(now, others) {
+				t.Errorf("%s: it leaves %q, and there were %q", row.at, now, others)
 			}
 		})
 	}
+}
+
+// beside returns the files beside a database that SQLite or the chat has made.
+func beside(t *testing.T, file string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func read(t *testing.T, file string) []byte {
@@ -137,7 +149,7 @@ func TestWithoutPermission(t *testing.T) {
 			allow(t, file, row.file)
 			allow(t, folder, row.folder)
 			err := asNobody(func() error {
-				s, err := openStore(t.Context(), file, nil)
+				s, err := openStore(t.Context(), databaseOf(file, false), nil)
 				if err == nil {
 					return s.Close()
 				}
@@ -184,7 +196,7 @@ func TestLockedAtTheStart(t *testing.T) {
 	}
 	file := made(t, 1)
 	unlock := lock(t, file)
-	if s, err := openStore(t.Context(), file, nil); err == nil {
+	if s, err := openStore(t.Context(), databaseOf(file, false), nil); err == nil {
 		s.Close()
 		t.Error("it is opened")
 	} else if want := "database " + file + ": another program has locked it; stop that program, or"; !strings.HasPrefix(err.Error(), want) {
@@ -211,7 +223,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 		"locked": {func(t *testing.T, c *chat) func() {
 			t.Helper()
 			pragma(t, c, `PRAGMA busy_timeout = 20`)
-			return lock(t, c.store.path)
+			return lock(t, c.store.String())
 		}, "another program has locked it; stop that program"},
 		"full": {func(t *testing.T, c *chat) func() {
 			t.Helper()
@@ -225,8 +237,8 @@ func TestTroubleWhileRunning(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			move(c.store.path, c.store.path+".old")
-			return func() { move(c.store.path+".old", c.store.path) }
+			move(c.store.String(), c.store.String()+".old")
+			return func() { move(c.store.String()+".old", c.store.String()) }
 		}, errMoved.Error()},
 		"read only": {func(t *testing.T, c *chat) func() {
 			t.Helper()
@@ -258,7 +270,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 				ann.WantNothing()
 				bob.WantNothing()
 				_, _, err := c.store.Add(t.Context(), "123", Message{From: person("Joe"), Text: long})
-				if want := "database " + c.store.path + ": " + row.why; err == nil || !strings.HasPrefix(err.Error(), want) {
+				if want := "database " + c.store.String() + ": " + row.why; err == nil || !strings.HasPrefix(err.Error(), want) {
 					t.Errorf("got %v, want %s", err, want)
 				}
 				// Readers do not wait.
@@ -291,7 +303,7 @@ func TestTroubleWhileRunning(t *testing.T) {
 func made(t *testing.T, count int) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "chat.db")
-	s, err := openStore(t.Context(), file, func(string, Message) {})
+	s, err := openStore(t.Context(), databaseOf(file, false), func(string, Message) {})
 	if err != nil {
 		t.Fatal(err)
 	}

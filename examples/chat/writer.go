@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 )
 
 // batch is the largest number of messages in one transaction.
@@ -12,11 +13,12 @@ const batch = 256
 // writer stores all messages that wait in one transaction, because syncing the disk
 // takes as long for one message as for many.
 type writer struct {
-	db      *sql.DB
-	stored  func(room string, m Message)
-	waiting chan *addition
-	quit    chan struct{} // closed: the writer stops when no message waits
-	done    chan struct{} // closed when the writer has stopped
+	database database
+	db       *sql.DB
+	stored   func(room string, m Message)
+	waiting  chan *addition
+	quit     chan struct{} // closed: the writer stops when no message waits
+	done     chan struct{} // closed when the writer has stopped
 }
 
 // addition is a message to store.
@@ -35,8 +37,11 @@ type result struct {
 // errStopped is returned when the store is closing.
 var errStopped = errors.New("the chat is shutting down")
 
-func startWriter(db *sql.DB, stored func(room string, m Message)) *writer {
-	w := &writer{db: db, stored: stored, waiting: make(chan *addition), quit: make(chan struct{}), done: make(chan struct{})}
+func startWriter(d database, db *sql.DB, stored func(room string, m Message)) *writer {
+	w := &writer{
+		database: d, db: db, stored: stored,
+		waiting: make(chan *addition), quit: make(chan struct{}), done: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
@@ -92,9 +97,12 @@ func (w *writer) collect(a *addition) []*addition {
 	return all
 }
 
-// write stores all messages or none, and notifies about each stored one.
+// write stores all messages or none, and notifies about each stored one. Other processes
+// store and notify about messages of the same rooms before or after that, so that what
+// everyone is told has the order of the positions.
 func (w *writer) write(all []*addition) {
-	err := w.store(all)
+	done, err := w.store(all)
+	defer done()
 	for _, a := range all {
 		switch {
 		case err != nil:
@@ -106,19 +114,27 @@ func (w *writer) write(all []*addition) {
 	}
 }
 
-func (w *writer) store(all []*addition) error {
+// store stores all messages or none. The caller calls done, also after an error, when it
+// has notified about them.
+func (w *writer) store(all []*addition) (done func(), err error) {
+	var rooms []string
+	for _, a := range all {
+		if !slices.Contains(rooms, a.room) {
+			rooms = append(rooms, a.room)
+		}
+	}
 	ctx := context.Background() // an accepted message is stored even if its sender has gone
-	tx, err := w.db.BeginTx(ctx, nil)
+	tx, done, err := w.database.begin(ctx, w.db, rooms)
 	if err != nil {
-		return err
+		return done, err
 	}
 	defer tx.Rollback() //nolint:errcheck // it does nothing after Commit
 	for _, a := range all {
 		if err := a.insert(ctx, tx); err != nil {
-			return err
+			return done, err
 		}
 	}
-	return tx.Commit()
+	return done, tx.Commit()
 }
 
 // insert gives the message the next position in its room, unless it was stored before.
@@ -132,18 +148,18 @@ func (a *addition) insert(ctx context.Context, tx *sql.Tx) error {
 	tag := sql.NullString{String: m.Tag, Valid: m.Tag != ""}
 	err := tx.QueryRowContext(ctx, `INSERT INTO messages
 		(room, seq, from_id, from_name, to_id, to_name, text, at, tag)
-		SELECT ?1, coalesce((SELECT last FROM rooms WHERE room = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE true
+		VALUES ($1, coalesce((SELECT last FROM rooms WHERE room = $1), 0) + 1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (room, from_id, tag) DO NOTHING RETURNING seq`,
 		a.room, m.From.ID, m.From.Name, to.ID, to.Name, m.Text, m.At, tag).Scan(&m.Seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		a.result.again = true
-		*m, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM messages WHERE room = ? AND from_id = ? AND tag = ?`,
+		*m, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM messages WHERE room = $1 AND from_id = $2 AND tag = $3`,
 			a.room, m.From.ID, tag))
 		return err
 	}
 	if err != nil || m.Seq <= kept {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM messages WHERE room = ? AND seq <= ?`, a.room, m.Seq-kept)
+	_, err = tx.ExecContext(ctx, `DELETE FROM messages WHERE room = $1 AND seq <= $2`, a.room, m.Seq-kept)
 	return err
 }

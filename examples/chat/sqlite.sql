@@ -1,5 +1,5 @@
--- The schema of a new database file. To change it, raise version in schema.go and let
--- prepare upgrade older files.
+-- The schema of a new database file. To change it, change postgres.sql too, raise version
+-- in sqlite.go, and let prepare upgrade older files.
 
 CREATE TABLE people (
 	id    TEXT PRIMARY KEY,

@@ -5,15 +5,18 @@ import (
 	"crypto/rand"
 	"database/sql"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
-//go:embed schema.sql
-var schema string
+//go:embed sqlite.sql
+var sqliteSchema string
 
 const (
 	// applicationID marks a database as a chat's.
@@ -23,6 +26,82 @@ const (
 	// busy is how long to wait for a database that another program has locked.
 	busy = 3 * time.Second
 )
+
+// sqliteFile is a database file of SQLite, which one process uses: its positions and the
+// events about them have one order only there.
+type sqliteFile struct {
+	path string
+	file os.FileInfo
+	lock *sql.DB // another file, which the process has locked
+}
+
+func (f *sqliteFile) String() string { return f.path }
+
+func (f *sqliteFile) open(ctx context.Context) (reads, writes *sql.DB, err error) {
+	if writes, err = open(f.path, "_txlock=immediate"); err != nil {
+		return nil, nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	if err := prepare(ctx, writes); err != nil {
+		return nil, writes, err
+	}
+	if f.file, err = os.Stat(f.path); err != nil { // SQLite accepts names that are not files
+		return nil, writes, err
+	}
+	if err := f.lockFile(ctx); err != nil {
+		return nil, writes, err
+	}
+	// In WAL mode readers do not wait for the writer. The mode is written to the file,
+	// so prepare comes first: it checks that the file is a chat's.
+	if _, err := writes.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+		return nil, writes, err
+	}
+	reads, err = open(f.path, "_pragma=query_only(1)&mode=rw") // mode=rw: the file exists by now
+	return reads, writes, err
+}
+
+// lockFile makes sure that no other process uses the database, until close or the end of
+// the process. It locks a second file, so that other programs can read the first one.
+func (f *sqliteFile) lockFile(ctx context.Context) (err error) {
+	if f.lock, err = open(f.path+"-lock", ""); err != nil {
+		return err
+	}
+	f.lock.SetMaxOpenConns(1) // it keeps the lock while it is idle
+	if _, err := f.lock.ExecContext(ctx, `BEGIN EXCLUSIVE`); err != nil {
+		if known := (*sqlite.Error)(nil); errors.As(err, &known) && known.Code()&primaryCode == sqlite3.SQLITE_BUSY {
+			return errors.Join(errSecond, err)
+		}
+		return fmt.Errorf("%s-lock: %w", f.path, err)
+	}
+	return nil
+}
+
+// check returns an error if the file was moved or deleted: what is stored in a deleted
+// file is lost when the chat stops.
+func (f *sqliteFile) check() error {
+	if now, err := os.Stat(f.path); err != nil || !os.SameFile(f.file, now) {
+		return errors.Join(errMoved, err)
+	}
+	return nil
+}
+
+func (f *sqliteFile) close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
+
+func (f *sqliteFile) begin(ctx context.Context, db *sql.DB, _ []string) (tx *sql.Tx, done func(), err error) {
+	tx, err = db.BeginTx(ctx, nil) // the only one, because the connection is
+	return tx, func() {}, err
+}
+
+// visible has INDEXED BY, because SQLite would choose the primary key and read all
+// messages of the room.
+func (f *sqliteFile) visible() string {
+	return fmt.Sprintf(visible, ` INDEXED BY messages_to`, ` INDEXED BY messages_alone`)
+}
 
 // open opens a database file. A committed transaction survives a crash of the machine
 // (synchronous=FULL).
@@ -63,11 +142,11 @@ func prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func create(ctx context.Context, tx *sql.Tx) error {
-	all := fmt.Sprintf(`%s; PRAGMA application_id = %d; PRAGMA user_version = %d`, schema, applicationID, version)
+	all := fmt.Sprintf(`%s; PRAGMA application_id = %d; PRAGMA user_version = %d`, sqliteSchema, applicationID, version)
 	if _, err := tx.ExecContext(ctx, all); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (name, value) VALUES ('cookie', ?)`, random(32))
+	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (name, value) VALUES ('cookie', $1)`, random(32))
 	return err
 }
 
