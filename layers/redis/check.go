@@ -57,7 +57,7 @@ func text(m rueidis.RedisMessage) string {
 // permission adds to the error of a command that is not permitted which ACL permits all that
 // the driver needs.
 func (s *server) permission(err error) error {
-	if reply, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(reply.Error(), "NOPERM") {
+	if reply, ok := rueidis.IsRedisErr(err); ok && isPermission(reply) {
 		return refusal(fmt.Sprintf("%v; permit what the driver needs: ACL SETUSER <user> %s", err, s.acl()))
 	}
 	return err
@@ -66,5 +66,5 @@ func (s *server) permission(err error) error {
 // acl returns the permissions that a user of Redis needs.
 func (s *server) acl() string {
 	return "~" + s.driver.settings.Prefix + "* +@connection " + s.driver.transport.permissions() +
-		" +eval +evalsha +script|load +bzpopmin +zadd +zcount +zremrangebyscore +expire +time"
+		" +eval +evalsha +bzpopmin +zpopmin +zadd +zcard +zrange +zremrangebyscore +expire +time"
 }

@@ -29,6 +29,7 @@ type Driver struct {
 	inboxes   []*inbox
 	outages   outages
 	malformed malformed
+	queues    queues
 
 	started, ready atomic.Bool
 	ctx            context.Context //nolint:containedctx // of the driver's goroutines; Close ends it
@@ -65,6 +66,7 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 	d.mark = markPrefix + d.node
 	d.transport = d.newTransport()
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	d.queues.open(d.ctx)
 	if err := d.connect(ctx); err != nil {
 		d.cancel()
 		d.running.Wait()
@@ -109,8 +111,10 @@ func (d *Driver) connect(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all connections: see [driver.Driver]. It does not wait for Redis.
+// Close ends all connections: see [driver.Driver]. If calls of Pull wait, it waits until the
+// servers have given them no event, for a second at most.
 func (d *Driver) Close(ctx context.Context) error {
+	d.queues.close(ctx)
 	d.transport.leave(ctx)
 	d.cancel()
 	done := make(chan struct{})

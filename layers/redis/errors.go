@@ -27,7 +27,34 @@ func (d *Driver) callError(ctx context.Context, s *server, err error) error {
 	if advice := adviceOn(reply); advice != "" {
 		return fmt.Errorf("%w: %s: %w; %s", driver.ErrDown, s.target.name, err, advice)
 	}
-	return fmt.Errorf("wye: redis: %s: %w", s.target.name, s.permission(err))
+	if isPermission(reply) {
+		return fmt.Errorf("%w: %s: %w", driver.ErrDown, s.target.name, s.permission(err))
+	}
+	return fmt.Errorf("wye: redis: %s: %w", s.target.name, err)
+}
+
+// isReply reports whether err is what a server has answered.
+func isReply(err error) bool {
+	_, ok := rueidis.IsRedisErr(err) //nolint:errcheck // it is err
+	return ok
+}
+
+// isPermission reports whether a command is not permitted to the user, in a script or not.
+func isPermission(reply *rueidis.RedisError) bool {
+	return codeOf(reply) == "NOPERM" || strings.Contains(reply.Error(), "user executing the script can't")
+}
+
+// codeOf returns the first word of an error reply. Redis 6 has an error within a script in the
+// text of another one.
+func codeOf(reply *rueidis.RedisError) string {
+	text := reply.Error()
+	if strings.HasPrefix(text, "ERR Error running script") {
+		if _, inner, ok := strings.Cut(text, ": -"); ok {
+			text = inner
+		}
+	}
+	code, _, _ := strings.Cut(text, " ")
+	return code
 }
 
 // refusal is why a server is of no use although it answers.
@@ -38,8 +65,7 @@ func (r refusal) Error() string { return string(r) }
 // adviceOn returns what to do about an error reply that means that the server cannot do now
 // what it should, or "" for another one.
 func adviceOn(reply *rueidis.RedisError) string {
-	code, _, _ := strings.Cut(reply.Error(), " ")
-	return advice[code]
+	return advice[codeOf(reply)]
 }
 
 // advice is what to do about the error replies of a server that cannot do what it should.

@@ -11,6 +11,9 @@ import (
 	"github.com/wye-go/wye/layers/redis"
 )
 
+// expiry is how long events wait in the channel of the suite's case that waits for it.
+const expiry = time.Second
+
 // suiteOf returns the suite of drivers with these options, except for the URLs, on one real
 // server.
 func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
@@ -18,9 +21,12 @@ func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 	server := redistest.New(t, redistest.Options{})
 	p := newProxy(t, server.Addr())
 	o.URLs, o.Logger = []string{p.url()}, slog.New(slog.DiscardHandler)
+	o.Channels = []redis.ChannelLimit{{Pattern: "*late*", Expiry: expiry}}
 	return &layertest.Suite{
-		New:  func(*testing.T) layers.Driver { return redis.New(o) },
-		Stop: server.Stop,
+		Queues: true,
+		Expire: func() { <-time.After(expiry + 100*time.Millisecond) },
+		New:    func(*testing.T) layers.Driver { return redis.New(o) },
+		Stop:   server.Stop,
 		Start: func() {
 			if err := server.Start(); err != nil {
 				t.Error(err)
