@@ -16,6 +16,7 @@ import (
 
 	"github.com/wye-go/wye/bench/internal/child"
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/machine"
 	"github.com/wye-go/wye/bench/internal/probe"
 )
 
@@ -28,7 +29,7 @@ type bench struct {
 	options
 	servers []*server // that could be built
 	bin     string    // where the programs are built
-	cpus    cpus
+	cpus    machine.CPUs
 	results results
 }
 
@@ -60,7 +61,7 @@ func (b *bench) prepare(ctx context.Context, svs []*server) (err error) {
 			continue
 		}
 		b.servers = append(b.servers, s)
-		if v := version(b.program(s.dir), s.module); v != "" {
+		if v := machine.Version(b.program(s.dir), s.module); v != "" {
 			b.results.Conditions.Versions[s.name] = v
 		}
 	}
@@ -68,7 +69,7 @@ func (b *bench) prepare(ctx context.Context, svs []*server) (err error) {
 		return errors.Join(failed...)
 	}
 	if b.pin {
-		b.cpus, err = twoCPUs()
+		b.cpus, err = machine.TwoCores()
 	}
 	return err
 }
@@ -163,11 +164,11 @@ func (b *bench) measure(ctx context.Context, s *server, sc *scenario) (r load.Re
 	}
 	on := b.cpus
 	if sc.spread {
-		on = cpus{}
+		on = machine.CPUs{}
 	}
 	file := filepath.Join(b.bin, "probe")
 	env := append([]string{probe.Env + "=" + file}, sc.env...)
-	c, err := child.StartWith(ctx, env, on.server, b.program(s.dir), b.serverArgs(s, sc, addr)...)
+	c, err := child.StartWith(ctx, env, on.Server, b.program(s.dir), b.serverArgs(s, sc, addr)...)
 	if err != nil {
 		return r, err
 	}
@@ -213,11 +214,11 @@ func (s *server) scheme(sc *scenario) string {
 }
 
 // drive runs the load generator and returns what it prints.
-func (b *bench) drive(ctx context.Context, on cpus, args []string) ([]byte, error) {
+func (b *bench) drive(ctx context.Context, on machine.CPUs, args []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, b.program("./load"), args...)
 	var out, diag bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diag
-	if err := child.Pinned(cmd.Start, on.load); err != nil {
+	if err := child.Pinned(cmd.Start, on.Load); err != nil {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/bench/internal/child"
+	"github.com/wye-go/wye/bench/internal/machine"
 )
 
 // TestBench builds the floor and the load generator and does a small round.
@@ -114,14 +115,14 @@ func TestPick(t *testing.T) {
 }
 
 func TestPinned(t *testing.T) {
-	two, err := twoCPUs()
+	two, err := machine.TwoCores()
 	if err != nil {
 		t.Skip(err)
 	}
 	var out strings.Builder
 	cmd := exec.Command("nproc")
 	cmd.Stdout = &out
-	if err := child.Pinned(cmd.Start, two.server); err != nil {
+	if err := child.Pinned(cmd.Start, two.Server); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil || strings.TrimSpace(out.String()) != "1" {

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/wye-go/wye/bench/internal/load"
 	"github.com/wye-go/wye/bench/internal/plot"
+	"github.com/wye-go/wye/bench/internal/stats"
 )
 
 // figures returns the plots by the names of their files. Those without a value are left
@@ -19,7 +20,7 @@ func (r *report) figures() map[string]plot.Figure {
 			Note:  "Less is better. After traffic and a garbage collection. Dashed: Wye's goal.",
 			Panels: r.panels(memory, func(sc *scenario, s *server) (stat, bool) {
 				return statOf(r.res.get(sc.name, s.name, rss))
-			}, count),
+			}, stats.Count),
 		},
 		"pauses": {
 			Title: "p99 of messages whose callback does not sleep, ms",
@@ -33,7 +34,7 @@ func (r *report) figures() map[string]plot.Figure {
 			Note:  "More is better. The load generator needs a part of the two cores.",
 			Panels: r.panels(scaling, func(sc *scenario, s *server) (stat, bool) {
 				return statOf(r.res.get(sc.name, s.name, pace))
-			}, count),
+			}, stats.Count),
 		},
 	}
 	for name, f := range figures {

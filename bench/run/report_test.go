@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/stats"
 	"github.com/wye-go/wye/internal/testkit"
 )
 
@@ -17,7 +18,7 @@ func TestMedian(t *testing.T) {
 	}{
 		{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{7, 1, 3}, 3},
 	} {
-		if got := median(test.in); got != test.want {
+		if got := stats.Median(test.in); got != test.want {
 			t.Errorf("median of %v: got %v, want %v", test.in, got, test.want)
 		}
 	}
@@ -28,10 +29,10 @@ func TestNumbers(t *testing.T) {
 		at        testkit.Line
 		got, want string
 	}{
-		{testkit.Here(), count(0), "0"},
-		{testkit.Here(), count(999.6), "1,000"},
-		{testkit.Here(), count(-1234567), "-1,234,567"},
-		{testkit.Here(), count(-0.2), "0"},
+		{testkit.Here(), stats.Count(0), "0"},
+		{testkit.Here(), stats.Count(999.6), "1,000"},
+		{testkit.Here(), stats.Count(-1234567), "-1,234,567"},
+		{testkit.Here(), stats.Count(-0.2), "0"},
 		{testkit.Here(), times(1.236), "1.24"},
 		{testkit.Here(), micros(5123), "5.12"},
 		{testkit.Here(), millis(123), "0.123"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/stats"
 )
 
 // best returns the server with the lowest median, the floor apart; "" if there is none.
@@ -109,7 +110,7 @@ func (r *report) userMode() string {
 				row = append(row, "-")
 				continue
 			}
-			row = append(row, fmt.Sprintf("%s ± %s", count(ns), count(margin)))
+			row = append(row, fmt.Sprintf("%s ± %s", stats.Count(ns), stats.Count(margin)))
 		}
 		rows = append(rows, row)
 	}
@@ -126,7 +127,7 @@ func (r *report) ahead() string {
 	}
 	for _, sc := range r.of(memory) {
 		lines = append(lines, r.aheadIn(sc, func(s *server) (stat, bool) { return statOf(r.res.get(sc.name, s.name, rss)) },
-			func(v float64) string { return count(v) + " B" })...)
+			func(v float64) string { return stats.Count(v) + " B" })...)
 	}
 	if len(lines) == 0 {
 		return "Nowhere in these tables.\n"
@@ -178,16 +179,16 @@ func (r *report) memory() string {
 			if !ok {
 				continue
 			}
-			of := func(get func(*load.Result) float64) float64 { return median(r.res.get(sc.name, s.name, get)) }
+			of := func(get func(*load.Result) float64) float64 { return stats.Median(r.res.get(sc.name, s.name, get)) }
 			goal := ""
 			if g := sc.goalOf(s); g > 0 {
-				goal = count(g)
+				goal = stats.Count(g)
 			}
 			rows = append(rows, []string{
-				sc.title, count(float64(rs[0].Conns)), s.title, bold(s.name == best, v.text(count)),
-				count(of(func(r *load.Result) float64 { return r.Server.UnsettledRSS })),
-				count(of(func(r *load.Result) float64 { return r.Server.HeapPerConn })),
-				count(of(func(r *load.Result) float64 { return r.Server.StackPerConn })),
+				sc.title, stats.Count(float64(rs[0].Conns)), s.title, bold(s.name == best, v.text(stats.Count)),
+				stats.Count(of(func(r *load.Result) float64 { return r.Server.UnsettledRSS })),
+				stats.Count(of(func(r *load.Result) float64 { return r.Server.HeapPerConn })),
+				stats.Count(of(func(r *load.Result) float64 { return r.Server.StackPerConn })),
 				times(of(func(r *load.Result) float64 { return r.Server.Goroutines })),
 				micros(of(func(r *load.Result) float64 { return r.Server.HandshakeNs })),
 				goal, reached(v, ok, sc.goalOf(s)),
@@ -221,7 +222,7 @@ func (r *report) pauses() string {
 				v, ok := statOf(r.res.get(sc, s.name, get))
 				format := millis
 				if len(row)%3 == 0 {
-					format = count
+					format = stats.Count
 				}
 				row = append(row, cell(v, ok, format))
 			}
@@ -257,8 +258,8 @@ func (r *report) scaling() string {
 			}
 			gain, ok3 := statOf(r.res.ratios(two, s.name, one, s.name, pace))
 			rows = append(rows, []string{
-				work.title, s.title, cell(a, ok, count), cell(b, ok2, count), cell(gain, ok3, times),
-				micros(median(r.res.get(one, s.name, total))), micros(median(r.res.get(two, s.name, total))),
+				work.title, s.title, cell(a, ok, stats.Count), cell(b, ok2, stats.Count), cell(gain, ok3, times),
+				micros(stats.Median(r.res.get(one, s.name, total))), micros(stats.Median(r.res.get(two, s.name, total))),
 			})
 		}
 	}
@@ -279,7 +280,7 @@ func (r *report) details() string {
 			ns, margin := userTime(rs)
 			v, _ := statOf(r.res.get(sc.name, s.name, total))
 			x, ok := r.toFloor(sc, s)
-			of := func(get func(*load.Result) float64) float64 { return median(r.res.get(sc.name, s.name, get)) }
+			of := func(get func(*load.Result) float64) float64 { return stats.Median(r.res.get(sc.name, s.name, get)) }
 			bound := 0
 			for i := range rs {
 				if rs[i].ClientBound {
@@ -287,8 +288,8 @@ func (r *report) details() string {
 				}
 			}
 			rows = append(rows, []string{
-				sc.title, s.title, fmt.Sprintf("%s ± %s", count(ns), count(margin)), v.text(count), cell(x, ok, times),
-				count(of(pace)), count(of(p50)), count(of(p99)),
+				sc.title, s.title, fmt.Sprintf("%s ± %s", stats.Count(ns), stats.Count(margin)), v.text(stats.Count), cell(x, ok, times),
+				stats.Count(of(pace)), stats.Count(of(p50)), stats.Count(of(p99)),
 				times(of(func(r *load.Result) float64 { return r.Server.Cores })),
 				times(of(func(r *load.Result) float64 { return r.Client.Cores })),
 				fmt.Sprintf("%d/%d", bound, len(rs)),

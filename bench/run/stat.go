@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/stats"
 )
 
 // stat is a median and the extremes.
@@ -17,7 +17,7 @@ func statOf(vs []float64) (stat, bool) {
 	if len(vs) == 0 {
 		return stat{}, false
 	}
-	return stat{median(vs), slices.Min(vs), slices.Max(vs)}, true
+	return stat{stats.Median(vs), slices.Min(vs), slices.Max(vs)}, true
 }
 
 // text writes the median, and behind it the extremes if they differ.
@@ -27,19 +27,6 @@ func (s stat) text(format func(float64) string) string {
 		return mid
 	}
 	return mid + " (" + low + " to " + high + ")"
-}
-
-// median returns the middle value, or the mean of the middle two.
-func median(vs []float64) float64 {
-	if len(vs) == 0 {
-		return 0
-	}
-	vs = slices.Sorted(slices.Values(vs))
-	mid := len(vs) / 2
-	if len(vs)%2 == 1 {
-		return vs[mid]
-	}
-	return (vs[mid-1] + vs[mid]) / 2
 }
 
 // ticks is how many samples per second of CPU time the kernel takes to tell user mode from
@@ -68,15 +55,3 @@ func times(v float64) string { return fmt.Sprintf("%.2f", v) }
 func micros(ns float64) string { return fmt.Sprintf("%.3g", ns/1e3) }
 
 func millis(us float64) string { return fmt.Sprintf("%.3g", us/1e3) }
-
-// count writes a whole number with commas.
-func count(v float64) string {
-	s := strconv.FormatFloat(math.Abs(math.Round(v)), 'f', 0, 64)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if math.Round(v) < 0 {
-		return "-" + s
-	}
-	return s
-}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/wye-go/wye/bench/internal/load"
+	"github.com/wye-go/wye/bench/internal/machine"
+	"github.com/wye-go/wye/bench/internal/stats"
 )
 
 // server is a program to measure.
@@ -125,7 +127,7 @@ func costScenarios() []*scenario {
 			name: "events-w16", title: "typed events, 16 in flight", args: room(1000, "16"),
 			path: "/events/bench", only: eventServers,
 		},
-		{name: "room-10k", title: "room of " + count(float64(many())), args: room(many(), "1"), goal: 1.10},
+		{name: "room-10k", title: "room of " + stats.Count(float64(many())), args: room(many(), "1"), goal: 1.10},
 		{name: "handshake", title: "connect, upgrade, close", args: []string{"handshake", "-conns", "32"}, goal: 1.60},
 	}
 }
@@ -172,5 +174,5 @@ func scalingScenarios() (scs []*scenario) {
 // that it needs for itself.
 func many() int {
 	const want, spare = 10_000, 200
-	return max(min(want, maxDescriptors()-spare), 1)
+	return max(min(want, machine.MaxDescriptors()-spare), 1)
 }
