@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -85,6 +86,16 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "window", 1, "messages under way")
 		f.StringVar(&cfg.Path, "path", "", "what the publisher asks for; /room/bench if empty")
+		f.StringVar((*string)(&cfg.Dialect), "dialect", string(load.Plain), "what is around the messages: plain or centrifuge")
+		f.Func("other-pid", "another process, whose CPU time is read; may be repeated", func(s string) error {
+			pid, err := strconv.Atoi(s)
+			cfg.OtherPIDs = append(cfg.OtherPIDs, pid)
+			return err
+		})
+		f.Func("other", "the `URL` of another server with the same room, for a part of the members; may be repeated", func(url string) error {
+			cfg.Others = append(cfg.Others, url)
+			return nil
+		})
 	case load.Paced:
 		f.IntVar(&cfg.Conns, "conns", 200, "connections")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")

@@ -34,13 +34,33 @@ func Start(ctx context.Context, cpu []int, program string, args ...string) (*Pro
 
 // StartWith is Start with more variables in the program's environment.
 func StartWith(ctx context.Context, env []string, cpu []int, program string, args ...string) (*Process, error) {
+	return Surroundings{Env: env, CPU: cpu}.Start(ctx, program, args...)
+}
+
+// Surroundings are what a program starts with. The zero value is an ordinary program's.
+type Surroundings struct {
+	Env     []string   // more variables of its environment
+	CPU     []int      // the cores on which it runs; none means any
+	In, Out *os.File   // its standard input and output, if not nil
+	More    []*os.File // its descriptors from 3 on
+}
+
+// Start starts a program. It ends with ctx.
+func (s Surroundings) Start(ctx context.Context, program string, args ...string) (*Process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Process{cmd: exec.CommandContext(ctx, program, args...), cancel: cancel, ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), env...)
+	c.cmd.Env = append(os.Environ(), s.Env...)
 	c.cmd.Stderr = &c.diag
+	c.cmd.ExtraFiles = s.More
+	if s.In != nil {
+		c.cmd.Stdin = s.In
+	}
+	if s.Out != nil {
+		c.cmd.Stdout = s.Out
+	}
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = patience
-	if err := Pinned(c.cmd.Start, cpu); err != nil {
+	if err := Pinned(c.cmd.Start, s.CPU); err != nil {
 		cancel()
 		return nil, err
 	}

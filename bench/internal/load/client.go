@@ -12,6 +12,7 @@ import (
 
 	"github.com/wye-go/wye/bench/internal/epoll"
 	"github.com/wye-go/wye/bench/internal/frame"
+	"github.com/wye-go/wye/bench/internal/hist"
 )
 
 const (
@@ -55,6 +56,8 @@ type conn struct {
 // client is the loop, its connections, and what it has counted.
 type client struct {
 	target
+	*dialect
+
 	split splitter
 	poll  *epoll.Poller
 	conns []*conn // by id
@@ -65,17 +68,17 @@ type client struct {
 	born   time.Time
 	now    int64 // nanoseconds since born, as of the last read or turn
 	heard  int64 // when the server last sent anything
-	counts histogram
+	counts hist.Histogram
 }
 
-func newClient(t target, size int) (*client, error) {
+func newClient(t target, cfg Config) (*client, error) {
 	poll, err := epoll.New(batch)
 	if err != nil {
 		return nil, err
 	}
-	cl := &client{target: t, poll: poll, buf: make([]byte, bufSize), split: splitFrame, born: time.Now()}
+	cl := &client{target: t, poll: poll, dialect: dialects[cfg.Dialect], buf: make([]byte, bufSize), split: splitFrame, born: time.Now()}
 	if t.raw {
-		cl.split = splitEvery(size)
+		cl.split = splitEvery(cfg.Size)
 	}
 	return cl, nil
 }
@@ -207,7 +210,7 @@ func (cl *client) consume(c *conn, b []byte) (rest []byte, err error) {
 		b = b[n:]
 		switch m.op {
 		case frame.OpText:
-			err = cl.play.message(c, m.payload)
+			err = cl.each(m.payload, func(one []byte) error { return cl.play.message(c, one) })
 		case frame.OpPing:
 			err = c.send(pong(m.payload))
 		case frame.OpPong:

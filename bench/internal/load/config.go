@@ -52,6 +52,19 @@ const (
 	Chinese Data = "chinese"
 )
 
+// Dialect names what is around the messages.
+type Dialect string
+
+// The dialects.
+const (
+	// Plain is a WebSocket message for each message, what Dialect is if empty.
+	Plain Dialect = "plain"
+	// Centrifuge is centrifuge's JSON protocol, in a room: a connection sends a connect
+	// command, whose answer shows that the server has put it into the room's channel;
+	// messages are sent as commands without an answer, and received as publications.
+	Centrifuge Dialect = "centrifuge"
+)
+
 // Config describes one run.
 type Config struct {
 	// Scenario is what to do.
@@ -60,6 +73,11 @@ type Config struct {
 	// Idle with Hello, where no certificate is checked; or tcp://host:port for a server
 	// that echoes bytes.
 	URL string
+	// Others are the URLs of further servers, ws:// without a path, that have the same room.
+	// The members are spread over all servers; the publisher is at URL.
+	Others []string
+	// Dialect is what is around the messages of a Room.
+	Dialect Dialect
 	// Path is what the connections ask for. Default: /echo, and in a room /room/bench
 	// for the publisher, where the others always ask for /member/bench.
 	Path string
@@ -84,6 +102,8 @@ type Config struct {
 	// PID is the server's process, whose CPU time and memory are read. Zero
 	// means that they are not.
 	PID int
+	// OtherPIDs are further processes, whose CPU time is read.
+	OtherPIDs []int
 	// Probe is the file of the server's package probe. With it, an Idle has the server
 	// collect its garbage before memory is read.
 	Probe string
@@ -105,6 +125,19 @@ func (c Config) path() string {
 type target struct {
 	addr, prefix string
 	raw, tls     bool
+
+	others  []string // addresses
+	members int      // of a room
+}
+
+// addrOf returns which server connection id is at. The last one, the publisher of a room,
+// is at the first server.
+func (t *target) addrOf(id uint32) string {
+	n := uint32(len(t.others) + 1)
+	if at := (uint32(t.members) - 1 - id) % n; at > 0 {
+		return t.others[at-1]
+	}
+	return t.addr
 }
 
 // check returns where to connect to, or what is wrong with the configuration.
@@ -113,8 +146,12 @@ func (c Config) check() (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp", tls: u.Scheme == "wss"}
+	t := target{addr: u.Host, prefix: u.Path, raw: u.Scheme == "tcp", tls: u.Scheme == "wss", members: c.Conns}
+	var others error
+	t.others, others = c.checkOthers()
 	return t, errors.Join(
+		others,
+		c.checkDialect(),
 		require(u.Scheme == "ws" || t.raw || t.tls, "url %q: the scheme must be ws, wss or tcp", c.URL),
 		require(u.Port() != "", "url %q: no port", c.URL),
 		require(c.talks() || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
@@ -125,6 +162,29 @@ func (c Config) check() (target, error) {
 		require(c.Duration > 0, "duration %v", c.Duration),
 		c.checkMessages(),
 	)
+}
+
+// checkOthers returns the addresses of the other servers.
+func (c Config) checkOthers() (addrs []string, err error) {
+	if len(c.Others) > 0 && (c.Scenario != Room || c.Conns <= len(c.Others)) {
+		return nil, errors.New("several servers are for a room with a member at each")
+	}
+	for _, other := range c.Others {
+		u, err := url.Parse(other)
+		if err != nil {
+			return nil, err
+		}
+		if u.Scheme != "ws" || u.Port() == "" || u.Path != "" {
+			return nil, fmt.Errorf("another server at %q: want ws://host:port", other)
+		}
+		addrs = append(addrs, u.Host)
+	}
+	return addrs, nil
+}
+
+func (c Config) checkDialect() error {
+	d := dialects[c.Dialect]
+	return require(d != nil && (c.Scenario == Room || *d == dialect{}), "dialect %q of %s", c.Dialect, c.Scenario)
 }
 
 // talks tells whether the scenario is about messages.

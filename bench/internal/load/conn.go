@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"github.com/wye-go/wye/bench/internal/epoll"
@@ -56,13 +55,7 @@ func splitEvery(size int) splitter {
 	}
 }
 
-func pong(payload []byte) []byte {
-	b := frame.AppendHeader(nil, frame.Fin|frame.OpPong, len(payload), &mask)
-	head := len(b)
-	b = append(b, payload...)
-	ws.Cipher(b[head:], mask, 0)
-	return b
-}
+func pong(payload []byte) []byte { return maskedFrame(frame.OpPong, payload) }
 
 // send writes b, or keeps what the socket does not take. It never keeps more
 // than what the scenario has under way.

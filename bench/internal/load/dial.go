@@ -78,7 +78,7 @@ func (cl *client) watch(c *conn) error {
 
 func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, error) {
 	d := net.Dialer{Timeout: handshake, KeepAlive: -1}
-	tcp, err := d.DialContext(ctx, "tcp4", cl.addr)
+	tcp, err := d.DialContext(ctx, "tcp4", cl.addrOf(id))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@
 
 package load
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // echo has each of its connections keep some messages under way.
 type echo struct {
@@ -28,7 +31,7 @@ func (e *echo) message(c *conn, payload []byte) error {
 	if err := e.mold.check(payload, c.id, c.seen); err != nil {
 		return err
 	}
-	e.cl.counts.add(e.cl.now - c.at[c.seen%uint32(e.depth)])
+	e.cl.counts.Add(e.cl.now - c.at[c.seen%uint32(e.depth)])
 	c.seen++
 	e.out--
 	return nil
@@ -54,6 +57,34 @@ func (e *echo) drained(c *conn) error {
 
 func (e *echo) stop()     { e.over = true }
 func (e *echo) owed() int { return e.out }
+
+// greeters each send a greeting and receive its answer.
+type greeters struct {
+	cl    *client
+	frame []byte
+	out   int
+}
+
+func (g *greeters) start() error {
+	for _, c := range g.cl.conns {
+		if err := c.send(g.frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *greeters) message(_ *conn, payload []byte) error {
+	if !bytes.HasPrefix(payload, []byte(g.cl.answer)) {
+		return unexpected(payload)
+	}
+	g.out--
+	return nil
+}
+
+func (*greeters) drained(*conn) error { return nil }
+func (*greeters) stop()               {}
+func (g *greeters) owed() int         { return g.out }
 
 // idle only holds its connections.
 type idle struct{}

@@ -96,7 +96,7 @@ func (l *lives) message(c *conn, payload []byte) error {
 		if err := accepted(string(payload), life.key); err != nil {
 			return err
 		}
-		l.cl.counts.add(l.cl.now - c.at[0])
+		l.cl.counts.Add(l.cl.now - c.at[0])
 		life.open = true
 		return c.send(l.bye)
 	case !life.closed && bytes.Equal(payload, []byte{1000 >> 8, 1000 & 0xff}):

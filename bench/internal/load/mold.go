@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -24,12 +25,15 @@ var mask = [4]byte{0x37, 0xfa, 0x21, 0x9d}
 
 type stamp [StampLen]byte
 
+// digits are those of stamps. In JSON, none of them is escaped.
+const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+
 // newStamp returns what identifies message seq of connection id, in printable
 // ASCII, so that text frames stay valid UTF-8.
 func newStamp(id, seq uint32) (s stamp) {
 	for i := range 4 {
-		s[i] = '0' + byte(id>>(6*i)&63)
-		s[4+i] = '0' + byte(seq>>(6*i)&63)
+		s[i] = digits[id>>(6*i)&63]
+		s[4+i] = digits[seq>>(6*i)&63]
 	}
 	return s
 }
@@ -42,12 +46,19 @@ type mold struct {
 	want   []byte // a payload, without its stamps
 	frames []byte // as many frames as are ever sent at once, masked
 	size   int    // of a frame
+	head   int    // where the payload starts in a frame
+	mask   int    // where the payload starts in what is masked
 	tail   int    // where the second stamp is, 0 if there is none
 	masked bool
 }
 
 func newMold(payload, depth int, data Data, raw bool) *mold {
-	m := &mold{want: make([]byte, payload), masked: !raw}
+	return newMoldIn(&dialect{}, payload, depth, data, raw)
+}
+
+// newMoldIn returns a mold whose payloads are sent in a dialect.
+func newMoldIn(d *dialect, payload, depth int, data Data, raw bool) *mold {
+	m := &mold{want: make([]byte, payload), masked: !raw, mask: len(d.before)}
 	for i := range m.want {
 		m.want[i] = 'a' + byte(i*7+i/26)%26
 	}
@@ -57,18 +68,23 @@ func newMold(payload, depth int, data Data, raw bool) *mold {
 	if data == Chinese {
 		writeChinese(m.want[StampLen : payload-min(m.tail, StampLen)])
 	}
-	var one []byte
+	one := slices.Concat([]byte(d.before), m.want, []byte(d.after))
 	if m.masked {
-		one = frame.AppendHeader(nil, frame.Fin|frame.OpText, payload, &mask)
-	}
-	head := len(one)
-	one = append(one, m.want...)
-	if m.masked {
-		ws.Cipher(one[head:], mask, 0)
+		one = maskedFrame(frame.OpText, one)
 	}
 	m.size = len(one)
+	m.head = m.size - len(d.after) - payload
 	m.frames = bytes.Repeat(one, depth)
 	return m
+}
+
+// maskedFrame returns a message in one frame, or a control frame.
+func maskedFrame(op byte, payload []byte) []byte {
+	b := frame.AppendHeader(nil, frame.Fin|op, len(payload), &mask)
+	head := len(b)
+	b = append(b, payload...)
+	ws.Cipher(b[head:], mask, 0)
+	return b
 }
 
 // newMarkedMold returns a mold for messages with the mark that lets a callback sleep.
@@ -90,10 +106,9 @@ func writeChinese(b []byte) {
 // make returns n frames of connection id, numbered from first. They are valid
 // until the next call.
 func (m *mold) make(id, first uint32, n int) []byte {
-	head := m.size - len(m.want)
 	for i := range n {
 		s := newStamp(id, first+uint32(i))
-		payload := m.frames[i*m.size+head : (i+1)*m.size]
+		payload := m.frames[i*m.size+m.head:]
 		m.put(payload, 0, s)
 		if m.tail > 0 {
 			m.put(payload, m.tail, s)
@@ -105,7 +120,7 @@ func (m *mold) make(id, first uint32, n int) []byte {
 func (m *mold) put(payload []byte, at int, s stamp) {
 	copy(payload[at:], s[:])
 	if m.masked {
-		ws.Cipher(payload[at:at+StampLen], mask, at)
+		ws.Cipher(payload[at:at+StampLen], mask, m.mask+at)
 	}
 }
 

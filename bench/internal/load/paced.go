@@ -85,7 +85,7 @@ func (p *paced) message(c *conn, payload []byte) error {
 	c.seen++
 	p.out--
 	if !p.sleeps[c.id] {
-		p.cl.counts.add(p.cl.now - c.at[0])
+		p.cl.counts.Add(p.cl.now - c.at[0])
 	}
 	if p.head > len(p.cl.conns) { // the list of the free has grown long enough to be moved
 		p.free = append(p.free[:0], p.free[p.head:]...)

@@ -50,13 +50,7 @@ func TestPacedCountsFromWhenAMessageWasDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var long uint64 // messages that took a fifth of the stop and more
-	for i, n := range r.cl.counts.counts {
-		if lowest(i) > int64(stop)/5 {
-			long += n
-		}
-	}
-	if long < 20 {
+	if long := r.cl.counts.Above(int64(stop) / 5); long < 20 {
 		t.Errorf("%d messages were held up, want at least 20", long)
 	}
 }

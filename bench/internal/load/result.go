@@ -28,6 +28,8 @@ type Result struct {
 	// Server is nil unless the process was known.
 	Server *Server `json:"server,omitempty"`
 	Client Cost    `json:"client"`
+	// Others are the costs of the processes in Config.OtherPIDs, per message.
+	Others []Cost `json:"others,omitempty"`
 	// ClientBound tells that the load generator itself ran out of CPU while the
 	// server had some left. The server's cost per message still holds, with the
 	// note that it was less than busy; the rate and the latency are the

@@ -26,6 +26,10 @@ func (r *room) start() error {
 }
 
 func (r *room) message(c *conn, payload []byte) error {
+	payload, err := r.cl.strip(payload)
+	if err != nil {
+		return err
+	}
 	p := r.publisher
 	if err := r.mold.check(payload, p.id, c.seen); err != nil {
 		return err
@@ -34,7 +38,7 @@ func (r *room) message(c *conn, payload []byte) error {
 	if p.sent-c.seen-1 >= uint32(r.window) { // also if it is ahead of p.sent
 		return unexpected(payload)
 	}
-	r.cl.counts.add(r.cl.now - p.at[slot])
+	r.cl.counts.Add(r.cl.now - p.at[slot])
 	c.seen++
 	r.out--
 	r.missing[slot]--

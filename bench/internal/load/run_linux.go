@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/wye-go/wye/bench/internal/frame"
+	"github.com/wye-go/wye/bench/internal/hist"
 )
 
 // Run does one run. It fails on the first answer that is not what was sent, on
@@ -17,7 +20,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if t.tls {
 		return runTLS(ctx, cfg, t)
 	}
-	cl, err := newClient(t, cfg.Size)
+	cl, err := newClient(t, cfg)
 	if err != nil {
 		return Result{}, err
 	}
@@ -88,6 +91,12 @@ func (r *run) join(ctx context.Context) error {
 	if err := r.cl.dial(ctx, r.cfg.Conns-1, "/member/bench"); err != nil {
 		return err
 	}
+	if r.cl.greeting != "" {
+		if err := r.cl.dial(ctx, 1, r.cfg.path()); err != nil {
+			return err
+		}
+		return r.greet(ctx)
+	}
 	if err := r.hello(ctx); err != nil {
 		return fmt.Errorf("joining the room: %w", err)
 	}
@@ -107,8 +116,20 @@ func (r *run) hello(ctx context.Context) error {
 	return r.cl.runOut(ctx)
 }
 
+// greet has all connections send the greeting of the dialect, and waits for all answers.
+func (r *run) greet(ctx context.Context) error {
+	g := &greeters{cl: r.cl, frame: maskedFrame(frame.OpText, []byte(r.cl.greeting)), out: len(r.cl.conns)}
+	if err := r.cl.perform(g); err != nil {
+		return err
+	}
+	if err := r.cl.runOut(ctx); err != nil {
+		return fmt.Errorf("joining the room: %w", err)
+	}
+	return nil
+}
+
 func (r *run) scenario() scenario {
-	m := newMold(r.cfg.Size, r.cfg.Depth, r.cfg.Data, r.cl.raw)
+	m := newMoldIn(r.cl.dialect, r.cfg.Size, r.cfg.Depth, r.cfg.Data, r.cl.raw)
 	switch r.cfg.Scenario {
 	case Room:
 		return &room{cl: r.cl, mold: m, publisher: r.cl.conns[len(r.cl.conns)-1], window: r.cfg.Depth}
@@ -129,9 +150,13 @@ func (r *run) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	others, err := readUsages(r.cfg.OtherPIDs)
+	if err != nil {
+		return err
+	}
 	r.cl.clock()
 	began := r.cl.now
-	r.cl.counts = histogram{}
+	r.cl.counts = hist.Histogram{}
 	if err := r.cl.runFor(ctx, r.cfg.Duration); err != nil {
 		return err
 	}
@@ -140,7 +165,14 @@ func (r *run) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	others2, err := readUsages(r.cfg.OtherPIDs)
+	if err != nil {
+		return err
+	}
 	r.fill(seconds, client2.since(client))
+	for i, u := range others2 {
+		r.result.Others = append(r.result.Others, cost(u.since(others[i]), seconds, r.result.Messages))
+	}
 	if r.cfg.PID == 0 {
 		r.result.ClientBound = clientBound(r.result.Client, nil)
 		return nil
@@ -159,14 +191,25 @@ func (r *run) usages() (server, client usage, err error) {
 	return server, client, err
 }
 
+func readUsages(pids []int) (all []usage, err error) {
+	for _, pid := range pids {
+		u, err := readUsage(pid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
 func (r *run) fill(seconds float64, client usage) {
 	h := &r.cl.counts
 	r.result = Result{
 		Scenario: r.cfg.Scenario, URL: r.cfg.URL, Conns: r.cfg.Conns, Size: r.cfg.Size, Data: r.cfg.Data, Depth: r.cfg.Depth,
 		Rate: r.cfg.Rate, SleepEvery: r.cfg.SleepEvery,
-		Seconds: seconds, Messages: h.total, PerSecond: float64(h.total) / seconds,
-		P50us: float64(h.quantile(0.50)) / 1e3, P99us: float64(h.quantile(0.99)) / 1e3,
-		Client: cost(client, seconds, h.total),
+		Seconds: seconds, Messages: h.Total(), PerSecond: float64(h.Total()) / seconds,
+		P50us: float64(h.Quantile(0.50)) / 1e3, P99us: float64(h.Quantile(0.99)) / 1e3,
+		Client: cost(client, seconds, h.Total()),
 	}
 }
 

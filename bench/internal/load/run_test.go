@@ -22,7 +22,7 @@ func perform(t *testing.T, cfg Config) (*run, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl, err := newClient(target, cfg.Size)
+	cl, err := newClient(target, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
