@@ -14,6 +14,7 @@ require (
 	github.com/lxzan/gws v1.10.1
 	github.com/prometheus/client_golang v1.24.1
 	github.com/wye-go/wye v0.0.0
+	github.com/wye-go/wye/layers/redis v0.0.0
 	golang.org/x/sys v0.49.0
 	modernc.org/sqlite v1.60.1
 )
@@ -36,7 +37,7 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/quagmt/udecimal v1.10.1 // indirect
-	github.com/redis/rueidis v1.0.78 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
@@ -49,3 +50,5 @@ require (
 )
 
 replace github.com/wye-go/wye => ../
+
+replace github.com/wye-go/wye/layers/redis => ../layers/redis

@@ -22,6 +22,7 @@ import (
 	"github.com/wye-go/wye/bench/internal/app"
 	"github.com/wye-go/wye/bench/internal/probe"
 	"github.com/wye-go/wye/bench/internal/selfsigned"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
@@ -34,6 +35,7 @@ type flags struct {
 	secure  bool
 	largest int
 	profile string
+	layer   string
 }
 
 func main() {
@@ -43,18 +45,23 @@ func main() {
 	flag.BoolVar(&f.secure, "tls", false, "serve TLS, with a certificate of its own")
 	flag.IntVar(&f.largest, "max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
 	flag.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of the whole run to this `file`")
+	flag.StringVar(&f.layer, "layer", "", "the Redis server that connects the rooms of several servers, such as redis://127.0.0.1:6379;\n"+
+		"empty for rooms of this process")
 	flag.Parse()
 	probe.Install()
-	if err := profiled(f); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := profiled(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
 }
 
 // profiled is run, with a CPU profile if one is wanted.
-func profiled(f flags) error {
+func profiled(ctx context.Context, f flags) error {
 	if f.profile == "" {
-		return run(f)
+		return run(ctx, f)
 	}
 	file, err := os.Create(f.profile)
 	if err != nil {
@@ -63,19 +70,24 @@ func profiled(f flags) error {
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	err = run(f)
+	err = run(ctx, f)
 	pprof.StopCPUProfile()
 	return errors.Join(err, file.Close())
 }
 
-func run(f flags) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+// grace is for the end of the connections, and then for the layer's.
+const grace = 5 * time.Second
+
+func run(ctx context.Context, f flags) (err error) {
 	limits := protocol.Limits{MaxMessage: f.largest, ReadAhead: f.largest, QueueBytes: f.largest}
+	layer, err := app.OpenLayer(ctx, f.layer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLayer(ctx, layer)) }()
 	options := &websocket.Options{Limits: limits, Engine: f.engine}
-	r := router.New(nil, websocket.New(app.New(), options))
+	r := router.New(nil, websocket.New(app.New(layer), options))
 	srv := &http.Server{Addr: f.addr, ReadHeaderTimeout: 10 * time.Second}
-	const grace = 5 * time.Second
 	if !f.secure {
 		return router.Run(ctx, srv, r, grace)
 	}
@@ -88,4 +100,10 @@ func run(f flags) error {
 		return errors.Join(err, l.Close())
 	}
 	return router.Serve(ctx, tls.NewListener(l, config), srv, r, grace)
+}
+
+func closeLayer(ctx context.Context, l *layers.Layer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return l.Close(ctx)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
-// New returns the application, on a layer of its own:
+// New returns the application, on the layer l. The group of a room has the room's name:
 //
 //	/echo           every message back to its sender
 //	/room/<name>    every message to all members of the room, the sender included
@@ -22,7 +22,7 @@ import (
 //	/func/<name>    the member as such a function
 //	/sleep          an echo that sleeps before it answers messages with a mark: see package chore
 //	/work           an echo that needs some CPU time before it answers
-func New() protocol.Application {
+func New(l *layers.Layer) protocol.Application {
 	return router.Use(router.NewURLRouter(
 		router.RePath(`^echo$`, consumer.ReceiveFunc(echo)),
 		router.RePath(`^sleep$`, consumer.ReceiveFunc(sleep)),
@@ -32,7 +32,7 @@ func New() protocol.Application {
 		router.RePath(`^member/(?P<name>\w+)$`, consumer.New(newMember, consumer.On(said, (*member).heard))),
 		router.RePath(`^func/echo$`, consumer.Func(loop)),
 		router.RePath(`^func/(?P<name>\w+)$`, consumer.Func(memberLoop, consumer.On(said, streamHeard))),
-	), layers.Middleware(new(layers.Layer)))
+	), layers.Middleware(l))
 }
 
 // line is what a sender says to its room.

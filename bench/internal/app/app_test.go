@@ -13,6 +13,7 @@ import (
 	"github.com/wye-go/wye/bench/internal/load"
 	"github.com/wye-go/wye/bench/internal/selfsigned"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
@@ -68,7 +69,7 @@ func run(t *testing.T, url string, cfg *load.Config) {
 // serve runs Wye as its users run it, until the test ends.
 func serve(t *testing.T, engine websocket.Engine, secure bool) (addr string) {
 	t.Helper()
-	ws := websocket.New(app.New(), &websocket.Options{Engine: engine})
+	ws := websocket.New(app.New(new(layers.Layer)), &websocket.Options{Engine: engine})
 	s := httptest.NewUnstartedServer(ws)
 	if secure {
 		config, err := selfsigned.Config()
