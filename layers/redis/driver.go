@@ -30,6 +30,7 @@ type Driver struct {
 	outages   outages
 	malformed malformed
 	queues    queues
+	fills     chan struct{} // has an element for each history that is read because events are missing
 
 	started, ready atomic.Bool
 	ctx            context.Context //nolint:containedctx // of the driver's goroutines; Close ends it
@@ -65,6 +66,7 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 	d.settings, d.codec, d.node, d.receiver = s, codec, r.Node(), r
 	d.mark = markPrefix + d.node
 	d.transport = d.newTransport()
+	d.fills = make(chan struct{}, maxFills)
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	d.queues.open(d.ctx)
 	if err := d.connect(ctx); err != nil {
@@ -144,6 +146,7 @@ func (d *Driver) Subscribe(ctx context.Context, add, drop []string) error {
 		}
 	}
 	all.Wait()
+	d.forgetStreams(drop)
 	return errors.Join(errs...)
 }
 

@@ -12,6 +12,7 @@ import (
 type inbox struct {
 	driver  *Driver
 	packets chan packet
+	streams map[string]*stream // of recorded events, by group
 }
 
 // packet is a message that has arrived.
@@ -19,6 +20,8 @@ type packet struct {
 	name    string // of the group or the consumer's channel
 	direct  bool   // it is for a consumer's channel
 	message []byte
+
+	control func() // called by the goroutine of the inbox; then there is no message
 }
 
 // inboxSize is how many messages wait for each of the goroutines. If more arrive, the
@@ -31,7 +34,7 @@ var seed = maphash.MakeSeed()
 // startInboxes starts a goroutine for each processor.
 func (d *Driver) startInboxes() {
 	for range runtime.GOMAXPROCS(0) {
-		in := &inbox{d, make(chan packet, inboxSize)}
+		in := &inbox{d, make(chan packet, inboxSize), make(map[string]*stream)}
 		d.inboxes = append(d.inboxes, in)
 		d.running.Go(in.run)
 	}
@@ -74,22 +77,33 @@ func (in *inbox) run() {
 	}
 }
 
-// deliver delivers what another node or Django has published.
+// deliver delivers what another node or Django has published, and recorded events of all nodes.
 func (in *inbox) deliver(p packet) {
+	if p.control != nil {
+		p.control()
+		return
+	}
 	d := in.driver
-	plain, err := d.codec.Open(p.message, 0)
-	if err == nil && d.codec.MarkOf(plain) == d.mark {
+	mark, sealed := d.unmask(p.message)
+	plain, err := d.codec.Open(sealed, 0)
+	if err == nil && mark == "" {
+		mark = d.codec.MarkOf(plain)
+	}
+	if err == nil && mark == d.mark {
 		return // its own: the layer has delivered it
 	}
 	var m driver.Message
 	if err == nil {
 		m, err = d.codec.Parse(plain)
 	}
+	at, recorded := positionOf(mark)
 	switch {
 	case err != nil:
 		d.malformed.note(d, p, err)
 	case p.direct:
 		d.receiver.Channel(p.name, m.Event)
+	case recorded:
+		in.deliverRecorded(p.name, driver.AtPosition(m.Event, at))
 	default:
 		d.receiver.Group(p.name, m.Event)
 	}

@@ -112,6 +112,7 @@ func (s *server) noteDown(cause error) {
 func (s *server) noteUp(after time.Duration) {
 	s.logger().Info("wye: redis: a server is up again", "after", after.Round(time.Millisecond), "groups", s.groupCount())
 	s.driver.noteUp(s)
+	s.driver.refill(s)
 }
 
 func (s *server) logger() *slog.Logger {

@@ -34,6 +34,8 @@ func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 		},
 		Kill: func(d layers.Driver) { d.(*redis.Driver).Kill() },
 		Slow: func(d time.Duration) { p.delay.Store(int64(d)) },
+
+		History: true,
 	}
 }
 
