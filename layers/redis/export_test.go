@@ -5,3 +5,8 @@ func (d *Driver) Kill() {
 	d.cancel()
 	d.running.Wait()
 }
+
+// AppendText is the script that appends to a history.
+//
+//nolint:gochecknoglobals // a constant
+var AppendText = appendText

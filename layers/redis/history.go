@@ -20,6 +20,9 @@ var _ driver.Historian = (*Driver)(nil)
 // a reader that returns to a quiet group is not told that something may be missing.
 const historyLinger = time.Hour
 
+// The scripts.
+//
+//nolint:gochecknoglobals // constants
 var (
 	//go:embed history_append.lua
 	appendText string

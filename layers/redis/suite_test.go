@@ -43,3 +43,9 @@ func TestSuite(t *testing.T) {
 	t.Parallel()
 	suiteOf(t, redis.Options{}).Run(t)
 }
+
+// TestSuiteEncrypted is the suite with encryption. JSON has no bytes, which the suite sends.
+func TestSuiteEncrypted(t *testing.T) {
+	t.Parallel()
+	suiteOf(t, redis.Options{EncryptionKeys: []string{"secret"}}).Run(t)
+}
