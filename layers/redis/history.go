@@ -47,7 +47,7 @@ func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k 
 	}
 	age := strconv.FormatInt(max(1, k.MaxAge.Milliseconds()), 10)
 	reply, err := d.evalHistory(ctx, appendScript, group,
-		d.groupChannel(group), m.head, m.tail, rand.Text()[:epochLen], strconv.Itoa(k.MaxEvents), age,
+		d.transport.groupName(group), m.head, m.tail, rand.Text()[:epochLen], strconv.Itoa(k.MaxEvents), age,
 		strconv.FormatInt(historyLinger.Milliseconds(), 10), m.masking)
 	if err != nil {
 		return protocol.Position{}, err

@@ -194,5 +194,5 @@ func (in *inbox) refill(group string) {
 
 // serverOf returns the server of a group.
 func (d *Driver) serverOf(group string) *server {
-	return d.servers[wire.Shard(d.groupChannel(group), len(d.servers))]
+	return d.servers[wire.Shard(d.transport.groupShard(group), len(d.servers))]
 }
