@@ -2,10 +2,14 @@ package main
 
 import (
 	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -102,7 +106,78 @@ func (p *process) pid(t *testing.T, service string) int {
 // kill kills a service.
 func (p *process) kill(t *testing.T, service string) {
 	t.Helper()
-	if err := syscall.Kill(p.pid(t, service), syscall.SIGKILL); err != nil {
+	killed, err := os.FindProcess(p.pid(t, service))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Kill(); err != nil {
 		t.Fatalf("killing %s: %v", service, err)
 	}
+}
+
+// TestKilled: what the program has started ends with it, even if it is killed.
+func TestKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends the others")
+	}
+	t.Setenv("TMPDIR", t.TempDir()) // the folder stays there
+	started := startAll(t)
+	pids := []int{started.pid(t, "redis"), started.pid(t, "django")}
+	if err := started.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-started.exited
+	for _, pid := range pids {
+		for end := time.Now().Add(patience); alive(t, pid); <-time.After(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("process %d is still alive", pid)
+			}
+		}
+	}
+}
+
+// alive reports whether a process runs. A zombie, for which nobody waits, does not.
+func alive(t *testing.T, pid int) bool {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return state[0] != 'Z'
+}
+
+// TestOwnRedis: a server that runs already.
+func TestOwnRedis(t *testing.T) {
+	t.Parallel()
+	needsAll(t)
+	addr := freeAddr(t)
+	code, out := failProgram(t, freeAddr(t), "-redis", "redis://"+addr)
+	if code != 1 || !strings.Contains(out, addr) {
+		t.Errorf("without the server, the program exited with %d and wrote:\n%s", code, out)
+	}
+
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.CommandContext(t.Context(), "redis-server", "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatalf("%v: apt-get install redis-server", err)
+	}
+	t.Cleanup(func() { _ = server.Wait() }) // killed by the context
+	for end := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("redis-server does not listen")
+		}
+	}
+	ann := newVisitor(t, startAll(t, "-redis", "redis://"+addr))
+	ann.login("ann")
+	c := ann.wantUser(ann.session(), "ann")
+	ann.do(http.MethodPost, "/say/", url.Values{"text": {"hello"}})
+	skipTo(t, c, message{Kind: "line", line: line{User: "ann", Text: "hello", Via: "a view of Django"}})
 }
