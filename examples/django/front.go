@@ -39,7 +39,8 @@ func newFront(django *url.URL, layer *layers.Layer, auth authenticate) *router.P
 			consumer.On(said, (*room).said), consumer.On(layers.Down, (*room).down), consumer.On(layers.Gap, (*room).gap))),
 	)
 	app := router.Use(urls, router.Auth(auth), layers.Middleware(layer))
-	return router.New(toDjango(django), moved{websocket.New(app, nil), app})
+	sockets := websocket.New(app, &websocket.Options{Hosts: []string{"127.0.0.1", "localhost"}}) // ALLOWED_HOSTS
+	return router.New(toDjango(django), moved{sockets, app})
 }
 
 // moved is Wye's WebSocket server, for the handshakes whose path has a route in Wye. The

@@ -24,7 +24,8 @@ var fence = regexp.MustCompile("^[ \t]*(`{3,}|~{3,})[ \t]*([^ \t`]*)")
 var named = regexp.MustCompile(`<!-- code: (\S+) -->$`)
 
 // TestDocumentedGo is that every block of Go in the documentation stands in a
-// file that is compiled, mostly in a test that runs it.
+// file that is compiled, mostly in a test that runs it, and that every block of Python
+// behind a comment stands in the file that the comment names.
 func TestDocumentedGo(t *testing.T) {
 	t.Parallel()
 	source := os.DirFS(root)
@@ -66,7 +67,8 @@ func documents(t *testing.T, source fs.FS) (found []string) {
 }
 
 // undocumented looks at the blocks of Go in a document, of which it returns the
-// number, and says what is wrong with them: "line: what".
+// number, and at those of Python that a comment names a source for. It says what is wrong
+// with them: "line: what".
 func undocumented(source fs.FS, text string) (blocks int, complaints []string) {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -78,11 +80,18 @@ func undocumented(source fs.FS, text string) (blocks int, complaints []string) {
 		for end < len(lines) && !closes(lines[end], open[1]) {
 			end++
 		}
-		if language := strings.ToLower(open[2]); language == "go" || language == "golang" {
+		comment, c := before(lines[:i]), ""
+		switch strings.ToLower(open[2]) {
+		case "go", "golang":
 			blocks++
-			if c := wrong(source, before(lines[:i]), lines[i+1:end]); c != "" {
-				complaints = append(complaints, fmt.Sprintf("%d: %s", i+1, c))
+			c = wrong(source, comment, lines[i+1:end], ".go")
+		case "python":
+			if named.MatchString(comment) {
+				c = wrong(source, comment, lines[i+1:end], ".py")
 			}
+		}
+		if c != "" {
+			complaints = append(complaints, fmt.Sprintf("%d: %s", i+1, c))
 		}
 		i = end
 	}
@@ -106,13 +115,13 @@ func before(lines []string) string {
 }
 
 // wrong says what is wrong with a block behind a comment, or "".
-func wrong(source fs.FS, comment string, block []string) string {
+func wrong(source fs.FS, comment string, block []string, ext string) string {
 	m := named.FindStringSubmatch(comment)
 	if m == nil {
 		return "no comment in front of the block names its source: <!-- code: dir/file.go -->"
 	}
 	file := m[1]
-	if !compiled(file) {
+	if filepath.Ext(file) != ext || !compiled(file) {
 		return file + " is no file that `make test` compiles"
 	}
 	b, err := fs.ReadFile(source, file)
@@ -135,14 +144,14 @@ func wrong(source fs.FS, comment string, block []string) string {
 	return "this is not in " + file + ":\n" + want
 }
 
-// compiled reports whether the go command looks at a file.
+// compiled reports whether the go command looks at a file's folder.
 func compiled(file string) bool {
 	for element := range strings.SplitSeq(file, "/") {
 		if element == "testdata" || strings.HasPrefix(element, ".") || strings.HasPrefix(element, "_") {
 			return false
 		}
 	}
-	return fs.ValidPath(file) && filepath.Ext(file) == ".go"
+	return fs.ValidPath(file)
 }
 
 // dedent takes away the white space that all lines begin with.
@@ -185,6 +194,7 @@ func TestUndocumented(t *testing.T) {
 	source := fstest.MapFS{
 		"dir/p.go":          {Data: []byte(codeSource)},
 		"dir/p.txt":         {Data: []byte(codeSource)},
+		"dir/p.py":          {Data: []byte("def f():\n    g()\n    h()\n")},
 		"dir/testdata/p.go": {Data: []byte(codeSource)},
 		"dir/p_linux.go":    {Data: []byte("//go:build linux\n\n" + codeSource)},
 	}
@@ -203,6 +213,7 @@ func TestUndocumented(t *testing.T) {
 		{"the comment after a tag", testkit.Here(), "<td>" + name + "\n```go\ng()\n```\n", ""},
 		{"tildes", testkit.Here(), name + "~~~go\ng()\n~~~\n", ""},
 		{"another language", testkit.Here(), "```python\nimport this\n```\n\n```\ngo\n```\n", ""},
+		{"Python", testkit.Here(), "<!-- code: dir/p.py -->\n```python\ng()\nh()\n```\n", ""},
 		{"inside another block", testkit.Here(), "````md\n```go\nx()\n```\n````\n", ""},
 
 		{"a word changed", testkit.Here(), name + "```go\ng()\n\ni()\n```\n", "2: this is not in dir/p.go"},
@@ -215,6 +226,9 @@ func TestUndocumented(t *testing.T) {
 		{"a comment for the block before", testkit.Here(), name + "```go\ng()\n```\n\n```go\nh()\n```\n", "6: no comment"},
 		{"text after the comment", testkit.Here(), name + "As here:\n\n```go\ng()\n```\n", "4: no comment"},
 		{"no such file", testkit.Here(), "<!-- code: dir/q.go -->\n```go\ng()\n```\n", "2: open dir/q.go"},
+		{"Python that is not there", testkit.Here(), "<!-- code: dir/p.py -->\n```python\ni()\n```\n", "2: this is not in dir/p.py"},
+		{"Python in a file of Go", testkit.Here(), name + "```python\ng()\n```\n", "2: dir/p.go is no file"},
+		{"Go in a file of Python", testkit.Here(), "<!-- code: dir/p.py -->\n```go\ng()\n```\n", "2: dir/p.py is no file"},
 		{"no Go", testkit.Here(), "<!-- code: dir/p.txt -->\n```go\ng()\n```\n", "2: dir/p.txt is no file"},
 		{"test data", testkit.Here(), "<!-- code: dir/testdata/p.go -->\n```go\ng()\n```\n", "2: dir/testdata/p.go is no file"},
 		{"outside", testkit.Here(), "<!-- code: ../p.go -->\n```go\ng()\n```\n", "2: ../p.go is no file"},
