@@ -3,9 +3,7 @@ package docs_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -102,34 +100,6 @@ func (s *Store) Set(order int64, status string) {
 type User struct {
 	Name  string `json:"name"`
 	Staff bool   `json:"staff"`
-}
-
-// AskDjango returns middleware that asks Django for the user of the session cookie.
-func AskDjango(whoami string) protocol.Middleware {
-	return router.Auth(func(ctx context.Context, s *consumer.Scope) (*User, error) {
-		session, err := s.Request().Cookie("sessionid")
-		if err != nil {
-			return nil, router.ErrUnauthenticated
-		}
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, whoami, nil)
-		if err != nil {
-			return nil, err
-		}
-		r.AddCookie(session)
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return nil, err // Django is down: 500, and a line in the log
-		}
-		defer answer.Body.Close()
-		switch answer.StatusCode {
-		case http.StatusOK:
-			user := new(User)
-			return user, json.NewDecoder(answer.Body).Decode(user)
-		case http.StatusUnauthorized:
-			return nil, router.ErrUnauthenticated
-		}
-		return nil, fmt.Errorf("whoami says %s", answer.Status)
-	})
 }
 
 // BesideDjango serves WebSocket connections, and passes all other requests to Django.

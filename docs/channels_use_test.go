@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -97,25 +98,24 @@ func TestWorker(t *testing.T) {
 	}
 }
 
-// django is a stand-in for Django: the view whoami, and all other pages.
-func django(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/whoami/" {
-		_, _ = io.WriteString(w, "a page of "+r.Host)
-		return
+// django is a stand-in for Django. The tests of examples/django run Django.
+func django(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "a page of "+r.Host) }
+
+// bySession is a stand-in for examples/django/djangoauth.
+func bySession(_ context.Context, s *consumer.Scope) (*User, error) {
+	session, err := s.Request().Cookie("sessionid")
+	if err != nil {
+		return nil, router.ErrUnauthenticated
 	}
-	c, err := r.Cookie("sessionid")
-	switch {
-	case err != nil:
-		w.WriteHeader(http.StatusBadRequest)
-	case c.Value == "ann":
-		_, _ = io.WriteString(w, `{"name": "Ann", "staff": true}`)
-	case c.Value == "bob":
-		_, _ = io.WriteString(w, `{"name": "Bob", "staff": false}`)
-	case c.Value == "fault":
-		w.WriteHeader(http.StatusInternalServerError)
-	default:
-		w.WriteHeader(http.StatusUnauthorized)
+	switch session.Value {
+	case "ann":
+		return &User{Name: "Ann", Staff: true}, nil
+	case "bob":
+		return &User{Name: "Bob"}, nil
+	case "fault":
+		return nil, errors.New("Django is down")
 	}
+	return nil, router.ErrUnauthenticated
 }
 
 // TestBesideDjango runs the whole program of docs/from-channels.md on sockets.
@@ -128,7 +128,7 @@ func TestBesideDjango(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := httptest.NewServer(BesideDjango(u, router.Use(urls, AskDjango(behind.URL+"/whoami/"))))
+	front := httptest.NewServer(BesideDjango(u, router.Use(urls, router.Auth(bySession))))
 	defer front.Close()
 	host := front.Listener.Addr().String()
 
