@@ -7,10 +7,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/wye-go/wye/internal/redistest"
 	"github.com/wye-go/wye/internal/testkit"
 )
 
@@ -77,6 +81,9 @@ func (p *program) readLine(t *testing.T) string {
 type django struct {
 	*program
 
+	servers []*redistest.Server
+	prefix  string
+
 	mu struct {
 		sync.Mutex
 		calls map[int]chan djangoReply
@@ -91,10 +98,10 @@ type djangoReply struct {
 }
 
 // startDjango starts a process with a layer of the backend "pubsub" or "core". config is
-// CONFIG of CHANNEL_LAYERS.
-func startDjango(t *testing.T, backend string, config map[string]any) *django {
+// CONFIG of CHANNEL_LAYERS, with these servers as its hosts.
+func startDjango(t *testing.T, backend string, config fields, servers ...*redistest.Server) *django {
 	t.Helper()
-	d := &django{program: startProgram(t, "peer.py")}
+	d := &django{program: startProgram(t, "peer.py"), servers: servers, prefix: config["prefix"].(string)}
 	d.mu.calls = map[int]chan djangoReply{}
 	d.write(t, map[string]any{"backend": backend, "config": config})
 	reading := make(chan struct{})
@@ -195,12 +202,47 @@ func (d *django) wantReceives(t *testing.T, at testkit.Line, channel string, wan
 	}
 }
 
+// newChannel returns the channel of a new Django consumer.
+func (d *django) newChannel(t *testing.T) (channel string) {
+	t.Helper()
+	channel = d.call(t, "new_channel")
+	d.awaitSubscribers(t, channel, 1)
+	return channel
+}
+
 // joins returns the channel of a new Django consumer that is a member of the groups.
 func (d *django) joins(t *testing.T, groups ...string) (channel string) {
 	t.Helper()
-	channel = d.call(t, "new_channel")
+	channel = d.newChannel(t)
 	for _, group := range groups {
+		name := d.prefix + "__group__" + group
+		before := d.subscribers(t, name)
 		d.call(t, "group_add", group, channel)
+		d.awaitSubscribers(t, name, before+1)
 	}
 	return channel
+}
+
+// awaitSubscribers waits until a channel of Redis has so many subscribers: redis-py does not
+// wait for the answer to a SUBSCRIBE.
+func (d *django) awaitSubscribers(t *testing.T, channel string, want int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); d.subscribers(t, channel) < want; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%q has %d subscribers, want %d", channel, d.subscribers(t, channel), want)
+		}
+	}
+}
+
+func (d *django) subscribers(t *testing.T, channel string) (sum int) {
+	t.Helper()
+	for _, s := range d.servers {
+		_, count, _ := strings.Cut(s.CLI(t, "PUBSUB", "NUMSUB", channel), "\n")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
 }

@@ -65,7 +65,7 @@ func TestInteropGroups(t *testing.T) {
 			t.Parallel()
 			config, o := dialect.on(t, shared)
 			here, there := openLayer(t, o), openLayer(t, o)
-			django := startDjango(t, "pubsub", config)
+			django := startDjango(t, "pubsub", config, shared)
 			a, b := joined(t, here, "room"), joined(t, there, "room")
 			channel := django.joins(t, "room")
 
@@ -158,7 +158,7 @@ func TestInteropUnusual(t *testing.T) {
 			t.Parallel()
 			config, o := dialect.on(t, shared)
 			l := openLayer(t, o)
-			django := startDjango(t, "pubsub", config)
+			django := startDjango(t, "pubsub", config, shared)
 			m, channel := joined(t, l, "to.Wye"), django.joins(t, "to.Django")
 			for _, row := range unusuals() {
 				if row.only != "" && !strings.HasPrefix(dialect.name, row.only) {
@@ -192,7 +192,7 @@ func TestInteropForeign(t *testing.T) {
 			t.Parallel()
 			config, o := dialect.on(t, shared)
 			l := openLayer(t, o)
-			django := startDjango(t, "pubsub", config)
+			django := startDjango(t, "pubsub", config, shared)
 			m := joined(t, l, "room")
 			for _, message := range []string{
 				"", "x", "\xc1", "\x80", "{}", "null", "[]", `{"type": 1}`, `{"type": ""}`, `{"text": "no type"}`, "\x81\xa4type\x01",
@@ -214,7 +214,7 @@ func TestInteropOrder(t *testing.T) {
 	t.Parallel()
 	config, o := dialect{}.on(t, shared)
 	l := openLayer(t, o)
-	django := startDjango(t, "pubsub", config)
+	django := startDjango(t, "pubsub", config, shared)
 	m, channel := joined(t, l, "to.Wye"), django.joins(t, "to.Django")
 	n := testkit.Count(500, 50)
 	for i := range n {
