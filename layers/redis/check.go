@@ -66,6 +66,6 @@ func (s *server) permission(err error) error {
 // acl returns the permissions that a user of Redis needs.
 func (s *server) acl() string {
 	return "~" + s.driver.settings.Prefix + "* +@connection " + s.driver.transport.permissions() +
-		" +eval +evalsha +bzpopmin +zpopmin +zadd +zcard +zrange +zremrangebyscore +expire +time" +
+		" +eval +evalsha +bzpopmin +zpopmin +zadd +zcount +zrange +zremrangebyscore +expire +time" +
 		" +info +del +pexpire +hmget +hset +rpush +lpop +lindex +llen +lrange +ltrim" // of history
 }

@@ -84,23 +84,25 @@ func (d *Driver) queueKey(channel string) string { return d.settings.Prefix + ch
 // that are not older than ARGV[2] seconds. The key expires ARGV[4] seconds later. Events that
 // are added in the same microsecond would be read in random order, and also those that follow
 // a change of the clock by less than a second: they get the next score. The script returns how
-// many events have expired, and whether the event was added.
+// many events have expired, and whether the event was added. ZADD is the first command that
+// writes: a server that is out of memory refuses it then, and only then.
 //
 //nolint:gochecknoglobals // a constant
 var pushScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
-local expired = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
-  return {expired, 0}
+local oldest = string.format('%.17g', now - ARGV[2])
+local added = 0
+if redis.call('ZCOUNT', KEYS[1], '(' .. oldest, '+inf') < tonumber(ARGV[3]) then
+  local last = tonumber(redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
+  if last and last >= now and last < now + 1 then
+    now = last + 0.000001
+  end
+  redis.call('ZADD', KEYS[1], now, ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+  added = 1
 end
-local last = tonumber(redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
-if last and last >= now and last < now + 1 then
-  now = last + 0.000001
-end
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-return {expired, 1}`)
+return {redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', oldest), added}`)
 
 // Push adds e to a named channel: see [driver.Queuer]. With several servers, the events of a
 // channel are spread over those that are up, and each holds as many events as Options.Channels
