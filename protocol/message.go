@@ -36,6 +36,17 @@ func (k Kind) String() string {
 // the send returns ErrNotUTF8, or repairs it if Limits.RepairText is set.
 type Message struct {
 	Kind Kind
+	// Uncompressed has an outgoing message sent without compression, whatever the
+	// connection has agreed on (see websocket.Options.Compression).
+	//
+	// Set it for a message that has a secret, such as a token, beside text that somebody
+	// else can choose, such as a name that is repeated in an answer. Compression makes a
+	// message shorter if the two have parts in common, and encryption does not hide its
+	// length: who can choose the text, again and again, and see the lengths, finds the
+	// secret piece by piece. Such attacks on compressed TLS and HTTP are known as CRIME and
+	// BREACH. With context takeover the two may even be in different messages.
+	Uncompressed bool
+
 	Data []byte
 
 	// Key conflates messages. A message with a key replaces an earlier one with the same

@@ -40,7 +40,7 @@ const pooledBytes = 4 << 10
 func Prepare(m Message) *Prepared {
 	p := preparedPool.Get().(*Prepared) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	p.own = append(p.own[:0], m.Data...)
-	p.msg = Message{Kind: m.Kind, Data: p.own, Key: m.Key}
+	p.msg = Message{Kind: m.Kind, Data: p.own, Key: m.Key, Uncompressed: m.Uncompressed}
 	p.invalid = !isValid(&p.msg)
 	return p
 }
@@ -88,6 +88,9 @@ func (p *Prepared) Len() int { return len(p.msg.Data) }
 
 // Key returns the message's key, which is not part of the encodings.
 func (p *Prepared) Key() string { return p.msg.Key }
+
+// Uncompressed returns Message.Uncompressed.
+func (p *Prepared) Uncompressed() bool { return p.msg.Uncompressed }
 
 // AppendFrame appends the encoding of the message for variant to b, and returns the
 // result. The first call for a variant calls encode; later calls use the same bytes.

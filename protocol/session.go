@@ -95,6 +95,8 @@ type opening struct {
 	waiting  conflate.Queue[outgoing] // sends, which follow the answer
 	queued   int                      // bytes in waiting
 	answered []func(refused *RejectError)
+
+	compression Compression // of SetCompression
 }
 
 // Conn returns the application's side.

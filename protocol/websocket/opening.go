@@ -25,8 +25,9 @@ type opening struct {
 	r           *http.Request
 	limit       *lazyctx.Context // the scope's, which ends with the handshake
 	conn        *protocol.Conn   // once it has entered the gate
-	subprotocol string           // chosen by Options, for an application that chooses none
-	name        engine.Name      // for log lines
+	session     *protocol.Session
+	subprotocol string      // chosen by Options, for an application that chooses none
+	name        engine.Name // for log lines
 	acceptKey   handshake.Key
 }
 
@@ -35,8 +36,11 @@ func (h *opening) Accept(o protocol.AcceptOptions) (a engine.Accepted, err error
 	if err := handshake.CheckHeader(o.Header); err != nil {
 		return a, err //nolint:wrapcheck // it says what is wrong
 	}
-	a.Answer = h.answer(&o)
+	a.Answer = h.answer(&o, &a)
 	if err := h.hijack(&a); err != nil {
+		if a.Deflate.ClientTakeover {
+			h.server.engine.RefundWindow(a.Deflate.ClientBits)
+		}
 		return engine.Accepted{}, fmt.Errorf("wye: the connection cannot be taken over from net/http; "+
 			"a middleware in front wraps the ResponseWriter without an Unwrap method, or this is not HTTP/1.1: %w", err)
 	}
@@ -69,11 +73,13 @@ func (h *opening) logNoRoute(e *protocol.RejectError) {
 	})
 }
 
-// answer returns the response that accepts; the caller releases it. It must be called
-// before hijack: afterwards the headers of middleware cannot be read.
-func (h *opening) answer(o *protocol.AcceptOptions) *bytespool.Buffer {
+// answer returns the response that accepts; the caller releases it. It negotiates the
+// extensions of accepted. It must be called before hijack: afterwards the headers of
+// middleware cannot be read.
+func (h *opening) answer(o *protocol.AcceptOptions, accepted *engine.Accepted) *bytespool.Buffer {
 	b := bytespool.Get()
 	a := handshake.Answer{Key: &h.acceptKey, Subprotocol: o.Subprotocol, Middleware: h.w.Header(), Application: o.Header}
+	accepted.Deflate, a.Extensions = h.negotiate()
 	if a.Subprotocol == "" {
 		a.Subprotocol = h.subprotocol
 	}

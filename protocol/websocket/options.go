@@ -95,6 +95,10 @@ type Options struct {
 	// Default 20 s.
 	PongTimeout time.Duration
 
+	// Compression compresses messages with peers that offer it (permessage-deflate).
+	// Default: nil, which declines the offers, and all extensions.
+	Compression *Compression
+
 	// Engine chooses how connections are run. Default: EngineAuto.
 	Engine Engine
 
@@ -188,6 +192,7 @@ func (o *Options) withDefaults() Options {
 	c.MaxHandshake = orDefault(c.MaxHandshake, defaultMaxHandshake)
 	c.MaxHeaderLines = orDefault(c.MaxHeaderLines, defaultMaxHeaderLines)
 	c.Capacity = c.Capacity.withDefaults()
+	c.Compression = c.Compression.withDefaults()
 	c.Subprotocols = slices.Clone(c.Subprotocols)
 	if c.PingInterval == 0 {
 		c.PingInterval = defaultPingInterval

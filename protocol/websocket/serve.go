@@ -47,6 +47,7 @@ func (h *opening) prepare() (c *engine.Conn, session *protocol.Session) {
 	h.acceptKey = handshake.AcceptKey(r.Header)
 	c = s.engine.NewConn(&h.Opening, h.name)
 	session = s.newSession(scope, r, c)
+	h.session = session
 	if e := s.gate.Enter(session.Conn(), client); e != nil {
 		h.refuse(e)
 		return nil, nil
@@ -91,6 +92,10 @@ func (s *Server) admit(scope *protocol.Scope, h *opening, client admission.Clien
 		return e
 	}
 	if e := handshake.CheckUpgrade(r, offer); e != nil {
+		s.stats.malformed.Add(1)
+		return e
+	}
+	if e := s.checkExtensions(r.Header); e != nil {
 		s.stats.malformed.Add(1)
 		return e
 	}

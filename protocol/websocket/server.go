@@ -36,7 +36,8 @@ var _ protocol.Protocol = (*Server)(nil)
 
 // New returns a server for app. o may be nil; it is copied. New panics if app is
 // nil, if an entry of o.Origins, o.Hosts or o.TrustedProxies can match nothing, if
-// one of o.Subprotocols is not a token, or if o.Shutdown.Code cannot be sent.
+// one of o.Subprotocols is not a token, if o.Shutdown.Code cannot be sent, or if a field
+// of o.Compression is out of its range.
 func New(app protocol.Application, o *Options) *Server {
 	if app == nil {
 		panic("wye: websocket.New: the application is nil")
@@ -52,6 +53,7 @@ func New(app protocol.Application, o *Options) *Server {
 		panic(fmt.Sprintf("wye: websocket.Options.Shutdown: a close cannot carry the code %v; leave it 0 for 1001, or write 1012", code))
 	}
 	s.opts.Engine.check()
+	s.opts.Compression.check()
 	s.engine = engine.New(engine.Config{
 		Limits:       s.opts.Limits,
 		WriteTimeout: s.opts.WriteTimeout,
@@ -59,6 +61,7 @@ func New(app protocol.Application, o *Options) *Server {
 		PingInterval: s.opts.PingInterval,
 		PongTimeout:  s.opts.PongTimeout,
 		QueueBytes:   s.opts.Capacity.QueueBytes,
+		Compression:  s.opts.Compression.engine(),
 		Leave:        s.gate.Leave,
 		Loops:        s.opts.Engine != EngineGoroutine && engine.LoopsWork(),
 		OffLoop:      s.logOffLoop,

@@ -48,6 +48,8 @@ type Stats struct {
 	WriteTimeouts int64 // WriteTimeout
 	CloseTimeouts int64 // CloseTimeout
 
+	Compression CompressionStats
+
 	HeldBytes   int64 // charged to Capacity.ReadBytes now
 	QueuedBytes int64 // charged to Capacity.QueueBytes now
 	QueuesFull  int64 // sends that found no room because of Capacity.QueueBytes
@@ -79,6 +81,7 @@ func (s *Server) Stats() Stats {
 		Unanswered:    e.PongTimeouts,
 		WriteTimeouts: e.WriteTimeouts,
 		CloseTimeouts: e.CloseTimeouts,
+		Compression:   newCompressionStats(e.Deflate),
 		HeldBytes:     int64(s.counters.HeldBytes()),
 		QueuedBytes:   e.QueuedBytes,
 		QueuesFull:    e.QueuesFull,

@@ -25,7 +25,7 @@ type Conn struct {
 
 	runner runner // from phaseAnswering on
 	looped looped // of a connection that a loop runs
-	route  *route // from phaseAnswering on
+	way    *way   // from phaseAnswering on
 
 	life     life
 	peerSide peerSide

@@ -24,6 +24,7 @@ type Config struct {
 	PingInterval time.Duration   // without a byte from the peer; not positive: no pings
 	PongTimeout  time.Duration   // from a ping until the peer is cut
 	QueueBytes   int             // of all outgoing queues together
+	Compression  *Compression    // nil: no connection is compressed
 	Loops        bool            // run connections on loops that can be, if LoopsWork
 
 	// Leave is called once for each connection that was opened, when its session, its
@@ -43,10 +44,11 @@ type Engine struct {
 
 	liveness  liveness.Rule
 	queues    *queue.Pool
-	shares    registry[protocol.Limits, share]
+	shares    registry[shareKey, share]
 	counters  counters
 	started   time.Time
 	deadlines deadlines
+	deflate   *deflation // nil without Config.Compression
 	routes    registry[routeKey, *route]
 
 	watcher       watcher // of threads
@@ -83,6 +85,9 @@ func New(c Config) *Engine {
 		turnsPerYield: turnsPerYield,
 		isPlain:       isPlain,
 	}
+	if c.Compression != nil {
+		e.deflate = newDeflation(c.Compression, e.queues)
+	}
 	e.deadlines.granularity = granularityOf(&c)
 	e.deadlines.mu.wheel = liveness.NewDeadlines[*Conn](e.deadlines.granularity)
 	if runtime.GOMAXPROCS(0) == 1 {
@@ -107,6 +112,7 @@ func (e *Engine) removeConn(c *Conn) {
 		e.mu.conns.Remove(c)
 		e.mu.Unlock()
 	}
+	c.way.close()
 	c.runner.forget(c)
 	e.Leave(c.session.Conn())
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
 )
 
 // Handshake answers the request that opens a connection. The connection calls each method
@@ -45,4 +46,6 @@ type Accepted struct {
 	Socket net.Conn          // may have deadlines
 	Answer *bytespool.Buffer // the connection writes it first
 	Early  []byte            // what the peer has sent behind its request
+
+	Deflate deflate.Params // as it was agreed on in Answer; the zero value without compression
 }

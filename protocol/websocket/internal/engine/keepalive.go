@@ -58,6 +58,7 @@ func (c *Conn) checkAlive() {
 		ReadPaused: a.stalled.Load(),
 		Unwritten:  c.out.pending() > 0,
 	}, &r)
+	c.way.deflate.giveBackIfIdle()
 	switch v {
 	case liveness.OK:
 	case liveness.Ping:

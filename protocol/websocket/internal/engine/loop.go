@@ -233,7 +233,7 @@ func (l *loop) drive() {
 	defer func() {
 		if !over { // a callback has ended the goroutine
 			if c := l.replaceDriver(l.driving.number.Load()); c != nil {
-				l.engine.learnBlocked(c.route)
+				l.engine.learnBlocked(c.way.route)
 				c.doneElsewhere()
 			}
 		}
@@ -438,7 +438,7 @@ func (l *loop) lease() *lease { return &l.driving }
 // leaveBehind has another goroutine drive, if the callback with that number still runs.
 func (l *loop) leaveBehind(number uint64) {
 	if c := l.replaceDriver(number); c != nil {
-		l.engine.learnBlocked(c.route)
+		l.engine.learnBlocked(c.way.route)
 	}
 }
 

@@ -256,7 +256,7 @@ func TestLoopShortCallbacks(t *testing.T) {
 			}
 		}
 		<-time.After(time.Second)
-		if n := e.counters.leftBehind.Load(); n > 0 || c.route.isBlocking(c.engine) {
+		if n := e.counters.leftBehind.Load(); n > 0 || c.way.isBlocking(c.engine) {
 			t.Errorf("%d callbacks were left behind", n)
 		}
 		s.leave()

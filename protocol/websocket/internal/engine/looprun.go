@@ -28,7 +28,7 @@ func (l *loop) rouse(c *Conn) {
 
 // schedule runs the callbacks on the loop, unless those of the route block.
 func (l *loop) schedule(c *Conn) {
-	if c.route.isBlocking(l.engine) {
+	if c.way.isBlocking(l.engine) {
 		c.looped.flags.Add(oneElsewhere)
 		go c.runElsewhere()
 		return

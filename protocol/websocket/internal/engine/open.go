@@ -36,14 +36,14 @@ func (c *Conn) Accept(o protocol.AcceptOptions) error {
 // adopt sets what a connection has from phaseAnswering on.
 func (c *Conn) adopt(a *Accepted) {
 	l := c.session.Limits()
-	share := c.engine.shareOf(&l)
+	share := c.engine.shareOf(&l, c.engine.deflate.inflate(a.Deflate))
 	c.keepRest(a.Early)
 	c.read.parser = frame.NewParser(share.rules)
 	c.out.open(share.budget, a.Answer.B)
 	a.Answer.Release()
 	c.activity.received.Store(true) // the handshake is a sign of life
 	c.parts.Add(2)
-	c.route = c.engine.routeOf(c.session)
+	c.way = c.engine.wayOf(c.session, a.Deflate)
 	c.engine.place(c, a.Socket)
 	c.engine.addConn(c) // from here on CutAll may close it
 }

@@ -24,7 +24,7 @@ func outgoingOf(each int) *outgoing {
 // add queues a message.
 func add(t *testing.T, o *outgoing, text string) (write bool) {
 	t.Helper()
-	write, err := o.copyMessage(nil, ws.OpText, []byte(text))
+	write, err := o.copyMessage(nil, ws.OpText, []byte(text), len(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestOutgoingBatch(t *testing.T) {
 		want bool
 	}
 	small := func(o *outgoing) bool {
-		w, err := o.copyMessage(nil, ws.OpText, []byte("m"))
+		w, err := o.copyMessage(nil, ws.OpText, []byte("m"), 1)
 		return err == nil && w
 	}
 	large := func(o *outgoing) bool {

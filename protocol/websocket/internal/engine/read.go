@@ -138,21 +138,26 @@ func (c *Conn) closeWaits(payload []byte, l *lease) bool {
 // over at most so many messages.
 func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 	for len(b) > 0 {
-		it, rest, ok, err := c.read.parser.Next(b)
+		it, rest, ok, err := c.next(b)
 		if err != nil {
 			c.failViolated(err)
 			return peerViolated
 		}
-		if !ok {
-			break
-		}
+		long := c.tookLong(most)
 		b = rest
+		if !ok {
+			if long && len(b) > 0 {
+				l.rest = b
+				return turnOver
+			}
+			continue // to the end, unless inflating has taken long
+		}
 		if it.OpCode.IsData() {
 			if o := c.lend(protocol.Message{Kind: frame.KindOf(it.OpCode), Data: it.Data}, b, l); o != readOn {
 				return o
 			}
 			most--
-			if most == 0 || l.hurry.Load() {
+			if most == 0 || long || l.hurry.Load() {
 				return turnOver
 			}
 			continue
@@ -165,6 +170,24 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 		}
 	}
 	return readOn
+}
+
+// next is Parser.Next. It measures how long messages take to be inflated.
+func (c *Conn) next(b []byte) (it frame.Item, rest []byte, ok bool, err error) {
+	if c.way.deflate == nil {
+		return c.read.parser.Next(b)
+	}
+	return c.way.deflate.next(&c.read.parser, b)
+}
+
+// tookLong counts what was inflated. It reports whether it is the turn of other connections
+// because that took long; there are none if any number of messages may be handed over.
+func (c *Conn) tookLong(most int) bool {
+	work, long := c.read.parser.TakeWork()
+	if work.Wire > 0 || work.Inflated > 0 {
+		c.way.deflate.of.countInflated(work)
+	}
+	return long && most != math.MaxInt
 }
 
 // failViolated ends the connection because the peer broke the rules. It is counted unless
@@ -208,7 +231,7 @@ func (c *Conn) sendPong(payload []byte) {
 func (c *Conn) lend(m protocol.Message, rest []byte, l *lease) outcome {
 	l.rest = rest
 	var more bool
-	if l.learns && c.route.isBlocking(c.engine) {
+	if l.learns && c.way.isBlocking(c.engine) {
 		more = c.session.EnqueueChecked(m)
 	} else {
 		before := l.number.Load()

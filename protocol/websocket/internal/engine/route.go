@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
 )
 
 // route is what an engine has learned about the callbacks of the connections of one
@@ -19,6 +20,15 @@ type route struct {
 	blocks protocol.Blocking // what the application has declared
 	until  atomic.Int64      // when it stops to be a blocking one, since the engine was made; 0: it is none
 	last   atomic.Int64      // the time for which it was made a blocking one last
+
+	plain way // of the connections without compression
+}
+
+// way is what a connection is told by its route, and by its handshake.
+type way struct {
+	*route
+
+	deflate *deflating // nil: messages to the peer are not compressed
 }
 
 // How long a route stays a blocking one.
@@ -64,7 +74,18 @@ func (e *Engine) routeOf(s *protocol.Session) *route {
 	if r, ok := e.routes.find(key); ok {
 		return r
 	}
-	return e.routes.add(key, &route{blocks: key.blocks}, math.MaxInt) // a program has so many routes
+	r := &route{blocks: key.blocks}
+	r.plain.route = r
+	return e.routes.add(key, r, math.MaxInt) // a program has so many routes
+}
+
+// wayOf returns the way of a connection that has agreed on p.
+func (e *Engine) wayOf(s *protocol.Session, p deflate.Params) *way {
+	r := e.routeOf(s)
+	if !p.InUse() {
+		return &r.plain
+	}
+	return &way{r, e.deflate.newDeflating(p)}
 }
 
 type routeKey struct {
@@ -89,7 +110,7 @@ func (c *Conn) runElsewhere() {
 		more = c.session.Run(1)
 		now := c.engine.now()
 		if now-begun > blockedTime {
-			c.engine.learnBlocked(c.route)
+			c.engine.learnBlocked(c.way.route)
 		}
 		begun = now
 	}

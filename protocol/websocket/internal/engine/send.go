@@ -14,13 +14,18 @@ const (
 	// the queue first, so that the lock is not held while it is encoded.
 	maxLockedCopy = 16<<10 + 4
 
-	// minShared is the smallest prepared message whose frame connections share. Smaller
+	// minShared is the smallest frame of a prepared message that connections share. Smaller
 	// ones are copied: that costs less than another piece of a write.
 	minShared = 2 << 10
 )
 
 // Send queues a message.
 func (c *Conn) Send(m protocol.Message) error {
+	if d := c.way.deflate; d != nil && d.of.takes(len(m.Data), m.Uncompressed) {
+		if done, err := c.sendDeflated(d, &m); done {
+			return err
+		}
+	}
 	op, size := frame.OpCodeOf(m.Kind), frame.EncodedSize(len(m.Data))
 	switch {
 	case size > maxLockedCopy:
@@ -32,7 +37,7 @@ func (c *Conn) Send(m protocol.Message) error {
 	case m.Key != "":
 		return c.sendFrame(m.Key, newFrame(op, m.Data), len(m.Data))
 	}
-	write, err := c.out.copyMessage(c.session, op, m.Data)
+	write, err := c.out.copyMessage(c.session, op, m.Data, len(m.Data))
 	return c.queued(write, err)
 }
 
@@ -45,16 +50,26 @@ func newFrame(op ws.OpCode, payload []byte) queue.Frame {
 
 // SendPrepared queues a message that other connections share.
 func (c *Conn) SendPrepared(p *protocol.Prepared) error {
+	if d := c.way.deflate; d != nil && d.of.takes(p.Len(), p.Uncompressed()) {
+		if f := d.sharedFrame(p); f != nil {
+			return c.sendSharedDeflated(d, p, f)
+		}
+	}
+	return c.sendShared(p, sharedFrame(p, c.engine.queues))
+}
+
+// sendShared queues f, a frame of p.
+func (c *Conn) sendShared(p *protocol.Prepared, f *queue.Shared) error {
 	switch {
-	case p.Len() >= minShared:
-		return c.sendFrame(p.Key(), sharedFrame(p, c.engine.queues).Frame(), p.Len())
+	case f.Len() >= minShared:
+		return c.sendFrame(p.Key(), f.Frame(), p.Len())
 	case p.Key() == "":
-		write, err := c.out.addShared(c.session, sharedFrame(p, c.engine.queues), p.Len())
+		write, err := c.out.addShared(c.session, f, p.Len())
 		return c.queued(write, err)
 	}
-	f := queue.NewFrame(frame.EncodedSize(p.Len()))
-	p.AppendFrame(f.Bytes()[:0], frame.Plain, frame.AppendMessage)
-	return c.sendFrame(p.Key(), f, p.Len())
+	own := queue.NewFrame(f.Len())
+	f.CopyTo(own.Bytes())
+	return c.sendFrame(p.Key(), own, p.Len())
 }
 
 // sendFrame queues the frame of a message with payload bytes of payload.
@@ -77,8 +92,8 @@ func (c *Conn) queued(write bool, err error) error {
 	return err
 }
 
-// copyMessage queues the frame of a message.
-func (o *outgoing) copyMessage(g queue.Growth, op ws.OpCode, payload []byte) (write bool, err error) {
+// copyMessage queues the frame of a message, which has length bytes before it was compressed.
+func (o *outgoing) copyMessage(g queue.Growth, op ws.OpCode, payload []byte, length int) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b, err := o.mu.queue.AddMessage(frame.EncodedSize(len(payload)), g)
@@ -86,7 +101,7 @@ func (o *outgoing) copyMessage(g queue.Growth, op ws.OpCode, payload []byte) (wr
 		return false, err //nolint:wrapcheck // it is protocol's
 	}
 	frame.Append(b[:0], op, payload)
-	return o.messageAddedLocked(len(payload)), nil
+	return o.messageAddedLocked(length), nil
 }
 
 // addShared queues a small frame that other connections get too: as a reference, or else

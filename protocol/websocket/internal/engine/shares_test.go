@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
 
 // TestShares makes sure that equal limits are in memory once, and that there is a bound.
@@ -12,7 +13,7 @@ func TestShares(t *testing.T) {
 	e := New(Config{Limits: protocol.Limits{}.WithDefaults()})
 	of := func(queueBytes, groups int) share {
 		l := protocol.Limits{QueueBytes: queueBytes, Groups: groups}.WithDefaults()
-		return e.shareOf(&l)
+		return e.shareOf(&l, frame.Inflate{})
 	}
 	if of(100, 1) != of(100, 2) {
 		t.Error("limits that differ in what does not matter here have shares of their own")

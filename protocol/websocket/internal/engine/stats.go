@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"time"
 
 	"github.com/wye-go/wye/protocol/websocket/internal/frame"
 )
@@ -23,6 +24,37 @@ type Stats struct {
 	Pauses      int64 // how often reading stopped until the session took messages again
 	QueuedBytes int64 // now charged to Config.QueueBytes
 	QueuesFull  int64 // charges refused because of Config.QueueBytes
+
+	Deflate DeflateStats
+}
+
+// DeflateStats are the counters of compression.
+type DeflateStats struct {
+	Conns       int64 // that have agreed on it, now
+	WindowBytes int64 // charged to Compression.WindowBytes now
+
+	MessagesOut   int64 // that were queued compressed
+	PlainBytesOut int64 // of them before
+	WireBytesOut  int64 // of their frames
+
+	WireBytesIn  int64 // of compressed messages
+	PlainBytesIn int64 // that they became
+
+	TimeOut, TimeIn time.Duration // estimates
+}
+
+// stats returns the counters as they are now. d may be nil.
+func (d *deflation) stats() DeflateStats {
+	if d == nil {
+		return DeflateStats{}
+	}
+	c := &d.count
+	return DeflateStats{
+		Conns: c.conns.Load(), WindowBytes: d.windows.Load(),
+		MessagesOut: c.messagesOut.Load(), PlainBytesOut: c.plainOut.Load(), WireBytesOut: c.wireOut.Load(),
+		WireBytesIn: c.wireIn.Load(), PlainBytesIn: c.inflatedIn.Load(),
+		TimeOut: time.Duration(c.nanosOut.Load()), TimeIn: time.Duration(c.nanosIn.Load()),
+	}
 }
 
 // Stats returns the counters as they are now.
@@ -45,6 +77,7 @@ func (e *Engine) Stats() Stats {
 		Pauses:        c.pauses.Load(),
 		QueuedBytes:   e.queues.Used(),
 		QueuesFull:    e.queues.Refused(),
+		Deflate:       e.deflate.stats(),
 	}
 }
 

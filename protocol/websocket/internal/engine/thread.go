@@ -182,7 +182,7 @@ func (t *thread) leaveBehind(number uint64) {
 		c := t.conn
 		c.keepRest(t.reading.rest) // the bytes belong to the reader that lost the lease
 		c.read.parser.DisownBuffer()
-		c.engine.learnBlocked(c.route)
+		c.engine.learnBlocked(c.way.route)
 		go t.takeOver()
 	}
 }

@@ -51,7 +51,7 @@ func TestHandOver(t *testing.T) {
 		if got := peer.hears(t); got != "wait" {
 			t.Errorf("%s: the answer is %q", row.at, got)
 		}
-		if first.route.isBlocking(e.Engine) != row.blocks {
+		if first.way.isBlocking(e.Engine) != row.blocks {
 			t.Errorf("%s: the route is a blocking one: %t, want %t", row.at, !row.blocks, row.blocks)
 		}
 		if n := e.counters.leftBehind.Load(); n != 1 {

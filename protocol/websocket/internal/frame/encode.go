@@ -46,6 +46,9 @@ func OpCodeOf(k protocol.Kind) ws.OpCode {
 	return ws.OpText
 }
 
+// Compressed returns op for the first frame of a message that is compressed (RFC 7692).
+func Compressed(op ws.OpCode) ws.OpCode { return op | bitRsv1 }
+
 // KindOf returns the kind of a message whose first frame has the opcode op.
 func KindOf(op ws.OpCode) protocol.Kind {
 	if op == ws.OpBinary {

@@ -16,6 +16,7 @@ var (
 const (
 	bitFin     = 0x80
 	bitsRsv    = 0x70
+	bitRsv1    = 0x40 // RFC 7692: the message is compressed
 	bitsOpCode = 0x0f
 	bitControl = 0x08
 	bitMask    = 0x80
@@ -37,9 +38,8 @@ func (h *header) isControl() bool   { return h.first&bitControl != 0 }
 // check checks all but the length of a data frame. fragmented says that the frame comes
 // within a message.
 //
-// Without ws.StateExtended, ws.CheckHeader refuses all reserved bits. An extension that
-// uses one of them sets the flag, and has to check the bits itself: ws.CheckHeader then
-// accepts any.
+// Without ws.StateExtended, ws.CheckHeader refuses all reserved bits. With that flag it would
+// accept any, so checkFrame clears the bit that may be set instead.
 func (h *header) check(fragmented bool) error {
 	state := ws.StateServerSide
 	if fragmented {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/internal/utf8scan"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
 )
 
 // Errors of [Parser.Next] that are counted apart from other violations of the
@@ -47,8 +48,9 @@ type Item struct {
 }
 
 // Next consumes bytes of b until an item is complete, and returns the rest of b. If no
-// item is complete at the end of b, ok is false and all of b is consumed. Next changes
-// b: it unmasks payloads in place.
+// item is complete at the end of b, ok is false and all of b is consumed; if there is a
+// rest, inflating has taken long, and Next is to be called again with it (see
+// [Parser.TakeWork]). Next changes b: it unmasks payloads in place.
 //
 // An error is a [*protocol.CloseError]: the close to answer the peer's violation with.
 // The parser is unusable afterwards.
@@ -130,7 +132,11 @@ func (p *Parser) checkFrame(h *header) error {
 	fragmented := p.inMessage()
 	// A message in one frame is most of what comes, and passes the check (BenchmarkParse).
 	if plain := h.first == bitFin|byte(ws.OpText) || h.first == bitFin|byte(ws.OpBinary); fragmented || !plain || !h.masked {
-		if err := h.check(fragmented); err != nil {
+		checked := *h
+		if p.startsCompressed(h) {
+			checked.first &^= bitRsv1
+		}
+		if err := checked.check(fragmented); err != nil {
 			return err
 		}
 	}
@@ -141,7 +147,11 @@ func (p *Parser) checkFrame(h *header) error {
 		}
 		return nil
 	}
-	if h.length > int64(p.rules.maxNextFrame(p.PayloadLen())) {
+	room := p.rules.maxNextFrame(p.PayloadLen())
+	if p.isCompressed(h) {
+		room = p.rules.maxNextCompressed(p.PayloadLen())
+	}
+	if h.length > int64(room) {
 		return ErrTooBig
 	}
 	if !fragmented {
@@ -159,7 +169,9 @@ func (p *Parser) checkFrame(h *header) error {
 func (p *Parser) inMessage() bool { return p.partial != nil && p.partial.op != 0 }
 
 // isItem reports whether a frame is an item by itself.
-func (p *Parser) isItem(h *header) bool { return h.isControl() || h.fin() && !p.inMessage() }
+func (p *Parser) isItem(h *header) bool {
+	return h.isControl() || h.fin() && !p.inMessage() && !p.startsCompressed(h)
+}
 
 // readWhole returns the item that one frame is, whose payload lies in b as a whole.
 func (p *Parser) readWhole(h *header, payload []byte) (Item, error) {
@@ -182,7 +194,7 @@ func (p *Parser) startFrame(h *header) {
 	s := p.keep()
 	s.frame, s.inFrame, s.missing, s.controlLen = *h, true, int(h.length), 0
 	if !h.isControl() && s.op == 0 {
-		s.startMessage(h.opCode())
+		s.startMessage(h.opCode(), p.startsCompressed(h))
 	}
 }
 
@@ -191,6 +203,9 @@ func (p *Parser) startFrame(h *header) {
 // soon as no continuation can make it valid.
 func (p *Parser) readPayload(b []byte) (it Item, rest []byte, ok bool, err error) {
 	s := p.partial
+	if s.compressed && !s.frame.isControl() {
+		return p.readCompressed(b)
+	}
 	whole := s.missing == int(s.frame.length)
 	n := min(s.missing, len(b))
 	part, rest := b[:n:n], b[n:]
@@ -222,7 +237,7 @@ func (p *Parser) endMessage() error {
 	if p.partial.text != utf8scan.Good { // it ends within a rune
 		return errNotUTF8
 	}
-	p.partial.op, p.controls = 0, 0
+	p.partial.op, p.partial.compressed, p.controls = 0, false, 0
 	p.messages++
 	return nil
 }
@@ -252,9 +267,14 @@ func (p *Parser) isComplete() bool {
 }
 
 // PayloadLen returns how many bytes of the incomplete message's payload have come, 0 if
-// no message is incomplete.
+// no message is incomplete. A compressed message is not inflated for that.
 func (p *Parser) PayloadLen() int {
-	if !p.inMessage() || p.partial.body == nil {
+	switch {
+	case !p.inMessage():
+		return 0
+	case p.partial.compressed:
+		return p.partial.wire
+	case p.partial.body == nil:
 		return 0
 	}
 	return len(p.partial.body.B)
@@ -268,15 +288,24 @@ func (p *Parser) DiscardMessages() {
 	if s := p.partial; s != nil {
 		s.text = utf8scan.Good
 		s.releaseBody()
+		s.releaseInflater()
+		s.window.Clear()
 	}
 }
 
-// BufferSize returns the size of the memory that the parser holds for messages.
-func (p *Parser) BufferSize() int {
-	if p.partial == nil || p.partial.body == nil {
+// BufferSize returns the size of the memory that the parser holds for messages, without
+// that of [Parser.WindowSize].
+func (p *Parser) BufferSize() (n int) {
+	if p.partial == nil {
 		return 0
 	}
-	return cap(p.partial.body.B)
+	if p.partial.body != nil {
+		n = cap(p.partial.body.B)
+	}
+	if p.partial.inflater != nil {
+		n += deflate.InflaterSize
+	}
+	return n
 }
 
 // ReleaseBuffer releases the memory that the parser does not need: all of it, unless a
@@ -288,7 +317,7 @@ func (p *Parser) ReleaseBuffer() {
 		return
 	}
 	s.releaseBody()
-	if p.isComplete() {
+	if p.isComplete() && s.window.Size() == 0 {
 		p.partial = nil
 		s.release()
 	}
@@ -298,8 +327,13 @@ func (p *Parser) ReleaseBuffer() {
 // memory in which it may lie, without recycling it. The bytes that were passed to Next
 // remain the caller's.
 func (p *Parser) DisownBuffer() {
-	if p.isComplete() {
-		p.partial = nil
+	s := p.partial
+	if s == nil || !p.isComplete() {
+		return
+	}
+	p.partial = nil
+	if s.window.Size() > 0 {
+		p.keep().window = s.window
 	}
 }
 

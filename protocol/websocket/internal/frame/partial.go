@@ -8,6 +8,7 @@ import (
 
 	"github.com/wye-go/wye/internal/utf8scan"
 	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
+	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
 )
 
 // partial is what a parser keeps of a header, a frame or a message that is incomplete.
@@ -27,6 +28,19 @@ type partial struct {
 	text   utf8scan.State    // of the incomplete message so far, if it is text
 	body   *bytespool.Buffer // its payload so far, unmasked; nil if nothing had to be kept
 	frames int               // of it so far
+
+	compression
+}
+
+// compression is what a partial keeps for messages that are compressed.
+type compression struct {
+	compressed bool              // the incomplete message is
+	inflater   *deflate.Inflater // of that message, unless it is dropped
+	wire       int               // bytes of it so far, as they came
+	work       Work              // since TakeWork
+	tables     int               // of work.cost, that are counted
+	cost       int               // of what was inflated since TakeWork, in bytes
+	window     deflate.Window    // of the messages before
 }
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
@@ -34,7 +48,10 @@ var partials = sync.Pool{New: func() any { return new(partial) }}
 func newPartial() *partial { return partials.Get().(*partial) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
 
 // release recycles s, in which nothing is incomplete.
-func (s *partial) release() { partials.Put(s) }
+func (s *partial) release() {
+	s.compression = compression{}
+	partials.Put(s)
+}
 
 // readHeader is Parser.readHeader.
 func (s *partial) readHeader(b []byte) (h header, rest []byte, ok bool, err error) {
@@ -61,9 +78,11 @@ func (s *partial) unmask(part []byte) bool {
 	return s.text != utf8scan.Bad
 }
 
-// startMessage starts a message, which is incomplete.
-func (s *partial) startMessage(op ws.OpCode) {
+// startMessage starts a message, which is incomplete. compressed is set for one that is to be
+// inflated, or dropped.
+func (s *partial) startMessage(op ws.OpCode, compressed bool) {
 	s.op, s.text, s.frames = op, utf8scan.Good, 1
+	s.compressed, s.wire = compressed, 0
 	if s.body != nil {
 		s.body.B = s.body.B[:0] // it was lent with the last message
 	}

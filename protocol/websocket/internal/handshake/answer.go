@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// Answer is the response that accepts a handshake. An extension that has been agreed on
-// would be a field here.
+// Answer is the response that accepts a handshake.
 type Answer struct {
 	Key         *Key        // of the request
 	Subprotocol string      // "" if none was chosen
+	Extensions  string      // that were agreed on, or ""
 	Middleware  http.Header // set on the ResponseWriter; the protocol's own are left out
 	Application http.Header // as CheckHeader accepts them
 }
@@ -27,6 +27,11 @@ func (a *Answer) Append(b []byte) []byte {
 	if a.Subprotocol != "" {
 		b = append(b, "Sec-WebSocket-Protocol: "...)
 		b = append(b, a.Subprotocol...)
+		b = append(b, "\r\n"...)
+	}
+	if a.Extensions != "" {
+		b = append(b, "Sec-WebSocket-Extensions: "...)
+		b = append(b, a.Extensions...)
 		b = append(b, "\r\n"...)
 	}
 	if len(a.Middleware) > 0 || len(a.Application) > 0 {

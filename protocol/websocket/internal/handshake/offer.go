@@ -2,8 +2,7 @@ package handshake
 
 import "net/http"
 
-// Offer is what a request offers to negotiate. Extensions are not negotiated; an offer
-// of them would be parsed here, from Sec-WebSocket-Extensions.
+// Offer is what a request offers to negotiate. Package deflate has the extension.
 type Offer struct {
 	Subprotocols []string // in the client's order (RFC 6455 section 11.3.4)
 	malformed    bool     // CheckUpgrade refuses it
