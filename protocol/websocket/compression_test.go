@@ -43,6 +43,7 @@ func TestCompressionEcho(t *testing.T) {
 		{testkit.Here(), websocket.Compression{ServerTakeover: true, ClientTakeover: true, ServerWindowBits: 15}, "permessage-deflate", ""},
 	}
 	eachEngine(t, func(t *testing.T, e websocket.Engine) {
+		t.Helper()
 		for i, row := range rows {
 			s := serve(t, fakes.Echo(), &websocket.Options{Engine: e, Compression: &row.c})
 			p := s.openDeflate(t, "Sec-WebSocket-Extensions: "+row.offer)

@@ -43,7 +43,7 @@ type deflatePeer struct {
 func (s *server) openDeflate(tb testing.TB, offer string) *deflatePeer {
 	tb.Helper()
 	p := &deflatePeer{peer: s.open(tb, offer)}
-	p.answer = strings.Join(p.Answer.Header.Values("Sec-WebSocket-Extensions"), "|")
+	p.answer = strings.Join(p.Answer.Header.Values("Sec-Websocket-Extensions"), "|")
 	p.serverTakeover = !strings.Contains(p.answer, "server_no_context_takeover")
 	p.clientTakeover = !strings.Contains(p.answer, "client_no_context_takeover")
 	p.serverBits, p.clientBits = p.bits("server_max_window_bits="), p.bits("client_max_window_bits=")
@@ -78,7 +78,9 @@ func (p *deflatePeer) deflated(data string) string {
 		p.tb.Fatal(err)
 	}
 	_, _ = w.Write([]byte(data))
-	w.Flush()
+	if err := w.Flush(); err != nil {
+		p.tb.Fatal(err)
+	}
 	p.sentWindow = lastBytes(append(p.sentWindow, data...), 1<<p.clientBits)
 	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }

@@ -96,7 +96,7 @@ func TestDeflateConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for n := range 20 {
 				message := text[i*100 : i*100+n*200]
-				z := d.Deflate(message, text[:i], MaxBits-uint8(n%8)) //nolint:gosec // few
+				z := d.Deflate(message, text[:i], MaxBits-uint8(n%8))
 				if z == nil {
 					continue
 				}

@@ -57,7 +57,7 @@ func lookup(table []entry, root uint, acc uint64) entry {
 	if e.kind() == kindLink {
 		first := e.bits()
 		e = table[e.value()+int(acc>>first&(1<<e.extra()-1))] //nolint:gosec // few bits
-		return e + entry(first)                               // a code has at most 15 bits
+		return e + entry(first)                               //nolint:gosec // a code has at most 15 bits
 	}
 	return e
 }
@@ -147,7 +147,7 @@ func makeTable(table []entry, lengths []uint8, root int, means meaning) (bits ui
 	t := tableMaker{table: table, lengths: lengths, root: root, longest: longest, count: count, means: means}
 	t.sort()
 	t.fill(shortest)
-	return uint(root), true //nolint:gosec // few
+	return uint(root), true
 }
 
 // tableMaker is one call of makeTable.
@@ -171,7 +171,7 @@ func (t *tableMaker) sort() {
 	}
 	for symbol, n := range t.lengths {
 		if n != 0 {
-			t.sorted[at[n]] = uint16(symbol) //nolint:gosec // at most 287
+			t.sorted[at[n]] = uint16(symbol)
 			at[n]++
 		}
 	}
@@ -188,7 +188,8 @@ func (t *tableMaker) fill(n int) {
 			t.table[t.start+at] = e
 		}
 		code = nextCode(code, n)
-		if t.count[n]--; t.count[n] == 0 {
+		t.count[n]--
+		if t.count[n] == 0 {
 			if n == t.longest {
 				break
 			}

@@ -220,7 +220,7 @@ func (d *inflating) copyStored() (bool, error) {
 	if d.stored > d.most-len(d.out) {
 		return false, ErrTooBig
 	}
-	d.grow(min(d.stored, int(d.n/8)+len(d.in))) //nolint:gosec // at most 64
+	d.grow(min(d.stored, int(d.n/8)+len(d.in)))
 	for d.stored > 0 && d.n >= 8 {
 		d.out = append(d.out, byte(d.take(8))) //nolint:gosec // 8 bits
 		d.stored--
@@ -339,7 +339,7 @@ func (d *inflating) readSymbols() (bool, error) {
 				return false, ErrTooBig
 			}
 			d.grow(1)
-			d.out = append(d.out, byte(e>>valueShift))
+			d.out = append(d.out, byte(e>>valueShift)) //nolint:gosec // a byte
 			d.acc >>= bits
 			d.n -= bits
 		case kindBase:

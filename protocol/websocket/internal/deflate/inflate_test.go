@@ -118,7 +118,9 @@ func deflated(message, window []byte, level int, final bool) []byte {
 		w.Close()
 		return b.Bytes()
 	}
-	w.Flush()
+	if err := w.Flush(); err != nil {
+		panic(err)
+	}
 	return bytes.TrimSuffix(b.Bytes(), tail)
 }
 
@@ -268,7 +270,8 @@ func TestWindow(t *testing.T) {
 				t.Fatalf("a window of %d bytes has %d in memory of %d, want %d", size, len(w.Bytes()), w.Size(), len(want))
 			}
 		}
-		if w.Clear(); w.Size() != 0 || len(w.Bytes()) != 0 {
+		w.Clear()
+		if w.Size() != 0 || len(w.Bytes()) != 0 {
 			t.Error("an empty window has memory")
 		}
 	}

@@ -229,7 +229,8 @@ func (s *scanner) readQuoted() bool {
 			return !s.failed
 		}
 		if c == '\\' {
-			if i++; i == len(s.rest) {
+			i++
+			if i == len(s.rest) {
 				break
 			}
 			c = s.rest[i]

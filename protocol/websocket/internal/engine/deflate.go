@@ -64,7 +64,7 @@ type variant struct {
 func newDeflation(c *Compression, pool *queue.Pool) *deflation {
 	d := &deflation{Compression: *c, deflaters: deflate.NewDeflaters(c.Level)}
 	for bits := range d.variants {
-		d.variants[bits] = &variant{of: d, pool: pool, bits: uint8(bits)} //nolint:gosec // at most MaxBits
+		d.variants[bits] = &variant{of: d, pool: pool, bits: uint8(bits)}
 	}
 	return d
 }
@@ -150,7 +150,8 @@ func (d *deflation) newDeflating(p deflate.Params) *deflating {
 
 // next is Parser.Next. It measures one of timedOne calls.
 func (d *deflating) next(p *frame.Parser, b []byte) (it frame.Item, rest []byte, ok bool, err error) {
-	if d.turns++; d.turns%timedOne != 0 {
+	d.turns++
+	if d.turns%timedOne != 0 {
 		return p.Next(b)
 	}
 	start := time.Now()

@@ -160,12 +160,7 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 			if most == 0 || long || l.hurry.Load() {
 				return turnOver
 			}
-			continue
-		}
-		if it.OpCode == ws.OpClose && c.closeWaits(it.Data, l) {
-			return endWaits
-		}
-		if o := c.handleControl(it); o != readOn {
+		} else if o := c.handleControl(it, l); o != readOn {
 			return o
 		}
 	}
@@ -198,14 +193,17 @@ func (c *Conn) failViolated(err error) {
 	}
 }
 
-// handleControl handles a control frame.
-func (c *Conn) handleControl(it frame.Item) outcome {
+// handleControl handles a control frame, which l has read.
+func (c *Conn) handleControl(it frame.Item, l *lease) outcome {
 	switch it.OpCode { //nolint:exhaustive // the others are of messages
 	case ws.OpPing:
 		c.sendPong(it.Data)
 	case ws.OpPong:
 		c.receivePong(it.Data)
 	case ws.OpClose:
+		if c.closeWaits(it.Data, l) {
+			return endWaits
+		}
 		s, err := frame.ParseClose(it.Data)
 		if err != nil {
 			c.failViolated(err)

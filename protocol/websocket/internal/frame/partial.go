@@ -14,6 +14,8 @@ import (
 // partial is what a parser keeps of a header, a frame or a message that is incomplete.
 // It also holds the data of the last item, until the parser's ReleaseBuffer.
 type partial struct {
+	compression
+
 	header    [ws.MaxHeaderSize]byte // that is incomplete
 	headerLen uint8
 
@@ -28,8 +30,6 @@ type partial struct {
 	text   utf8scan.State    // of the incomplete message so far, if it is text
 	body   *bytespool.Buffer // its payload so far, unmasked; nil if nothing had to be kept
 	frames int               // of it so far
-
-	compression
 }
 
 // compression is what a partial keeps for messages that are compressed.
