@@ -80,6 +80,14 @@ func openTab(browser context.Context, t *testing.T, who string) *tab {
 	return newTab(t, who, browser, chromedp.WithNewBrowserContext())
 }
 
+// onPhone makes the screen small.
+func (p *tab) onPhone() *tab {
+	p.t.Helper()
+	p.do("a phone", chromedp.EmulateViewport(390, 844))
+	p.want("nothing to be wider than the screen", `document.scrollingElement.scrollWidth <= 390`)
+	return p
+}
+
 func newTab(t *testing.T, who string, ctx context.Context, options ...chromedp.ContextOption) *tab { //nolint:revive // ctx is not the test's
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(ctx, options...)

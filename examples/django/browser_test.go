@@ -14,7 +14,7 @@ func TestBrowser(t *testing.T) {
 	started := startAll(t)
 	browser := startBrowser(t)
 	ann := person(browser, t, started, "ann")
-	bob := person(browser, t, started, "bob")
+	bob := person(browser, t, started, "bob").onPhone()
 	ann.wantLine("bob", "has come in", "Wye")
 	talk(ann, bob)
 	outage(t, started, ann, bob)
@@ -90,6 +90,7 @@ func outage(t *testing.T, started *process, ann, bob *tab) {
 		p.wantNotice("#wye", down)
 	}
 	ann.shot("down")
+	bob.shot("down-phone")
 	ann.say("#wye", "is anybody there?")
 	ann.wantNotice("#wye", "Redis cannot be reached. Only people on this server have received “is anybody there?”.")
 	bob.want("the line all the same", shows("#wye", "ann", "is anybody there?", "Wye"))

@@ -75,6 +75,7 @@ func run(ctx context.Context, c config) (err error) {
 
 	var all services
 	defer all.stop() // after the router has closed its connections
+	log.Print("django: starting Redis and Django, which takes a few seconds")
 	redisURL, err := startRedis(ctx, &all, c, dir)
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func (p *process) wantOutput(t *testing.T, text string) {
 // pid returns the number of the latest process of a service.
 func (p *process) pid(t *testing.T, service string) int {
 	t.Helper()
-	all := regexp.MustCompile(service+`: process (\d+), `).FindAllStringSubmatch(p.Output(), -1)
+	all := regexp.MustCompile(service+`: process (\d+): `).FindAllStringSubmatch(p.Output(), -1)
 	if all == nil {
 		t.Fatalf("there is no process of %s:\n%s", service, p.Output())
 	}

@@ -22,6 +22,7 @@ type service struct {
 	dir     string
 	command []string
 	env     []string // beside that of this program
+	quiet   bool     // what it writes is logged only if it fails
 }
 
 // services are the services that run, in the order of their start.
@@ -92,16 +93,18 @@ func (s *service) run(ctx context.Context) error {
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	out := &prefixed{prefix: s.name + ": "}
+	out := &lines{prefix: s.name + ": ", quiet: s.quiet}
 	cmd.Stdout, cmd.Stderr = out, out
 	endWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if s.addr != "" {
-		log.Printf("%s: process %d, %s, %s", s.name, cmd.Process.Pid, s.addr, strings.Join(s.command[:min(4, len(s.command))], " "))
+	log.Printf("%s: process %d: %s", s.name, cmd.Process.Pid, strings.Join(s.command, " "))
+	err := cmd.Wait()
+	if err != nil && ctx.Err() == nil {
+		out.flush()
 	}
-	return cmd.Wait()
+	return err
 }
 
 // waitListening returns when something listens, or with an error if the service has ended.
@@ -123,22 +126,33 @@ func (s *service) waitListening(ctx context.Context, failed <-chan error) error 
 	}
 }
 
-// prefixed writes lines to the log, each with a prefix. Only one goroutine uses it.
-type prefixed struct {
+// lines writes what a service writes to the log, line by line. Only one goroutine uses it.
+type lines struct {
 	prefix string
-	rest   []byte
+	quiet  bool
+	text   []byte // not logged yet
 }
 
-func (p *prefixed) Write(b []byte) (int, error) {
-	p.rest = append(p.rest, b...)
-	for {
-		text, rest, whole := bytes.Cut(p.rest, []byte("\n"))
-		if !whole {
-			return len(b), nil
-		}
-		p.rest = rest
-		if len(bytes.TrimSpace(text)) > 0 {
-			log.Printf("%s%s", p.prefix, text)
+func (l *lines) Write(b []byte) (int, error) {
+	l.text = append(l.text, b...)
+	if l.quiet {
+		l.text = l.text[max(0, len(l.text)-2000):]
+		return len(b), nil
+	}
+	if end := bytes.LastIndexByte(l.text, '\n'); end >= 0 {
+		rest := bytes.Clone(l.text[end+1:])
+		l.text = l.text[:end]
+		l.flush()
+		l.text = rest
+	}
+	return len(b), nil
+}
+
+func (l *lines) flush() {
+	for line := range bytes.Lines(l.text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			log.Printf("%s%s", l.prefix, line)
 		}
 	}
+	l.text = nil
 }

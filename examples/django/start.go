@@ -53,8 +53,8 @@ func startRedis(ctx context.Context, all *services, c config, dir string) (strin
 	if err != nil {
 		return "", err
 	}
-	redis := service{name: "redis", addr: loopback + ":" + port, dir: dir, command: []string{
-		"redis-server", "--bind", loopback, "--port", port, "--save", "", "--loglevel", "warning",
+	redis := service{name: "redis", addr: loopback + ":" + port, dir: dir, quiet: true, command: []string{
+		"redis-server", "--bind", loopback, "--port", port, "--appendonly", "no",
 	}}
 	return "redis://" + redis.addr, all.start(ctx, redis)
 }

@@ -24,6 +24,10 @@ import (
 //
 // While Django does not answer, nobody whose answer is not kept can connect: they get a 503
 // with a Retry-After. Connections that are open stay open. Errors are not kept.
+//
+// A peer that sends a new cookie each time makes Django look for each of them.
+// AskerOptions.Concurrent bounds how many at a time, and others wait meanwhile:
+// websocket.Capacity bounds the handshakes of one address and of all.
 type Asker struct {
 	view    string
 	options AskerOptions
