@@ -23,6 +23,7 @@ import (
 // seconds. With several servers, a channel has a set on each.
 type queues struct {
 	pushes  atomic.Uint64 // spreads events over the servers
+	takes   atomic.Uint64 // has another server be the first
 	expired atomic.Int64
 
 	ctx    context.Context //nolint:containedctx // ends what takes events, before the connections are closed
@@ -139,17 +140,23 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	return nil
 }
 
-// nextServer returns the next server that is up.
+// nextServer returns the next server that is up. If none is known to be, it returns the next
+// one that may be.
 func (d *Driver) nextServer() (*server, *commands, error) {
 	first := int(d.queues.pushes.Add(1) % uint64(len(d.servers))) //nolint:gosec // less than the number of servers
 	var errs []error
-	for i := range d.servers {
-		s := d.servers[(first+i)%len(d.servers)]
-		c, err := s.client()
-		if err == nil {
-			return s, c, nil
+	for _, mayBeDown := range []bool{false, true} {
+		for i := range d.servers {
+			s := d.servers[(first+i)%len(d.servers)]
+			if !mayBeDown && s.isDown() {
+				continue
+			}
+			c, err := s.client()
+			if err == nil {
+				return s, c, nil
+			}
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
 	}
 	return nil, nil, errors.Join(errs...)
 }

@@ -67,6 +67,13 @@ func (s *server) client() (*commands, error) {
 	return nil, s.downErr()
 }
 
+// isDown reports whether the server is known to be down.
+func (s *server) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.cause != nil
+}
+
 // downErr returns the error of a call while the server is down.
 func (s *server) downErr() error {
 	if s.driver.ctx.Err() != nil {

@@ -13,9 +13,10 @@ import (
 	"github.com/wye-go/wye/layers/driver"
 )
 
-// taking is one call of Pull: on each server, a taker waits for an event. The first one that
-// has one is the last: the others are unblocked, and give back what they may have taken at the
-// same time. A taker never abandons a command that takes an event, so that none is lost.
+// taking is one call of Pull. On each server, a taker takes an event that is there, one server
+// after the other, and then waits for one, on all servers. When a taker has an event, the
+// others are unblocked, and give back what they may have taken at the same time. A taker never
+// abandons a command that takes an event, so that none is lost.
 type taking struct {
 	driver  *Driver
 	channel string
@@ -24,7 +25,8 @@ type taking struct {
 
 	ctx    context.Context //nolint:containedctx // ends when nothing more is to be taken
 	cancel context.CancelFunc
-	result chan taken // has room for one
+	result chan taken      // has room for one
+	turns  []chan struct{} // of each server: closed when those before it have no event
 	left   atomic.Int64
 	ended  chan struct{} // closed when the last taker has ended
 
@@ -54,7 +56,12 @@ func (d *Driver) take(ctx context.Context, channel string) (taken, error) {
 	t.left.Store(int64(len(d.servers)))
 	t.ctx, t.cancel = context.WithCancel(d.queues.ctx)
 	defer t.cancel()
-	if !d.queues.start(len(d.servers), func(i int) { t.run(d.servers[i]) }) {
+	for range d.servers {
+		t.turns = append(t.turns, make(chan struct{}))
+	}
+	close(t.turns[0])
+	first := int(d.queues.takes.Add(1) % uint64(len(d.servers))) //nolint:gosec // less than the number of servers
+	if !d.queues.start(len(d.servers), func(i int) { t.run(i, d.servers[(first+i)%len(d.servers)]) }) {
 		return taken{}, driver.ErrLayerClosed
 	}
 	select {
@@ -109,16 +116,42 @@ func (t *taking) deliver(got taken) bool {
 	return true
 }
 
-// run takes events from s until there is a result.
-func (t *taking) run(s *server) {
+// waitForTurn waits until taker i may take an event that is there. It does not wait long for a
+// server that is silent.
+func (t *taking) waitForTurn(i int) {
+	timer := time.NewTimer(turnTimeout)
+	defer timer.Stop()
+	select {
+	case <-t.turns[i]:
+	case <-timer.C:
+	case <-t.ctx.Done():
+	}
+}
+
+const turnTimeout = 100 * time.Millisecond
+
+// endTurn lets the next taker take an event.
+func (t *taking) endTurn(i int) {
+	if i+1 < len(t.turns) {
+		close(t.turns[i+1])
+	}
+}
+
+// run is taker i: it takes an event from s.
+func (t *taking) run(i int, s *server) {
 	defer func() {
 		if t.left.Add(-1) == 0 {
 			close(t.ended)
 		}
 	}()
+	if i > 0 {
+		t.waitForTurn(i)
+	}
+	endTurn := sync.OnceFunc(func() { t.endTurn(i) })
+	defer endTurn()
 	var pauses backoff
 	for t.ctx.Err() == nil {
-		got, err := t.takeFrom(s)
+		got, err := t.takeFrom(s, endTurn)
 		switch {
 		case err == nil:
 			if !t.deliver(got) {
@@ -160,13 +193,19 @@ func (t *taking) noteUp(s *server) {
 	delete(t.mu.down, s)
 }
 
-// takeFrom takes an event from a server, and waits for it there.
-func (t *taking) takeFrom(s *server) (taken, error) {
+// takeFrom takes an event from a server, and waits for it there. It calls endTurn before it
+// waits.
+func (t *taking) takeFrom(s *server, endTurn func()) (taken, error) {
 	c, err := s.client()
 	if err != nil {
+		endTurn()
 		return taken{}, err
 	}
 	got, err := t.takeNow(c)
+	if err == nil {
+		return got, nil // the turn ends when it is the result
+	}
+	endTurn()
 	if !errors.Is(err, errNothing) {
 		return got, err
 	}
