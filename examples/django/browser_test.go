@@ -11,13 +11,14 @@ import (
 // logs out.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	started := startAll(t)
+	redis := startRedisServer(t)
+	started := startAll(t, "-redis", "redis://"+redis.addr)
 	browser := startBrowser(t)
 	ann := person(browser, t, started, "ann")
 	bob := person(browser, t, started, "bob").onPhone()
 	ann.wantLine("bob", "has come in", "Wye")
 	talk(ann, bob)
-	outage(t, started, ann, bob)
+	outage(redis, ann, bob)
 	logout(ann, bob)
 }
 
@@ -38,8 +39,8 @@ func person(browser context.Context, t *testing.T, started *process, name string
 func (p *tab) wantConnected() {
 	p.t.Helper()
 	p.want("the page", `$("#user").textContent === `+quote(p.who))
-	for _, id := range []string{"#wye", "#channels"} {
-		p.want(id+" to know the user", `$("`+id+` .state").textContent === `+quote("Connected. You are "+p.who+"."))
+	for id, server := range map[string]string{"#wye": "Wye", "#channels": "Channels"} {
+		p.want(server+" to know the user", `$("`+id+` .state").textContent === `+quote("Connected. "+server+" knows you as "+p.who+"."))
 	}
 }
 
@@ -81,11 +82,11 @@ func talk(ann, bob *tab) {
 	ann.shot("talk")
 }
 
-// outage: Redis is killed. The program starts it again a few seconds later.
-func outage(t *testing.T, started *process, ann, bob *tab) {
-	t.Helper()
+// outage: Redis is killed, and started again.
+func outage(redis *redisServer, ann, bob *tab) {
+	ann.t.Helper()
 	const down = "Redis cannot be reached. Django and other servers cannot be heard, and do not hear you."
-	started.kill(t, "redis")
+	redis.stop()
 	for _, p := range []*tab{ann, bob} {
 		p.wantNotice("#wye", down)
 	}
@@ -99,6 +100,7 @@ func outage(t *testing.T, started *process, ann, bob *tab) {
 	ann.say("#view", "hello?")
 	ann.want("to be told", `$("#view .state").textContent === "Redis cannot be reached; nobody has received the line."`)
 
+	redis.start()
 	for _, p := range []*tab{ann, bob} {
 		p.wantNotice("#wye", "Redis can be reached again. Lines that were sent in the meantime may be missing here.")
 	}

@@ -35,6 +35,7 @@ type config struct {
 	redis  string // the URL of a Redis server, or "" to start one
 	users  string // how Wye learns the user: "ask" or "read"
 	python string
+	pause  time.Duration // before a service that has ended is started again
 }
 
 func main() {
@@ -42,6 +43,7 @@ func main() {
 	flag.StringVar(&c.addr, "addr", "127.0.0.1:8000", "where to listen")
 	flag.StringVar(&c.redis, "redis", "", "the `URL` of a Redis server, such as redis://127.0.0.1:6379; by default one is started")
 	flag.StringVar(&c.users, "users", "ask", "how Wye learns who has logged in to Django: ask its view whoami, or read its signed cookies")
+	flag.DurationVar(&c.pause, "pause", 5*time.Second, "how long Redis and Django stay away when they have been killed")
 	flag.StringVar(&c.python, "python", "/usr/bin/python3", "the Python that has Django and Channels")
 	flag.Parse()
 	if flag.NArg() > 0 || c.users != "ask" && c.users != "read" {
@@ -73,7 +75,7 @@ func run(ctx context.Context, c config) (err error) {
 	}
 	defer l.Close()
 
-	var all services
+	all := services{pause: c.pause}
 	defer all.stop() // after the router has closed its connections
 	log.Print("django: starting Redis and Django, which takes a few seconds")
 	redisURL, err := startRedis(ctx, &all, c, dir)

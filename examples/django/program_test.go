@@ -2,8 +2,6 @@ package main
 
 import (
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -103,9 +101,10 @@ func (p *process) pid(t *testing.T, service string) int {
 	return pid
 }
 
-// kill kills a service.
+// kill kills a service, and returns when the program has noticed.
 func (p *process) kill(t *testing.T, service string) {
 	t.Helper()
+	defer p.wantOutput(t, service+": ended: signal: killed")
 	killed, err := os.FindProcess(p.pid(t, service))
 	if err != nil {
 		t.Fatal(err)
@@ -147,8 +146,8 @@ func alive(t *testing.T, pid int) bool {
 	return state[0] != 'Z'
 }
 
-// TestOwnRedis: a server that runs already.
-func TestOwnRedis(t *testing.T) {
+// TestNoRedis: a server that does not answer at the start.
+func TestNoRedis(t *testing.T) {
 	t.Parallel()
 	needsAll(t)
 	addr := freeAddr(t)
@@ -156,28 +155,48 @@ func TestOwnRedis(t *testing.T) {
 	if code != 1 || !strings.Contains(out, addr) {
 		t.Errorf("without the server, the program exited with %d and wrote:\n%s", code, out)
 	}
+}
 
-	host, port, err := net.SplitHostPort(addr)
+// redisServer is a Redis server of the test.
+type redisServer struct {
+	t    *testing.T
+	addr string
+	stop func()
+}
+
+// startRedisServer starts a server on a free port.
+func startRedisServer(t *testing.T) *redisServer {
+	t.Helper()
+	needsAll(t)
+	r := &redisServer{t: t, addr: freeAddr(t)}
+	r.start()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// start starts the server, also again after stop, which kills it.
+func (r *redisServer) start() {
+	r.t.Helper()
+	host, port, err := net.SplitHostPort(r.addr)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	server := exec.CommandContext(t.Context(), "redis-server", "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
+	server := exec.Command("redis-server", "--bind", host, "--port", port, "--save", "", "--dir", r.t.TempDir())
 	if err := server.Start(); err != nil {
-		t.Fatalf("%v: apt-get install redis-server", err)
+		r.t.Fatalf("%v: apt-get install redis-server", err)
 	}
-	t.Cleanup(func() { _ = server.Wait() }) // killed by the context
+	r.stop = func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	}
 	for end := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
+		conn, err := net.Dial("tcp", r.addr)
+		if err == nil {
 			conn.Close()
-			break
+			return
 		}
 		if time.Now().After(end) {
-			t.Fatal("redis-server does not listen")
+			r.t.Fatalf("redis-server does not listen: %v", err)
 		}
 	}
-	ann := newVisitor(t, startAll(t, "-redis", "redis://"+addr))
-	ann.login("ann")
-	c := ann.wantUser(ann.session(), "ann")
-	ann.do(http.MethodPost, "/say/", url.Values{"text": {"hello"}})
-	skipTo(t, c, message{Kind: "line", line: line{User: "ann", Text: "hello", Via: "a view of Django"}})
 }

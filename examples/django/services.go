@@ -26,17 +26,18 @@ type service struct {
 }
 
 // services are the services that run, in the order of their start.
-type services struct{ running []running }
+type services struct {
+	pause   time.Duration // before one that has ended is started again
+	running []running
+}
 
 type running struct {
 	stop  context.CancelFunc
 	ended <-chan struct{}
 }
 
-const (
-	startTime = time.Minute     // for a service to listen
-	pause     = 5 * time.Second // before a service that has ended is started again
-)
+// startTime is how long a service may take to listen.
+const startTime = time.Minute
 
 // start starts a service and returns when it listens. A service that ends later is started
 // again, until stop is called.
@@ -50,7 +51,7 @@ func (all *services) start(ctx context.Context, s service) error {
 		// The system ends the process when this program has ended, which to Linux means: the
 		// thread that started it. So the goroutine keeps its thread.
 		runtime.LockOSThread()
-		s.keepRunning(lasting, failed)
+		s.keepRunning(lasting, all.pause, failed)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -67,7 +68,7 @@ func (all *services) stop() {
 
 // keepRunning runs the service until ctx is done. failed receives the error of its first
 // end.
-func (s *service) keepRunning(ctx context.Context, failed chan<- error) {
+func (s *service) keepRunning(ctx context.Context, pause time.Duration, failed chan<- error) {
 	for {
 		err := s.run(ctx)
 		if ctx.Err() != nil {

@@ -117,7 +117,7 @@ func read(t *testing.T, c *websockettest.Client) (m message) {
 // TestAskUsers: Wye asks Django who has logged in.
 func TestAskUsers(t *testing.T) {
 	t.Parallel()
-	started := startAll(t)
+	started := startAll(t, "-pause", "1h")
 	ann := newVisitor(t, started)
 	ann.wantNobody("")
 	ann.wantNobody("sessionid=forged")

@@ -3,7 +3,7 @@
 const UNAUTHORIZED = 3000; // the close code that says: log in again
 
 const words = {
-  connected: (user) => `Connected. You are ${user}.`,
+  connected: (server, user) => `Connected. ${server} knows you as ${user}.`,
   waiting: "Disconnected. Trying again…",
   loggedOut: "You are logged out. Reload the page to log in.",
   down: "Redis cannot be reached. Django and other servers cannot be heard, and do not hear you.",
@@ -50,7 +50,7 @@ class Panel {
     switch (message.kind) {
       case "hello":
         this.#attempts = 0;
-        this.#show("open", words.connected(message.user));
+        this.#show("open", words.connected(this.#root.dataset.server, message.user));
         break;
       case "line":
         this.#add(message);
