@@ -89,6 +89,8 @@ func (t *taking) abandon() (got taken, ok bool) {
 	timer := time.NewTimer(unblockGrace)
 	defer timer.Stop()
 	select {
+	case got = <-t.result:
+		return got, got.err == nil
 	case <-t.ended:
 	case <-timer.C:
 	}
@@ -296,7 +298,7 @@ const lastUnblockPause = 100 * time.Millisecond
 
 // giveBack adds an event to its channel again, with its old score.
 func (t *taking) giveBack(s *server, got taken) {
-	ctx, cancel := context.WithTimeout(context.Background(), giveBackTimeout)
+	ctx, cancel := context.WithTimeout(t.driver.ctx, giveBackTimeout)
 	defer cancel()
 	var pauses backoff
 	for {
@@ -304,8 +306,8 @@ func (t *taking) giveBack(s *server, got taken) {
 		if err == nil {
 			return
 		}
-		if t.driver.ctx.Err() != nil || !pauses.wait(ctx) {
-			s.logger().Error("wye: redis: an event was lost: it was taken from a named channel when nobody waited for it any longer, "+
+		if !pauses.wait(ctx) {
+			s.logger().Error("wye: redis: an event may have been lost: it was taken from a named channel when nobody waited for it any longer, "+
 				"and could not be added again", "channel", t.channel, "error", err)
 			return
 		}
