@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -104,6 +105,16 @@ func (c *conns) closeAll() {
 		}
 		_ = closing.Close() //nolint:errcheck // the connection is of no use any longer
 	}
+}
+
+// Write writes what rueidis has collected. rueidis writes the first command at once, because the
+// goroutine that writes is woken before other goroutines that are about to publish. Letting
+// these run first costs a publisher that is alone 0.2 us, and makes half as many writes of
+// many publishers, here and in Redis. MaxFlushDelay would do so too, but it sleeps, for a
+// millisecond if the process is idle.
+func (c *conn) Write(b []byte) (int, error) {
+	runtime.Gosched()
+	return c.Conn.Write(b)
 }
 
 // Close closes the connection.
