@@ -2,6 +2,7 @@ package payload
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -51,6 +52,7 @@ func (m *Message) Append(b []byte) ([]byte, error) {
 	if len(m.Channels) > 0 {
 		n++
 	}
+	b = slices.Grow(b, m.size())
 	b = appendMapHeader(b, n)
 	if m.Mark != "" {
 		b = appendString(appendString(b, typeKey), m.Mark)
@@ -58,6 +60,19 @@ func (m *Message) Append(b []byte) ([]byte, error) {
 	b = appendString(appendString(b, typeKey), m.Type)
 	b = append(b, m.Body[start:]...)
 	return appendChannels(b, m.Channels), nil
+}
+
+// size is what Append appends at most.
+func (m *Message) size() int {
+	const header = 5 // of a map, a list or a string
+	n := len(m.Body) + header + 2*(header+len(typeKey)+header) + len(m.Mark) + len(m.Type)
+	if len(m.Channels) > 0 {
+		n += header + len(channelsKey) + header
+	}
+	for _, c := range m.Channels {
+		n += header + len(c)
+	}
+	return n
 }
 
 func appendChannels(b []byte, channels []string) []byte {
