@@ -59,7 +59,11 @@ func (s *server) watch(ctx context.Context) error {
 		case err := <-in.failure():
 			return closedErr(err)
 		case <-tick.C:
-			if err := in.probe(ctx, s.commands.Load()); err != nil {
+			c := s.commands.Load()
+			if err := in.probe(ctx, c); err != nil {
+				if !errors.Is(err, errIntakeClosed) {
+					c.conns.cut() // otherwise close waits a second for a silent server
+				}
 				return err
 			}
 		}
