@@ -2,13 +2,19 @@ package redis_test
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/wye-go/wye/internal/redistest"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/redis"
 )
 
@@ -83,7 +89,10 @@ func (c *crowd) wantSeparate() {
 	}
 	guest := c.a.connect(c.t, "guests", false)
 	c.ann.awaitOpen(3)
-	guest.ask("say room "+c.word(), "down")
+	word := c.word()
+	guest.ask("say room "+word, "down")
+	c.ann.await("said " + word)
+	c.deaf.await("said " + word)
 	guest.client.Close(1000, "")
 	c.ann.awaitOpen(2)
 }
@@ -107,10 +116,14 @@ func (c *crowd) wantWhole() {
 // wantOutage has an outage of a server start and end.
 func (c *crowd) wantOutage(s *redistest.Server, start, end fault) {
 	c.t.Helper()
+	guest := c.a.connect(c.t, "guests", true)
+	c.ann.awaitOpen(3)
 	since := time.Now()
 	if err := start(c.t.Context(), s); err != nil {
 		c.t.Fatal(err)
 	}
+	guest.client.Close(1000, "") // before the outage is found
+	c.ann.awaitOpen(2)
 	c.wantFound(since)
 	c.wantSeparate()
 	if err := end(c.t.Context(), s); err != nil {
@@ -118,6 +131,21 @@ func (c *crowd) wantOutage(s *redistest.Server, start, end fault) {
 	}
 	c.wantWhole()
 	c.wantTogether("late")
+	c.wantNoMore()
+}
+
+// wantNoMore checks that nobody has received anything that was not sent to them, or something
+// twice.
+func (c *crowd) wantNoMore() {
+	c.t.Helper()
+	c.wantTogether(room) // is the last
+	for _, p := range []*person{c.ann, c.bob, c.deaf} {
+		for _, line := range p.early {
+			if strings.HasPrefix(line, "said") {
+				c.t.Errorf("%q was received, and nobody has waited for it", line)
+			}
+		}
+	}
 }
 
 // options returns the options of the nodes of a test.
@@ -187,6 +215,211 @@ func cutClients() []string {
 func openUp(ctx context.Context, s *redistest.Server) error {
 	_, err := s.Do(ctx, "CONFIG", "SET", "requirepass", "")
 	return err
+}
+
+// TestOutageOfOneServer has one of two servers fail: groups on the other one go on, and only
+// members of groups on the one that has failed may have missed events.
+func TestOutageOfOneServer(t *testing.T) {
+	t.Parallel()
+	servers := []*redistest.Server{redistest.New(t, redistest.Options{}), redistest.New(t, redistest.Options{})}
+	o := options(t, servers[0].URL(), servers[1].URL())
+	a, b := startNode(t, o), startNode(t, o)
+	c := newCrowd(t, a, b)
+	failing, other := servers[0], servers[1]
+	if strings.HasSuffix(failing.CLI(t, "PUBSUB", "NUMSUB", o.Prefix+"__group__"+room), "\n0") {
+		failing, other = other, failing
+	}
+	// A group that is on the other server.
+	elsewhere := ""
+	for i := 0; elsewhere == ""; i++ {
+		group := "group" + strconv.Itoa(i)
+		c.ann.ask("join "+group, "joined")
+		if strings.HasSuffix(other.CLI(t, "PUBSUB", "NUMSUB", o.Prefix+"__group__"+group), "\n1") {
+			elsewhere = group
+		}
+	}
+	c.bob.ask("join "+elsewhere, "joined")
+	c.wantTogether(elsewhere)
+	failing.Kill()
+	for _, p := range []*person{c.ann, c.bob} {
+		p.await("layer down")
+		word := c.word()
+		p.ask("say "+room+" "+word, "down")
+		p.await("said " + word)
+	}
+	c.wantTogether(elsewhere)
+	if err := failing.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.wantWhole()
+	c.wantTogether(elsewhere)
+	for _, p := range []*person{c.ann, c.bob} {
+		if slices.Contains(p.early, "layer gap "+elsewhere) {
+			t.Errorf("the group %s was on a server that has not failed, and has a gap", elsewhere)
+		}
+	}
+}
+
+// TestSubscribesInBatches has a node subscribe to many groups again after a restart.
+func TestSubscribesInBatches(t *testing.T) {
+	t.Parallel()
+	const groups = 2000
+	s := redistest.New(t, redistest.Options{})
+	o := options(t, s.URL())
+	l, d := open(t, o)
+	m := newMember()
+	var joining sync.WaitGroup
+	for i := range groups {
+		joining.Go(func() {
+			if err := l.Join(t.Context(), "group"+strconv.Itoa(i), m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	joining.Wait()
+	s.Kill()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Wait(t.Context(), "the node has subscribed to all groups", func(do redistest.Do) bool {
+		return strings.Count(redistest.Text(do("PUBSUB", "CHANNELS", o.Prefix+"*")), "__group__") == groups
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := s.CLI(t, "INFO", "commandstats")
+	if !strings.Contains(stats, "cmdstat_subscribe:calls=4,") {
+		t.Errorf("%d groups are not subscribed to by 4 commands: %s", groups, stats)
+	}
+	if n := d.Stats().Servers[0].Groups; n != groups {
+		t.Errorf("the driver has %d groups, want %d", n, groups)
+	}
+}
+
+// TestWorkersOutliveOutages has a server fail while workers wait for events.
+func TestWorkersOutliveOutages(t *testing.T) {
+	t.Parallel()
+	start := func(_ context.Context, s *redistest.Server) error { return s.Start() }
+	for _, row := range []struct {
+		name       string
+		start, end fault
+	}{
+		{"killed", func(_ context.Context, s *redistest.Server) error { s.Kill(); return nil }, start},
+		{"stopped", func(_ context.Context, s *redistest.Server) error { s.Stop(); return nil }, start},
+		{
+			"frozen", func(_ context.Context, s *redistest.Server) error { return s.Freeze() },
+			func(_ context.Context, s *redistest.Server) error { return s.Thaw() },
+		},
+		{"cut", commands(cutClients()...), commands()},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.New(t, redistest.Options{})
+			o := options(t, s.URL())
+			n := 20
+			c := newTally(2 * n)
+			for range 2 {
+				runWorker(t, openLayer(t, o), "resize", c.add)
+			}
+			l, d := open(t, o)
+			for i := range n {
+				wantSent(t, testkit.Here(), l.Send(t.Context(), "resize", event("resize", fields{"I": i})))
+			}
+			c.await(t, n)
+			if err := row.start(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			if row.name != "cut" {
+				awaitState(t, d, false)
+				if err := l.Send(t.Context(), "resize", event("resize", fields{"I": -1})); !errors.Is(err, layers.ErrDown) {
+					t.Errorf("a send during the outage returns %v, want ErrDown", err)
+				}
+			}
+			if err := row.end(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			awaitState(t, d, true)
+			for i := range n {
+				sendPatiently(t, l, n+i)
+			}
+			c.wantOnce(t)
+		})
+	}
+}
+
+// awaitState waits until the driver's server is up, or down.
+func awaitState(t *testing.T, d *redis.Driver, up bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); (d.Stats().Servers[0].Down == nil) != up; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("the server is still %+v", d.Stats().Servers[0])
+		}
+	}
+}
+
+// sendPatiently sends an event to the workers. Connections that were cut a moment ago may fail
+// once more.
+func sendPatiently(t *testing.T, l *layers.Layer, i int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
+		err := l.Send(t.Context(), "resize", event("resize", fields{"I": i}))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, layers.ErrDown) || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFaultsAtRandom has many faults follow each other, most of them shorter than it takes to
+// find them, while people talk.
+func TestFaultsAtRandom(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{})
+	o := options(t, s.URL())
+	c := newCrowd(t, startNode(t, o), startNode(t, o))
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	all := []fault{
+		func(_ context.Context, s *redistest.Server) error { s.Kill(); return s.Start() },
+		func(_ context.Context, s *redistest.Server) error { s.Stop(); return s.Start() },
+		func(_ context.Context, s *redistest.Server) error { return errors.Join(s.Freeze(), s.Thaw()) },
+		commands(cutClients()[0]), commands(cutClients()[1]), commands(cutClients()...),
+		commands("REPLICAOF "+strings.ReplaceAll(shared.Addr(), ":", " "), "REPLICAOF NO ONE"),
+		commands("CLIENT PAUSE 50 ALL"), commands("CLIENT PAUSE 50 WRITE"),
+	}
+	for range testkit.Count(40, 10) {
+		if err := all[random.IntN(len(all))](t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*person{c.ann, c.bob} {
+			word := c.word()
+			p.client.SendText("say " + room + " " + word)
+			p.await("said " + word) // to its own node at least
+			p.find("an answer", func(line string) bool { return line == "sent" || line == "down" })
+		}
+	}
+	// Both nodes are whole again by themselves.
+	for _, from := range []*person{c.ann, c.bob} {
+		to := map[*person]*person{c.ann: c.bob, c.bob: c.ann}[from]
+		for arrived := false; !arrived; {
+			word := c.word()
+			from.client.SendText("say " + room + " " + word)
+			from.await("said " + word)
+			from.find("an answer", func(line string) bool { return line == "sent" || line == "down" })
+			arrived = to.has("said " + word)
+		}
+	}
+	c.wantTogether(room)
+}
+
+// has reports whether a line has come. It reads what has come until now.
+func (p *person) has(want string) bool {
+	p.t.Helper()
+	p.stats()
+	return slices.Contains(p.early, want)
 }
 
 // TestOutageAgain has a server fail several times, for less time than it takes to find out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,6 +126,16 @@ func (c *tally) add(i int) {
 	c.mu.counts[i]++
 	if len(c.mu.counts) == c.want && c.mu.counts[i] == 1 {
 		close(c.all)
+	}
+}
+
+// await waits until n numbers have been counted.
+func (c *tally) await(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); c.want-c.left() < n; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d events have been received, want %d", c.want-c.left(), n)
+		}
 	}
 }
 
