@@ -33,6 +33,7 @@ type Driver struct {
 	fills     chan struct{} // has an element for each history that is read because events are missing
 
 	started, ready atomic.Bool
+	leaving        atomic.Bool     // Close has been called: nothing is delivered
 	ctx            context.Context //nolint:containedctx // of the driver's goroutines; Close ends it
 	cancel         context.CancelFunc
 	running        sync.WaitGroup // those goroutines
@@ -108,6 +109,7 @@ func (d *Driver) connect(ctx context.Context) error {
 	}
 	for _, s := range d.servers {
 		d.running.Go(s.run)
+		d.running.Go(s.keepPresences)
 	}
 	d.ready.Store(true)
 	return nil
@@ -117,6 +119,8 @@ func (d *Driver) connect(ctx context.Context) error {
 // servers have given them no event, for a second at most.
 func (d *Driver) Close(ctx context.Context) error {
 	d.queues.close(ctx)
+	d.leaving.Store(true)
+	d.leavePresences(ctx)
 	d.transport.leave(ctx)
 	d.cancel()
 	done := make(chan struct{})

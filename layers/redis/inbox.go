@@ -84,6 +84,9 @@ func (in *inbox) deliver(p packet) {
 		return
 	}
 	d := in.driver
+	if d.leaving.Load() {
+		return
+	}
 	mark, sealed := d.unmask(p.message)
 	plain, err := d.codec.Open(sealed, 0)
 	if err == nil && mark == "" {

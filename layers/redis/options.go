@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/wye-go/wye/layers/memory"
 )
@@ -53,6 +54,10 @@ type Options struct {
 	// of channels_redis 4.0; at most 255; -1 means none, with which of equal events only one
 	// is kept. It must be equal on all nodes and in Django ("random_prefix_length").
 	RandomPrefixLength int
+	// PresenceLease is how long the presences of a node that has died, or that cannot reach
+	// Redis, stay at most, while Redis works. Default 15 seconds, at least one. It should be
+	// equal on all nodes.
+	PresenceLease time.Duration
 	// TLS configures the connections of rediss:// and rediss+sentinel:// URLs. By default,
 	// the server's certificate is verified with the root certificates of the system, for the
 	// host of the URL, or the address that Sentinel gives.

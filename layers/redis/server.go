@@ -22,6 +22,8 @@ type server struct {
 	lag      atomic.Int64             // nanoseconds that the last probe was under way
 	outages  atomic.Int64
 
+	presences *presences
+
 	mu struct {
 		sync.Mutex
 		wanted  map[string]struct{} // names of groups that have members in this process
@@ -32,7 +34,7 @@ type server struct {
 }
 
 func newServer(d *Driver, t *target) *server {
-	s := &server{driver: d, target: t}
+	s := &server{driver: d, target: t, presences: newPresences()}
 	s.mu.wanted = make(map[string]struct{})
 	return s
 }
@@ -120,6 +122,7 @@ func (s *server) noteUp(after time.Duration) {
 	s.logger().Info("wye: redis: a server is up again", "after", after.Round(time.Millisecond), "groups", s.groupCount())
 	s.driver.noteUp(s)
 	s.driver.refill(s)
+	s.resumePresences()
 }
 
 func (s *server) logger() *slog.Logger {

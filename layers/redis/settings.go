@@ -57,6 +57,7 @@ func (o Options) check() (*settings, error) {
 	}
 	s.checkURLs()
 	s.checkChannels()
+	s.checkPresenceLease()
 	if err := errors.Join(s.errs...); err != nil {
 		return nil, err
 	}
@@ -91,6 +92,15 @@ func (s *settings) checkRandomPrefix() {
 		s.RandomPrefixLength = 0
 	case n < 0 || n > maxRandomPrefix:
 		s.notef("RandomPrefixLength is %d; use 1 to %d, 0 for the default of %d, or -1 for none", n, maxRandomPrefix, defaultRandomPrefix)
+	}
+}
+
+func (s *settings) checkPresenceLease() {
+	if s.PresenceLease == 0 {
+		s.PresenceLease = defaultLease
+	}
+	if s.PresenceLease < minLease {
+		s.notef("PresenceLease is %v; use at least %v, or 0 for the default of %v", s.PresenceLease, minLease, defaultLease)
 	}
 }
 

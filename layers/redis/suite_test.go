@@ -21,6 +21,7 @@ func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 	server := redistest.New(t, redistest.Options{})
 	p := newProxy(t, server.Addr())
 	o.URLs, o.Logger = []string{p.url()}, slog.New(slog.DiscardHandler)
+	o.PresenceLease = 2 * time.Second
 	o.Channels = []redis.ChannelLimit{{Pattern: "*late*", Expiry: expiry}}
 	return &layertest.Suite{
 		Queues: true,
@@ -35,7 +36,7 @@ func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 		Kill: func(d layers.Driver) { d.(*redis.Driver).Kill() },
 		Slow: func(d time.Duration) { p.delay.Store(int64(d)) },
 
-		History: true,
+		History: true, Presence: true, Lease: 3 * time.Second,
 	}
 }
 

@@ -1,0 +1,235 @@
+package redis
+
+import (
+	"context"
+	_ "embed" // of the scripts
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wye-go/wye/layers/driver"
+)
+
+var _ driver.Presencer = (*Driver)(nil)
+
+// The scripts.
+//
+//nolint:gochecknoglobals // constants
+var (
+	//go:embed presence_common.lua
+	presenceCommon string
+	//go:embed presence_enter.lua
+	enterText string
+	//go:embed presence_exit.lua
+	exitText string
+	//go:embed presence_key.lua
+	keyText string
+	//go:embed presence_renew.lua
+	renewText string
+	//go:embed presence_reap.lua
+	reapText string
+	//go:embed presence_count.lua
+	countText string
+
+	enterScript = rueidis.NewLuaScript(presenceCommon + enterText)
+	exitScript  = rueidis.NewLuaScript(presenceCommon + exitText)
+	keyScript   = rueidis.NewLuaScript(presenceCommon + keyText)
+	renewScript = rueidis.NewLuaScript(presenceCommon + renewText)
+	reapScript  = rueidis.NewLuaScript(presenceCommon + reapText)
+	countScript = rueidis.NewLuaScript(countText)
+)
+
+// keptFor is how long Redis keeps keys of presence that no node renews any longer.
+const keptFor = time.Hour
+
+// Enter adds p to group: see [driver.Presencer]. What has changed is published by the script that
+// changes it, so that each change is reported once, by whichever node.
+func (d *Driver) Enter(ctx context.Context, group string, p driver.Presence) error {
+	if err := d.usable(ctx); err != nil {
+		return err
+	}
+	s := d.serverOf(group)
+	k := entryKey{group, p.ID}
+	unlock, err := s.presences.lock(ctx, k)
+	if err != nil {
+		return d.callError(ctx, s, err)
+	}
+	defer unlock()
+	if old, again := s.presences.entry(k); again && old.Key == p.Key {
+		p.Since = old.Since
+	}
+	entered, err := s.enter(ctx, group, p, false)
+	if err != nil {
+		s.presences.unsettled(k, 0) // it may have been entered all the same
+		return err
+	}
+	s.presences.put(k, entered)
+	return nil
+}
+
+// Exit removes a presence that this node has entered: see [driver.Presencer].
+func (d *Driver) Exit(ctx context.Context, group, id string, linger time.Duration) error {
+	if err := d.usable(ctx); err != nil {
+		return err
+	}
+	s := d.serverOf(group)
+	k := entryKey{group, id}
+	unlock, err := s.presences.lock(ctx, k)
+	if err != nil {
+		s.presences.exit(k)
+		s.presences.unsettled(k, linger)
+		return d.callError(ctx, s, err)
+	}
+	defer unlock()
+	s.presences.exit(k)
+	left, err := s.exit(ctx, k, linger, "")
+	if err != nil {
+		s.presences.unsettled(k, linger)
+		return err
+	}
+	s.presences.exitAfter(k, left)
+	return nil
+}
+
+// Present returns the presences in group, on all nodes: see [driver.Presencer].
+func (d *Driver) Present(ctx context.Context, group, key string) ([]driver.Presence, error) {
+	if err := d.usable(ctx); err != nil {
+		return nil, err
+	}
+	s := d.serverOf(group)
+	c, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	var reply rueidis.RedisResult
+	if key == "" {
+		reply = c.Do(ctx, c.B().Hvals().Key(d.groupKey(group, "present")).Build())
+	} else {
+		reply = keyScript.Exec(ctx, c.Client, []string{d.groupKey(group, "present"), d.groupKey(group, "keys")}, []string{key})
+	}
+	all, err := reply.ToArray()
+	if err != nil {
+		return nil, d.callError(ctx, s, err)
+	}
+	records := make([]string, 0, len(all))
+	for i := range all {
+		if record := text(all[i]); len(record) > maxCount {
+			records = append(records, record)
+		}
+	}
+	return d.parsePresences(group, records), nil
+}
+
+// maxCount is the greatest length of the number of keys, which is beside the records.
+const maxCount = 20
+
+// Count returns how many presences and keys are in group, without reading them: see
+// [driver.Presencer].
+func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount, error) {
+	if err := d.usable(ctx); err != nil {
+		return driver.PresenceCount{}, err
+	}
+	s := d.serverOf(group)
+	c, err := s.client()
+	if err != nil {
+		return driver.PresenceCount{}, err
+	}
+	counts, err := countScript.Exec(ctx, c.Client, []string{d.groupKey(group, "present")}, nil).ToArray()
+	if err != nil {
+		return driver.PresenceCount{}, d.callError(ctx, s, err)
+	}
+	if len(counts) != 2 {
+		return driver.PresenceCount{}, errReply
+	}
+	n, err := counts[0].AsInt64()
+	if err != nil {
+		return driver.PresenceCount{}, errReply
+	}
+	keys, err := strconv.Atoi(text(counts[1]))
+	if err != nil {
+		return driver.PresenceCount{}, errReply
+	}
+	return driver.PresenceCount{Keys: keys, Presences: max(0, int(n)-1)}, nil // one field is the number of keys
+}
+
+// enter enters p and returns it as it is there. If again is set, a presence of another node with
+// the same ID stays, and the error is errTaken.
+func (s *server) enter(ctx context.Context, group string, p driver.Presence, again bool) (driver.Presence, error) {
+	d := s.driver
+	mode := ""
+	if again {
+		mode = "again"
+	}
+	for range maxEnterTries {
+		c, err := s.client()
+		if err != nil {
+			return p, err
+		}
+		lease, err := s.lease(ctx)
+		if err != nil {
+			return p, err
+		}
+		m, err := d.presenceMessages(group, p)
+		if err != nil {
+			return p, err
+		}
+		reply, err := enterScript.Exec(ctx, c.Client,
+			append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)),
+			[]string{
+				d.settings.Prefix, d.transport.groupName(group), group, p.ID, p.Key, lease, d.metaID(p.Meta), since(p),
+				m.entered, m.changed, m.exited, mode, s.leasePrefix(), milliseconds(keptFor),
+			}).AsStrSlice()
+		if err != nil {
+			return p, d.callError(ctx, s, err)
+		}
+		switch reply[0] {
+		case "entered":
+			return p, nil
+		case "other":
+			return p, errTaken
+		case "lease":
+			if err := s.newLease(ctx, lease); err != nil {
+				return p, err
+			}
+		case "since":
+			if p.Since, err = parseSince(reply[1]); err != nil {
+				return p, errReply
+			}
+		default:
+			return p, errReply
+		}
+	}
+	return p, fmt.Errorf("%w: the presence is changed all the time", driver.ErrDown)
+}
+
+// maxEnterTries is how often Enter runs its script: leases end and other nodes interfere rarely.
+const maxEnterTries = 10
+
+// exit has a presence of this node exit, and returns for how long it lingers. mode is for the
+// script.
+func (s *server) exit(ctx context.Context, k entryKey, linger time.Duration, mode string) (time.Duration, error) {
+	d := s.driver
+	c, err := s.client()
+	if err != nil {
+		return 0, err
+	}
+	left, err := exitScript.Exec(ctx, c.Client, s.presenceKeys(k.group), []string{
+		d.settings.Prefix, d.transport.groupName(k.group), k.group, k.id, s.leasePrefix(), milliseconds(linger), mode,
+	}).AsInt64()
+	return time.Duration(left) * time.Millisecond, d.callError(ctx, s, err)
+}
+
+// presenceKeys returns the keys of a group that the scripts need.
+func (s *server) presenceKeys(group string) []string {
+	d := s.driver
+	return []string{d.groupKey(group, "present"), d.groupKey(group, "keys"), d.groupKey(group, "lingering")}
+}
+
+func milliseconds(d time.Duration) string {
+	if d > 0 && d < time.Millisecond {
+		d = time.Millisecond
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}
