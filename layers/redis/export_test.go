@@ -1,5 +1,7 @@
 package redis
 
+import "testing"
+
 // Kill ends the driver as the end of its process does.
 func (d *Driver) Kill() {
 	d.cancel()
@@ -10,3 +12,18 @@ func (d *Driver) Kill() {
 //
 //nolint:gochecknoglobals // a constant
 var AppendText = appendText
+
+// ReapText is the script that removes what belongs to a lease.
+//
+//nolint:gochecknoglobals // a constant
+var ReapText = presenceCommon + reapText
+
+// EnterAllAgain enters all again, as the driver does now and then.
+func (d *Driver) EnterAllAgain(tb testing.TB) {
+	tb.Helper()
+	for _, s := range d.servers {
+		if err := s.enterAllAgain(tb.Context()); err != nil {
+			tb.Error(err)
+		}
+	}
+}

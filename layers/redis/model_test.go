@@ -23,7 +23,8 @@ type cluster struct {
 	options redis.Options
 	master  func() (*redistest.Server, error)
 	fail    func(random *rand.Rand) string
-	split   bool // a history that was given up may come back: that of a master which has been replaced
+	spare   *clusterNode // that does not die
+	split   bool         // a history that was given up may come back: that of a master which has been replaced
 	mu      struct {
 		sync.Mutex
 		nodes []*clusterNode
@@ -162,7 +163,9 @@ func (k *cluster) disturb(random *rand.Rand, times int) {
 	for range times {
 		pause(random, 600*time.Millisecond)
 		if random.IntN(5) == 0 {
-			k.kill(k.pick(random))
+			if n := k.pick(random); n != k.spare {
+				k.kill(n)
+			}
 		} else {
 			k.logf("%s", k.fail(random))
 		}
