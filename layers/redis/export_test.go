@@ -27,3 +27,6 @@ func (d *Driver) EnterAllAgain(tb testing.TB) {
 		}
 	}
 }
+
+// ACL returns the permissions that the driver needs.
+func (d *Driver) ACL() string { return d.servers[0].acl() }

@@ -22,11 +22,11 @@ type watcher struct{ member }
 
 func (watcher) Watches(string) bool { return true }
 
-// watch returns a watcher of group.
-func watch(t *testing.T, l *layers.Layer, group string) watcher {
+// watch returns a watcher of "room".
+func watch(t *testing.T, l *layers.Layer) watcher {
 	t.Helper()
 	m := watcher{make(member, 1000)}
-	if err := l.Join(t.Context(), group, m); err != nil {
+	if err := l.Join(t.Context(), "room", m); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -160,7 +160,7 @@ func TestHistoryFillsGaps(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
 	l, _ := open(t, redis.Options{URLs: []string{s.URL()}})
-	m := watch(t, l, "room")
+	m := watch(t, l)
 	other := join(t, l, "another")
 	record(t, l, "room", "a", layers.Retention{})
 	appendUnheard(t, s, "b")
@@ -193,7 +193,7 @@ func TestHistoryReadsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
 	here, _ := open(t, redis.Options{URLs: []string{s.URL()}})
-	m := watch(t, here, "room")
+	m := watch(t, here)
 	record(t, here, "room", "a", layers.Retention{})
 	m.want(t, testkit.Here(), "a1")
 	s.CLI(t, "CLIENT", "KILL", "TYPE", "pubsub")
@@ -215,7 +215,7 @@ func TestHistoryOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{Config: []string{"appendonly yes", "appendfsync always"}})
 	l, _ := open(t, redis.Options{URLs: []string{s.URL()}})
-	m := watch(t, l, "room")
+	m := watch(t, l)
 	before := record(t, l, "room", "a", layers.Retention{})
 	m.want(t, testkit.Here(), "a1")
 	s.Stop()

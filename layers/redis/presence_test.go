@@ -120,7 +120,7 @@ func TestPresenceFormats(t *testing.T) {
 		o.Prefix, o.URLs = fmt.Sprint("p", i), []string{s.URL()}
 		here, _ := open(t, o)
 		there, _ := open(t, o)
-		m := watch(t, there, "room")
+		m := watch(t, there)
 		want := layers.Presence{
 			ID: "a\n\x01", Key: "ann\n3\nµ\x01", Meta: json.RawMessage(`{"color":"red"}`),
 			Since: time.Date(2020, 1, 2, 3, 4, 5, 678901234, time.UTC),
@@ -152,7 +152,7 @@ func TestPresenceOfALeaseThatEnds(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
 	here, _ := open(t, quick(s))
-	m := watch(t, here, "room")
+	m := watch(t, here)
 	enter(t, here, "1", "ann")
 	enter(t, here, "2", "bob")
 	m.wantVisits(t, testkit.Here(), "+ann", "+bob")
@@ -181,13 +181,15 @@ func TestPresenceOfALeaseThatEnds(t *testing.T) {
 
 // TestPresenceLeavesNothing: when all have exited and the nodes have been closed, Redis has no
 // keys.
+//
+//nolint:tparallel // Redis is looked at when the subtest has ended
 func TestPresenceLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
 	t.Run("nodes", func(t *testing.T) {
 		here, _ := open(t, quick(s))
 		there, _ := open(t, quick(s))
-		m := watch(t, here, "room")
+		m := watch(t, here)
 		for i := range 300 {
 			enter(t, there, fmt.Sprint(i), fmt.Sprint("key", i%100))
 		}
@@ -249,7 +251,7 @@ func TestPresenceTakenByAnotherNode(t *testing.T) {
 	s := redistest.New(t, redistest.Options{})
 	here, _ := open(t, quick(s))
 	there, _ := open(t, quick(s))
-	m := watch(t, here, "room")
+	m := watch(t, here)
 	enter(t, here, "1", "ann")
 	enter(t, there, "1", "bob")
 	m.wantVisits(t, testkit.Here(), "+ann", "-ann", "+bob")
@@ -294,4 +296,33 @@ func TestPresenceLeaseOption(t *testing.T) {
 			t.Errorf("%v: the error is %v", lease, err)
 		}
 	}
+}
+
+// TestPermissionsOfHistoryAndPresence: the rules that an error names permit all that is needed.
+func TestPermissionsOfHistoryAndPresence(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{ACL: []string{"wye on >secret ~* &* +@all"}})
+	o := quick(s)
+	o.URLs = []string{s.URLOf("wye", "secret")}
+	l, d := open(t, o)
+	s.CLI(t, append([]string{"ACL", "SETUSER", "wye", "reset", "on", ">secret"}, strings.Fields(d.ACL())...)...)
+	m := watch(t, l)
+	for _, first := range []string{"1", "2"} {
+		record(t, l, "room", "a", layers.Retention{MaxAge: time.Millisecond})
+		if e := m.next(t); e.Type() != said.Name {
+			t.Errorf("got %q", e.Type())
+		}
+		enter(t, l, first, "ann")
+		if err := l.ExitAfter(t.Context(), "room", first, time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		m.wantVisits(t, testkit.Here(), "+ann", "-ann")
+		awaitPresent(t, testkit.Here(), l, "")
+		wantHistory(t, testkit.Here(), l, protocol.Position{}, false)
+	}
+	enter(t, l, "3", "bob")
+	if all, err := l.PresentKey(t.Context(), "room", "bob"); err != nil || len(all) != 1 {
+		t.Errorf("present are %v (%v)", all, err)
+	}
+	m.wantVisits(t, testkit.Here(), "+bob")
 }
