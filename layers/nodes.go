@@ -55,7 +55,7 @@ type unsentError struct{ error }
 // Is reports whether the error matches target. There is no Unwrap, because the driver's error
 // may join others, which do not match plumbing.ErrUnsent.
 func (e unsentError) Is(target error) bool {
-	return target == plumbing.ErrUnsent || errors.Is(e.error, target) //nolint:errorlint,err113 // it is the error itself
+	return target == plumbing.ErrUnsent || errors.Is(e.error, target)
 }
 
 // As finds the first error that target can hold.
