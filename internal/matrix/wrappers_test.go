@@ -36,8 +36,8 @@ func wrappers() []wrapperRow {
 		// It answers for the handler when that takes too long, and so has to keep the connection.
 		wrapperRow{"http.TimeoutHandler", testkit.Here(), none, timeout},
 		wrapperRow{"a naive wrapper", testkit.Here(), none, naiveOnly},
-		// These ask the next writer only, not what that one wraps.
-		wrapperRow{"gzhttp behind Unwrap", testkit.Here(), none, func(h http.Handler) http.Handler { return unwrapOnly(gzhttp.GzipHandler(h)) }},
+		// gzhttp asks what the next writer wraps, and gziphandler does not.
+		wrapperRow{"gzhttp behind Unwrap", testkit.Here(), hijack, func(h http.Handler) http.Handler { return unwrapOnly(gzhttp.GzipHandler(h)) }},
 		wrapperRow{"gziphandler behind Unwrap", testkit.Here(), none, func(h http.Handler) http.Handler { return unwrapOnly(gziphandler.GzipHandler(h)) }},
 	)
 }

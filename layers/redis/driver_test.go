@@ -89,8 +89,14 @@ func TestServersShareGroups(t *testing.T) {
 		}
 		unbind()
 	}
+	wantShared(t, servers, d.Stats().Servers, groups)
+}
+
+// wantShared wants each server to have some of the groups, and all together to have all.
+func wantShared(t *testing.T, servers []*redistest.Server, stats []redis.ServerStats, groups int) {
+	t.Helper()
 	subscribed := 0
-	for i, s := range d.Stats().Servers {
+	for i, s := range stats {
 		if s.Groups == 0 || s.Groups == groups || s.Down != nil || s.Lag <= 0 {
 			t.Errorf("server %d: %+v, want it to be up and to have some of the groups", i, s)
 		}
@@ -175,8 +181,7 @@ func TestCloseWhileFrozen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Freeze()
-	defer s.Thaw()
+	freeze(t, s)
 	sent, canceled := make(chan error), make(chan error)
 	go func() { sent <- l.GroupSend(t.Context(), "room", said.New(text{"hi"})) }()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -126,12 +126,24 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// freeze has s be silent until the end of the test.
+func freeze(t *testing.T, s *redistest.Server) {
+	t.Helper()
+	if err := s.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Thaw(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestStartEndsWithCtx starts on a server that does not answer.
 func TestStartEndsWithCtx(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
-	s.Freeze()
-	defer s.Thaw()
+	freeze(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := layers.Open(ctx, redis.New(redis.Options{URLs: []string{s.URL()}})); err == nil || ctx.Err() == nil {

@@ -1,4 +1,4 @@
-package redis_test
+package guide_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/wye-go/wye/consumer"
 	"github.com/wye-go/wye/consumer/consumertest"
 	"github.com/wye-go/wye/internal/redistest"
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/redis"
 	"github.com/wye-go/wye/protocol"
@@ -18,11 +19,13 @@ import (
 	"github.com/wye-go/wye/router"
 )
 
+func TestMain(m *testing.M) { testkit.Main(m) }
+
 // The functions of this file are in docs/redis.md.
 
 func openLayer(ctx context.Context) (*layers.Layer, error) {
 	return layers.Open(ctx, redis.New(redis.Options{
-		URLs: strings.Fields(os.Getenv("REDIS_URLS")), // redis://localhost:6379 if there is none
+		URLs: strings.Fields(os.Getenv("REDIS_URLS")), // none means the server of this machine
 	}))
 }
 
@@ -34,6 +37,10 @@ func newRouter(layer *layers.Layer, urls protocol.Application, plain http.Handle
 type room struct {
 	consumer.Base
 	group string
+}
+
+type text struct {
+	Text string `json:"text"`
 }
 
 var line = consumer.EventType[text]{Name: "chat.line"}
