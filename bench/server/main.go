@@ -36,6 +36,7 @@ type flags struct {
 	largest int
 	profile string
 	layer   string
+	deflate deflate
 }
 
 func main() {
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of the whole run to this `file`")
 	flag.StringVar(&f.layer, "layer", "", "the Redis server that connects the rooms of several servers, such as redis://127.0.0.1:6379;\n"+
 		"empty for rooms of this process")
+	flag.Var(&f.deflate, "deflate", "compress messages, with context takeover where the peer lets us; -deflate=no-takeover without")
 	flag.Parse()
 	probe.Install()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,6 +58,41 @@ func main() {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
+}
+
+// deflate is a flag that may have a value.
+type deflate string
+
+const noTakeover = "no-takeover"
+
+// String returns the value.
+func (d *deflate) String() string { return string(*d) }
+
+// IsBoolFlag allows -deflate without a value, which is "true".
+func (d *deflate) IsBoolFlag() bool { return true }
+
+// Set reads a value.
+func (d *deflate) Set(value string) error {
+	switch value {
+	case "true", noTakeover:
+		*d = deflate(value)
+	case "false":
+		*d = ""
+	default:
+		return errors.New("write -deflate or -deflate=" + noTakeover)
+	}
+	return nil
+}
+
+// options returns the compression of the server, or nil for none.
+func (d *deflate) options() *websocket.Compression {
+	switch *d {
+	case "":
+		return nil
+	case noTakeover:
+		return &websocket.Compression{}
+	}
+	return &websocket.Compression{ServerTakeover: true, ClientTakeover: true}
 }
 
 // profiled is run, with a CPU profile if one is wanted.
@@ -85,7 +122,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLayer(ctx, layer)) }()
-	options := &websocket.Options{Limits: limits, Engine: f.engine}
+	options := &websocket.Options{Limits: limits, Engine: f.engine, Compression: f.deflate.options()}
 	r := router.New(nil, websocket.New(app.New(layer), options))
 	srv := &http.Server{Addr: f.addr, ReadHeaderTimeout: 10 * time.Second}
 	if !f.secure {
