@@ -89,7 +89,8 @@ type EventType[P any] struct{ Name string }
 // encodes the message once and puts it on the outgoing queue of each member, without
 // calling a consumer. A consumer that declares a handler for SendType gets the event
 // instead. On the wire the event has one field, "text" or "bytes", so that a Message.Key
-// has an effect in the sender's process only. For text that is not UTF-8 the send returns
+// has an effect in the sender's process only; with Message.Uncompressed it has a field
+// "uncompressed", too. For text that is not UTF-8 the send returns
 // an error that matches ErrNotUTF8; text that another node has sent is repaired with
 // U+FFFD, as in all payloads.
 var SendType = EventType[Message]{Name: "websocket.send"}
@@ -240,23 +241,34 @@ func (e *Event) decode(into any) error {
 type direct struct {
 	Text  *string `json:"text"`
 	Bytes []byte  `json:"bytes"`
+
+	Uncompressed bool `json:"uncompressed"`
 }
 
 func asDirect(m Message) map[string]any {
+	fields := map[string]any{}
 	if m.Kind == KindBinary {
-		return map[string]any{"bytes": append([]byte{}, m.Data...)}
+		fields["bytes"] = append([]byte{}, m.Data...)
+	} else {
+		fields["text"] = m.Text()
 	}
-	return map[string]any{"text": m.Text()}
+	if m.Uncompressed {
+		fields["uncompressed"] = true
+	}
+	return fields
 }
 
 func (d direct) message() (m Message, ok bool) {
 	switch {
 	case d.Text != nil:
-		return Text(*d.Text), true
+		m = Text(*d.Text)
 	case d.Bytes != nil:
-		return Binary(d.Bytes), true
+		m = Binary(d.Bytes)
+	default:
+		return Message{}, false
 	}
-	return Message{}, false
+	m.Uncompressed = d.Uncompressed
+	return m, true
 }
 
 // packedNil is nil in MessagePack.

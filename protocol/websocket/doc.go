@@ -50,7 +50,8 @@
 // The handshake, text and binary messages, fragments, pings, pongs and the close
 // handshake, as RFC 6455 requires (the tests include a conformance suite with the cases of
 // Autobahn's families 1 to 7, 9 and 10). Text that is not UTF-8 is refused at the first
-// invalid byte. Extensions, such as compression, are declined.
+// invalid byte. Of the extensions, permessage-deflate (RFC 7692) is negotiated if
+// Options.Compression is set; others are declined.
 // WebSocket over HTTP/2 (RFC 8441) is answered with 501.
 //
 // After a refused handshake the server closes the connection, so that the bytes behind the
@@ -63,6 +64,26 @@
 // long the last answer took. Connections are checked at fixed intervals, so that these
 // times are exact to within a quarter of the shorter one. They are counted in checks: if
 // the server's machine is suspended, its peers are not taken for dead.
+//
+// # Compression
+//
+// With [Options].Compression, messages are compressed with peers that offer permessage-deflate
+// (RFC 7692), as all browsers do. See [Compression] for what it costs, protocol.Message.Uncompressed
+// for when it endangers secrets, and [Stats].Compression for what it saves.
+//
+//   - A message is compressed by the goroutine that sends it, into one frame. A message to a
+//     group is compressed once for all members with the same parameters: for nearly all, once.
+//     A callback on an event loop that sends more than 64 KiB hands the loop over before.
+//   - A message of a peer is inflated as it comes, so that at no time more than its inflated
+//     part is in memory, and is refused as soon as that part is larger than Limits.MaxMessage or
+//     Compression.MaxRatio allows, or is not UTF-8. On an event loop the others have their turn
+//     after every 64 KiB or so.
+//   - Without context takeover nothing is kept between messages. With it, windows are kept
+//     within Compression.WindowBytes.
+//   - Limits.MaxFrame, Limits.QueueBytes and Capacity count compressed bytes; Limits.MaxMessage,
+//     Limits.ReadAhead, Limits.Rate and protocol.Traffic count those of the messages themselves.
+//   - An invalid message closes the connection with 1007, one that is too big with 1009, and a
+//     frame with a reserved bit where it must not be with 1002.
 //
 // # What the rest of a program sees
 //
@@ -129,6 +150,8 @@
 //	messages after a close      1 s       messages from before the     MessagesUnread
 //	                                      peer's end are dropped
 //	messages after a close      1000      the same                     MessagesUnread
+//	Compression.MaxRatio        200       close 1009                   TooBig
+//	Compression.WindowBytes     64 MiB    no context takeover          none
 //
 // With the policy [protocol.OverflowClose], a queue may grow to four times its limit as
 // long as it has been more than half full for less than a second.

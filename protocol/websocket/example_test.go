@@ -14,6 +14,20 @@ import (
 	"github.com/wye-go/wye/protocol/websocket"
 )
 
+// Messages are compressed with peers that offer it. Messages to the peer may refer to those
+// before, which makes small similar ones much smaller; what holds a secret stays as it is.
+func ExampleCompression() {
+	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, _ consumer.Message) error {
+		token := consumer.Message{Data: []byte(`{"token":"s3cret","for":"ann"}`), Uncompressed: true}
+		return c.Send(ctx, token)
+	})
+	s := websocket.New(app, &websocket.Options{
+		Compression: &websocket.Compression{ServerTakeover: true},
+	})
+	fmt.Println(s.Stats().Compression.Conns)
+	// Output: 0
+}
+
 // One line in the mux of a program that is there already.
 func ExampleHandler() {
 	app := consumer.ReceiveFunc(func(ctx context.Context, c *consumer.Conn, m consumer.Message) error {
