@@ -49,7 +49,7 @@ func TestCompressionViolations(t *testing.T) {
 			counted[row.code]++
 		}
 		s.wantEmpty(t)
-		st := s.Server.Stats()
+		st := s.Stats()
 		if st.TooBig != counted[protocol.CloseMessageTooBig] || st.Violations != int64(len(rows))-st.TooBig {
 			t.Errorf("counted %d too big and %d violations, want %v", st.TooBig, st.Violations, counted)
 		}
@@ -128,12 +128,12 @@ func TestCompressionWindowsAreGivenBack(t *testing.T) {
 		p := s.openDeflate(t, deflateOffer)
 		data := line(rand.New(rand.NewPCG(1, 1)), 1000)
 		wire := func() int64 {
-			before := s.Server.Stats().Compression.WireBytesOut
+			before := s.Stats().Compression.WireBytesOut
 			p.SendBytes(frame(finText|rsv1, p.deflated(data)))
 			p.want(text, data, true)
-			return s.Server.Stats().Compression.WireBytesOut - before
+			return s.Stats().Compression.WireBytesOut - before
 		}
-		windows := func() int64 { return s.Server.Stats().Compression.WindowBytes }
+		windows := func() int64 { return s.Stats().Compression.WindowBytes }
 		const client, server = 32 << 10, 4 << 10
 		if n := windows(); n != client {
 			t.Errorf("%d bytes of windows at first, want %d", n, client)

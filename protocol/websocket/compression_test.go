@@ -69,7 +69,7 @@ func TestCompressionEcho(t *testing.T) {
 					p.want(text, "plain", false)
 				}
 			}
-			st := s.Server.Stats().Compression
+			st := s.Stats().Compression
 			if st.Conns != 1 || st.MessagesOut < 30 || st.WireBytesOut*2 > st.PlainBytesOut || st.WireBytesIn*2 > st.PlainBytesIn {
 				t.Errorf("%s: %+v", row.at, st)
 			}

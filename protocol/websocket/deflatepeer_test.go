@@ -87,12 +87,6 @@ func (p *deflatePeer) deflated(data string) string {
 
 func lastBytes(b []byte, n int) []byte { return bytes.Clone(b[max(len(b)-n, 0):]) }
 
-// sendDeflated sends a compressed message in frames of size bytes.
-func (p *deflatePeer) sendDeflated(op byte, data string, size int) {
-	p.tb.Helper()
-	p.SendBytes(fragments(op|websockettest.FIN|rsv1, p.deflated(data), size)...)
-}
-
 // readMessage waits for the next message, which is in one frame. It skips pongs.
 func (p *deflatePeer) readMessage() message {
 	p.tb.Helper()
