@@ -23,8 +23,12 @@ func (n nodes) publish(ctx context.Context, group string, e *protocol.Event) err
 	if errors.Is(ctx.Err(), context.Canceled) {
 		ctx = context.WithoutCancel(ctx)
 	}
-	ctx, end := n.startGiving(ctx)
-	return end(n.driver.Publish(ctx, group, e))
+	plumbing.WillWait(ctx)
+	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
+	defer cancel()
+	err := outcome(ctx, bounded, n.driver.Publish(bounded, group, e))
+	n.counters.countGiven(err)
+	return err
 }
 
 func (n nodes) publishMessage(ctx context.Context, group string, p *protocol.Prepared) error {
@@ -66,11 +70,17 @@ func (nodes) startCall(ctx context.Context) (context.Context, endCall) {
 	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
 	return bounded, func(err error) error {
 		defer cancel()
-		if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-			return fmt.Errorf("%w: it has not answered within %v: %w", ErrDown, driver.CallTimeout, err)
-		}
-		return err
+		return outcome(ctx, bounded, err)
 	}
+}
+
+// outcome returns what a call returns to the caller that has passed ctx, if the driver, which
+// was passed bounded, has returned err.
+func outcome(ctx, bounded context.Context, err error) error {
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: it has not answered within %v: %w", ErrDown, driver.CallTimeout, err)
+	}
+	return err
 }
 
 // noNodes are the others of a layer that has no other nodes. Its driver waits for no back
