@@ -153,6 +153,10 @@ bench: check-go ## Run the benchmarks that match BENCH (all)
 bench-table: check-go ## Measure Wye beside other servers into bench/RESULTS.md, with nothing else running: 17 minutes (Linux)
 	cd bench && go run ./run -write
 
+.PHONY: bench-nodes
+bench-nodes: check-go ## Measure groups on two nodes with Redis between them into bench/NODES.md, with nothing else running: 6 minutes (Linux)
+	cd bench && go run ./nodes -write
+
 .PHONY: bench-quick
 bench-quick: check-go ## The same in 6 minutes
 	cd bench && go run ./run -write -quick

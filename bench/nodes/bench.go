@@ -138,6 +138,15 @@ func (b *bench) fail(what string, err error) {
 	b.Failures = append(b.Failures, text)
 }
 
+// limited reports whether a run has failed because the time of all runs is over, and notes it.
+func (b *bench) limited(ctx context.Context) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	b.Stopped = true
+	return true
+}
+
 // progressf tells what is done.
 func progressf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)

@@ -62,7 +62,7 @@ func parse() (o options, f flags, err error) {
 	flag.StringVar(&o.dir, "dir", ".", "the bench `directory`")
 	flag.IntVar(&o.rounds, "rounds", 3, "runs of each system in each case")
 	flag.DurationVar(&o.duration, "duration", time.Second, "of each measurement")
-	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "of all together: then the report is about what there is")
+	flag.DurationVar(&o.limit, "limit", 9*time.Minute, "of all together: then the report is about what there is")
 	flag.StringVar(&f.systems, "systems", "", "comma-separated; all if empty: "+strings.Join(systemNames(), ", "))
 	flag.StringVar(&f.parts, "parts", allParts, "comma-separated")
 	flag.StringVar(&f.members, "members", "", "comma-separated sizes of the groups; all if empty")

@@ -24,6 +24,9 @@ Commit %s, %s, %s, %d cores of %s; %s.
 Load average before the run: %s. Rounds: %d of %v s; the systems take turns within a round; the figures are medians.
 Half of the members are at each node; both nodes, redis-server and the load generator share the cores.
 `, c.Commit, c.Go, c.System, c.Cores, c.CPU, strings.Join(versions, "; "), c.Load, c.Rounds, c.Seconds)
+	if r.Stopped {
+		fmt.Fprintf(&w, "**There was no time for all rounds**: some figures are of fewer.\n")
+	}
 	r.layerSection(&w)
 	r.socketSection(&w)
 	r.groupSection(&w)

@@ -20,6 +20,8 @@ type results struct {
 	Sockets    []socketResult `json:"sockets"`
 	Groups     []groupResult  `json:"groups"`
 	Failures   []string       `json:"failures"`
+	// Stopped means that there was no time for all rounds.
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 // conditions are what the results were measured on.
