@@ -40,6 +40,7 @@ var (
 	errFullRoom      = refuse("full", "This room is full. Go to another, or try again later.")
 	errManyRooms     = refuse("full", "There are too many rooms. Go to an existing one, or try again later.")
 	errManyGuests    = refuse("full", "Many guests are connecting at the moment. Try again soon.")
+	errApart         = refuse("full", "The chat is not complete at the moment. Try again soon.")
 	errComesOften    = refuse("full", "You come and go very often. Try again in a minute.")
 	errComeOften     = refuse("full", "Many people from your network are connecting at the moment. Try again soon.")
 )
@@ -51,55 +52,85 @@ const (
 	guestsPerSecond = 20
 )
 
+// limiter is a rate limit, and its name for other nodes.
+type limiter struct {
+	*rate.Limiter
+
+	name limiterName
+}
+
+// limiterName says whose limit it is.
+type limiterName struct {
+	Of    string `json:"of"` // person, address or all
+	Kind  string `json:"kind"`
+	Owner string `json:"owner,omitempty"` // the ID or the address
+}
+
+// limit returns a limit of some tokens at once, and a number of tokens each second.
+func (n limiterName) limit(kind string, atOnce int, perSecond rate.Limit) limiter {
+	n.Kind = kind
+	return limiter{rate.NewLimiter(perSecond, atOnce), n}
+}
+
 // personLimits are the limits of one person, for all connections of the person
 // together.
 type personLimits struct {
 	slots
 
-	says   *rate.Limiter
-	types  *rate.Limiter // typing notices; more are dropped
-	asks   *rate.Limiter // requests of any kind; a client that sends more is broken
-	enters *rate.Limiter // connections
-	pages  *rate.Limiter // pages of older messages
+	says   limiter
+	types  limiter // typing notices; more are dropped
+	asks   limiter // requests of any kind; a client that sends more is broken
+	enters limiter // connections
+	pages  limiter // pages of older messages
 }
 
-func newPersonLimits() *personLimits {
+func newPersonLimits(id string) *personLimits {
+	of := limiterName{Of: "person", Owner: id}
 	return &personLimits{
 		slots:  slots{most: &personSlots},
-		says:   rate.NewLimiter(rate.Every(time.Second), 5),
-		types:  rate.NewLimiter(rate.Every(time.Second), 2),
-		asks:   rate.NewLimiter(rate.Every(time.Second/20), 100),
-		enters: rate.NewLimiter(rate.Every(time.Second), 20),
-		pages:  rate.NewLimiter(rate.Every(time.Second), 5),
+		says:   of.limit("says", 5, 1),
+		types:  of.limit("types", 2, 1),
+		asks:   of.limit("asks", 100, 20),
+		enters: of.limit("enters", 20, 1),
+		pages:  of.limit("pages", 5, 1),
 	}
 }
+
+// shared returns the rate limits that other nodes hear of: what asks bounds is a burden of
+// this node alone.
+func (p *personLimits) shared() []limiter { return []limiter{p.says, p.types, p.enters, p.pages} }
 
 // addressLimits are the limits that the people at one address share.
 type addressLimits struct {
 	slots
 
-	text   *rate.Limiter // bytes of messages; each message costs messageBytes more
-	types  *rate.Limiter
-	enters *rate.Limiter
-	pages  *rate.Limiter
-	tries  *rate.Limiter // requests for a name, including refused ones
-	names  *rate.Limiter // names that are given
+	text   limiter // bytes of messages; each message costs messageBytes more
+	types  limiter
+	enters limiter
+	pages  limiter
+	tries  limiter // requests for a name, including refused ones
+	names  limiter // names that are given
+}
+
+func newAddressLimits(from netip.Addr) *addressLimits {
+	of := limiterName{Of: "address", Owner: from.String()}
+	return &addressLimits{
+		slots:  slots{most: &addressSlots},
+		text:   of.limit("text", 1<<20, 64<<10),
+		types:  of.limit("types", 100, 20),
+		enters: of.limit("enters", 300, 10),
+		pages:  of.limit("pages", 50, 5),
+		tries:  of.limit("tries", 60, 1),
+		names:  of.limit("names", 20, rate.Every(time.Minute)),
+	}
+}
+
+func (n *addressLimits) shared() []limiter {
+	return []limiter{n.text, n.types, n.enters, n.pages, n.tries, n.names}
 }
 
 // messageBytes is what a message costs besides its text.
 const messageBytes = 1 << 10
-
-func newAddressLimits() *addressLimits {
-	return &addressLimits{
-		slots:  slots{most: &addressSlots},
-		text:   rate.NewLimiter(64<<10, 1<<20),
-		types:  rate.NewLimiter(20, 100),
-		enters: rate.NewLimiter(10, 300),
-		pages:  rate.NewLimiter(5, 50),
-		tries:  rate.NewLimiter(1, 60),
-		names:  rate.NewLimiter(rate.Every(time.Minute), 20),
-	}
-}
 
 const (
 	// personTTL is how long a person without connections stays in the cache. By then
@@ -116,19 +147,22 @@ const (
 type totalLimits struct {
 	slots
 
-	guests *rate.Limiter
-	names  *rate.Limiter
-	pages  *rate.Limiter
+	guests limiter
+	names  limiter
+	pages  limiter
 }
 
 func newTotalLimits() totalLimits {
+	of := limiterName{Of: "all"}
 	return totalLimits{
 		slots:  slots{most: &allSlots},
-		guests: rate.NewLimiter(guestsPerSecond, guestsAtOnce),
-		names:  rate.NewLimiter(5, 50),
-		pages:  rate.NewLimiter(100, 200),
+		guests: of.limit("guests", guestsAtOnce, guestsPerSecond),
+		names:  of.limit("names", 50, 5),
+		pages:  of.limit("pages", 200, 100),
 	}
 }
+
+func (a *totalLimits) shared() []limiter { return []limiter{a.guests, a.names, a.pages} }
 
 // address returns what counts as one address: an IPv4 address, or the /64 of an IPv6
 // address, which is the least that one customer has. remote is the RemoteAddr of a
@@ -191,7 +225,7 @@ func (p *slots) leave(room string) {
 
 // cost is a number of tokens of a limiter.
 type cost struct {
-	of *rate.Limiter
+	of limiter
 	n  int
 }
 
@@ -217,7 +251,7 @@ func reserve(costs ...cost) (wait time.Duration, which int) {
 // removes old entries when it is used, so that it needs no timer, and keeps at most
 // maxUnused unused ones. It is not safe for concurrent use.
 type cache[K comparable, V any] struct {
-	create func() V
+	create func(K) V
 	ttl    time.Duration
 	of     map[K]*cacheEntry[K, V]
 	unused list.List // of *cacheEntry; the one that has been unused for longest is first
@@ -231,7 +265,7 @@ type cacheEntry[K comparable, V any] struct {
 	place *list.Element // in unused; nil: the entry is in use
 }
 
-func newCache[K comparable, V any](ttl time.Duration, create func() V) *cache[K, V] {
+func newCache[K comparable, V any](ttl time.Duration, create func(K) V) *cache[K, V] {
 	return &cache[K, V]{create: create, ttl: ttl, of: make(map[K]*cacheEntry[K, V])}
 }
 
@@ -241,7 +275,7 @@ func (m *cache[K, V]) use(key K) V {
 	m.evict()
 	r := m.of[key]
 	if r == nil {
-		r = &cacheEntry[K, V]{key: key, value: m.create()}
+		r = &cacheEntry[K, V]{key: key, value: m.create(key)}
 		m.of[key] = r
 	}
 	if r.place != nil {

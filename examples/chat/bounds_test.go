@@ -41,6 +41,13 @@ func come(t *testing.T, c *chat, cookie, target string, n int) *consumertest.Cli
 	return consumertest.Connect(t, from{c.urls(), fmt.Sprintf("198.51.%d.%d:99", 100+n/200, n%200)}, target, o)
 }
 
+// comeFrom opens a guest's connection from an address.
+func comeFrom(t *testing.T, c *chat, addr, target string) *consumertest.Client {
+	t.Helper()
+	o := &consumertest.Options{Limits: limits, Subprotocols: []string{subprotocol}, Spoken: []string{subprotocol}}
+	return consumertest.Connect(t, from{c.urls(), addr}, target, o)
+}
+
 // wantIn fails the test if the connection has been closed.
 func wantIn(t *testing.T, c *consumertest.Client) {
 	t.Helper()
@@ -411,7 +418,7 @@ func TestCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
-		m := newCache[int](time.Minute, func() int { made++; return made })
+		m := newCache(time.Minute, func(int) int { made++; return made })
 		want := func(key, value int) {
 			t.Helper()
 			if got := m.use(key); got != value {
@@ -461,7 +468,7 @@ func TestReserve(t *testing.T) {
 			{here(), 1, 11, rate.InfDuration, 1, 1, 6},
 			{here(), 1, 6, 0, 0, 0, 0},
 		} {
-			wait, which := reserve(cost{one, row.n1}, cost{two, row.n2})
+			wait, which := reserve(cost{limiter{Limiter: one}, row.n1}, cost{limiter{Limiter: two}, row.n2})
 			if wait != row.wait || which != row.which || one.Tokens() != row.has || two.Tokens() != row.and {
 				t.Errorf("%s: wait %v for %d, and %v and %v tokens are left", row.at, wait, which, one.Tokens(), two.Tokens())
 			}

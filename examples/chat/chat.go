@@ -23,6 +23,7 @@ type chat struct {
 	people *people
 	rooms  *rooms
 	layer  *layers.Layer
+	nodes  *nodes // nil: there is only this one
 
 	proxies      proxies
 	warnProxy    rate.Sometimes // warns the operator about a proxy that -proxies does not name
@@ -30,23 +31,39 @@ type chat struct {
 	log          *slog.Logger
 }
 
-// newChat opens the database, and creates it if it does not exist. trusted are the
-// proxies in front of the program.
-func newChat(ctx context.Context, db string, trusted ...netip.Prefix) (c *chat, err error) {
-	c = &chat{rooms: newRooms(), layer: new(layers.Layer), proxies: trusted, log: slog.Default()}
+// newChat opens the database, and creates its tables if it has none. l connects the nodes
+// of the chat; nil means that there is one. trusted are the proxies in front of them. Close
+// closes l.
+func newChat(ctx context.Context, db string, l *layers.Layer, trusted ...netip.Prefix) (c *chat, err error) {
+	c = &chat{rooms: newRooms(), layer: l, proxies: trusted, log: slog.Default()}
 	c.warnProxy.First = 1
 	c.warnDatabase.Interval = 10 * time.Second
-	if c.store, err = openStore(ctx, databaseOf(db, false), c.publish); err != nil {
-		return nil, err
+	if l == nil {
+		c.layer = new(layers.Layer)
 	}
-	if c.people, err = newPeople(ctx, c.store, c.rooms, c.proxies); err != nil {
-		return nil, errors.Join(err, c.store.Close())
+	if c.store, err = openStore(ctx, databaseOf(db, l != nil), c.publish); err != nil {
+		return nil, errors.Join(err, c.closeLayer())
+	}
+	if c.people, err = newPeople(ctx, c.store, c.rooms, c.proxies); err == nil && l != nil {
+		err = c.share(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-// Close closes the database. The caller closes the connections first.
-func (c *chat) Close() error { return c.store.Close() }
+// Close closes the database and the layer. The caller closes the connections first.
+func (c *chat) Close() error {
+	c.unshare()
+	return errors.Join(c.store.Close(), c.closeLayer())
+}
+
+func (c *chat) closeLayer() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.layer.Close(ctx)
+}
 
 // router serves the page to plain requests and the rooms to WebSocket connections.
 func (c *chat) router() *router.ProtocolTypeRouter {

@@ -20,7 +20,7 @@ import (
 // synctest bubble its time is fake.
 func start(t *testing.T) *chat {
 	t.Helper()
-	c, err := newChat(t.Context(), filepath.Join(t.TempDir(), "chat.db"))
+	c, err := newChat(t.Context(), filepath.Join(t.TempDir(), "chat.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

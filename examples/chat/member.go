@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wye-go/wye/consumer"
+	"github.com/wye-go/wye/layers"
 )
 
 // member is one connection of a person to a room. Its methods are called one at a time,
@@ -21,6 +22,8 @@ type member struct {
 	you  Person // the person at this connection; the JSON calls it "you"
 	json bool   // the client uses the JSON subprotocol, and otherwise lines of text
 	seen int64  // the position of the last message that the client has
+
+	welcomed bool
 
 	from  netip.Addr
 	usage *usage // set by Connect
@@ -55,6 +58,21 @@ func (m *member) Connect(ctx context.Context, c *consumer.Conn) (err error) {
 		return tryAgainLater(err)
 	}
 	c.Defer(m.usage.leave)
+	if err = m.enter(ctx, c); errors.Is(err, layers.ErrDown) {
+		err = errApart
+	}
+	if no := (*refused)(nil); errors.As(err, &no) {
+		return tryAgainLater(no)
+	}
+	return err
+}
+
+func (m *member) enter(ctx context.Context, c *consumer.Conn) error {
+	if m.chat.nodes != nil {
+		if err := m.usage.countAll(ctx, c); err != nil {
+			return err
+		}
+	}
 	if err := c.Join(ctx, m.room); err != nil {
 		return err
 	}
@@ -74,8 +92,12 @@ func tryAgainLater(why error) error {
 // welcome sends who is present and the messages after the last one that the client has.
 // It also repairs the client's view after any loss of events.
 func (m *member) welcome(ctx context.Context, c *consumer.Conn) error {
+	var people []Person
 	there, err := c.Present(ctx, m.room)
-	if err != nil {
+	switch {
+	case err == nil:
+		people = persons(there)
+	case !m.welcomed || !errors.Is(err, layers.ErrDown): // otherwise the client keeps its list until gap
 		return err
 	}
 	page, err := m.chat.store.After(ctx, m.room, m.you.ID, m.seen)
@@ -87,10 +109,10 @@ func (m *member) welcome(ctx context.Context, c *consumer.Conn) error {
 		return tryAgainLater(m.chat.databaseError(ctx, err))
 	}
 	w := welcome{
-		Type: "welcome", Room: m.room, You: m.you, People: persons(there),
+		Type: "welcome", Room: m.room, You: m.you, People: people,
 		Fresh: m.seen == 0 || page.More, past: m.pageFor(page),
 	}
-	m.seen = page.Last
+	m.seen, m.welcomed = page.Last, true
 	return m.send(ctx, c, w)
 }
 
@@ -177,15 +199,14 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, r request) error {
 
 // findPerson returns the person with an ID who is present or has a name.
 func (m *member) findPerson(ctx context.Context, c *consumer.Conn, id string) (*Person, error) {
-	there, err := c.Present(ctx, m.room)
-	if err != nil {
+	there, err := c.Layer().PresentKey(ctx, m.room, id)
+	switch {
+	case errors.Is(err, layers.ErrDown): // then only people with names can be found
+	case err != nil:
 		return nil, err
-	}
-	for _, p := range there {
-		if p.Key == id {
-			who := personOf(p)
-			return &who, nil
-		}
+	case len(there) > 0:
+		who := personOf(there[0])
+		return &who, nil
 	}
 	who, found, err := m.chat.store.Person(ctx, id)
 	switch {
@@ -200,6 +221,7 @@ func (m *member) findPerson(ctx context.Context, c *consumer.Conn, id string) (*
 // said sends a message to the client, unless the client has it. If messages before it
 // are missing, said reads them from the store.
 func (m *member) said(ctx context.Context, c *consumer.Conn, s Message) error {
+	m.chat.note(m.room, s.Seq)
 	switch {
 	case s.Seq <= m.seen:
 		return nil

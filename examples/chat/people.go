@@ -77,7 +77,7 @@ func (p *people) postMe(w http.ResponseWriter, r *http.Request) {
 	}
 	near, release := p.rooms.useAddress(address(p.proxies.client(r).RemoteAddr))
 	defer release()
-	if wait, _ := reserve(cost{near.tries, 1}); wait > 0 {
+	if wait, _ := p.rooms.reserve(cost{near.tries, 1}); wait > 0 {
 		p.replyError(w, slow("tries", "There are too many requests for names from your network. Try again in %v.", wait))
 		return
 	}
@@ -131,7 +131,7 @@ func (p *people) register(ctx context.Context, near *addressLimits, wanted strin
 	case taken:
 		return Person{}, errTaken
 	}
-	switch wait, which := reserve(cost{near.names, 1}, cost{p.rooms.all.names, 1}); {
+	switch wait, which := p.rooms.reserve(cost{near.names, 1}, cost{p.rooms.all.names, 1}); {
 	case wait > 0 && which == 0:
 		return Person{}, slow("names", "Many names have been taken from your network. Try again in %v.", wait)
 	case wait > 0:

@@ -171,3 +171,25 @@ func roomKeys(rooms []string) []int64 {
 }
 
 func (p *postgres) visible() string { return fmt.Sprintf(visible, "", "") }
+
+// last returns the positions of the last messages of rooms.
+func (p *postgres) last(ctx context.Context, db *sql.DB, rooms []string) (map[string]int64, error) {
+	all := make(map[string]int64, len(rooms))
+	if len(rooms) == 0 {
+		return all, nil
+	}
+	rows, err := db.QueryContext(ctx, `SELECT room, last FROM rooms WHERE room = ANY($1)`, rooms)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var room string
+		var last int64
+		if err := rows.Scan(&room, &last); err != nil {
+			return nil, err
+		}
+		all[room] = last
+	}
+	return all, rows.Err()
+}

@@ -160,7 +160,7 @@ func testWrong(t *testing.T) {
 	}{
 		{here(), "8000", nil, 1, "missing port in address"},
 		{here(), "127.0.0.1:99999", nil, 1, "invalid port"},
-		{here(), freeAddr(t), []string{"tea"}, 1, `unexpected argument "tea"; use the flags -addr, -db and -proxies`},
+		{here(), freeAddr(t), []string{"tea"}, 1, `unexpected argument "tea"; use the flags -addr, -db, -layer and -proxies`},
 		{here(), freeAddr(t), []string{"-proxies", "localhost"}, 2, `"localhost" is neither an address nor a network`},
 	} {
 		file := filepath.Join(t.TempDir(), "chat.db")

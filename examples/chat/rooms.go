@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,7 +13,8 @@ import (
 // rooms counts the connections of each room, person and address, and holds their rate
 // limits.
 type rooms struct {
-	all totalLimits // mu guards its slots
+	all    totalLimits // mu guards its slots
+	shared *spending   // with other nodes; nil: there are none
 
 	mu        sync.Mutex
 	people    *cache[string, *personLimits] // by Person.ID
@@ -21,8 +24,8 @@ type rooms struct {
 func newRooms() *rooms {
 	return &rooms{
 		all:       newTotalLimits(),
-		people:    newCache[string](personTTL, newPersonLimits),
-		addresses: newCache[netip.Addr](addressTTL, newAddressLimits),
+		people:    newCache(personTTL, newPersonLimits),
+		addresses: newCache(addressTTL, newAddressLimits),
 	}
 }
 
@@ -69,7 +72,7 @@ func (u *usage) admit() error {
 	if strings.HasPrefix(u.id, guest) {
 		costs = append(costs, cost{u.rooms.all.guests, 1})
 	}
-	if wait, which := reserve(costs...); wait > 0 {
+	if wait, which := u.rooms.reserve(costs...); wait > 0 {
 		return [...]*refused{errComesOften, errComeOften, errManyGuests}[which]
 	}
 	return nil
@@ -96,14 +99,14 @@ func (u *usage) allowRequest() bool { return u.person.asks.Allow() }
 
 // allowTyping reports whether the others may be told that the person is typing.
 func (u *usage) allowTyping() bool {
-	wait, _ := reserve(cost{u.person.types, 1}, cost{u.near.types, 1})
+	wait, _ := u.rooms.reserve(cost{u.person.types, 1}, cost{u.near.types, 1})
 	return wait == 0
 }
 
 // allowMessage returns nil if the person may send text now, and else when to send it
 // again.
 func (u *usage) allowMessage(text string) error {
-	wait, which := reserve(cost{u.person.says, 1}, cost{u.near.text, len(text) + messageBytes})
+	wait, which := u.rooms.reserve(cost{u.person.says, 1}, cost{u.near.text, len(text) + messageBytes})
 	switch {
 	case wait == 0:
 		return nil
@@ -117,7 +120,7 @@ func (u *usage) allowMessage(text string) error {
 // allowPage returns nil if the person may read a page of older messages, and else when
 // to ask again.
 func (u *usage) allowPage() error {
-	wait, which := reserve(cost{u.person.pages, 1}, cost{u.near.pages, 1}, cost{u.rooms.all.pages, 1})
+	wait, which := u.rooms.reserve(cost{u.person.pages, 1}, cost{u.near.pages, 1}, cost{u.rooms.all.pages, 1})
 	switch {
 	case wait == 0:
 		return nil
@@ -126,6 +129,22 @@ func (u *usage) allowPage() error {
 	default:
 		return slow("pages", "Many people are reading older messages: ask for them again in %v.", wait)
 	}
+}
+
+// reserve takes all the tokens or none, as the function does, and tells the other nodes.
+func (r *rooms) reserve(costs ...cost) (wait time.Duration, which int) {
+	wait, which = reserve(costs...)
+	if wait == 0 && r.shared != nil {
+		r.shared.add(costs)
+	}
+	return wait, which
+}
+
+// open returns the rooms that have connections to this node.
+func (r *rooms) open() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.all.in))
 }
 
 // useAddress returns the limits that the people at an address share. The caller

@@ -38,7 +38,7 @@ type sqliteFile struct {
 func (f *sqliteFile) String() string { return f.path }
 
 func (f *sqliteFile) open(ctx context.Context) (reads, writes *sql.DB, err error) {
-	if writes, err = open(f.path, "_txlock=immediate"); err != nil {
+	if writes, err = openFile(f.path, "_txlock=immediate"); err != nil {
 		return nil, nil, err
 	}
 	writes.SetMaxOpenConns(1)
@@ -56,14 +56,14 @@ func (f *sqliteFile) open(ctx context.Context) (reads, writes *sql.DB, err error
 	if _, err := writes.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
 		return nil, writes, err
 	}
-	reads, err = open(f.path, "_pragma=query_only(1)&mode=rw") // mode=rw: the file exists by now
+	reads, err = openFile(f.path, "_pragma=query_only(1)&mode=rw") // mode=rw: the file exists by now
 	return reads, writes, err
 }
 
 // lockFile makes sure that no other process uses the database, until close or the end of
 // the process. It locks a second file, so that other programs can read the first one.
 func (f *sqliteFile) lockFile(ctx context.Context) (err error) {
-	if f.lock, err = open(f.path+"-lock", ""); err != nil {
+	if f.lock, err = openFile(f.path+"-lock", ""); err != nil {
 		return err
 	}
 	f.lock.SetMaxOpenConns(1) // it keeps the lock while it is idle
@@ -103,9 +103,9 @@ func (f *sqliteFile) visible() string {
 	return fmt.Sprintf(visible, ` INDEXED BY messages_to`, ` INDEXED BY messages_alone`)
 }
 
-// open opens a database file. A committed transaction survives a crash of the machine
+// openFile opens a database file. A committed transaction survives a crash of the machine
 // (synchronous=FULL).
-func open(path, option string) (*sql.DB, error) {
+func openFile(path, option string) (*sql.DB, error) {
 	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: fmt.Sprintf(
 		"_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&%s", busy.Milliseconds(), option)}
 	return sql.Open("sqlite", name.String())

@@ -189,6 +189,15 @@ func scan(row interface{ Scan(to ...any) error }) (m Message, err error) {
 	return m, err
 }
 
+// message returns the message at a position, or nil if it was deleted.
+func (s *store) message(ctx context.Context, room string, seq int64) (*Message, error) {
+	m, err := scan(s.reads.QueryRowContext(ctx, `SELECT `+columns+` FROM messages WHERE room = $1 AND seq = $2`, room, seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return &m, s.explain(err)
+}
+
 // Secret returns the key that signs the cookies. It was created with the database.
 func (s *store) Secret(ctx context.Context) (secret []byte, err error) {
 	err = s.reads.QueryRowContext(ctx, `SELECT value FROM secrets WHERE name = 'cookie'`).Scan(&secret)

@@ -26,8 +26,8 @@ type welcome struct {
 	Type   string   `json:"type"`
 	Room   string   `json:"room"`
 	You    Person   `json:"you"`
-	People []Person `json:"people"`
-	Fresh  bool     `json:"fresh"` // Messages replaces what the client has, instead of following it
+	People []Person `json:"people"` // null: the client's list is as good
+	Fresh  bool     `json:"fresh"`  // Messages replaces what the client has, instead of following it
 }
 
 // page is a page of messages.

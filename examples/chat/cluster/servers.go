@@ -92,9 +92,10 @@ func (c *cluster) startRedis(ctx context.Context) (url string, err error) {
 	return s.url, c.launch(ctx, s)
 }
 
-// nginxConfig passes connections on to the nodes in turn. A node that does not accept gets
-// no connection for two seconds, and the connection goes to another one. Docs/deployment.md
-// explains the rest.
+// nginxConfig passes a connection on to the node that has the fewest. If that does not
+// accept, it gets none for two seconds, and the connection goes to another node. It does
+// not matter which node a browser is at, so nothing is sticky. docs/deployment.md explains
+// the rest.
 const nginxConfig = `daemon off; master_process off; pid DIR/nginx.pid; error_log stderr; worker_rlimit_nofile 16384;
 events { worker_connections 8192; }
 http {
@@ -103,6 +104,7 @@ http {
 	uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
 	map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 	upstream chat {
+		least_conn; # a WebSocket connection lasts: a node that has come back gets the next ones
 		NODES
 	}
 	server {

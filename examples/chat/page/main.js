@@ -129,7 +129,7 @@ function welcome(frame) {
   entered = true;
   const until = Date.now() + RETURN;
   for (const id of people.ids()) returning.set(id, until);
-  people.set(frame.people, frame.you);
+  if (frame.people !== null) people.set(frame.people, frame.you);
   if (frame.fresh) quietly(() => refill(frame));
   else frame.messages.forEach(said);
   frame.messages.forEach((message) => parts?.outbox.remove(message.tag));

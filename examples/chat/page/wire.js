@@ -4,7 +4,7 @@
 /** @typedef {{id: string, name: string}} Who */
 /** @typedef {{seq: number, from: Who, to?: Who, text: string, at: number, tag?: string}} Message */
 /**
- * @typedef {{type: "welcome", room: string, you: Who, people: Who[], fresh: boolean, messages: Message[], more: boolean}} Welcome
+ * @typedef {{type: "welcome", room: string, you: Who, people: Who[] | null, fresh: boolean, messages: Message[], more: boolean}} Welcome
  * @typedef {{type: "message"} & Message} Said
  * @typedef {{type: "older", messages: Message[], more: boolean}} Older
  * @typedef {{type: "join" | "leave" | "typing", who: Who}} Presence
@@ -41,7 +41,7 @@ function isListOf(v, is) {
 
 /** @type {Record<string, (frame: any) => boolean>} */
 const shapes = {
-  welcome: (f) => isText(f.room) && isWho(f.you) && isListOf(f.people, isWho) &&
+  welcome: (f) => isText(f.room) && isWho(f.you) && (f.people === null || isListOf(f.people, isWho)) &&
     isFlag(f.fresh) && isListOf(f.messages, isMessage) && isFlag(f.more),
   message: isMessage,
   older: (f) => isListOf(f.messages, isMessage) && isFlag(f.more),
