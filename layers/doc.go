@@ -21,6 +21,7 @@
 // memory: it reaches the consumers of one process. With another driver ([Open]) a layer
 // reaches those of other processes as well; package driver has the contract, and package
 // layertest what every driver must do, and a broker within one process that fails on
-// demand, for tests. Drivers for Redis and NATS do not exist yet. The Django Channels
-// counterpart of the layer of one process is channels.layers.InMemoryChannelLayer.
+// demand, for tests. The driver for Redis is the module layers/redis; there is none for NATS
+// yet. The Django Channels counterpart of the layer of one process is
+// channels.layers.InMemoryChannelLayer.
 package layers
