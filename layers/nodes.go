@@ -26,9 +26,7 @@ func (n nodes) publish(ctx context.Context, group string, e *protocol.Event) err
 	plumbing.WillWait(ctx)
 	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
 	defer cancel()
-	err := outcome(ctx, bounded, n.driver.Publish(bounded, group, e))
-	n.counters.countGiven(err)
-	return err
+	return n.given(outcome(ctx, bounded, n.driver.Publish(bounded, group, e)))
 }
 
 func (n nodes) publishMessage(ctx context.Context, group string, p *protocol.Prepared) error {
@@ -42,14 +40,16 @@ func (n nodes) send(ctx context.Context, channel string, e *protocol.Event) erro
 
 func (n nodes) startGiving(ctx context.Context) (context.Context, endCall) {
 	ctx, end := n.startCall(ctx)
-	return ctx, func(err error) error {
-		err = end(err)
-		n.counters.countGiven(err)
-		if errors.Is(err, ErrDown) {
-			return unsentError{err}
-		}
-		return err
+	return ctx, func(err error) error { return n.given(end(err)) }
+}
+
+// given counts an event that was given to the driver, and returns the sender's error.
+func (n nodes) given(err error) error {
+	n.counters.countGiven(err)
+	if errors.Is(err, ErrDown) {
+		return unsentError{err}
 	}
+	return err
 }
 
 // unsentError is the error of a send that the driver has not taken, because the back end is
