@@ -93,7 +93,8 @@ func NewAsker(view string, o *AskerOptions) (*Asker, error) {
 
 // User returns the user of the session, for router.Auth. It returns nil, an anonymous user,
 // if there is no session cookie, or if Django says so. If Django does not answer, the error
-// refuses the connection with 503.
+// refuses the connection with 503. Several connections may get the same *User: do not change
+// it.
 func (a *Asker) User(ctx context.Context, s *protocol.Scope) (*User, error) {
 	cookie := sessionCookie(s, a.options.Cookie)
 	if cookie == "" {
