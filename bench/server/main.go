@@ -46,8 +46,8 @@ func main() {
 	flag.BoolVar(&f.secure, "tls", false, "serve TLS, with a certificate of its own")
 	flag.IntVar(&f.largest, "max-message", 0, "size of the largest message in bytes; 0 means Wye's default")
 	flag.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of the whole run to this `file`")
-	flag.StringVar(&f.layer, "layer", "", "the Redis server that connects the rooms of several servers, such as redis://127.0.0.1:6379;\n"+
-		"empty for rooms of this process")
+	flag.StringVar(&f.layer, "layer", "", "the Redis server that connects the rooms of several servers, such as redis://127.0.0.1:6379,\n"+
+		"or redis+core://127.0.0.1:6379 for the core backend; empty for rooms of this process")
 	flag.Var(&f.deflate, "deflate", "compress messages, with context takeover where the peer lets us; -deflate=no-takeover without")
 	flag.Parse()
 	probe.Install()

@@ -23,8 +23,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 const django = `
 import sys
 from asgiref.sync import async_to_sync
-from channels_redis.pubsub import RedisPubSubChannelLayer
-layer = RedisPubSubChannelLayer(hosts=[sys.argv[1]])
+from channels_redis import core, pubsub
+layer = {"pubsub": pubsub.RedisPubSubChannelLayer, "core": core.RedisChannelLayer}[sys.argv[2]](hosts=[sys.argv[1]])
 async def send():
     await layer.group_send("x", {"type": "websocket.send", "text": "grüß"})
     await layer.group_send("x", {"type": "websocket.send", "bytes": b"\x00\xff"})
@@ -34,14 +34,24 @@ async_to_sync(send)()
 // TestDjangoReachesRooms has Django's layer send to a room that is at two servers.
 func TestDjangoReachesRooms(t *testing.T) {
 	t.Parallel()
+	for backend, scheme := range map[string]string{"pubsub": "redis", "core": "redis+core"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			djangoReachesRooms(t, backend, scheme)
+		})
+	}
+}
+
+func djangoReachesRooms(t *testing.T, backend, scheme string) {
+	t.Helper()
 	redis := redistest.New(t, redistest.Options{})
 	var addr string // of the last server
 	var members []net.Conn
 	for range 2 {
-		addr = start(t, redis.URL())
+		addr = start(t, scheme+strings.TrimPrefix(redis.URL(), "redis"))
 		members = append(members, enter(t, addr))
 	}
-	send := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", django, redis.URL())
+	send := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", django, redis.URL(), backend)
 	if out, err := send.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s\n(it needs: apt-get install -y python3-channels-redis)", err, out)
 	}
@@ -132,7 +142,7 @@ func TestUnknownLayer(t *testing.T) {
 		at  testkit.Line
 		url string
 	}{
-		{testkit.Here(), "redis+core://127.0.0.1:6379"},
+		{testkit.Here(), "redis+x://127.0.0.1:6379"},
 		{testkit.Here(), "127.0.0.1:6379"},
 		{testkit.Here(), "nats://127.0.0.1"},
 	} {

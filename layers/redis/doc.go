@@ -1,8 +1,31 @@
 // Package redis is a driver that connects the layers of several processes, and those of
-// Django Channels, over Redis or Valkey. Events are published with Redis Pub/Sub in the
-// format of channels_redis's Pub/Sub layer (channels_redis.pubsub), so that a group_send of
-// Django reaches the members of the group in Wye, and the reverse. Named channels are kept in
-// the format of channels_redis's core layer (channels_redis.core).
+// Django Channels, over Redis or Valkey. It speaks the format of either of the two layers that
+// channels_redis has, as [Options].Backend says, so that a group_send of Django reaches the
+// members of the group in Wye, and the reverse.
+//
+//   - [PubSub], the default, is channels_redis.pubsub: events are published with Redis Pub/Sub.
+//     It is the cheapest, and the choice for nodes of Wye alone. Events that are published while
+//     a node is not connected do not reach it.
+//   - [Core] is channels_redis.core, which most projects with Django Channels use: events wait
+//     in a queue of each node, a sorted set. It is the choice if Django uses it.
+//
+// With both, named channels are kept in the format of channels_redis.core.
+//
+// # Core
+//
+// A node has one queue, and one membership in each group of its members, whatever their number.
+// It renews them before Options.GroupExpiry. A node renews its lease every two seconds; when
+// that of a dead node has ended, after 30 seconds, the others remove its memberships and its
+// queue, and Close does so for its own.
+//
+// An event that finds a queue full is dropped for that node or process of Django: it is counted in
+// Stats.OverCapacity and logged once a minute, but is not an error, as in channels_redis.
+// Options.Channels says how much a queue holds.
+//
+// What a node has not read when its connection breaks waits in its queue, for a minute by
+// default. When it is connected again, it gets that, and then a Gap, because events may have
+// been lost all the same. Recorded events and changes of presence do not pass through queues:
+// nodes get them over Pub/Sub, and Django gets recorded events as ordinary ones.
 //
 // # History and presence
 //
@@ -17,7 +40,7 @@
 // Options.PresenceLease when the node dies. After an outage, nodes enter again what they had
 // entered: if Redis has lost nothing, nothing is reported; if it has lost all, Entered events are
 // sent anew. Members that receive a Gap call Layer.Present. Changes are published in the group, so
-// that consumers of Django in a group with presences need the methods presence_join,
+// that, with PubSub, consumers of Django in a group with presences need the methods presence_join,
 // presence_change and presence_leave: Django Channels ends consumers that have no method for an
 // event.
 //

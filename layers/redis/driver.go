@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/redis/internal/wire"
@@ -32,12 +33,16 @@ type Driver struct {
 	queues    queues
 	fills     chan struct{} // has an element for each history that is read because events are missing
 
+	tune           tuning
 	started, ready atomic.Bool
 	leaving        atomic.Bool     // Close has been called: nothing is delivered
 	ctx            context.Context //nolint:containedctx // of the driver's goroutines; Close ends it
 	cancel         context.CancelFunc
 	running        sync.WaitGroup // those goroutines
 }
+
+// tuning has what tests change. A zero field has its default.
+type tuning struct{ lease, renew time.Duration }
 
 var _ driver.Driver = (*Driver)(nil)
 
@@ -78,8 +83,11 @@ func (d *Driver) Start(ctx context.Context, r driver.Receiver) error {
 	return nil
 }
 
-// newTransport returns the transport of the driver.
+// newTransport returns the transport of Options.Backend.
 func (d *Driver) newTransport() transport {
+	if d.settings.Backend == Core {
+		return newCore(d)
+	}
 	return &pubSub{d}
 }
 
@@ -116,12 +124,15 @@ func (d *Driver) connect(ctx context.Context) error {
 }
 
 // Close ends all connections: see [driver.Driver]. If calls of Pull wait, it waits until the
-// servers have given them no event, for a second at most.
+// servers have given them no event, for a second at most, and then until what Redis stores about
+// this node has been removed, for another second at most.
 func (d *Driver) Close(ctx context.Context) error {
 	d.queues.close(ctx)
 	d.leaving.Store(true)
-	d.leavePresences(ctx)
-	d.transport.leave(ctx)
+	var leaving sync.WaitGroup
+	leaving.Go(func() { d.leavePresences(ctx) })
+	leaving.Go(func() { d.transport.leave(ctx) })
+	leaving.Wait()
 	d.cancel()
 	done := make(chan struct{})
 	go func() {
@@ -173,8 +184,9 @@ func (d *Driver) Publish(ctx context.Context, group string, e *protocol.Event) e
 	return d.transport.publish(ctx, group, &driver.Message{Event: e, Mark: d.mark})
 }
 
-// Send sends e to the channel of a consumer on another node: see [driver.Driver]. It
-// returns driver.ErrNoConsumer if no node receives from that channel.
+// Send sends e to the channel of a consumer on another node: see [driver.Driver]. With PubSub
+// it returns driver.ErrNoConsumer if no node receives from that channel; with Core,
+// driver.ErrChannelFull if the queue of that node or process of Django is full.
 func (d *Driver) Send(ctx context.Context, channel string, e *protocol.Event) error {
 	if err := d.usable(ctx); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package redis
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Kill ends the driver as the end of its process does.
 func (d *Driver) Kill() {
@@ -30,3 +33,7 @@ func (d *Driver) EnterAllAgain(tb testing.TB) {
 
 // ACL returns the permissions that the driver needs.
 func (d *Driver) ACL() string { return d.servers[0].acl() }
+
+// Tune sets the lease of a node and how often its memberships are renewed. It is called before
+// the driver is opened.
+func (d *Driver) Tune(lease, renew time.Duration) { d.tune = tuning{lease, renew} }

@@ -55,6 +55,7 @@ func (d *Driver) Append(ctx context.Context, group string, e *protocol.Event, k 
 	if len(reply) != 2 {
 		return protocol.Position{}, errReply
 	}
+	d.transport.publishRecorded(ctx, group, e)
 	return parsePosition(text(reply[0]), text(reply[1]))
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/wye-go/wye/layers/driver"
+	"github.com/wye-go/wye/protocol"
 )
 
 // inbox holds messages for one goroutine, which decodes and delivers them. Those of one group
@@ -21,7 +22,8 @@ type packet struct {
 	direct  bool   // it is for a consumer's channel
 	message []byte
 
-	control func() // called by the goroutine of the inbox; then there is no message
+	event   *protocol.Event // of a message that has been decoded
+	control func()          // called by the goroutine of the inbox; then there is no message
 }
 
 // inboxSize is how many messages wait for each of the goroutines. If more arrive, the
@@ -77,37 +79,48 @@ func (in *inbox) run() {
 	}
 }
 
-// deliver delivers what another node or Django has published, and recorded events of all nodes.
+// deliver delivers what another node or Django has sent, and recorded events of all nodes.
 func (in *inbox) deliver(p packet) {
 	if p.control != nil {
 		p.control()
 		return
 	}
-	d := in.driver
-	if d.leaving.Load() {
+	if in.driver.leaving.Load() || p.event == nil && !in.decode(&p) {
 		return
 	}
+	switch {
+	case p.direct:
+		in.driver.receiver.Channel(p.name, p.event)
+	case !p.event.Position().IsZero():
+		in.deliverRecorded(p.name, p.event)
+	default:
+		in.driver.receiver.Group(p.name, p.event)
+	}
+}
+
+// decode decodes a message. It returns false for one that this node has sent itself, which the
+// layer has delivered, and for one that cannot be decoded.
+func (in *inbox) decode(p *packet) bool {
+	d := in.driver
 	mark, sealed := d.unmask(p.message)
 	plain, err := d.codec.Open(sealed, 0)
 	if err == nil && mark == "" {
 		mark = d.codec.MarkOf(plain)
 	}
 	if err == nil && mark == d.mark {
-		return // its own: the layer has delivered it
+		return false
 	}
 	var m driver.Message
 	if err == nil {
 		m, err = d.codec.Parse(plain)
 	}
-	at, recorded := positionOf(mark)
-	switch {
-	case err != nil:
-		d.malformed.note(d, p, err)
-	case p.direct:
-		d.receiver.Channel(p.name, m.Event)
-	case recorded:
-		in.deliverRecorded(p.name, driver.AtPosition(m.Event, at))
-	default:
-		d.receiver.Group(p.name, m.Event)
+	if err != nil {
+		d.malformed.note(d, *p, err)
+		return false
 	}
+	p.event = m.Event
+	if at, recorded := positionOf(mark); recorded {
+		p.event = driver.AtPosition(m.Event, at)
+	}
+	return true
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// password and db may be parameters too, as in redis-py. Special characters in users
 	// and passwords are written as % and two hexadecimal digits.
 	URLs []string
+	// Backend is the part of channels_redis that the driver is compatible with: PubSub, the
+	// default, or Core. It must be equal on all nodes and in Django ("BACKEND").
+	Backend Backend
 	// Prefix starts the keys and channels of the layer in Redis. Default "asgi". It must be
 	// equal on all nodes and in Django.
 	Prefix string
@@ -48,6 +51,12 @@ type Options struct {
 	// channel that none matches has the defaults of ChannelLimit. Only the sender applies
 	// it, so that it should be equal on all nodes and in Django ("capacity", "expiry",
 	// "channel_capacity").
+	//
+	// With Core they also bound the queues that the consumers of a process share, as in
+	// channels_redis: the Pattern of such a queue matches the name of a consumer's channel,
+	// as "specific.*" does. By default, a queue holds 10,000 events that nodes send to the
+	// groups of a node, and 100 of others. Django applies its own capacity, 100, to the
+	// queues of nodes too: raise it there.
 	Channels []ChannelLimit
 	// RandomPrefixLength is how many random bytes precede each event of a named channel, so
 	// that equal events are different members of a sorted set. Default 12, the fixed number
@@ -58,6 +67,10 @@ type Options struct {
 	// Redis, stay at most, while Redis works. Default 15 seconds, at least one. It should be
 	// equal on all nodes.
 	PresenceLease time.Duration
+	// GroupExpiry is how long a membership lasts in Redis that is not renewed, as
+	// "group_expiry" of Django. Nodes renew theirs in time. It is only for Core. Default 24
+	// hours, at least a minute. It must be equal on all nodes and in Django.
+	GroupExpiry time.Duration
 	// TLS configures the connections of rediss:// and rediss+sentinel:// URLs. By default,
 	// the server's certificate is verified with the root certificates of the system, for the
 	// host of the URL, or the address that Sentinel gives.
@@ -88,9 +101,10 @@ func (o Options) Format(f fmt.State, _ rune) {
 			names[i] = a.name()
 		}
 	}
-	text := fmt.Sprintf("redis.Options{URLs: %q, Prefix: %q, Serializer: %q, EncryptionKeys: %d, Channels: %v, RandomPrefixLength: %d, "+
-		"TLS: %t, Credentials: %t, SentinelCredentials: %t}", names, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
-		o.RandomPrefixLength, o.TLS != nil, o.Credentials != nil, o.SentinelCredentials != nil)
+	text := fmt.Sprintf("redis.Options{URLs: %q, Backend: %v, Prefix: %q, Serializer: %q, EncryptionKeys: %d, Channels: %v, "+
+		"RandomPrefixLength: %d, GroupExpiry: %v, TLS: %t, Credentials: %t, SentinelCredentials: %t}",
+		names, o.Backend, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
+		o.RandomPrefixLength, o.GroupExpiry, o.TLS != nil, o.Credentials != nil, o.SentinelCredentials != nil)
 	_, _ = io.WriteString(f, text) //nolint:errcheck // fmt writes to a buffer first
 }
 

@@ -37,7 +37,7 @@ func (d *Driver) noteUp(s *server) {
 	if len(o.mu.down) == 0 {
 		d.receiver.State(nil)
 	}
-	if len(d.servers) == 1 {
+	if d.transport.carriesAll(s) {
 		d.receiver.Gap()
 		return
 	}

@@ -17,6 +17,11 @@ type proxy struct {
 	to       string
 	delay    atomic.Int64 // nanoseconds
 	running  sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		open map[net.Conn]struct{} // nil while the proxy is cut
+	}
 }
 
 // newProxy returns a proxy to the server at an address. It is closed when the test ends, after
@@ -28,6 +33,7 @@ func newProxy(t *testing.T, to string) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{listener: l, to: to}
+	p.mu.open = make(map[net.Conn]struct{})
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
@@ -50,9 +56,43 @@ func (p *proxy) accept() {
 	}
 }
 
+// cut closes all connections and opens no others, or ends that.
+func (p *proxy) cut(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.mu.open {
+		_ = c.Close()
+	}
+	p.mu.open = nil
+	if !on {
+		p.mu.open = make(map[net.Conn]struct{})
+	}
+}
+
+// note notes that a connection has been opened. It returns false if the proxy is cut.
+func (p *proxy) note(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.open == nil {
+		return false
+	}
+	p.mu.open[c] = struct{}{}
+	return true
+}
+
+func (p *proxy) forget(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.mu.open, c)
+}
+
 // serve connects a client with the server until one of them closes the connection.
 func (p *proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
+	if !p.note(client) {
+		return
+	}
+	defer p.forget(client)
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.to)
 	if err != nil {
 		return

@@ -24,6 +24,8 @@ func (t *pubSub) publish(ctx context.Context, group string, m *driver.Message) e
 	return err
 }
 
+func (t *pubSub) publishRecorded(context.Context, string, *protocol.Event) {}
+
 func (t *pubSub) send(ctx context.Context, channel string, e *protocol.Event) error {
 	receivers, err := t.publishTo(ctx, channel, &driver.Message{Event: e})
 	if err == nil && receivers == 0 {
@@ -54,9 +56,12 @@ func (t *pubSub) open(ctx context.Context, s *server, c *commands) (intake, erro
 
 func (t *pubSub) leave(context.Context) {} // Redis forgets subscriptions with their connection
 
-func (t *pubSub) permissions() string {
-	return "&* +publish +subscribe +psubscribe +unsubscribe +punsubscribe"
-}
+func (t *pubSub) carriesAll(*server) bool { return len(t.driver.servers) == 1 }
+
+func (t *pubSub) permissions() string { return pubSubPermissions }
+
+// pubSubPermissions permits to publish and to subscribe.
+const pubSubPermissions = "&* +publish +subscribe +psubscribe +unsubscribe +punsubscribe"
 
 // ownPattern matches the channels of the consumers of this node. Their names are
 // those of driver.NewChannel.

@@ -116,9 +116,7 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	if err := d.usable(ctx); err != nil {
 		return err
 	}
-	b := make([]byte, d.settings.RandomPrefixLength, 256)
-	rand.Read(b)
-	b, err := d.codec.Append(b, &driver.Message{Event: e})
+	member, err := d.encodeMember(&driver.Message{Event: e})
 	if err != nil {
 		return err
 	}
@@ -128,7 +126,7 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	}
 	limit := d.settings.limit(channel)
 	reply, err := pushScript.Exec(ctx, c, []string{d.queueKey(channel)}, []string{
-		rueidis.BinaryString(b), seconds(limit.Expiry), strconv.Itoa(limit.Capacity), wholeSeconds(limit.Expiry),
+		member, seconds(limit.Expiry), strconv.Itoa(limit.Capacity), wholeSeconds(limit.Expiry),
 	}).AsIntSlice()
 	if err != nil {
 		return d.callError(ctx, s, err)
@@ -216,15 +214,28 @@ const tokenGrace = 10 * time.Second
 
 // decodeQueued returns the event of a member of a named channel.
 func (d *Driver) decodeQueued(channel, member string) (*protocol.Event, error) {
+	m, err := d.decodeMember(d.settings.limit(channel), member)
+	return m.Event, err
+}
+
+// decodeMember returns the message of a member of a queue with this limit.
+func (d *Driver) decodeMember(limit ChannelLimit, member string) (driver.Message, error) {
 	n := d.settings.RandomPrefixLength
 	if len(member) < n {
-		return nil, fmt.Errorf("%w: it is shorter than its random prefix of %d bytes", protocol.ErrEventPayload, n)
+		return driver.Message{}, fmt.Errorf("%w: it is shorter than its random prefix of %d bytes", protocol.ErrEventPayload, n)
 	}
-	ttl := d.settings.limit(channel).Expiry.Truncate(time.Second) + tokenGrace
-	plain, err := d.codec.Open(bytesOf(member[n:]), ttl)
+	plain, err := d.codec.Open(bytesOf(member[n:]), limit.Expiry.Truncate(time.Second)+tokenGrace)
 	if err != nil {
-		return nil, err
+		return driver.Message{}, err
 	}
-	m, err := d.codec.Parse(plain)
-	return m.Event, err
+	return d.codec.Parse(plain)
+}
+
+// encodeMember returns m as a member of a queue: behind random bytes, so that equal messages
+// are different members.
+func (d *Driver) encodeMember(m *driver.Message) (string, error) {
+	b := make([]byte, d.settings.RandomPrefixLength, 256)
+	rand.Read(b)
+	b, err := d.codec.Append(b, m)
+	return rueidis.BinaryString(b), err
 }

@@ -38,6 +38,8 @@ const (
 	defaultExpiry       = time.Minute
 	defaultRandomPrefix = 12
 	maxRandomPrefix     = 255
+	defaultGroupExpiry  = 24 * time.Hour
+	minGroupExpiry      = time.Minute
 )
 
 // check returns the settings of o, or all that is wrong with it.
@@ -48,6 +50,7 @@ func (o Options) check() (*settings, error) {
 	if len(s.URLs) == 0 {
 		s.URLs = []string{defaultURL}
 	}
+	s.checkBackend()
 	s.checkPrefix()
 	s.checkRandomPrefix()
 	if _, err := wire.New(s.Serializer, s.EncryptionKeys); err != nil {
@@ -75,6 +78,19 @@ func allOf(err error) []error {
 		return joined.Unwrap()
 	}
 	return []error{err}
+}
+
+func (s *settings) checkBackend() {
+	if _, err := s.Backend.MarshalText(); err != nil {
+		s.notef("Backend is %d; use redis.PubSub or redis.Core", int(s.Backend))
+	}
+	if s.GroupExpiry != 0 && s.Backend != Core {
+		s.notef("GroupExpiry is set, and Options.Backend is not redis.Core; remove it")
+	}
+	s.GroupExpiry = cmp.Or(s.GroupExpiry, defaultGroupExpiry)
+	if s.GroupExpiry < minGroupExpiry {
+		s.notef("GroupExpiry is %v; use at least %v, as in Django's \"group_expiry\"", s.GroupExpiry, minGroupExpiry)
+	}
 }
 
 func (s *settings) checkPrefix() {

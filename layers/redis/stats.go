@@ -8,6 +8,9 @@ type Stats struct {
 	Servers []ServerStats
 	// Malformed is how many messages could not be decoded, and were dropped.
 	Malformed int64
+	// OverCapacity is how many queues of nodes or processes of Django were full when an event
+	// for a group was to be added, with Core: each of them has lost an event.
+	OverCapacity int64
 }
 
 // ServerStats are those of one server.
@@ -31,6 +34,9 @@ func (d *Driver) Stats() Stats {
 	all := Stats{Malformed: d.malformed.count.Load()}
 	if !d.ready.Load() {
 		return all
+	}
+	if t, ok := d.transport.(*core); ok {
+		all.OverCapacity = t.full.count.Load()
 	}
 	for _, s := range d.servers {
 		all.Servers = append(all.Servers, s.stats())

@@ -69,7 +69,7 @@ func (sub *subscriber) onMessage(m rueidis.PubSubMessage) {
 	}
 	p := packet{name: m.Channel, direct: direct, message: bytesOf(m.Message)}
 	if !direct {
-		p.name = m.Channel[len(d.settings.Prefix)+len(groupInfix):]
+		p.name = m.Channel[len(d.transport.groupName("")):]
 	}
 	d.inboxOf(p.name).put(p, sub.arrivals)
 }

@@ -18,23 +18,42 @@ const expiry = time.Second
 // server.
 func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 	t.Helper()
-	server := redistest.New(t, redistest.Options{})
-	p := newProxy(t, server.Addr())
-	o.URLs, o.Logger = []string{p.url()}, slog.New(slog.DiscardHandler)
-	o.PresenceLease = 2 * time.Second
+	return suiteOn(t, o, 1)
+}
+
+// suiteOn is suiteOf on several servers, which have their faults together.
+func suiteOn(t *testing.T, o redis.Options, n int) *layertest.Suite {
+	t.Helper()
+	servers, proxies := make([]*redistest.Server, n), make([]*proxy, n)
+	o.Logger, o.PresenceLease = slog.New(slog.DiscardHandler), 2*time.Second
+	for i := range n {
+		servers[i] = redistest.New(t, redistest.Options{})
+		proxies[i] = newProxy(t, servers[i].Addr())
+		o.URLs = append(o.URLs, proxies[i].url())
+	}
 	o.Channels = []redis.ChannelLimit{{Pattern: "*late*", Expiry: expiry}}
 	return &layertest.Suite{
 		Queues: true,
 		Expire: func() { <-time.After(expiry + 100*time.Millisecond) },
 		New:    func(*testing.T) layers.Driver { return redis.New(o) },
-		Stop:   server.Stop,
+		Stop: func() {
+			for _, s := range servers {
+				s.Stop()
+			}
+		},
 		Start: func() {
-			if err := server.Start(); err != nil {
-				t.Error(err)
+			for _, s := range servers {
+				if err := s.Start(); err != nil {
+					t.Error(err)
+				}
 			}
 		},
 		Kill: func(d layers.Driver) { d.(*redis.Driver).Kill() },
-		Slow: func(d time.Duration) { p.delay.Store(int64(d)) },
+		Slow: func(d time.Duration) {
+			for _, p := range proxies {
+				p.delay.Store(int64(d))
+			}
+		},
 
 		History: true, Presence: true, Lease: 3 * time.Second,
 	}
@@ -49,4 +68,33 @@ func TestSuite(t *testing.T) {
 func TestSuiteEncrypted(t *testing.T) {
 	t.Parallel()
 	suiteOf(t, redis.Options{EncryptionKeys: []string{"secret"}}).Run(t)
+}
+
+func TestSuiteOfCore(t *testing.T) {
+	t.Parallel()
+	suiteOf(t, redis.Options{Backend: redis.Core}).Run(t)
+}
+
+// withoutQueues hides the named channels of a driver.
+type withoutQueues struct{ stores }
+
+type stores interface {
+	layers.Historian
+	layers.Presencer
+}
+
+// TestSuiteOfCoreEncrypted is the suite of Core with all that its format can have otherwise, on
+// several servers. Named channels are left out, because they have a queue on each server.
+func TestSuiteOfCoreEncrypted(t *testing.T) {
+	t.Parallel()
+	o := redis.Options{Backend: redis.Core, EncryptionKeys: []string{"secret"}, RandomPrefixLength: 5, Prefix: "site"}
+	s := suiteOn(t, o, 3)
+	drivers, kill := s.New, s.Kill
+	s.New = func(t *testing.T) layers.Driver {
+		t.Helper()
+		return withoutQueues{drivers(t).(*redis.Driver)}
+	}
+	s.Kill = func(d layers.Driver) { kill(d.(withoutQueues).stores) }
+	s.Queues = false
+	s.Run(t)
 }

@@ -15,11 +15,16 @@ type transport interface {
 	groupShard(group string) string
 	// publish sends m to all other nodes and processes of Django that have members in group.
 	publish(ctx context.Context, group string, m *driver.Message) error
+	// publishRecorded sends an event, which a script has recorded and published to all nodes as
+	// groupName, to the members of group in Django, if they have not received that.
+	publishRecorded(ctx context.Context, group string, e *protocol.Event)
 	// send sends e to the channel of a consumer on another node or in Django.
 	send(ctx context.Context, channel string, e *protocol.Event) error
 	// open opens the connection through which events arrive from a server. They arrive before
 	// open has returned.
 	open(ctx context.Context, s *server, c *commands) (intake, error)
+	// carriesAll reports whether the events of all groups arrive from a server.
+	carriesAll(s *server) bool
 	// leave removes what Redis stores about this node. It does not wait for long.
 	leave(ctx context.Context)
 	// permissions returns the rules of an ACL that permit what is needed, besides those for
