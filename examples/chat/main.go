@@ -69,7 +69,7 @@ func open(ctx context.Context, db, url string, trusted proxies) (*chat, error) {
 	var layer *layers.Layer
 	if url != "" {
 		var err error
-		if layer, err = layers.Open(ctx, redis.New(redis.Options{URLs: strings.Split(url, ",")})); err != nil {
+		if layer, err = layers.Open(ctx, redis.New(redis.OptionsFor(strings.Split(url, ",")...))); err != nil {
 			return nil, err
 		}
 	}

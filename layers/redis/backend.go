@@ -60,14 +60,17 @@ func (b *Backend) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// OptionsFor returns Options with one URL, which usually comes from a flag. The scheme may say
+// OptionsFor returns Options with these URLs, which usually come from a flag. Their scheme may say
 // which backend is used: one that ends with +core, such as redis+core:// or rediss+core://, means
 // [Core], and all others [PubSub].
-func OptionsFor(url string) Options {
-	scheme, rest, _ := strings.Cut(url, "://")
-	plain, isCore := strings.CutSuffix(scheme, "+core")
-	if !isCore {
-		return Options{URLs: []string{url}}
+func OptionsFor(urls ...string) Options {
+	var o Options
+	for _, url := range urls {
+		scheme, rest, _ := strings.Cut(url, "://")
+		if plain, isCore := strings.CutSuffix(scheme, "+core"); isCore {
+			url, o.Backend = plain+"://"+rest, Core
+		}
+		o.URLs = append(o.URLs, url)
 	}
-	return Options{URLs: []string{plain + "://" + rest}, Backend: Core}
+	return o
 }
