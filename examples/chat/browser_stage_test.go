@@ -33,6 +33,7 @@ func TestBrowser(t *testing.T) {
 		{"pending", playPending, both},
 		{"lost acknowledgement", playLost, one},
 		{"killed", playKilled, both},
+		{"nodes", playNodes, one},
 		{"buttons", playButtons, both},
 		{"forbidden", playForbidden, one},
 		{"full", playFull, both},
