@@ -25,14 +25,17 @@ const (
 	// manyMembers is the size from which a group takes longer to send to than a callback
 	// should hold up other connections: about a millisecond.
 	manyMembers = 8192
+	// longMessage is the size in bytes of a message that takes as long to compress, if
+	// the protocol server does.
+	longMessage = 256 << 10
 	// yieldAfter is how many chunks of members are sent to before other goroutines may run.
 	yieldAfter = 16
 )
 
 // announce tells the transport of the connection whose callback sends, if there is one,
-// that a send to all will take long.
-func announce(ctx context.Context, all *roster.View[Member]) {
-	if all.Len() >= manyMembers {
+// that a send of n bytes to all will take long.
+func announce(ctx context.Context, all *roster.View[Member], n int) {
+	if all.Len() >= manyMembers || n > longMessage {
 		plumbing.WillWork(ctx)
 	}
 }

@@ -43,7 +43,7 @@ func (l *Layer) GroupSendCount(ctx context.Context, group string, e *protocol.Ev
 	}
 	e = withoutPosition(e)
 	all, except := l.walk(group, except)
-	announce(ctx, &all)
+	announce(ctx, &all, 0)
 	reached = deliverToAll(all, e, except)
 	if reached == 0 {
 		l.counters.countUnheard(ctx, group, e.Type())
@@ -87,7 +87,7 @@ func (l *Layer) BroadcastExcept(ctx context.Context, group string, m protocol.Me
 		return err
 	}
 	all, except := l.walk(group, except)
-	announce(ctx, &all)
+	announce(ctx, &all, p.Len())
 	if offerToAll(all, p, except) == 0 {
 		l.counters.countUnheard(ctx, group, protocol.SendType.Name)
 	}

@@ -22,8 +22,8 @@ import (
 )
 
 // The conformance suite asks what the fuzzing client of Autobahn's testsuite
-// asks of a server that echoes, in its families and numbers, of which compression
-// (12 and 13) is left out because there is none. Where RFC 6455 leaves a choice
+// asks of a server that echoes, in its families and numbers; compression (12 and 13) is in
+// TestConformanceCompression. Where RFC 6455 leaves a choice
 // it wants the strict one. Numbers that Autobahn does not have say what they add.
 //
 // Every trial runs over TCP and over net.Pipe. A pipe adds two things: a write

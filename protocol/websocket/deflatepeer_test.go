@@ -73,7 +73,7 @@ func (p *deflatePeer) deflated(data string) string {
 		window = nil
 	}
 	var b bytes.Buffer
-	w, err := flate.NewWriterDict(&b, 6, window)
+	w, err := flate.NewWriterDict(&b, 1, window)
 	if err != nil {
 		p.tb.Fatal(err)
 	}

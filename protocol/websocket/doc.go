@@ -49,7 +49,7 @@
 //
 // The handshake, text and binary messages, fragments, pings, pongs and the close
 // handshake, as RFC 6455 requires (the tests include a conformance suite with the cases of
-// Autobahn's families 1 to 7, 9 and 10). Text that is not UTF-8 is refused at the first
+// Autobahn's families 1 to 7, 9, 10, 12 and 13). Text that is not UTF-8 is refused at the first
 // invalid byte. Of the extensions, permessage-deflate (RFC 7692) is negotiated if
 // Options.Compression is set; others are declined.
 // WebSocket over HTTP/2 (RFC 8441) is answered with 501.
