@@ -171,16 +171,23 @@ func (w *way) close() {
 		d.of.refundWindow(1 << d.params.ClientBits)
 	}
 	if d.own != nil {
-		d.own.giveBack(d.of, false)
+		d.own.mu.Lock()
+		defer d.own.mu.Unlock()
+		d.own.clearLocked(d.of)
 	}
 }
 
 // giveBackIfIdle gives up the window to which messages refer, if none was sent since the
 // last call. The messages that follow do not refer to those before. d may be nil.
 func (d *deflating) giveBackIfIdle() {
-	if d != nil && d.own != nil {
-		d.own.giveBack(d.of, true)
+	if d == nil || d.own == nil || !d.own.mu.TryLock() { // it is in use
+		return
 	}
+	defer d.own.mu.Unlock()
+	if !d.own.mu.used {
+		d.own.clearLocked(d.of)
+	}
+	d.own.mu.used = false
 }
 
 // takeover is the window of a connection whose messages refer to earlier ones: what the
@@ -196,7 +203,7 @@ type takeover struct {
 		sync.Mutex
 		window  deflate.Window
 		charged bool // size bytes
-		used    bool // since the last giveBack
+		used    bool // since the last giveBackIfIdle
 	}
 }
 
@@ -212,17 +219,11 @@ func (t *takeover) addLocked(d *deflation, message []byte) {
 	t.mu.window.Add(message, t.size)
 }
 
-// giveBack clears the window and gives up its memory, unless it has been used since the
-// last call and ifIdle is set.
-func (t *takeover) giveBack(d *deflation, ifIdle bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	used := t.mu.used
-	t.mu.used = false
-	if !t.mu.charged || used && ifIdle {
-		return
-	}
+// clearLocked clears the window and gives up its memory.
+func (t *takeover) clearLocked(d *deflation) {
 	t.mu.window.Clear()
-	t.mu.charged = false
-	d.refundWindow(t.size)
+	if t.mu.charged {
+		t.mu.charged = false
+		d.refundWindow(t.size)
+	}
 }
