@@ -43,11 +43,16 @@ type deflatePeer struct {
 func (s *server) openDeflate(tb testing.TB, offer string) *deflatePeer {
 	tb.Helper()
 	p := &deflatePeer{peer: s.open(tb, offer)}
+	p.readParameters()
+	return p
+}
+
+// readParameters reads what was agreed on.
+func (p *deflatePeer) readParameters() {
 	p.answer = strings.Join(p.Answer.Header.Values("Sec-Websocket-Extensions"), "|")
 	p.serverTakeover = !strings.Contains(p.answer, "server_no_context_takeover")
 	p.clientTakeover = !strings.Contains(p.answer, "client_no_context_takeover")
 	p.serverBits, p.clientBits = p.bits("server_max_window_bits="), p.bits("client_max_window_bits=")
-	return p
 }
 
 func (p *deflatePeer) bits(name string) int {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,16 +149,30 @@ func (d *deflation) newDeflating(p deflate.Params) *deflating {
 	return c
 }
 
-// next is Parser.Next. It measures one of timedOne calls.
+// next is Parser.Next. It measures how long one of timedOne calls takes. d may be nil.
 func (d *deflating) next(p *frame.Parser, b []byte) (it frame.Item, rest []byte, ok bool, err error) {
-	d.turns++
-	if d.turns%timedOne != 0 {
+	if d == nil || !d.isTimed() {
 		return p.Next(b)
 	}
 	start := time.Now()
 	it, rest, ok, err = p.Next(b)
 	d.of.count.nanosIn.Add(timedOne * int64(time.Since(start)))
 	return it, rest, ok, err
+}
+
+func (d *deflating) isTimed() bool {
+	d.turns++
+	return d.turns%timedOne == 0
+}
+
+// tookLong counts what p has inflated. It reports whether it is the turn of other connections
+// because that took long; there are none if any number of messages may be handed over.
+func (d *deflating) tookLong(p *frame.Parser, most int) bool {
+	work, long := p.TakeWork()
+	if work.Wire > 0 || work.Inflated > 0 {
+		d.of.countInflated(work)
+	}
+	return long && most != math.MaxInt
 }
 
 // close gives up what the connection holds, when nothing of it is left. w may be nil.

@@ -137,13 +137,14 @@ func (c *Conn) closeWaits(payload []byte, l *lease) bool {
 // parse handles b, up to its end or to what ends the reading. The caller holds l. It hands
 // over at most so many messages.
 func (c *Conn) parse(b []byte, l *lease, most int) outcome {
+	d := c.way.deflate
 	for len(b) > 0 {
-		it, rest, ok, err := c.next(b)
+		it, rest, ok, err := d.next(&c.read.parser, b)
 		if err != nil {
 			c.failViolated(err)
 			return peerViolated
 		}
-		long := c.tookLong(most)
+		long := d != nil && d.tookLong(&c.read.parser, most)
 		b = rest
 		if !ok {
 			if long && len(b) > 0 {
@@ -165,24 +166,6 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 		}
 	}
 	return readOn
-}
-
-// next is Parser.Next. It measures how long messages take to be inflated.
-func (c *Conn) next(b []byte) (it frame.Item, rest []byte, ok bool, err error) {
-	if c.way.deflate == nil {
-		return c.read.parser.Next(b)
-	}
-	return c.way.deflate.next(&c.read.parser, b)
-}
-
-// tookLong counts what was inflated. It reports whether it is the turn of other connections
-// because that took long; there are none if any number of messages may be handed over.
-func (c *Conn) tookLong(most int) bool {
-	work, long := c.read.parser.TakeWork()
-	if work.Wire > 0 || work.Inflated > 0 {
-		c.way.deflate.of.countInflated(work)
-	}
-	return long && most != math.MaxInt
 }
 
 // failViolated ends the connection because the peer broke the rules. It is counted unless
