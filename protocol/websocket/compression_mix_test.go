@@ -70,7 +70,7 @@ type mixed struct {
 
 func newMixed(seed int) *mixed {
 	const senders = 3
-	return &mixed{senders: senders, each: 120, seed: seed, next: make([]int, senders)}
+	return &mixed{senders: senders, each: 60, seed: seed, next: make([]int, senders)}
 }
 
 // body returns the i-th message of a sender.

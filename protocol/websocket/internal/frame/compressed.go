@@ -125,16 +125,16 @@ func (s *partial) inflate(part []byte, r *Rules) (err error) {
 	}
 	inflated := s.body.B[before:]
 	s.countWork(len(part), len(inflated))
+	if s.op == ws.OpText { // first, so that the pieces in which the frames come do not matter
+		if s.text = s.text.Read(inflated); s.text == utf8scan.Bad {
+			return errNotUTF8
+		}
+	}
 	switch most := r.inflate.MaxRatio; {
 	case errors.Is(err, deflate.ErrTooBig), most > 0 && len(s.body.B) > freeInflated && len(s.body.B)/most > s.wire:
 		return ErrTooBig
 	case err != nil:
 		return errCorrupt
-	case s.op != ws.OpText:
-		return nil
-	}
-	if s.text = s.text.Read(inflated); s.text == utf8scan.Bad {
-		return errNotUTF8
 	}
 	return nil
 }

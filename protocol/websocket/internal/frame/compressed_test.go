@@ -251,6 +251,7 @@ func FuzzParserInflate(f *testing.F) {
 	f.Add(slices.Concat(frametest.Frame(fin|1|rsv1, hello), frametest.Frame(fin|1, "plain"), frametest.Frame(fin|1|rsv1, hello)), []byte{3, 0}, uint16(100), true)
 	f.Add(slices.Concat(frametest.Frame(1|rsv1, hello[:2]), frametest.Frame(fin|9, ""), frametest.Frame(fin, hello[2:])), []byte{0}, uint16(100), false)
 	f.Add(frametest.Frame(fin|2|rsv1, deflated(strings.Repeat("x", 70000), "")), []byte{9}, uint16(65535), true)
+	f.Add([]byte("A\x872800\x80\x00\x00\x002"), []byte{4}, uint16(40), true) // too big, and before that not UTF-8
 	f.Fuzz(func(t *testing.T, in, cuts []byte, limit uint16, takeover bool) {
 		if len(in) > 4<<10 {
 			t.Skip("too large")
