@@ -5,12 +5,14 @@ does. It works with the websockets of Debian 12 (10.4) and later ones.
 """
 
 import asyncio
+import base64
 import http.client
 import json
 import sys
 import urllib.parse
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 PATIENCE = 20
 
@@ -25,9 +27,10 @@ class Client:
         self.socket = None
         self.open = False
 
-    async def connect(self, url):
+    async def connect(self, url, deflate=None):
+        settings = {"extensions": [ClientPerMessageDeflateFactory(**deflate)], "compression": None} if deflate is not None else {}
         self.socket = await websockets.connect(
-            url, open_timeout=PATIENCE, close_timeout=2 * PATIENCE, max_size=2**20
+            url, open_timeout=PATIENCE, close_timeout=2 * PATIENCE, max_size=2**21, **settings
         )
         self.open = True
 
@@ -36,6 +39,17 @@ class Client:
 
     async def binary(self, data):
         await self.socket.send(bytes.fromhex(data))
+
+    async def echo(self, binary, data, pieces):
+        data = base64.b64decode(data)
+        if not binary:
+            data = data.decode()
+        size = len(data) // pieces
+        parts = [data[i * size : (i + 1) * size] for i in range(pieces - 1)] + [data[(pieces - 1) * size :]]
+        await self.socket.send(parts if pieces > 1 else data)
+        got = await self.socket.recv()
+        if got != data:
+            raise AssertionError(f"got {short(repr(got))}, want {short(repr(data))}")
 
     async def text(self, expected):
         got = await self.socket.recv()

@@ -35,10 +35,11 @@ async function want(expected) {
 }
 
 const commands = {
-  // connect opens the connection; any answer but 101 is a failure.
-  async connect(url) {
+  // connect opens the connection; any answer but 101 is a failure. The settings of
+  // permessage-deflate are those of ws.
+  async connect(url, perMessageDeflate = true) {
     events = [];
-    const s = (socket = new WebSocket(url, { handshakeTimeout: patience, closeTimeout: 2 * patience }));
+    const s = (socket = new WebSocket(url, { handshakeTimeout: patience, closeTimeout: 2 * patience, perMessageDeflate }));
     const mine = (event) => s === socket && happened(event);
     s.on("message", (data, binary) => mine(binary ? { binary: data.toString("hex") } : { message: data.toString() }));
     s.on("pong", (data) => mine({ pong: data.toString() }));
@@ -54,6 +55,17 @@ const commands = {
   },
   async binary(hex) {
     socket.send(Buffer.from(hex, "hex"));
+  },
+  // echo sends data, in base64, in so many frames, and checks that the next message is the
+  // same.
+  async echo(binary, base64, pieces) {
+    const data = Buffer.from(base64, "base64");
+    const size = Math.floor(data.length / pieces);
+    for (let i = 0; i < pieces; i++) {
+      const last = i === pieces - 1;
+      socket.send(data.subarray(i * size, last ? undefined : (i + 1) * size), { binary, fin: last });
+    }
+    await want(binary ? { binary: data.toString("hex") } : { message: data.toString() });
   },
   // text checks the next message.
   text: (expected) => want({ message: expected }),
