@@ -155,7 +155,7 @@ type coderClient struct{ c *coder.Conn }
 func dialCoder(mode coder.CompressionMode) func(tb testing.TB, url string) compressing {
 	return func(tb testing.TB, url string) compressing {
 		tb.Helper()
-		c, _, err := coder.Dial(tb.Context(), url, &coder.DialOptions{CompressionMode: mode, CompressionThreshold: 1})
+		c, _, err := coder.Dial(tb.Context(), url, &coder.DialOptions{CompressionMode: mode, CompressionThreshold: 1}) //nolint:bodyclose // it is nil
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func dialGws(takeover bool, bits int) func(tb testing.TB, url string) compressin
 	return func(tb testing.TB, url string) compressing {
 		tb.Helper()
 		g := &gwsClient{events: make(chan gwsEvent, 10)}
-		c, _, err := gws.NewClient(g, &gws.ClientOption{
+		c, _, err := gws.NewClient(g, &gws.ClientOption{ //nolint:bodyclose // it is closed
 			Addr: url,
 			PermessageDeflate: gws.PermessageDeflate{
 				Enabled: true, Level: 6, Threshold: 1, ServerContextTakeover: takeover, ClientContextTakeover: takeover,

@@ -40,7 +40,7 @@ var Messages = sync.OnceValue(func() []Message {
 		{Data: "small", Pieces: 1},
 		first: {Data: text, Pieces: 1},
 		again: {Data: text, Pieces: 1},
-		{Data: strings.Repeat("Grüße, 你好, שלום, 🙋🏽‍♀️. ", 150), Pieces: 7},
+		{Data: strings.Repeat("Grüße, 你好, שלום, 🙋🏽‍♀️. ", 150), Pieces: 7}, //nolint:gosmopolitan // a test
 		{Binary: true, Data: noise(r, 20_000), Random: true, Pieces: 1},
 		{Binary: true, Data: json(r, 20_000), Pieces: 3},
 		{Data: json(r, 1<<20), Pieces: 5},
@@ -55,7 +55,7 @@ var Messages = sync.OnceValue(func() []Message {
 func json(r *rand.Rand, n int) string {
 	var b strings.Builder
 	for b.Len() < n {
-		fmt.Fprintf(&b, `{"id":%d,"user":"user%d","text":"天地 number %d"}`, r.IntN(1e6), r.IntN(50), r.IntN(1000))
+		fmt.Fprintf(&b, `{"id":%d,"user":"user%d","text":"天地 number %d"}`, r.IntN(1e6), r.IntN(50), r.IntN(1000)) //nolint:gosmopolitan // a test
 	}
 	return b.String()
 }
@@ -63,7 +63,7 @@ func json(r *rand.Rand, n int) string {
 func noise(r *rand.Rand, n int) string {
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = byte(r.Uint32())
+		b[i] = byte(r.Uint32()) //nolint:gosec // the lowest byte
 	}
 	return string(b)
 }
@@ -93,20 +93,9 @@ func (t *Traffic) Check(tb testing.TB, want Want) {
 		tb.Fatalf("%d messages went in and %d out, want %d", len(in), len(out), n)
 	}
 	for i, m := range Messages() {
-		worth := len(m.Data) >= Threshold && !m.Random
-		if out[i].Compressed != worth || out[i].Frames != 1 {
-			tb.Errorf("message %d, of %d bytes, was sent to the client %+v; compressed must be %v", i, len(m.Data), out[i], worth)
-		}
-		if worth && !in[i].Compressed {
-			tb.Errorf("message %d, of %d bytes, was not compressed by the client: %+v", i, len(m.Data), in[i])
-		}
+		m.check(tb, i, in[i], out[i])
 		if want.Fragments && len(m.Data) >= 1<<20 && in[i].Frames == 1 {
 			tb.Errorf("message %d, of %d bytes, was sent in one frame", i, len(m.Data))
-		}
-		for _, s := range []Sent{in[i], out[i]} {
-			if worth && s.Wire*2 > len(m.Data) {
-				tb.Errorf("message %d, of %d bytes, became %d", i, len(m.Data), s.Wire)
-			}
 		}
 	}
 	if last := t.Out[len(t.Out)-1]; last.Opcode != 8 || last.Wire != 2 {
@@ -114,6 +103,21 @@ func (t *Traffic) Check(tb testing.TB, want Want) {
 	}
 	checkRefers(tb, "server", out, want.ServerRefers)
 	checkRefers(tb, "client", in, want.ClientRefers)
+}
+
+// check checks the traffic of m, which is message i.
+func (m *Message) check(tb testing.TB, i int, in, out Sent) {
+	tb.Helper()
+	worth := len(m.Data) >= Threshold && !m.Random
+	if out.Compressed != worth || out.Frames != 1 {
+		tb.Errorf("message %d, of %d bytes, was sent to the client as %+v; compressed must be %v", i, len(m.Data), out, worth)
+	}
+	if worth && !in.Compressed {
+		tb.Errorf("message %d, of %d bytes, was not compressed by the client: %+v", i, len(m.Data), in)
+	}
+	if worth && max(in.Wire, out.Wire)*2 > len(m.Data) {
+		tb.Errorf("message %d, of %d bytes, came in %d and went out in %d", i, len(m.Data), in.Wire, out.Wire)
+	}
 }
 
 func checkRefers(tb testing.TB, who string, sent []Sent, want bool) {

@@ -1,5 +1,7 @@
 // Package wiretap records what WebSocket clients and a server send each other, to see whether
 // they really compress.
+//
+//nolint:errcheck // a connection that breaks is seen in its traffic
 package wiretap
 
 import (
@@ -58,7 +60,7 @@ func (t *Tap) accept() {
 		if err != nil {
 			return
 		}
-		t.relays.Go(func() { t.relay(client.(*net.TCPConn)) }) //nolint:errcheck,forcetypeassert // it listens to TCP
+		t.relays.Go(func() { t.relay(client.(*net.TCPConn)) }) //nolint:forcetypeassert // it listens to TCP
 	}
 }
 
@@ -86,13 +88,13 @@ func (t *Tap) keep(nc net.Conn) {
 func (t *Tap) relay(client *net.TCPConn) {
 	defer client.Close()
 	t.keep(client)
-	nc, err := new(net.Dialer).Dial("tcp", t.server) //nolint:noctx // it is closed with the tap
+	nc, err := new(net.Dialer).Dial("tcp", t.server)
 	if err != nil {
 		return
 	}
 	defer nc.Close()
 	t.keep(nc)
-	server := nc.(*net.TCPConn) //nolint:errcheck,forcetypeassert // it has dialed TCP
+	server := nc.(*net.TCPConn) //nolint:forcetypeassert // it has dialed TCP
 	var in, out bytes.Buffer
 	var both sync.WaitGroup
 	both.Go(func() { pass(server, client, &in) })
@@ -103,9 +105,9 @@ func (t *Tap) relay(client *net.TCPConn) {
 
 // pass copies from one side to the other, and to the record.
 func pass(to, from *net.TCPConn, record io.Writer) {
-	_, _ = io.Copy(to, io.TeeReader(from, record)) //nolint:errcheck // the traffic shows it
-	_ = to.CloseWrite()                            //nolint:errcheck // likewise
-	_ = from.CloseRead()                           //nolint:errcheck // likewise
+	_, _ = io.Copy(to, io.TeeReader(from, record))
+	_ = to.CloseWrite()
+	_ = from.CloseRead()
 }
 
 // Traffic is what went over a connection.
