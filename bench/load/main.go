@@ -30,6 +30,8 @@ import (
 	"github.com/wye-go/wye/bench/internal/probe"
 )
 
+const deflateUsage = "offer permessage-deflate, and send compressed messages"
+
 const scenarios = "echo, room, paced, idle or handshake"
 
 func main() {
@@ -79,12 +81,15 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 		f.IntVar(&cfg.Conns, "conns", 100, "connections")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "depth", 1, "messages under way per connection")
-		f.StringVar((*string)(&cfg.Data), "data", string(load.ASCII), "the payload's text: ascii or chinese")
+		f.StringVar((*string)(&cfg.Data), "data", string(load.ASCII), "the payload's text: ascii, chinese or json")
 		f.StringVar(&cfg.Path, "path", "", "what they ask for; /echo if empty")
+		f.BoolVar(&cfg.Deflate, "deflate", false, deflateUsage)
 	case load.Room:
 		f.IntVar(&cfg.Conns, "members", 1000, "connections in the room, the publisher included")
 		f.IntVar(&cfg.Size, "size", 64, "payload `bytes`")
 		f.IntVar(&cfg.Depth, "window", 1, "messages under way")
+		f.StringVar((*string)(&cfg.Data), "data", string(load.ASCII), "the payload's text: ascii, chinese or json")
+		f.BoolVar(&cfg.Deflate, "deflate", false, deflateUsage)
 		f.StringVar(&cfg.Path, "path", "", "what the publisher asks for; /room/bench if empty")
 		f.StringVar((*string)(&cfg.Dialect), "dialect", string(load.Plain), "what is around the messages: plain or centrifuge")
 		f.Func("other-pid", "another process, whose CPU time is read; may be repeated", func(s string) error {
@@ -106,6 +111,7 @@ func parse(args []string) (cfg load.Config, asJSON bool, err error) {
 		f.IntVar(&cfg.Conns, "conns", 10000, "connections")
 		f.StringVar(&cfg.Path, "path", "", "what they ask for; /echo if empty")
 		f.BoolVar(&cfg.Hello, "hello", false, "each sends a message and receives the answer before it is idle")
+		f.BoolVar(&cfg.Deflate, "deflate", false, deflateUsage)
 	case load.Handshake:
 		f.IntVar(&cfg.Conns, "conns", 32, "connections at a time")
 	default:

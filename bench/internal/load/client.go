@@ -51,6 +51,8 @@ type conn struct {
 	at         []int64 // when the messages under way were sent, by number modulo their number
 	part       []byte  // the start of a frame
 	out        []byte  // what the socket did not take
+	takeover   bool    // what is received may refer to what was received before
+	past       []byte  // that
 }
 
 // client is the loop, its connections, and what it has counted.
@@ -69,6 +71,8 @@ type client struct {
 	now    int64 // nanoseconds since born, as of the last read or turn
 	heard  int64 // when the server last sent anything
 	counts hist.Histogram
+	wire   uint64    // bytes that were received
+	z      *inflater // nil: nothing is compressed
 }
 
 func newClient(t target, cfg Config) (*client, error) {
@@ -79,6 +83,9 @@ func newClient(t target, cfg Config) (*client, error) {
 	cl := &client{target: t, poll: poll, dialect: dialects[cfg.Dialect], buf: make([]byte, bufSize), split: splitFrame, born: time.Now()}
 	if t.raw {
 		cl.split = splitEvery(cfg.Size)
+	}
+	if cfg.Deflate {
+		cl.z = new(inflater)
 	}
 	return cl, nil
 }
@@ -185,6 +192,7 @@ func (cl *client) readable(c *conn, ended bool) error {
 		}
 		cl.clock()
 		cl.heard = cl.now
+		cl.wire += uint64(n)
 		rest, err := cl.consume(c, cl.buf[:had+n])
 		if err != nil {
 			return err
@@ -208,6 +216,11 @@ func (cl *client) consume(c *conn, b []byte) (rest []byte, err error) {
 			return b, cl.play.drained(c)
 		}
 		b = b[n:]
+		if m.deflated {
+			if m.payload, err = cl.inflate(c, m.payload); err != nil {
+				return nil, err
+			}
+		}
 		switch m.op {
 		case frame.OpText:
 			err = cl.each(m.payload, func(one []byte) error { return cl.play.message(c, one) })
@@ -221,4 +234,19 @@ func (cl *client) consume(c *conn, b []byte) (rest []byte, err error) {
 			return nil, err
 		}
 	}
+}
+
+// inflate returns the message that was received as payload.
+func (cl *client) inflate(c *conn, payload []byte) ([]byte, error) {
+	if cl.z == nil {
+		return nil, errors.New("a compressed message, without an agreement")
+	}
+	message, err := cl.z.inflate(payload, c.past)
+	if err != nil {
+		return nil, fmt.Errorf("inflating %d bytes: %w", len(payload), err)
+	}
+	if c.takeover {
+		c.past = remember(c.past, message)
+	}
+	return message, nil
 }

@@ -50,6 +50,8 @@ const (
 	ASCII Data = "ascii"
 	// Chinese is characters of three bytes each.
 	Chinese Data = "chinese"
+	// JSON is events of a chat, of which there are some that take turns.
+	JSON Data = "json"
 )
 
 // Dialect names what is around the messages.
@@ -95,6 +97,9 @@ type Config struct {
 	Rate, SleepEvery int
 	// Hello is for Idle.
 	Hello bool
+	// Deflate has all connections agree on compression, and the client's messages compressed.
+	// A server that declines it fails the run.
+	Deflate bool
 	// Warmup passes before anything is measured.
 	Warmup time.Duration
 	// Duration is how long it is measured.
@@ -156,6 +161,7 @@ func (c Config) check() (target, error) {
 		require(u.Port() != "", "url %q: no port", c.URL),
 		require(c.talks() || c.Scenario == Idle || c.Scenario == Handshake, "unknown scenario %q", c.Scenario),
 		require(c.Scenario == Echo || c.Scenario == Idle || !t.raw, "%s needs WebSocket", c.Scenario),
+		require(!c.Deflate || c.deflatable() && !t.raw && !t.tls, "compression is not for %s", c.Scenario),
 		require(!t.tls || c.Scenario == Idle && c.Hello, "over TLS there is only an idle with a hello"),
 		require(c.Conns > 0 && c.Conns < maxStamp, "%d connections", c.Conns),
 		require(c.Probe == "" || c.PID != 0, "a probe needs the server's process"),
@@ -192,6 +198,11 @@ func (c Config) talks() bool {
 	return c.Scenario == Echo || c.Scenario == Room || c.Scenario == Paced
 }
 
+// deflatable tells whether the scenario can be compressed.
+func (c Config) deflatable() bool {
+	return (c.Scenario == Echo || c.Scenario == Room || c.Scenario == Idle && c.Hello) && *dialects[c.Dialect] == dialect{}
+}
+
 // checkMessages returns what is wrong with the messages.
 func (c Config) checkMessages() error {
 	if !c.talks() {
@@ -202,7 +213,7 @@ func (c Config) checkMessages() error {
 		require(c.Scenario != Paced || c.Rate > 0 && c.SleepEvery >= 0, "rate %d, every %d sleeps", c.Rate, c.SleepEvery),
 		require(c.Size >= StampLen && c.Size <= frame.MaxPayload, "size %d: must be %d to %d", c.Size, StampLen, frame.MaxPayload),
 		require(c.SleepEvery == 0 || c.Size > chore.MarkAt+StampLen, "size %d: no room for a mark", c.Size),
-		require(c.Data == "" || c.Data == ASCII || c.Data == Chinese, "data %q", c.Data),
+		require(c.Data == "" || c.Data == ASCII || c.Data == Chinese || c.Data == JSON, "data %q", c.Data),
 	)
 }
 

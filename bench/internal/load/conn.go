@@ -24,8 +24,9 @@ func (c *conn) failed(err error) error {
 
 // incoming is one message or control frame; op is text for raw bytes too.
 type incoming struct {
-	op      byte
-	payload []byte
+	op       byte
+	payload  []byte
+	deflated bool
 }
 
 // splitter cuts the first message off b. The length is zero, without an error,
@@ -38,10 +39,11 @@ func splitFrame(b []byte) (m incoming, n int, err error) {
 	if err != nil || !ok || len(b) < h.Size() {
 		return m, 0, err
 	}
-	if h.Masked || h.First&^0x0f != frame.Fin {
+	z := h.First == deflated
+	if h.Masked || h.First&^0x0f != frame.Fin && !z {
 		return m, 0, errors.New("a frame that is masked, fragmented or has reserved bits set")
 	}
-	return incoming{op: h.Op(), payload: b[h.Len:h.Size()]}, h.Size(), nil
+	return incoming{op: h.Op(), payload: b[h.Len:h.Size()], deflated: z}, h.Size(), nil
 }
 
 // splitEvery returns a splitter for messages of one size with nothing around

@@ -24,7 +24,7 @@ import (
 const handshake = 10 * time.Second
 
 const request = "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n"
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n"
 
 // dialers is how many connections are opened at a time, so that what opening
 // them costs the server is mostly work and not waking up.
@@ -88,8 +88,18 @@ func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, e
 		if err := tcp.SetDeadline(time.Now().Add(handshake)); err != nil {
 			return nil, err
 		}
-		if c.part, err = upgrade(tcp, cl.prefix+path, c.id); err != nil {
+		offer := ""
+		if cl.z != nil {
+			offer = extensionsField + deflateOffer + "\r\n"
+		}
+		var head string
+		if head, c.part, err = upgrade(tcp, cl.prefix+path, c.id, offer); err != nil {
 			return nil, err
+		}
+		if cl.z != nil {
+			if c.takeover, err = deflates(head); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if c.fd, err = dup(tcp); err != nil {
@@ -98,18 +108,19 @@ func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, e
 	return c, nil
 }
 
-// newRequest returns the opening handshake of connection id and its key.
-func newRequest(path, host string, id uint32) (out []byte, key string) {
+// newRequest returns the opening handshake of connection id and its key. fields are more
+// header lines.
+func newRequest(path, host string, id uint32, fields string) (out []byte, key string) {
 	key = base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%016x", id))
-	return fmt.Appendf(nil, request, path, host, key), key
+	return fmt.Appendf(nil, request, path, host, key, fields), key
 }
 
-// upgrade does the client's half of the handshake and returns what the server
-// has sent after its answer.
-func upgrade(tcp net.Conn, path string, id uint32) (rest []byte, err error) {
-	out, key := newRequest(path, tcp.RemoteAddr().String(), id)
+// upgrade does the client's half of the handshake and returns the head of the answer, and
+// what the server has sent after it.
+func upgrade(tcp net.Conn, path string, id uint32, fields string) (head string, rest []byte, err error) {
+	out, key := newRequest(path, tcp.RemoteAddr().String(), id, fields)
 	if _, err := tcp.Write(out); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	var b []byte
 	buf := make([]byte, 1024)
@@ -117,10 +128,10 @@ func upgrade(tcp net.Conn, path string, id uint32) (rest []byte, err error) {
 		n, err := tcp.Read(buf)
 		b = append(b, buf[:n]...)
 		if head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n")); ok {
-			return rest, accepted(string(head), key)
+			return string(head), rest, accepted(string(head), key)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("answer to the upgrade: %w", err)
+			return "", nil, fmt.Errorf("answer to the upgrade: %w", err)
 		}
 	}
 }

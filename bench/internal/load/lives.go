@@ -46,7 +46,7 @@ func (l *lives) start() error {
 	for i := range l.lives {
 		c := &conn{fd: -1, id: uint32(i), at: make([]int64, 1)}
 		l.cl.conns = append(l.cl.conns, c)
-		l.lives[i].request, l.lives[i].key = newRequest(l.cl.prefix+"/echo", l.cl.addr, c.id)
+		l.lives[i].request, l.lives[i].key = newRequest(l.cl.prefix+"/echo", l.cl.addr, c.id, "")
 		if err := l.begin(c); err != nil {
 			return c.failed(err)
 		}

@@ -39,17 +39,24 @@ func newStamp(id, seq uint32) (s stamp) {
 }
 
 // mold makes the messages of a run, ready to be sent, and knows what they look
-// like when they come back. All of them are equal but for a stamp at the start
-// and, if it fits, another at the end, so that a server that mixes up halves of
-// messages is found out too.
+// like when they come back. Messages with the same remainder of their number are equal but
+// for a stamp at the start and, if it fits, another at the end, so that a server that mixes
+// up halves of messages is found out too.
 type mold struct {
-	want   []byte // a payload, without its stamps
-	frames []byte // as many frames as are ever sent at once, masked
-	size   int    // of a frame
-	head   int    // where the payload starts in a frame
-	mask   int    // where the payload starts in what is masked
-	tail   int    // where the second stamp is, 0 if there is none
+	want   []byte // the first payload, without its stamps
+	shapes []shape
+	tail   int // where the second stamp is in a payload, 0 if there is none
 	masked bool
+	buf    []byte // what make returns
+}
+
+// shape is one of the messages of a mold.
+type shape struct {
+	want  []byte // the payload, without its stamps
+	frame []byte // masked
+	head  int    // where what is masked starts in frame
+	first int    // where the first stamp is in what is masked
+	last  int    // where the second one is, if there is one
 }
 
 func newMold(payload, depth int, data Data, raw bool) *mold {
@@ -58,24 +65,43 @@ func newMold(payload, depth int, data Data, raw bool) *mold {
 
 // newMoldIn returns a mold whose payloads are sent in a dialect.
 func newMoldIn(d *dialect, payload, depth int, data Data, raw bool) *mold {
-	m := &mold{want: make([]byte, payload), masked: !raw, mask: len(d.before)}
-	for i := range m.want {
-		m.want[i] = 'a' + byte(i*7+i/26)%26
-	}
+	m := &mold{masked: !raw}
 	if payload >= 2*StampLen {
 		m.tail = payload - StampLen
 	}
-	if data == Chinese {
-		writeChinese(m.want[StampLen : payload-min(m.tail, StampLen)])
+	for _, want := range m.payloads(payload, data) {
+		one := slices.Concat([]byte(d.before), want, []byte(d.after))
+		s := shape{want: want, frame: one, first: len(d.before), last: len(d.before) + m.tail}
+		if m.masked {
+			s.frame = maskedFrame(frame.OpText, one)
+		}
+		s.head = len(s.frame) - len(one)
+		m.shapes = append(m.shapes, s)
 	}
-	one := slices.Concat([]byte(d.before), m.want, []byte(d.after))
-	if m.masked {
-		one = maskedFrame(frame.OpText, one)
-	}
-	m.size = len(one)
-	m.head = m.size - len(d.after) - payload
-	m.frames = bytes.Repeat(one, depth)
+	m.want = m.shapes[0].want
+	m.buf = make([]byte, 0, depth*len(m.shapes[0].frame))
 	return m
+}
+
+// payloads returns what the messages are: one, or for JSON many.
+func (m *mold) payloads(size int, data Data) (all [][]byte) {
+	b := make([]byte, size)
+	inner := func(b []byte) []byte { return b[min(StampLen, len(b)) : size-min(m.tail, StampLen)] }
+	if data == JSON {
+		for i := range jsonShapes {
+			b := bytes.Repeat([]byte{' '}, size)
+			writeJSON(inner(b), uint64(i))
+			all = append(all, b)
+		}
+		return all
+	}
+	for i := range b {
+		b[i] = 'a' + byte(i*7+i/26)%26
+	}
+	if data == Chinese {
+		writeChinese(inner(b))
+	}
+	return [][]byte{b}
 }
 
 // maskedFrame returns a message in one frame, or a control frame.
@@ -91,7 +117,8 @@ func maskedFrame(op byte, payload []byte) []byte {
 func newMarkedMold(payload int) *mold {
 	m := newMold(payload, 1, ASCII, false)
 	m.want[chore.MarkAt] = chore.Mark
-	m.frames[m.size-payload+chore.MarkAt] = chore.Mark ^ mask[chore.MarkAt%len(mask)]
+	one := &m.shapes[0]
+	one.frame[one.head+chore.MarkAt] = chore.Mark ^ mask[chore.MarkAt%len(mask)]
 	return m
 }
 
@@ -106,32 +133,38 @@ func writeChinese(b []byte) {
 // make returns n frames of connection id, numbered from first. They are valid
 // until the next call.
 func (m *mold) make(id, first uint32, n int) []byte {
-	for i := range n {
-		s := newStamp(id, first+uint32(i))
-		payload := m.frames[i*m.size+m.head:]
-		m.put(payload, 0, s)
+	m.buf = m.buf[:0]
+	for i := range uint32(n) {
+		one := m.shape(first + i)
+		at := len(m.buf) + one.head
+		m.buf = append(m.buf, one.frame...)
+		s := newStamp(id, first+i)
+		m.put(m.buf[at:], one.first, s)
 		if m.tail > 0 {
-			m.put(payload, m.tail, s)
+			m.put(m.buf[at:], one.last, s)
 		}
 	}
-	return m.frames[:n*m.size]
+	return m.buf
 }
 
-func (m *mold) put(payload []byte, at int, s stamp) {
-	copy(payload[at:], s[:])
+// shape returns what message seq is like.
+func (m *mold) shape(seq uint32) *shape { return &m.shapes[seq%maxStamp%uint32(len(m.shapes))] }
+
+func (m *mold) put(b []byte, at int, s stamp) {
+	copy(b[at:], s[:])
 	if m.masked {
-		ws.Cipher(payload[at:at+StampLen], mask, m.mask+at)
+		ws.Cipher(b[at:at+StampLen], mask, at)
 	}
 }
 
 // check compares what has come with message seq of connection id.
 func (m *mold) check(got []byte, id, seq uint32) error {
-	s := newStamp(id, seq)
-	if len(got) == len(m.want) && [StampLen]byte(got) == s {
-		if m.tail == 0 && bytes.Equal(got[StampLen:], m.want[StampLen:]) {
+	s, all := newStamp(id, seq), m.shape(seq).want
+	if len(got) == len(all) && [StampLen]byte(got) == s {
+		if m.tail == 0 && bytes.Equal(got[StampLen:], all[StampLen:]) {
 			return nil
 		}
-		if m.tail > 0 && [StampLen]byte(got[m.tail:]) == s && bytes.Equal(got[StampLen:m.tail], m.want[StampLen:m.tail]) {
+		if m.tail > 0 && [StampLen]byte(got[m.tail:]) == s && bytes.Equal(got[StampLen:m.tail], all[StampLen:m.tail]) {
 			return nil
 		}
 	}
@@ -141,7 +174,7 @@ func (m *mold) check(got []byte, id, seq uint32) error {
 // mismatch says where the two differ.
 func (m *mold) mismatch(got []byte, id, seq uint32) error {
 	s := newStamp(id, seq)
-	want := bytes.Clone(m.want)
+	want := bytes.Clone(m.shape(seq).want)
 	copy(want, s[:])
 	if m.tail > 0 {
 		copy(want[m.tail:], s[:])

@@ -25,6 +25,11 @@ type Result struct {
 	P50us     float64 `json:"p50_us"`
 	P99us     float64 `json:"p99_us"`
 
+	// Deflate tells that the run was compressed.
+	Deflate bool `json:"deflate,omitempty"`
+	// WireBytes is how many bytes the client has received per message.
+	WireBytes float64 `json:"wire_bytes,omitempty"`
+
 	// Server is nil unless the process was known.
 	Server *Server `json:"server,omitempty"`
 	Client Cost    `json:"client"`
@@ -115,6 +120,7 @@ func (r Result) String() string {
 	if r.Scenario != Idle {
 		fmt.Fprintf(&b, "%d msgs in %.2f s, %.0f/s, p50 %.0f us, p99 %.0f us",
 			r.Messages, r.Seconds, r.PerSecond, r.P50us, r.P99us)
+		fmt.Fprintf(&b, ", %.0f B on the wire", r.WireBytes)
 	}
 	if s := r.Server; s != nil {
 		fmt.Fprintf(&b, "; server %v", s.Cost)

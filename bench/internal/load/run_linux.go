@@ -47,7 +47,11 @@ func (r *run) do(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.cl.perform(r.scenario()); err != nil {
+	play, err := r.scenario()
+	if err != nil {
+		return err
+	}
+	if err := r.cl.perform(play); err != nil {
 		return err
 	}
 	if err := r.cl.runFor(ctx, r.cfg.Warmup); err != nil {
@@ -106,10 +110,20 @@ func (r *run) join(ctx context.Context) error {
 // helloSize is the payload of a hello, for scenarios that have no Size.
 const helloSize = 64
 
+// deflatedHello is that of a hello that must be worth compressing.
+const deflatedHello = 1 << 10
+
 // hello sends one message on every connection, and waits for all answers.
 func (r *run) hello(ctx context.Context) error {
-	size := max(r.cfg.Size, helloSize)
-	hello := &echo{cl: r.cl, mold: newMold(size, 1, r.cfg.Data, r.cl.raw), depth: 1, limit: 1}
+	size, data := max(r.cfg.Size, helloSize), r.cfg.Data
+	if r.cfg.Deflate && r.cfg.Scenario == Idle {
+		size, data = deflatedHello, JSON
+	}
+	m := newMold(size, 1, data, r.cl.raw)
+	if err := r.compress(m); err != nil {
+		return err
+	}
+	hello := &echo{cl: r.cl, mold: m, depth: 1, limit: 1}
 	if err := r.cl.perform(hello); err != nil {
 		return err
 	}
@@ -128,19 +142,33 @@ func (r *run) greet(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) scenario() scenario {
-	m := newMoldIn(r.cl.dialect, r.cfg.Size, r.cfg.Depth, r.cfg.Data, r.cl.raw)
+// compress has m compressed if the run is.
+func (r *run) compress(m *mold) error {
+	if !r.cfg.Deflate {
+		return nil
+	}
+	return m.compress()
+}
+
+func (r *run) scenario() (scenario, error) {
+	var m *mold
+	if r.cfg.talks() {
+		m = newMoldIn(r.cl.dialect, r.cfg.Size, r.cfg.Depth, r.cfg.Data, r.cl.raw)
+		if err := r.compress(m); err != nil {
+			return nil, err
+		}
+	}
 	switch r.cfg.Scenario {
 	case Room:
-		return &room{cl: r.cl, mold: m, publisher: r.cl.conns[len(r.cl.conns)-1], window: r.cfg.Depth}
+		return &room{cl: r.cl, mold: m, publisher: r.cl.conns[len(r.cl.conns)-1], window: r.cfg.Depth}, nil
 	case Echo:
-		return &echo{cl: r.cl, mold: m, depth: r.cfg.Depth}
+		return &echo{cl: r.cl, mold: m, depth: r.cfg.Depth}, nil
 	case Handshake:
-		return &lives{cl: r.cl, n: r.cfg.Conns}
+		return &lives{cl: r.cl, n: r.cfg.Conns}, nil
 	case Paced:
-		return newPaced(r.cl, r.cfg)
+		return newPaced(r.cl, r.cfg), nil
 	default:
-		return idle{}
+		return idle{}, nil
 	}
 }
 
@@ -156,7 +184,7 @@ func (r *run) measure(ctx context.Context) error {
 	}
 	r.cl.clock()
 	began := r.cl.now
-	r.cl.counts = hist.Histogram{}
+	r.cl.counts, r.cl.wire = hist.Histogram{}, 0
 	if err := r.cl.runFor(ctx, r.cfg.Duration); err != nil {
 		return err
 	}
@@ -209,7 +237,8 @@ func (r *run) fill(seconds float64, client usage) {
 		Rate: r.cfg.Rate, SleepEvery: r.cfg.SleepEvery,
 		Seconds: seconds, Messages: h.Total(), PerSecond: float64(h.Total()) / seconds,
 		P50us: float64(h.Quantile(0.50)) / 1e3, P99us: float64(h.Quantile(0.99)) / 1e3,
-		Client: cost(client, seconds, h.Total()),
+		Client:  cost(client, seconds, h.Total()),
+		Deflate: r.cfg.Deflate, WireBytes: float64(r.cl.wire) / float64(max(h.Total(), 1)),
 	}
 }
 

@@ -131,7 +131,7 @@ func openTLS(ctx context.Context, t target, path string, id uint32, hello []byte
 	if err := c.SetDeadline(time.Now().Add(handshake)); err != nil {
 		return nil, err
 	}
-	rest, err := upgrade(c, t.prefix+path, id)
+	_, rest, err := upgrade(c, t.prefix+path, id, "")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,30 @@
+package load
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// jsonShapes is how many different messages of JSON there are.
+const jsonShapes = 61
+
+// words are those of a chat.
+var words = [...]string{
+	"the", "of", "to", "and", "a", "in", "is", "it", "you", "that", "he", "was", "for", "on", "are", "with", "as", "at", "be", "this",
+	"have", "from", "or", "one", "had", "by", "but", "not", "what", "all", "were", "we", "when", "your", "can", "said", "there",
+	"server", "message", "deploy", "tomorrow", "meeting", "branch", "failed", "please", "review", "coffee", "room", "online", "thanks",
+}
+
+// writeJSON fills b with events of a chat, as a server sends them to a page. The last one is
+// cut off.
+func writeJSON(b []byte, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 7692))
+	for len(b) > 0 {
+		text := words[r.IntN(len(words))]
+		for range 3 + r.IntN(9) {
+			text += " " + words[r.IntN(len(words))]
+		}
+		b = b[copy(b, fmt.Appendf(nil, `{"type":"message","id":%d,"room":"general","user":{"id":%d,"name":"user-%d"},"at":"2026-11-%02dT%02d:%02d:%02d.%03dZ","text":"%s"},`,
+			1_000_000+r.IntN(9_000_000), r.IntN(5000), r.IntN(5000), 1+r.IntN(30), r.IntN(24), r.IntN(60), r.IntN(60), r.IntN(1000), text)):]
+	}
+}
