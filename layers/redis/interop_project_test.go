@@ -72,16 +72,17 @@ func TestInteropConsumers(t *testing.T) {
 	bob.SendText("from Wye")
 	want(testkit.Here(), "from Wye")
 
-	// A view without async sends to the group.
-	response, err := http.Get("http://" + site + "/say/" + room + "/?text=" + url.QueryEscape("from a view"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("the view answers %s", response.Status)
-	}
+	// Views without async send to the group, and to the peers of consumers that run in Wye.
+	get(t, "http://"+site+"/say/"+room+"/?text="+url.QueryEscape("from a view"))
 	want(testkit.Here(), "from a view")
+	eve := websockettest.Dial(t, "ws://"+node+"/?room=only."+room, nil)
+	if got := eve.Text(); !strings.HasPrefix(got, "I am ") {
+		t.Errorf("Wye's peer receives %q", got)
+	}
+	get(t, "http://"+site+"/tell/only."+room+"/?text="+url.QueryEscape("to peers"))
+	if got := eve.Text(); got != "to peers" {
+		t.Errorf("Wye's peer receives %q", got)
+	}
 
 	// Both are reached by their channels as well.
 	bob.SendText("/to " + annChannel)
@@ -98,5 +99,18 @@ func TestInteropConsumers(t *testing.T) {
 	bob.SendText("still there")
 	if got := bob.Text(); got != "Wye has still there" {
 		t.Errorf("Wye's peer receives %q", got)
+	}
+}
+
+// get gets a page, which must be there.
+func get(t *testing.T, address string) {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("%s is answered with %s", address, response.Status)
 	}
 }

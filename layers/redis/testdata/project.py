@@ -60,7 +60,13 @@ def say(request, room):
     return HttpResponse("said")
 
 
-urlpatterns = [path("say/<str:room>/", say)]
+def tell(request, room):
+    """Sends a message to the peers of consumers that run in Wye; no consumer handles it."""
+    async_to_sync(get_channel_layer().group_send)(room, {"type": "websocket.send", "text": request.GET["text"]})
+    return HttpResponse("told")
+
+
+urlpatterns = [path("say/<str:room>/", say), path("tell/<str:room>/", tell)]
 
 application = ProtocolTypeRouter(
     {
