@@ -267,16 +267,7 @@ func TestSubscribesInBatches(t *testing.T) {
 	s := redistest.New(t, redistest.Options{})
 	o := options(t, s.URL())
 	l, d := open(t, o)
-	m := newMember()
-	var joining sync.WaitGroup
-	for i := range groups {
-		joining.Go(func() {
-			if err := l.Join(t.Context(), "group"+strconv.Itoa(i), m); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	joining.Wait()
+	joinMany(t, l, groups)
 	s.Kill()
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
@@ -294,6 +285,21 @@ func TestSubscribesInBatches(t *testing.T) {
 	if n := d.Stats().Servers[0].Groups; n != groups {
 		t.Errorf("the driver has %d groups, want %d", n, groups)
 	}
+}
+
+// joinMany has a member join many groups.
+func joinMany(t *testing.T, l *layers.Layer, groups int) {
+	t.Helper()
+	m := newMember()
+	var joining sync.WaitGroup
+	for i := range groups {
+		joining.Go(func() {
+			if err := l.Join(t.Context(), "group"+strconv.Itoa(i), m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	joining.Wait()
 }
 
 // TestWorkersOutliveOutages has a server fail while workers wait for events.

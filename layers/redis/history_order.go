@@ -38,6 +38,7 @@ func (in *inbox) deliverRecorded(group string, e *protocol.Event) {
 	p, st := e.Position(), in.streams[group]
 	switch {
 	case st == nil:
+		in.driver.noteFirst(group)
 		in.streams[group] = &stream{last: p}
 		in.driver.receiver.Group(group, e)
 	case st.reading && len(st.waiting) == maxFillWaiting:

@@ -45,3 +45,15 @@ func (d *Driver) noteUp(s *server) {
 		d.receiver.Gap(groups...)
 	}
 }
+
+// noteFirst reports a gap ahead of the first recorded event of a group if the group's server has
+// been down, and noteUp has not reported that: the event may not be the next one for members
+// that have read the history.
+func (d *Driver) noteFirst(group string) {
+	o := &d.outages
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, down := o.mu.down[d.serverOf(group)]; down {
+		d.receiver.Gap(group)
+	}
+}
