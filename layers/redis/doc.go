@@ -38,11 +38,15 @@
 //
 // Presences belong to their node, and leave with it: at once when the layer is closed, and within
 // Options.PresenceLease when the node dies. After an outage, nodes enter again what they had
-// entered: if Redis has lost nothing, nothing is reported; if it has lost all, Entered events are
-// sent anew. Members that receive a Gap call Layer.Present. Changes are published in the group, so
-// that, with PubSub, consumers of Django in a group with presences need the methods presence_join,
-// presence_change and presence_leave: Django Channels ends consumers that have no method for an
-// event.
+// entered. In the groups that a node has members in and for which Layer.Present was called there, it
+// compares who is present with what it has told the members, when the time of a lease has passed
+// since the outage: they get an event for each key that has entered, changed or exited meanwhile,
+// and no other. In other groups, Entered may be sent again for a key if Redis has lost it, and what
+// has changed during the outage is not told: members that receive a Gap call Layer.Present.
+//
+// Changes are published in the group, so that, with PubSub, consumers of Django in a group with
+// presences need the methods presence_join, presence_change and presence_leave: Django Channels
+// ends consumers that have no method for an event.
 //
 // Redis should not evict keys (maxmemory-policy noeviction): eviction loses history, and presences
 // for up to 15 minutes. IDs and keys of presences are not encrypted; metadata and events are.

@@ -31,6 +31,7 @@ type Driver struct {
 	outages   outages
 	malformed malformed
 	queues    queues
+	asked     sync.Map      // groups that have a roster: struct{} by name
 	fills     chan struct{} // has an element for each history that is read because events are missing
 
 	tune           tuning
@@ -117,6 +118,7 @@ func (d *Driver) connect(ctx context.Context) error {
 	}
 	for _, s := range d.servers {
 		d.running.Go(s.run)
+		d.running.Go(s.keepLease)
 		d.running.Go(s.keepPresences)
 	}
 	d.ready.Store(true)

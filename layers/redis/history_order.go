@@ -136,7 +136,8 @@ func (in *inbox) call(f func()) {
 	}
 }
 
-// forgetStreams forgets where the streams of groups are, which the node no longer receives.
+// forgetStreams forgets where the streams of groups are, which the node no longer receives, and who
+// is present there.
 func (d *Driver) forgetStreams(groups []string) {
 	byInbox := make(map[*inbox][]string)
 	for _, group := range groups {
@@ -147,6 +148,7 @@ func (d *Driver) forgetStreams(groups []string) {
 		in.call(func() {
 			for _, group := range some {
 				delete(in.streams, group)
+				in.forgetRoster(group)
 			}
 		})
 	}

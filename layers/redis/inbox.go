@@ -14,6 +14,7 @@ type inbox struct {
 	driver  *Driver
 	packets chan packet
 	streams map[string]*stream // of recorded events, by group
+	rosters map[string]*roster // by group
 }
 
 // packet is a message that has arrived.
@@ -36,7 +37,7 @@ var seed = maphash.MakeSeed()
 // startInboxes starts a goroutine for each processor.
 func (d *Driver) startInboxes() {
 	for range runtime.GOMAXPROCS(0) {
-		in := &inbox{d, make(chan packet, inboxSize), make(map[string]*stream)}
+		in := &inbox{d, make(chan packet, inboxSize), make(map[string]*stream), make(map[string]*roster)}
 		d.inboxes = append(d.inboxes, in)
 		d.running.Go(in.run)
 	}
@@ -93,6 +94,8 @@ func (in *inbox) deliver(p packet) {
 		in.driver.receiver.Channel(p.name, p.event)
 	case !p.event.Position().IsZero():
 		in.deliverRecorded(p.name, p.event)
+	case p.presence:
+		in.deliverPresence(p.name, p.event)
 	default:
 		in.driver.receiver.Group(p.name, p.event)
 	}
@@ -118,7 +121,7 @@ func (in *inbox) decode(p *packet) bool {
 		d.malformed.note(d, *p, err)
 		return false
 	}
-	p.event = m.Event
+	p.event, p.presence = m.Event, mark == markPrefix
 	if at, recorded := positionOf(mark); recorded {
 		p.event = driver.AtPosition(m.Event, at)
 	}

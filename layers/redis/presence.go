@@ -99,6 +99,18 @@ func (d *Driver) Present(ctx context.Context, group, key string) ([]driver.Prese
 		return nil, err
 	}
 	s := d.serverOf(group)
+	if key != "" {
+		return s.present(ctx, group, key)
+	}
+	end := d.startRoster(ctx, s, group)
+	all, err := s.present(ctx, group, "")
+	end(all, err)
+	return all, err
+}
+
+// present returns the presences in group, of one key or, if it is "", all.
+func (s *server) present(ctx context.Context, group, key string) ([]driver.Presence, error) {
+	d := s.driver
 	c, err := s.client()
 	if err != nil {
 		return nil, err

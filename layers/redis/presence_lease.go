@@ -33,7 +33,9 @@ type presences struct {
 		todo    map[entryKey]time.Duration // Redis may differ from entered; how long it is to linger if it exits
 		lingers map[entryKey]struct{}      // whose time is over
 		upSince time.Time
-		closed  bool // no lease is started any longer
+		ended   []string // leases of other nodes that have ended
+		wasDown bool     // and members have not been told yet what has changed meanwhile
+		closed  bool     // no lease is started any longer
 	}
 }
 
@@ -205,68 +207,98 @@ func (s *server) renew(ctx context.Context, lease, mode string) (renewed bool, e
 	return n == 1, ended, nil
 }
 
-// keepPresences renews the lease, and does what is to be done, until the driver is closed.
-func (s *server) keepPresences() {
+// keepLease renews the lease until the driver is closed.
+func (s *server) keepLease() {
 	ctx := s.driver.ctx
 	tick := time.NewTicker(s.leaseTick())
 	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.tryPresences(s.renewLease)
+		}
+	}
+}
+
+// keepPresences does what is to be done, until the driver is closed. keepLease wakes it.
+func (s *server) keepPresences() {
+	ctx := s.driver.ctx
 	again := time.NewTicker(enterAgainEvery)
 	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			s.tryPresences(ctx, func(ctx context.Context) error { return s.renewLease(ctx) })
 		case <-again.C:
-			s.tryPresences(ctx, func(ctx context.Context) error { return s.enterAllAgain(ctx) })
+			s.tryPresences(s.enterAllAgain)
 		case <-s.presences.kick:
+			s.tryPresences(s.settle)
+			s.tryPresences(s.afterOthers)
 		}
-		s.tryPresences(ctx, s.settle)
 	}
 }
 
 // tryPresences calls f while the server is up. An error that does not mean that the server is down
 // is logged; it is tried again.
-func (s *server) tryPresences(ctx context.Context, f func(context.Context) error) {
+func (s *server) tryPresences(f func(context.Context) error) {
 	if s.commands.Load() == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(driver.CallTimeout, s.leaseTime()))
-	defer cancel()
+	ctx := s.driver.ctx // if the server does not answer, it is down before long
 	err := f(ctx)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, driver.ErrDown) && !errors.Is(err, driver.ErrLayerClosed) {
 		s.logger().Error("wye: redis: presence could not be kept up to date; the driver tries again", "error", err)
 	}
 }
 
-// renewLease renews the lease, if there is one, and removes what belonged to leases of other
-// nodes that have ended. When the server was down, others get the time of a lease to return.
+// renewLease renews the lease, if there is one, and notes those that have ended.
 func (s *server) renewLease(ctx context.Context) error {
 	p := s.presences
 	p.mu.Lock()
-	lease, upSince := p.mu.lease, p.mu.upSince
+	lease := p.mu.lease
 	p.mu.Unlock()
 	renewed, ended, err := s.renew(ctx, lease, "")
 	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	p.mu.ended = slices.DeleteFunc(ended, func(l string) bool { return strings.HasPrefix(l, s.leasePrefix()) }) // settle does it
+	p.mu.Unlock()
+	defer p.wake()
 	if lease != "" && !renewed {
-		if err := s.newLease(ctx, lease); err != nil {
-			return err
-		}
+		return s.newLease(ctx, lease)
 	}
+	return nil
+}
+
+// afterOthers does what has to wait until other nodes have had the time to return, after the
+// server was down: it removes what belonged to leases that have ended, and tells members what
+// has changed while the server was down.
+func (s *server) afterOthers(ctx context.Context) error {
+	p := s.presences
+	p.mu.Lock()
+	ended, upSince, wasDown := p.mu.ended, p.mu.upSince, p.mu.wasDown
+	p.mu.ended = nil
+	p.mu.Unlock()
 	if time.Since(upSince) < s.leaseTime() {
 		return nil
 	}
-	for _, other := range ended {
-		if strings.HasPrefix(other, s.leasePrefix()) {
-			continue // settle does it
-		}
-		if err := s.reap(ctx, other, ""); err != nil {
+	for _, lease := range ended {
+		if err := s.reap(ctx, lease, ""); err != nil {
 			return err
 		}
 	}
+	if !wasDown {
+		return nil
+	}
+	if err := s.tellChanges(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.wasDown = !p.mu.upSince.Equal(upSince)
 	return nil
 }
 
@@ -418,14 +450,14 @@ func (s *server) endLinger(ctx context.Context, k entryKey) error {
 func (s *server) resumePresences() {
 	p := s.presences
 	p.mu.Lock()
-	p.mu.upSince = time.Now()
+	p.mu.upSince, p.mu.wasDown = time.Now(), true
 	lease := p.mu.lease
 	p.mu.Unlock()
 	if lease == "" {
 		return
 	}
 	s.driver.running.Go(func() {
-		s.tryPresences(s.driver.ctx, func(ctx context.Context) error { return s.newLease(ctx, lease) })
+		s.tryPresences(func(ctx context.Context) error { return s.newLease(ctx, lease) })
 	})
 }
 

@@ -31,17 +31,22 @@ func TestModelOfPresence(t *testing.T) {
 	})
 }
 
-// TestModelOfPresenceHeard has nodes die, and a node that nothing happens to: it hears of each
-// key that it enters and exits in turn.
+// TestModelOfPresenceHeard has nodes die, Redis fail in the even ones, and a node that has been
+// asked who is present: its members hear of each key that it enters and exits in turn, and in
+// the end they know who is there.
 func TestModelOfPresenceHeard(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			k := newClusterOf(t, redis.Options{PresenceLease: time.Second})
+			failServer := k.fail
 			k.fail = func(random *rand.Rand) string {
 				if n := k.pick(random); n != k.spare {
 					k.kill(n)
+				}
+				if seed%2 == 0 {
+					return failServer(random)
 				}
 				return "that is all"
 			}
@@ -50,28 +55,14 @@ func TestModelOfPresenceHeard(t *testing.T) {
 			if err := k.spare.layer.Join(t.Context(), "room", ear); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := k.spare.layer.Present(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
 			c := livePresence(k, seed, 8)
 			if err := k.nodes()[1].layer.GroupSend(t.Context(), "room", said.New(text{"that is all"})); err != nil {
 				t.Fatal(err)
 			}
-			here := make(map[string]bool)
-			for e := ear.next(t); e.Type() != said.Name; e = ear.next(t) {
-				what := visit(t, e)
-				if key := what[1:]; what[0] != '~' {
-					if here[key] == (what[0] == '+') {
-						k.errorf("heard %q for the second time", what)
-					}
-					here[key] = what[0] == '+'
-				}
-			}
-			maps.DeleteFunc(here, func(_ string, there bool) bool { return !there })
-			want := make(map[string]bool)
-			for _, v := range c.expected() {
-				want[v.key] = true
-			}
-			if !maps.Equal(here, want) {
-				k.errorf("heard of %v, and present are %v", here, want)
-			}
+			c.hear(ear)
 		})
 	}
 }
@@ -89,6 +80,37 @@ type throng struct {
 type visitor struct {
 	key  string
 	node *clusterNode
+}
+
+// hear has a member hear of each key that it enters and exits in turn, until it knows who is
+// present and nothing else is under way.
+func (c *throng) hear(ear watcher) {
+	here, want := make(map[string]bool), make(map[string]bool)
+	for _, v := range c.expected() {
+		want[v.key] = true
+	}
+	over, all := time.After(30*time.Second), false
+	for !all || !maps.Equal(here, want) {
+		select {
+		case <-over:
+			c.errorf("heard of %v, and present are %v", here, want)
+			return
+		case e := <-ear.member:
+			what := visit(c.t, e)
+			c.logf("heard %q", what)
+			key := what[1:]
+			switch {
+			case e.Type() == said.Name:
+				all = true
+			case what[0] == '+' && here[key], what[0] == '-' && !here[key]:
+				c.errorf("heard %q for the second time", what)
+			case what[0] == '+':
+				here[key] = true
+			case what[0] == '-':
+				delete(here, key)
+			}
+		}
+	}
 }
 
 // livePresence is the life of a group in which people are present.

@@ -267,6 +267,18 @@ func TestPresenceTakenByAnotherNode(t *testing.T) {
 	m.wantVisits(t, testkit.Here(), "-bob")
 }
 
+// TestPresenceAfterAFailover has a lease that Redis still has, and presences that it has lost, as
+// a replica may that becomes the master.
+func TestPresenceAfterAFailover(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{})
+	l, _ := open(t, quick(s))
+	enter(t, l, "1", "ann")
+	s.CLI(t, "DEL", "asgi:wye:{room}:present", "asgi:wye:{room}:keys")
+	s.CLI(t, "CLIENT", "KILL", "TYPE", "pubsub")
+	awaitPresent(t, testkit.Here(), l, "1=ann")
+}
+
 // TestPresenceIsEvicted has Redis lose one of the keys of a group.
 func TestPresenceIsEvicted(t *testing.T) {
 	t.Parallel()
@@ -325,4 +337,41 @@ func TestPermissionsOfHistoryAndPresence(t *testing.T) {
 		t.Errorf("present are %v (%v)", all, err)
 	}
 	m.wantVisits(t, testkit.Here(), "+bob")
+}
+
+// TestPresenceTellsWhatHasChanged: members of a node that has been asked who is present are told
+// what has changed while Redis was down, although it has lost all, and nothing else.
+func TestPresenceTellsWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{})
+	here, _ := open(t, quick(s))
+	there, _ := open(t, quick(s))
+	dead := redis.New(quick(s))
+	third, err := layers.Open(t.Context(), dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := watch(t, here)
+	enter(t, there, "1", "ann")
+	enter(t, there, "2", "bob")
+	enter(t, third, "3", "cid")
+	m.wantVisits(t, testkit.Here(), "+ann", "+bob", "+cid")
+	awaitPresent(t, testkit.Here(), here, "1=ann 2=bob 3=cid")
+	enter(t, here, "4", "dan")
+	enter(t, here, "5", "eve")
+	m.wantVisits(t, testkit.Here(), "+dan", "+eve")
+	s.Stop()
+	if err := there.Exit(t.Context(), "room", "1"); !errors.Is(err, layers.ErrDown) {
+		t.Errorf("the error is %v, want ErrDown", err)
+	}
+	dead.Kill()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.wantVisits(t, testkit.Here(), "-ann", "-cid")
+	awaitPresent(t, testkit.Here(), here, "2=bob 4=dan 5=eve")
+	exit(t, here, "4")
+	exit(t, there, "2")
+	enter(t, there, "6", "fay")
+	m.wantVisits(t, testkit.Here(), "-dan", "-bob", "+fay")
 }
