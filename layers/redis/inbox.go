@@ -23,8 +23,9 @@ type packet struct {
 	direct  bool   // it is for a consumer's channel
 	message []byte
 
-	event   *protocol.Event // of a message that has been decoded
-	control func()          // called by the goroutine of the inbox; then there is no message
+	event    *protocol.Event // of a message that has been decoded
+	presence bool            // it is about a presence
+	control  func()          // called by the goroutine of the inbox; then there is no message
 }
 
 // inboxSize is how many messages wait for each of the goroutines. If more arrive, the
