@@ -11,8 +11,6 @@ import (
 	"github.com/wye-go/wye/examples/django/djangoauth"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/redis"
-	"github.com/wye-go/wye/protocol"
-	"github.com/wye-go/wye/protocol/admission"
 	"github.com/wye-go/wye/protocol/websocket"
 	"github.com/wye-go/wye/router"
 )
@@ -32,28 +30,18 @@ func closeLayer(layer *layers.Layer) error {
 }
 
 // newFront returns the handler of the program. Wye serves the routes that have moved to it;
-// Django serves everything else, its pages and the WebSocket routes of Channels.
+// Django serves everything else, its pages and the WebSocket routes of Channels. To move one
+// more route, add it to the URLRouter.
 func newFront(django *url.URL, layer *layers.Layer, auth authenticate) *router.ProtocolTypeRouter {
 	urls := router.NewURLRouter(
 		router.Path("ws/chat/lobby/", consumer.JSON(newRoom,
 			consumer.On(said, (*room).said), consumer.On(layers.Down, (*room).down), consumer.On(layers.Gap, (*room).gap))),
 	)
 	app := router.Use(urls, router.Auth(auth), layers.Middleware(layer))
-	sockets := websocket.New(app, &websocket.Options{Hosts: []string{"127.0.0.1", "localhost"}}) // ALLOWED_HOSTS
-	return router.New(toDjango(django), moved{sockets, app})
-}
-
-// moved is Wye's WebSocket server, for the handshakes whose path has a route in Wye. The
-// others go to Django. To move one more route, add it to the URLRouter.
-type moved struct {
-	*websocket.Server
-
-	app consumer.Application
-}
-
-// Match implements protocol.Protocol.
-func (m moved) Match(r *http.Request) bool {
-	return m.Server.Match(r) && admission.FindRoute(m.app, protocol.NewScope(m.Type(), r)) == nil
+	return router.New(toDjango(django), websocket.New(app, &websocket.Options{
+		Hosts:        []string{"127.0.0.1", "localhost"}, // as ALLOWED_HOSTS
+		PassUnrouted: true,                               // to Django
+	}))
 }
 
 // toDjango returns a handler that passes requests to Django, handshakes included.

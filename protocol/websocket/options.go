@@ -107,6 +107,12 @@ type Options struct {
 	// shutting down", and 503 with a Retry-After of 5 to 10 s.
 	Shutdown ShutdownOptions
 
+	// PassUnrouted passes handshakes on for which the application has no route: a router
+	// serves them with its plain handler, for example a reverse proxy to the program whose
+	// routes move to Wye one by one. That program then checks them: none of these options
+	// applies. Default: such handshakes are answered with 404.
+	PassUnrouted bool
+
 	// KeepContext returns a context for the connection that r opens. Callbacks after the
 	// handshake get a ctx with its values; without KeepContext they do not have the values
 	// of the request's context. Return only values of your own: middleware may recycle the

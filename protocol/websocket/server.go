@@ -81,5 +81,11 @@ func Handler(app protocol.Application) *Server { return New(app, nil) }
 func (s *Server) Type() string { return "websocket" }
 
 // Match reports whether r asks for WebSocket. It also returns true for WebSocket over
-// HTTP/2 (RFC 8441), which ServeHTTP refuses with 501.
-func (s *Server) Match(r *http.Request) bool { return handshake.IsUpgrade(r) }
+// HTTP/2 (RFC 8441), which ServeHTTP refuses with 501. With Options.PassUnrouted, it returns
+// false if the application has no route for r.
+func (s *Server) Match(r *http.Request) bool {
+	if !handshake.IsUpgrade(r) {
+		return false
+	}
+	return !s.opts.PassUnrouted || admission.FindRoute(s.app, protocol.NewScope(s.Type(), r)) == nil
+}
