@@ -36,7 +36,12 @@ func (a *arrivals) failure() <-chan error { return a.failed }
 // errIntakeClosed means that a connection through which events arrive has ended.
 var errIntakeClosed = errors.New("the connection that receives events has been closed")
 
+// closedErr returns the error of an intake whose connection has ended because of cause. A server
+// that has answered with an error, as one that has become a replica does, is down as a whole.
 func closedErr(cause error) error {
+	if reply, ok := rueidis.IsRedisErr(cause); ok {
+		return reply
+	}
 	if cause == nil {
 		cause = rueidis.ErrClosing
 	}

@@ -289,3 +289,46 @@ func TestCoreOrderInQueue(t *testing.T) {
 		t.Errorf("%s events are right behind the first, want 20", n)
 	}
 }
+
+// TestCoreOutages has a server fail and come back in several ways.
+func TestCoreOutages(t *testing.T) {
+	t.Parallel()
+	testOutages(t, redis.Core)
+}
+
+// TestCoreFaultsAtRandom has many faults follow each other.
+func TestCoreFaultsAtRandom(t *testing.T) {
+	t.Parallel()
+	testFaultsAtRandom(t, redis.Core)
+}
+
+// TestCorePermissions has a user of Redis who may do no more than the driver says that it needs.
+func TestCorePermissions(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{ACL: []string{"wye on >secret ~* &* +@all"}})
+	_, o := dialect{}.coreOn(t, s)
+	o.URLs = []string{s.URLOf("wye", "secret")}
+	first, d := open(t, o)
+	joined(t, first, "room")
+	s.CLI(t, append([]string{"ACL", "SETUSER", "wye", "reset", "on", ">secret"}, strings.Fields(d.ACL())...)...)
+	l, d := openTuned(t, o, 0, time.Millisecond)
+	m := joined(t, l, "room", "left")
+	l.Leave("left", m)
+	wantSent(t, testkit.Here(), first.GroupSend(t.Context(), "room", event("x", fields{})))
+	m.wantReceives(t, testkit.Here(), event("x", fields{}))
+	wantSent(t, testkit.Here(), l.GroupSend(t.Context(), "room", event("x", fields{})))
+	if _, err := l.Record(t.Context(), "room", event("y", fields{}), layers.Retention{}); err != nil {
+		t.Error(err)
+	}
+	before := d.Stats().Servers[0].Lag
+	eventually(t, testkit.Here(), "memberships are renewed", func() bool { return d.Stats().Servers[0].Lag != before })
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := entries(t, s, o, "room"); len(got) != 1 {
+		t.Errorf("the entries are %q, want that of the node that is not closed", got)
+	}
+	if log := s.CLI(t, "ACL", "LOG"); log != "" {
+		t.Errorf("Redis has refused commands: %s", log)
+	}
+}

@@ -172,6 +172,11 @@ func commands(all ...string) fault {
 // TestOutages has a server fail and come back in several ways.
 func TestOutages(t *testing.T) {
 	t.Parallel()
+	testOutages(t, redis.PubSub)
+}
+
+func testOutages(t *testing.T, backend redis.Backend) {
+	t.Helper()
 	stop := func(_ context.Context, s *redistest.Server) error { s.Stop(); return nil }
 	kill := func(_ context.Context, s *redistest.Server) error { s.Kill(); return nil }
 	start := func(_ context.Context, s *redistest.Server) error { return s.Start() }
@@ -199,6 +204,7 @@ func TestOutages(t *testing.T) {
 			}
 			s := redistest.New(t, redistest.Options{})
 			o := options(t, s.URL())
+			o.Backend = backend
 			c := newCrowd(t, startNode(t, o), startNode(t, o))
 			c.wantOutage(s, row.start, row.end)
 		})
@@ -382,8 +388,14 @@ func sendPatiently(t *testing.T, l *layers.Layer, i int) {
 // find them, while people talk.
 func TestFaultsAtRandom(t *testing.T) {
 	t.Parallel()
+	testFaultsAtRandom(t, redis.PubSub)
+}
+
+func testFaultsAtRandom(t *testing.T, backend redis.Backend) {
+	t.Helper()
 	s := redistest.New(t, redistest.Options{})
 	o := options(t, s.URL())
+	o.Backend = backend
 	c := newCrowd(t, startNode(t, o), startNode(t, o))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
