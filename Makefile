@@ -37,6 +37,9 @@ FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 BENCH ?= .
 
+# How many nodes the chat has in chat-load; 0 is one process with a file.
+NODES ?= 0
+
 # How many seeds the model of the event loops runs.
 SEEDS ?= 2000
 
@@ -162,8 +165,8 @@ bench-quick: check-go ## The same in 6 minutes
 	cd bench && go run ./run -write -quick
 
 .PHONY: chat-load
-chat-load: check-go ## Have 1000 people talk over the chat example for a minute (Linux)
-	cd bench && go run ./chat
+chat-load: check-go ## Have 1000 people talk over the chat example for a minute, or over NODES of it, of which one is killed (Linux)
+	cd bench && go run ./chat -nodes $(NODES)
 
 .PHONY: model
 model: check-go ## Run the model of the event loops with the seeds from 1 to SEEDS (2000) under the race detector

@@ -3,6 +3,7 @@
 // stored and what each of them has received add up.
 //
 //	go run ./chat -people 1000 -rooms 50 -duration 1m
+//	go run ./chat -nodes 3
 //
 // Run it in the bench directory.
 package main
@@ -50,6 +51,7 @@ func parse(args []string) (chatload.Config, error) {
 	cfg := chatload.Config{Progress: os.Stderr}
 	f := flag.NewFlagSet("chat", flag.ContinueOnError)
 	f.StringVar(&cfg.Dir, "dir", ".", "the bench `directory`")
+	f.IntVar(&cfg.Nodes, "nodes", 0, "of the chat, of which one is killed halfway; 0 is one process with a file")
 	f.IntVar(&cfg.People, "people", 1000, "in all rooms together")
 	f.IntVar(&cfg.Rooms, "rooms", 50, "rooms")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long they talk")
@@ -59,6 +61,9 @@ func parse(args []string) (chatload.Config, error) {
 	f.BoolVar(&cfg.Race, "race", false, "build the chat with the race detector")
 	if err := f.Parse(args); err != nil {
 		return cfg, err
+	}
+	if cfg.Nodes > 0 {
+		cfg.Named, cfg.Lines = cfg.People, 0
 	}
 	if f.NArg() > 0 {
 		return cfg, fmt.Errorf("unexpected argument %q", f.Arg(0))

@@ -20,6 +20,11 @@ type Config struct {
 	Dir string
 	// Race builds the chat with the race detector.
 	Race bool
+	// Nodes is how many nodes of the chat there are, behind nginx and with PostgreSQL and
+	// Redis: see examples/chat/cluster. One of several is killed halfway. Then everybody has
+	// a name, comes back when a connection is lost, and nobody talks in lines. 0 is one
+	// process with a file and nothing beside it.
+	Nodes int
 	// People is how many there are in all rooms, and Rooms how many of those.
 	People, Rooms int
 	// Duration is how long they talk.
@@ -60,6 +65,8 @@ func (c *Config) check() error {
 	return errors.Join(
 		require(c.Rooms > 0 && c.People >= 2*c.Rooms, "%d people in %d rooms: two in each are the least", c.People, c.Rooms),
 		require(c.Duration > 0 && c.Every > 0, "duration %v, every %v", c.Duration, c.Every),
+		require(c.Nodes >= 0, "%d nodes", c.Nodes),
+		require(c.Nodes == 0 || c.Named == c.People && c.Lines == 0, "with nodes, everybody has a name and nobody talks in lines"),
 		require(c.Named >= 0 && c.Lines >= 0 && c.Named+c.Lines <= c.People,
 			"%d with names and %d who talk in lines are more than %d", c.Named, c.Lines, c.People),
 	)

@@ -25,6 +25,10 @@ type crowd struct {
 	owed   atomic.Int64 // messages that were said and not acknowledged
 	ending atomic.Bool  // the chat has been asked to end
 
+	mu      sync.Mutex
+	killed  time.Duration   // when a node was killed
+	returns []time.Duration // when people came back whose connections were lost
+
 	drops, slow, busy        atomic.Int64 // connections dropped, refusals
 	caughtUp, typing, visits atomic.Int64 // welcomes after the first one, notices
 }
@@ -128,6 +132,9 @@ func (c *crowd) enter(ctx context.Context, all *sync.WaitGroup, fail context.Can
 // expected tells whether a connection may end like this: at the end, when the chat
 // goes.
 func (c *crowd) expected(err error) bool {
+	if c.Nodes > 0 {
+		return c.ending.Load() // nginx cuts them
+	}
 	end := closed{}
 	return c.ending.Load() && errors.As(err, &end) && end.code == ws.StatusGoingAway
 }

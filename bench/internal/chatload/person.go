@@ -29,8 +29,10 @@ type person struct {
 	url    string // of the room
 	seen   int64  // the last message that was received
 	holes  []hole
-	asked  bool         // for what the first hole lacks, on this connection
-	count  atomic.Int64 // of heard
+	asked  bool          // for what the first hole lacks, on this connection
+	count  atomic.Int64  // of heard
+	away   bool          // the last connection was lost
+	limit  time.Duration // of the next backoff
 
 	mu       sync.Mutex
 	conn     *conn // nil: away
@@ -45,28 +47,51 @@ type hole struct{ after, before int64 }
 // it come back. met is called when the chat has said hello for the first time.
 func (p *person) listen(ctx context.Context, met func()) error {
 	for {
-		c, err := p.dial(ctx)
-		if err != nil {
+		wanted, opened, err := p.visit(ctx, met)
+		pause := rand.N(away)
+		switch {
+		case wanted:
+		case p.mayLose(err):
+			p.away = p.away || opened > 0
+			pause = p.backoff(opened, err)
+		default:
 			return err
 		}
-		if p.id != "" && rand.N(2) == 0 {
-			p.enter(c) // some cannot wait
+		if p.id != "" {
+			met = func() {}
 		}
-		err = p.receive(c, met)
-		met = func() {}
-		p.mu.Lock()
-		p.conn = nil
-		wanted := p.dropping
-		p.dropping = false
-		p.mu.Unlock()
-		_ = c.Close()
-		if !wanted {
-			return err
-		}
-		if !wait(ctx, rand.N(away)) {
+		if !wait(ctx, pause) {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// visit opens the connection, and receives until it ends. wanted tells whether the person
+// has dropped it, and opened since when it was open, or 0.
+func (p *person) visit(ctx context.Context, met func()) (wanted bool, opened time.Duration, err error) {
+	c, err := p.dial(ctx)
+	if err != nil {
+		return false, 0, lost{err}
+	}
+	opened = p.crowd.now()
+	if p.id != "" && rand.N(2) == 0 {
+		p.enter(c) // some cannot wait
+	}
+	err = p.receive(c, met)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conn = nil
+	wanted = p.dropping
+	p.dropping = false
+	_ = c.Close()
+	return wanted, opened, err
+}
+
+// mayLose tells whether one comes back after an error: when a connection was lost that
+// several nodes serve.
+func (p *person) mayLose(err error) bool {
+	gone := lost{}
+	return p.crowd.Nodes > 0 && !p.crowd.ending.Load() && errors.As(err, &gone)
 }
 
 func (p *person) dial(ctx context.Context) (*conn, error) {
@@ -95,7 +120,7 @@ func (p *person) receive(c *conn, met func()) error {
 	for {
 		b, err := c.read()
 		if err != nil {
-			return err
+			return lost{err}
 		}
 		if p.lines {
 			err = p.text(string(b))
@@ -110,6 +135,10 @@ func (p *person) receive(c *conn, met func()) error {
 		}
 		if first {
 			first = false
+			if p.away {
+				p.away = false
+				p.crowd.comeback()
+			}
 			p.enter(c)
 			met()
 		}

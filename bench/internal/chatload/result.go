@@ -2,6 +2,7 @@ package chatload
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ type Result struct {
 	Ending time.Duration
 	// Server and Client are what both used while people talked.
 	Server, Client load.Process
+	// Each is what each process of several nodes used while people talked, and Comeback how
+	// they came back from the node that was killed.
+	Each     map[string]load.Process
+	Comeback Comeback
 	// Database is how large the file is, in bytes.
 	Database int64
 }
@@ -90,6 +95,7 @@ func count(r *Result, c *crowd, records []*record, rows []row) {
 		}
 	}
 	r.Ack, r.Last = latencies(records)
+	r.Comeback = c.comebacks()
 }
 
 // latencies are those of the messages that were said once, by people who stayed.
@@ -121,7 +127,7 @@ func (r Result) String() string {
 		fmt.Fprintf(&b, "| %s | %s |\n", what, fmt.Sprintf(format, args...))
 	}
 	c, seconds := &r.Config, r.Config.Duration.Seconds()
-	fmt.Fprintf(&b, "| %d people, %d rooms, %v, each every %v | |\n|---|--:|\n", c.People, c.Rooms, c.Duration, c.Every)
+	fmt.Fprintf(&b, "| %d people, %d rooms, %v, each every %v | %s |\n|---|--:|\n", c.People, c.Rooms, c.Duration, c.Every, c.where())
 	row("with a name, who drop and come back; guests; of these in lines", "%d; %d; %d", c.Named, c.People-c.Named, c.Lines)
 	row("said = acknowledged = stored", "%d = %d = %d", r.Said, r.Acknowledged, r.Stored)
 	row("received; of direct messages", "%d; %d", r.Received, 2*r.Direct)
@@ -134,6 +140,14 @@ func (r Result) String() string {
 	row("said to last received: median / p99 / longest", "%v", r.Last)
 	row("chat: CPU seconds (user + system)", "%s", cpu(&r.Server))
 	row("chat: CPU ms per 1,000 received", "%.1f", r.Server.CPU.Seconds()*1e6/float64(max(r.Received, 1)))
+	for _, name := range slices.Sorted(maps.Keys(r.Each)) {
+		p := r.Each[name]
+		row(name+": CPU seconds (user + system)", "%s", cpu(&p))
+	}
+	if c.Nodes > 1 {
+		row("connections that were lost and came back; most within a second; last after the kill, ms", "%d; %d; %s",
+			r.Comeback.Lost, r.Comeback.Busiest, ms(r.Comeback.Last))
+	}
 	row("load: CPU seconds (user + system)", "%s", cpu(&r.Client))
 	row("ready and without a core, in seconds: chat; load", "%.1f; %.1f", r.Server.Waiting.Seconds(), r.Client.Waiting.Seconds())
 	row("chat: all come in, in seconds; CPU ms each", "%.2f; %s", r.Entry.Took.Seconds(), ms(r.Entry.Server.CPU/time.Duration(c.People)))
@@ -142,6 +156,18 @@ func (r Result) String() string {
 	row("database, MB", "%.1f", float64(r.Database)/(1<<20))
 	row("SIGTERM to exit 0, ms", "%s", ms(r.Ending))
 	return b.String()
+}
+
+// where says how many processes the chat was.
+func (c *Config) where() string {
+	switch c.Nodes {
+	case 0:
+		return "one process"
+	case 1:
+		return "one node"
+	default:
+		return fmt.Sprintf("%d nodes, of which one is killed", c.Nodes)
+	}
 }
 
 func cpu(p *load.Process) string {

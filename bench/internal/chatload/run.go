@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,9 @@ type run struct {
 
 	dir    string // with the program and the database
 	addr   string
-	chat   *child.Process
+	chat   *child.Process // or the cluster of nodes
+	nodes  *nodes         // nil: there is one process
+	rows   []row          // what is stored, if there are nodes
 	crowd  *crowd
 	result Result
 }
@@ -58,6 +61,9 @@ func (r *run) start(ctx context.Context) (err error) {
 	r.tellf("building the chat")
 	if err := child.Build(ctx, filepath.Join(r.Dir, "..", "examples"), "./chat", program, more...); err != nil {
 		return err
+	}
+	if r.Nodes > 0 {
+		return r.startNodes(ctx, program)
 	}
 	if r.addr, err = child.FreeAddr(ctx); err != nil {
 		return err
@@ -98,7 +104,11 @@ func (r *run) meet(ctx context.Context) (err error) {
 	err = r.measure(ctx)
 	r.crowd.ending.Store(true)
 	asked := time.Now()
-	err = errors.Join(err, r.chat.End(grace))
+	patient := grace
+	if r.nodes != nil {
+		patient += time.Duration(r.Nodes) * grace // one after the other
+	}
+	err = errors.Join(err, r.chat.End(patient))
 	r.result.Ending = time.Since(asked)
 	if err != nil {
 		return err
@@ -110,10 +120,10 @@ func (r *run) meet(ctx context.Context) (err error) {
 // open gives names, and has everybody come in.
 func (r *run) open(ctx context.Context, all *sync.WaitGroup, fail context.CancelCauseFunc) error {
 	r.tellf("%d people choose a name", r.Named)
-	if err := r.crowd.name(ctx); err != nil {
+	if err := r.name(ctx); err != nil {
 		return err
 	}
-	before, err := load.ReadProcess(r.chat.PID())
+	before, err := r.server()
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,7 @@ func (r *run) open(ctx context.Context, all *sync.WaitGroup, fail context.Cancel
 		return err
 	}
 	took := time.Since(began)
-	after, err := load.ReadProcess(r.chat.PID())
+	after, err := r.server()
 	r.result.Entry = Entry{Took: took, Server: after.Since(before), Bytes: (after.RSS - before.RSS) / int64(r.People)}
 	return err
 }
@@ -134,12 +144,20 @@ func (r *run) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	each, err := r.each()
+	if err != nil {
+		return err
+	}
 	r.tellf("they talk for %v", r.Duration)
+	killing := r.killHalfway(ctx)
 	r.crowd.talk(ctx)
+	if err := <-killing; err != nil {
+		return err
+	}
 	if err := until(ctx, func() bool { return r.crowd.owed.Load() == 0 }); err != nil {
 		return fmt.Errorf("%d messages have not been acknowledged: %w", r.crowd.owed.Load(), err)
 	}
-	rows, err := readRows(ctx, r.database())
+	rows, err := r.stored(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,13 +166,86 @@ func (r *run) measure(ctx context.Context) error {
 		return fmt.Errorf("%d messages have not been received: %w", r.crowd.missing(due), err)
 	}
 	server2, client2, err := r.usages()
+	if err != nil {
+		return err
+	}
 	r.result.Server, r.result.Client = server2.Since(server), client2.Since(client)
+	each2, err := r.each()
+	r.result.Each = make(map[string]load.Process)
+	for name, p := range each2 {
+		r.result.Each[name] = p.Since(each[name])
+	}
 	return err
+}
+
+// name gives names to those who are to have one.
+func (r *run) name(ctx context.Context) error {
+	if r.nodes != nil {
+		return r.nodes.introduce(ctx, r.crowd.people)
+	}
+	return r.crowd.name(ctx)
+}
+
+// killHalfway kills one of several nodes when half of the time is over. The channel gets
+// what came of it.
+func (r *run) killHalfway(ctx context.Context) <-chan error {
+	killing := make(chan error, 1)
+	if r.Nodes < 2 {
+		killing <- nil
+		return killing
+	}
+	go func() {
+		if !wait(ctx, r.Duration/2) {
+			killing <- nil
+			return
+		}
+		r.tellf("%s is killed", victim)
+		r.crowd.mu.Lock()
+		r.crowd.killed = r.crowd.now()
+		r.crowd.mu.Unlock()
+		killing <- r.nodes.kill()
+	}()
+	return killing
+}
+
+// each reads what each of several processes has used so far.
+func (r *run) each() (map[string]load.Process, error) {
+	if r.nodes == nil {
+		return nil, nil //nolint:nilnil // there is only one
+	}
+	return r.nodes.usages()
+}
+
+// server reads what the chat has used so far: all of its nodes.
+func (r *run) server() (sum load.Process, err error) {
+	if r.nodes == nil {
+		return load.ReadProcess(r.chat.PID())
+	}
+	each, err := r.nodes.usages()
+	for name, p := range each {
+		if strings.HasPrefix(name, "node-") {
+			sum = sum.Plus(p)
+		}
+	}
+	return sum, err
+}
+
+// stored reads what is stored. Of several nodes, it is kept until the audit, when their
+// database has ended.
+func (r *run) stored(ctx context.Context) (rows []row, err error) {
+	if r.nodes == nil {
+		return readRows(ctx, "sqlite", r.database())
+	}
+	if r.rows, err = readRows(ctx, "pgx", r.nodes.database); err != nil {
+		return nil, err
+	}
+	r.result.Database, err = r.nodes.size(ctx)
+	return r.rows, err
 }
 
 // usages reads what the chat and this process have used so far.
 func (r *run) usages() (server, client load.Process, err error) {
-	if server, err = load.ReadProcess(r.chat.PID()); err != nil {
+	if server, err = r.server(); err != nil {
 		return server, client, err
 	}
 	client, err = load.ReadProcess(os.Getpid())
@@ -163,15 +254,18 @@ func (r *run) usages() (server, client load.Process, err error) {
 
 // audit holds what is stored against what people know.
 func (r *run) audit(ctx context.Context) error {
-	rows, err := readRows(ctx, r.database())
-	if err != nil {
-		return err
+	rows := r.rows
+	if r.nodes == nil {
+		var err error
+		if rows, err = r.stored(ctx); err != nil {
+			return err
+		}
+		file, err := os.Stat(r.database())
+		if err != nil {
+			return err
+		}
+		r.result.Database = file.Size()
 	}
-	file, err := os.Stat(r.database())
-	if err != nil {
-		return err
-	}
-	r.result.Database = file.Size()
 	records := r.crowd.records()
 	count(&r.result, r.crowd, records, rows)
 	return audit(records, rows)

@@ -37,6 +37,28 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunNodes is a short run over several nodes, of which one is killed.
+func TestRunNodes(t *testing.T) {
+	t.Parallel()
+	r, err := Run(t.Context(), Config{
+		Dir: "../..", Race: testkit.Race, Progress: t.Output(), Nodes: 3,
+		People: 60, Rooms: 3, Duration: 8 * time.Second, Every: time.Second, Named: 60,
+	})
+	t.Logf("\n%v", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Said == 0 || r.Said != r.Acknowledged || r.Said != r.Stored {
+		t.Errorf("%d said, %d acknowledged, %d stored", r.Said, r.Acknowledged, r.Stored)
+	}
+	if want := (r.Stored-r.Direct)*20 + 2*r.Direct; r.Received != want {
+		t.Errorf("%d received, want %d: %d for a room of 20, and %d for two", r.Received, want, r.Stored-r.Direct, r.Direct)
+	}
+	if r.Comeback.Lost == 0 || r.Comeback.Busiest == 0 || r.Comeback.Last == 0 || len(r.Each) != 5 {
+		t.Errorf("a figure is missing: %+v, %v", r.Comeback, r.Each)
+	}
+}
+
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	good := Config{People: 10, Rooms: 2, Duration: time.Second, Every: time.Second, Named: 5, Lines: 5}
@@ -54,6 +76,8 @@ func TestBadConfig(t *testing.T) {
 		{testkit.Here(), func(c *Config) { c.Every = 0 }, "every 0s"},
 		{testkit.Here(), func(c *Config) { c.Named = 6 }, "more than 10"},
 		{testkit.Here(), func(c *Config) { c.Lines = -1 }, "-1 who talk in lines"},
+		{testkit.Here(), func(c *Config) { c.Nodes = -1 }, "-1 nodes"},
+		{testkit.Here(), func(c *Config) { c.Nodes = 2 }, "everybody has a name"},
 	} {
 		c := good
 		row.change(&c)

@@ -11,9 +11,11 @@ import (
 
 // readRows reads all messages that are stored, also while the chat has them open,
 // room by room in the order of their places.
-func readRows(ctx context.Context, path string) (all []row, err error) {
-	name := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_pragma=query_only(1)&_pragma=busy_timeout(5000)"}
-	db, err := sql.Open("sqlite", name.String())
+func readRows(ctx context.Context, driver, at string) (all []row, err error) {
+	if driver == "sqlite" {
+		at = (&url.URL{Scheme: "file", Opaque: url.PathEscape(at), RawQuery: "_pragma=query_only(1)&_pragma=busy_timeout(5000)"}).String()
+	}
+	db, err := sql.Open(driver, at)
 	if err != nil {
 		return nil, err
 	}

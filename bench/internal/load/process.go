@@ -22,5 +22,17 @@ func (p Process) Since(earlier Process) Process {
 	return p
 }
 
+// Plus returns what two processes have used together.
+func (p Process) Plus(q Process) Process {
+	p.usage.cpu += q.usage.cpu
+	p.usage.waiting += q.usage.waiting
+	p.usage.userTicks += q.usage.userTicks
+	p.usage.sysTicks += q.usage.sysTicks
+	p.CPU, p.Waiting = p.usage.cpu, p.usage.waiting
+	p.RSS += q.RSS
+	p.Peak += q.Peak
+	return p
+}
+
 // User is the part of CPU that was spent outside of the kernel.
 func (p Process) User() time.Duration { return time.Duration(p.usage.userShare() * float64(p.CPU)) }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -106,13 +107,12 @@ func answer(first chan<- error, err error) error {
 	return err
 }
 
-// ready waits until the process accepts connections, or has ended.
+// ready waits until the process answers, or has ended.
 func (s *service) ready(ended <-chan struct{}) error {
 	late := time.After(patience)
 	for {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", s.addr)
-		if err == nil {
-			return conn.Close()
+		if s.answers() {
+			return nil
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -122,6 +122,28 @@ func (s *service) ready(ended <-chan struct{}) error {
 			return fmt.Errorf("%s does not listen on %s; it wrote:\n%s", s.name, s.addr, tail(s.log))
 		}
 	}
+}
+
+// answers reports whether the process accepts connections, and answers requests if it is a
+// web server: the chat accepts before it has its database.
+func (s *service) answers() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), pause)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if !strings.HasPrefix(s.url, "http:") {
+		return true
+	}
+	end, _ := ctx.Deadline()
+	_ = conn.SetDeadline(end) //nolint:errcheck // the connection is open
+	if _, err := io.WriteString(conn, "HEAD / HTTP/1.0\r\n\r\n"); err != nil {
+		return false
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return err == nil
 }
 
 // end ends the process for good.
