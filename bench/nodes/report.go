@@ -121,7 +121,8 @@ delivery is that of both nodes, user and system. At such a rate it is mostly tha
 		rows = append(rows, lines(r.Layer, stats.Count(float64(z.members)), []line[layerResult]{
 			{"deliveries a second", func(l *layerResult) float64 { return l.Flood.Deliveries }, stats.Count},
 			{"CPU of the nodes per delivery, us", func(l *layerResult) float64 { return l.Flood.nodesNs() }, micros},
-			{"of it system", func(l *layerResult) float64 { return l.Flood.SystemNs }, micros},
+			{"of it the sender's node, us", func(l *layerResult) float64 { return l.Flood.SenderNs }, micros},
+			{"of it system, us", func(l *layerResult) float64 { return l.Flood.SystemNs }, micros},
 			{"CPU of redis-server per delivery, us", func(l *layerResult) float64 { return l.Flood.RedisNs }, micros},
 			{"p50 then, us", func(l *layerResult) float64 { return l.Flood.P50us }, figure},
 			{"p99 then, us", func(l *layerResult) float64 { return l.Flood.P99us }, figure},

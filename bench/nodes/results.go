@@ -72,6 +72,7 @@ type phase struct {
 	// UserNs and SystemNs are the CPU time of both nodes per delivery, RedisNs that of
 	// redis-server.
 	UserNs   float64 `json:"user_ns"`
+	SenderNs float64 `json:"sender_ns"` // of both, the part of the node that sends
 	SystemNs float64 `json:"system_ns"`
 	RedisNs  float64 `json:"redis_ns"`
 	P50us    float64 `json:"p50_us"`
@@ -85,8 +86,8 @@ func (ph phase) nodesNs() float64 { return ph.UserNs + ph.SystemNs }
 func (r layerResult) String() string { return fmt.Sprintf("flood %v; paced %v", r.Flood, r.Paced) }
 
 func (ph phase) String() string {
-	return fmt.Sprintf("%.0f sends/s, %.0f deliveries/s, %.0f+%.0f ns, redis %.0f ns, p50 %.0f us, p99 %.0f us",
-		ph.Sends, ph.Deliveries, ph.UserNs, ph.SystemNs, ph.RedisNs, ph.P50us, ph.P99us)
+	return fmt.Sprintf("%.0f sends/s, %.0f deliveries/s, %.0f+%.0f ns (sender %.0f), redis %.0f ns, p50 %.0f us, p99 %.0f us",
+		ph.Sends, ph.Deliveries, ph.UserNs, ph.SystemNs, ph.SenderNs, ph.RedisNs, ph.P50us, ph.P99us)
 }
 
 // socketResult is a run through sockets.

@@ -65,8 +65,12 @@ func (b *bench) runSockets(ctx context.Context, s *system, z room) (_ *socketRes
 	if err != nil {
 		return nil, err
 	}
+	d := b.duration
+	if z.members > 1000 {
+		d *= 3 // there are few messages
+	}
 	args := []string{
-		string(load.Room), "-json", "-members", strconv.Itoa(z.members), "-window", strconv.Itoa(z.depth), "-duration", b.duration.String(),
+		string(load.Room), "-json", "-members", strconv.Itoa(z.members), "-window", strconv.Itoa(z.depth), "-duration", d.String(),
 		"-url", "ws://" + addrs[0], "-pid", strconv.Itoa(servers[0].PID()),
 	}
 	if s.dialect != "" {
@@ -112,5 +116,9 @@ func (b *bench) drive(ctx context.Context, s *system, args []string) (*socketRes
 		return nil, fmt.Errorf("load generator: %w\n%s", err, diag.Bytes())
 	}
 	r := &socketResult{System: s.name}
-	return r, json.Unmarshal(out.Bytes(), &r.Result)
+	err := json.Unmarshal(out.Bytes(), &r.Result)
+	if err == nil && r.Messages == 0 {
+		err = errors.New("no message has arrived in the time")
+	}
+	return r, err
 }

@@ -24,7 +24,7 @@ type system struct {
 	sockets func(b *bench, addr string) invocation
 	dialect load.Dialect
 	single  bool // through sockets it is one process
-	once    int  // the size from which there is one round only, because it takes long
+	most    int  // the largest group at the level of the layer, if larger ones take too long
 }
 
 // systems are all that are measured.
@@ -70,7 +70,7 @@ var systems = []*system{
 		},
 	},
 	{
-		name: "channels-core", title: "channels_redis, core", once: 1000,
+		name: "channels-core", title: "channels_redis, core", most: 1000,
 		layer: func(b *bench, sends bool) invocation { return b.pythonNode("core", sends) },
 	},
 }
