@@ -1,6 +1,8 @@
 package websocket_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -130,4 +132,33 @@ func TestCompressionOff(t *testing.T) {
 	if a := p.ReadAnswer(); a.Status != 400 {
 		t.Errorf("malformed extensions were answered with %d, want 400", a.Status)
 	}
+}
+
+// TestCompressionOffLoop has a callback send messages that take long to compress: the loop is
+// handed over, and all messages come in order.
+func TestCompressionOffLoop(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, e websocket.Engine) {
+		t.Helper()
+		large := line(rand.New(rand.NewPCG(2, 2)), 400_000)
+		app := &fakes.Handler{OnReceive: func(ctx context.Context, c *protocol.Conn, m protocol.Message) error {
+			return errors.Join(c.Send(ctx, protocol.Text(m.Text()+large)), c.Send(ctx, m))
+		}}
+		s := serve(t, app, &websocket.Options{Engine: e, Compression: &websocket.Compression{ServerTakeover: true}})
+		p := s.openDeflate(t, deflateOffer)
+		const messages = 10
+		go func() {
+			for i := range messages {
+				p.Conn.Write(frame(finText, fmt.Sprint(i))) //nolint:errcheck // the answer shows it
+			}
+		}()
+		for i := range messages {
+			p.want(text, fmt.Sprint(i)+large, true)
+			p.want(text, fmt.Sprint(i), false)
+		}
+		if st := s.Stats(); st.OnLoops > 0 && st.LeftBehind == 0 {
+			t.Error("no loop was handed over")
+		}
+		p.closes()
+	})
 }

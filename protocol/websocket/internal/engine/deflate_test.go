@@ -3,8 +3,10 @@ package engine
 import (
 	"math"
 	"reflect"
+	"runtime"
 	"testing"
 
+	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/internal/testkit/fakes"
 	"github.com/wye-go/wye/protocol"
 	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
@@ -31,7 +33,13 @@ func testCompression() *Compression {
 // deflatingConn is alone for a connection that has agreed on p.
 func deflatingConn(tb testing.TB, p deflate.Params) *Conn {
 	tb.Helper()
-	e, nc := newTestEngine(Config{Compression: testCompression()}), enginetest.NewSink()
+	return newTestEngine(Config{Compression: testCompression()}).deflatingConn(tb, p)
+}
+
+// deflatingConn opens one more connection.
+func (e *testEngine) deflatingConn(tb testing.TB, p deflate.Params) *Conn {
+	tb.Helper()
+	nc := enginetest.NewSink()
 	if p.ClientTakeover && !e.ReserveWindow(p.ClientBits) {
 		tb.Fatal("there is no room for a window")
 	}
@@ -41,12 +49,28 @@ func deflatingConn(tb testing.TB, p deflate.Params) *Conn {
 	threadOf(c).reading.watched.Store(true)
 	tb.Cleanup(func() {
 		nc.Close()
-		e.finish()
-		if s := e.Stats().Deflate; s.Conns != 0 || s.WindowBytes != 0 {
-			tb.Errorf("%+v when all is over", s)
-		}
+		<-c.session.Conn().Context().Done()
 	})
 	return c
+}
+
+// TestDeflateCountsAreGivenBack makes sure that nothing is counted when all is over.
+func TestDeflateCountsAreGivenBack(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(Config{Compression: testCompression()})
+	t.Run("open", func(t *testing.T) { //nolint:paralleltest // its end is what is tested
+		c := e.deflatingConn(t, deflate.Params{ServerBits: 15, ClientBits: 12, ServerTakeover: true, ClientTakeover: true})
+		if err := c.Send(protocol.Message{Data: []byte(jsonText(1000))}); err != nil {
+			t.Fatal(err)
+		}
+		if s := e.Stats().Deflate; s.Conns != 1 || s.WindowBytes != 8<<10 {
+			t.Errorf("%+v, want one connection and 8 KiB", s)
+		}
+	})
+	e.finish()
+	if s := e.Stats().Deflate; s.Conns != 0 || s.WindowBytes != 0 {
+		t.Errorf("%+v when all is over", s)
+	}
 }
 
 func TestAllocDeflate(t *testing.T) {
@@ -99,4 +123,75 @@ func TestDeflatingIsSmall(t *testing.T) {
 	if size := reflect.TypeFor[way]().Size() + reflect.TypeFor[deflating]().Size(); size > 40 {
 		t.Errorf("%d bytes, want at most 40", size)
 	}
+}
+
+// TestMemoryOfCompression measures what a connection keeps on the heap because it has agreed
+// on compression, after messages of 1000 bytes both ways, and when it has been idle for a
+// while.
+func TestMemoryOfCompression(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector changes the sizes")
+	}
+	memoryOf(t, deflate.Params{}) // what is made once
+	plain, _ := memoryOf(t, deflate.Params{})
+	for _, row := range []struct {
+		at             testkit.Line
+		params         deflate.Params
+		active, atRest int // bytes more than a plain connection, at most
+	}{
+		{testkit.Here(), deflate.Params{ServerBits: 15, ClientBits: 15}, 64, 64},
+		{testkit.Here(), deflate.Params{ServerBits: 15, ClientBits: 15, ServerTakeover: true}, 1200, 140},
+		{testkit.Here(), deflate.Params{ServerBits: 15, ClientBits: 15, ClientTakeover: true}, 1800, 1800},
+	} {
+		active, atRest := memoryOf(t, row.params)
+		t.Logf("%+v: %d bytes more, %d at rest", row.params, active-plain, atRest-plain)
+		if active-plain > row.active || atRest-plain > row.atRest {
+			t.Errorf("%s: %d and %d bytes more than a plain connection, want %d and %d at most", row.at, active-plain, atRest-plain, row.active, row.atRest)
+		}
+	}
+}
+
+// memoryOf returns how many bytes of the heap each of many connections has.
+func memoryOf(t *testing.T, p deflate.Params) (active, atRest int) {
+	t.Helper()
+	const n = 300
+	d := deflate.NewDeflaters(1)
+	z := d.Deflate([]byte(jsonText(1000)), nil, 15)
+	in := frametest.Frame(frametest.Fin|0x41, string(z.Payload))
+	z.Release()
+	if !p.InUse() {
+		in = frametest.Frame(frametest.Fin|1, jsonText(1000))
+	}
+	e := newTestEngine(Config{Compression: testCompression()})
+	e.deflate.WindowBytes = n * 64 << 10
+	conns, b := make([]*Conn, n), make([]byte, len(in))
+	before := heap()
+	for i := range conns {
+		conns[i] = e.deflatingConn(t, p)
+		copy(b, in)
+		conns[i].out.startBatch()
+		if o := conns[i].parse(b, &threadOf(conns[i]).reading, math.MaxInt); o != readOn {
+			t.Fatalf("outcome %d", o)
+		}
+		conns[i].endBatch()
+	}
+	active = (heap() - before) / n
+	for range 2 {
+		for _, c := range conns {
+			c.way.deflate.giveBackIfIdle()
+		}
+	}
+	atRest = (heap() - before) / n
+	runtime.KeepAlive(conns)
+	return active, atRest
+}
+
+// heap returns how many bytes of the heap are in use.
+func heap() int {
+	var m runtime.MemStats
+	for range 3 { // pools are emptied by the second
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc) //nolint:gosec // far less
 }
