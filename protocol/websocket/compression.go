@@ -27,7 +27,8 @@ import (
 // protocol.Message.Uncompressed, and router.Compression for a whole route.
 type Compression struct {
 	// Level is from 1, the fastest, to 9, which takes ten times as long for results that
-	// are a tenth smaller. Default 1.
+	// are a tenth smaller. Default 1. Messages that are larger than the window that a peer
+	// has asked for are compressed at about level 5.
 	Level int
 	// Threshold is the size in bytes from which messages to the peer are compressed.
 	// Smaller ones, and those that would not get smaller, are sent as they are. Default 256.

@@ -30,7 +30,8 @@ import (
 //   - G15: of httphead only ScanTokens is called, which none of it is about;
 //     FuzzTokens.
 //   - G20: text is checked by utf8scan; its BenchmarkUTF8, and BenchmarkTrapG20.
-//   - G21, G22, G24: there is no compression; TestTrapG19_NoCompression.
+//   - G21 to G24: nothing of wsflate is called; TestAllocDeflate, TestNegotiate,
+//     TestParserInflateBounds, TestCompressionEcho.
 //   - G25: there is no client.
 //   - G26: TestPromise8_OriginSameHost, TestCloseTimeout and their neighbours.
 
@@ -312,8 +313,8 @@ func TestTrapG18_ReservedBitsAndLengths(t *testing.T) {
 	}
 }
 
-// TestTrapG19_NoCompression declines every extension, and refuses frames that
-// use one all the same. So G21 to G24 cannot be reached.
+// TestTrapG19_NoCompression declines every extension without Options.Compression, and refuses
+// frames that use one all the same. TestCompressionViolations has text that is not UTF-8.
 func TestTrapG19_NoCompression(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakes.Echo(), nil)
