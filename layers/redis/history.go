@@ -64,6 +64,14 @@ func (d *Driver) Read(ctx context.Context, group string, r driver.Range) (driver
 	if err := d.usable(ctx); err != nil {
 		return driver.History{}, err
 	}
+	h, err := d.read(ctx, group, r)
+	if err == nil {
+		d.noteRead(group, h.Last)
+	}
+	return h, err
+}
+
+func (d *Driver) read(ctx context.Context, group string, r driver.Range) (driver.History, error) {
 	newest, epoch := "", r.After.Epoch
 	if r.Newest {
 		newest = "newest"

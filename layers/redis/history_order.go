@@ -11,10 +11,11 @@ import (
 )
 
 // stream is the recorded events of a group as this node delivers them: in the order of their
-// offsets. The goroutine of its inbox owns it. It exists after the first event until the node
-// unsubscribes from the group.
+// offsets. The goroutine of its inbox owns it. It exists after the first event, or the first
+// read, until the node unsubscribes from the group.
 type stream struct {
-	last    protocol.Position // of the event that was delivered last
+	last    protocol.Position // of the event that was delivered last, or read
+	read    bool              // last was read by a call of Read: events before it may still arrive
 	reading bool              // the history is being read, because events are missing
 	waiting []*protocol.Event // that have arrived meanwhile
 	before  int               // how many of them had arrived before
@@ -47,7 +48,10 @@ func (in *inbox) deliverRecorded(group string, e *protocol.Event) {
 		st.waiting = append(st.waiting, e)
 	case st.follows(p):
 		in.deliverNext(group, st, e)
-	case st.last.Covers(p): // it has been read before
+	case st.read && st.last.Covers(p):
+		st.read = p != st.last
+		in.driver.receiver.Group(group, e)
+	case st.last.Covers(p): // it has been delivered before
 	default:
 		st.waiting = append(st.waiting, e)
 		in.fill(group, st)
@@ -55,8 +59,23 @@ func (in *inbox) deliverRecorded(group string, e *protocol.Event) {
 }
 
 func (in *inbox) deliverNext(group string, st *stream, e *protocol.Event) {
-	st.last = e.Position()
+	st.last, st.read = e.Position(), false
 	in.driver.receiver.Group(group, e)
+}
+
+// noteRead notes where a history ends that was read for a member of this node, before any event
+// has arrived: what is recorded later must arrive, also after an outage.
+func (d *Driver) noteRead(group string, last protocol.Position) {
+	s, name := d.serverOf(group), d.transport.groupName(group)
+	if !s.wants(name) {
+		return
+	}
+	in := d.inboxOf(group)
+	in.call(func() {
+		if in.streams[group] == nil && s.wants(name) { // otherwise forgetStreams has been called
+			in.streams[group] = &stream{last: last, read: true}
+		}
+	})
 }
 
 // fill has the events behind the last one read, without holding up other groups.
@@ -87,7 +106,7 @@ func (in *inbox) readMissing(group string, st *stream, after protocol.Position) 
 	defer func() { <-d.fills }()
 	ctx, cancel := context.WithTimeout(d.ctx, driver.CallTimeout)
 	defer cancel()
-	h, err := d.Read(ctx, group, driver.Range{After: after})
+	h, err := d.read(ctx, group, driver.Range{After: after})
 	in.call(func() {
 		if in.streams[group] == st {
 			in.filled(group, st, &h, err)
@@ -107,7 +126,7 @@ func (in *inbox) filled(group string, st *stream, h *driver.History, err error) 
 		in.deliverNext(group, st, e)
 	}
 	if !h.Last.IsZero() {
-		st.last = h.Last
+		st.last, st.read = h.Last, false
 	}
 	known := err == nil && !h.Last.IsZero()
 	for i, e := range waiting {

@@ -209,6 +209,35 @@ func TestHistoryReadsWhatWasMissed(t *testing.T) {
 	}
 }
 
+// TestHistoryReadsWhatWasMissedAfterJoinFrom: that is so too for a member that has read the history
+// and has received nothing yet.
+func TestHistoryReadsWhatWasMissedAfterJoinFrom(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{})
+	for _, before := range []string{"", "a"} {
+		here, _ := open(t, redis.Options{URLs: []string{s.URL()}})
+		want := []string{"b1"}
+		if before != "" {
+			record(t, here, "room", before, layers.Retention{})
+			want[0] = "b2"
+		}
+		m := watcher{make(member, 100)}
+		if _, err := here.JoinFrom(t.Context(), "room", m, layers.Range{}); err != nil {
+			t.Fatal(err)
+		}
+		for len(m.member) > 0 {
+			m.next(t) // a, if it has arrived late
+		}
+		s.CLI(t, "CLIENT", "KILL", "TYPE", "pubsub")
+		appendUnheard(t, s, "b")
+		for got := ""; got != want[0]; got = shown(t, m.next(t)) {
+			continue
+		}
+		here.Leave("room", m)
+		s.CLI(t, "FLUSHALL")
+	}
+}
+
 // TestHistoryOfAnotherProcess: a Redis that has stored its data starts new histories, because
 // it cannot be known whether the last events are there.
 func TestHistoryOfAnotherProcess(t *testing.T) {
