@@ -47,10 +47,11 @@ const (
 type Limits struct {
 	// MaxMessage is the largest size of an incoming message in bytes, over all its
 	// frames. As soon as a larger size is known, the connection is closed with
-	// CloseMessageTooBig. Default 1 MiB.
+	// CloseMessageTooBig. A compressed message counts as it is when it is inflated. Default
+	// 1 MiB.
 	MaxMessage int
 	// MaxFrame is the largest size of an incoming frame in bytes, for protocols that have
-	// frames. A larger frame closes the connection with CloseMessageTooBig. Default
+	// frames, as it comes. A larger frame closes the connection with CloseMessageTooBig. Default
 	// MaxMessage.
 	MaxFrame int
 	// MaxFragments is the largest number of frames of one incoming message, for protocols

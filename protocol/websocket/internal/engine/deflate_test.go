@@ -58,7 +58,7 @@ func (e *testEngine) deflatingConn(tb testing.TB, p deflate.Params) *Conn {
 func TestDeflateCountsAreGivenBack(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(Config{Compression: testCompression()})
-	t.Run("open", func(t *testing.T) { //nolint:paralleltest // its end is what is tested
+	t.Run("open", func(t *testing.T) {
 		c := e.deflatingConn(t, deflate.Params{ServerBits: 15, ClientBits: 12, ServerTakeover: true, ClientTakeover: true})
 		if err := c.Send(protocol.Message{Data: []byte(jsonText(1000))}); err != nil {
 			t.Fatal(err)
@@ -193,5 +193,5 @@ func heap() int {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc) //nolint:gosec // far less
+	return int(m.HeapAlloc)
 }
