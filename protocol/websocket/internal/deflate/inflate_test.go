@@ -266,7 +266,7 @@ func TestWindow(t *testing.T) {
 			}
 			w.Add(message, size)
 			all = append(all, message...)
-			if want := all[max(len(all)-size, 0):]; !bytes.Equal(w.Bytes(), want) || w.Size() > size+size/4 {
+			if want := all[max(len(all)-size, 0):]; !bytes.Equal(w.Bytes(), want) || w.Size() > size {
 				t.Fatalf("a window of %d bytes has %d in memory of %d, want %d", size, len(w.Bytes()), w.Size(), len(want))
 			}
 		}

@@ -14,6 +14,9 @@ func (w *Window) Size() int { return cap(w.b) }
 // Add adds a message. Only the last size bytes stay; size is the same at each call.
 func (w *Window) Add(message []byte, size int) {
 	if len(message) >= size {
+		if cap(w.b) < size {
+			w.b = make([]byte, 0, size) // append would take more
+		}
 		w.b = append(w.b[:0], message[len(message)-size:]...)
 		return
 	}
