@@ -130,7 +130,8 @@ func command(ctx context.Context) error {
 	}
 	text := res.markdown()
 	if f.write {
-		return errors.Join(err, os.WriteFile(filepath.Join(o.dir, "NODES.md"), []byte(text), 0o600))
+		file := filepath.Join(o.dir, "NODES.md")
+		return errors.Join(err, os.WriteFile(file, []byte(text), 0o644)) //nolint:gosec // everybody may read it
 	}
 	_, printErr := os.Stdout.WriteString(text)
 	return errors.Join(err, printErr)
