@@ -11,13 +11,15 @@ local now = time[1] + time[2] / 1000000
 local full = 0
 for i, queue in ipairs(KEYS) do
   local message, capacity, expiry = ARGV[3 * i - 2], tonumber(ARGV[3 * i - 1]), ARGV[3 * i]
-  redis.call('ZREMRANGEBYSCORE', queue, '-inf', string.format('%.6f', now - expiry))
-  if redis.call('ZCARD', queue) < capacity then
-    local score = now
+  local score, held = now, redis.call('ZCARD', queue)
+  if held > 0 then -- else its reader has read all, which is usual
+    held = held - redis.call('ZREMRANGEBYSCORE', queue, '-inf', string.format('%.6f', now - expiry))
     local last = redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2]
     if last and tonumber(last) >= now then
       score = last + 0.000001
     end
+  end
+  if held < capacity then
     redis.call('ZADD', queue, string.format('%.6f', score), message)
     redis.call('EXPIRE', queue, expiry)
   else
