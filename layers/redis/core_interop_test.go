@@ -8,6 +8,7 @@ import (
 
 	"github.com/wye-go/wye/internal/redistest"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/redis"
 	"github.com/wye-go/wye/protocol"
 )
@@ -254,4 +255,33 @@ func TestCoreCapacity(t *testing.T) {
 	}
 	wantSent(t, testkit.Here(), l.Send(t.Context(), channel, event("x", fields{})))
 	django.wantReceives(t, testkit.Here(), channel, "{'type': 'x'}")
+}
+
+// TestCoreRecorded has a node record an event: nodes receive it with its position, also the one
+// that has recorded it, and Django as an ordinary event.
+func TestCoreRecorded(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects() {
+		t.Run(dialect.name, func(t *testing.T) {
+			t.Parallel()
+			config, o := dialect.coreOn(t, shared)
+			here, there := openLayer(t, o), openLayer(t, o)
+			django := startDjango(t, "core", config)
+			a, b := joined(t, here, "room"), joined(t, there, "room")
+			channel := django.enters(t, "room")
+			for i := range 5 {
+				at, err := here.Record(t.Context(), "room", event("x", fields{"i": i}), layers.Retention{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range []member{a, b} {
+					e := testkit.Await(t, m, "the recorded event")
+					if e.Position() != at || describe(e) != describe(event("x", fields{"i": int64(i)})) {
+						t.Errorf("received %s at %v, want event %d at %v", describe(e), e.Position(), i, at)
+					}
+				}
+				django.wantReceives(t, testkit.Here(), channel, fmt.Sprintf("{'i': %d, 'type': 'x'}", i))
+			}
+		})
+	}
 }
