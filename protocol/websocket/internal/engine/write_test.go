@@ -44,7 +44,7 @@ func TestWriteOut(t *testing.T) {
 		c.out.mu.owned = true // nobody else writes, however much it is
 		for i, n := range row.sizes {
 			m := protocol.Text(strings.Repeat(string(rune('a'+i)), n))
-			want = frame.AppendMessage(want, m)
+			want = frame.Append(want, frame.OpCodeOf(m.Kind), m.Data)
 			var err error
 			if i%2 == 0 {
 				err = c.Send(m)

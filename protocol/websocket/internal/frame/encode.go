@@ -2,7 +2,6 @@ package frame
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/gobwas/ws"
 
@@ -55,16 +54,4 @@ func KindOf(op ws.OpCode) protocol.Kind {
 		return protocol.KindBinary
 	}
 	return protocol.KindText
-}
-
-// Variant identifies an encoding of messages to [protocol.Prepared], which caches
-// one frame for each.
-type Variant uint8
-
-// Plain is the variant without extensions, written by AppendMessage.
-const Plain Variant = 0
-
-// AppendMessage appends m as one frame.
-func AppendMessage(b []byte, m protocol.Message) []byte {
-	return Append(slices.Grow(b, ws.MaxHeaderSize+len(m.Data)), OpCodeOf(m.Kind), m.Data)
 }

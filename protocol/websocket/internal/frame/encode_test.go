@@ -21,7 +21,7 @@ func TestFrames(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		for _, kind := range []protocol.Kind{protocol.KindText, protocol.KindBinary} {
 			m := protocol.Message{Kind: kind, Data: bytes.Repeat([]byte{'a'}, n)}
-			b := AppendMessage([]byte{}, m)
+			b := Append([]byte{}, OpCodeOf(m.Kind), m.Data)
 			if len(b) != EncodedSize(n) {
 				t.Errorf("%v of %d: the frame has %d bytes, EncodedSize says %d", kind, n, len(b), EncodedSize(n))
 			}
