@@ -46,6 +46,8 @@ func total(r *load.Result) float64 { return r.Server.TotalNs }
 func rss(r *load.Result) float64   { return r.Server.RSSPerConn }
 func p50(r *load.Result) float64   { return r.P50us }
 func p99(r *load.Result) float64   { return r.P99us }
+func wire(r *load.Result) float64  { return r.WireBytes }
+func grown(r *load.Result) float64 { return r.Server.RSSPerConn * float64(r.Conns) / (1 << 20) }
 func pace(r *load.Result) float64  { return r.PerSecond }
 
 // toFloor returns how many times the floor's CPU time a server needs.
@@ -89,6 +91,7 @@ func (r *report) markdown(plots bool) string {
 	section("Memory of idle connections", "memory", r.memory())
 	section("Callbacks that sleep", "pauses", r.pauses())
 	section("One core and two", "scaling", r.scaling())
+	section("Compression", "", r.compression())
 	section("All figures of CPU time", "", r.details())
 	section("What is missing", "", r.missing())
 	return b.String()

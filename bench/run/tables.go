@@ -65,10 +65,11 @@ func (s *server) plays(sc *scenario) bool {
 type table int
 
 const (
-	costs   table = iota // CPU time per message, or per connection
-	memory               // bytes per idle connection
-	pauses               // latencies while some callbacks sleep
-	scaling              // one core and two
+	costs       table = iota // CPU time per message, or per connection
+	memory                   // bytes per idle connection
+	pauses                   // latencies while some callbacks sleep
+	scaling                  // one core and two
+	compression              // CPU time and bytes on the wire, with permessage-deflate and without
 )
 
 // scenario is a way to use a server.
@@ -102,10 +103,12 @@ var (
 	tlsServers   = []string{goroutineEngine, "fib", "gobwas", "gws", "gorilla", "coder"}
 	pauseServers = []string{loopEngine, goroutineEngine, "wye", "fib", "nbio", "gws"}
 	scaleServers = []string{loopEngine, goroutineEngine, "wye", "fib", "gws"}
+	// deflateServers can compress.
+	deflateServers = []string{loopEngine, goroutineEngine, "gws", "gorilla", "coder"}
 )
 
 func scenarios() []*scenario {
-	return slices.Concat(costScenarios(), memoryScenarios(), pauseScenarios(), scalingScenarios())
+	return slices.Concat(costScenarios(), memoryScenarios(), pauseScenarios(), scalingScenarios(), compressionScenarios())
 }
 
 func costScenarios() []*scenario {
@@ -165,6 +168,36 @@ func scalingScenarios() (scs []*scenario) {
 				args: []string{"echo", "-conns", "100"}, path: work.path, only: scaleServers,
 				env: []string{"GOMAXPROCS=" + procs}, spread: true,
 			})
+		}
+	}
+	return scs
+}
+
+// deflations are how the scenarios of compression are compressed: a suffix of their names, the
+// words of the report, and the flag of the server. The first is not.
+var deflations = []struct{ suffix, title, flag string }{
+	{"", "no", ""},
+	{"-plain", "no takeover", "-deflate=no-takeover"},
+	{"-takeover", "takeover", "-deflate"},
+}
+
+func compressionScenarios() (scs []*scenario) {
+	works := []struct {
+		name, title string
+		args        []string
+	}{
+		{"json-1k", "echo 1 KiB JSON", []string{"echo", "-conns", "100", "-size", "1024", "-data", "json"}},
+		{"json-16k", "echo 16 KiB JSON", []string{"echo", "-conns", "100", "-size", "16384", "-data", "json"}},
+		{"json-room", "room of 1000, 512 B JSON", []string{"room", "-members", "1000", "-size", "512", "-data", "json"}},
+	}
+	for _, work := range works {
+		for _, d := range deflations {
+			sc := &scenario{name: work.name + d.suffix, title: work.title, table: compression, args: work.args, only: deflateServers}
+			if d.flag != "" {
+				sc.serverArgs = []string{d.flag}
+				sc.args = append(slices.Clone(sc.args), "-deflate")
+			}
+			scs = append(scs, sc)
 		}
 	}
 	return scs

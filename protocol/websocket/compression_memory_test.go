@@ -37,7 +37,7 @@ func TestCompressionBomb(t *testing.T) {
 		for _, row := range rows {
 			p := s.openDeflate(t, deflateOffer)
 			before := allocatedSoFar()
-			go func() { _, _ = p.Conn.Write(bytes.Join(row.in, nil)) }() //nolint:errcheck // it is refused on the way
+			go func() { _, _ = p.Conn.Write(bytes.Join(row.in, nil)) }()
 			p.WantClosed(protocol.CloseMessageTooBig)
 			// A buffer that grows by doubling has taken less than twice its size in all, beside
 			// what is joined here.
@@ -81,7 +81,7 @@ func TestCompressionMemory(t *testing.T) {
 func perConn(t *testing.T, conns int, o *websocket.Options) float64 {
 	t.Helper()
 	s := serve(t, fakes.Echo(), o)
-	data := line(rand.New(rand.NewPCG(1, 2)), 1<<10) //nolint:gosec // a test
+	data := line(rand.New(rand.NewPCG(1, 2)), 1<<10)
 	first := byte(finText)
 	if o.Compression != nil {
 		first |= rsv1
@@ -129,7 +129,7 @@ func skipMemory(t *testing.T) {
 func allocatedSoFar() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.TotalAlloc) //nolint:gosec // less than 2^63
+	return int(m.TotalAlloc)
 }
 
 // live is how many bytes are in use.
@@ -138,5 +138,5 @@ func live() int {
 	runtime.GC()
 	runtime.GC() // pools are emptied by two
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc) //nolint:gosec // less than 2^63
+	return int(m.HeapAlloc)
 }

@@ -53,6 +53,8 @@ type conn struct {
 	out        []byte  // what the socket did not take
 	takeover   bool    // what is received may refer to what was received before
 	past       []byte  // that
+	parts      []byte  // of a message whose last frame is missing
+	inPart     bool
 }
 
 // client is the loop, its connections, and what it has counted.
@@ -216,10 +218,14 @@ func (cl *client) consume(c *conn, b []byte) (rest []byte, err error) {
 			return b, cl.play.drained(c)
 		}
 		b = b[n:]
-		if m.deflated {
-			if m.payload, err = cl.inflate(c, m.payload); err != nil {
+		if m.deflated || m.part != whole {
+			if m.payload, err = cl.inflate(c, m); err != nil {
 				return nil, err
 			}
+			if m.payload == nil {
+				continue
+			}
+			m.op = frame.OpText
 		}
 		switch m.op {
 		case frame.OpText:
@@ -236,10 +242,20 @@ func (cl *client) consume(c *conn, b []byte) (rest []byte, err error) {
 	}
 }
 
-// inflate returns the message that was received as payload.
-func (cl *client) inflate(c *conn, payload []byte) ([]byte, error) {
-	if cl.z == nil {
-		return nil, errors.New("a compressed message, without an agreement")
+// inflate returns the message of which m is the end, or nil if m is not.
+func (cl *client) inflate(c *conn, m incoming) ([]byte, error) {
+	payload := m.payload
+	switch {
+	case cl.z == nil, (m.part == whole || m.part == firstPart) == c.inPart:
+		return nil, errFrame
+	case m.part != whole:
+		c.inPart = m.part != lastPart
+		c.parts = append(c.parts, payload...)
+		if c.inPart {
+			return nil, nil
+		}
+		payload = c.parts
+		defer func() { c.parts = c.parts[:0] }()
 	}
 	message, err := cl.z.inflate(payload, c.past)
 	if err != nil {

@@ -22,28 +22,51 @@ func (c *conn) failed(err error) error {
 	return fmt.Errorf("connection %d: %w", c.id, err)
 }
 
-// incoming is one message or control frame; op is text for raw bytes too.
+// incoming is one message or control frame, or a part of a message; op is text for raw
+// bytes too.
 type incoming struct {
 	op       byte
 	payload  []byte
 	deflated bool
+	part     byte // of a message: whole, or where in the message
 }
+
+// Where a frame is in its message.
+const (
+	whole = iota
+	firstPart
+	nextPart
+	lastPart
+)
 
 // splitter cuts the first message off b. The length is zero, without an error,
 // as long as b does not hold a whole one.
 type splitter func(b []byte) (incoming, int, error)
 
-// splitFrame cuts off a WebSocket frame.
+var errFrame = errors.New("a frame that is masked, fragmented or has reserved bits set")
+
+// splitFrame cuts off a WebSocket frame. Only compressed messages may have several.
 func splitFrame(b []byte) (m incoming, n int, err error) {
 	h, ok, err := frame.Parse(b)
 	if err != nil || !ok || len(b) < h.Size() {
 		return m, 0, err
 	}
-	z := h.First == deflated
-	if h.Masked || h.First&^0x0f != frame.Fin && !z {
-		return m, 0, errors.New("a frame that is masked, fragmented or has reserved bits set")
+	m = incoming{op: h.Op(), payload: b[h.Len:h.Size()]}
+	switch {
+	case h.Masked:
+		return m, 0, errFrame
+	case h.First == deflated:
+		m.deflated = true
+	case h.First == deflated&^frame.Fin:
+		m.deflated, m.part = true, firstPart
+	case h.First == 0:
+		m.part = nextPart
+	case h.First == frame.Fin:
+		m.part = lastPart
+	case h.First&^0x0f != frame.Fin:
+		return m, 0, errFrame
 	}
-	return incoming{op: h.Op(), payload: b[h.Len:h.Size()], deflated: z}, h.Size(), nil
+	return m, h.Size(), nil
 }
 
 // splitEvery returns a splitter for messages of one size with nothing around

@@ -103,9 +103,9 @@ func (z *inflater) inflate(payload, seen []byte) ([]byte, error) {
 func (z *inflater) read(payload, seen []byte) ([]byte, error) {
 	z.compacted = append(append(z.compacted[:0], payload...), flushed...)
 	z.src.Reset(z.compacted)
-	if z.r == nil {
+	if r, ok := z.r.(flate.Resetter); !ok {
 		z.r = flate.NewReaderDict(&z.src, seen)
-	} else if err := z.r.(flate.Resetter).Reset(&z.src, seen); err != nil {
+	} else if err := r.Reset(&z.src, seen); err != nil {
 		return nil, err
 	}
 	z.buf.Reset()

@@ -85,27 +85,34 @@ func (cl *client) dialOne(ctx context.Context, path string, id uint32) (*conn, e
 	defer tcp.Close()
 	c := &conn{id: id}
 	if !cl.raw {
-		if err := tcp.SetDeadline(time.Now().Add(handshake)); err != nil {
+		if err := cl.upgradeOne(tcp, path, c); err != nil {
 			return nil, err
-		}
-		offer := ""
-		if cl.z != nil {
-			offer = extensionsField + deflateOffer + "\r\n"
-		}
-		var head string
-		if head, c.part, err = upgrade(tcp, cl.prefix+path, c.id, offer); err != nil {
-			return nil, err
-		}
-		if cl.z != nil {
-			if c.takeover, err = deflates(head); err != nil {
-				return nil, err
-			}
 		}
 	}
 	if c.fd, err = dup(tcp); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// upgradeOne does the client's half of a handshake.
+func (cl *client) upgradeOne(tcp net.Conn, path string, c *conn) error {
+	if err := tcp.SetDeadline(time.Now().Add(handshake)); err != nil {
+		return err
+	}
+	offer := ""
+	if cl.z != nil {
+		offer = extensionsField + deflateOffer + "\r\n"
+	}
+	head, rest, err := upgrade(tcp, cl.prefix+path, c.id, offer)
+	if err != nil {
+		return err
+	}
+	c.part = rest
+	if cl.z != nil {
+		c.takeover, err = deflates(head)
+	}
+	return err
 }
 
 // newRequest returns the opening handshake of connection id and its key. fields are more

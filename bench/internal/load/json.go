@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 )
 
 // jsonShapes is how many different messages of JSON there are.
@@ -20,11 +21,13 @@ var words = [...]string{
 func writeJSON(b []byte, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 7692))
 	for len(b) > 0 {
-		text := words[r.IntN(len(words))]
-		for range 3 + r.IntN(9) {
-			text += " " + words[r.IntN(len(words))]
+		text := make([]string, 4+r.IntN(9))
+		for i := range text {
+			text[i] = words[r.IntN(len(words))]
 		}
-		b = b[copy(b, fmt.Appendf(nil, `{"type":"message","id":%d,"room":"general","user":{"id":%d,"name":"user-%d"},"at":"2026-11-%02dT%02d:%02d:%02d.%03dZ","text":"%s"},`,
-			1_000_000+r.IntN(9_000_000), r.IntN(5000), r.IntN(5000), 1+r.IntN(30), r.IntN(24), r.IntN(60), r.IntN(60), r.IntN(1000), text)):]
+		at := fmt.Sprintf("2026-11-%02dT%02d:%02d:%02d.%03dZ", 1+r.IntN(30), r.IntN(24), r.IntN(60), r.IntN(60), r.IntN(1000))
+		id, user := 1_000_000+r.IntN(9_000_000), r.IntN(5000)
+		b = b[copy(b, fmt.Appendf(nil, `{"type":"message","id":%d,"room":"general","user":{"id":%d,"name":"user-%d"},"at":"%s","text":"%s"},`,
+			id, user, user, at, strings.Join(text, " "))):]
 	}
 }

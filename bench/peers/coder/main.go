@@ -30,10 +30,19 @@ type message struct {
 
 var rooms peer.Rooms[*member] // shared by all requests
 
+var deflate = peer.DeflateFlag()
+
+// modes are the library's words for a peer.Deflate.
+var modes = map[peer.Deflate]websocket.CompressionMode{
+	peer.Off:        websocket.CompressionDisabled,
+	peer.On:         websocket.CompressionContextTakeover,
+	peer.NoTakeover: websocket.CompressionNoContextTakeover,
+}
+
 func main() { peer.Main("127.0.0.1:9005", serve) }
 
 func serve(w http.ResponseWriter, r *http.Request, path peer.Path) {
-	c, err := websocket.Accept(w, r, nil)
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: modes[*deflate], CompressionThreshold: peer.Threshold})
 	if err != nil {
 		return // it has answered
 	}

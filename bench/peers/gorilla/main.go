@@ -24,10 +24,13 @@ type member struct {
 
 var rooms peer.Rooms[*member] // as in the chat example
 
+// deflate is without context takeover in any case: the library has none.
+var deflate = peer.DeflateFlag()
+
 func main() { peer.Main("127.0.0.1:9004", serve) }
 
 func serve(w http.ResponseWriter, r *http.Request, path peer.Path) {
-	var upgrader websocket.Upgrader
+	upgrader := websocket.Upgrader{EnableCompression: *deflate != peer.Off}
 	c, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // it has answered

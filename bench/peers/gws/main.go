@@ -6,6 +6,7 @@ package main
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/lxzan/gws"
 
@@ -51,10 +52,21 @@ func (h *handler) OnMessage(c *gws.Conn, m *gws.Message) {
 	})
 }
 
+func upgrader(deflate peer.Deflate) *gws.Upgrader {
+	return gws.NewUpgrader(&handler{}, &gws.ServerOption{
+		CheckUtf8Enabled: true, ReadMaxPayloadSize: peer.MaxMessage,
+		PermessageDeflate: gws.PermessageDeflate{
+			Enabled: deflate != peer.Off, Threshold: peer.Threshold,
+			ServerContextTakeover: deflate == peer.On, ClientContextTakeover: deflate == peer.On,
+		},
+	})
+}
+
 func main() {
-	up := gws.NewUpgrader(&handler{}, &gws.ServerOption{CheckUtf8Enabled: true, ReadMaxPayloadSize: peer.MaxMessage})
+	deflate := peer.DeflateFlag()
+	up := sync.OnceValue(func() *gws.Upgrader { return upgrader(*deflate) }) // when the flags are read
 	peer.Main("127.0.0.1:9006", func(w http.ResponseWriter, r *http.Request, path peer.Path) {
-		c, err := up.Upgrade(w, r)
+		c, err := up().Upgrade(w, r)
 		if err != nil {
 			return // it has answered
 		}
