@@ -18,6 +18,9 @@ type roster struct {
 	told    map[string]driver.Presence // by key, one of its presences; nil until the first read has ended
 	reading bool
 	log     []*protocol.Event // what has arrived during the read
+	// The server was down after the members have asked. Before that, all that arrives is
+	// delivered, also what was published before the first read.
+	wasDown bool
 }
 
 // maxRosterLog is how many events of a group may arrive during a read.
@@ -53,8 +56,8 @@ func (in *inbox) tell(group string, r *roster, e *protocol.Event) {
 	old, known := r.told[p.Key]
 	r.note(e.Type(), p)
 	switch {
-	case e.Type() == driver.Exited.Name && !known:
-	case e.Type() == driver.Entered.Name && known:
+	case r.wasDown && e.Type() == driver.Exited.Name && !known:
+	case r.wasDown && e.Type() == driver.Entered.Name && known:
 		if !bytes.Equal(old.Meta, p.Meta) {
 			in.deliverChange(group, driver.Changed, p)
 		}
@@ -160,6 +163,20 @@ func (s *server) wants(name string) bool {
 	defer s.mu.Unlock()
 	_, ok := s.mu.wanted[name]
 	return ok
+}
+
+// stopTellingAgain has members not be told from now on what they know. It is called when the
+// server is down: what has arrived before is in the inboxes.
+func (s *server) stopTellingAgain() {
+	for _, in := range s.driver.inboxes {
+		in.call(func() {
+			for group, r := range in.rosters {
+				if s.driver.serverOf(group) == s {
+					r.wasDown = true
+				}
+			}
+		})
+	}
 }
 
 // tellChanges tells members what has changed while s was down, in all groups that they have asked

@@ -115,6 +115,7 @@ func (s *server) noteDown(cause error) {
 	s.mu.Unlock()
 	s.logger().Warn("wye: redis: a server is down; delivery within this process goes on", "cause", cause)
 	s.driver.noteDown(s, cause)
+	s.stopTellingAgain()
 }
 
 // noteUp notes that the server is up again and that this node's groups are subscribed to.
