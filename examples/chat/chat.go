@@ -95,7 +95,7 @@ func (c *chat) urls() consumer.Application {
 const roomNames = `[\w-]{1,99}`
 
 // publish sends a stored message to the members of its room. The store calls it for one
-// message after the other, in the order of their positions.
+// message of a room after the other, in the order of their positions.
 func (c *chat) publish(room string, m Message) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

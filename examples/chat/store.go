@@ -58,8 +58,8 @@ func databaseOf(name string, shared bool) database {
 }
 
 // openStore opens a database, and creates its tables if it has none. stored is called
-// with each message that has been stored, in the order of the positions in its room,
-// before Add returns.
+// with each message that has been stored, in the order of the positions in its room, and at
+// the same time for different rooms, before Add returns.
 func openStore(ctx context.Context, d database, stored func(room string, m Message)) (s *store, err error) {
 	s = &store{database: d}
 	if s.reads, s.writes, err = d.open(ctx); err != nil {

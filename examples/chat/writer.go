@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"slices"
+	"sync"
 )
 
 // batch is the largest number of messages in one transaction.
@@ -15,7 +17,7 @@ const batch = 256
 type writer struct {
 	database database
 	db       *sql.DB
-	stored   func(room string, m Message)
+	stored   func(room string, m Message) // called at the same time for different rooms
 	waiting  chan *addition
 	quit     chan struct{} // closed: the writer stops when no message waits
 	done     chan struct{} // closed when the writer has stopped
@@ -101,13 +103,36 @@ func (w *writer) collect(a *addition) []*addition {
 // store and notify about messages of the same rooms before or after that, so that what
 // everyone is told has the order of the positions.
 func (w *writer) write(all []*addition) {
-	done, err := w.store(all)
-	defer done()
+	rooms := make(map[string][]*addition, 1)
 	for _, a := range all {
-		switch {
-		case err != nil:
+		rooms[a.room] = append(rooms[a.room], a)
+	}
+	done, err := w.store(all, slices.Collect(maps.Keys(rooms)))
+	defer done()
+	if err != nil {
+		for _, a := range all {
 			a.result = result{err: err}
-		case !a.result.again:
+			close(a.stored)
+		}
+		return
+	}
+	// Rooms are notified at the same time: a layer over a network takes as long for all
+	// of them as for one.
+	var others sync.WaitGroup
+	for _, messages := range rooms {
+		if len(rooms) == 1 {
+			w.notify(messages)
+		} else {
+			others.Go(func() { w.notify(messages) })
+		}
+	}
+	others.Wait()
+}
+
+// notify notifies about the messages of one room, in their order.
+func (w *writer) notify(messages []*addition) {
+	for _, a := range messages {
+		if !a.result.again {
 			w.stored(a.room, a.result.message)
 		}
 		close(a.stored)
@@ -116,13 +141,7 @@ func (w *writer) write(all []*addition) {
 
 // store stores all messages or none. The caller calls done, also after an error, when it
 // has notified about them.
-func (w *writer) store(all []*addition) (done func(), err error) {
-	var rooms []string
-	for _, a := range all {
-		if !slices.Contains(rooms, a.room) {
-			rooms = append(rooms, a.room)
-		}
-	}
+func (w *writer) store(all []*addition, rooms []string) (done func(), err error) {
 	ctx := context.Background() // an accepted message is stored even if its sender has gone
 	tx, done, err := w.database.begin(ctx, w.db, rooms)
 	if err != nil {

@@ -67,7 +67,8 @@ func (c *cluster) startPostgres(ctx context.Context) (url string, err error) {
 	_, port, _ := net.SplitHostPort(addr) //nolint:errcheck // freeAddr has made it
 	s := &service{
 		name: "postgres", url: "postgres://chat:" + password + "@" + addr + "/postgres", addr: addr, user: owner,
-		stop: syscall.SIGINT, // disconnects its clients
+		stop:  syscall.SIGINT, // disconnects its clients
+		probe: []string{filepath.Join(filepath.Dir(initdb), "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port},
 		command: []string{filepath.Join(filepath.Dir(initdb), "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port,
 			"-c", "unix_socket_directories=", "-c", fmt.Sprintf("fsync=%t", c.durable)},
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	patience = 30 * time.Second // for a process to be ready
-	grace    = 10 * time.Second // for it to end, before it is killed
+	grace    = 10 * time.Second // for it to end, before it is killed, and to answer
 	pause    = time.Second      // before it is started again
 )
 
@@ -28,6 +28,7 @@ type service struct {
 	addr    string    // where it listens
 	url     string    // what it is at, for people
 	stop    os.Signal // what ends it in an orderly way
+	probe   []string  // a command that succeeds when the process is ready; nil: it answers on addr
 	log     string    // the file of its output
 	out     io.Writer
 
@@ -127,8 +128,11 @@ func (s *service) ready(ended <-chan struct{}) error {
 // answers reports whether the process accepts connections, and answers requests if it is a
 // web server: the chat accepts before it has its database.
 func (s *service) answers() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), pause)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
+	if s.probe != nil {
+		return exec.CommandContext(ctx, s.probe[0], s.probe[1:]...).Run() == nil //nolint:gosec // a program of this package
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
 	if err != nil {
 		return false
