@@ -99,7 +99,8 @@ const roomNames = `[\w-]{1,99}`
 func (c *chat) publish(room string, m Message) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := c.layer.GroupSend(ctx, room, Said.New(m)); err != nil {
+	err := c.layer.GroupSend(ctx, room, Said.New(m))
+	if err != nil && !errors.Is(err, layers.ErrDown) { // then the other nodes find it in the database
 		c.log.Error("chat: a stored message was not sent to all members", "room", room, "seq", m.Seq, "err", err)
 	}
 }

@@ -38,6 +38,7 @@ func (c *chat) members() consumer.Application {
 		consumer.On(consumer.Exited, (*member).exited),
 		consumer.On(consumer.SendType, (*member).external),
 		consumer.On(consumer.Gap, (*member).gap),
+		consumer.On(Refresh, (*member).refresh),
 	)
 }
 
@@ -265,6 +266,14 @@ func (m *member) external(ctx context.Context, c *consumer.Conn, msg consumer.Me
 
 // gap runs when a layer over a network may have lost events.
 func (m *member) gap(ctx context.Context, c *consumer.Conn, _ consumer.GapEvent) error {
+	return m.welcome(ctx, c)
+}
+
+// refresh runs some time after that, when all nodes have entered their people again.
+func (m *member) refresh(ctx context.Context, c *consumer.Conn, v refresh) error {
+	if v.Node != c.Layer().Node() {
+		return nil
+	}
 	return m.welcome(ctx, c)
 }
 

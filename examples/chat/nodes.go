@@ -24,6 +24,9 @@ const (
 	spentEvery = 100 * time.Millisecond
 	// recheckEvery is how often a node looks for messages that it was not told of.
 	recheckEvery = 2 * time.Second
+	// refreshAfter is how long after an outage of the layer the members read again who is
+	// here: until then, other nodes may not have entered their people again.
+	refreshAfter = 20 * time.Second
 )
 
 // nodes is the part of this node in what all nodes do together.
@@ -86,6 +89,7 @@ type spending struct {
 	mu struct {
 		sync.Mutex
 		taken   map[limiterName]int // since the last event
+		refresh *time.Timer         // nil: the layer was not down
 		stopped bool
 	}
 	sending sync.WaitGroup
@@ -130,18 +134,56 @@ func (s *spending) send() {
 func (s *spending) stop() {
 	s.mu.Lock()
 	s.mu.stopped = true
+	if s.mu.refresh != nil {
+		s.mu.refresh.Stop()
+	}
 	s.mu.Unlock()
 	s.sending.Wait()
 }
 
 // Deliver implements layers.Member.
 func (s *spending) Deliver(e *consumer.Event) (yield bool) {
-	if e.Type() == Spent.Name {
+	switch e.Type() {
+	case Spent.Name:
 		if there, err := Spent.Payload(e); err == nil {
 			s.rooms.take(there.Tokens)
 		}
+	case consumer.Gap.Name:
+		s.refreshLater()
 	}
 	return false
+}
+
+// Watches implements layers.Watcher.
+func (s *spending) Watches(typ string) bool { return typ == consumer.Gap.Name }
+
+// Refresh has the members on one node read again who is here.
+var Refresh = consumer.EventType[refresh]{Name: "chat.refresh"}
+
+type refresh struct {
+	Node string `json:"node"`
+}
+
+// refreshLater starts the time until the members on this node read again who is here.
+func (s *spending) refreshLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.mu.stopped:
+	case s.mu.refresh == nil:
+		s.mu.refresh = time.AfterFunc(refreshAfter, s.refresh)
+	default:
+		s.mu.refresh.Reset(refreshAfter)
+	}
+}
+
+func (s *spending) refresh() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, room := range s.rooms.open() {
+		// Members on this node get it in any case.
+		_ = s.layer.GroupSend(ctx, room, Refresh.New(refresh{s.layer.Node()})) //nolint:errcheck // see above
+	}
 }
 
 // Offer implements layers.Member. No one broadcasts to the nodes.

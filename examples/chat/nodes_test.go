@@ -231,3 +231,20 @@ func TestRecheck(t *testing.T) {
 	bob.say("all is well")
 	ann.wantSaid("Bob", "all is well")
 }
+
+// TestRefresh: some time after an outage, the members on a node read again who is here.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, nodes := startNodes(t, "", 2)
+		ann := enter(t, nodes[0], "Ann", "/ws/123/")
+		b.Stop()
+		b.Start()
+		ann.want("welcome") // at once
+		began := time.Now()
+		if g := ann.want("welcome"); time.Since(began) < refreshAfter || !slices.Equal(g.People, []Person{person("Ann")}) {
+			t.Errorf("after %v, Ann got %+v", time.Since(began), g)
+		}
+		ann.WantNothing()
+	})
+}
