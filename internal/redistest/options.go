@@ -30,6 +30,8 @@ type Options struct {
 	// ends with the thread.
 	Run func(start func())
 
+	// cluster makes it a node of a cluster, without slots.
+	cluster bool
 	// sentinel is the configuration of a Sentinel. It replaces that of a server.
 	sentinel []string
 }

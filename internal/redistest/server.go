@@ -36,6 +36,7 @@ type Server struct {
 	binary  string
 	dir     string
 	port    int
+	busPort int          // of a node of a cluster
 	pair    *certificate // for TLS
 
 	mu struct {
@@ -53,6 +54,9 @@ func newServer(path string, o Options) (*Server, error) {
 		return nil, fmt.Errorf("wye: redistest: no temporary folder: %w", err)
 	}
 	s := &Server{options: o, binary: path, dir: dir, port: freePort(o.Host)}
+	if o.cluster {
+		s.busPort = freePort(o.Host)
+	}
 	if o.TLS {
 		if s.pair, err = newCertificate(dir, o.Host); err != nil {
 			s.Close()
@@ -105,6 +109,10 @@ func (s *Server) config() []string {
 	}
 	if o.Password != "" {
 		lines = append(lines, "requirepass "+o.Password)
+	}
+	if o.cluster {
+		lines = append(lines, "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port "+strconv.Itoa(s.busPort),
+			"cluster-replica-validity-factor 0")
 	}
 	if o.ReplicaOf != nil {
 		lines = append(lines, fmt.Sprintf("replicaof %s %d", o.ReplicaOf.options.Host, o.ReplicaOf.port))
