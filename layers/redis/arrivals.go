@@ -63,6 +63,8 @@ func (s *server) watch(ctx context.Context) error {
 			return nil
 		case err := <-in.failure():
 			return closedErr(err)
+		case <-s.moved:
+			return errMoved
 		case <-tick.C:
 			c := s.commands.Load()
 			if err := in.probe(ctx, c); err != nil {

@@ -13,6 +13,9 @@ import (
 // the protocol RESP3.
 const minVersion = 6
 
+// minSharded is the oldest major version of Redis with sharded Pub/Sub.
+const minSharded = 7
+
 // checkStart checks what cannot change while a server runs.
 func (s *server) checkStart(ctx context.Context, c *commands) error {
 	hello, err := c.Do(ctx, c.B().Arbitrary("HELLO", "3").Build()).AsMap()
@@ -22,17 +25,20 @@ func (s *server) checkStart(ctx context.Context, c *commands) error {
 		}
 		return err
 	}
-	return checkHello(text(hello["version"]), text(hello["mode"]))
+	return s.checkHello(text(hello["version"]), text(hello["mode"]))
 }
 
 // checkHello returns an error if the driver cannot work with a server of this version or mode.
-func checkHello(version, mode string) error {
+func (s *server) checkHello(version, mode string) error {
 	major, _, _ := strings.Cut(version, ".")
-	if n, err := strconv.Atoi(major); err == nil && n < minVersion {
+	n, err := strconv.Atoi(major)
+	switch {
+	case err == nil && n < minVersion:
 		return refusal(fmt.Sprintf("its version is %s; the driver needs Redis %d.0 or newer", version, minVersion))
-	}
-	if mode == "cluster" {
-		return refusal("it is part of a Redis Cluster, which the driver does not support; name a single server, or Sentinel")
+	case err == nil && n < minSharded && s.driver.settings.Sharded:
+		return refusal(fmt.Sprintf("its version is %s; Options.Sharded needs Redis %d.0 or newer", version, minSharded))
+	case mode == "cluster" && s.target.part == nil:
+		return refusal("it is part of a Redis Cluster; write redis+cluster://HOST:PORT,HOST:PORT with some of its nodes")
 	}
 	return nil
 }
@@ -44,7 +50,7 @@ func checkRole(reply rueidis.RedisResult) error {
 		return err
 	}
 	if role := text(hello["role"]); role != "master" {
-		return refusal(fmt.Sprintf("its role is %q; name the master in Options.URLs, or Sentinel", role))
+		return refusal(fmt.Sprintf("its role is %q; name the master in Options.URLs, or Sentinel, or the cluster", role))
 	}
 	return nil
 }

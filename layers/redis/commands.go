@@ -11,19 +11,31 @@ import (
 type commands struct {
 	rueidis.Client
 
-	conns *conns
+	conns  *conns
+	server *server
 }
 
 // openCommands connects to the server.
 func (s *server) openCommands(ctx context.Context) (*commands, error) {
 	o := s.target.option
+	if p := s.target.part; p != nil {
+		select {
+		case <-s.moved: // what follows takes account of it
+		default:
+		}
+		master, err := p.cluster.master(ctx, p.slot)
+		if err != nil {
+			return nil, err
+		}
+		o.InitAddress = []string{master}
+	}
 	n := newConns(s.driver.ctx, &o)
 	stop := context.AfterFunc(ctx, n.cut)
 	defer stop()
 	o.DialCtxFn = n.dial
 	setDefaults(&o, "wye-"+s.driver.node)
 	client, err := rueidis.NewClient(o)
-	c := &commands{client, n}
+	c := &commands{client, n, s}
 	if err != nil {
 		c.cut()
 		return nil, err

@@ -69,6 +69,7 @@ func homeOf(node string) string { return "specific." + node + "!" }
 
 // groupName returns the key of a group, as in channels_redis.
 func (t *core) groupName(group string) string  { return t.driver.settings.Prefix + ":group:" + group }
+func (t *core) groupPrefix(*server) string     { return t.groupName("") }
 func (t *core) groupShard(group string) string { return group }
 
 // queueOf returns the name of the queue of a channel: a queue has the channels of one process,

@@ -27,6 +27,18 @@
 // been lost all the same. Recorded events and changes of presence do not pass through queues:
 // nodes get them over Pub/Sub, and Django gets recorded events as ordinary ones.
 //
+// # Redis Cluster
+//
+// With PubSub, the URL may be that of a Redis Cluster, redis+cluster://. The groups are divided into
+// Options.Partitions, each of which is one slot, and is for a node what a server is otherwise:
+// Stats.Servers has one element for each partition. Events are published with classic Pub/Sub,
+// which the cluster broadcasts, so that Django takes part through any node of the cluster; or, with
+// Options.Sharded, with sharded Pub/Sub, in which Django cannot take part.
+//
+// When a slot has moved, or a replica has become the master, the node connects to the master that
+// has the slot now. For the groups of the partition, that is an outage with a Gap, and histories
+// have new epochs. Commands that find a slot moving wait until it has moved, for five seconds.
+//
 // # History and presence
 //
 // Recorded events (Layer.Record) reach Django as ordinary events. A history is kept in Redis, and

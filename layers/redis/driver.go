@@ -101,8 +101,9 @@ func (d *Driver) connect(ctx context.Context) error {
 	errs := make([]error, len(d.settings.targets))
 	var all sync.WaitGroup
 	for i := range d.settings.targets {
-		s := newServer(d, &d.settings.targets[i])
-		d.servers = append(d.servers, s)
+		d.servers = append(d.servers, newServer(d, &d.settings.targets[i]))
+	}
+	for i, s := range d.servers {
 		all.Go(func() {
 			if err := s.start(ctx); err != nil {
 				errs[i] = fmt.Errorf("wye: redis: %s: %w", s.target.name, err)

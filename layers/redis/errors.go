@@ -82,4 +82,7 @@ var advice = map[string]string{
 	"NOAUTH":      "give the password in Options.URLs or Options.Credentials",
 	"WRONGPASS":   "correct the password in Options.URLs, or return the new one from Options.Credentials",
 	"CLUSTERDOWN": "see CLUSTER INFO",
+	moved:         "the driver connects to the node that has the slot now",
+	"ASK":         "the slot is moving to another node; try again",
+	"TRYAGAIN":    "the slot is moving to another node; try again",
 }

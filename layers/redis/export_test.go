@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -37,3 +38,9 @@ func (d *Driver) ACL() string { return d.servers[0].acl() }
 // Tune sets the lease of a node and how often its memberships are renewed. It is called before
 // the driver is opened.
 func (d *Driver) Tune(lease, renew time.Duration) { d.tune = tuning{lease, renew} }
+
+// SlotOf returns the slot of the partition of a group, and which of Stats.Servers it is.
+func (d *Driver) SlotOf(group string) (slot, server int) {
+	s := d.serverOf(group)
+	return int(s.target.part.slot), slices.Index(d.servers, s)
+}

@@ -29,8 +29,8 @@ var (
 	//go:embed history_read.lua
 	readText string
 
-	appendScript = rueidis.NewLuaScript(appendText)
-	readScript   = rueidis.NewLuaScript(readText)
+	appendScript = newScript(appendText)
+	readScript   = newScript(readText)
 )
 
 // Append stores e in the history of group and publishes it with its position, in one script: see
@@ -88,20 +88,20 @@ func (d *Driver) read(ctx context.Context, group string, r driver.Range) (driver
 }
 
 // evalHistory runs a script on the history of group and returns its reply, an array.
-func (d *Driver) evalHistory(ctx context.Context, script *rueidis.Lua, group string, args ...string) ([]rueidis.RedisMessage, error) {
+func (d *Driver) evalHistory(ctx context.Context, lua *script, group string, args ...string) ([]rueidis.RedisMessage, error) {
 	s := d.serverOf(group)
 	c, err := s.client()
 	if err != nil {
 		return nil, err
 	}
-	reply, err := script.Exec(ctx, c.Client, []string{d.groupKey(group, "history"), d.groupKey(group, "events")}, args).ToArray()
+	reply, err := lua.Exec(ctx, c, []string{d.groupKey(group, "history"), d.groupKey(group, "events")}, args).ToArray()
 	return reply, d.callError(ctx, s, err)
 }
 
 // groupKey returns the name of a key about a group. All those of one group are in one slot of a
 // cluster.
 func (d *Driver) groupKey(group, what string) string {
-	return d.settings.Prefix + ":wye:{" + group + "}:" + what
+	return d.serverOf(group).prefix + ":wye:{" + group + "}:" + what
 }
 
 // errReply means that a script has not returned what it returns.

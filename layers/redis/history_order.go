@@ -216,5 +216,8 @@ func (in *inbox) refill(group string) {
 
 // serverOf returns the server of a group.
 func (d *Driver) serverOf(group string) *server {
+	if len(d.servers) == 1 {
+		return d.servers[0]
+	}
 	return d.servers[wire.Shard(d.transport.groupShard(group), len(d.servers))]
 }

@@ -26,8 +26,13 @@ type Options struct {
 	//	unix://user:password@/run/redis/redis.sock?db=0
 	//	redis+sentinel://user:password@host:26379,host:26379/mymaster/0
 	//	rediss+sentinel://...                 the same with TLS, to Sentinels and servers
+	//	redis+cluster://user:password@host:6379,host:6379
+	//	rediss+cluster://...                  the same with TLS
 	//
-	// User, password, port and database may be missing. The form of the last two is that
+	// A Redis Cluster is the only URL. It names some of the nodes, from which the driver
+	// learns the others.
+	//
+	// User, password, port and database may be missing. The form with Sentinels is that
 	// of redis-sentinel-url and Prefect: user and password are those of the servers; the
 	// parameters sentinel_username and sentinel_password, those of the Sentinels. username,
 	// password and db may be parameters too, as in redis-py. Special characters in users
@@ -36,6 +41,16 @@ type Options struct {
 	// Backend is the part of channels_redis that the driver is compatible with: PubSub, the
 	// default, or Core. It must be equal on all nodes and in Django ("BACKEND").
 	Backend Backend
+	// Sharded has groups use sharded Pub/Sub, with which a node of a Redis Cluster does not
+	// pass on the events of a group to all others. Django Channels cannot take part: channels_redis
+	// has only classic Pub/Sub, which the cluster broadcasts. It is only for a cluster, of
+	// Redis 7 or Valkey. It must be equal on all nodes.
+	Sharded bool
+	// Partitions is into how many parts the groups are divided in a Redis Cluster. The groups
+	// of a partition are in one slot, and a node has two connections for each partition. It is
+	// best several times the number of masters. Default 16, at most 1024. It must be equal on
+	// all nodes.
+	Partitions int
 	// Prefix starts the keys and channels of the layer in Redis. Default "asgi". It must be
 	// equal on all nodes and in Django.
 	Prefix string
@@ -101,9 +116,9 @@ func (o Options) Format(f fmt.State, _ rune) {
 			names[i] = a.name()
 		}
 	}
-	text := fmt.Sprintf("redis.Options{URLs: %q, Backend: %v, Prefix: %q, Serializer: %q, EncryptionKeys: %d, Channels: %v, "+
-		"RandomPrefixLength: %d, GroupExpiry: %v, TLS: %t, Credentials: %t, SentinelCredentials: %t}",
-		names, o.Backend, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
+	text := fmt.Sprintf("redis.Options{URLs: %q, Backend: %v, Sharded: %t, Partitions: %d, Prefix: %q, Serializer: %q, "+
+		"EncryptionKeys: %d, Channels: %v, RandomPrefixLength: %d, GroupExpiry: %v, TLS: %t, Credentials: %t, SentinelCredentials: %t}",
+		names, o.Backend, o.Sharded, o.Partitions, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
 		o.RandomPrefixLength, o.GroupExpiry, o.TLS != nil, o.Credentials != nil, o.SentinelCredentials != nil)
 	_, _ = io.WriteString(f, text) //nolint:errcheck // fmt writes to a buffer first
 }

@@ -83,6 +83,10 @@ func TestURLs(t *testing.T) {
 		{testkit.Here(), "redis+sentinel://a:1,b,[::1]:3,[::1]/mymaster/2", want{
 			hosts: []string{"a:1", "b:26379", "[::1]:3", "[::1]:26379"}, db: 2, master: "mymaster", name: "redis+sentinel://a:1,b:26379,[::1]:3,[::1]:26379/mymaster/2",
 		}},
+		{testkit.Here(), "redis+cluster://u:s3cret@a:1,b", want{
+			hosts: []string{"a:1", "b:6379"}, user: "u", password: "s3cret", name: "redis+cluster://a:1,b:6379 (partition 0, slot 247)",
+		}},
+		{testkit.Here(), "redis+cluster://", want{hosts: []string{"localhost:6379"}, name: "redis+cluster://localhost:6379 (partition 0, slot 247)"}},
 		{testkit.Here(), "redis+sentinel://u:s3cret@a,b/m?db=1", want{
 			hosts: []string{"a:26379", "b:26379"}, db: 1, user: "u", password: "s3cret", master: "m", name: "redis+sentinel://a:26379,b:26379/m/1",
 		}},
@@ -167,6 +171,8 @@ func TestURLsFail(t *testing.T) {
 		{testkit.Here(), "unix://", []string{"it has no absolute path"}},
 		{testkit.Here(), "unix:///", []string{"it has no absolute path"}},
 		{testkit.Here(), "unix:///s?db=x", []string{"the database is not a number"}},
+		{testkit.Here(), "redis+cluster://a,,b", []string{"the host of a node is empty"}},
+		{testkit.Here(), "redis+cluster://a/1", []string{"it names the database 1, and a cluster has only the database 0"}},
 		{testkit.Here(), "redis+sentinel://h", []string{"it does not name the master; write redis+sentinel://HOST:PORT/MASTER"}},
 		{testkit.Here(), "redis+sentinel:///m", []string{"the host of a Sentinel is empty"}},
 		{testkit.Here(), "redis+sentinel://a,,b/m", []string{"the host of a Sentinel is empty"}},
@@ -218,6 +224,12 @@ func TestOptionsFail(t *testing.T) {
 		{testkit.Here(), Options{URLs: []string{"redis://h", "redis://h:6379"}}, []string{"Options.URLs[1] (redis://h:6379) names a server that URLs[0] names too; remove one"}},
 		{testkit.Here(), Options{URLs: []string{"redis://h/1", "redis://g", "redis://h/2"}}, []string{"Options.URLs[2] (redis://h:6379/2) names a server that URLs[0] names too"}},
 		{testkit.Here(), Options{URLs: []string{"unix:///s", "unix:///s"}}, []string{"Options.URLs[1] (unix:///s) names a server that"}},
+		{testkit.Here(), Options{URLs: []string{"redis+cluster://a", "redis://b"}}, []string{"Options.URLs[0] (redis+cluster://a:6379) names a cluster, and"}},
+		{testkit.Here(), Options{Sharded: true, Partitions: 3}, []string{"Options.Sharded is set, and no URL names", "Options.Partitions is set, and no URL"}},
+		{
+			testkit.Here(), Options{URLs: []string{"redis+cluster://a"}, Backend: Core, Partitions: 1025, Prefix: "{a}"},
+			[]string{"Options.Backend is redis.Core, which does", "Options.Partitions is 1025; use 1 to 1024", `Options.Prefix is "{a}"; write it without {`},
+		},
 		{testkit.Here(), Options{URLs: []string{"redis+sentinel://a,b/m", "redis+sentinel://c,b/m"}}, []string{"Options.URLs[1] (redis+sentinel://c:26379,b:26379/m) names a server that"}},
 		{testkit.Here(), Options{TLS: &tls.Config{}}, []string{"Options.TLS is set, and no URL uses TLS; write rediss://"}},
 		{testkit.Here(), Options{SentinelCredentials: ask}, []string{"Options.SentinelCredentials is set, and no URL names Sentinels"}},

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -10,6 +12,7 @@ type outages struct {
 	mu struct {
 		sync.Mutex // also held while the receiver is called, so that reports arrive in order
 		down       map[*server]struct{}
+		early      map[*server]struct{} // are up again while others are down
 	}
 }
 
@@ -20,28 +23,40 @@ func (d *Driver) noteDown(s *server, cause error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.down == nil {
-		o.mu.down = make(map[*server]struct{})
+		o.mu.down, o.mu.early = make(map[*server]struct{}), make(map[*server]struct{})
 	}
 	o.mu.down[s] = struct{}{}
+	delete(o.mu.early, s)
 	if len(o.mu.down) == 1 {
 		d.receiver.State(fmt.Errorf("wye: redis: %s: %w", s.target.name, cause))
 	}
 }
 
-// noteUp reports that a server is up again, and that events of its groups may have been lost.
+// noteUp reports that a server is up again, and that events of its groups may have been lost. When
+// it is the last one, it reports that for the others as well: a gap follows the report that all
+// are up.
 func (d *Driver) noteUp(s *server) {
 	o := &d.outages
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.mu.down, s)
-	if len(o.mu.down) == 0 {
+	up := []*server{s}
+	if len(o.mu.down) > 0 {
+		o.mu.early[s] = struct{}{}
+	} else {
 		d.receiver.State(nil)
+		up = slices.AppendSeq(up, maps.Keys(o.mu.early))
+		clear(o.mu.early)
 	}
-	if d.transport.carriesAll(s) {
+	if len(up) == len(d.servers) || slices.ContainsFunc(up, d.transport.carriesAll) {
 		d.receiver.Gap()
 		return
 	}
-	if groups := s.groups(); len(groups) > 0 {
+	var groups []string
+	for _, s := range up {
+		groups = append(groups, s.groups()...)
+	}
+	if len(groups) > 0 {
 		d.receiver.Gap(groups...)
 	}
 }

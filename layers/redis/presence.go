@@ -33,12 +33,12 @@ var (
 	//go:embed presence_count.lua
 	countText string
 
-	enterScript = rueidis.NewLuaScript(presenceCommon + enterText)
-	exitScript  = rueidis.NewLuaScript(presenceCommon + exitText)
-	keyScript   = rueidis.NewLuaScript(presenceCommon + keyText)
-	renewScript = rueidis.NewLuaScript(presenceCommon + renewText)
-	reapScript  = rueidis.NewLuaScript(presenceCommon + reapText)
-	countScript = rueidis.NewLuaScript(countText)
+	enterScript = newScript(presenceCommon + enterText)
+	exitScript  = newScript(presenceCommon + exitText)
+	keyScript   = newScript(presenceCommon + keyText)
+	renewScript = newScript(presenceCommon + renewText)
+	reapScript  = newScript(presenceCommon + reapText)
+	countScript = newScript(countText)
 )
 
 // keptFor is how long Redis keeps keys of presence that no node renews any longer.
@@ -117,9 +117,11 @@ func (s *server) present(ctx context.Context, group, key string) ([]driver.Prese
 	}
 	var reply rueidis.RedisResult
 	if key == "" {
-		reply = c.Do(ctx, c.B().Hvals().Key(d.groupKey(group, "present")).Build())
+		reply = c.call(ctx, func(c *commands) rueidis.RedisResult {
+			return c.Do(ctx, c.B().Hvals().Key(d.groupKey(group, "present")).Build())
+		})
 	} else {
-		reply = keyScript.Exec(ctx, c.Client, []string{d.groupKey(group, "present"), d.groupKey(group, "keys")}, []string{key})
+		reply = keyScript.Exec(ctx, c, []string{d.groupKey(group, "present"), d.groupKey(group, "keys")}, []string{key})
 	}
 	all, err := reply.ToArray()
 	if err != nil {
@@ -148,7 +150,7 @@ func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount,
 	if err != nil {
 		return driver.PresenceCount{}, err
 	}
-	counts, err := countScript.Exec(ctx, c.Client, []string{d.groupKey(group, "present")}, nil).ToArray()
+	counts, err := countScript.Exec(ctx, c, []string{d.groupKey(group, "present")}, nil).ToArray()
 	if err != nil {
 		return driver.PresenceCount{}, d.callError(ctx, s, err)
 	}
@@ -187,10 +189,10 @@ func (s *server) enter(ctx context.Context, group string, p driver.Presence, aga
 		if err != nil {
 			return p, err
 		}
-		reply, err := enterScript.Exec(ctx, c.Client,
+		reply, err := enterScript.Exec(ctx, c,
 			append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)),
 			[]string{
-				d.settings.Prefix, d.transport.groupName(group), group, p.ID, p.Key, lease, d.metaID(p.Meta), since(p),
+				s.prefix, d.transport.groupName(group), group, p.ID, p.Key, lease, d.metaID(p.Meta), since(p),
 				m.entered, m.changed, m.exited, mode, s.leasePrefix(), milliseconds(keptFor),
 			}).AsStrSlice()
 		if err != nil {
@@ -227,8 +229,8 @@ func (s *server) exit(ctx context.Context, k entryKey, linger time.Duration, mod
 	if err != nil {
 		return 0, err
 	}
-	left, err := exitScript.Exec(ctx, c.Client, s.presenceKeys(k.group), []string{
-		d.settings.Prefix, d.transport.groupName(k.group), k.group, k.id, s.leasePrefix(), milliseconds(linger), mode,
+	left, err := exitScript.Exec(ctx, c, s.presenceKeys(k.group), []string{
+		s.prefix, d.transport.groupName(k.group), k.group, k.id, s.leasePrefix(), milliseconds(linger), mode,
 	}).AsInt64()
 	return time.Duration(left) * time.Millisecond, d.callError(ctx, s, err)
 }

@@ -128,10 +128,10 @@ func (s *server) leaseTick() time.Duration { return s.driver.settings.PresenceLe
 // leasePrefix starts the names of all leases of this node.
 func (s *server) leasePrefix() string { return s.driver.node + ":" }
 
-func (s *server) leasesKey() string { return s.driver.settings.Prefix + ":wye:leases" }
+func (s *server) leasesKey() string { return s.prefix + ":wye:leases" }
 
 func (s *server) ownedKey(lease string) string {
-	return s.driver.settings.Prefix + ":wye:owned:" + lease
+	return s.prefix + ":wye:owned:" + lease
 }
 
 // lease returns the lease of this node, and starts one if there is none.
@@ -188,7 +188,7 @@ func (s *server) renew(ctx context.Context, lease, mode string) (renewed bool, e
 	if err != nil {
 		return false, nil, err
 	}
-	reply, err := renewScript.Exec(ctx, c.Client, []string{s.leasesKey(), s.ownedKey(lease)},
+	reply, err := renewScript.Exec(ctx, c, []string{s.leasesKey(), s.ownedKey(lease)},
 		[]string{lease, milliseconds(s.leaseTime()), mode, milliseconds(keptFor)}).ToArray()
 	if err != nil {
 		return false, nil, s.driver.callError(ctx, s, err)
@@ -310,8 +310,8 @@ func (s *server) reap(ctx context.Context, lease, mode string) error {
 		if err != nil {
 			return err
 		}
-		left, err := reapScript.Exec(ctx, c.Client, []string{s.leasesKey(), s.ownedKey(lease)},
-			[]string{d.settings.Prefix, d.transport.groupName(""), lease, reapBatch, mode}).AsInt64()
+		left, err := reapScript.Exec(ctx, c, []string{s.leasesKey(), s.ownedKey(lease)},
+			[]string{s.prefix, d.transport.groupPrefix(s), lease, reapBatch, mode}).AsInt64()
 		if err != nil || left == 0 {
 			return d.callError(ctx, s, err)
 		}

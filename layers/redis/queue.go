@@ -79,7 +79,20 @@ func (q *queues) start(n int, f func(i int)) bool {
 }
 
 // queueKey returns the key of a named channel.
-func (d *Driver) queueKey(channel string) string { return d.settings.Prefix + channel }
+func (d *Driver) queueKey(channel string) string {
+	if d.isCluster() {
+		return d.homeServer(channel).prefix + ":wye:queue:" + channel
+	}
+	return d.settings.Prefix + channel
+}
+
+// queueServers returns the servers that a named channel is on. In a cluster, it is one partition.
+func (d *Driver) queueServers(channel string) []*server {
+	if d.isCluster() {
+		return []*server{d.homeServer(channel)}
+	}
+	return d.servers
+}
 
 // pushScript adds the event ARGV[1] to the channel KEYS[1], unless ARGV[3] events are there
 // that are not older than ARGV[2] seconds. The key expires ARGV[4] seconds later. Events that
@@ -89,7 +102,7 @@ func (d *Driver) queueKey(channel string) string { return d.settings.Prefix + ch
 // writes: a server that is out of memory refuses it then, and only then.
 //
 //nolint:gochecknoglobals // a constant
-var pushScript = rueidis.NewLuaScript(`
+var pushScript = newScript(`
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
 local oldest = string.format('%.17g', now - ARGV[2])
@@ -120,7 +133,7 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	if err != nil {
 		return err
 	}
-	s, c, err := d.nextServer()
+	s, c, err := d.nextServer(d.queueServers(channel))
 	if err != nil {
 		return err
 	}
@@ -138,14 +151,14 @@ func (d *Driver) Push(ctx context.Context, channel string, e *protocol.Event) er
 	return nil
 }
 
-// nextServer returns the next server that is up. If none is known to be, it returns the next
+// nextServer returns the next of servers that is up. If none is known to be, it returns the next
 // one that may be.
-func (d *Driver) nextServer() (*server, *commands, error) {
-	first := int(d.queues.pushes.Add(1) % uint64(len(d.servers))) //nolint:gosec // less than the number of servers
+func (d *Driver) nextServer(servers []*server) (*server, *commands, error) {
+	first := int(d.queues.pushes.Add(1) % uint64(len(servers))) //nolint:gosec // less than the number of servers
 	var errs []error
 	for _, mayBeDown := range []bool{false, true} {
-		for i := range d.servers {
-			s := d.servers[(first+i)%len(d.servers)]
+		for i := range servers {
+			s := servers[(first+i)%len(servers)]
 			if !mayBeDown && s.isDown() {
 				continue
 			}
@@ -165,7 +178,7 @@ func (d *Driver) isPubSubConsumer(channel string) bool {
 	const digits = 32
 	_, pubSub := d.transport.(*pubSub)
 	rest, ok := strings.CutPrefix(channel, d.settings.Prefix)
-	if !pubSub || !ok || len(rest) <= digits || rest[len(rest)-digits-1] != '.' {
+	if !pubSub || d.settings.Sharded || !ok || len(rest) <= digits || rest[len(rest)-digits-1] != '.' {
 		return false
 	}
 	return strings.Trim(rest[len(rest)-digits:], "0123456789abcdef") == ""

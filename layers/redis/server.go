@@ -17,12 +17,15 @@ import (
 type server struct {
 	driver *Driver
 	target *target
+	prefix string // starts the keys that only Wye uses
+	before string // starts the channels of groups, with PubSub
 
 	commands atomic.Pointer[commands] // nil while the server cannot be reached
 	lag      atomic.Int64             // nanoseconds that the last probe was under way
 	outages  atomic.Int64
 
 	presences *presences
+	moved     chan struct{} // has an element if the slot of the partition has moved
 
 	mu struct {
 		sync.Mutex
@@ -34,8 +37,16 @@ type server struct {
 }
 
 func newServer(d *Driver, t *target) *server {
-	s := &server{driver: d, target: t, presences: newPresences()}
+	s := &server{driver: d, target: t, presences: newPresences(), moved: make(chan struct{}, 1)}
 	s.mu.wanted = make(map[string]struct{})
+	s.prefix = d.settings.Prefix
+	s.before = s.prefix + groupInfix
+	if t.part != nil {
+		s.prefix += ":{" + t.part.tag + "}"
+	}
+	if d.settings.Sharded {
+		s.before = s.prefix + groupInfix
+	}
 	return s
 }
 
@@ -276,7 +287,7 @@ func (s *server) groups() []string {
 	defer s.mu.Unlock()
 	all := make([]string, 0, len(s.mu.wanted))
 	for name := range s.mu.wanted {
-		all = append(all, strings.TrimPrefix(name, s.driver.transport.groupName("")))
+		all = append(all, strings.TrimPrefix(name, s.driver.transport.groupPrefix(s)))
 	}
 	return all
 }

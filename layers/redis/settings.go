@@ -28,6 +28,7 @@ type settings struct {
 type target struct {
 	name   string               // for logs and errors; it has no secrets
 	option rueidis.ClientOption // the driver adds timeouts and sizes
+	part   *partition           // of a cluster; nil for a server
 }
 
 // The defaults of channels_redis.
@@ -134,8 +135,14 @@ func (s *settings) checkURLs() {
 		}
 		addresses[i] = a
 		s.checkLogins(i, a)
-		s.targets = append(s.targets, s.target(a))
+		server := s.target(a)
+		if a.cluster {
+			s.targets = append(s.targets, s.partitions(&server)...)
+		} else {
+			s.targets = append(s.targets, server)
+		}
 	}
+	s.checkCluster(addresses)
 	s.checkTwice(addresses)
 	if len(s.errs) == before { // otherwise, a URL may be meant to be another one
 		s.checkUnused(addresses)
@@ -177,7 +184,7 @@ func (s *settings) checkUnused(addresses []*address) {
 		anyTLS, anySentinels = anyTLS || a.tls, anySentinels || a.sentinels
 	}
 	if s.TLS != nil && !anyTLS {
-		s.notef("TLS is set, and no URL uses TLS; write rediss:// or rediss+sentinel://, or remove it")
+		s.notef("TLS is set, and no URL uses TLS; write rediss://, rediss+sentinel:// or rediss+cluster://, or remove it")
 	}
 	if s.SentinelCredentials != nil && !anySentinels {
 		s.notef("SentinelCredentials is set, and no URL names Sentinels; write redis+sentinel://, or remove it")

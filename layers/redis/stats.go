@@ -4,7 +4,7 @@ import "time"
 
 // Stats are counters and measurements of a driver. The counters only grow.
 type Stats struct {
-	// Servers are those of Options.URLs, in their order.
+	// Servers are those of Options.URLs, in their order, or the partitions of a cluster.
 	Servers []ServerStats
 	// Malformed is how many messages could not be decoded, and were dropped.
 	Malformed int64

@@ -19,6 +19,7 @@ import (
 // abandons a command that takes an event, so that none is lost.
 type taking struct {
 	driver  *Driver
+	servers []*server // that the channel is on
 	channel string
 	key     string
 	expiry  time.Duration
@@ -49,19 +50,19 @@ var errNothing = errors.New("there was no event")
 // take removes an event from a channel and returns it.
 func (d *Driver) take(ctx context.Context, channel string) (taken, error) {
 	t := &taking{
-		driver: d, channel: channel, key: d.queueKey(channel), expiry: d.settings.limit(channel).Expiry,
+		driver: d, servers: d.queueServers(channel), channel: channel, key: d.queueKey(channel), expiry: d.settings.limit(channel).Expiry,
 		result: make(chan taken, 1), ended: make(chan struct{}),
 	}
 	t.mu.down = make(map[*server]struct{})
-	t.left.Store(int64(len(d.servers)))
+	t.left.Store(int64(len(t.servers)))
 	t.ctx, t.cancel = context.WithCancel(d.queues.ctx)
 	defer t.cancel()
-	for range d.servers {
+	for range t.servers {
 		t.turns = append(t.turns, make(chan struct{}))
 	}
 	close(t.turns[0])
-	first := int(d.queues.takes.Add(1) % uint64(len(d.servers))) //nolint:gosec // less than the number of servers
-	if !d.queues.start(len(d.servers), func(i int) { t.run(i, d.servers[(first+i)%len(d.servers)]) }) {
+	first := int(d.queues.takes.Add(1) % uint64(len(t.servers))) //nolint:gosec // less than the number of servers
+	if !d.queues.start(len(t.servers), func(i int) { t.run(i, t.servers[(first+i)%len(t.servers)]) }) {
 		return taken{}, driver.ErrLayerClosed
 	}
 	select {
@@ -186,7 +187,7 @@ func (t *taking) noteDown(s *server) (all bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.down[s] = struct{}{}
-	return len(t.mu.down) == len(t.driver.servers)
+	return len(t.mu.down) == len(t.servers)
 }
 
 func (t *taking) noteUp(s *server) {
@@ -219,7 +220,7 @@ func (t *taking) takeFrom(s *server, endTurn func()) (taken, error) {
 // and the oldest of the others. It returns how many have expired, and that event and its score.
 //
 //nolint:gochecknoglobals // a constant
-var takeScript = rueidis.NewLuaScript(`
+var takeScript = newScript(`
 local t = redis.call('TIME')
 local expired = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', t[1] + t[2] / 1000000 - ARGV[1])
 local first = redis.call('ZPOPMIN', KEYS[1])

@@ -31,7 +31,7 @@ func (s *settings) target(a *address) target {
 	if s.Credentials != nil || s.SentinelCredentials != nil && a.sentinels {
 		s.askCredentials(a, &o)
 	}
-	return target{a.name(), o}
+	return target{name: a.name(), option: o}
 }
 
 func dialSocket(ctx context.Context, path string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {

@@ -11,6 +11,8 @@ import (
 type transport interface {
 	// groupName returns the name in Redis that stands for a group, a channel or a key.
 	groupName(group string) string
+	// groupPrefix is what the names of all groups of a server start with, before the group.
+	groupPrefix(s *server) string
 	// groupShard returns the name of which the hash selects the server of a group.
 	groupShard(group string) string
 	// publish sends m to all other nodes and processes of Django that have members in group.

@@ -14,7 +14,7 @@ import (
 type address struct {
 	form
 
-	hosts    []string // host:port, of Sentinels if they are named; or the path of a socket
+	hosts    []string // host:port, of Sentinels or of nodes of a cluster if they are named; or the path of a socket
 	master   string   // the name by which Sentinels know the master
 	db       int
 	user     login
@@ -25,7 +25,7 @@ type address struct {
 
 // form is what a scheme stands for.
 type form struct {
-	tls, socket, sentinels bool
+	tls, socket, sentinels, cluster bool
 }
 
 // login is how a connection authenticates itself.
@@ -41,6 +41,8 @@ var forms = map[string]form{
 	"unix":            {socket: true},
 	"redis+sentinel":  {sentinels: true},
 	"rediss+sentinel": {sentinels: true, tls: true},
+	"redis+cluster":   {cluster: true},
+	"rediss+cluster":  {cluster: true, tls: true},
 }
 
 const (
@@ -54,8 +56,8 @@ func parseURL(raw string) (*address, error) {
 	scheme, rest, hasScheme := strings.Cut(raw, "://")
 	f, known := forms[strings.ToLower(scheme)]
 	if !hasScheme || !known {
-		return nil, errors.New("its scheme is unknown; write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH or " +
-			"redis+sentinel://HOST:PORT,HOST:PORT/MASTER")
+		return nil, errors.New("its scheme is unknown; write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH, " +
+			"redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
@@ -74,6 +76,8 @@ func parseURL(raw string) (*address, error) {
 		a.parseSocket(hosts, path, hasPath)
 	case a.sentinels:
 		a.parseSentinels(hosts, path)
+	case a.cluster:
+		a.parseCluster(hosts, path)
 	default:
 		a.parseServer(hosts, path)
 	}
@@ -160,7 +164,8 @@ func (a *address) parseSocket(host, path string, hasPath bool) {
 // parseServer parses the host and database of one server.
 func (a *address) parseServer(host, path string) {
 	if strings.ContainsRune(host, ',') {
-		a.notef("it names several hosts; write one URL for each server, or redis+sentinel://HOST:PORT,HOST:PORT/MASTER for Sentinels")
+		a.notef("it names several hosts; write one URL for each server, redis+sentinel://HOST:PORT,HOST:PORT/MASTER for Sentinels, " +
+			"or redis+cluster://HOST:PORT,HOST:PORT for a cluster")
 		return
 	}
 	a.addHost(host, redisPort)
@@ -181,6 +186,21 @@ func (a *address) parseSentinels(hosts, path string) {
 		a.notef("it does not name the master; write redis+sentinel://HOST:PORT/MASTER, with the name that is in sentinel.conf")
 	}
 	a.parseDB(db)
+}
+
+// parseCluster parses the hosts of nodes of a cluster.
+func (a *address) parseCluster(hosts, path string) {
+	for host := range strings.SplitSeq(hosts, ",") {
+		if host == "" && hosts != "" {
+			a.notef("the host of a node is empty; write redis+cluster://HOST:PORT,HOST:PORT")
+			continue
+		}
+		a.addHost(host, redisPort)
+	}
+	a.parseDB(path)
+	if a.db != 0 {
+		a.notef("it names the database %d, and a cluster has only the database 0; remove the number", a.db)
+	}
 }
 
 // addHost adds a host, with a port if it has none.
@@ -247,6 +267,9 @@ func (a *address) name() string {
 	hosts := strings.Join(a.hosts, ",")
 	if a.sentinels {
 		return scheme + "+sentinel://" + hosts + "/" + a.master + a.dbSuffix("/")
+	}
+	if a.cluster {
+		return scheme + "+cluster://" + hosts
 	}
 	return scheme + "://" + hosts + a.dbSuffix("/")
 }
