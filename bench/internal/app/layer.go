@@ -20,5 +20,6 @@ func OpenLayer(ctx context.Context, url string) (*layers.Layer, error) {
 	case "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel":
 		return layers.Open(ctx, redis.New(redis.OptionsFor(url)))
 	}
-	return nil, fmt.Errorf("layer %q: the scheme %q is unknown; want redis, rediss, unix, redis+sentinel or rediss+sentinel, or one of them with +core", url, scheme)
+	return nil, fmt.Errorf("layer %q: the scheme %q is unknown; want redis, rediss, unix, redis+sentinel or rediss+sentinel, "+
+		"or one of them with +core", url, scheme)
 }
