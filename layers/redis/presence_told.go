@@ -21,6 +21,10 @@ type roster struct {
 	// The server was down after the members have asked. Before that, all that arrives is
 	// delivered, also what was published before the first read.
 	wasDown bool
+	// While the difference after an outage has not been told: the keys that a member knows not to
+	// be present, because Present has not returned them, and that others know to be.
+	unsettled bool
+	missed    map[string]struct{}
 }
 
 // maxRosterLog is how many events of a group may arrive during a read.
@@ -54,6 +58,10 @@ func (in *inbox) tell(group string, r *roster, e *protocol.Event) {
 	}
 	p := v.Presence
 	old, known := r.told[p.Key]
+	if _, missed := r.missed[p.Key]; missed {
+		delete(r.missed, p.Key)
+		known = known && e.Type() != driver.Entered.Name
+	}
 	r.note(e.Type(), p)
 	switch {
 	case r.wasDown && e.Type() == driver.Exited.Name && !known:
@@ -103,13 +111,17 @@ func (in *inbox) forgetRoster(group string) {
 // node has subscribed to group, and otherwise a function that does nothing.
 func (d *Driver) startRoster(ctx context.Context, s *server, group string) (end func([]driver.Presence, error)) {
 	nothing := func([]driver.Presence, error) {}
-	if _, again := d.asked.Load(group); again || !s.wants(d.transport.groupName(group)) {
-		return nothing
-	}
-	if _, again := d.asked.LoadOrStore(group, struct{}{}); again {
+	if _, again := d.asked.Load(group); !again && !s.wants(d.transport.groupName(group)) {
 		return nothing
 	}
 	in, r := d.inboxOf(group), &roster{reading: true}
+	if _, again := d.asked.LoadOrStore(group, struct{}{}); again {
+		return func(all []driver.Presence, err error) {
+			if err == nil {
+				in.call(func() { in.rosters[group].noteMissed(all) })
+			}
+		}
+	}
 	started := make(chan struct{})
 	in.call(func() {
 		if s.wants(d.transport.groupName(group)) { // otherwise forgetStreams has been called
@@ -134,6 +146,24 @@ func (d *Driver) startRoster(ctx context.Context, s *server, group string) (end 
 				in.startTelling(r, all)
 			}
 		})
+	}
+}
+
+// noteMissed notes which of the keys that members know a later read has not returned. After an
+// outage, nodes may not have entered them again yet. r may be nil.
+func (r *roster) noteMissed(all []driver.Presence) {
+	if r == nil || !r.unsettled {
+		return
+	}
+	read := byKey(all)
+	for key := range r.told {
+		if _, there := read[key]; there {
+			continue
+		}
+		if r.missed == nil {
+			r.missed = make(map[string]struct{})
+		}
+		r.missed[key] = struct{}{}
 	}
 }
 
@@ -172,7 +202,7 @@ func (s *server) stopTellingAgain() {
 		in.call(func() {
 			for group, r := range in.rosters {
 				if s.driver.serverOf(group) == s {
-					r.wasDown = true
+					r.wasDown, r.unsettled = true, true
 				}
 			}
 		})
@@ -240,12 +270,13 @@ func (in *inbox) tellDifference(group string, r *roster, all []driver.Presence, 
 		}
 		for _, key := range slices.Sorted(maps.Keys(now)) {
 			old, known := before[key]
-			if !known {
+			if _, missed := r.missed[key]; missed || !known {
 				in.deliverChange(group, driver.Entered, now[key])
 			} else if _, same := metas[[2]string{key, string(old.Meta)}]; !same {
 				in.deliverChange(group, driver.Changed, now[key])
 			}
 		}
+		r.unsettled, r.missed = false, nil
 	}
 	log := r.log
 	r.reading, r.log = false, nil
