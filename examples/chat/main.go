@@ -30,7 +30,7 @@ const grace = 4 * time.Second
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	db := flag.String("db", "chat.db", "the database: a `file` of SQLite, which is created if it does not exist, or postgres://...")
-	layer := flag.String("layer", "", "the `URL` of the Redis that connects several nodes: redis://..., several with spaces; they also need -db postgres://...")
+	layer := flag.String("layer", "", "the `URLs` of the Redis that connects several nodes: redis://...; they also need -db postgres://...")
 	var trusted proxies
 	flag.Var(&trusted, "proxies", "the `addresses` or networks of the proxies in front of the program, separated by commas")
 	flag.Parse()
