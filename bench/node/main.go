@@ -57,7 +57,7 @@ func run(url string, sends bool) error {
 	if err != nil {
 		return err
 	}
-	err = node.Serve(context.Background(), hub{l}, sends)
+	err = node.Serve(context.Background(), hub{l, map[int]protocol.Position{}}, sends)
 	ctx, cancel = context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return errors.Join(err, l.Close(ctx))
@@ -71,7 +71,10 @@ type line struct {
 	Text string `json:"text"`
 }
 
-type hub struct{ layer *layers.Layer }
+type hub struct {
+	layer *layers.Layer
+	seen  map[int]protocol.Position // by how many events come after it
+}
 
 // Join makes a new member join.
 func (h hub) Join(ctx context.Context, group string, m *node.Member) error {

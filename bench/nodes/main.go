@@ -1,6 +1,7 @@
 // Command nodes measures groups that are spread over two nodes, which are processes, with
 // one Redis between them: Wye's beside those of Django Channels (channels_redis) and of
-// centrifuge, at the level of the layer and through sockets. It prints a report in Markdown.
+// centrifuge, at the level of the layer and through sockets, and the histories and presences
+// of Wye beside those of centrifuge. It prints a report in Markdown.
 //
 //	go run ./nodes                  # everything, under ten minutes
 //	go run ./nodes -quick           # about two minutes
@@ -56,7 +57,7 @@ type flags struct {
 	quick, write            bool
 }
 
-const allParts = "layer,sockets,groups"
+const allParts = "layer,sockets,groups,stored"
 
 func parse() (o options, f flags, err error) {
 	flag.StringVar(&o.dir, "dir", ".", "the bench `directory`")
@@ -154,6 +155,9 @@ func measure(ctx context.Context, o options) (*results, error) {
 		}
 		if slices.Contains(o.parts, "groups") {
 			b.groupRound(ctx, i)
+		}
+		if slices.Contains(o.parts, "stored") {
+			b.storedRound(ctx, i)
 		}
 	}
 	return &b.results, b.close()

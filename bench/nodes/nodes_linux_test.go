@@ -48,3 +48,31 @@ func TestGroups(t *testing.T) {
 		t.Errorf("got %+v and the failures %q", r.Groups, r.Failures)
 	}
 }
+
+// TestStored records events, joins and enters, for a moment.
+func TestStored(t *testing.T) {
+	t.Parallel()
+	r, err := measure(t.Context(), options{dir: "..", rounds: 1, duration: 50 * time.Millisecond, limit: 2 * time.Minute, parts: []string{"stored"}, systems: []string{"wye", "centrifuge"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Failures) > 0 || len(r.Stored) != 2 {
+		t.Fatalf("got %+v and the failures %q", r.Stored, r.Failures)
+	}
+	for _, s := range r.Stored {
+		for what, v := range map[string]float64{
+			"events a second": s.Record.Sends, "CPU per event": s.perEvent(s.Record.nodesNs()), "bytes per event": s.EventBytes,
+			"time of a join": s.Join.WallNs, "time of an entry": s.Enter.WallNs, "bytes per presence": s.PresenceBytes,
+			"time of reading all": s.Present.WallNs, "time of counting": s.Count.WallNs,
+		} {
+			if v <= 0 {
+				t.Errorf("%s: %s: got %v", s.System, what, v)
+			}
+		}
+	}
+	for _, want := range []string{"## History and presence", "| what: figure | Wye | centrifuge |", "| a presence: bytes in Redis | "} {
+		if !strings.Contains(r.markdown(), want) {
+			t.Errorf("the report does not have %q:\n%s", want, r.markdown())
+		}
+	}
+}

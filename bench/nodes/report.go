@@ -30,6 +30,7 @@ Half of the members are at each node; both nodes, redis-server and the load gene
 	r.layerSection(&w)
 	r.socketSection(&w)
 	r.groupSection(&w)
+	r.storedSection(&w)
 	if len(r.Failures) > 0 {
 		fmt.Fprintf(&w, "\n## Not measured\n\n")
 		for _, f := range r.Failures {

@@ -19,6 +19,7 @@ type results struct {
 	Layer      []layerResult  `json:"layer"`
 	Sockets    []socketResult `json:"sockets"`
 	Groups     []groupResult  `json:"groups"`
+	Stored     []storedResult `json:"stored"`
 	Failures   []string       `json:"failures"`
 	// Stopped means that there was no time for all rounds.
 	Stopped bool `json:"stopped,omitempty"`

@@ -24,13 +24,15 @@ type system struct {
 	sockets func(b *bench, addr string) invocation
 	dialect load.Dialect
 	single  bool // through sockets it is one process
+	stores  bool // its nodes are a node.Store
+	plain   bool // and counting presences has to be chosen
 	most    int  // the largest group at the level of the layer, if larger ones take too long
 }
 
 // systems are all that are measured.
 var systems = []*system{
 	{
-		name: "wye", title: "Wye", pkg: "./server",
+		name: "wye", title: "Wye", pkg: "./server", stores: true,
 		layer: func(b *bench, sends bool) invocation {
 			args := append(b.profile("layer", sends), "-layer", b.redis.URL(), flagIf("-sends", sends))
 			return invocation{program: b.program("./node"), args: args}
@@ -48,6 +50,7 @@ var systems = []*system{
 	},
 	{
 		name: "centrifuge", title: "centrifuge", pkg: "./peers/centrifuge", module: "github.com/centrifugal/centrifuge", dialect: load.Centrifuge,
+		stores: true, plain: true,
 		layer: func(b *bench, sends bool) invocation {
 			return invocation{program: b.program("./peers/centrifuge"), args: []string{"-layer", b.redis.URL(), flagIf("-sends", sends)}}
 		},

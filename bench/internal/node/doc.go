@@ -25,6 +25,17 @@ const (
 	Send = "send"
 	// Stats asks for the figures.
 	Stats = "stats"
+
+	// What follows is for nodes that are a [Store], and is about the group First.
+
+	// Recover recovers Missed messages, Times times.
+	Recover = "recover"
+	// Enter enters Members presences with the numbers from From on, Senders at a time.
+	Enter = "enter"
+	// Present reads all presences, Times times.
+	Present = "present"
+	// Count counts them, Times times.
+	Count = "count"
 )
 
 // Request is what a node is asked for.
@@ -48,6 +59,12 @@ type Request struct {
 	Peers int `json:"peers,omitempty"`
 	// Rate is how many messages are sent in a second. 0 means that Window decides.
 	Rate float64 `json:"rate,omitempty"`
+	// Record has what is sent kept as well.
+	Record bool `json:"record,omitempty"`
+
+	Missed int `json:"missed,omitempty"`
+	Times  int `json:"times,omitempty"`
+	From   int `json:"from,omitempty"`
 }
 
 // Reply is what a node answers. Its times are nanoseconds; points in time are those of the
@@ -68,4 +85,6 @@ type Reply struct {
 	// when the last of them did so for the first time.
 	Heard   int   `json:"heard"`
 	HeardAt int64 `json:"heard_at"`
+	// Found is how many messages or presences the request has read or entered.
+	Found int `json:"found,omitempty"`
 }

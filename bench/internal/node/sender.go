@@ -10,7 +10,7 @@ import (
 
 // sender sends to one group.
 type sender struct {
-	hub     Hub
+	deliver func(ctx context.Context, group string, sentAt int64) error
 	group   string
 	request Request
 	sends   *atomic.Int64
@@ -67,7 +67,7 @@ func (s *sender) send(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := s.hub.Send(context.Background(), s.group, time.Now().UnixNano()); err != nil {
+		if err := s.deliver(context.Background(), s.group, time.Now().UnixNano()); err != nil {
 			s.failed(err)
 		}
 		s.sends.Add(1)

@@ -63,34 +63,50 @@ func (s *server) serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		r := s.reply(q, s.do(ctx, q))
+		found, err := s.do(ctx, q)
+		r := s.reply(q, err)
+		r.Found = found
 		if err := replies.Encode(r); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *server) do(ctx context.Context, q Request) error {
+func (s *server) do(ctx context.Context, q Request) (found int, err error) {
 	switch q.Do {
 	case Join:
-		return s.join(ctx, q)
+		return 0, s.join(ctx, q)
 	case Expect:
 		s.sends.Store(0)
 		s.meter.latencies()
 		s.meter.expect(int64(q.Acknowledge) * int64(q.Members))
 	case Start:
-		s.send = &sender{hub: s.hub, group: GroupName(q.First), request: q, sends: &s.sends, failed: s.failed}
-		s.send.start()
-		s.sending.Store(s.send)
+		return 0, s.start(q)
 	case Stop:
 		s.sending.Store(nil)
 		s.send.end()
 	case Send:
-		return s.hub.Send(ctx, GroupName(q.First), time.Now().UnixNano())
+		return 0, s.hub.Send(ctx, GroupName(q.First), time.Now().UnixNano())
 	case Stats:
 	default:
-		return fmt.Errorf("unknown request %q", q.Do)
+		return s.stored(ctx, q)
 	}
+	return 0, nil
+}
+
+// start starts to send.
+func (s *server) start(q Request) error {
+	send := s.hub.Send
+	if q.Record {
+		store, ok := s.hub.(Store)
+		if !ok {
+			return fmt.Errorf("request %q: this node keeps nothing", q.Do)
+		}
+		send = store.Record
+	}
+	s.send = &sender{deliver: send, group: GroupName(q.First), request: q, sends: &s.sends, failed: s.failed}
+	s.send.start()
+	s.sending.Store(s.send)
 	return nil
 }
 

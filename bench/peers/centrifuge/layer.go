@@ -16,6 +16,7 @@ import (
 type hub struct {
 	node   *centrifuge.Node
 	broker *broker
+	last   *centrifuge.StreamPosition // of the group whose messages are kept
 }
 
 // Join makes a new client subscribe.
@@ -30,16 +31,19 @@ func (h *hub) Join(ctx context.Context, group string, m *node.Member) error {
 
 // Send publishes a message.
 func (h *hub) Send(_ context.Context, group string, sentAt int64) error {
-	_, err := h.node.Publish(group, fmt.Appendf(nil, `{"t":%d,"text":%q}`, sentAt, node.Text))
+	_, err := h.node.Publish(group, text(sentAt))
 	return err
 }
+
+func text(sentAt int64) []byte { return fmt.Appendf(nil, `{"t":%d,"text":%q}`, sentAt, node.Text) }
 
 // broker is centrifuge's Redis broker. It remembers when the message was sent that the node
 // is passing to its clients.
 type broker struct {
 	*centrifuge.RedisBroker
 
-	sentAt atomic.Int64
+	presences centrifuge.PresenceManager
+	sentAt    atomic.Int64
 }
 
 // RegisterBrokerEventHandler puts a handler in front of the node's.

@@ -48,7 +48,7 @@ func run(redis, addr string, sends bool) (err error) {
 		err = errors.Join(err, n.Shutdown(ctx))
 	}()
 	if addr == "" {
-		return node.Serve(context.Background(), &hub{n, b}, sends)
+		return node.Serve(context.Background(), &hub{node: n, broker: b}, sends)
 	}
 	srv := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
 	srv.Handler = centrifuge.NewWebsocketHandler(n, centrifuge.WebsocketConfig{
@@ -76,6 +76,15 @@ func newNode(redis string) (*centrifuge.Node, *broker, error) {
 	}
 	b := &broker{RedisBroker: r}
 	n.SetBroker(b)
+	m, err := centrifuge.NewRedisPresenceManager(n, centrifuge.RedisPresenceManagerConfig{
+		Shards:            []*centrifuge.RedisShard{shard},
+		EnableUserMapping: func(ch string) bool { return ch == node.GroupName(node.CountedGroup) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	n.SetPresenceManager(m)
+	b.presences = m
 	return n, b, nil
 }
 
