@@ -1,4 +1,4 @@
-package main
+package matrix_test
 
 import (
 	"encoding/base64"
@@ -96,7 +96,7 @@ func TestCompressionOfPython(t *testing.T) {
 // what its browser offers.
 func TestCompressionOfChromium(t *testing.T) {
 	t.Parallel()
-	browser := startBrowser(t)
+	page := startPage(t)
 	var all []any
 	for _, m := range wiretap.Messages() {
 		all = append(all, []any{m.Binary, base64.StdEncoding.EncodeToString([]byte(m.Data))})
@@ -105,7 +105,6 @@ func TestCompressionOfChromium(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := openTab(browser, t, "Ann", desk)
 	for _, row := range []deflated{
 		{testkit.Here(), nil, noTakeover, wiretap.Want{Answer: answerPlain}},
 		{testkit.Here(), nil, takeover, wiretap.Want{Answer: answerTakeover, ServerRefers: true, ClientRefers: true}},
@@ -113,9 +112,10 @@ func TestCompressionOfChromium(t *testing.T) {
 	} {
 		for _, engine := range engines {
 			tap := serveCompressed(t, engine, &row.server)
-			what := fmt.Sprintf("%s: %s", row.at, engine)
-			p.do(what, chromedp.Evaluate[chromedp.Void](
-				fmt.Sprintf(pageEchoes, "ws://"+tap.Addr()+"/", messages), chromedp.EvalAwaitPromise))
+			script := fmt.Sprintf(pageEchoes, "ws://"+tap.Addr()+"/", messages)
+			if err := chromedp.Do(page, chromedp.Evaluate[chromedp.Void](script, chromedp.EvalAwaitPromise)); err != nil {
+				t.Fatalf("%s: %s: %v", row.at, engine, err)
+			}
 			traffic := tap.Traffic(t)
 			traffic.Check(t, row.want)
 		}
