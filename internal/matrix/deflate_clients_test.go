@@ -28,6 +28,8 @@ type deflated struct {
 }
 
 // What servers can be told.
+//
+//nolint:gochecknoglobals // constants
 var (
 	noTakeover   = websocket.Compression{}
 	takeover     = websocket.Compression{ServerTakeover: true, ClientTakeover: true, ServerWindowBits: 15}
@@ -146,6 +148,7 @@ const pageEchoes = `(async (url, messages) => {
 	await event("close");
 })(%q, %s)`
 
+//nolint:gochecknoglobals // a constant
 var engines = []websocket.Engine{websocket.EngineAuto, websocket.EngineGoroutine}
 
 // serveCompressed serves an echo behind a tap.
