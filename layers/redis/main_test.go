@@ -29,6 +29,6 @@ func runMore() {
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
-		_ = flag.Set("test.parallel", "8") //nolint:errcheck // the flag of package testing takes numbers
+		_ = flag.Set("test.parallel", "8")
 	}
 }
