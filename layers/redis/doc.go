@@ -1,5 +1,5 @@
 // Package redis is a driver that connects the layers of several processes, and those of
-// Django Channels, over Redis or Valkey. It speaks the format of either of the two layers that
+// Django Channels, over Redis. It speaks the format of either of the two layers that
 // channels_redis has, as [Options].Backend says, so that a group_send of Django reaches the
 // members of the group in Wye, and the reverse.
 //
