@@ -20,7 +20,9 @@ import (
 // The first send, the first iteration of the loop, or [Stream.Accept] accepts the
 // connection. An error that f returns before that refuses it. When f returns later, the
 // connection closes: with 1000 if f returns nil, and otherwise as described at
-// [Consumer].
+// [Consumer]. That is also so with the error of a send that did not reach other nodes
+// (layers.ErrDown), which does not close other consumers: a loop that is to outlive an outage
+// of the layer's back end goes on after that error.
 //
 // ctx is done when the connection closes, and f must return then: Disconnect waits for
 // f, for ten seconds at most. f counts as one of Limits.Goroutines, as a function of
@@ -108,6 +110,9 @@ func (v *funcConsumer) runFunc(ctx context.Context) error {
 	returned = true
 	d := s.decision.Load()
 	first := d.decide(func() error {
+		if errors.Is(err, plumbing.ErrUnsent) {
+			s.CloseWith(err) // otherwise it would accept, and nobody reads any longer
+		}
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/layertest"
+	"github.com/wye-go/wye/protocol"
 )
 
 // TestAnOutageEndsNoConsumer has consumers that return the errors of their sends while the back
@@ -97,5 +99,42 @@ func endsInOutage(t *testing.T, at testkit.Line, send func(ctx context.Context, 
 	}
 	if n := l.Stats().Unpublished; n == 0 {
 		t.Errorf("%s: nothing was counted as unpublished", at)
+	}
+}
+
+// TestAnOutageDoesNotLeaveAFunctionOpen has a function that returns the error of a send, before
+// or after it has accepted: it reads no more messages, so the connection ends.
+func TestAnOutageDoesNotLeaveAFunctionOpen(t *testing.T) {
+	t.Parallel()
+	for _, accepts := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := layertest.NewBroker(nil)
+			defer b.Close()
+			l, err := layers.Open(t.Context(), b.Node())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := l.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			b.Stop()
+			app := layers.Middleware(l)(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
+				if accepts {
+					if err := s.Accept(nil); err != nil {
+						return err
+					}
+				}
+				return s.GroupSend(ctx, "room", outageSaid.New(outageLine{1}))
+			}))
+			if !accepts {
+				if e := consumertest.Refused(t, app, "/", nil); e.Status != http.StatusInternalServerError {
+					t.Errorf("refused with %d, want 500", e.Status)
+				}
+				return
+			}
+			consumertest.Connect(t, app, "/", nil).WantClose(protocol.CloseInternalError)
+		})
 	}
 }
