@@ -9,7 +9,7 @@
 //   - [Core] is channels_redis.core, which most projects with Django Channels use: events wait
 //     in a queue of each node, a sorted set. It is the choice if Django uses it.
 //
-// With both, named channels are kept in the format of channels_redis.core.
+// With both backends, named channels have the format of channels_redis.core.
 //
 // # Core
 //
@@ -51,10 +51,10 @@
 // Presences belong to their node, and leave with it: at once when the layer is closed, and within
 // Options.PresenceLease when the node dies. After an outage, nodes enter again what they had
 // entered. In the groups that a node has members in and for which Layer.Present was called there, it
-// compares who is present with what it has told the members, when the time of a lease has passed
+// compares the presences with what it has reported to the members, when the time of a lease has passed
 // since the outage: they get an event for each key that has entered, changed or exited meanwhile,
-// and no other. In other groups, Entered may be sent again for a key if Redis has lost it, and what
-// has changed during the outage is not told: members that receive a Gap call Layer.Present.
+// and no other. In other groups, Entered may be sent again for a key if Redis has lost it, and changes
+// during the outage are not reported: members that receive a Gap call Layer.Present.
 //
 // Changes are published in the group, so that, with PubSub, consumers of Django in a group with
 // presences need the methods presence_join, presence_change and presence_leave: Django Channels

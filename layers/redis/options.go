@@ -29,7 +29,7 @@ type Options struct {
 	//	redis+cluster://user:password@host:6379,host:6379
 	//	rediss+cluster://...                  the same with TLS
 	//
-	// A Redis Cluster is the only URL. It names some of the nodes, from which the driver
+	// The URL of a Redis Cluster must be the only one. It names some of the nodes, from which the driver
 	// learns the others.
 	//
 	// User, password, port and database may be missing. The form with Sentinels is that
@@ -41,12 +41,12 @@ type Options struct {
 	// Backend is the part of channels_redis that the driver is compatible with: PubSub, the
 	// default, or Core. It must be equal on all nodes and in Django ("BACKEND").
 	Backend Backend
-	// Sharded has groups use sharded Pub/Sub, with which a node of a Redis Cluster does not
+	// Sharded makes groups use sharded Pub/Sub, with which a node of a Redis Cluster does not
 	// pass on the events of a group to all others. Django Channels cannot take part: channels_redis
 	// has only classic Pub/Sub, which the cluster broadcasts. It is only for a cluster, of
 	// Redis 7. It must be equal on all nodes.
 	Sharded bool
-	// Partitions is into how many parts the groups are divided in a Redis Cluster. The groups
+	// Partitions is the number of parts into which the groups of a Redis Cluster are divided. The groups
 	// of a partition are in one slot, and a node has two connections for each partition. It is
 	// best several times the number of masters. Default 16, at most 1024. It must be equal on
 	// all nodes.
@@ -82,7 +82,7 @@ type Options struct {
 	// Redis, stay at most, while Redis works. Default 15 seconds, at least one. It should be
 	// equal on all nodes.
 	PresenceLease time.Duration
-	// GroupExpiry is how long a membership lasts in Redis that is not renewed, as
+	// GroupExpiry is how long a membership that is not renewed lasts in Redis, as
 	// "group_expiry" of Django. Nodes renew theirs in time. It is only for Core. Default 24
 	// hours, at least a minute. It must be equal on all nodes and in Django.
 	GroupExpiry time.Duration

@@ -13,7 +13,7 @@ type Stats struct {
 	OverCapacity int64
 }
 
-// ServerStats are those of one server.
+// ServerStats are those of one server, or of one partition of a cluster.
 type ServerStats struct {
 	// Name is the server's address, without user and password.
 	Name string
