@@ -27,7 +27,7 @@ type store struct {
 }
 
 // database is what differs between SQLite and PostgreSQL. The statements in this file and
-// in writer.go are for both.
+// in writer.go are for both. It has many methods because the store knows neither of them.
 type database interface {
 	// String returns the file or the URL, without its password.
 	String() string

@@ -15,7 +15,8 @@ import (
 
 // Driver connects a layer to those of other processes, and to Django Channels, over Redis.
 // [New] makes one. Pass it to layers.Open once. All methods are safe for concurrent
-// use; programs call only Stats, and the layer calls the others.
+// use; programs call only Stats, and the layer calls the others. The optional interfaces of layers
+// (queues, history, presence) are methods of the driver: hence so many.
 type Driver struct {
 	options Options
 

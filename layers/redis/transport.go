@@ -7,7 +7,8 @@ import (
 	"github.com/wye-go/wye/protocol"
 )
 
-// transport carries events to other nodes and to Django.
+// transport carries events to other nodes and to Django. It has all that differs between Pub/Sub and
+// Core, in one place: hence so many methods.
 type transport interface {
 	// groupName returns the name in Redis that stands for a group, a channel or a key.
 	groupName(group string) string

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Store is a [Hub] that keeps events and presences.
+// Store is a [Hub] that keeps events and presences. It has a method for each thing that is measured.
 type Store interface {
 	Hub
 
