@@ -159,7 +159,6 @@ func (s *server) restore(ctx context.Context, cause error) bool {
 			err = s.attempt(ctx, c)
 		}
 		if err == nil {
-			s.commands.Store(c)
 			return true
 		}
 		if cause.Error() != err.Error() {
@@ -234,7 +233,7 @@ func (s *server) subscribe(ctx context.Context, c *commands) error {
 	}
 	err = in.probe(ctx, c)
 	for add, drop := s.allWanted(), []string(nil); err == nil; add, drop = s.takeChanges() {
-		if len(add)+len(drop) == 0 && s.place(in) {
+		if len(add)+len(drop) == 0 && s.place(in, c) {
 			return nil
 		}
 		err = in.change(ctx, c, add, drop)
@@ -270,13 +269,16 @@ func (s *server) takeChanges() (add, drop []string) {
 	return add, drop
 }
 
-// place makes in the intake of the server, unless something has changed.
-func (s *server) place(in intake) bool {
+// place makes in the intake of the server and c its client, unless something has changed. It
+// stores both at once: change needs both, and nothing subscribes later to what it has noted
+// after place.
+func (s *server) place(in intake, c *commands) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.changed) > 0 {
 		return false
 	}
+	s.commands.Store(c)
 	s.mu.changed, s.mu.intake, s.mu.cause = nil, in, nil
 	return true
 }
