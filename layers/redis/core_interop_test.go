@@ -159,25 +159,7 @@ func TestCoreUnusual(t *testing.T) {
 			l := openLayer(t, o)
 			django := startDjango(t, "core", config)
 			m, channel := joined(t, l, "to.Wye"), django.enters(t, "to.Django")
-			for _, row := range unusuals() {
-				if row.only != "" && !strings.HasPrefix(dialect.name, row.only) {
-					continue
-				}
-				t.Run(row.name, func(t *testing.T) {
-					wantSent(t, row.at, l.GroupSend(t.Context(), "to.Django", event("unusual", row.payload)))
-					python := strings.Trim(row.python+", 'type': 'unusual'", ", ")
-					got := django.call(t, "receive", channel)
-					if want := django.call(t, "normal", "{"+python+"}"); got != want {
-						t.Errorf("%s: Django receives\n%s, want\n%s", row.at, got, want)
-					}
-					django.call(t, "group_send", "to.Wye", "{"+python+"}")
-					want := row.received
-					if want == nil {
-						want = row.payload.(fields)
-					}
-					m.wantReceives(t, row.at, event("unusual", want))
-				})
-			}
+			exchangeUnusuals(t, dialect, l, m, django, channel)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wye-go/wye/internal/redistest"
 	"github.com/wye-go/wye/internal/testkit"
+	"github.com/wye-go/wye/layers"
 	"github.com/wye-go/wye/layers/redis"
 	"github.com/wye-go/wye/protocol"
 )
@@ -150,6 +151,31 @@ func unusuals() []unusual {
 	}
 }
 
+// exchangeUnusuals sends payloads of all kinds: to the group to.Django, in which channel is, and
+// from Django to the group to.Wye, in which m is.
+func exchangeUnusuals(t *testing.T, d dialect, l *layers.Layer, m member, django *django, channel string) {
+	t.Helper()
+	for _, row := range unusuals() {
+		if row.only != "" && !strings.HasPrefix(d.name, row.only) {
+			continue
+		}
+		t.Run(row.name, func(t *testing.T) {
+			wantSent(t, row.at, l.GroupSend(t.Context(), "to.Django", event("unusual", row.payload)))
+			python := strings.Trim(row.python+", 'type': 'unusual'", ", ")
+			got := django.call(t, "receive", channel)
+			if want := django.call(t, "normal", "{"+python+"}"); got != want {
+				t.Errorf("%s: Django receives\n%s, want\n%s", row.at, got, want)
+			}
+			django.call(t, "group_send", "to.Wye", "{"+python+"}")
+			want := row.received
+			if want == nil {
+				want = row.payload.(fields)
+			}
+			m.wantReceives(t, row.at, event("unusual", want))
+		})
+	}
+}
+
 // TestInteropUnusual sends payloads of all kinds, to groups in both directions.
 func TestInteropUnusual(t *testing.T) {
 	t.Parallel()
@@ -160,25 +186,7 @@ func TestInteropUnusual(t *testing.T) {
 			l := openLayer(t, o)
 			django := startDjango(t, "pubsub", config, shared)
 			m, channel := joined(t, l, "to.Wye"), django.joins(t, "to.Django")
-			for _, row := range unusuals() {
-				if row.only != "" && !strings.HasPrefix(dialect.name, row.only) {
-					continue
-				}
-				t.Run(row.name, func(t *testing.T) {
-					wantSent(t, row.at, l.GroupSend(t.Context(), "to.Django", event("unusual", row.payload)))
-					python := strings.Trim(row.python+", 'type': 'unusual'", ", ")
-					got := django.call(t, "receive", channel)
-					if want := django.call(t, "normal", "{"+python+"}"); got != want {
-						t.Errorf("%s: Django receives\n%s, want\n%s", row.at, got, want)
-					}
-					django.call(t, "group_send", "to.Wye", "{"+python+"}")
-					want := row.received
-					if want == nil {
-						want = row.payload.(fields)
-					}
-					m.wantReceives(t, row.at, event("unusual", want))
-				})
-			}
+			exchangeUnusuals(t, dialect, l, m, django, channel)
 		})
 	}
 }
