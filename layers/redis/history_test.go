@@ -81,25 +81,35 @@ func wantHistory(t *testing.T, at testkit.Line, l *layers.Layer, after protocol.
 	}
 }
 
+// format is a way to write what is stored in Redis.
+type format struct {
+	at      testkit.Line
+	options redis.Options
+}
+
+// formats returns the options for each format. Each has a prefix of its own on s.
+func formats(s *redistest.Server) []format {
+	all := []format{
+		{testkit.Here(), redis.Options{}},
+		{testkit.Here(), redis.Options{Serializer: "json"}},
+		{testkit.Here(), redis.Options{EncryptionKeys: []string{"one", "two"}}},
+		{testkit.Here(), redis.Options{Serializer: "json", EncryptionKeys: []string{"one"}}},
+	}
+	for i := range all {
+		all[i].options.Prefix, all[i].options.URLs = fmt.Sprint("p", i), []string{s.URL()}
+	}
+	return all
+}
+
 // TestHistoryFormats records in all formats. The position arrives, and Django reads ordinary
 // events.
 func TestHistoryFormats(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
-	for i, row := range []struct {
-		at   testkit.Line
-		with redis.Options
-	}{
-		{testkit.Here(), redis.Options{}},
-		{testkit.Here(), redis.Options{Serializer: "json"}},
-		{testkit.Here(), redis.Options{EncryptionKeys: []string{"one", "two"}}},
-		{testkit.Here(), redis.Options{Serializer: "json", EncryptionKeys: []string{"one"}}},
-	} {
-		o := row.with
-		o.Prefix, o.URLs = fmt.Sprint("p", i), []string{s.URL()}
-		t.Run(o.Prefix, func(t *testing.T) {
+	for _, row := range formats(s) {
+		t.Run(row.options.Prefix, func(t *testing.T) {
 			t.Parallel()
-			recordAs(t, row.at, s, o)
+			recordAs(t, row.at, s, row.options)
 		})
 	}
 }

@@ -107,17 +107,8 @@ func quick(s *redistest.Server) redis.Options {
 func TestPresenceFormats(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
-	for i, row := range []struct {
-		at   testkit.Line
-		with redis.Options
-	}{
-		{testkit.Here(), redis.Options{}},
-		{testkit.Here(), redis.Options{Serializer: "json"}},
-		{testkit.Here(), redis.Options{EncryptionKeys: []string{"one", "two"}}},
-		{testkit.Here(), redis.Options{Serializer: "json", EncryptionKeys: []string{"one"}}},
-	} {
-		o := row.with
-		o.Prefix, o.URLs = fmt.Sprint("p", i), []string{s.URL()}
+	for _, row := range formats(s) {
+		o := row.options
 		here, _ := open(t, o)
 		there, _ := open(t, o)
 		m := watch(t, there)
