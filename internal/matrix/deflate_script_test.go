@@ -19,6 +19,9 @@ import (
 
 // clients has programs that speak WebSocket with libraries of other languages. They read
 // commands, one line of JSON each, and answer each with "ok" or what went wrong.
+//
+// The code that drives them repeats that of examples/chat/interop_test.go on purpose: users copy
+// the folder of the chat, so its tests cannot share a package with these.
 const clients = "../../examples/chat/testdata/clients"
 
 // script is a client that executes commands.
