@@ -52,6 +52,12 @@ func (d *Deflaters) Deflate(message, window []byte, bits uint8) *Deflated {
 		bits = MaxBits // no distance is larger
 	}
 	d.slots <- struct{}{}
+	panics := true
+	defer func() {
+		if panics { // the deflater is not recycled
+			<-d.slots
+		}
+	}()
 	z, ok := d.pools[bits].Get().(*Deflated)
 	if !ok {
 		z = &Deflated{from: d, bits: bits}
@@ -62,6 +68,7 @@ func (d *Deflaters) Deflate(message, window []byte, bits uint8) *Deflated {
 	_, _ = z.writer.Write(message) //nolint:errcheck // a buffer takes everything
 	_ = z.writer.Flush()           //nolint:errcheck // see above
 	z.Payload = bytes.TrimSuffix(z.buffer.Bytes(), tail)
+	panics = false
 	if len(z.Payload) >= len(message) {
 		z.Release()
 		return nil

@@ -123,3 +123,22 @@ func TestDeflateAlloc(t *testing.T) {
 		}
 	}
 }
+
+// TestDeflatePanics makes sure that deflaters that panic do not keep others from being used.
+func TestDeflatePanics(t *testing.T) {
+	t.Parallel()
+	d := NewDeflaters(MaxLevel + 1)
+	panics := func() (is bool) {
+		defer func() { is = recover() != nil }()
+		d.Deflate(texts()["json"][:800], nil, MaxBits)
+		return false
+	}
+	for range cap(d.slots) {
+		if !panics() {
+			t.Fatal("a level that does not exist does not panic")
+		}
+	}
+	if n := len(d.slots); n > 0 {
+		t.Errorf("%d slots are not free after as many panics", n)
+	}
+}
