@@ -107,10 +107,13 @@ func TestPromise4_MiddlewareThatPanics(t *testing.T) {
 	onSockets(t, func(t *testing.T, via carrier) {
 		var refuse error
 		app := &fakes.Handler{OnConnect: func(context.Context, *protocol.Conn) error { return refuse }}
-		s := newServer(app, nil)
+		s := newServer(app, &websocket.Options{Compression: &websocket.Compression{ClientTakeover: true}})
 		s.listenOver(t, via, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(panicking{w}, r) }))
-		if a := s.peer(t).Handshake(websockettest.Request("/")); a.Status != http.StatusInternalServerError {
+		if a := s.peer(t).Handshake(websockettest.Request("/", deflateOffer)); a.Status != http.StatusInternalServerError {
 			t.Errorf("Hijack: status %d, want 500", a.Status)
+		}
+		if c := s.Stats().Compression; c.Conns != 0 || c.WindowBytes != 0 {
+			t.Errorf("Hijack: %+v is left", c)
 		}
 		s.wantLog(t, "a middleware in front")
 		refuse = protocol.NewRejectError(http.StatusForbidden, "no")
