@@ -153,3 +153,20 @@ func TestCompressionWindowsAreGivenBack(t *testing.T) {
 		p.closes()
 	})
 }
+
+// TestCompressionCountsRefused makes sure that a message that is refused counts as inflated.
+func TestCompressionCountsRefused(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, e websocket.Engine) {
+		t.Helper()
+		s := serve(t, fakes.Echo(), &websocket.Options{Engine: e, Compression: &websocket.Compression{}})
+		p := s.openDeflate(t, deflateOffer)
+		bad := new(deflatePeer).deflated("a\xff")
+		p.SendBytes(frame(finText|rsv1, bad))
+		p.WantClosed(protocol.CloseInvalidPayload)
+		s.wantEmpty(t)
+		if c := s.Stats().Compression; c.WireBytesIn != int64(len(bad)) || c.PlainBytesIn != 2 {
+			t.Errorf("%+v, want %d bytes that became 2", c, len(bad))
+		}
+	})
+}

@@ -140,11 +140,11 @@ func (c *Conn) parse(b []byte, l *lease, most int) outcome {
 	d := c.way.deflate
 	for len(b) > 0 {
 		it, rest, ok, err := d.next(&c.read.parser, b)
+		long := d != nil && d.tookLong(&c.read.parser, most)
 		if err != nil {
 			c.failViolated(err)
 			return peerViolated
 		}
-		long := d != nil && d.tookLong(&c.read.parser, most)
 		b = rest
 		if !ok {
 			if long && len(b) > 0 {
