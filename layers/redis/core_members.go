@@ -67,6 +67,9 @@ func (r *reader) change(ctx context.Context, c *commands, add, drop []string) er
 		return err
 	}
 	_, err := r.join(ctx, c, add)
+	if err != nil {
+		r.incomplete.Store(true)
+	}
 	return err
 }
 
@@ -177,7 +180,7 @@ func (r *reader) tend(ctx context.Context, c *commands) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	now := time.Now()
-	if now.After(r.renew) {
+	if r.incomplete.Swap(false) || now.After(r.renew) {
 		r.renew = now.Add(r.transport.renewEvery())
 		if err := r.renewAll(ctx, c); err != nil {
 			r.renew = now

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -27,6 +28,7 @@ type reader struct {
 	failures   <-chan error  // of both connections
 	changing   chan struct{} // has an element while memberships are changed
 	registered []string      // groups in which the node was when the connection was opened
+	incomplete atomic.Bool   // a join has failed: the next probe renews all memberships
 	known      bool          // the node has had a lease since
 	renew      time.Time     // when memberships are renewed
 	sweep      time.Time     // when dead nodes are looked for

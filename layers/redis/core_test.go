@@ -159,6 +159,26 @@ func TestCoreNodeDies(t *testing.T) {
 	}
 }
 
+// TestCoreJoinRefused has a server refuse to add a node to a group for a time, and nothing else:
+// the member stays, and the next probe adds the node.
+func TestCoreJoinRefused(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{})
+	_, o := dialect{}.coreOn(t, s)
+	l, d := open(t, o)
+	s.CLI(t, "ACL", "SETUSER", "default", "resetkeys", "~*:wye:*", "~*specific*")
+	joined(t, l, "room")
+	if got := entries(t, s, o, "room"); len(got) != 0 {
+		t.Fatalf("the entries are %q, want none", got)
+	}
+	s.CLI(t, "ACL", "SETUSER", "default", "allkeys")
+	eventually(t, testkit.Here(), "the node is in the group", func() bool { return len(entries(t, s, o, "room")) == 1 })
+	eventually(t, testkit.Here(), "the gap is reported", func() bool { return l.Stats().Gaps == 1 })
+	if n := d.Stats().Servers[0].Outages; n != 0 {
+		t.Errorf("there were %d outages, want none", n)
+	}
+}
+
 // TestCoreForgotten has Redis lose all that it stores, while it runs.
 func TestCoreForgotten(t *testing.T) {
 	t.Parallel()
