@@ -117,7 +117,8 @@ func (o Options) Format(f fmt.State, _ rune) {
 		}
 	}
 	text := fmt.Sprintf("redis.Options{URLs: %q, Backend: %v, Sharded: %t, Partitions: %d, Prefix: %q, Serializer: %q, "+
-		"EncryptionKeys: %d, Channels: %v, RandomPrefixLength: %d, PresenceLease: %v, GroupExpiry: %v, TLS: %t, Credentials: %t, SentinelCredentials: %t}",
+		"EncryptionKeys: %d, Channels: %v, RandomPrefixLength: %d, PresenceLease: %v, GroupExpiry: %v, "+
+		"TLS: %t, Credentials: %t, SentinelCredentials: %t}",
 		names, o.Backend, o.Sharded, o.Partitions, o.Prefix, o.Serializer, len(o.EncryptionKeys), o.Channels,
 		o.RandomPrefixLength, o.PresenceLease, o.GroupExpiry, o.TLS != nil, o.Credentials != nil, o.SentinelCredentials != nil)
 	_, _ = io.WriteString(f, text) //nolint:errcheck // fmt writes to a buffer first
