@@ -57,7 +57,13 @@ func (p *postgres) open(ctx context.Context) (reads, writes *sql.DB, err error) 
 			config.RuntimeParams[name] = value
 		}
 	}
-	writes = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(p.register))
+	writes = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		err := p.register(ctx, conn)
+		if err != nil {
+			_ = conn.Close(ctx) // stdlib does not close a connection that is refused here
+		}
+		return err
+	}))
 	writes.SetMaxOpenConns(1)
 	if err := p.prepare(ctx, writes); err != nil {
 		return nil, writes, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -134,11 +135,37 @@ func TestSecondProcess(t *testing.T) {
 		if _, _, err := first.Add(t.Context(), "1", Message{From: person("Ann"), Text: "still here"}); err != nil {
 			t.Error(err)
 		}
+		if isPostgres(db) {
+			waitForConnections(t, db, 1) // those of the second one are closed
+		}
 		if err := first.Close(); err != nil {
 			t.Fatal(err)
 		}
 		openTest(t, db, nil)
 	})
+}
+
+// waitForConnections waits until this many connections use the database.
+func waitForConnections(t *testing.T, db string, want int) {
+	t.Helper()
+	asks, err := sql.Open("pgx", servers.cluster.part("postgres").url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asks.Close()
+	name := strings.TrimPrefix(mustParse(t, db).Path, "/")
+	for end := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+		var open int
+		if err := asks.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = $1`, name).Scan(&open); err != nil {
+			t.Fatal(err)
+		}
+		if open == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections use the database, want %d", open, want)
+		}
+	}
 }
 
 // TestPostgresThatCannotBeUsed: the error says what to do, and has no password.
