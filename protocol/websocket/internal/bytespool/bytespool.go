@@ -19,6 +19,17 @@ type Buffer struct{ B []byte }
 // Get returns an empty buffer. The caller owns it until it calls Release.
 func Get() *Buffer { return pool.Get().(*Buffer) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
 
+// GetAtMost returns an empty buffer with a capacity of at most most bytes, or of a new
+// buffer if that is more.
+func GetAtMost(most int) *Buffer {
+	b := Get()
+	if cap(b.B) <= max(most, initialCap) {
+		return b
+	}
+	b.Release()
+	return &Buffer{B: make([]byte, 0, initialCap)}
+}
+
 // Release recycles b, unless it has grown beyond MaxRecycled. Neither b nor its
 // bytes may be used afterwards.
 func (b *Buffer) Release() {

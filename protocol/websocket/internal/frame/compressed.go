@@ -20,6 +20,9 @@ const (
 	// maxCost is after how much work Next returns, so that its caller can turn to other
 	// connections: about 0.2 ms.
 	maxCost = 64 << 10
+	// maxExtra is how many bytes more than MaxMessage a message may take while it is
+	// inflated.
+	maxExtra = 64 << 10
 	// tableCost is the cost of a dynamic block, however little is in it.
 	tableCost = 1 << 10
 )
@@ -112,7 +115,7 @@ func (p *Parser) readCompressed(b []byte) (it Item, rest []byte, ok bool, err er
 // soon as what is inflated is not UTF-8.
 func (s *partial) inflate(part []byte, r *Rules) (err error) {
 	if s.body == nil {
-		s.body = bytespool.Get()
+		s.body = bytespool.GetAtMost(min(r.maxMessage, maxExtra) + maxExtra - deflate.InflaterSize)
 	}
 	if s.inflater == nil {
 		s.inflater, s.tables = deflate.NewInflater(), 0

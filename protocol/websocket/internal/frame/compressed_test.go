@@ -10,6 +10,7 @@ import (
 
 	"github.com/wye-go/wye/internal/testkit"
 	"github.com/wye-go/wye/protocol"
+	"github.com/wye-go/wye/protocol/websocket/internal/bytespool"
 	"github.com/wye-go/wye/protocol/websocket/internal/deflate"
 	"github.com/wye-go/wye/protocol/websocket/internal/frametest"
 )
@@ -242,6 +243,21 @@ func TestAllocParseCompressed(t *testing.T) {
 		}
 		p.ReleaseBuffer()
 	})
+}
+
+// TestInflateAfterLargeMessages: a large buffer in the pool is not taken for a message that
+// may not use it.
+func TestInflateAfterLargeMessages(t *testing.T) { //nolint:paralleltest // others would take the buffers out of the pool
+	for range 100 { // the pool of the race detector drops some
+		large := bytespool.Get()
+		large.B = make([]byte, 0, bytespool.MaxRecycled)
+		large.Release()
+		p := inflating(100, Inflate{})
+		frames := frametest.Frame(1|rsv1, deflated("Hello", ""))
+		if _, _, memory, err := feedSlowly(&p, frames); err != nil || memory > 2<<10+64<<10 {
+			t.Fatalf("%d bytes of memory were used (%v)", memory, err)
+		}
+	}
 }
 
 // FuzzParserInflate compares a stream in one piece with the same in many, and what is
