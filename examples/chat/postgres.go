@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	_ "embed"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/url"
@@ -59,8 +60,8 @@ func (p *postgres) open(ctx context.Context) (reads, writes *sql.DB, err error) 
 	}
 	writes = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
 		err := p.register(ctx, conn)
-		if err != nil {
-			_ = conn.Close(ctx) // stdlib does not close a connection that is refused here
+		if err != nil { // stdlib does not close a connection that is refused here
+			err = errors.Join(err, conn.Close(ctx))
 		}
 		return err
 	}))

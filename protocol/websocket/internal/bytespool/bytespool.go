@@ -19,11 +19,11 @@ type Buffer struct{ B []byte }
 // Get returns an empty buffer. The caller owns it until it calls Release.
 func Get() *Buffer { return pool.Get().(*Buffer) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
 
-// GetAtMost returns an empty buffer with a capacity of at most most bytes, or of a new
-// buffer if that is more.
-func GetAtMost(most int) *Buffer {
+// GetAtMost returns an empty buffer whose capacity is at most limit bytes, or that of a
+// new buffer.
+func GetAtMost(limit int) *Buffer {
 	b := Get()
-	if cap(b.B) <= max(most, initialCap) {
+	if cap(b.B) <= max(limit, initialCap) {
 		return b
 	}
 	b.Release()

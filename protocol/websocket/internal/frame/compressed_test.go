@@ -247,7 +247,7 @@ func TestAllocParseCompressed(t *testing.T) {
 
 // TestInflateAfterLargeMessages: a large buffer in the pool is not taken for a message that
 // may not use it.
-func TestInflateAfterLargeMessages(t *testing.T) { //nolint:paralleltest // others would take the buffers out of the pool
+func TestInflateAfterLargeMessages(t *testing.T) {
 	for range 100 { // the pool of the race detector drops some
 		large := bytespool.Get()
 		large.B = make([]byte, 0, bytespool.MaxRecycled)
