@@ -40,8 +40,8 @@ func TestLine(t *testing.T) {
 	for _, row := range []struct{ args, want string }{
 		{"echo -conns 2 -size 30 -data chinese", "echo: 2 conns x 30 B chinese, depth 1: "},
 		{"handshake -conns 3", "handshake: 3 conns at a time: "},
-		{"idle -conns 2", "idle: 2 conns for 0.0"},
-		{"idle -conns 2 -hello -path /member/a", "idle: 2 conns for 0.0"},
+		{"idle -conns 2", "idle: 2 conns for "},
+		{"idle -conns 2 -hello -path /member/a", "idle: 2 conns for "},
 		{"paced -conns 2 -rate 1000 -path /echo", "paced: 2 conns x 64 B, 1000/s, every 0 sleeps: "},
 	} {
 		var out strings.Builder

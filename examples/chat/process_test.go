@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -26,16 +27,19 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goroutines, files := runtime.NumGoroutine(), openFiles()
+	debug.SetGCPercent(-1) // the garbage collector would close files that were forgotten
+	debug.SetMemoryLimit(1 << 30)
+	goroutines, files := runtime.NumGoroutine(), len(openFiles())
 	code := m.Run()
 	servers.stop()
 	for end := time.Now().Add(5 * time.Second); code == 0; <-time.After(20 * time.Millisecond) {
-		moreGoroutines, moreFiles := runtime.NumGoroutine()-goroutines, openFiles()-files
+		moreGoroutines, moreFiles := runtime.NumGoroutine()-goroutines, len(openFiles())-files
 		if moreGoroutines <= 0 && moreFiles <= 0 {
 			break
 		}
 		if time.Now().After(end) {
-			fmt.Fprintf(os.Stderr, "FAIL: the tests left %d goroutines and %d open files\n", moreGoroutines, moreFiles)
+			fmt.Fprintf(os.Stderr, "FAIL: the tests left %d goroutines and %d open files of:\n%s\n",
+				moreGoroutines, moreFiles, strings.Join(openFiles(), "\n"))
 			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
 			code = 1
 		}
@@ -43,12 +47,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// openFiles returns how many sockets, pipes and files the process has open. It is 0 on
-// systems without /proc.
-func openFiles() (n int) {
+// openFiles returns the sockets, pipes and files that the process has open. On systems
+// without /proc it returns none.
+func openFiles() (files []string) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return 0
+		return nil
 	}
 	for _, e := range entries {
 		target, err := os.Readlink("/proc/self/fd/" + e.Name())
@@ -56,10 +60,10 @@ func openFiles() (n int) {
 		case err != nil, strings.HasPrefix(target, "anon_inode:"): // epoll and eventfd of the runtime
 		case strings.HasPrefix(target, "/proc/"), strings.HasPrefix(target, "/sys/"), strings.HasPrefix(target, "/dev/"):
 		default:
-			n++
+			files = append(files, e.Name()+" "+target)
 		}
 	}
-	return n
+	return files
 }
 
 const (
