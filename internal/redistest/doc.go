@@ -1,7 +1,7 @@
-// Package redistest starts real redis-server processes, for tests of all Wye modules and
-// for the programs of bench and examples: on free ports of the loopback interface, with
-// replicas and Sentinel, as a cluster, with a password, access rules or TLS. A test can stop,
-// kill, freeze and restart them.
+// Package redistest starts real processes of redis-server or valkey-server, for tests of all
+// Wye modules and for the programs of bench and examples: on free ports of the loopback
+// interface, with replicas and Sentinel, as a cluster, with a password, access rules or TLS. A
+// test can stop, kill, freeze and restart them.
 //
 // A server keeps its files in a temporary folder and stores no data there unless its Config
 // says so. It ends with the test, and, on Linux, with the process that has started it, also

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
 // Options are what a server is started with. The zero value is a server on a free port of
 // 127.0.0.1 that needs no password and stores nothing.
 type Options struct {
+	// Valkey makes it a valkey-server instead of a redis-server.
+	Valkey bool
 	// Host is the address that the server listens on. The default is 127.0.0.1.
 	Host string
 	// Password is what clients must send (requirepass), and is part of URL.
@@ -36,16 +40,37 @@ type Options struct {
 	sentinel []string
 }
 
-const binary = "redis-server"
+// program returns the name of the program of the server.
+func (o *Options) program() string {
+	if o.Valkey {
+		return "valkey-server"
+	}
+	return "redis-server"
+}
 
-// find returns the path of redis-server.
-func find() (string, error) {
-	for _, candidate := range []string{binary, "/usr/bin/" + binary, "/usr/local/bin/" + binary} {
+// find returns the path of the program of the server.
+func (o *Options) find() (string, error) {
+	program := o.program()
+	for _, candidate := range []string{program, "/usr/bin/" + program, "/usr/local/bin/" + program, unpacked(program)} {
 		if path, err := exec.LookPath(candidate); err == nil {
 			return path, nil
 		}
 	}
-	return "", errors.New("wye: redistest: there is no redis-server here; install it with: apt-get install -y redis-server (make deps does)")
+	return "", fmt.Errorf("wye: redistest: there is no %s here; install it with: make deps", program)
+}
+
+// unpacked returns the path of a program that scripts/deps has unpacked into the repository, which
+// is a parent of the working directory of each test. If there is none, it returns a path with
+// nothing.
+func unpacked(program string) string {
+	path := filepath.Join(".tmp", "valkey", "usr", "bin", program)
+	dir, err := os.Getwd()
+	for ; err == nil && filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
+			return filepath.Join(dir, path)
+		}
+	}
+	return path
 }
 
 // New starts a server for a test, which closes it. If the test fails, it shows what the
@@ -86,7 +111,7 @@ func Must(o Options) *Server {
 
 // Start starts a server and returns when it answers. The caller must Close it.
 func Start(o Options) (*Server, error) {
-	path, err := find()
+	path, err := o.find()
 	if err != nil {
 		return nil, err
 	}

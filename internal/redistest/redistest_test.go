@@ -331,3 +331,19 @@ func runs(pid int) bool {
 	_, state, _ := strings.Cut(string(b), ") ")
 	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
+
+// TestValkey starts Valkey, also as a Sentinel.
+func TestValkey(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{Valkey: true})
+	if info := s.CLI(t, "INFO", "server"); !strings.Contains(info, "valkey_version:") {
+		t.Errorf("%s says that it is %s", s, info)
+	}
+	if info := shared.CLI(t, "INFO", "server"); strings.Contains(info, "valkey_version:") {
+		t.Errorf("%s says that it is %s", shared, info)
+	}
+	st := redistest.NewSentinel(t, redistest.SentinelOptions{Server: redistest.Options{Valkey: true}, Replicas: 1})
+	if info := st.Sentinels[0].CLI(t, "INFO", "server"); !strings.Contains(info, "valkey_version:") {
+		t.Errorf("%s says that it is %s", st.Sentinels[0], info)
+	}
+}

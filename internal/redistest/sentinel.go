@@ -26,7 +26,7 @@ type SentinelOptions struct {
 type Sentinel struct {
 	// Name is the name of the master.
 	Name string
-	// Servers are the redis-servers. The first was the master at the start.
+	// Servers are the master and its replicas. The first was the master at the start.
 	Servers []*Server
 	// Sentinels are the processes that watch the servers.
 	Sentinels []*Server
@@ -84,7 +84,7 @@ func (st *Sentinel) start(o SentinelOptions) error {
 	}
 	master := st.Servers[0]
 	for range sentinels {
-		s, err := Start(Options{Host: o.Server.Host, Run: o.Server.Run, sentinel: []string{
+		s, err := Start(Options{Valkey: o.Server.Valkey, Host: o.Server.Host, Run: o.Server.Run, sentinel: []string{
 			fmt.Sprintf("sentinel monitor %s %s %d 2", o.Name, master.options.Host, master.port),
 			fmt.Sprintf("sentinel down-after-milliseconds %s %d", o.Name, o.DownAfter),
 			fmt.Sprintf("sentinel failover-timeout %s %d", o.Name, 8*o.DownAfter),

@@ -29,7 +29,7 @@ const admin = "redistest"
 // errInUse means that another process listens on the port.
 var errInUse = errors.New("the port is in use")
 
-// Server is a redis-server, running or not. Its methods are safe for concurrent use, but
+// Server is a redis-server or valkey-server, running or not. Its methods are safe for concurrent use, but
 // a Stop during a Start waits for it.
 type Server struct {
 	options Options
@@ -128,7 +128,7 @@ func (s *Server) String() string {
 	if s.options.sentinel != nil {
 		return "the Sentinel on " + s.Addr()
 	}
-	return "the redis-server on " + s.Addr()
+	return "the " + s.options.program() + " on " + s.Addr()
 }
 
 // Addr returns the host and port of the server.

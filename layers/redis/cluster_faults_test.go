@@ -350,9 +350,13 @@ func TestClusterStart(t *testing.T) {
 // TestClusterPermissions has a user of Redis who may do no more than the driver says that it needs.
 func TestClusterPermissions(t *testing.T) {
 	t.Parallel()
-	c := redistest.NewCluster(t, redistest.ClusterOptions{
-		Replicas: -1, Server: redistest.Options{ACL: []string{"wye on >secret ~* &* +@all"}},
-	})
+	testClusterPermissions(t, redistest.Options{})
+}
+
+func testClusterPermissions(t *testing.T, so redistest.Options) {
+	t.Helper()
+	so.ACL = []string{"wye on >secret ~* &* +@all"}
+	c := redistest.NewCluster(t, redistest.ClusterOptions{Replicas: -1, Server: so})
 	for _, sharded := range []bool{false, true} {
 		o := redis.Options{URLs: []string{strings.Replace(c.URL(), "://", "://wye:secret@", 1)}, Sharded: sharded, Partitions: 3}
 		_, d := open(t, o)

@@ -63,6 +63,8 @@
 // Redis should not evict keys (maxmemory-policy noeviction): eviction loses history, and presences
 // for up to 15 minutes. IDs and keys of presences are not encrypted; metadata and events are.
 //
+// Servers are Redis 6 or newer, or Valkey. The tests run on Redis 7.0.15 and on Valkey 8.0.1.
+//
 // Each test run has processes of Channels 4.0.0 and channels_redis 4.0.0, on Redis 7.0.15,
 // exchange events with Wye; Channels 4.3.2 and channels_redis 4.3.0 have been tested as well.
 // Before 4.2.1, channels_redis has no JSON, and its Pub/Sub layer does not encrypt.

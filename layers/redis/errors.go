@@ -39,9 +39,12 @@ func isReply(err error) bool {
 	return ok
 }
 
-// isPermission reports whether a command is not permitted to the user, in a script or not.
+// isPermission reports whether a command is not permitted to the user, in a script or not. Within
+// a script, Redis 7.0 and older have the one text, newer ones and Valkey the other.
 func isPermission(reply *rueidis.RedisError) bool {
-	return codeOf(reply) == "NOPERM" || strings.Contains(reply.Error(), "user executing the script can't")
+	text := reply.Error()
+	return codeOf(reply) == "NOPERM" || strings.Contains(text, "user executing the script can't") ||
+		strings.Contains(text, "ACL failure in script")
 }
 
 // codeOf returns the first word of an error reply. Redis 6 has an error within a script in the

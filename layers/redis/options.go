@@ -16,7 +16,7 @@ import (
 // Django's CHANNEL_LAYERS. Mistakes are errors of layers.Open, all at once. When fmt or
 // log/slog writes Options, there are no passwords and keys in the text.
 type Options struct {
-	// URLs are the servers, one URL each, of Redis 6 or newer. Default
+	// URLs are the servers, one URL each, of Redis 6 or newer, or of Valkey. Default
 	// redis://localhost:6379. With several, the hash of a name selects the server, as in
 	// channels_redis: all nodes, and "hosts" of Django, must name the same servers in the
 	// same order. A server must not be named twice.
@@ -44,7 +44,7 @@ type Options struct {
 	// Sharded makes groups use sharded Pub/Sub, with which a node of a Redis Cluster does not
 	// pass on the events of a group to all others. Django Channels cannot take part: channels_redis
 	// has only classic Pub/Sub, which the cluster broadcasts. It is only for a cluster, of
-	// Redis 7. It must be equal on all nodes.
+	// Redis 7 or Valkey. It must be equal on all nodes.
 	Sharded bool
 	// Partitions is the number of parts into which the groups of a Redis Cluster are divided. The groups
 	// of a partition are in one slot, and a node has two connections for each partition. It is

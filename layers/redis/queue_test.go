@@ -248,40 +248,50 @@ func TestPushToPubSubConsumer(t *testing.T) {
 	}
 }
 
+// forbid takes a command from all users.
+func forbid(command string) func(*testing.T, *redistest.Server) {
+	return func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		s.CLI(t, "ACL", "SETUSER", "default", "-"+command)
+	}
+}
+
 // TestQueueRefusals: a server that refuses counts as down, and the error says what to do.
 func TestQueueRefusals(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		at      testkit.Line
 		name    string
+		server  redistest.Options
 		prepare func(t *testing.T, s *redistest.Server)
 		push    string // in the error of Send
 		pull    string // in the error of Pull; "" if it works
 	}{
-		{testkit.Here(), "OOM", func(t *testing.T, s *redistest.Server) {
+		{testkit.Here(), "OOM", redistest.Options{}, func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			s.CLI(t, "CONFIG", "SET", "maxmemory", "1")
 		}, "raise maxmemory", ""},
-		{testkit.Here(), "READONLY", func(t *testing.T, s *redistest.Server) {
+		{testkit.Here(), "READONLY", redistest.Options{}, func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			s.CLI(t, "REPLICAOF", "127.0.0.1", "1")
 		}, "master", "master"},
-		{testkit.Here(), "NOREPLICAS", func(t *testing.T, s *redistest.Server) {
+		{testkit.Here(), "NOREPLICAS", redistest.Options{}, func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			s.CLI(t, "CONFIG", "SET", "min-replicas-to-write", "1")
 		}, "min-replicas-to-write", "min-replicas-to-write"},
-		{testkit.Here(), "NOPERM", func(t *testing.T, s *redistest.Server) {
-			t.Helper()
-			s.CLI(t, "ACL", "SETUSER", "default", "-zremrangebyscore")
-		}, "ACL SETUSER <user> ~asgi* ", "ACL SETUSER <user> ~asgi* "},
-		{testkit.Here(), "NOPERM of scripts", func(t *testing.T, s *redistest.Server) {
-			t.Helper()
-			s.CLI(t, "ACL", "SETUSER", "default", "-evalsha")
-		}, "ACL SETUSER <user> ~asgi* ", "ACL SETUSER <user> ~asgi* "},
+		{testkit.Here(), "NOPERM", redistest.Options{}, forbid("zremrangebyscore"), "ACL SETUSER <user> ~asgi* ", "ACL SETUSER <user> ~asgi* "},
+		{
+			testkit.Here(), "NOPERM of Valkey", redistest.Options{Valkey: true}, forbid("zremrangebyscore"),
+			"ACL SETUSER <user> ~asgi* ", "ACL SETUSER <user> ~asgi* ",
+		},
+		{
+			testkit.Here(), "NOPERM of scripts", redistest.Options{}, forbid("evalsha"),
+			"ACL SETUSER <user> ~asgi* ", "ACL SETUSER <user> ~asgi* ",
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			server := redistest.New(t, redistest.Options{})
+			server := redistest.New(t, row.server)
 			l, _ := open(t, redis.Options{URLs: []string{server.URL()}})
 			pushJobs(t, l, "jobs", 0, 0)
 			row.prepare(t, server)

@@ -99,7 +99,13 @@ var aclLine = regexp.MustCompile(`ACL SETUSER <user> (.*)`)
 // permit all that it needs; with that, it starts.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	s := redistest.New(t, redistest.Options{ACL: []string{"wye on >secret"}})
+	testPermissions(t, redistest.Options{})
+}
+
+func testPermissions(t *testing.T, so redistest.Options) {
+	t.Helper()
+	so.ACL = []string{"wye on >secret"}
+	s := redistest.New(t, so)
 	for _, row := range []struct {
 		at   testkit.Line
 		rule string

@@ -18,16 +18,16 @@ const expiry = time.Second
 // server.
 func suiteOf(t *testing.T, o redis.Options) *layertest.Suite {
 	t.Helper()
-	return suiteOn(t, o, 1)
+	return suiteOn(t, o, redistest.Options{})
 }
 
-// suiteOn is suiteOf on several servers, which have their faults together.
-func suiteOn(t *testing.T, o redis.Options, n int) *layertest.Suite {
+// suiteOn is suiteOf on one or more servers, which have their faults together.
+func suiteOn(t *testing.T, o redis.Options, all ...redistest.Options) *layertest.Suite {
 	t.Helper()
-	servers, proxies := make([]*redistest.Server, n), make([]*proxy, n)
+	servers, proxies := make([]*redistest.Server, len(all)), make([]*proxy, len(all))
 	o.Logger, o.PresenceLease = slog.New(slog.DiscardHandler), 2*time.Second
-	for i := range n {
-		servers[i] = redistest.New(t, redistest.Options{})
+	for i := range all {
+		servers[i] = redistest.New(t, all[i])
 		proxies[i] = newProxy(t, servers[i].Addr())
 		o.URLs = append(o.URLs, proxies[i].url())
 	}
@@ -64,10 +64,11 @@ func TestSuite(t *testing.T) {
 	suiteOf(t, redis.Options{}).Run(t)
 }
 
-// TestSuiteEncrypted is the suite with encryption. JSON has no bytes, which the suite sends.
-func TestSuiteEncrypted(t *testing.T) {
+// TestSuiteOnValkey is the suite on Valkey, with encryption, of which no server knows. JSON has no
+// bytes, which the suite sends.
+func TestSuiteOnValkey(t *testing.T) {
 	t.Parallel()
-	suiteOf(t, redis.Options{EncryptionKeys: []string{"secret"}}).Run(t)
+	suiteOn(t, redis.Options{EncryptionKeys: []string{"secret"}}, redistest.Options{Valkey: true}).Run(t)
 }
 
 func TestSuiteOfCore(t *testing.T) {
@@ -83,12 +84,13 @@ type stores interface {
 	layers.Presencer
 }
 
-// TestSuiteOfCoreEncrypted is the suite of Core with all that its format can have otherwise, on
+// TestSuiteOfCoreOnValkey is the suite of Core with all that its format can have otherwise, on
 // several servers. Named channels are left out, because they have a queue on each server.
-func TestSuiteOfCoreEncrypted(t *testing.T) {
+func TestSuiteOfCoreOnValkey(t *testing.T) {
 	t.Parallel()
 	o := redis.Options{Backend: redis.Core, EncryptionKeys: []string{"secret"}, RandomPrefixLength: 5, Prefix: "site"}
-	s := suiteOn(t, o, 3)
+	valkey := redistest.Options{Valkey: true}
+	s := suiteOn(t, o, valkey, valkey, valkey)
 	drivers, kill := s.New, s.Kill
 	s.New = func(t *testing.T) layers.Driver {
 		t.Helper()
