@@ -137,13 +137,7 @@ func (s *server) noteUp(after time.Duration) {
 	s.resumePresences()
 }
 
-func (s *server) logger() *slog.Logger {
-	l := s.driver.settings.Logger
-	if l == nil {
-		l = slog.Default()
-	}
-	return l.With("server", s.target.name)
-}
+func (s *server) logger() *slog.Logger { return s.driver.logger().With("server", s.target.name) }
 
 // restore connects to the server again, as often as necessary. If only the intake has failed,
 // commands go on meanwhile. It returns false when ctx has ended.
