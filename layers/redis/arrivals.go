@@ -73,6 +73,7 @@ func (s *server) watch(ctx context.Context) error {
 				}
 				return err
 			}
+			s.changeAgain(ctx, in, c)
 		}
 	}
 }

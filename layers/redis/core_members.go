@@ -44,10 +44,6 @@ func (t *core) sweepPause() time.Duration {
 //
 // What scripts publish, recorded events and presences, arrives over Pub/Sub.
 func (r *reader) change(ctx context.Context, c *commands, add, drop []string) error {
-	if err := r.lock(ctx); err != nil {
-		return err
-	}
-	defer r.unlock()
 	if r.server.driver.leaving.Load() {
 		return driver.ErrLayerClosed
 	}
@@ -67,23 +63,8 @@ func (r *reader) change(ctx context.Context, c *commands, add, drop []string) er
 		return err
 	}
 	_, err := r.join(ctx, c, add)
-	if err != nil {
-		r.incomplete.Store(true)
-	}
 	return err
 }
-
-// lock waits until no other goroutine changes memberships.
-func (r *reader) lock(ctx context.Context) error {
-	select {
-	case r.changing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (r *reader) unlock() { <-r.changing }
 
 // groupsOf returns the groups of names.
 func (r *reader) groupsOf(names []string) []string {
@@ -180,7 +161,7 @@ func (r *reader) tend(ctx context.Context, c *commands) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	now := time.Now()
-	if r.incomplete.Swap(false) || now.After(r.renew) {
+	if now.After(r.renew) {
 		r.renew = now.Add(r.transport.renewEvery())
 		if err := r.renewAll(ctx, c); err != nil {
 			r.renew = now
@@ -214,10 +195,10 @@ func (r *reader) renewAll(ctx context.Context, c *commands) error {
 
 // renewSome renews the memberships in those of the groups that are still wanted.
 func (r *reader) renewSome(ctx context.Context, c *commands, groups []string) (added []string, err error) {
-	if err := r.lock(ctx); err != nil {
+	if err := r.server.lockChanging(ctx); err != nil {
 		return nil, err
 	}
-	defer r.unlock()
+	defer r.server.unlockChanging()
 	return r.join(ctx, c, r.server.stillWanted(groups))
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -24,14 +23,12 @@ type reader struct {
 
 	transport  *core
 	conn       rueidis.DedicatedClient
-	scripts    intake        // of what scripts publish
-	failures   <-chan error  // of both connections
-	changing   chan struct{} // has an element while memberships are changed
-	registered []string      // groups in which the node was when the connection was opened
-	incomplete atomic.Bool   // a join has failed: the next probe renews all memberships
-	known      bool          // the node has had a lease since
-	renew      time.Time     // when memberships are renewed
-	sweep      time.Time     // when dead nodes are looked for
+	scripts    intake       // of what scripts publish
+	failures   <-chan error // of both connections
+	registered []string     // groups in which the node was when the connection was opened
+	known      bool         // the node has had a lease since
+	renew      time.Time    // when memberships are renewed
+	sweep      time.Time    // when dead nodes are looked for
 }
 
 // popAtOnce is how many events are taken out of the queue by one command.
@@ -58,7 +55,7 @@ func (t *core) open(ctx context.Context, s *server, c *commands) (intake, error)
 	conn, _ := c.Dedicate()
 	failed := make(chan error, 1)
 	r := &reader{
-		arrivals: newArrivals(s), transport: t, conn: conn, scripts: scripts, changing: make(chan struct{}, 1), registered: registered,
+		arrivals: newArrivals(s), transport: t, conn: conn, scripts: scripts, registered: registered,
 		renew: time.Now().Add(t.renewEvery()), sweep: time.Now().Add(t.sweepPause()),
 	}
 	r.failed = failed

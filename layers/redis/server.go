@@ -26,18 +26,20 @@ type server struct {
 
 	presences *presences
 	moved     chan struct{} // has an element if the slot of the partition has moved
+	changing  chan struct{} // has an element while an intake that is in place is changed
 
 	mu struct {
 		sync.Mutex
 		wanted  map[string]struct{} // names of groups that have members in this process
 		changed map[string]bool     // changes of wanted while they are subscribed to anew; nil: they are not
 		intake  intake              // through which the events of wanted arrive; nil while the server is down
+		failed  map[string]struct{} // names of which the intake could not be changed: the next probe has it done again
 		cause   error               // why it is down
 	}
 }
 
 func newServer(d *Driver, t *target) *server {
-	s := &server{driver: d, target: t, presences: newPresences(), moved: make(chan struct{}, 1)}
+	s := &server{driver: d, target: t, presences: newPresences(), moved: make(chan struct{}, 1), changing: make(chan struct{}, 1)}
 	s.mu.wanted = make(map[string]struct{})
 	s.prefix = d.settings.Prefix
 	s.before = s.prefix + groupInfix
@@ -195,7 +197,15 @@ func (s *server) change(ctx context.Context, add, drop []string) error {
 	if in == nil || c == nil {
 		return s.downErr()
 	}
-	return s.driver.callError(ctx, s, in.change(ctx, c, add, drop))
+	err := s.lockChanging(ctx)
+	if err == nil {
+		err = in.change(ctx, c, add, drop)
+		s.unlockChanging()
+	}
+	if err != nil {
+		s.noteFailed(in, add, drop)
+	}
+	return s.driver.callError(ctx, s, err)
 }
 
 // want notes what is wanted, and returns the intake that is to be changed, or nil if restore
@@ -273,7 +283,7 @@ func (s *server) place(in intake, c *commands) bool {
 		return false
 	}
 	s.commands.Store(c)
-	s.mu.changed, s.mu.intake, s.mu.cause = nil, in, nil
+	s.mu.changed, s.mu.failed, s.mu.intake, s.mu.cause = nil, nil, in, nil
 	return true
 }
 
@@ -283,9 +293,14 @@ func (s *server) groups() []string {
 	defer s.mu.Unlock()
 	all := make([]string, 0, len(s.mu.wanted))
 	for name := range s.mu.wanted {
-		all = append(all, strings.TrimPrefix(name, s.driver.transport.groupPrefix(s)))
+		all = append(all, s.groupOf(name))
 	}
 	return all
+}
+
+// groupOf returns the group of a name.
+func (s *server) groupOf(name string) string {
+	return strings.TrimPrefix(name, s.driver.transport.groupPrefix(s))
 }
 
 func (s *server) groupCount() int {
