@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -34,6 +35,9 @@ func (s *server) openCommands(ctx context.Context) (*commands, error) {
 	defer stop()
 	o.DialCtxFn = n.dial
 	setDefaults(&o, "wye-"+s.driver.node)
+	if tune := s.driver.tune.client; tune != nil {
+		tune(&o)
+	}
 	client, err := rueidis.NewClient(o)
 	c := &commands{client, n, s}
 	if err != nil {
@@ -46,10 +50,11 @@ func (s *server) openCommands(ctx context.Context) (*commands, error) {
 // setDefaults sets what the driver needs, whatever the URL says.
 func setDefaults(o *rueidis.ClientOption, name string) {
 	o.ClientName = name
-	o.DisableCache = true     // nothing is cached
-	o.DisableRetry = true     // it would retry for as long as ctx lasts
-	o.AlwaysPipelining = true // otherwise, a call that is alone does not return when its ctx is canceled
-	o.PipelineMultiplex = -1  // one connection: commands are executed in the order of the calls
+	o.DisableCache = true            // nothing is cached
+	o.DisableRetry = true            // it would retry for as long as ctx lasts
+	o.AlwaysPipelining = true        // otherwise, a call that is alone does not return when its ctx is canceled
+	o.PipelineMultiplex = -1         // one connection: commands are executed in the order of the calls
+	o.BlockingPoolSize = math.MaxInt // with a bound, Dedicate would wait, and for ever; that of Redis (maxclients) is an error
 	o.ForceSingleClient = o.Sentinel.MasterSet == ""
 	o.Dialer.Timeout = dialTimeout
 	o.Dialer.KeepAlive = idlePing

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/redis/internal/wire"
 	"github.com/wye-go/wye/protocol"
@@ -44,7 +46,10 @@ type Driver struct {
 }
 
 // tuning has what tests change. A zero field has its default.
-type tuning struct{ lease, renew time.Duration }
+type tuning struct {
+	lease, renew time.Duration
+	client       func(o *rueidis.ClientOption)
+}
 
 var _ driver.Driver = (*Driver)(nil)
 

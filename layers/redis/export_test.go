@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 )
 
 // Kill ends the driver as the end of its process does.
@@ -37,7 +39,14 @@ func (d *Driver) ACL() string { return d.servers[0].acl() }
 
 // Tune sets the lease of a node and how often its memberships are renewed. It is called before
 // the driver is opened.
-func (d *Driver) Tune(lease, renew time.Duration) { d.tune = tuning{lease, renew} }
+func (d *Driver) Tune(lease, renew time.Duration) { d.tune = tuning{lease: lease, renew: renew} }
+
+// MakeSmall has connections take little memory. It is called before the driver is opened.
+func (d *Driver) MakeSmall() {
+	d.tune.client = func(o *rueidis.ClientOption) {
+		o.RingScaleEachConn, o.ReadBufferEachConn, o.WriteBufferEachConn = 4, 4<<10, 4<<10
+	}
+}
 
 // SlotOf returns the slot of the partition of a group, and which of Stats.Servers it is.
 func (d *Driver) SlotOf(group string) (slot, server int) {
