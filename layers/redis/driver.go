@@ -34,7 +34,7 @@ type Driver struct {
 	outages   outages
 	malformed malformed
 	queues    queues
-	asked     sync.Map      // groups that have a roster: struct{} by name
+	asked     sync.Map      // groups that have a roster, or are about to: struct{} by name
 	fills     chan struct{} // has an element for each history that is read because events are missing
 
 	tune           tuning

@@ -53,3 +53,23 @@ func (d *Driver) SlotOf(group string) (slot, server int) {
 	s := d.serverOf(group)
 	return int(s.target.part.slot), slices.Index(d.servers, s)
 }
+
+// HoldInbox has what arrives for a group wait until release is called.
+func (d *Driver) HoldInbox(group string) (release func()) {
+	held := make(chan struct{})
+	d.inboxOf(group).call(func() { <-held })
+	return func() { close(held) }
+}
+
+// HasRoster reports whether the node tells its members in a group of changes after an outage, and
+// whether it looks for them.
+func (d *Driver) HasRoster(group string) (tells, asks bool) {
+	in, done := d.inboxOf(group), make(chan struct{})
+	in.call(func() {
+		tells = in.rosters[group] != nil
+		_, asks = d.asked.Load(group)
+		close(done)
+	})
+	<-done
+	return tells, asks
+}

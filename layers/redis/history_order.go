@@ -160,6 +160,7 @@ func (in *inbox) call(f func()) {
 func (d *Driver) forgetStreams(groups []string) {
 	byInbox := make(map[*inbox][]string)
 	for _, group := range groups {
+		d.asked.Delete(group) // now, so that members that join from now on have a roster of their own
 		in := d.inboxOf(group)
 		byInbox[in] = append(byInbox[in], group)
 	}

@@ -124,10 +124,10 @@ func (d *Driver) startRoster(ctx context.Context, s *server, group string) (end 
 	}
 	started := make(chan struct{})
 	in.call(func() {
+		d.asked.Delete(group)                      // the group may have been dropped, and subscribed to again, since
 		if s.wants(d.transport.groupName(group)) { // otherwise forgetStreams has been called
 			in.rosters[group] = r
-		} else {
-			d.asked.Delete(group)
+			d.asked.Store(group, struct{}{})
 		}
 		close(started)
 	})
