@@ -44,7 +44,7 @@ func (d *Driver) Tune(lease, renew time.Duration) { d.tune = tuning{lease: lease
 // MakeSmall has connections take little memory. It is called before the driver is opened.
 func (d *Driver) MakeSmall() {
 	d.tune.client = func(o *rueidis.ClientOption) {
-		o.RingScaleEachConn, o.ReadBufferEachConn, o.WriteBufferEachConn = 4, 4<<10, 4<<10
+		o.RingScaleEachConn, o.ReadBufferEachConn, o.WriteBufferEachConn = 7, 4<<10, 4<<10
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 )
 
 // awaitBlocked waits until n connections to a server wait for an event.
-func awaitBlocked(t *testing.T, at testkit.Line, s *redistest.Server, n int) {
+func awaitBlocked(t *testing.T, s *redistest.Server, n int) {
 	t.Helper()
 	want := fmt.Sprintf("blocked_clients:%d\r\n", n)
-	eventually(t, at, want, func() bool { return strings.Contains(s.CLI(t, "INFO", "clients")+"\r\n", want) })
+	await(t, want, func() bool { return strings.Contains(s.CLI(t, "INFO", "clients")+"\r\n", want) })
 }
 
 // TestManyPulls has more calls of Pull wait than rueidis opens connections by default. All of
@@ -50,7 +50,7 @@ func TestManyPulls(t *testing.T) {
 		})
 	}
 	began := time.Now()
-	awaitBlocked(t, testkit.Here(), s, pulls)
+	awaitBlocked(t, s, pulls)
 	t.Logf("%d calls wait after %v", pulls, time.Since(began).Round(time.Millisecond))
 
 	began = time.Now()
@@ -58,7 +58,7 @@ func TestManyPulls(t *testing.T) {
 	eventually(t, testkit.Here(), "the outage", func() bool { return d.Stats().Servers[0].Outages == 1 })
 	awaitState(t, d, true)
 	t.Logf("the subscriber was connected again after %v", time.Since(began).Round(time.Millisecond))
-	awaitBlocked(t, testkit.Here(), s, pulls)
+	awaitBlocked(t, s, pulls)
 
 	s.Kill()
 	awaitState(t, d, false)
@@ -68,7 +68,7 @@ func TestManyPulls(t *testing.T) {
 	began = time.Now()
 	awaitState(t, d, true)
 	t.Logf("the driver was connected again after %v", time.Since(began).Round(time.Millisecond))
-	awaitBlocked(t, testkit.Here(), s, pulls)
+	awaitBlocked(t, s, pulls)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
