@@ -1,7 +1,9 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,7 +17,8 @@ import (
 // ClusterOptions are what StartCluster starts. The zero value is three masters with a replica
 // each.
 type ClusterOptions struct {
-	// Server are the options of all nodes. TLS, ReplicaOf and Password are not used.
+	// Server are the options of all nodes. ReplicaOf and Password are not used. With TLS, all nodes
+	// have one certificate, and talk to each other with it too.
 	Server Options
 	// Masters is how many nodes have slots. The default is 3.
 	Masters int
@@ -79,7 +82,13 @@ func StartCluster(o ClusterOptions) (*Cluster, error) {
 // startAll starts the nodes, which do not know each other.
 func (c *Cluster) startAll(o ClusterOptions) error {
 	so := o.Server
-	so.TLS, so.ReplicaOf, so.Password, so.cluster = false, nil, "", true
+	so.ReplicaOf, so.Password, so.cluster = nil, "", true
+	if so.TLS {
+		var err error
+		if so.pair, err = newCertificate(cmp.Or(so.Host, defaultHost)); err != nil {
+			return err
+		}
+	}
 	so.Config = append([]string{"cluster-node-timeout " + strconv.Itoa(o.NodeTimeout)}, so.Config...)
 	errs := make([]error, len(c.Servers))
 	var all sync.WaitGroup
@@ -170,14 +179,22 @@ func (c *Cluster) AwaitWhole(ctx context.Context) error {
 	return nil
 }
 
-// URL returns the URL of the cluster: redis+cluster:// and the addresses of all nodes.
+// URL returns the URL of the cluster: redis+cluster://, or rediss+cluster:// with TLS, and the
+// addresses of all nodes.
 func (c *Cluster) URL() string {
 	addrs := make([]string, len(c.Servers))
 	for i, s := range c.Servers {
 		addrs[i] = s.Addr()
 	}
-	return "redis+cluster://" + strings.Join(addrs, ",")
+	scheme := "redis"
+	if c.Servers[0].options.TLS {
+		scheme = "rediss"
+	}
+	return scheme + "+cluster://" + strings.Join(addrs, ",")
 }
+
+// TLSConfig returns what a client needs that connects to a cluster with TLS.
+func (c *Cluster) TLSConfig() *tls.Config { return c.Servers[0].TLSConfig() }
 
 // Master returns the node that is the master of a slot, as most nodes that answer say.
 func (c *Cluster) Master(ctx context.Context, slot int) (*Server, error) {

@@ -1,6 +1,7 @@
 package redistest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,8 +11,19 @@ import (
 // TestCluster moves a slot with a key, and replaces a master that is killed.
 func TestCluster(t *testing.T) {
 	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %t", secure), func(t *testing.T) {
+			t.Parallel()
+			testCluster(t, secure)
+		})
+	}
+}
+
+func testCluster(t *testing.T, secure bool) {
+	t.Helper()
 	ctx := t.Context()
-	c := redistest.NewCluster(t, redistest.ClusterOptions{})
+	c := redistest.NewCluster(t, redistest.ClusterOptions{Server: redistest.Options{TLS: secure}})
+	wantURL(t, c, secure)
 	const slot = 12182 // of "foo"
 	old, err := c.Master(ctx, slot)
 	if err != nil || old != c.Servers[2] {
@@ -40,5 +52,20 @@ func TestCluster(t *testing.T) {
 	}
 	if now, err := c.Master(ctx, redistest.Slots-1); err != nil || now != master {
 		t.Errorf("the master is %v, %v; want %v", now, err, master)
+	}
+}
+
+// wantURL wants the URL to say whether the cluster uses TLS, and its nodes to do so.
+func wantURL(t *testing.T, c *redistest.Cluster, secure bool) {
+	t.Helper()
+	if got := strings.HasPrefix(c.URL(), "rediss+cluster://127.0.0.1:"); got != secure {
+		t.Errorf("the URL is %s", c.URL())
+	}
+	if secure {
+		for _, s := range c.Servers {
+			if got := dialURL(t, c.Servers[0], s.URL(), "PING"); got != "+PONG" {
+				t.Errorf("PING is answered with %q", got)
+			}
+		}
 	}
 }

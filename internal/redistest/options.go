@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Options struct {
 
 	// cluster makes it a node of a cluster, without slots.
 	cluster bool
+	// pair is the certificate of a server with TLS. Without one, the server gets its own.
+	pair *certificate
 	// sentinel is the configuration of a Sentinel. It replaces that of a server.
 	sentinel []string
 }
@@ -47,6 +50,9 @@ func (o *Options) program() string {
 	}
 	return "redis-server"
 }
+
+// defaultHost is Options.Host if it is empty.
+const defaultHost = "127.0.0.1"
 
 // find returns the path of the program of the server.
 func (o *Options) find() (string, error) {
@@ -115,9 +121,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Host == "" {
-		o.Host = "127.0.0.1"
-	}
+	o.Host = cmp.Or(o.Host, defaultHost)
 	// Another process may take the port before the server does.
 	for range 20 {
 		var s *Server

@@ -36,8 +36,7 @@ type Server struct {
 	binary  string
 	dir     string
 	port    int
-	busPort int          // of a node of a cluster
-	pair    *certificate // for TLS
+	busPort int // of a node of a cluster
 
 	mu struct {
 		sync.Mutex
@@ -57,11 +56,9 @@ func newServer(path string, o Options) (*Server, error) {
 	if o.cluster {
 		s.busPort = freePort(o.Host)
 	}
-	if o.TLS {
-		if s.pair, err = newCertificate(dir, o.Host); err != nil {
-			s.Close()
-			return nil, err
-		}
+	if err := s.writeCertificate(); err != nil {
+		s.Close()
+		return nil, err
 	}
 	config := strings.Join(s.config(), "\n") + "\n"
 	if err := os.WriteFile(s.file("redis.conf"), []byte(config), 0o600); err != nil {
@@ -69,6 +66,19 @@ func newServer(path string, o Options) (*Server, error) {
 		return nil, fmt.Errorf("wye: redistest: cannot write the configuration: %w", err)
 	}
 	return s, nil
+}
+
+// writeCertificate writes the certificate of a server with TLS.
+func (s *Server) writeCertificate() (err error) {
+	if !s.options.TLS {
+		return nil
+	}
+	if s.options.pair == nil {
+		if s.options.pair, err = newCertificate(s.options.Host); err != nil {
+			return err
+		}
+	}
+	return s.options.pair.writeTo(s.dir)
 }
 
 // freePort returns a port on which nothing listens now, among those that no system gives
@@ -95,7 +105,7 @@ func (s *Server) config() []string {
 	}
 	if o.TLS {
 		lines = append(lines, "port 0", "tls-port "+strconv.Itoa(s.port), "tls-auth-clients no",
-			"tls-cert-file "+s.pair.certFile, "tls-key-file "+s.pair.keyFile, "tls-ca-cert-file "+s.pair.certFile)
+			"tls-cert-file "+s.CAFile(), "tls-key-file "+s.file(keyFile), "tls-ca-cert-file "+s.CAFile())
 	} else {
 		lines = append(lines, "port "+strconv.Itoa(s.port))
 	}
@@ -113,6 +123,9 @@ func (s *Server) config() []string {
 	if o.cluster {
 		lines = append(lines, "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port "+strconv.Itoa(s.busPort),
 			"cluster-replica-validity-factor 0")
+		if o.TLS {
+			lines = append(lines, "tls-cluster yes", "tls-replication yes")
+		}
 	}
 	if o.ReplicaOf != nil {
 		lines = append(lines, fmt.Sprintf("replicaof %s %d", o.ReplicaOf.options.Host, o.ReplicaOf.port))
@@ -158,12 +171,10 @@ func (s *Server) SocketURL() string { return "unix://" + s.socket() }
 
 // CAFile returns the file that has the certificate of the server, in PEM, for clients in
 // other languages.
-func (s *Server) CAFile() string { return s.pair.certFile }
+func (s *Server) CAFile() string { return s.file(certFile) }
 
 // TLSConfig returns what a client needs that connects to a server with TLS.
-func (s *Server) TLSConfig() *tls.Config {
-	return &tls.Config{RootCAs: s.pair.pool, MinVersion: tls.VersionTLS12}
-}
+func (s *Server) TLSConfig() *tls.Config { return s.options.pair.clientConfig() }
 
 // PID returns the process ID, or 0 if the server does not run.
 func (s *Server) PID() int {

@@ -204,26 +204,30 @@ func outages(d *redis.Driver) (counts []int64, up bool) {
 func TestClusterFaults(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name    string
-		sharded bool
-		fail    func(*redistest.Server) error
+		name         string
+		sharded, tls bool
+		fail         func(*redistest.Server) error
 	}{
-		{"classic, frozen", false, (*redistest.Server).Freeze},
-		{"sharded, killed", true, func(s *redistest.Server) error { s.Kill(); return nil }},
+		{"classic, frozen", false, false, (*redistest.Server).Freeze},
+		{"sharded, killed", true, false, func(s *redistest.Server) error { s.Kill(); return nil }},
+		{"sharded, TLS, frozen", true, true, (*redistest.Server).Freeze},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			testClusterFaults(t, row.sharded, row.fail)
+			testClusterFaults(t, row.sharded, row.tls, row.fail)
 		})
 	}
 }
 
-func testClusterFaults(t *testing.T, sharded bool, fail func(*redistest.Server) error) {
+func testClusterFaults(t *testing.T, sharded, secure bool, fail func(*redistest.Server) error) {
 	t.Helper()
 	c := redistest.NewCluster(t, redistest.ClusterOptions{
-		NodeTimeout: 3000, Server: redistest.Options{Config: []string{"cluster-require-full-coverage no"}},
+		NodeTimeout: 3000, Server: redistest.Options{Config: []string{"cluster-require-full-coverage no"}, TLS: secure},
 	})
 	o := options(t, c.URL())
+	if secure {
+		o.TLS = c.TLSConfig()
+	}
 	o.Prefix, o.Sharded, o.Partitions = "", sharded, 6
 	from, fromDriver := open(t, o)
 	to, toDriver := open(t, o)
