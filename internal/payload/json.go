@@ -256,3 +256,11 @@ func appendJSONString(b, text []byte) []byte {
 	}
 	return append(b, '"')
 }
+
+// AppendValueJSON appends the first value of packed to b, as JSON, and returns what follows the
+// value too.
+func AppendValueJSON(b, packed []byte) (appended, rest []byte, err error) {
+	r := reader{b: packed}
+	b, err = r.appendJSON(b)
+	return b, r.b[r.i:], err
+}

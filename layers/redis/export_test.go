@@ -22,7 +22,7 @@ var AppendText = appendText
 // ReapText is the script that removes what belongs to a lease.
 //
 //nolint:gochecknoglobals // a constant
-var ReapText = presenceCommon + reapText
+var ReapText = presenceText(reapText)
 
 // EnterAllAgain enters all again, as the driver does now and then.
 func (d *Driver) EnterAllAgain(tb testing.TB) {

@@ -33,16 +33,23 @@ var (
 	//go:embed presence_count.lua
 	countText string
 
-	enterScript = newScript(presenceCommon + enterText)
-	exitScript  = newScript(presenceCommon + exitText)
-	keyScript   = newScript(presenceCommon + keyText)
-	renewScript = newScript(presenceCommon + renewText)
-	reapScript  = newScript(presenceCommon + reapText)
+	enterScript = newPresenceScript(enterText)
+	exitScript  = newPresenceScript(exitText)
+	keyScript   = newPresenceScript(keyText)
+	renewScript = newPresenceScript(renewText)
+	reapScript  = newPresenceScript(reapText)
 	countScript = newScript(countText)
 )
 
 // keptFor is how long Redis keeps keys of presence that no node renews any longer.
 const keptFor = time.Hour
+
+func newPresenceScript(text string) *script { return newScript(presenceText(text)) }
+
+// presenceText returns a script with what it has in common with others.
+func presenceText(text string) string {
+	return "local keptFor = " + milliseconds(keptFor) + "\n" + presenceCommon + text
+}
 
 // Enter adds p to group: see [driver.Presencer]. What has changed is published by the script that
 // changes it, so that each change is reported once, by whichever node.
@@ -115,29 +122,19 @@ func (s *server) present(ctx context.Context, group, key string) ([]driver.Prese
 	if err != nil {
 		return nil, err
 	}
+	present := d.groupKey(group, "present")
 	var reply rueidis.RedisResult
 	if key == "" {
-		reply = c.call(ctx, func(c *commands) rueidis.RedisResult {
-			return c.Do(ctx, c.B().Hvals().Key(d.groupKey(group, "present")).Build())
-		})
+		reply = c.call(ctx, func(c *commands) rueidis.RedisResult { return c.Do(ctx, c.B().Hvals().Key(present).Build()) })
 	} else {
-		reply = keyScript.Exec(ctx, c, []string{d.groupKey(group, "present"), d.groupKey(group, "keys")}, []string{key})
+		reply = keyScript.Exec(ctx, c, []string{present, d.groupKey(group, "keys")}, []string{key})
 	}
-	all, err := reply.ToArray()
+	records, err := reply.ToArray()
 	if err != nil {
 		return nil, d.callError(ctx, s, err)
 	}
-	records := make([]string, 0, len(all))
-	for i := range all {
-		if record := text(all[i]); len(record) > maxCount {
-			records = append(records, record)
-		}
-	}
 	return d.parsePresences(group, records), nil
 }
-
-// maxCount is the greatest length of the number of keys, which is beside the records.
-const maxCount = 20
 
 // Count returns how many presences and keys are in group, without reading them: see
 // [driver.Presencer].
@@ -150,22 +147,14 @@ func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount,
 	if err != nil {
 		return driver.PresenceCount{}, err
 	}
-	counts, err := countScript.Exec(ctx, c, []string{d.groupKey(group, "present")}, nil).ToArray()
+	counts, err := countScript.Exec(ctx, c, s.presenceKeys(group), nil).AsIntSlice()
 	if err != nil {
 		return driver.PresenceCount{}, d.callError(ctx, s, err)
 	}
 	if len(counts) != 2 {
 		return driver.PresenceCount{}, errReply
 	}
-	n, err := counts[0].AsInt64()
-	if err != nil {
-		return driver.PresenceCount{}, errReply
-	}
-	keys, err := strconv.Atoi(text(counts[1]))
-	if err != nil {
-		return driver.PresenceCount{}, errReply
-	}
-	return driver.PresenceCount{Keys: keys, Presences: max(0, int(n)-1)}, nil // one field is the number of keys
+	return driver.PresenceCount{Presences: int(counts[0]), Keys: int(counts[1])}, nil
 }
 
 // enter enters p and returns it as it is there. If again is set, a presence of another node with
@@ -185,16 +174,15 @@ func (s *server) enter(ctx context.Context, group string, p driver.Presence, aga
 		if err != nil {
 			return p, err
 		}
-		m, err := d.presenceMessages(group, p)
+		r, err := d.encodePresence(group, lease, p)
 		if err != nil {
 			return p, err
 		}
-		reply, err := enterScript.Exec(ctx, c,
-			append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)),
-			[]string{
-				s.prefix, d.transport.groupName(group), group, p.ID, p.Key, lease, d.metaID(p.Meta), since(p),
-				m.entered, m.changed, m.exited, mode, s.leasePrefix(), milliseconds(keptFor),
-			}).AsStrSlice()
+		args := []string{d.transport.groupName(group), group, p.ID, r.record, mode}
+		if r.entered != "" {
+			args = append(args, r.entered, r.changed)
+		}
+		reply, err := enterScript.Exec(ctx, c, append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)), args).AsStrSlice()
 		if err != nil {
 			return p, d.callError(ctx, s, err)
 		}
@@ -208,9 +196,10 @@ func (s *server) enter(ctx context.Context, group string, p driver.Presence, aga
 				return p, err
 			}
 		case "since":
-			if p.Since, err = parseSince(reply[1]); err != nil {
+			if len(reply) != 2 || len(reply[1]) != sinceLen {
 				return p, errReply
 			}
+			p.Since = parseSince(reply[1])
 		default:
 			return p, errReply
 		}
@@ -235,10 +224,14 @@ func (s *server) exit(ctx context.Context, k entryKey, linger time.Duration, mod
 	return time.Duration(left) * time.Millisecond, d.callError(ctx, s, err)
 }
 
+// maxPresenceKeys is how many keys a script has at most.
+const maxPresenceKeys = 4
+
 // presenceKeys returns the keys of a group that the scripts need.
 func (s *server) presenceKeys(group string) []string {
 	d := s.driver
-	return []string{d.groupKey(group, "present"), d.groupKey(group, "keys"), d.groupKey(group, "lingering")}
+	start := d.groupKey(group, "")
+	return append(make([]string, 0, maxPresenceKeys), start+"present", start+"keys")
 }
 
 func milliseconds(d time.Duration) string {

@@ -1,4 +1,4 @@
--- Returns how many fields and how many keys a group has.
+-- Returns how many presences and how many keys a group has.
 --
--- KEYS: present.
-return {redis.call('HLEN', KEYS[1]), redis.call('HGET', KEYS[1], '') or '0'}
+-- KEYS: present, keys.
+return {redis.call('HLEN', KEYS[1]), redis.call('HLEN', KEYS[2])}

@@ -2,8 +2,14 @@
 --
 -- KEYS: present, keys.
 -- ARGV: key.
+local one = redis.call('HGET', KEYS[2], ARGV[1])
+if not one then
+  return {}
+elseif one ~= '' then
+  return redis.call('HMGET', KEYS[1], one)
+end
 local records = {}
-for i, member in ipairs(membersOf(KEYS[2], ARGV[1])) do
+for i, member in ipairs(membersOf(namesOf(KEYS[1]).several, ARGV[1])) do
   records[i] = redis.call('HGET', KEYS[1], string.sub(member, #prefixOf(ARGV[1]) + 1))
 end
 return records

@@ -2,10 +2,10 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +24,8 @@ import (
 type presences struct {
 	kick  chan struct{} // has room for one: there is work
 	locks keyLocks
+
+	leases int // how many it has started, also in vain; one is started at a time
 
 	mu struct {
 		sync.Mutex
@@ -168,7 +170,8 @@ func (s *server) newLease(ctx context.Context, old string) error {
 	case current != old:
 		return nil
 	}
-	lease := s.leasePrefix() + rand.Text()[:8]
+	p.leases++
+	lease := s.leasePrefix() + strconv.Itoa(p.leases)
 	if _, _, err := s.renew(ctx, lease, "start"); err != nil {
 		return err
 	}
@@ -189,7 +192,7 @@ func (s *server) renew(ctx context.Context, lease, mode string) (renewed bool, e
 		return false, nil, err
 	}
 	reply, err := renewScript.Exec(ctx, c, []string{s.leasesKey(), s.ownedKey(lease)},
-		[]string{lease, milliseconds(s.leaseTime()), mode, milliseconds(keptFor)}).ToArray()
+		[]string{lease, milliseconds(s.leaseTime()), mode}).ToArray()
 	if err != nil {
 		return false, nil, s.driver.callError(ctx, s, err)
 	}

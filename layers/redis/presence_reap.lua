@@ -10,11 +10,13 @@ if ARGV[5] ~= 'force' and ends and tonumber(ends) > milliseconds() then
 end
 for _, member in ipairs(redis.call('SPOP', KEYS[2], ARGV[4])) do
   local group, id = string.match(member, '^([^\n]*)\n(.*)$')
-  local names = namesOf(ARGV[1], group)
-  local raw = redis.call('HGET', names.present, id)
-  local r = raw and parse(raw)
-  if r and r.lease == ARGV[3] then
-    remove(names, id, r, ARGV[2] .. group)
+  if group then
+    local names = namesOf(ARGV[1] .. ':wye:{' .. group .. '}:present')
+    local raw = redis.call('HGET', names.present, id)
+    local r = raw and parse(raw)
+    if r and r.lease == ARGV[3] then
+      remove(names, id, r, ARGV[2] .. group, group)
+    end
   end
 end
 local left = redis.call('SCARD', KEYS[2])
