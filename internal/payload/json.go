@@ -236,25 +236,29 @@ func appendJSONFloat(b []byte, f float64, bits int) ([]byte, error) {
 func appendJSONString(b, text []byte) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
+	start := 0 // of what is written as it is
 	for i := 0; i < len(text); {
 		c := text[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRune(text[i:])
-			b = utf8.AppendRune(b, r)
-			i += size
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
 			continue
 		}
-		i++
+		b = append(b, text[start:i]...)
+		size := 1
 		switch {
+		case c >= utf8.RuneSelf:
+			var r rune
+			r, size = utf8.DecodeRune(text[i:])
+			b = utf8.AppendRune(b, r)
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c < ' ':
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&0xf])
 		default:
-			b = append(b, c)
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&0xf])
 		}
+		i += size
+		start = i
 	}
-	return append(b, '"')
+	return append(append(b, text[start:]...), '"')
 }
 
 // AppendValueJSON appends the first value of packed to b, as JSON, and returns what follows the

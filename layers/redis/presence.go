@@ -160,31 +160,14 @@ func (d *Driver) Count(ctx context.Context, group string) (driver.PresenceCount,
 // enter enters p and returns it as it is there. If again is set, a presence of another node with
 // the same ID stays, and the error is errTaken.
 func (s *server) enter(ctx context.Context, group string, p driver.Presence, again bool) (driver.Presence, error) {
-	d := s.driver
-	mode := ""
-	if again {
-		mode = "again"
-	}
 	for range maxEnterTries {
-		c, err := s.client()
-		if err != nil {
-			return p, err
-		}
 		lease, err := s.lease(ctx)
 		if err != nil {
 			return p, err
 		}
-		r, err := d.encodePresence(group, lease, p)
+		reply, err := s.tryEnter(ctx, group, lease, p, again)
 		if err != nil {
 			return p, err
-		}
-		args := []string{d.transport.groupName(group), group, p.ID, r.record, mode}
-		if r.entered != "" {
-			args = append(args, r.entered, r.changed)
-		}
-		reply, err := enterScript.Exec(ctx, c, append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)), args).AsStrSlice()
-		if err != nil {
-			return p, d.callError(ctx, s, err)
 		}
 		switch reply[0] {
 		case "entered":
@@ -205,6 +188,31 @@ func (s *server) enter(ctx context.Context, group string, p driver.Presence, aga
 		}
 	}
 	return p, fmt.Errorf("%w: the presence is changed all the time", driver.ErrDown)
+}
+
+// tryEnter returns the reply of the script that enters p, which is not empty.
+func (s *server) tryEnter(ctx context.Context, group, lease string, p driver.Presence, again bool) ([]string, error) {
+	d := s.driver
+	c, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.encodePresence(group, lease, p)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{d.transport.groupName(group), group, p.ID, r.record, ""}
+	if again {
+		args[4] = "again"
+	}
+	if r.entered != "" {
+		args = append(args, r.entered, r.changed)
+	}
+	reply, err := enterScript.Exec(ctx, c, append(s.presenceKeys(group), s.leasesKey(), s.ownedKey(lease)), args).AsStrSlice()
+	if err == nil && len(reply) == 0 {
+		err = errReply
+	}
+	return reply, d.callError(ctx, s, err)
 }
 
 // maxEnterTries is how often Enter runs its script: leases end and other nodes interfere rarely.

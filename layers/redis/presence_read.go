@@ -19,48 +19,66 @@ var errRecord = errors.New("it is no record of a presence")
 // parsePresences parses records, and orders what they hold. Those that cannot be decoded are
 // counted.
 func (d *Driver) parsePresences(group string, records []rueidis.RedisMessage) []driver.Presence {
-	type entry struct {
-		sec   uint64
-		nsec  uint32
-		index int32
-	}
-	order, size := make([]entry, 0, len(records)), 0
+	all, order := make([]driver.Presence, 0, len(records)), make([]entry, 0, len(records))
+	r := presenceReader{driver: d, group: group}
 	for i := range records {
 		raw := text(records[i])
 		if raw == "" {
 			continue // it has exited
 		}
-		size += len(raw)
-		e := entry{index: int32(i)} //nolint:gosec // there are not so many
-		if since := raw[1:]; len(since) >= sinceLen {
-			e.sec, e.nsec = binary.BigEndian.Uint64(bytesOf(since)), binary.BigEndian.Uint32(bytesOf(since[8:]))
-		}
-		order = append(order, e)
-	}
-	slices.SortFunc(order, func(a, b entry) int {
-		switch {
-		case a.sec != b.sec:
-			return cmp.Compare(a.sec, b.sec)
-		default:
-			return cmp.Compare(a.nsec, b.nsec)
-		}
-	})
-	all, r := make([]driver.Presence, 0, len(order)), presenceReader{driver: d, group: group}
-	r.memory.size = min(size, maxChunk)
-	for _, e := range order {
-		raw := text(records[e.index])
 		p, err := r.parse(raw)
 		if err != nil {
 			d.malformed.note(d, packet{name: group, message: bytesOf(raw)}, err)
 			continue
 		}
+		order = append(order, entry{ageOf(raw), len(all)})
 		all = append(all, p)
 	}
+	slices.SortFunc(order, func(a, b entry) int { return cmp.Compare(a.since, b.since) })
+	arrange(all, order)
+	// Some may be as old as others, or older than ageOf tells.
 	byAge := func(a, b driver.Presence) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) }
 	if !slices.IsSortedFunc(all, byAge) {
 		slices.SortFunc(all, byAge)
 	}
 	return all
+}
+
+// entry is the place of a presence before it is ordered.
+type entry struct {
+	since uint64
+	place int
+}
+
+// arrange puts each of all where order has it.
+func arrange(all []driver.Presence, order []entry) {
+	for i := range order {
+		if order[i].place == i {
+			continue
+		}
+		first, to := all[i], i
+		for {
+			from := order[to].place
+			order[to].place = to
+			if from == i {
+				break
+			}
+			all[to] = all[from]
+			to = from
+		}
+		all[to] = first
+	}
+}
+
+// ageOf returns since when a record is there: in nanoseconds since 1970, for 500 years.
+func ageOf(raw string) uint64 {
+	const nsecBits = 30
+	if len(raw) < recordHead {
+		return 0
+	}
+	b := bytesOf(raw[1:])
+	sec := min(max(binary.BigEndian.Uint64(b), signBit)-signBit, 1<<(64-nsecBits)-1)
+	return sec<<nsecBits | uint64(binary.BigEndian.Uint32(b[8:]))
 }
 
 // presenceReader parses records of a group.
@@ -154,7 +172,7 @@ func (r *presenceReader) parseRest(rest string) (p driver.Presence, ok bool) {
 // cutPacked returns the short text in MessagePack that s starts with, and what follows it.
 func cutPacked(s string) (text, rest string, ok bool) {
 	const fix, long, long16 = 0xa0, 0xd9, 0xda
-	n, at := 0, 0
+	var n, at int
 	switch {
 	case s == "":
 		return "", "", false
@@ -176,7 +194,7 @@ func cutPacked(s string) (text, rest string, ok bool) {
 // arena gives memory to small things, several of which share one allocation. It is small, so that
 // one that is kept does not keep many.
 type arena struct {
-	size int // of an allocation
+	size int // of the next allocation, at least
 	free []byte
 }
 
@@ -186,6 +204,7 @@ func (m *arena) copyOf(b []byte) []byte {
 	n := len(b)
 	if n > len(m.free) {
 		m.free = make([]byte, max(n, m.size))
+		m.size = min(2*max(n, m.size), maxChunk)
 	}
 	c := m.free[:n:n]
 	m.free = m.free[n:]

@@ -56,7 +56,7 @@ func (d *Driver) encodePresence(group, lease string, p driver.Presence) (r prese
 	b := make([]byte, 0, recordHead+len(lease)+len(p.Key)+len(rest))
 	b = appendSince(append(b, format), p.Since)
 	b = d.appendMetaID(b, p.Meta)
-	b = append(b, byte(len(lease)), 0)
+	b = append(b, byte(len(lease)), 0)                       //nolint:gosec // the name of a node and a number
 	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Key))) //nolint:gosec // at most driver.MaxKey
 	b = append(append(append(b, lease...), p.Key...), rest...)
 	r.record = unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // nothing else has b
@@ -106,7 +106,7 @@ func presenceStart(format byte, typ, group string) string {
 func packedText(text string) string {
 	const fix, long = 0xa0, 0xd9
 	if len(text) < 32 {
-		return string([]byte{fix + byte(len(text))}) + text
+		return string([]byte{fix | byte(len(text))}) + text //nolint:gosec // it is short
 	}
 	return string([]byte{long, byte(len(text))}) + text //nolint:gosec // at most driver.MaxName
 }

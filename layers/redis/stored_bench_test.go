@@ -26,6 +26,7 @@ func BenchmarkStored(b *testing.B) {
 		}
 	}()
 	run := func(name string, f func(b *testing.B)) {
+		b.Helper()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			before := redisCPU(b, server)
@@ -40,9 +41,13 @@ func BenchmarkStored(b *testing.B) {
 			ID: fmt.Sprintf("connection-%025d", n), Key: fmt.Sprintf("user-%06d", n), Meta: json.RawMessage(fmt.Sprintf(`{"name":"User %06d"}`, n)),
 		})
 	}
-	run("Enter", func(b *testing.B) { inParallel(b, b.N, func() error { return enterOne(fmt.Sprint("room", b.N)) }) })
+	run("Enter", func(b *testing.B) {
+		b.Helper()
+		inParallel(b, b.N, func() error { return enterOne(fmt.Sprint("room", b.N)) })
+	})
 	inParallel(b, 10_000, func() error { return enterOne("full") })
 	run("Present of 10,000", func(b *testing.B) {
+		b.Helper()
 		for b.Loop() {
 			if all, err := l.Present(b.Context(), "full"); err != nil || len(all) != 10_000 {
 				b.Fatal(len(all), err)
@@ -51,12 +56,14 @@ func BenchmarkStored(b *testing.B) {
 	})
 	e := said.New(text{"one two three four five six seven eight nine ten"})
 	run("Record", func(b *testing.B) {
+		b.Helper()
 		inParallel(b, b.N, func() error {
 			_, err := l.Record(b.Context(), "history", e, layers.Retention{MaxEvents: 1000})
 			return err
 		})
 	})
 	run("Read 100", func(b *testing.B) {
+		b.Helper()
 		for b.Loop() {
 			h, err := l.History(b.Context(), "history", layers.Range{Limit: 100, Newest: true})
 			if err != nil || len(h.Events) != 100 {
