@@ -73,6 +73,6 @@ func (s *server) permission(err error) error {
 func (s *server) acl() string {
 	return "~" + s.driver.settings.Prefix + "* +@connection " + s.driver.transport.permissions() +
 		" +eval +evalsha +bzpopmin +zpopmin +zadd +zcount +zrange +zremrangebyscore +expire +time" +
-		" +info +del +pexpire +hmget +hset +rpush +lpop +lindex +llen +lrange +ltrim" + // of history
-		" +hget +hdel +hincrby +hlen +hvals +zcard +zrem +zscore +zrangebylex +zrangebyscore +sadd +srem +spop +scard +pttl" // of presence
+		" +info +del +pexpire +get +set +rpush +lpop +lindex +llen +lrange +ltrim" + // of history
+		" +hget +hset +hdel +hlen +hvals +zcard +zrem +zscore +zrangebylex +zrangebyscore +sadd +srem +spop +scard +pttl" // of presence
 }

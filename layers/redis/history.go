@@ -137,9 +137,14 @@ func (d *Driver) parseHistory(group string, reply []rueidis.RedisMessage, r driv
 		Last:     protocol.Position{Epoch: epoch, Offset: last},
 		Complete: known && from == after,
 	}
+	if len(stored) > 0 {
+		h.Events = make([]*protocol.Event, 0, len(stored))
+	}
+	var b []byte
 	for i := range stored {
 		at := protocol.Position{Epoch: epoch, Offset: from + uint64(i) + 1}
-		e, err := d.parseStored(text(stored[i]), at)
+		var e *protocol.Event
+		e, b, err = d.parseStored(b, text(stored[i]), at)
 		if err != nil {
 			d.malformed.note(d, packet{name: group, message: bytesOf(text(stored[i]))}, err)
 			h.Complete = false

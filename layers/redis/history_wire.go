@@ -77,33 +77,34 @@ func (d *Driver) unmask(message []byte) (mark string, rest []byte) {
 	return string(b), message[markLen:]
 }
 
-// parseStored parses an event as it is in the list of a history.
-func (d *Driver) parseStored(stored string, at protocol.Position) (*protocol.Event, error) {
-	var message []byte
-	if d.isEncrypted() {
-		if len(stored) < timeLen+len(recordMark) {
-			return nil, errNoMark
-		}
-		message = []byte(stored[timeLen+len(recordMark):])
-	} else {
-		if len(stored) < timeLen {
-			return nil, errNoMark
-		}
-		before, after, ok := strings.Cut(stored[timeLen:], recordMark)
-		if !ok {
-			return nil, errNoMark
-		}
-		message = []byte(before + recordMark + emptyPosition + after)
+// parseStored parses an event as it is in the list of a history. It uses the memory of b, and returns
+// what it has used, for the next event.
+func (d *Driver) parseStored(b []byte, stored string, at protocol.Position) (_ *protocol.Event, used []byte, err error) {
+	if len(stored) < timeLen {
+		return nil, b, errNoMark
 	}
-	plain, err := d.codec.Open(message, 0)
+	b = b[:0]
+	if stored = stored[timeLen:]; d.isEncrypted() {
+		if len(stored) < len(recordMark) {
+			return nil, b, errNoMark
+		}
+		b = append(b, stored[len(recordMark):]...)
+	} else {
+		before, after, ok := strings.Cut(stored, recordMark)
+		if !ok {
+			return nil, b, errNoMark
+		}
+		b = append(append(append(append(b, before...), recordMark...), emptyPosition...), after...)
+	}
+	plain, err := d.codec.Open(b, 0)
 	if err != nil {
-		return nil, err
+		return nil, b, err
 	}
 	m, err := d.codec.Parse(plain)
 	if err != nil {
-		return nil, err
+		return nil, b, err
 	}
-	return driver.AtPosition(m.Event, at), nil
+	return driver.AtPosition(m.Event, at), b, nil
 }
 
 // positionOf returns the position in the mark of a recorded event. ok is false if the mark is

@@ -6,7 +6,7 @@ local one = redis.call('HGET', KEYS[2], ARGV[1])
 if not one then
   return {}
 elseif one ~= '' then
-  return redis.call('HMGET', KEYS[1], one)
+  return {redis.call('HGET', KEYS[1], one)}
 end
 local records = {}
 for i, member in ipairs(membersOf(namesOf(KEYS[1]).several, ARGV[1])) do

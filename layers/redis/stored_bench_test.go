@@ -55,13 +55,17 @@ func BenchmarkStored(b *testing.B) {
 		}
 	})
 	e := said.New(text{"one two three four five six seven eight nine ten"})
-	run("Record", func(b *testing.B) {
-		b.Helper()
-		inParallel(b, b.N, func() error {
+	record := func(n int) {
+		inParallel(b, n, func() error {
 			_, err := l.Record(b.Context(), "history", e, layers.Retention{MaxEvents: 1000})
 			return err
 		})
+	}
+	run("Record", func(b *testing.B) {
+		b.Helper()
+		record(b.N)
 	})
+	record(100)
 	run("Read 100", func(b *testing.B) {
 		b.Helper()
 		for b.Loop() {
