@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -33,6 +34,7 @@ type conn struct {
 	net.Conn
 
 	of *conns
+	io io.ReadWriter // of Conn
 }
 
 // newConns returns conns that dial as o says. They are cut when ctx ends.
@@ -65,7 +67,7 @@ func (c *conns) dial(ctx context.Context, addr string, d *net.Dialer, t *tls.Con
 	if err != nil {
 		return nil, err
 	}
-	own := &conn{Conn: opened, of: c}
+	own := &conn{Conn: opened, of: c, io: socketIO(opened)}
 	if !c.add(own) {
 		return nil, errors.Join(errCut, opened.Close())
 	}
@@ -114,8 +116,11 @@ func (c *conns) closeAll() {
 // millisecond if the process is idle.
 func (c *conn) Write(b []byte) (int, error) {
 	runtime.Gosched()
-	return c.Conn.Write(b)
+	return c.io.Write(b)
 }
+
+// Read reads what the server has sent.
+func (c *conn) Read(b []byte) (int, error) { return c.io.Read(b) }
 
 // Close closes the connection.
 func (c *conn) Close() error {
