@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/internal/plumbing"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/protocol"
@@ -15,6 +16,7 @@ import (
 type nodes struct {
 	driver   Driver
 	counters *counters
+	limit    *lazyctx.Limit
 }
 
 // publish comes after the delivery in this process, which may have closed the connection
@@ -24,8 +26,8 @@ func (n nodes) publish(ctx context.Context, group string, e *protocol.Event) err
 		ctx = context.WithoutCancel(ctx)
 	}
 	plumbing.WillWait(ctx)
-	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
-	defer cancel()
+	bounded, release := n.limit.Context(ctx)
+	defer release()
 	return n.given(outcome(ctx, bounded, n.driver.Publish(bounded, group, e)))
 }
 
@@ -65,11 +67,11 @@ func (e unsentError) Is(target error) bool {
 // As finds the first error that target can hold.
 func (e unsentError) As(target any) bool { return errors.As(e.error, target) }
 
-func (nodes) startCall(ctx context.Context) (context.Context, endCall) {
+func (n nodes) startCall(ctx context.Context) (context.Context, endCall) {
 	plumbing.WillWait(ctx)
-	bounded, cancel := context.WithTimeout(ctx, driver.CallTimeout)
+	bounded, release := n.limit.Context(ctx)
 	return bounded, func(err error) error {
-		defer cancel()
+		defer release()
 		return outcome(ctx, bounded, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/wye-go/wye/internal/errtext"
+	"github.com/wye-go/wye/internal/lazyctx"
 	"github.com/wye-go/wye/layers/driver"
 	"github.com/wye-go/wye/layers/internal/subscription"
 	"github.com/wye-go/wye/layers/memory"
@@ -46,7 +47,7 @@ func newBackEnd(d Driver, l *Layer) (*backEnd, driver.Receiver) {
 		return &backEnd{driver: d, others: newNoNodes(&l.counters)}, localReceiver{(*receiver)(l)}
 	}
 	return &backEnd{
-		driver: d, others: nodes{d, &l.counters},
+		driver: d, others: nodes{d, &l.counters, lazyctx.NewLimit(driver.CallTimeout)},
 		groups: subscription.New(d.Subscribe, driver.CallTimeout),
 	}, (*receiver)(l)
 }
