@@ -22,6 +22,7 @@ type packet struct {
 	name    string // of the group or the consumer's channel
 	direct  bool   // it is for a consumer's channel
 	message []byte
+	mark    string // of message, if it was read before; otherwise ""
 
 	event    *protocol.Event // of a message that has been decoded
 	presence bool            // it is about a presence
@@ -106,7 +107,10 @@ func (in *inbox) deliver(p packet) {
 // layer has delivered, and for one that cannot be decoded.
 func (in *inbox) decode(p *packet) bool {
 	d := in.driver
-	mark, sealed := d.unmask(p.message)
+	mark, sealed := p.mark, p.message
+	if mark == "" {
+		mark, sealed = d.unmask(p.message)
+	}
 	plain, err := d.codec.Open(sealed, 0)
 	if err == nil && mark == "" {
 		mark = d.codec.MarkOf(plain)

@@ -129,6 +129,11 @@ func (sub *subscriber) onMessage(m rueidis.PubSubMessage) {
 		p = packet{name: channel, direct: true, message: bytesOf(message)}
 	default:
 		p.name = m.Channel[len(d.transport.groupPrefix(sub.server)):]
+		if !d.isEncrypted() { // here, so that no other goroutine is woken for what this node has sent
+			if p.mark = d.codec.MarkOf(p.message); p.mark == d.mark {
+				return
+			}
+		}
 	}
 	d.inboxOf(p.name).put(p, sub.arrivals)
 }
