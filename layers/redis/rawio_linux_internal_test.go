@@ -56,7 +56,7 @@ func rawPair(t *testing.T, network, addr string) (own *conn, peer net.Conn) {
 	if _, ok := own.io.(*rawIO); !ok {
 		t.Fatalf("a %T is not read and written by raw calls", dialed)
 	}
-	t.Cleanup(func() { _, _ = own.Close(), peer.Close() }) //nolint:errcheck // they may be closed
+	t.Cleanup(func() { _, _ = own.Close(), peer.Close() })
 	return own, peer
 }
 
@@ -71,7 +71,7 @@ func testRawBytes(t *testing.T, at testkit.Line, network, addr string) {
 		if n != len(sent) && err == nil {
 			err = io.ErrShortWrite
 		}
-		errs <- errors.Join(err, own.Conn.(interface{ CloseWrite() error }).CloseWrite()) //nolint:forcetypeassert // both have it
+		errs <- errors.Join(err, own.Conn.(interface{ CloseWrite() error }).CloseWrite())
 	}()
 	go func() {
 		back, err := io.ReadAll(peer)
@@ -99,23 +99,11 @@ func testRawBytes(t *testing.T, at testkit.Line, network, addr string) {
 func testRawEnd(t *testing.T, at testkit.Line, network, addr string) {
 	t.Helper()
 	own, peer := rawPair(t, network, addr)
-	b := make([]byte, 1)
-	if n, err := own.Read(nil); n != 0 || err != nil {
-		t.Errorf("%s: a read of nothing returned %d and %v", at, n, err)
-	}
-	if err := own.SetReadDeadline(time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	var timeout net.Error
-	if _, err := own.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("%s: a read after its deadline returned %v", at, err)
-	}
-	if err := own.SetReadDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
+	testRawDeadline(t, at, own)
 	if err := peer.Close(); err != nil {
 		t.Fatal(err)
 	}
+	b := make([]byte, 1)
 	if n, err := own.Read(b); n != 0 || err != io.EOF { //nolint:errorlint // io.EOF itself, as readers expect
 		t.Errorf("%s: a read after the peer's close returned %d and %v, want io.EOF", at, n, err)
 	}
@@ -127,13 +115,37 @@ func testRawEnd(t *testing.T, at testkit.Line, network, addr string) {
 	if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%s: a write after the peer's close returned %v", at, err)
 	}
+	testRawClosed(t, at, network, addr+"2")
+}
+
+// testRawDeadline checks a read that has waited for too long, and leaves no deadline.
+func testRawDeadline(t *testing.T, at testkit.Line, own *conn) {
+	t.Helper()
+	if n, err := own.Read(nil); n != 0 || err != nil {
+		t.Errorf("%s: a read of nothing returned %d and %v", at, n, err)
+	}
+	if err := own.SetReadDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	if _, err := own.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%s: a read after its deadline returned %v", at, err)
+	}
+	if err := own.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testRawClosed closes a connection that is being read.
+func testRawClosed(t *testing.T, at testkit.Line, network, addr string) {
+	t.Helper()
+	own, _ := rawPair(t, network, addr)
 	ended := make(chan error, 1)
-	own2, _ := rawPair(t, network, addr+"2")
 	go func() {
-		_, err := own2.Read(b)
+		_, err := own.Read(make([]byte, 1))
 		ended <- err
 	}()
-	if err := own2.Close(); err != nil {
+	if err := own.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
