@@ -133,7 +133,7 @@ func (d *Driver) connect(ctx context.Context) error {
 }
 
 // Close ends all connections: see [driver.Driver]. If calls of Pull wait, it waits until the
-// servers have given them no event, for a second at most, and then until what Redis stores about
+// servers have given them no event, for five seconds at most, and then until what Redis stores about
 // this node has been removed, for another second at most.
 func (d *Driver) Close(ctx context.Context) error {
 	d.queues.close(ctx)

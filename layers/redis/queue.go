@@ -63,7 +63,7 @@ func (q *queues) close(ctx context.Context) {
 }
 
 // closeGrace is how long Close waits until servers have ended what was waiting there.
-const closeGrace = time.Second
+const closeGrace = 5 * time.Second
 
 // start calls f in n goroutines, with 0 to n-1, unless q is closed.
 func (q *queues) start(n int, f func(i int)) bool {
