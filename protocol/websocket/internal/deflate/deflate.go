@@ -14,19 +14,26 @@ const (
 	MaxLevel = 9
 )
 
+// Large is the size in bytes from which it takes long to deflate a message: up to it, less
+// than a millisecond at the fastest level.
+const Large = 64 << 10
+
 // Deflaters deflates the messages of a server. A deflater takes 0.8 to 1.2 MB; few are in
 // use at a time, and those that are not used are given up. It is safe for concurrent use.
 // [NewDeflaters] returns one.
 type Deflaters struct {
 	level int
 	slots chan struct{}          // one for each deflater in use
+	large chan struct{}          // one for each that is in use, or is about to be, for a message over Large
 	pools [MaxBits + 1]sync.Pool // of deflaters, by the bits of their window
 }
 
 // NewDeflaters returns the deflaters of a server, with a level from MinLevel to MaxLevel.
-// One or two for each processor are in use at a time; the next caller waits.
+// Two for each processor are in use at a time, half of them for messages over Large; the
+// next caller waits. So smaller messages wait for smaller ones only.
 func NewDeflaters(level int) *Deflaters {
-	return &Deflaters{level: level, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	n := runtime.GOMAXPROCS(0)
+	return &Deflaters{level: level, slots: make(chan struct{}, 2*n), large: make(chan struct{}, n)}
 }
 
 // Deflated is a message that is deflated. Payload is that of its frame. The caller calls
@@ -36,6 +43,7 @@ type Deflated struct {
 
 	from   *Deflaters
 	bits   uint8
+	large  bool
 	writer *flate.Writer
 	buffer bytes.Buffer
 }
@@ -44,18 +52,13 @@ type Deflated struct {
 // window, which is what the peer has got before. It returns nil if the result would not be
 // smaller.
 func (d *Deflaters) Deflate(message, window []byte, bits uint8) *Deflated {
-	size := 1 << bits
-	if len(window) > size {
-		window = window[len(window)-size:]
-	}
-	if len(window)+len(message) <= size {
-		bits = MaxBits // no distance is larger
-	}
-	d.slots <- struct{}{}
+	window, bits = chooseWindow(len(message), window, bits)
+	large := len(message) > Large
+	d.enter(large)
 	panics := true
 	defer func() {
 		if panics { // the deflater is not recycled
-			<-d.slots
+			d.leave(large)
 		}
 	}()
 	z, ok := d.pools[bits].Get().(*Deflated)
@@ -63,6 +66,7 @@ func (d *Deflaters) Deflate(message, window []byte, bits uint8) *Deflated {
 		z = &Deflated{from: d, bits: bits}
 		z.writer = d.newWriter(bits)
 	}
+	z.large = large
 	z.buffer.Reset()
 	z.writer.ResetDict(&z.buffer, window)
 	_, _ = z.writer.Write(message) //nolint:errcheck // a buffer takes everything
@@ -74,6 +78,39 @@ func (d *Deflaters) Deflate(message, window []byte, bits uint8) *Deflated {
 		return nil
 	}
 	return z
+}
+
+// chooseWindow returns the part of window to which a message of n bytes refers, and the bits
+// of the deflater's window. The deflater of MaxBits knows no smaller window, but needs little
+// more than half of the time of those that do: it is used where no distance can be larger than
+// 2^bits. For that, messages that leave a quarter of the peer's window give up the oldest part
+// of it. Larger ones would lose too much.
+func chooseWindow(n int, window []byte, bits uint8) (part []byte, useBits uint8) {
+	size := 1 << bits
+	most := size
+	if bits < MaxBits && n <= size/4*3 {
+		most = size - n
+	}
+	window = window[max(len(window)-most, 0):]
+	if len(window)+n <= size {
+		bits = MaxBits
+	}
+	return window, bits
+}
+
+// enter waits for a slot.
+func (d *Deflaters) enter(large bool) {
+	if large {
+		d.large <- struct{}{}
+	}
+	d.slots <- struct{}{}
+}
+
+func (d *Deflaters) leave(large bool) {
+	<-d.slots
+	if large {
+		<-d.large
+	}
 }
 
 // newWriter returns the writer of a deflater.
@@ -99,7 +136,7 @@ func (z *Deflated) Release() {
 	if z.buffer.Cap() > maxKept {
 		z.buffer = bytes.Buffer{}
 	}
-	d := z.from
+	d, large := z.from, z.large
 	d.pools[z.bits].Put(z)
-	<-d.slots
+	d.leave(large)
 }

@@ -2,8 +2,10 @@ package deflate
 
 import (
 	"bytes"
+	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wye-go/wye/internal/testkit"
 )
@@ -60,6 +62,33 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
+// TestDeflateStaysInTheWindow has messages around the sizes from which another deflater is used,
+// or another part of the window: no distance is larger than the peer's window.
+func TestDeflateStaysInTheWindow(t *testing.T) {
+	t.Parallel()
+	text := texts()["json"]
+	for _, level := range []int{1, 6} {
+		d := NewDeflaters(level)
+		for bits := uint8(MinBits); bits <= 12; bits++ {
+			size := 1 << bits
+			for _, n := range []int{size / 8, size / 2, size/4*3 - 1, size / 4 * 3, size/4*3 + 1, size - 1, size, size + 1, 3 * size} {
+				for _, before := range []int{0, 1, size / 4, size - 1, size, 2 * size} {
+					window, message := text[:before], text[before:before+n]
+					z := d.Deflate(message, window, bits)
+					if z == nil {
+						continue // a short one
+					}
+					got, err := inflateInWindow(z.Payload, window, size)
+					if err != nil || !bytes.Equal(got, message) {
+						t.Errorf("level %d, %d bits, %d bytes behind %d: %v", level, bits, n, before, err)
+					}
+					z.Release()
+				}
+			}
+		}
+	}
+}
+
 // TestDeflateRefersBack makes sure that what came before makes a message smaller.
 func TestDeflateRefersBack(t *testing.T) {
 	t.Parallel()
@@ -72,6 +101,25 @@ func TestDeflateRefersBack(t *testing.T) {
 	defer again.Release()
 	if len(again.Payload) > n/4 {
 		t.Errorf("%d bytes, and %d behind the same text, want a quarter at most", n, len(again.Payload))
+	}
+}
+
+// TestDeflateRefersBackInSmallWindow: messages that leave some of a small window refer to it.
+func TestDeflateRefersBackInSmallWindow(t *testing.T) {
+	t.Parallel()
+	d := NewDeflaters(1)
+	const size = 1 << 10
+	text := texts()["json"]
+	for _, n := range []int{size / 4, size / 2, size / 4 * 3, size} {
+		message, window := text[size:size+n], text[:size]
+		alone := d.Deflate(message, nil, 10)
+		without := len(alone.Payload)
+		alone.Release()
+		behind := d.Deflate(message, window, 10)
+		if with := len(behind.Payload); with > without*9/10 {
+			t.Errorf("%d bytes became %d, and %d behind others, want a tenth less at least", n, without, with)
+		}
+		behind.Release()
 	}
 }
 
@@ -111,6 +159,39 @@ func TestDeflateConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// TestDeflateLargeAside has as many large messages as may be deflated at once: another one
+// waits, and a small one does not.
+func TestDeflateLargeAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDeflaters(1)
+		large := bytes.Repeat(texts()["json"], 2)[:Large+1]
+		var held []*Deflated
+		for range cap(d.large) {
+			held = append(held, d.Deflate(large, nil, MaxBits))
+		}
+		over := make(chan struct{})
+		go func() {
+			d.Deflate(large, nil, MaxBits).Release()
+			close(over)
+		}()
+		synctest.Wait()
+		d.Deflate(large[:Large], nil, MaxBits).Release()
+		select {
+		case <-over:
+			t.Errorf("more than %d large messages were deflated at once", cap(d.large))
+		default:
+		}
+		for _, z := range held {
+			z.Release()
+		}
+		<-over
+		if n := len(d.slots) + len(d.large); n > 0 {
+			t.Errorf("%d slots are not free in the end", n)
+		}
+	})
+}
+
 func TestDeflateAlloc(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector allocates")
@@ -130,7 +211,7 @@ func TestDeflatePanics(t *testing.T) {
 	d := NewDeflaters(MaxLevel + 1)
 	panics := func() (is bool) {
 		defer func() { is = recover() != nil }()
-		d.Deflate(texts()["json"][:800], nil, MaxBits)
+		d.Deflate(bytes.Repeat([]byte("x"), Large+1), nil, MaxBits)
 		return false
 	}
 	for range cap(d.slots) {
@@ -138,7 +219,32 @@ func TestDeflatePanics(t *testing.T) {
 			t.Fatal("a level that does not exist does not panic")
 		}
 	}
-	if n := len(d.slots); n > 0 {
+	if n := len(d.slots) + len(d.large); n > 0 {
 		t.Errorf("%d slots are not free after as many panics", n)
+	}
+}
+
+// BenchmarkDeflate has messages behind others, in windows of 4 KiB, as many clients ask for, and
+// of 32 KiB.
+func BenchmarkDeflate(b *testing.B) {
+	text := texts()["json"]
+	for _, bits := range []uint8{12, MaxBits} {
+		for _, before := range []int{0, 4 << 10} {
+			for _, n := range []int{1 << 10, 3 << 10, 16 << 10} {
+				b.Run(fmt.Sprintf("%d bits, %d behind %d", bits, n, before), func(b *testing.B) {
+					d := NewDeflaters(1)
+					total, rounds, at := 0, 0, before
+					for b.Loop() {
+						z := d.Deflate(text[at:at+n], text[at-before:at], bits)
+						total, rounds = total+len(z.Payload), rounds+1
+						z.Release()
+						if at += 611; at+n > len(text) {
+							at = before
+						}
+					}
+					b.ReportMetric(float64(total)/float64(rounds), "B")
+				})
+			}
+		}
 	}
 }
