@@ -25,9 +25,9 @@ const (
 	// manyMembers is the size from which a group takes longer to send to than a callback
 	// should hold up other connections: about a millisecond.
 	manyMembers = 8192
-	// longMessage is the size in bytes of a message that takes as long to compress, if
-	// the protocol server does.
-	longMessage = 256 << 10
+	// longMessage is the size in bytes from which a message takes long to compress, if the
+	// protocol server does. It is that from which package websocket hands a loop over.
+	longMessage = 64 << 10
 	// yieldAfter is how many chunks of members are sent to before other goroutines may run.
 	yieldAfter = 16
 )

@@ -30,8 +30,8 @@ const (
 	// compressed, other sends of its connection wait, also those of groups.
 	maxContext = 16 << 10
 	// maxOnLoop is the largest message that is compressed while other connections of the
-	// loop wait. It takes less than a millisecond.
-	maxOnLoop = 64 << 10
+	// loop wait. It does not wait for larger ones to be compressed.
+	maxOnLoop = deflate.Large
 	// timedOne is of how many messages the time of one is measured.
 	timedOne = 64
 )

@@ -51,7 +51,7 @@ func newFrame(op ws.OpCode, payload []byte) queue.Frame {
 // SendPrepared queues a message that other connections share.
 func (c *Conn) SendPrepared(p *protocol.Prepared) error {
 	if d := c.way.deflate; d != nil && d.of.takes(p.Len(), p.Uncompressed()) {
-		if f := d.sharedFrame(p); f != nil {
+		if f := c.sharedDeflatedFrame(d, p); f != nil {
 			return c.sendSharedDeflated(d, p, f)
 		}
 	}

@@ -46,6 +46,11 @@ func (c *Conn) sendDeflated(d *deflating, m *protocol.Message) (done bool, err e
 }
 
 // sendInContext queues a message that may refer to those before.
+//
+// It may wait for a deflater with the lock held, and so do sends to the same connection, for
+// which no order is promised. That ends soon: deflaters are held, for messages of this size,
+// while one is compressed, and no holder waits for the lock of a takeover, unless it is in
+// this function and has that lock.
 func (c *Conn) sendInContext(d *deflating, m *protocol.Message) (done bool, err error) {
 	t := d.own
 	t.mu.Lock()
@@ -107,26 +112,30 @@ func (c *Conn) sendSharedDeflated(d *deflating, p *protocol.Prepared, f *queue.S
 	return nil
 }
 
-// sharedFrame returns the compressed frame of p that connections share, or nil if p is sent
-// as it is. The first connection that needs it has it made.
-func (d *deflating) sharedFrame(p *protocol.Prepared) *queue.Shared {
-	bits := d.params.ServerBits
-	if p.Len() <= 1<<bits {
-		bits = deflate.MaxBits // no distance is larger
+// sharedDeflatedFrame returns the compressed frame of p that connections share, or nil if p is
+// sent as it is. The first connection that needs it has it made.
+func (c *Conn) sharedDeflatedFrame(d *deflating, p *protocol.Prepared) *queue.Shared {
+	v := d.of.variants[d.params.ServerBits]
+	if p.Len() <= 1<<v.bits {
+		v = d.of.variants[deflate.MaxBits] // no distance is larger
 	}
-	return p.Share(d.of.variants[bits], newDeflatedFrame).(*queue.Shared) //nolint:errcheck,forcetypeassert // it has made it
+	encode := func(_ any, m protocol.Message) any { return v.newFrame(c, &m) }
+	return p.Share(v, encode).(*queue.Shared) //nolint:errcheck,forcetypeassert // newFrame has made it
 }
 
-// newDeflatedFrame encodes m for a variant.
-func newDeflatedFrame(key any, m protocol.Message) any {
-	v := key.(*variant) //nolint:errcheck,forcetypeassert // sharedFrame has passed it
-	var f *queue.Shared
-	if v.of.skips(&m) {
-		return f
+// newFrame encodes m, which c is about to send. If a callback of c has a loop and m is large,
+// the loop is handed over. The callback may be that of another connection, which sends to a
+// group of c's: then the layer has had that one's loop handed over.
+func (v *variant) newFrame(c *Conn, m *protocol.Message) (f *queue.Shared) {
+	if v.of.skips(m) {
+		return nil
+	}
+	if len(m.Data) > maxOnLoop {
+		c.runner.aboutToWork(c)
 	}
 	z := v.of.deflate(m.Data, nil, v.bits)
 	if z == nil {
-		return f
+		return nil
 	}
 	defer z.Release()
 	b := make([]byte, 0, frame.EncodedSize(len(z.Payload)))
