@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -77,18 +78,38 @@ func (p *deflatePeer) deflated(data string) string {
 	if !p.clientTakeover {
 		window = nil
 	}
-	var b bytes.Buffer
-	w, err := flate.NewWriterDict(&b, 1, window)
-	if err != nil {
-		p.tb.Fatal(err)
-	}
-	_, _ = w.Write([]byte(data))
-	if err := w.Flush(); err != nil {
-		p.tb.Fatal(err)
-	}
 	p.sentWindow = lastBytes(append(p.sentWindow, data...), 1<<p.clientBits)
-	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
+	return deflateBehind(window, data)
 }
+
+// deflateBehind returns data compressed, which may refer to window.
+func deflateBehind(window []byte, data string) string {
+	w := flateWriters.Get().(*flate.Writer) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer flateWriters.Put(w)
+	var b bytes.Buffer
+	w.Reset(&b)
+	_, _ = w.Write(window) //nolint:errcheck // a buffer takes everything
+	_ = w.Flush()          //nolint:errcheck // see above
+	before := b.Len()
+	_, _ = w.Write([]byte(data)) //nolint:errcheck // see above
+	_ = w.Flush()                //nolint:errcheck // see above
+	return strings.TrimSuffix(b.String()[before:], "\x00\x00\xff\xff")
+}
+
+// A writer takes most of a megabyte, and a reader 40 KiB: making them took most of the time
+// of FuzzCompressedConversation.
+//
+//nolint:gochecknoglobals // pools
+var (
+	flateWriters = sync.Pool{New: func() any {
+		w, err := flate.NewWriter(nil, flate.BestSpeed)
+		if err != nil {
+			panic(err)
+		}
+		return w
+	}}
+	flateReaders = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+)
 
 func lastBytes(b []byte, n int) []byte { return bytes.Clone(b[max(len(b)-n, 0):]) }
 
@@ -119,7 +140,12 @@ func (p *deflatePeer) inflated(payload []byte) string {
 	if !p.serverTakeover {
 		window = nil
 	}
-	r := flate.NewReaderDict(bytes.NewReader(append(payload, "\x00\x00\xff\xff\x01\x00\x00\xff\xff"...)), window)
+	r := flateReaders.Get().(io.Reader) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer flateReaders.Put(r)
+	in := bytes.NewReader(append(payload, "\x00\x00\xff\xff\x01\x00\x00\xff\xff"...))
+	if err := r.(flate.Resetter).Reset(in, window); err != nil { //nolint:forcetypeassert // as documented
+		p.tb.Fatal(err)
+	}
 	data, err := io.ReadAll(r)
 	if err != nil {
 		p.tb.Fatalf("inflating %q: %v", payload, err)
