@@ -27,8 +27,9 @@ import (
 // protocol.Message.Uncompressed, and router.Compression for a whole route.
 type Compression struct {
 	// Level is from 1, the fastest, to 9, which takes four to seven times as long for results
-	// that are at most about a tenth smaller. Default 1. Messages that are larger than the window that a peer
-	// has asked for are compressed at about level 5.
+	// that are at most about a tenth smaller. Default 1. Messages that are larger than the
+	// window that a peer has asked for, or, with takeover, than three quarters of it, are
+	// compressed at about level 5, which takes up to twice as long as level 1.
 	Level int
 	// Threshold is the size in bytes from which messages to the peer are compressed.
 	// Smaller ones, and those that would not get smaller, are sent as they are. Default 256.
@@ -50,12 +51,15 @@ type Compression struct {
 	ClientTakeover bool
 	// ClientWindowBits is from 8 to 15. With less than 15, takeover is granted only to peers
 	// that let the server choose their window, as browsers do. Default 15, which is 32 KiB
-	// for each connection.
+	// for each connection, or 4 KiB when there are many: see WindowBytes.
 	ClientWindowBits int
-	// WindowBytes bounds the windows of all connections together, in bytes. A connection
-	// that would exceed it is not granted ClientTakeover, for which all of its window
-	// counts from the handshake on, or has no ServerTakeover for the time being. Default
-	// 64 MiB.
+	// WindowBytes bounds the windows of all connections together, in bytes. A window for
+	// ClientTakeover counts in full from the handshake on, although it takes memory only
+	// for what is in it: a peer that was granted it may use all of it at any time, and can
+	// no longer be refused. Once half of WindowBytes is taken, peers that let the server
+	// choose their window, as browsers do, are granted 4 KiB at most. A connection that
+	// would exceed WindowBytes is not granted ClientTakeover, or has no ServerTakeover for
+	// the time being. Default 64 MiB: 1,024 windows of 32 KiB and 8,192 of 4 KiB.
 	WindowBytes int
 	// MaxRatio is how many times larger a message may get by being inflated. Up to 64 KiB it
 	// may be any number of times. A message that gets larger closes the connection with
@@ -114,6 +118,9 @@ func (c *Compression) engine() *engine.Compression {
 
 const extensions = "Sec-Websocket-Extensions"
 
+// smallBits is of the windows that peers are granted when half of WindowBytes is taken.
+const smallBits = 12
+
 // checkExtensions refuses a request whose extensions are malformed, if compression is
 // negotiated (RFC 7692 section 5.1).
 func (s *Server) checkExtensions(h http.Header) *protocol.RejectError {
@@ -139,9 +146,17 @@ func (h *opening) negotiate() (p deflate.Params, answer string) {
 		ClientTakeover: takeover && c.ClientTakeover,
 		ClientBits:     c.ClientWindowBits,
 	}
-	lines := h.r.Header[extensions]
-	p, answer, _ = deflate.Negotiate(lines, policy) //nolint:errcheck // checkExtensions has found no fault
-	if p.ClientTakeover && !h.server.engine.ReserveWindow(p.ClientBits) {
+	lines, e := h.r.Header[extensions], h.server.engine
+	if policy.ClientTakeover && c.ClientWindowBits > smallBits && e.WindowsRunShort() {
+		small := policy
+		small.ClientBits = smallBits
+		p, answer, _ = deflate.Negotiate(lines, small) //nolint:errcheck // checkExtensions has found no fault
+		if p.ClientTakeover && e.ReserveWindow(p.ClientBits) {
+			return p, answer
+		}
+	}
+	p, answer, _ = deflate.Negotiate(lines, policy) //nolint:errcheck // as above
+	if p.ClientTakeover && !e.ReserveWindow(p.ClientBits) {
 		policy.ClientTakeover = false
 		p, answer, _ = deflate.Negotiate(lines, policy) //nolint:errcheck // as above
 	}

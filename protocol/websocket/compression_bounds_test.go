@@ -154,6 +154,59 @@ func TestCompressionWindowsAreGivenBack(t *testing.T) {
 	})
 }
 
+// TestCompressionWindowsRunShort has peers take all that there is for windows: from half of it
+// on, those that let the server choose get small windows, and in the end there are none.
+func TestCompressionWindowsRunShort(t *testing.T) {
+	t.Parallel()
+	const kib = 1 << 10
+	const chooses, fixed = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits", "Sec-WebSocket-Extensions: permessage-deflate"
+	s := serve(t, fakes.Echo(), &websocket.Options{Compression: &websocket.Compression{ClientTakeover: true, WindowBytes: 138 * kib}})
+	data := line(rand.New(rand.NewPCG(3, 3)), 1500)
+	var peers []*deflatePeer
+	open := func(at testkit.Line, offer string, bits int, windows int64) {
+		t.Helper()
+		p := s.openDeflate(t, offer)
+		if p.clientBits != bits && bits != 0 || p.clientTakeover != (bits != 0) {
+			t.Errorf("%s: answered with %q, want a window of %d bits", at, p.answer, bits)
+		}
+		if n := s.Stats().Compression.WindowBytes; n != windows*kib {
+			t.Errorf("%s: windows take %d bytes, want %d KiB", at, n, windows)
+		}
+		for range 3 {
+			p.SendBytes(frame(finText|rsv1, p.deflated(data)))
+			p.want(text, data, true)
+		}
+		peers = append(peers, p)
+	}
+	open(testkit.Here(), chooses, 15, 32)
+	open(testkit.Here(), fixed, 15, 64)
+	open(testkit.Here(), chooses, 15, 96)
+	open(testkit.Here(), chooses, 12, 100)
+	open(testkit.Here(), chooses+"=10", 10, 101)
+	open(testkit.Here(), fixed, 15, 133)
+	open(testkit.Here(), chooses, 12, 137)
+	open(testkit.Here(), fixed, 0, 137)
+	open(testkit.Here(), chooses, 0, 137)
+	for _, p := range peers[:3] {
+		p.closes()
+	}
+	s.wantWindows(t, 41*kib)
+	open(testkit.Here(), chooses, 15, 73)
+	for _, p := range peers[3:] {
+		p.closes()
+	}
+}
+
+// wantWindows waits until windows take n bytes.
+func (s *server) wantWindows(t *testing.T, n int64) {
+	t.Helper()
+	for begun := time.Now(); s.Stats().Compression.WindowBytes != n; <-time.After(time.Millisecond) {
+		if time.Since(begun) > patience {
+			t.Fatalf("windows take %d bytes, want %d", s.Stats().Compression.WindowBytes, n)
+		}
+	}
+}
+
 // TestCompressionCountsRefused makes sure that a message that is refused counts as inflated.
 func TestCompressionCountsRefused(t *testing.T) {
 	t.Parallel()

@@ -97,6 +97,11 @@ func (d *deflation) chargeWindow(n int) bool {
 
 func (d *deflation) refundWindow(n int) { d.windows.Add(int64(-n)) }
 
+// WindowsRunShort reports whether windows take half of what they may take, or more.
+func (e *Engine) WindowsRunShort() bool {
+	return e.deflate.windows.Load() >= int64(e.deflate.WindowBytes)/2
+}
+
 // ReserveWindow reserves memory for the window of a peer that is about to be granted
 // context takeover with so many bits. If it returns false, it must not be granted. A
 // connection that has agreed on takeover refunds it in the end.
