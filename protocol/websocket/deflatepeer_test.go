@@ -84,22 +84,20 @@ func (p *deflatePeer) deflated(data string) string {
 
 // deflateBehind returns data compressed, which may refer to window.
 func deflateBehind(window []byte, data string) string {
-	w := flateWriters.Get().(*flate.Writer) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	w := flateWriters.Get().(*flate.Writer)
 	defer flateWriters.Put(w)
 	var b bytes.Buffer
 	w.Reset(&b)
-	_, _ = w.Write(window) //nolint:errcheck // a buffer takes everything
-	_ = w.Flush()          //nolint:errcheck // see above
+	_, _ = w.Write(window)
+	_ = w.Flush()
 	before := b.Len()
-	_, _ = w.Write([]byte(data)) //nolint:errcheck // see above
-	_ = w.Flush()                //nolint:errcheck // see above
+	_, _ = w.Write([]byte(data))
+	_ = w.Flush()
 	return strings.TrimSuffix(b.String()[before:], "\x00\x00\xff\xff")
 }
 
 // A writer takes most of a megabyte, and a reader 40 KiB: making them took most of the time
 // of FuzzCompressedConversation.
-//
-//nolint:gochecknoglobals // pools
 var (
 	flateWriters = sync.Pool{New: func() any {
 		w, err := flate.NewWriter(nil, flate.BestSpeed)
@@ -140,10 +138,10 @@ func (p *deflatePeer) inflated(payload []byte) string {
 	if !p.serverTakeover {
 		window = nil
 	}
-	r := flateReaders.Get().(io.Reader) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	r := flateReaders.Get().(io.Reader)
 	defer flateReaders.Put(r)
 	in := bytes.NewReader(append(payload, "\x00\x00\xff\xff\x01\x00\x00\xff\xff"...))
-	if err := r.(flate.Resetter).Reset(in, window); err != nil { //nolint:forcetypeassert // as documented
+	if err := r.(flate.Resetter).Reset(in, window); err != nil {
 		p.tb.Fatal(err)
 	}
 	data, err := io.ReadAll(r)
