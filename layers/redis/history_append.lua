@@ -10,7 +10,10 @@
 -- the last event (13), how many events are kept (5), and for how many milliseconds.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local run = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 16)
+-- Nothing else that a script can read identifies the process in every version.
+local info = redis.call('INFO', 'server')
+local found = string.find(info, 'run_id:', 1, true)
+local run = string.sub(info, found + 7, found + 22)
 local state = redis.call('GET', KEYS[1])
 local epoch, last = ARGV[4], 0
 if not state or string.sub(state, 1, 16) ~= run then

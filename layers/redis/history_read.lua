@@ -6,7 +6,9 @@
 -- Returns the epoch, the last offset, "known" if the history has had the position, the offset
 -- before the first of the events, and the events; or nothing if there is no history.
 local state = redis.call('GET', KEYS[1])
-local run = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 16)
+local info = redis.call('INFO', 'server')
+local found = string.find(info, 'run_id:', 1, true)
+local run = string.sub(info, found + 7, found + 22)
 if not state or string.sub(state, 1, 16) ~= run then
   return {}
 end
