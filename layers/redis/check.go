@@ -74,5 +74,5 @@ func (s *server) acl() string {
 	return "~" + s.driver.settings.Prefix + "* +@connection " + s.driver.transport.permissions() +
 		" +eval +evalsha +bzpopmin +zpopmin +zadd +zcount +zrange +zremrangebyscore +expire +time" +
 		" +info +del +pexpire +get +set +rpush +lpop +lindex +llen +lrange +ltrim" + // of history
-		" +hget +hset +hdel +hlen +hvals +zcard +zrem +zscore +zrangebylex +zrangebyscore +sadd +srem +spop +scard +pttl" // of presence
+		" +hget +hset +hsetnx +hdel +hlen +hvals +zcard +zrem +zscore +zrangebylex +zrangebyscore +sadd +srem +spop +scard +pttl" // of presence
 }

@@ -10,6 +10,7 @@ type keyLocks struct {
 	mu struct {
 		sync.Mutex
 		locks map[entryKey]*keyLock
+		spare *keyLock // one that is not used, if there is one
 	}
 }
 
@@ -26,17 +27,25 @@ func (l *keyLocks) lock(ctx context.Context, k entryKey) (unlock func(), err err
 	}
 	one := l.mu.locks[k]
 	if one == nil {
-		one = &keyLock{held: make(chan struct{}, 1)}
+		if one, l.mu.spare = l.mu.spare, nil; one == nil {
+			one = &keyLock{held: make(chan struct{}, 1)}
+		}
 		l.mu.locks[k] = one
 	}
 	one.users++
 	l.mu.Unlock()
+	unlock = func() {
+		<-one.held
+		l.release(k, one)
+	}
+	select {
+	case one.held <- struct{}{}: // usually; ctx need not make a channel
+		return unlock, nil
+	default:
+	}
 	select {
 	case one.held <- struct{}{}:
-		return func() {
-			<-one.held
-			l.release(k, one)
-		}, nil
+		return unlock, nil
 	case <-ctx.Done():
 		l.release(k, one)
 		return nil, context.Cause(ctx)
@@ -49,5 +58,6 @@ func (l *keyLocks) release(k entryKey, one *keyLock) {
 	one.users--
 	if one.users == 0 {
 		delete(l.mu.locks, k)
+		l.mu.spare = one
 	}
 }

@@ -20,8 +20,12 @@ var _ driver.Presencer = (*Driver)(nil)
 var (
 	//go:embed presence_common.lua
 	presenceCommon string
+	//go:embed presence_message.lua
+	presenceMessage string
 	//go:embed presence_enter.lua
 	enterText string
+	//go:embed presence_enter_again.lua
+	enterAgainText string
 	//go:embed presence_exit.lua
 	exitText string
 	//go:embed presence_key.lua
@@ -33,7 +37,7 @@ var (
 	//go:embed presence_count.lua
 	countText string
 
-	enterScript = newPresenceScript(enterText)
+	enterScript = newScript(keptText + presenceMessage + enterText + presenceCommon + enterAgainText)
 	exitScript  = newPresenceScript(exitText)
 	keyScript   = newPresenceScript(keyText)
 	renewScript = newPresenceScript(renewText)
@@ -44,12 +48,13 @@ var (
 // keptFor is how long Redis keeps keys of presence that no node renews any longer.
 const keptFor = time.Hour
 
-func newPresenceScript(text string) *script { return newScript(presenceText(text)) }
+//nolint:gochecknoglobals // a constant
+var keptText = "local keptFor = " + milliseconds(keptFor) + "\n"
 
 // presenceText returns a script with what it has in common with others.
-func presenceText(text string) string {
-	return "local keptFor = " + milliseconds(keptFor) + "\n" + presenceCommon + text
-}
+func presenceText(text string) string { return keptText + presenceMessage + presenceCommon + text }
+
+func newPresenceScript(text string) *script { return newScript(presenceText(text)) }
 
 // Enter adds p to group: see [driver.Presencer]. What has changed is published by the script that
 // changes it, so that each change is reported once, by whichever node.
@@ -238,8 +243,7 @@ const maxPresenceKeys = 4
 // presenceKeys returns the keys of a group that the scripts need.
 func (s *server) presenceKeys(group string) []string {
 	d := s.driver
-	start := d.groupKey(group, "")
-	return append(make([]string, 0, maxPresenceKeys), start+"present", start+"keys")
+	return append(make([]string, 0, maxPresenceKeys), d.groupKey(group, "present"), d.groupKey(group, "keys"))
 }
 
 func milliseconds(d time.Duration) string {

@@ -42,25 +42,6 @@ local function later(r, other)
   return false
 end
 
--- A short text in MessagePack.
-local function packed(text)
-  if #text < 32 then
-    return string.char(160 + #text) .. text
-  end
-  return string.char(217, #text) .. text
-end
-
--- The message about a record in a group, whose name needs no escaping. An encrypted record has the
--- whole message that its key has exited.
-local function message(typ, group, r)
-  if r.format == 'm' then
-    return '\132\164type\165wye1:\164type' .. packed(typ) .. '\165group' .. packed(group) .. r.rest
-  elseif r.format == 'j' then
-    return '{"type": "wye1:", "type": "' .. typ .. '", "group": "' .. group .. '", ' .. r.rest
-  end
-  return r.rest
-end
-
 -- The names of the keys of a group, of which present is one.
 local function namesOf(present)
   local start = string.sub(present, 1, -8)
@@ -81,10 +62,9 @@ local function membersOf(set, key, most)
   return redis.call('ZRANGEBYLEX', set, first, last)
 end
 
--- Adds an ID to those of a key, whose entry in keys is one.
+-- Adds an ID to those of a key that is present, whose entry in keys is one.
 local function link(names, id, key, one)
-  if not one then
-    redis.call('HSET', names.keys, key, id)
+  if one == id then
     return
   end
   local prefix = prefixOf(key)
@@ -124,6 +104,6 @@ end
 -- Removes the record r of an ID, and publishes that its key has exited if it was the last one.
 local function remove(names, id, r, channel, group)
   if unlink(names, id, r) then
-    redis.call('PUBLISH', channel, message('presence.leave', group, r))
+    redis.call('PUBLISH', channel, message('presence.leave', group, r.format, r.rest))
   end
 end

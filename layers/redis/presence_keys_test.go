@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,19 @@ func presentKey(t *testing.T, l *layers.Layer, key string) string {
 	}
 	slices.Sort(ids)
 	return fmt.Sprint(ids)
+}
+
+// wantKept wants the keys of "room" to be kept for about an hour, and no others to be there.
+func wantKept(t *testing.T, at testkit.Line, s *redistest.Server, prefix string, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		if ttl, err := strconv.Atoi(s.CLI(t, "PTTL", prefix+":wye:{room}:"+key)); err != nil || time.Duration(ttl)*time.Millisecond < time.Hour/2 {
+			t.Errorf("%s: %s is kept for %d ms (%v)", at, key, ttl, err)
+		}
+	}
+	if n := len(strings.Fields(s.CLI(t, "KEYS", prefix+":wye:{room}:*"))); n != len(keys) {
+		t.Errorf("%s: there are %d keys, want %q", at, n, keys)
+	}
 }
 
 // TestPresenceOfOneKey has presences of one key come and go on two nodes, with metadata and without
@@ -67,6 +82,7 @@ func TestPresenceOfOneKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(testkit.Here(), "[1 2 4]", 2, 4)
+		wantKept(t, row.at, s, row.options.Prefix, "present", "keys", "several", "lingering")
 		enterAs(here, "5", "5") // in place of 2
 		want(testkit.Here(), "[1 4 5]", 2, 4, "~ann")
 		for _, id := range []string{"4", "1"} {
@@ -79,9 +95,7 @@ func TestPresenceOfOneKey(t *testing.T) {
 		want(testkit.Here(), "[1 4]", 1, 2, "-bob")
 		enterAs(there, "6", "4") // in place of both
 		want(testkit.Here(), "[6]", 1, 1)
-		if ttl := s.CLI(t, "PTTL", row.options.Prefix+":wye:{room}:present"); len(ttl) < len("1800000") {
-			t.Errorf("%s: the key is kept for %s ms", row.at, ttl)
-		}
+		wantKept(t, row.at, s, row.options.Prefix, "present", "keys")
 		enter(t, there, "6", "cid")
 		want(testkit.Here(), "[]", 1, 1, "-ann", "+cid")
 		exit(t, there, "6")
