@@ -144,11 +144,12 @@ func TestPresenceOfOneKeyIsEvicted(t *testing.T) {
 	}
 }
 
-// TestPresenceOrder has presences that are as old as others, older than 1970, or of the far future.
+// TestPresenceOrder has presences that are as old as others, older than 1970, or of the far future,
+// and what is no record.
 func TestPresenceOrder(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, redistest.Options{})
-	l, _ := open(t, redis.Options{URLs: []string{s.URL()}})
+	l, d := open(t, redis.Options{URLs: []string{s.URL()}})
 	since := []int{1, 1000, 1969, 1970, 2000, 2026, 2026, 2026, 2200, 2600, 9999}
 	for i := range since {
 		at := (i*7 + 3) % len(since)
@@ -157,9 +158,12 @@ func TestPresenceOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, id := range []string{"x", "y"} {
+		s.CLI(t, "HSET", "asgi:wye:{room}:present", id, "this is no record, however long it is, and has no key")
+	}
 	all, err := l.Present(t.Context(), "room")
-	if err != nil || len(all) != len(since) {
-		t.Fatalf("present are %v (%v)", all, err)
+	if err != nil || len(all) != len(since) || d.Stats().Malformed != 2 {
+		t.Fatalf("present are %v (%v), %d could not be decoded", all, err, d.Stats().Malformed)
 	}
 	for i, p := range all {
 		if p.ID != fmt.Sprintf("%02d", i) || p.Since.Year() != since[i] {

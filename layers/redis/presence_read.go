@@ -19,23 +19,31 @@ var errRecord = errors.New("it is no record of a presence")
 // parsePresences parses records, and orders what they hold. Those that cannot be decoded are
 // counted.
 func (d *Driver) parsePresences(group string, records []rueidis.RedisMessage) []driver.Presence {
-	all, order := make([]driver.Presence, 0, len(records)), make([]entry, 0, len(records))
-	r := presenceReader{driver: d, group: group}
+	order := make([]entry, 0, len(records))
 	for i := range records {
+		if raw := text(records[i]); raw != "" { // otherwise it has exited
+			order = append(order, entry{ageOf(raw), i})
+		}
+	}
+	ranks := make([]int, len(records))
+	for rank, e := range orderOf(order) {
+		ranks[e.place] = rank
+	}
+	all, failed := make([]driver.Presence, len(order)), false
+	r := presenceReader{driver: d, group: group}
+	for i := range records { // as they lie in memory
 		raw := text(records[i])
 		if raw == "" {
-			continue // it has exited
-		}
-		p, err := r.parse(raw)
-		if err != nil {
-			d.malformed.note(d, packet{name: group, message: bytesOf(raw)}, err)
 			continue
 		}
-		order = append(order, entry{ageOf(raw), len(all)})
-		all = append(all, p)
+		if err := r.parse(raw, &all[ranks[i]]); err != nil {
+			d.malformed.note(d, packet{name: group, message: bytesOf(raw)}, err)
+			failed = true
+		}
 	}
-	slices.SortFunc(order, func(a, b entry) int { return cmp.Compare(a.since, b.since) })
-	arrange(all, order)
+	if failed {
+		all = slices.DeleteFunc(all, func(p driver.Presence) bool { return p.ID == "" })
+	}
 	// Some may be as old as others, or older than ageOf tells.
 	byAge := func(a, b driver.Presence) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) }
 	if !slices.IsSortedFunc(all, byAge) {
@@ -44,30 +52,40 @@ func (d *Driver) parsePresences(group string, records []rueidis.RedisMessage) []
 	return all
 }
 
-// entry is the place of a presence before it is ordered.
+// entry is the time and the place of a presence before they are ordered.
 type entry struct {
 	since uint64
 	place int
 }
 
-// arrange puts each of all where order has it.
-func arrange(all []driver.Presence, order []entry) {
-	for i := range order {
-		if order[i].place == i {
-			continue
-		}
-		first, to := all[i], i
-		for {
-			from := order[to].place
-			order[to].place = to
-			if from == i {
-				break
-			}
-			all[to] = all[from]
-			to = from
-		}
-		all[to] = first
+// orderOf returns all in the order of their times. It uses the memory of all. It orders by one byte
+// after the other, which takes a fifth of the time of slices.SortFunc if there are many.
+func orderOf(all []entry) []entry {
+	const many, bits = 200, 8
+	if len(all) < many {
+		slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.since, b.since) })
+		return all
 	}
+	next := make([]entry, len(all))
+	for shift := 0; shift < 64; shift += bits {
+		var starts [1<<bits + 1]int // where those with each byte go
+		for i := range all {
+			starts[int(byte(all[i].since>>shift))+1]++
+		}
+		if starts[int(byte(all[0].since>>shift))+1] == len(all) {
+			continue // all have the same byte
+		}
+		for i := range 1 << bits {
+			starts[i+1] += starts[i]
+		}
+		for _, e := range all {
+			at := &starts[byte(e.since>>shift)]
+			next[*at] = e
+			*at++
+		}
+		all, next = next, all
+	}
+	return all
 }
 
 // ageOf returns since when a record is there: in nanoseconds since 1970, for 500 years.
@@ -89,30 +107,32 @@ type presenceReader struct {
 	meta   []byte // of the last one
 }
 
-// parse parses a record.
-func (r *presenceReader) parse(raw string) (driver.Presence, error) {
+// parse parses a record into p, which is zero. After an error, it still is.
+func (r *presenceReader) parse(raw string, p *driver.Presence) (err error) {
 	if len(raw) < recordHead {
-		return driver.Presence{}, errRecord
+		return errRecord
 	}
 	lengths := raw[lengthsAt:]
 	at := recordHead + int(lengths[0]) + int(lengths[1]) + int(lengths[2])<<8 + int(lengths[3])
 	if at > len(raw) {
-		return driver.Presence{}, errRecord
+		return errRecord
 	}
-	rest := raw[at:]
-	switch raw[0] {
+	message := raw[at:]
+	switch format := raw[0]; format {
 	case inMessagePack:
-		if p, ok := r.parseRest(rest); ok {
+		if r.parseRest(message, p) {
 			p.Since = parseSince(raw[1:])
-			return p, nil
+			return nil
 		}
-		return r.parseMessage(presenceStart(inMessagePack, driver.Exited.Name, r.group) + rest)
+		message = presenceStart(inMessagePack, driver.Exited.Name, r.group) + message
 	case inJSON:
-		return r.parseMessage(presenceStart(inJSON, driver.Exited.Name, r.group) + rest)
+		message = presenceStart(inJSON, driver.Exited.Name, r.group) + message
 	case encrypted:
-		return r.parseMessage(rest)
+	default:
+		return errRecord
 	}
-	return driver.Presence{}, errRecord
+	*p, err = r.parseMessage(message)
+	return err
 }
 
 // parseMessage parses the message that the key of a presence has exited.
@@ -130,43 +150,52 @@ func (r *presenceReader) parseMessage(message string) (driver.Presence, error) {
 	return v.Presence, err
 }
 
-// parseRest parses the rest of a record in MessagePack, except for Since, much faster than
-// parseMessage. ok is false if this version of Wye has not written it.
-func (r *presenceReader) parseRest(rest string) (p driver.Presence, ok bool) {
-	const start, fields, id, key, meta, since = "\xa8presence", 0x83, "\xa2id", "\xa3key", "\xa4meta", "\xa5since"
-	rest, ok = strings.CutPrefix(rest, start)
-	if !ok || rest == "" {
-		return p, false
+// parseRest parses the rest of a record in MessagePack into p, except for Since, much faster than
+// parseMessage. It returns false, and leaves p as it is, if this version of Wye has not written it.
+func (r *presenceReader) parseRest(rest string, p *driver.Presence) bool {
+	const start, fields, meta, since = "\xa8presence", 0x83, "\xa4meta", "\xa5since"
+	rest, ok := strings.CutPrefix(rest, start)
+	if !ok || rest == "" || rest[0] != fields && rest[0] != fields+1 {
+		return false
 	}
 	hasMeta := rest[0] == fields+1
-	if !hasMeta && rest[0] != fields {
-		return p, false
+	id, rest, ok := cutField(rest[1:], "\xa2id")
+	if !ok {
+		return false
 	}
-	rest = rest[1:]
-	for _, field := range []struct {
-		name string
-		to   *string
-	}{{id, &p.ID}, {key, &p.Key}} {
-		if rest, ok = strings.CutPrefix(rest, field.name); !ok {
-			return p, false
-		}
-		if *field.to, rest, ok = cutPacked(rest); !ok {
-			return p, false
-		}
+	key, rest, ok := cutField(rest, "\xa3key")
+	if !ok {
+		return false
 	}
+	r.meta = r.meta[:0]
 	if hasMeta {
 		if rest, ok = strings.CutPrefix(rest, meta); !ok {
-			return p, false
+			return false
 		}
-		var after []byte
 		var err error
-		if r.meta, after, err = payload.AppendValueJSON(r.meta[:0], bytesOf(rest)); err != nil {
-			return p, false
+		var after []byte
+		if r.meta, after, err = payload.AppendValueJSON(r.meta, bytesOf(rest)); err != nil {
+			return false
 		}
-		p.Meta, rest = r.memory.copyOf(r.meta), rest[len(rest)-len(after):]
+		rest = rest[len(rest)-len(after):]
 	}
-	p.ID, p.Key = r.memory.text(p.ID), r.memory.text(p.Key)
-	return p, strings.HasPrefix(rest, since)
+	if !strings.HasPrefix(rest, since) {
+		return false
+	}
+	p.ID, p.Key = r.memory.text(id), r.memory.text(key)
+	if hasMeta {
+		p.Meta = r.memory.copyOf(r.meta)
+	}
+	return true
+}
+
+// cutField returns the value of the field that s starts with, a short text in MessagePack, and what
+// follows it.
+func cutField(s, name string) (text, rest string, ok bool) {
+	if s, ok = strings.CutPrefix(s, name); !ok {
+		return "", "", false
+	}
+	return cutPacked(s)
 }
 
 // cutPacked returns the short text in MessagePack that s starts with, and what follows it.

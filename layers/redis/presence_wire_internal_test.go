@@ -67,24 +67,27 @@ func checkRecord(t *testing.T, at testkit.Line, d *Driver, group, record string,
 	if err != nil {
 		t.Fatalf("%s: %v", at, err)
 	}
-	got, err := reader.parse(record)
+	var got driver.Presence
+	err = reader.parse(record, &got)
 	if err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) || !got.Since.Equal(p.Since) {
 		t.Errorf("%s: %#v (%v), want %#v", at, got, err, want)
 	}
 	if record[0] == inMessagePack {
-		if _, ok := reader.parseRest(rest); !ok {
+		if !reader.parseRest(rest, new(driver.Presence)) {
 			t.Errorf("%s: the short way has not been taken", at)
 		}
 	}
 	for n := range record {
-		if got, err := reader.parse(record[:n]); err == nil && n < len(record)-len(rest) {
+		var got driver.Presence
+		if err := reader.parse(record[:n], &got); err == nil && n < len(record)-len(rest) {
 			t.Errorf("%s: %d bytes of it are %q", at, n, got)
 		}
 	}
 	b := []byte(record)
 	b[lengthsAt+2] = 0xff
-	if got, err := reader.parse(string(b)); err == nil {
-		t.Errorf("%s: with a wrong length, it is %q", at, got)
+	got = driver.Presence{}
+	if err := reader.parse(string(b), &got); err == nil || got.ID != "" {
+		t.Errorf("%s: with a wrong length, it is %q (%v)", at, got, err)
 	}
 }
 
