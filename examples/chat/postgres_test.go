@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -144,6 +145,24 @@ func TestSecondProcess(t *testing.T) {
 		}
 		openTest(t, db, nil)
 	})
+}
+
+// TestSecondProcessByALink: a symbolic link is another name of the file, and no other file.
+func TestSecondProcessByALink(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "chat.db")
+	openTest(t, file, nil)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(file, link); err != nil {
+		t.Skip("this system makes no symbolic links: ", err)
+	}
+	s, err := openStore(t.Context(), databaseOf(link, false), nil)
+	if err == nil {
+		s.Close()
+	}
+	if !errors.Is(err, errSecond) {
+		t.Errorf("got %v, want %v", err, errSecond)
+	}
 }
 
 // waitForConnections waits until this many connections use the database.

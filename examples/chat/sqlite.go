@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"modernc.org/sqlite"
@@ -61,9 +62,14 @@ func (f *sqliteFile) open(ctx context.Context) (reads, writes *sql.DB, err error
 }
 
 // lockFile makes sure that no other process uses the database, until close or the end of
-// the process. It locks a second file, so that other programs can read the first one.
-func (f *sqliteFile) lockFile(ctx context.Context) (err error) {
-	if f.lock, err = openFile(f.path+"-lock", ""); err != nil {
+// the process. It locks a second file, so that other programs can read the first one. The
+// file's own name decides: SQLite, too, follows symbolic links.
+func (f *sqliteFile) lockFile(ctx context.Context) error {
+	path, err := filepath.EvalSymlinks(f.path)
+	if err != nil {
+		return err
+	}
+	if f.lock, err = openFile(path+"-lock", ""); err != nil {
 		return err
 	}
 	f.lock.SetMaxOpenConns(1) // it keeps the lock while it is idle
@@ -71,7 +77,7 @@ func (f *sqliteFile) lockFile(ctx context.Context) (err error) {
 		if known := (*sqlite.Error)(nil); errors.As(err, &known) && known.Code()&primaryCode == sqlite3.SQLITE_BUSY {
 			return errors.Join(errSecond, err)
 		}
-		return fmt.Errorf("%s-lock: %w", f.path, err)
+		return fmt.Errorf("%s-lock: %w", path, err)
 	}
 	return nil
 }
