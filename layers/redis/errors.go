@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -64,6 +66,20 @@ func codeOf(reply *rueidis.RedisError) string {
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
+
+// withAdvice adds to the error of a start what to do about it, unless it says so already.
+func withAdvice(err error) error {
+	if reply, ok := rueidis.IsRedisErr(err); ok {
+		if advice := adviceOn(reply); advice != "" {
+			return fmt.Errorf("%w; %s", err, advice)
+		}
+		return err
+	}
+	if network := net.Error(nil); errors.As(err, &network) {
+		return fmt.Errorf("%w; start the server, or correct Options.URLs", err)
+	}
+	return err
+}
 
 // adviceOn returns what to do about an error reply that means that the server cannot do now
 // what it should, or "" for another one.

@@ -68,7 +68,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("it has not answered in time: %w", errors.Join(context.Cause(ctx), err))
 	}
-	return err
+	return withAdvice(err)
 }
 
 // startTimeout bounds the first connection of a driver to a server.

@@ -64,13 +64,13 @@ func TestStartFails(t *testing.T) {
 		t.Parallel()
 		s := redistest.New(t, redistest.Options{})
 		s.Stop()
-		wantNoStart(t, testkit.Here(), s.URL(), "connection refused")
+		wantNoStart(t, testkit.Here(), s.URL(), "connection refused; start the server, or correct Options.URLs")
 	})
 	t.Run("password", func(t *testing.T) {
 		t.Parallel()
 		s := redistest.New(t, redistest.Options{Password: "secret"})
-		wantNoStart(t, testkit.Here(), s.URLOf("", "wrong"), "WRONGPASS")
-		wantNoStart(t, testkit.Here(), "redis://"+s.Addr(), "NOAUTH")
+		wantNoStart(t, testkit.Here(), s.URLOf("", "wrong"), "; correct the password in Options.URLs")
+		wantNoStart(t, testkit.Here(), "redis://"+s.Addr(), "; give the password in Options.URLs")
 	})
 }
 
