@@ -132,8 +132,8 @@ func TestParserInflates(t *testing.T) {
 		}
 	}
 	p := NewParser(newRules(bounds{maxMessage: 1000}))
-	if _, err := feed(&p, frametest.Frame(fin|1|rsv1, hello)); codeOf(err) != 1002 {
-		t.Errorf("without the extension: got %v, want 1002", err)
+	if _, err := feed(&p, frametest.Frame(fin|1|rsv1, hello)); codeOf(err) != 1002 || !errors.Is(err, errReserved) {
+		t.Errorf("without the extension: got %v, want 1002 and %v", err, errReserved)
 	}
 }
 

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/gobwas/ws"
 
@@ -10,6 +11,7 @@ import (
 
 var (
 	errNotMinimal  = protocol.NewCloseError(protocol.CloseProtocolError, "frame length not in its shortest form")
+	errReserved    = protocol.NewCloseError(protocol.CloseProtocolError, "a reserved bit is set that means nothing in this frame")
 	errLengthRange = protocol.NewCloseError(protocol.CloseProtocolError, "frame length out of range")
 )
 
@@ -49,7 +51,10 @@ func (h *header) check(fragmented bool) error {
 		Fin: h.fin(), Rsv: h.first & bitsRsv >> 4, OpCode: h.opCode(),
 		Masked: h.masked, Length: h.length,
 	}, state)
-	if err != nil {
+	switch {
+	case errors.Is(err, ws.ErrProtocolNonZeroRsv): // its text denies that there is an extension
+		return errReserved
+	case err != nil:
 		return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
 	}
 	return nil
