@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"sync"
 	"testing"
@@ -120,6 +121,31 @@ func TestDeflateRefersBackInSmallWindow(t *testing.T) {
 			t.Errorf("%d bytes became %d, and %d behind others, want a tenth less at least", n, without, with)
 		}
 		behind.Release()
+	}
+}
+
+// TestDeflateNothingRepeated has texts of few different bytes, in which nothing is repeated. They
+// get smaller by the codes of the bytes alone, in front of any window.
+func TestDeflateNothingRepeated(t *testing.T) {
+	t.Parallel()
+	random := texts()["random"]
+	for _, level := range []int{1, 6, 9} {
+		d := NewDeflaters(level)
+		for _, n := range []int{300, 1000, 20_000} {
+			for _, window := range [][]byte{nil, random[:300]} {
+				text := hex.AppendEncode(nil, random[:n/2])
+				z := d.Deflate(text, window, MaxBits)
+				if z == nil {
+					t.Errorf("level %d: %d digits were not made smaller", level, n)
+					continue
+				}
+				got, err := inflateAll(z.Payload, window, anySize, anySize)
+				if err != nil || !bytes.Equal(got, text) || len(z.Payload) > n*2/3 {
+					t.Errorf("level %d: %d digits became %d, want two thirds at most: %v", level, n, len(z.Payload), err)
+				}
+				z.Release()
+			}
+		}
 	}
 }
 

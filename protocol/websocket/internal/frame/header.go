@@ -52,12 +52,12 @@ func (h *header) check(fragmented bool) error {
 		Masked: h.masked, Length: h.length,
 	}, state)
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, ws.ErrProtocolNonZeroRsv): // its text denies that there is an extension
 		return errReserved
-	case err != nil:
-		return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
 	}
-	return nil
+	return protocol.NewCloseError(protocol.CloseProtocolError, err.Error())
 }
 
 // parseHeader parses the frame header at the front of b. It returns the header's
