@@ -148,17 +148,19 @@ func TestDecision13_UndeclaredEventsAreCountedAndLoggedOnce(t *testing.T) {
 			send(protocol.EventType[struct{}]{Name: "chat.typing"}.New(struct{}{}))
 			send(protocol.EventType[struct{}]{Name: "chat_said"}.New(struct{}{}))
 		}
+		// A message for the peer, which has none.
+		send(protocol.EventType[map[string]any]{Name: consumer.SendType.Name}.New(map[string]any{"text": 5}))
 		// The declared type, with a payload that does not fit.
 		send(protocol.EventType[map[string]any]{Name: said().Name}.New(map[string]any{"text": []int{1}}))
 		send(said().New(line{From: "x", Text: "still here"}))
 		ann.WantText("x: still here")
 
 		got := ann.Stats()
-		if got.EventsUnknown != 6 || got.EventsUndecodable != 1 || got.Failures != 0 || got.Open != 1 {
-			t.Errorf("counted %+v, want 6 unknown, 1 undecodable, no failure", got)
+		if got.EventsUnknown != 6 || got.EventsUndecodable != 2 || got.Failures != 0 || got.Open != 1 {
+			t.Errorf("counted %+v, want 6 unknown, 2 undecodable, no failure", got)
 		}
 		log := out.String()
-		for _, want := range []string{"chat.typing", "chat_said", `\"chat.said\"`} {
+		for _, want := range []string{"chat.typing", "chat_said", `\"chat.said\"`, "websocket.send"} {
 			if n := strings.Count(log, want); n != 1 {
 				t.Errorf("%s is logged %d times, want once:\n%s", want, n, log)
 			}

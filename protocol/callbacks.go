@@ -35,6 +35,9 @@ func (s *Session) handleEvent(e *Event) {
 	done = true
 	switch {
 	case err == nil:
+	case errors.Is(err, plumbing.ErrEventUnknown) && e.typ == SendType.Name:
+		s.options().Counters.eventsUndecodable.Add(1) // otherwise its message would have been sent
+		s.log(slog.LevelWarn, "wye: an event websocket.send was dropped, because it has neither a \"text\" that is a string nor \"bytes\"", nil)
 	case errors.Is(err, plumbing.ErrEventUnknown):
 		s.options().Counters.unknownEvent(s.options().Logger, e.typ)
 	case errors.Is(err, ErrEventPayload):

@@ -57,7 +57,8 @@ func parseURL(raw string) (*address, error) {
 	f, known := forms[strings.ToLower(scheme)]
 	if !hasScheme || !known {
 		return nil, errors.New("its scheme is unknown; write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH, " +
-			"redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT")
+			"redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT; for Core, set Options.Backend, " +
+			"or give OptionsFor a scheme that ends with +core, such as redis+core://HOST:PORT")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
