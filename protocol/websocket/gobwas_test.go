@@ -164,7 +164,7 @@ func textTraps() []trap {
 func TestGobwasSurface(t *testing.T) {
 	t.Parallel()
 	safe := []string{
-		"httphead.ScanTokens", "ws.CheckHeader", "ws.Cipher", "ws.Header", "ws.MaxControlFramePayloadSize", "ws.MaxHeaderSize", "ws.MinHeaderSize",
+		"httphead.ScanTokens", "ws.CheckHeader", "ws.Cipher", "ws.ErrProtocolNonZeroRsv", "ws.Header", "ws.MaxControlFramePayloadSize", "ws.MaxHeaderSize", "ws.MinHeaderSize",
 		"ws.OpBinary", "ws.OpClose", "ws.OpCode", "ws.OpContinuation", "ws.OpPing", "ws.OpPong", "ws.OpText", "ws.State", "ws.StateFragmented", "ws.StateServerSide",
 	}
 	used := 0
