@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -478,13 +479,14 @@ func TestProxyStops(t *testing.T) {
 		t.Parallel()
 		p, ended := stop(t, proxies()[1])
 		// 2.6 does not mask what it says to us: our complaint may be at the peer before
-		// what it says there.
-		got := p.Next()
-		if complaint := websockettest.Close(1002, "frames from client to server must be masked"); got != websockettest.Close(1001, "") && got != complaint {
-			t.Errorf("the peer got %v, want 1001 or our 1002", got)
+		// what it says there. And it may exit before it has said anything to one of us.
+		got, err := p.Read()
+		complaint := websockettest.Close(1002, "frames from client to server must be masked")
+		if errors.Is(err, os.ErrDeadlineExceeded) || err == nil && got != websockettest.Close(1001, "") && got != complaint {
+			t.Errorf("the peer got %v and %v, want 1001, our 1002 or the end of the connection", got, err)
 		}
-		if ended.Code != protocol.CloseGoingAway && ended.Code != protocol.CloseProtocolError {
-			t.Errorf("Disconnect has seen %+v, want 1001 or 1002", ended)
+		if !slices.Contains([]protocol.CloseCode{protocol.CloseGoingAway, protocol.CloseProtocolError, protocol.CloseAbnormal}, ended.Code) {
+			t.Errorf("Disconnect has seen %+v, want 1001, 1002 or 1006", ended)
 		}
 	})
 }
