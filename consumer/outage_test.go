@@ -74,20 +74,27 @@ func (m *outageMember) said(ctx context.Context, c *consumer.Conn, _ outageLine)
 	return c.SendText(ctx, "said")
 }
 
-func endsInOutage(t *testing.T, at testkit.Line, send func(ctx context.Context, c *consumer.Conn) error, ends bool) {
+// inOutage returns a layer whose back end is down.
+func inOutage(t *testing.T) *layers.Layer {
 	t.Helper()
 	b := layertest.NewBroker(nil)
-	defer b.Close()
+	t.Cleanup(b.Close)
 	l, err := layers.Open(t.Context(), b.Node())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := l.Close(t.Context()); err != nil {
+	t.Cleanup(func() {
+		if err := l.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	b.Stop()
+	return l
+}
+
+func endsInOutage(t *testing.T, at testkit.Line, send func(ctx context.Context, c *consumer.Conn) error, ends bool) {
+	t.Helper()
+	l := inOutage(t)
 	app := layers.Middleware(l)(consumer.New(func(*consumer.Scope) *outageMember { return &outageMember{send: send} },
 		consumer.On(outageSaid, (*outageMember).said)))
 	c := consumertest.Connect(t, app, "/", nil) // Connect returns the error of a send
@@ -108,18 +115,7 @@ func TestAnOutageDoesNotLeaveAFunctionOpen(t *testing.T) {
 	t.Parallel()
 	for _, accepts := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b := layertest.NewBroker(nil)
-			defer b.Close()
-			l, err := layers.Open(t.Context(), b.Node())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := l.Close(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}()
-			b.Stop()
+			l := inOutage(t)
 			app := layers.Middleware(l)(consumer.Func(func(ctx context.Context, s *consumer.Stream) error {
 				if accepts {
 					if err := s.Accept(nil); err != nil {

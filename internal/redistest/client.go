@@ -16,6 +16,7 @@ import (
 // Error is what a server answers to a command that it refuses.
 type Error string
 
+// Error returns the text of the answer.
 func (e Error) Error() string { return string(e) }
 
 // Conn is a connection of a very small client, for commands of tests. It is not for

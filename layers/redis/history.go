@@ -20,6 +20,9 @@ var _ driver.Historian = (*Driver)(nil)
 // a reader that returns to a quiet group is not told that something may be missing.
 const historyLinger = time.Hour
 
+// The state of a history has five digits for how many events are kept.
+const _ = uint(99_999 - driver.MaxRetentionEvents)
+
 // The scripts.
 //
 //nolint:gochecknoglobals // constants
